@@ -1,1 +1,29 @@
+//! The layouts two kernels share, and the lock-free structures in them.
+//!
+//! Everything here lies in memory that another kernel, of another version, dying or gone mad, may write at any instant. So: only
+//! atomic words, no locks (a dead holder would wedge them), no pointers, and every value read is a claim to be checked.
+//! The layout is an ABI with a revision; `docs/shared-memory.md` is its specification.
+//!
+//! Unsafe code is confined to the mapping layer ([`region`]) and to the CRC instruction ([`crc32c`]).
 #![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod abi;
+pub mod control;
+pub mod crc32c;
+pub mod epitaph;
+pub mod epoch;
+pub mod hand_off;
+pub mod keepalive;
+pub mod log_ring;
+pub mod protection;
+pub mod region;
+pub mod timeline;
+pub mod words;
+
+pub use abi::{ABI_REVISION, JOURNAL_REVISION, MAX_CORES};
+pub use control::Control;
+pub use region::SharedRegion;
+pub use words::Words;

@@ -1,0 +1,191 @@
+//! The control block at the start of the shared region: everything but the journal's records.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_utils::CachePadded;
+
+use crate::abi::{ABI_REVISION, CONTROL_BYTES, JOURNAL_REVISION, MAX_INSTANCES};
+use crate::epitaph::Epitaph;
+use crate::epoch::EpochWord;
+use crate::keepalive::KeepaliveSlot;
+use crate::log_ring::LogRing;
+use crate::protection::ProtectionWord;
+use crate::timeline::TimelineLog;
+
+/// Magic number of a shared region: "UNDRSTDY".
+pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"UNDRSTDY");
+
+/// Who made the region, and how it is divided.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Header {
+    /// [`CONTROL_MAGIC`], stored last.
+    pub magic: AtomicU64,
+    /// ABI revision in bits 31..0, journal revision in 63..32.
+    pub revisions: AtomicU64,
+    /// Bytes of the whole region.
+    pub region_bytes: AtomicU64,
+    /// Bytes of the journal's ring, which begins at [`CONTROL_BYTES`].
+    pub journal_bytes: AtomicU64,
+    /// Random number that makes records of this boot unforgeable by what clients send.
+    pub journal_salt: AtomicU64,
+    /// Index of the instance that is the primary now.
+    pub primary_instance: AtomicU64,
+}
+
+/// The journal's cursors: positions in bytes since the journal's beginning, never wrapping. A position is a record's sequence number.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct JournalCursors {
+    /// Producers: everything below is reserved.
+    pub reserved: CachePadded<AtomicU64>,
+    /// Primary: everything below was applied by the primary.
+    pub applied: CachePadded<AtomicU64>,
+    /// Backup: everything below was applied by the backup; its room may be used again.
+    pub consumed: CachePadded<AtomicU64>,
+}
+
+/// Requests from the primary to the monitor, each a count that rises; honoured where the boot options allow.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Requests {
+    /// Make the backup panic in its next step (`debug=1`).
+    pub panic_backup: AtomicU64,
+    /// Make the seat hang with interrupts off (`debug=1`).
+    pub hang_seat: AtomicU64,
+}
+
+/// What a waiting backup says of itself, in bytes; for the figures and for people.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Footprint {
+    /// The monitor: image, page tables, stacks, heap.
+    pub monitor_bytes: AtomicU64,
+    /// The backup's image in memory, its stacks and page tables.
+    pub image_bytes: AtomicU64,
+    /// The backup's heap, without the state of the service.
+    pub heap_bytes: AtomicU64,
+    /// The state of the service.
+    pub state_bytes: AtomicU64,
+}
+
+/// The control block. Each part has one writer, or is a word with a protocol.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Control {
+    /// Writer: monitor, at boot.
+    pub header: CachePadded<Header>,
+    /// Writer: monitor.
+    pub epoch: CachePadded<EpochWord>,
+    /// Monitor and primary, by compare-and-swap.
+    pub protection: CachePadded<ProtectionWord>,
+    /// Writer: the primary's first core.
+    pub primary_keepalive: CachePadded<KeepaliveSlot>,
+    /// Writer: the monitor.
+    pub seat_keepalive: CachePadded<KeepaliveSlot>,
+    /// See the fields.
+    pub journal: JournalCursors,
+    /// Writer: the primary.
+    pub requests: CachePadded<Requests>,
+    /// Writers: monitor and backup.
+    pub footprint: CachePadded<Footprint>,
+    /// One per instance; writer: that instance.
+    pub epitaphs: [CachePadded<Epitaph>; MAX_INSTANCES],
+    /// Writers: monitor, then the new primary.
+    pub timelines: CachePadded<TimelineLog>,
+    /// Writer: the monitor.
+    pub monitor_log: CachePadded<LogRing>,
+    /// One per instance; writer: that instance.
+    pub instance_logs: [CachePadded<LogRing>; MAX_INSTANCES],
+}
+
+const _: () = assert!(size_of::<Control>() <= CONTROL_BYTES);
+
+/// Why a region cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegionError {
+    /// There is no region of ours here.
+    Magic(u64),
+    /// It was made by another revision: found and expected, (ABI, journal) each.
+    Revision((u32, u32), (u32, u32)),
+    /// The sizes in the header do not fit the memory it lies in.
+    Size(u64),
+}
+
+impl Header {
+    /// Describes a new region. The magic number comes last, so that a region half made is not one.
+    pub fn initialise(&self, region_bytes: u64, journal_bytes: u64, journal_salt: u64) {
+        self.revisions.store(
+            u64::from(ABI_REVISION) | u64::from(JOURNAL_REVISION) << 32,
+            Ordering::Relaxed,
+        );
+        self.region_bytes.store(region_bytes, Ordering::Relaxed);
+        self.journal_bytes.store(journal_bytes, Ordering::Relaxed);
+        self.journal_salt.store(journal_salt, Ordering::Relaxed);
+        self.magic.store(CONTROL_MAGIC, Ordering::Release);
+    }
+
+    /// Checks that this is a region of our revision in `region_bytes` of memory.
+    ///
+    /// # Errors
+    /// Names what is wrong.
+    pub fn check(&self, region_bytes: u64) -> Result<(), RegionError> {
+        let magic = self.magic.load(Ordering::Acquire);
+        if magic != CONTROL_MAGIC {
+            return Err(RegionError::Magic(magic));
+        }
+        let revisions = self.revisions.load(Ordering::Relaxed);
+        let found = (revisions as u32, (revisions >> 32) as u32);
+        if found != (ABI_REVISION, JOURNAL_REVISION) {
+            return Err(RegionError::Revision(
+                found,
+                (ABI_REVISION, JOURNAL_REVISION),
+            ));
+        }
+        let journal_bytes = self.journal_bytes.load(Ordering::Relaxed);
+        if journal_bytes.checked_add(CONTROL_BYTES as u64) != Some(region_bytes)
+            || journal_bytes % 8 != 0
+        {
+            return Err(RegionError::Size(journal_bytes));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memoffset::{offset_of, span_of};
+
+    /// The layout is a contract with images built elsewhere: a change here raises `ABI_REVISION` and edits `docs/shared-memory.md`.
+    #[test]
+    fn the_layout_is_the_one_documented() {
+        assert_eq!(span_of!(Control, header), 0x0..0x80);
+        assert_eq!(span_of!(Control, epoch), 0x80..0x100);
+        assert_eq!(span_of!(Control, protection), 0x100..0x180);
+        assert_eq!(span_of!(Control, primary_keepalive), 0x180..0x300);
+        assert_eq!(span_of!(Control, seat_keepalive), 0x300..0x480);
+        assert_eq!(span_of!(Control, journal), 0x480..0x600);
+        assert_eq!(span_of!(Control, requests), 0x600..0x680);
+        assert_eq!(span_of!(Control, footprint), 0x680..0x700);
+        assert_eq!(span_of!(Control, epitaphs), 0x700..0xa00);
+        assert_eq!(span_of!(Control, timelines), 0xa00..0x1780);
+        assert_eq!(span_of!(Control, monitor_log), 0x1780..0x5800);
+        assert_eq!(span_of!(Control, instance_logs), 0x5800..0xd900);
+        assert_eq!(offset_of!(Header, journal_salt), 32);
+    }
+
+    #[test]
+    fn a_region_is_refused_by_what_is_wrong_with_it() {
+        let header = Header::default();
+        assert_eq!(header.check(1 << 24), Err(RegionError::Magic(0)));
+        header.initialise(1 << 24, (1 << 24) - CONTROL_BYTES as u64, 5);
+        assert_eq!(header.check(1 << 24), Ok(()));
+        assert!(matches!(header.check(1 << 25), Err(RegionError::Size(_))));
+        header.revisions.store(99, Ordering::Relaxed);
+        assert!(matches!(
+            header.check(1 << 24),
+            Err(RegionError::Revision((99, 0), _))
+        ));
+    }
+}

@@ -1,0 +1,267 @@
+//! The epitaph: what a dying kernel leaves to be read by whoever comes after.
+
+use core::array;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Words of message text (8 bytes each).
+const MESSAGE_WORDS: usize = 32;
+
+/// Why a kernel ended itself.
+#[repr(u64)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EpitaphCause {
+    /// A Rust panic.
+    Panic = 1,
+    /// A processor exception that nothing handles; `vector` says which.
+    Exception = 2,
+    /// It found a foreign epoch: it had been fenced, or replaced.
+    Superseded = 3,
+    /// It could not come up.
+    BootFailed = 4,
+}
+
+/// An epitaph as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpitaphText {
+    /// Epoch of the kernel that died.
+    pub epoch: u64,
+    /// Why; `None` if the number is not one of ours.
+    pub cause: Option<EpitaphCause>,
+    /// Index of the core, in the instance's own count.
+    pub core: u64,
+    /// Exception vector, error code, and address (CR2) where there are such.
+    pub vector: u64,
+    /// Error code the processor pushed.
+    pub error_code: u64,
+    /// CR2 at that time.
+    pub address: u64,
+    /// Instruction pointer.
+    pub rip: u64,
+    /// Stack pointer.
+    pub rsp: u64,
+    /// When, in ns since the machine's boot, by the dying kernel.
+    pub time_ns: u64,
+    message: [u8; MESSAGE_WORDS * 8],
+    message_len: usize,
+}
+
+impl EpitaphText {
+    /// An epitaph with nothing but a cause and a message; the rest is filled in by the caller.
+    pub fn new(epoch: u64, cause: EpitaphCause, core: u64) -> Self {
+        Self {
+            epoch,
+            cause: Some(cause),
+            core,
+            vector: 0,
+            error_code: 0,
+            address: 0,
+            rip: 0,
+            rsp: 0,
+            time_ns: 0,
+            message: [0; MESSAGE_WORDS * 8],
+            message_len: 0,
+        }
+    }
+
+    /// The message, as far as it is UTF-8.
+    pub fn message(&self) -> &str {
+        let bytes = &self.message[..self.message_len];
+        match core::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => core::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),
+        }
+    }
+}
+
+/// Text beyond the room there is, is cut off.
+impl fmt::Write for EpitaphText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let free = &mut self.message[self.message_len..];
+        let taken = text.len().min(free.len());
+        free[..taken].copy_from_slice(&text.as_bytes()[..taken]);
+        self.message_len += taken;
+        Ok(())
+    }
+}
+
+/// Nothing was written, somebody is writing, all is written.
+const EMPTY: u64 = 0;
+const WRITING: u64 = 1;
+const WHOLE: u64 = 2;
+
+/// Where an instance leaves its epitaph. The first core that dies writes; others find it taken.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Epitaph {
+    state: AtomicU64,
+    epoch: AtomicU64,
+    cause: AtomicU64,
+    core: AtomicU64,
+    vector: AtomicU64,
+    error_code: AtomicU64,
+    address: AtomicU64,
+    rip: AtomicU64,
+    rsp: AtomicU64,
+    time_ns: AtomicU64,
+    message_len: AtomicU64,
+    message: [AtomicU64; MESSAGE_WORDS],
+}
+
+impl Default for Epitaph {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            state: zero(),
+            epoch: zero(),
+            cause: zero(),
+            core: zero(),
+            vector: zero(),
+            error_code: zero(),
+            address: zero(),
+            rip: zero(),
+            rsp: zero(),
+            time_ns: zero(),
+            message_len: zero(),
+            message: array::from_fn(|_| zero()),
+        }
+    }
+}
+
+impl Epitaph {
+    /// Writes the epitaph, if this is the first core to die. Never waits and never fails: it runs in a kernel that is no more to be trusted.
+    pub fn write(&self, text: &EpitaphText) -> bool {
+        if self
+            .state
+            .compare_exchange(EMPTY, WRITING, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            return false;
+        }
+        for (word, value) in self.fixed_words().into_iter().zip([
+            text.epoch,
+            text.cause.map_or(0, |cause| cause as u64),
+            text.core,
+            text.vector,
+            text.error_code,
+            text.address,
+            text.rip,
+            text.rsp,
+            text.time_ns,
+            text.message_len as u64,
+        ]) {
+            word.store(value, Ordering::Relaxed);
+        }
+        let (words, _) = text.message.as_chunks::<8>();
+        for (word, bytes) in self.message.iter().zip(words) {
+            word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
+        }
+        self.state.store(WHOLE, Ordering::Release);
+        true
+    }
+
+    /// The epitaph, if a whole one was left.
+    pub fn read(&self) -> Option<EpitaphText> {
+        if self.state.load(Ordering::Acquire) != WHOLE {
+            return None;
+        }
+        let [
+            epoch,
+            cause,
+            core,
+            vector,
+            error_code,
+            address,
+            rip,
+            rsp,
+            time_ns,
+            message_len,
+        ] = self.fixed_words().map(|word| word.load(Ordering::Relaxed));
+        let mut message = [0; MESSAGE_WORDS * 8];
+        let (chunks, _) = message.as_chunks_mut::<8>();
+        for (bytes, word) in chunks.iter_mut().zip(&self.message) {
+            *bytes = word.load(Ordering::Relaxed).to_le_bytes();
+        }
+        let cause = [
+            EpitaphCause::Panic,
+            EpitaphCause::Exception,
+            EpitaphCause::Superseded,
+            EpitaphCause::BootFailed,
+        ]
+        .into_iter()
+        .find(|known| *known as u64 == cause);
+        let message_len = message_len.min(message.len() as u64) as usize;
+        Some(EpitaphText {
+            epoch,
+            cause,
+            core,
+            vector,
+            error_code,
+            address,
+            rip,
+            rsp,
+            time_ns,
+            message,
+            message_len,
+        })
+    }
+
+    /// Empties the place for the next kernel of this instance. For the monitor, when the old one is fenced.
+    pub fn clear(&self) {
+        self.state.store(EMPTY, Ordering::Release);
+    }
+
+    fn fixed_words(&self) -> [&AtomicU64; 10] {
+        [
+            &self.epoch,
+            &self.cause,
+            &self.core,
+            &self.vector,
+            &self.error_code,
+            &self.address,
+            &self.rip,
+            &self.rsp,
+            &self.time_ns,
+            &self.message_len,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::fmt::Write;
+
+    #[test]
+    fn the_first_to_die_is_the_one_who_is_remembered() {
+        let place = Epitaph::default();
+        assert_eq!(place.read(), None);
+        let mut first = EpitaphText::new(4, EpitaphCause::Exception, 1);
+        first.vector = 14;
+        write!(first, "page fault at {:#x}", 0x1234).unwrap();
+        assert!(place.write(&first));
+        assert!(!place.write(&EpitaphText::new(4, EpitaphCause::Panic, 2)));
+        assert_eq!(place.read().as_ref(), Some(&first));
+        assert_eq!(place.read().unwrap().message(), "page fault at 0x1234");
+        place.clear();
+        assert_eq!(place.read(), None);
+    }
+
+    #[test]
+    fn a_message_too_long_is_cut_and_a_hostile_length_is_bounded() {
+        let place = Epitaph::default();
+        let mut text = EpitaphText::new(1, EpitaphCause::Panic, 0);
+        for _ in 0..100 {
+            text.write_str("abcdefgh").unwrap();
+        }
+        place.write(&text);
+        assert_eq!(place.read().unwrap().message().len(), MESSAGE_WORDS * 8);
+        place.message_len.store(u64::MAX, Ordering::Relaxed);
+        place.cause.store(99, Ordering::Relaxed);
+        let read = place.read().unwrap();
+        assert_eq!(
+            (read.message().len(), read.cause),
+            (MESSAGE_WORDS * 8, None)
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! The hand-off: what the monitor tells an instance about itself. It lies in the instance's own slice; the monitor writes it before
+//! the instance runs, and nobody changes it while it does.
+
+use crate::abi::{ABI_REVISION, MAX_CORES};
+
+/// A run of physical memory, in bytes, `end` exclusive.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PhysicalRange {
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+}
+
+impl PhysicalRange {
+    /// Length in bytes.
+    pub const fn len(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether it holds nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A PCI function the monitor found at boot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PciFunction {
+    /// Bus in bits 15..8, device in 7..3, function in 2..0.
+    pub address: u32,
+    /// Device ID in bits 31..16, vendor ID in 15..0.
+    pub id: u32,
+    /// Class code in bits 31..8, revision in 7..0.
+    pub class: u32,
+    /// Not used.
+    pub reserved: u32,
+}
+
+/// Ranges of memory a slice can have.
+pub const RANGES_MAX: usize = 8;
+
+/// PCI functions the hand-off has room for.
+pub const PCI_FUNCTIONS_MAX: usize = 64;
+
+/// Bytes of command line.
+pub const COMMAND_LINE_MAX: usize = 2048;
+
+/// Magic number of a hand-off: "UNDRHAND".
+pub const HAND_OFF_MAGIC: u64 = u64::from_le_bytes(*b"UNDRHAND");
+
+/// The hand-off.
+#[repr(C)]
+#[derive(Clone, Debug)]
+pub struct HandOff {
+    /// [`HAND_OFF_MAGIC`].
+    pub magic: u64,
+    /// [`ABI_REVISION`] of the monitor.
+    pub abi_revision: u32,
+    /// Which instance this is: 0 or 1.
+    pub instance: u32,
+    /// Number of `cores`.
+    pub core_count: u32,
+    /// 0: xAPIC, 1: x2APIC.
+    pub x2apic: u32,
+    /// APIC ids of the cores the instance has, or gets when it is promoted. The first is the lead.
+    pub core_apic_ids: [u32; MAX_CORES],
+    /// APIC id of the seat.
+    pub seat_apic_id: u32,
+    /// I/O APICs in `io_apics`.
+    pub io_apic_count: u32,
+    /// Physical addresses of the I/O APICs.
+    pub io_apic_addresses: [u64; 4],
+    /// First global interrupt of each I/O APIC.
+    pub io_apic_bases: [u32; 4],
+    /// Global interrupt of the first serial port (ISA 4), as the ACPI overrides say.
+    pub serial_interrupt: u32,
+    /// 1 if that interrupt is level triggered, active low.
+    pub serial_interrupt_is_level: u32,
+    /// Frequency of the time-stamp counter, in Hz.
+    pub tsc_hz: u64,
+    /// The counter's value at the machine's boot: time 0.
+    pub tsc_at_boot: u64,
+    /// Frequency of the local APIC's timer as `ipi` programs it, in Hz.
+    pub apic_timer_hz: u64,
+    /// Physical address of the local APIC's registers.
+    pub local_apic_address: u64,
+    /// The shared region.
+    pub shared: PhysicalRange,
+    /// The slice's memory. The first range holds image, page tables and stacks at its start.
+    pub ranges: [PhysicalRange; RANGES_MAX],
+    /// First byte of `ranges[0]` that is free for the instance.
+    pub free_start: u64,
+    /// Physical address of the instance's top page table.
+    pub page_table: u64,
+    /// Bytes of page tables the loader made.
+    pub page_table_bytes: u64,
+    /// Most bytes of state the service may hold, the same for both instances.
+    pub service_memory_bytes: u64,
+    /// Random bits from boot.
+    pub entropy: u64,
+    /// Number of `pci_functions`.
+    pub pci_function_count: u32,
+    /// Bytes of `command_line`.
+    pub command_line_len: u32,
+    /// The PCI functions of the machine.
+    pub pci_functions: [PciFunction; PCI_FUNCTIONS_MAX],
+    /// The boot command line, UTF-8.
+    pub command_line: [u8; COMMAND_LINE_MAX],
+}
+
+impl HandOff {
+    /// Whether this is a hand-off this build can read.
+    pub fn is_valid(&self) -> bool {
+        self.magic == HAND_OFF_MAGIC
+            && self.abi_revision == ABI_REVISION
+            && (1..=MAX_CORES as u32).contains(&self.core_count)
+            && self.command_line_len as usize <= COMMAND_LINE_MAX
+            && self.pci_function_count as usize <= PCI_FUNCTIONS_MAX
+            && self.io_apic_count as usize <= self.io_apic_addresses.len()
+    }
+
+    /// The boot command line.
+    pub fn command_line(&self) -> &str {
+        let bytes = self
+            .command_line
+            .get(..self.command_line_len as usize)
+            .unwrap_or(&[]);
+        core::str::from_utf8(bytes).unwrap_or("")
+    }
+
+    /// The APIC ids of the instance's cores, the lead first.
+    pub fn cores(&self) -> &[u32] {
+        &self.core_apic_ids[..(self.core_count as usize).min(MAX_CORES)]
+    }
+
+    /// The PCI functions of the machine.
+    pub fn pci_functions(&self) -> &[PciFunction] {
+        &self.pci_functions[..(self.pci_function_count as usize).min(PCI_FUNCTIONS_MAX)]
+    }
+
+    /// Memory ranges of the slice that hold anything.
+    pub fn ranges(&self) -> impl Iterator<Item = PhysicalRange> + '_ {
+        self.ranges
+            .iter()
+            .copied()
+            .filter(|range| !range.is_empty())
+    }
+}

@@ -1,0 +1,185 @@
+//! Keepalive slots: one writer, one reader, a sequence lock without a lock.
+
+use core::array;
+use core::sync::atomic::{AtomicU64, Ordering, fence};
+
+use crate::abi::MAX_CORES;
+
+/// What a keepalive says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Rises by one with each keepalive.
+    pub sequence: u64,
+    /// When it was sent, in ns since the machine's boot; for people and for the timeline, the detector uses its own clock.
+    pub time_ns: u64,
+    /// The epoch the sender believes in.
+    pub epoch: u64,
+    /// Number of cores whose progress follows.
+    pub cores: u32,
+    /// Per core, how often its main loop came round.
+    pub progress: [u64; MAX_CORES],
+}
+
+impl Keepalive {
+    /// The first keepalive of a sender with `cores` cores.
+    pub fn first(epoch: u64, cores: u32) -> Self {
+        Self {
+            sequence: 0,
+            time_ns: 0,
+            epoch,
+            cores,
+            progress: [0; MAX_CORES],
+        }
+    }
+}
+
+/// One direction of the keepalive. `version` is odd while the writer is at work; a writer that dies then leaves it odd, which reads
+/// as "no news".
+#[repr(C)]
+#[derive(Debug)]
+pub struct KeepaliveSlot {
+    version: AtomicU64,
+    sequence: AtomicU64,
+    time_ns: AtomicU64,
+    epoch: AtomicU64,
+    cores: AtomicU64,
+    progress: [AtomicU64; MAX_CORES],
+}
+
+/// Attempts of a reader that meets a writer. A writer needs a few dozen instructions, so a second attempt nearly always does.
+const READ_ATTEMPTS: usize = 8;
+
+impl Default for KeepaliveSlot {
+    fn default() -> Self {
+        Self {
+            version: AtomicU64::new(0),
+            sequence: AtomicU64::new(0),
+            time_ns: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
+            cores: AtomicU64::new(0),
+            progress: array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+}
+
+impl KeepaliveSlot {
+    /// Publishes `keepalive`. For the slot's one writer only.
+    pub fn publish(&self, keepalive: &Keepalive) {
+        let version = self.version.load(Ordering::Relaxed) | 1;
+        self.version.store(version, Ordering::Relaxed);
+        fence(Ordering::Release);
+        self.sequence.store(keepalive.sequence, Ordering::Relaxed);
+        self.time_ns.store(keepalive.time_ns, Ordering::Relaxed);
+        self.epoch.store(keepalive.epoch, Ordering::Relaxed);
+        self.cores.store(keepalive.cores.into(), Ordering::Relaxed);
+        let cores = (keepalive.cores as usize).min(MAX_CORES);
+        for (word, value) in self.progress.iter().zip(&keepalive.progress[..cores]) {
+            word.store(*value, Ordering::Relaxed);
+        }
+        self.version
+            .store(version.wrapping_add(1), Ordering::Release);
+    }
+
+    /// The newest whole keepalive; `None` if none was sent yet, or the writer is (or died) half-way through one.
+    ///
+    /// The numbers are the sender's claims: `cores` may be anything.
+    pub fn read(&self) -> Option<Keepalive> {
+        (0..READ_ATTEMPTS).find_map(|_| self.try_read())
+    }
+
+    fn try_read(&self) -> Option<Keepalive> {
+        let before = self.version.load(Ordering::Acquire);
+        if before == 0 || before & 1 == 1 {
+            core::hint::spin_loop();
+            return None;
+        }
+        let cores = self.cores.load(Ordering::Relaxed);
+        let known = cores.min(MAX_CORES as u64) as usize;
+        let mut progress = [0; MAX_CORES];
+        for (value, word) in progress.iter_mut().zip(&self.progress[..known]) {
+            *value = word.load(Ordering::Relaxed);
+        }
+        let keepalive = Keepalive {
+            sequence: self.sequence.load(Ordering::Relaxed),
+            time_ns: self.time_ns.load(Ordering::Relaxed),
+            epoch: self.epoch.load(Ordering::Relaxed),
+            cores: u32::try_from(cores).unwrap_or(u32::MAX),
+            progress,
+        };
+        fence(Ordering::Acquire);
+        (self.version.load(Ordering::Relaxed) == before).then_some(keepalive)
+    }
+
+    /// Forgets what was said, before a new writer takes the slot over. For the monitor, when the old writer is fenced.
+    pub fn clear(&self) {
+        self.version.store(0, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::thread;
+
+    #[test]
+    fn reads_what_was_published_and_nothing_before() {
+        let slot = KeepaliveSlot::default();
+        assert_eq!(slot.read(), None);
+        let mut keepalive = Keepalive::first(3, 2);
+        keepalive.sequence = 9;
+        keepalive.progress[1] = 77;
+        slot.publish(&keepalive);
+        assert_eq!(slot.read(), Some(keepalive));
+        slot.clear();
+        assert_eq!(slot.read(), None);
+    }
+
+    #[test]
+    fn a_writer_that_died_half_way_is_no_news() {
+        let slot = KeepaliveSlot::default();
+        slot.publish(&Keepalive::first(1, 1));
+        slot.version.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(slot.read(), None);
+        // Its successor starts cleanly.
+        slot.publish(&Keepalive::first(2, 1));
+        assert_eq!(slot.read().map(|k| k.epoch), Some(2));
+    }
+
+    #[test]
+    fn an_insane_core_count_is_passed_on_but_not_followed() {
+        let slot = KeepaliveSlot::default();
+        slot.publish(&Keepalive::first(1, 4_000_000_000));
+        assert_eq!(slot.read().map(|k| k.cores), Some(4_000_000_000));
+    }
+
+    #[test]
+    fn a_reader_never_sees_half_of_a_keepalive() {
+        let slot = Arc::new(KeepaliveSlot::default());
+        let writer = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || {
+                for value in 1..20_000 {
+                    let progress = [value; MAX_CORES];
+                    slot.publish(&Keepalive {
+                        sequence: value,
+                        time_ns: value,
+                        epoch: value,
+                        cores: 32,
+                        progress,
+                    });
+                }
+            })
+        };
+        while !writer.is_finished() {
+            if let Some(seen) = slot.read() {
+                assert!(
+                    seen.progress.iter().all(|p| *p == seen.sequence)
+                        && seen.time_ns == seen.sequence,
+                    "{seen:?}"
+                );
+            }
+        }
+        writer.join().unwrap();
+    }
+}

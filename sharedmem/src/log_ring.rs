@@ -1,0 +1,118 @@
+//! A log ring: a kernel's own words, readable by another kernel while it lives and after it died.
+
+use core::array;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// Bytes of text a ring holds; the oldest are overwritten.
+pub const LOG_BYTES: usize = 16 << 10;
+
+/// One writer (a kernel, which serialises its own cores), one reader (the owner of the console).
+#[repr(C)]
+#[derive(Debug)]
+pub struct LogRing {
+    written: AtomicU64,
+    drained: AtomicU64,
+    bytes: [AtomicU8; LOG_BYTES],
+}
+
+impl Default for LogRing {
+    fn default() -> Self {
+        Self {
+            written: AtomicU64::new(0),
+            drained: AtomicU64::new(0),
+            bytes: array::from_fn(|_| AtomicU8::new(0)),
+        }
+    }
+}
+
+impl LogRing {
+    /// Appends `text`. Never waits: a reader that is too slow loses the oldest.
+    pub fn write(&self, text: &[u8]) {
+        let start = self.written.load(Ordering::Relaxed);
+        for (offset, byte) in text.iter().enumerate() {
+            let position = start.wrapping_add(offset as u64);
+            self.bytes[(position % LOG_BYTES as u64) as usize].store(*byte, Ordering::Relaxed);
+        }
+        self.written
+            .store(start.wrapping_add(text.len() as u64), Ordering::Release);
+    }
+
+    /// Takes up to `buffer.len()` bytes that were not drained yet. Returns how many were taken, and how many were lost before them.
+    pub fn drain(&self, buffer: &mut [u8]) -> (usize, u64) {
+        let (start, lost) = self.unread();
+        let written = self.written.load(Ordering::Acquire);
+        let taken = (written.wrapping_sub(start)).min(buffer.len() as u64) as usize;
+        for (offset, byte) in buffer[..taken].iter_mut().enumerate() {
+            *byte = self.bytes[(start.wrapping_add(offset as u64) % LOG_BYTES as u64) as usize]
+                .load(Ordering::Relaxed);
+        }
+        self.drained
+            .store(start.wrapping_add(taken as u64), Ordering::Release);
+        (taken, lost)
+    }
+
+    /// Whether there is nothing to drain.
+    pub fn is_drained(&self) -> bool {
+        self.written.load(Ordering::Acquire) == self.drained.load(Ordering::Relaxed)
+    }
+
+    /// First position still in the ring and not yet drained, and how many bytes before it were overwritten unread.
+    fn unread(&self) -> (u64, u64) {
+        let written = self.written.load(Ordering::Acquire);
+        let drained = self.drained.load(Ordering::Relaxed);
+        let behind = written.wrapping_sub(drained);
+        let lost = behind.saturating_sub(LOG_BYTES as u64);
+        (drained.wrapping_add(lost), lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    fn drain_all(ring: &LogRing) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut buffer = [0; 7];
+        loop {
+            let (taken, _) = ring.drain(&mut buffer);
+            if taken == 0 {
+                return out;
+            }
+            out.extend(&buffer[..taken]);
+        }
+    }
+
+    #[test]
+    fn text_comes_out_as_it_went_in_also_over_the_edge() {
+        let ring = LogRing::default();
+        for round in 0..5_000_u32 {
+            let line = std::format!("line {round}\n");
+            ring.write(line.as_bytes());
+            assert_eq!(drain_all(&ring), line.as_bytes());
+        }
+        assert!(ring.is_drained());
+    }
+
+    #[test]
+    fn a_slow_reader_loses_the_oldest_and_is_told_how_much() {
+        let ring = LogRing::default();
+        ring.write(&vec![b'a'; 10]);
+        ring.write(&vec![b'b'; LOG_BYTES]);
+        let mut buffer = [0; 4];
+        assert_eq!(ring.drain(&mut buffer), (4, 10));
+        assert_eq!(&buffer, b"bbbb");
+        assert_eq!(ring.drain(&mut buffer), (4, 0));
+    }
+
+    #[test]
+    fn a_scribbled_cursor_ends_in_text_and_not_in_a_fault() {
+        let ring = LogRing::default();
+        ring.write(b"hello");
+        ring.written.store(u64::MAX - 3, Ordering::Relaxed);
+        let mut buffer = [0; 64];
+        let (taken, lost) = ring.drain(&mut buffer);
+        assert!(taken == 64 && lost > 0);
+    }
+}

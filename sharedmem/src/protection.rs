@@ -1,0 +1,90 @@
+//! Whether there is a backup that may take over: one word on which primary and monitor agree by compare-and-swap.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// State of the machine's protection.
+#[repr(u64)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtectionState {
+    /// No backup is loaded, or it died.
+    NoBackup = 0,
+    /// The backup holds everything up to its cursor and may take over.
+    Armed = 1,
+    /// A takeover is under way: the monitor claimed the machine, the primary must not drop journal any more.
+    Claimed = 2,
+    /// The primary had to drop journal that the backup had not consumed; the backup is stale for good.
+    Dropped = 3,
+}
+
+/// The word. Monitor: [`arm`](Self::arm), [`claim`](Self::claim), [`withdraw`](Self::withdraw). Primary: [`drop_backup`](Self::drop_backup).
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct ProtectionWord(AtomicU64);
+
+impl ProtectionWord {
+    /// The state; an unknown number reads as [`ProtectionState::NoBackup`], the safe side.
+    pub fn state(&self) -> ProtectionState {
+        match self.0.load(Ordering::Acquire) {
+            1 => ProtectionState::Armed,
+            2 => ProtectionState::Claimed,
+            3 => ProtectionState::Dropped,
+            _ => ProtectionState::NoBackup,
+        }
+    }
+
+    /// The monitor says that a ready backup waits.
+    pub fn arm(&self) {
+        self.0
+            .store(ProtectionState::Armed as u64, Ordering::Release);
+    }
+
+    /// The monitor says that there is no backup (any more).
+    pub fn withdraw(&self) {
+        self.0
+            .store(ProtectionState::NoBackup as u64, Ordering::Release);
+    }
+
+    /// The monitor begins a takeover. False if the primary dropped the backup before: then it is stale and must not be promoted.
+    #[must_use]
+    pub fn claim(&self) -> bool {
+        self.swap(ProtectionState::Armed, ProtectionState::Claimed)
+    }
+
+    /// The primary gives the backup up, to go on without journal space. False if there was none, or the monitor was faster and a
+    /// takeover is under way.
+    #[must_use]
+    pub fn drop_backup(&self) -> bool {
+        self.swap(ProtectionState::Armed, ProtectionState::Dropped)
+    }
+
+    fn swap(&self, from: ProtectionState, to: ProtectionState) -> bool {
+        self.0
+            .compare_exchange(from as u64, to as u64, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_backup_cannot_be_claimed_nor_a_claimed_one_dropped() {
+        let word = ProtectionWord::default();
+        assert!(!word.claim());
+        word.arm();
+        assert!(word.drop_backup());
+        assert!(!word.claim());
+        word.arm();
+        assert!(word.claim());
+        assert!(!word.drop_backup());
+        assert_eq!(word.state(), ProtectionState::Claimed);
+    }
+
+    #[test]
+    fn scribble_reads_as_no_backup() {
+        let word = ProtectionWord::default();
+        word.0.store(0xdead, Ordering::Relaxed);
+        assert_eq!(word.state(), ProtectionState::NoBackup);
+    }
+}

@@ -1,0 +1,53 @@
+//! Memory as 64-bit words: what the journal needs of the region it lives in.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// A run of 64-bit words that another kernel may change at any instant.
+///
+/// The kernel implements it by mapped memory; tests by memory that records, reorders or corrupts.
+/// An index out of range is a bug of the caller and panics, as with a slice: indices that come from shared memory are checked before.
+pub trait Words {
+    /// Number of words.
+    fn len(&self) -> usize;
+    /// Reads word `index`.
+    fn load(&self, index: usize, order: Ordering) -> u64;
+    /// Writes word `index`.
+    fn store(&self, index: usize, value: u64, order: Ordering);
+
+    /// Whether there are no words at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Words for [AtomicU64] {
+    fn len(&self) -> usize {
+        <[AtomicU64]>::len(self)
+    }
+
+    #[inline]
+    fn load(&self, index: usize, order: Ordering) -> u64 {
+        self[index].load(order)
+    }
+
+    #[inline]
+    fn store(&self, index: usize, value: u64, order: Ordering) {
+        self[index].store(value, order);
+    }
+}
+
+impl<W: Words + ?Sized> Words for &W {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    #[inline]
+    fn load(&self, index: usize, order: Ordering) -> u64 {
+        (**self).load(index, order)
+    }
+
+    #[inline]
+    fn store(&self, index: usize, value: u64, order: Ordering) {
+        (**self).store(index, value, order);
+    }
+}
