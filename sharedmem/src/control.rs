@@ -55,10 +55,12 @@ pub struct Requests {
     pub hang_seat: AtomicU64,
 }
 
-/// What a waiting backup says of itself, in bytes; for the figures and for people.
+/// What a waiting backup and the monitor say of the backup; sizes in bytes, for the figures and for people.
 #[repr(C)]
 #[derive(Debug, Default)]
-pub struct Footprint {
+pub struct BackupReport {
+    /// Rises while the backup works on the seat; a count that stands still during a call is a hung backup.
+    pub progress: AtomicU64,
     /// The monitor: image, page tables, stacks, heap.
     pub monitor_bytes: AtomicU64,
     /// The backup's image in memory, its stacks and page tables.
@@ -88,7 +90,10 @@ pub struct Control {
     /// Writer: the primary.
     pub requests: CachePadded<Requests>,
     /// Writers: monitor and backup.
-    pub footprint: CachePadded<Footprint>,
+    pub backup: CachePadded<BackupReport>,
+    /// Who drains the logs to the serial port: 0 the monitor, 1 + n instance n. Writer: the owner itself, or the monitor when the
+    /// owner is fenced.
+    pub console_owner: CachePadded<AtomicU64>,
     /// One per instance; writer: that instance.
     pub epitaphs: [CachePadded<Epitaph>; MAX_INSTANCES],
     /// Writers: monitor, then the new primary.
@@ -144,7 +149,7 @@ impl Header {
         }
         let journal_bytes = self.journal_bytes.load(Ordering::Relaxed);
         if journal_bytes.checked_add(CONTROL_BYTES as u64) != Some(region_bytes)
-            || journal_bytes % 8 != 0
+            || !journal_bytes.is_multiple_of(8)
         {
             return Err(RegionError::Size(journal_bytes));
         }
@@ -167,11 +172,12 @@ mod tests {
         assert_eq!(span_of!(Control, seat_keepalive), 0x300..0x480);
         assert_eq!(span_of!(Control, journal), 0x480..0x600);
         assert_eq!(span_of!(Control, requests), 0x600..0x680);
-        assert_eq!(span_of!(Control, footprint), 0x680..0x700);
-        assert_eq!(span_of!(Control, epitaphs), 0x700..0xa00);
-        assert_eq!(span_of!(Control, timelines), 0xa00..0x1780);
-        assert_eq!(span_of!(Control, monitor_log), 0x1780..0x5800);
-        assert_eq!(span_of!(Control, instance_logs), 0x5800..0xd900);
+        assert_eq!(span_of!(Control, backup), 0x680..0x700);
+        assert_eq!(span_of!(Control, console_owner), 0x700..0x780);
+        assert_eq!(span_of!(Control, epitaphs), 0x780..0xa80);
+        assert_eq!(span_of!(Control, timelines), 0xa80..0x1800);
+        assert_eq!(span_of!(Control, monitor_log), 0x1800..0x5880);
+        assert_eq!(span_of!(Control, instance_logs), 0x5880..0xd980);
         assert_eq!(offset_of!(Header, journal_salt), 32);
     }
 

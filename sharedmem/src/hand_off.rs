@@ -95,8 +95,8 @@ pub struct HandOff {
     pub free_start: u64,
     /// Physical address of the instance's top page table.
     pub page_table: u64,
-    /// Bytes of page tables the loader made.
-    pub page_table_bytes: u64,
+    /// Where the instance may take memory for further page tables.
+    pub table_frames: PhysicalRange,
     /// Most bytes of state the service may hold, the same for both instances.
     pub service_memory_bytes: u64,
     /// Random bits from boot.

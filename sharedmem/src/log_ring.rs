@@ -51,6 +51,19 @@ impl LogRing {
         (taken, lost)
     }
 
+    /// As [`drain`](Self::drain), but stops after the first end of a line.
+    pub fn drain_line(&self, buffer: &mut [u8]) -> (usize, u64) {
+        let start = self.unread().0;
+        let (taken, lost) = self.drain(buffer);
+        let line = buffer[..taken]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(taken, |end| end + 1);
+        self.drained
+            .store(start.wrapping_add(line as u64), Ordering::Release);
+        (line, lost)
+    }
+
     /// Whether there is nothing to drain.
     pub fn is_drained(&self) -> bool {
         self.written.load(Ordering::Acquire) == self.drained.load(Ordering::Relaxed)
@@ -69,7 +82,6 @@ impl LogRing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec;
     use std::vec::Vec;
 
     fn drain_all(ring: &LogRing) -> Vec<u8> {
@@ -98,12 +110,24 @@ mod tests {
     #[test]
     fn a_slow_reader_loses_the_oldest_and_is_told_how_much() {
         let ring = LogRing::default();
-        ring.write(&vec![b'a'; 10]);
-        ring.write(&vec![b'b'; LOG_BYTES]);
+        ring.write(&[b'a'; 10]);
+        ring.write(&[b'b'; LOG_BYTES]);
         let mut buffer = [0; 4];
         assert_eq!(ring.drain(&mut buffer), (4, 10));
         assert_eq!(&buffer, b"bbbb");
         assert_eq!(ring.drain(&mut buffer), (4, 0));
+    }
+
+    #[test]
+    fn lines_are_drained_one_by_one() {
+        let ring = LogRing::default();
+        ring.write(b"one\ntwo\nthree");
+        let mut buffer = [0; 64];
+        assert_eq!(ring.drain_line(&mut buffer), (4, 0));
+        assert_eq!(ring.drain_line(&mut buffer), (4, 0));
+        assert_eq!(&buffer[..4], b"two\n");
+        assert_eq!(ring.drain_line(&mut buffer), (5, 0));
+        assert!(ring.is_drained());
     }
 
     #[test]

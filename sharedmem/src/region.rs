@@ -30,7 +30,7 @@ impl SharedRegion {
     ) -> Result<Self, RegionError> {
         let journal_bytes = bytes
             .checked_sub(CONTROL_BYTES as u64)
-            .filter(|rest| *rest >= 4096 && rest % 8 == 0);
+            .filter(|rest| *rest >= 4096 && rest.is_multiple_of(8));
         let Some(journal_bytes) = journal_bytes else {
             return Err(RegionError::Size(bytes));
         };

@@ -1,1 +1,20 @@
+//! The machine layer that the monitor and the native instance stand on: descriptor tables, traps, page tables, heap, time, serial
+//! port, PCI configuration. With `ipi` and the mapping layer of `sharedmem` it is where the unsafe code lives.
+//!
+//! It decides nothing: policy is above, in safe code.
 #![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod clock;
+pub mod console;
+pub mod cpu;
+pub mod descriptors;
+pub mod heap;
+pub mod logger;
+#[cfg(not(test))]
+mod mem;
+pub mod paging;
+pub mod pci;
+pub mod traps;

@@ -1,0 +1,79 @@
+//! The serial console: the first serial port, and the draining of log rings into it.
+
+use sharedmem::log_ring::LogRing;
+use uart_16550::backend::PioBackend;
+use uart_16550::{Config, Uart16550};
+
+/// I/O port of the first serial port.
+const COM1: u16 = 0x3f8;
+
+/// Bytes handed to the port before its owner looks after something else.
+const BURST_BYTES: usize = 256;
+
+/// The console, for its one owner.
+pub struct Console {
+    port: Option<Uart16550<PioBackend>>,
+    carry: [u8; 512],
+    carry_range: (usize, usize),
+}
+
+impl Console {
+    /// Takes the serial port over. Without one, text is drained into nothing.
+    ///
+    /// # Safety
+    /// No other kernel uses the port now.
+    pub unsafe fn take() -> Self {
+        // SAFETY: COM1's eight ports are the console's by the caller's promise.
+        let port = unsafe { Uart16550::new_port(COM1) }
+            .ok()
+            .and_then(|mut port| port.init(Config::default()).is_ok().then_some(port));
+        Self {
+            port,
+            carry: [0; 512],
+            carry_range: (0, 0),
+        }
+    }
+
+    /// Moves some text from `rings` to the port, as far as the port takes it without waiting. True if there is more.
+    pub fn pump<'a>(&mut self, rings: impl Iterator<Item = &'a LogRing> + Clone) -> bool {
+        let mut budget = BURST_BYTES;
+        while budget > 0 {
+            if self.carry_range.0 == self.carry_range.1 && !self.refill(rings.clone()) {
+                return false;
+            }
+            let (start, end) = self.carry_range;
+            let sent = match &mut self.port {
+                Some(port) => port.send_bytes(&self.carry[start..end]),
+                None => end - start,
+            };
+            if sent == 0 {
+                return true;
+            }
+            self.carry_range.0 += sent;
+            budget = budget.saturating_sub(sent);
+        }
+        true
+    }
+
+    /// Moves all text there is, waiting for the port.
+    pub fn flush<'a>(&mut self, rings: impl Iterator<Item = &'a LogRing> + Clone) {
+        while self.pump(rings.clone()) {
+            core::hint::spin_loop();
+        }
+    }
+
+    /// The next byte somebody typed.
+    pub fn read(&mut self) -> Option<u8> {
+        self.port.as_mut()?.try_receive_byte().ok()
+    }
+
+    /// Takes the next piece of text, of one ring and up to the end of a line, so that lines of different writers do not mix.
+    fn refill<'a>(&mut self, mut rings: impl Iterator<Item = &'a LogRing>) -> bool {
+        let Some(ring) = rings.find(|ring| !ring.is_drained()) else {
+            return false;
+        };
+        let (taken, _lost) = ring.drain_line(&mut self.carry);
+        self.carry_range = (0, taken);
+        taken > 0
+    }
+}

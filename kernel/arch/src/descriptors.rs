@@ -1,0 +1,86 @@
+//! GDT, TSS and interrupt stacks of a core.
+//!
+//! The compiler's own library uses the red zone, so no trap may run on the interrupted stack: every vector has an interrupt stack
+//! (IST), and kinds that can interrupt each other have different ones.
+
+use x86_64::VirtAddr;
+use x86_64::instructions::tables::load_tss;
+use x86_64::registers::segmentation::{CS, DS, ES, SS, Segment};
+use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
+use x86_64::structures::tss::TaskStateSegment;
+
+/// Interrupt stacks, by who may interrupt whom. The numbers are indices into the TSS's table.
+#[repr(u16)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrapStack {
+    /// Interrupts from devices, timers and other cores.
+    Interrupt = 0,
+    /// Exceptions.
+    Exception = 1,
+    /// Double fault.
+    DoubleFault = 2,
+    /// Non-maskable interrupt, machine check.
+    Nmi = 3,
+}
+
+const STACKS: usize = 4;
+const STACK_BYTES: usize = 16 << 10;
+
+#[repr(C, align(16))]
+struct Stack([u8; STACK_BYTES]);
+
+/// A core's tables and interrupt stacks.
+#[repr(C)]
+pub struct CoreTables {
+    stacks: [Stack; STACKS],
+    tss: TaskStateSegment,
+    gdt: GlobalDescriptorTable<8>,
+}
+
+impl CoreTables {
+    /// Empty tables, to be placed in a static.
+    pub const fn new() -> Self {
+        Self {
+            stacks: [const { Stack([0; STACK_BYTES]) }; STACKS],
+            tss: TaskStateSegment::new(),
+            gdt: GlobalDescriptorTable::empty(),
+        }
+    }
+
+    /// Fills the tables and makes them this core's.
+    ///
+    /// # Safety
+    /// `tables` belongs to this core alone, is not in use by another, and stays for ever.
+    pub unsafe fn load(tables: *mut Self) {
+        // SAFETY: the caller gives the only reference.
+        let tables = unsafe { &mut *tables };
+        // The TSS is packed, so its table is written as a whole.
+        let mut tops = [VirtAddr::zero(); 7];
+        for (top, stack) in tops.iter_mut().zip(&tables.stacks) {
+            *top = VirtAddr::from_ptr(stack) + STACK_BYTES as u64;
+        }
+        tables.tss.interrupt_stack_table = tops;
+        tables.gdt = GlobalDescriptorTable::empty();
+        let code = tables.gdt.append(Descriptor::kernel_code_segment());
+        let data = tables.gdt.append(Descriptor::kernel_data_segment());
+        // SAFETY: the TSS lies in the same static as the GDT.
+        let tss = tables
+            .gdt
+            .append(unsafe { Descriptor::tss_segment_unchecked(&tables.tss) });
+        // SAFETY: the GDT is in a static and complete; the selectors are those just made; base and limit of data segments do not matter in long mode.
+        unsafe {
+            tables.gdt.load_unsafe();
+            CS::set_reg(code);
+            SS::set_reg(data);
+            DS::set_reg(data);
+            ES::set_reg(data);
+            load_tss(tss);
+        }
+    }
+}
+
+impl Default for CoreTables {
+    fn default() -> Self {
+        Self::new()
+    }
+}

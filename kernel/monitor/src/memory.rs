@@ -1,0 +1,140 @@
+//! The monitor's own address space, and windows into the memory it loads instances into.
+//!
+//! The monitor is identity mapped in the first top-level entry (512 GiB): its image, the start page, the interrupt controllers and the
+//! shared region. That entry is also part of the space in which the backup runs on the seat, so that the monitor's trap handlers work
+//! there. Nothing of a slice is ever in it.
+
+use core::cell::UnsafeCell;
+
+use arch::paging::{AddressSpace, LARGE_PAGE_BYTES, MapError, PAGE_BYTES, Protection, TableFrames};
+use sharedmem::abi::DIRECT_BASE;
+use sharedmem::hand_off::PhysicalRange;
+use x86_64::PhysAddr;
+
+/// Pages for the monitor's page tables; windows onto slices need one per 2 MiB that is not on a large-page boundary, and one per GiB.
+const TABLE_PAGES: usize = 128;
+
+#[repr(C, align(4096))]
+struct TablePool(UnsafeCell<[[u8; PAGE_BYTES as usize]; TABLE_PAGES]>);
+
+// SAFETY: handed out once, to the one `MonitorSpace`.
+unsafe impl Sync for TablePool {}
+
+static TABLE_POOL: TablePool = TablePool(UnsafeCell::new([[0; PAGE_BYTES as usize]; TABLE_PAGES]));
+
+unsafe extern "C" {
+    static image_start: u8;
+    static stack_guard: u8;
+    static stack_bottom: u8;
+    static text_end: u8;
+    static rodata_end: u8;
+    static image_end: u8;
+}
+
+/// The memory of the boot image.
+pub fn image() -> PhysicalRange {
+    PhysicalRange { start: (&raw const image_start) as u64, end: (&raw const image_end) as u64 }
+}
+
+/// The monitor's address space.
+pub struct MonitorSpace {
+    space: AddressSpace,
+}
+
+impl MonitorSpace {
+    /// Makes the address space: image, `start_page`, the pages of `device_registers`, and the `shared` region. Does not load it.
+    ///
+    /// # Errors
+    /// When the table memory does not suffice.
+    ///
+    /// # Safety
+    /// Once; the boot tables are loaded, so the pool is identity mapped. The addresses are what they are said to be.
+    pub unsafe fn make(start_page: u64, device_registers: &[u64], shared: PhysicalRange) -> Result<Self, MapError> {
+        let pool = TABLE_POOL.0.get() as u64;
+        let frames = TableFrames::new(pool, pool + (TABLE_PAGES as u64) * PAGE_BYTES);
+        // SAFETY: the pool is a static of ours, identity mapped, and used here only.
+        let mut space = unsafe { AddressSpace::new(0, frames) }.ok_or(MapError::NoTableMemory)?;
+        let sections = [
+            (&raw const image_start, &raw const text_end, Protection::ReadExecute),
+            (&raw const text_end, &raw const rodata_end, Protection::ReadOnly),
+            (&raw const rodata_end, &raw const stack_guard, Protection::ReadWrite),
+            (&raw const stack_bottom, &raw const image_end, Protection::ReadWrite),
+        ];
+        for (start, end, protection) in sections {
+            let start = start as u64;
+            // SAFETY: these are the image's own sections, with the protections they were linked for.
+            unsafe { space.map(start, start, end as u64 - start, protection)? };
+        }
+        // SAFETY: by the caller's promise.
+        unsafe {
+            space.map(start_page, start_page, PAGE_BYTES, Protection::ReadExecute)?;
+            for registers in device_registers {
+                space.map(*registers, *registers, PAGE_BYTES, Protection::Device)?;
+            }
+            space.map(shared.start, shared.start, shared.len(), Protection::ReadWrite)?;
+        }
+        Ok(Self { space })
+    }
+
+    /// Physical address of the top table.
+    pub fn root(&self) -> u64 {
+        self.space.root().as_u64()
+    }
+
+    /// Bytes of page tables in use.
+    pub fn table_bytes(&self) -> u64 {
+        self.space.next_table_frame() - TABLE_POOL.0.get() as u64
+    }
+
+    /// Loads this address space on the seat.
+    ///
+    /// # Safety
+    /// Everything in use is in it: no reference into other memory is held.
+    pub unsafe fn load(&self) {
+        // SAFETY: code, stack and statics are mapped by `make`.
+        unsafe { arch::cpu::load_page_table(self.space.root()) };
+    }
+
+    /// Opens a window at [`DIRECT_BASE`] onto `range`, and closes it after `work`. It is rounded out to large pages, so that windows of
+    /// any size can follow each other at one place without leaving small tables behind.
+    ///
+    /// # Errors
+    /// When the table memory does not suffice.
+    ///
+    /// # Safety
+    /// This space is loaded. Nobody else writes to the range meanwhile; `work` keeps no reference into it.
+    pub unsafe fn with_window<T>(
+        &mut self,
+        range: PhysicalRange,
+        protection: Protection,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> Result<T, MapError> {
+        let start = range.start & !(LARGE_PAGE_BYTES - 1);
+        let bytes = range.end.next_multiple_of(LARGE_PAGE_BYTES) - start;
+        // SAFETY: the caller's promise.
+        unsafe { self.space.map(DIRECT_BASE + start, start, bytes, protection)? };
+        let result = work(self);
+        // SAFETY: `work` is over and keeps nothing.
+        unsafe { self.space.unmap(DIRECT_BASE + start, bytes)? };
+        Ok(result)
+    }
+
+    /// Makes the address space in which an instance runs on the seat: the instance's own, and the monitor's first entry.
+    /// `instance`'s tables must be visible now.
+    ///
+    /// # Errors
+    /// When the table memory does not suffice.
+    pub fn make_seat_space(&mut self, instance: &AddressSpace) -> Result<PhysAddr, MapError> {
+        let first = self.space.next_table_frame();
+        // SAFETY: one more page of the pool, identity mapped; the pool's cursor is moved past it below.
+        let seat = unsafe { AddressSpace::new(0, TableFrames::new(first, first + PAGE_BYTES)) };
+        let mut seat = seat.filter(|_| self.space.take_table_frame()).ok_or(MapError::NoTableMemory)?;
+        for index in 1..512 {
+            // SAFETY: on the seat the instance may use what is its own.
+            unsafe { seat.share_top_entry(instance, index) };
+        }
+        // SAFETY: the monitor's own part, which its trap handlers need there; it lives for ever.
+        unsafe { seat.share_top_entry(&self.space, 0) };
+        Ok(seat.root())
+    }
+}
