@@ -45,14 +45,20 @@ pub struct JournalCursors {
     pub consumed: CachePadded<AtomicU64>,
 }
 
-/// Requests from the primary to the monitor, each a count that rises; honoured where the boot options allow.
+/// Fault injection and scripts, all of it only with `debug=1`. Writer: the primary.
 #[repr(C)]
 #[derive(Debug, Default)]
-pub struct Requests {
-    /// Make the backup panic in its next step (`debug=1`).
+pub struct Debug {
+    /// Not 0: the backup is to panic in its next step.
     pub panic_backup: AtomicU64,
-    /// Make the seat hang with interrupts off (`debug=1`).
-    pub hang_seat: AtomicU64,
+    /// Not 0: the backup is to loop for ever in its next step.
+    pub hang_backup: AtomicU64,
+    /// When the last fault was injected, in ns since the machine's boot; 0 if none was.
+    pub injected_ns: AtomicU64,
+    /// When the first primary began to serve, in ns since the machine's boot: the script's time 0.
+    pub script_start_ns: AtomicU64,
+    /// Clauses of the script that were begun.
+    pub script_position: AtomicU64,
 }
 
 /// What a waiting backup and the monitor say of the backup; sizes in bytes, for the figures and for people.
@@ -88,7 +94,7 @@ pub struct Control {
     /// See the fields.
     pub journal: JournalCursors,
     /// Writer: the primary.
-    pub requests: CachePadded<Requests>,
+    pub debug: CachePadded<Debug>,
     /// Writers: monitor and backup.
     pub backup: CachePadded<BackupReport>,
     /// Who drains the logs to the serial port: 0 the monitor, 1 + n instance n. Writer: the owner itself, or the monitor when the
@@ -171,7 +177,7 @@ mod tests {
         assert_eq!(span_of!(Control, primary_keepalive), 0x180..0x300);
         assert_eq!(span_of!(Control, seat_keepalive), 0x300..0x480);
         assert_eq!(span_of!(Control, journal), 0x480..0x600);
-        assert_eq!(span_of!(Control, requests), 0x600..0x680);
+        assert_eq!(span_of!(Control, debug), 0x600..0x680);
         assert_eq!(span_of!(Control, backup), 0x680..0x700);
         assert_eq!(span_of!(Control, console_owner), 0x700..0x780);
         assert_eq!(span_of!(Control, epitaphs), 0x780..0xa80);

@@ -91,6 +91,8 @@ pub struct HandOff {
     pub shared: PhysicalRange,
     /// The slice's memory. The first range holds image, page tables and stacks at its start.
     pub ranges: [PhysicalRange; RANGES_MAX],
+    /// Memory of the other instance, to name a fault that was meant to hit it.
+    pub peer: PhysicalRange,
     /// First byte of `ranges[0]` that is free for the instance.
     pub free_start: u64,
     /// Physical address of the instance's top page table.

@@ -41,8 +41,13 @@ impl Clock {
 
     /// Spins until `duration_ns` have passed.
     pub fn spin_ns(&self, duration_ns: u64) {
-        let end = self.now_ns() + duration_ns;
-        while self.now_ns() < end {
+        self.spin_until(duration_ns, || false);
+    }
+
+    /// Spins until `is_done`, but no longer than `duration_ns`.
+    pub fn spin_until(&self, duration_ns: u64, is_done: impl Fn() -> bool) {
+        let end = self.now_ns().saturating_add(duration_ns);
+        while !is_done() && self.now_ns() < end {
             core::hint::spin_loop();
         }
     }

@@ -2,6 +2,7 @@
 
 use sharedmem::log_ring::LogRing;
 use uart_16550::backend::PioBackend;
+use uart_16550::spec::registers::IER;
 use uart_16550::{Config, Uart16550};
 
 /// I/O port of the first serial port.
@@ -59,6 +60,13 @@ impl Console {
     pub fn flush<'a>(&mut self, rings: impl Iterator<Item = &'a LogRing> + Clone) {
         while self.pump(rings.clone()) {
             core::hint::spin_loop();
+        }
+    }
+
+    /// From here on the port interrupts when somebody types.
+    pub fn interrupt_on_input(&mut self) {
+        if let Some(port) = &mut self.port {
+            port.enable_interrupts(IER::DATA_READY);
         }
     }
 

@@ -79,6 +79,21 @@ impl CoreTables {
     }
 }
 
+impl CoreTables {
+    /// Points the exception stack at an address that nothing can be mapped at: the next exception becomes a double fault.
+    ///
+    /// # Safety
+    /// `tables` are those of this core, and the kernel is meant to die.
+    pub unsafe fn ruin_exception_stack(tables: *mut Self) {
+        // SAFETY: the caller's promise; the packed table is copied, changed and written back.
+        unsafe {
+            let mut tops = (*tables).tss.interrupt_stack_table;
+            tops[TrapStack::Exception as usize] = VirtAddr::new(0x10);
+            (*tables).tss.interrupt_stack_table = tops;
+        }
+    }
+}
+
 impl Default for CoreTables {
     fn default() -> Self {
         Self::new()

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod console;
 pub mod cpu;
 pub mod descriptors;
+pub mod entropy;
 pub mod heap;
 pub mod logger;
 #[cfg(not(test))]

@@ -26,6 +26,7 @@ pub const COMMAND_BUS_MASTER: u32 = 1 << 2;
 pub const COMMAND_INTX_DISABLE: u32 = 1 << 10;
 const STATUS_CAPABILITIES: u32 = 1 << 20;
 const CAPABILITY_MSI: u32 = 0x05;
+const CAPABILITY_VENDOR: u32 = 0x09;
 const CAPABILITY_MSIX: u32 = 0x11;
 const MSI_ENABLE: u32 = 1 << 16;
 const MSIX_ENABLE: u32 = 1 << 31;
@@ -184,19 +185,47 @@ pub fn memory_bar(space: &mut impl ConfigSpace, address: u32, bar: u8) -> Option
     Some(u64::from(high) << 32 | u64::from(low & !0xf))
 }
 
-/// Walks the capability list, which is hostile: at most as many steps as it could have entries.
+/// Where a virtio structure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VirtioCapability {
+    /// BAR number.
+    pub bar: u8,
+    /// Byte offset in it.
+    pub offset: u32,
+}
+
+/// The first virtio structure of type `kind` (virtio 1.2, 4.1.4).
+pub fn virtio_capability(space: &mut impl ConfigSpace, address: u32, kind: u8) -> Option<VirtioCapability> {
+    find_capability(space, address, |space, offset, header| {
+        let is_wanted = header & 0xff == CAPABILITY_VENDOR && header >> 24 == u32::from(kind);
+        is_wanted.then(|| VirtioCapability {
+            bar: (space.read(address, offset + 4) & 0xff) as u8,
+            offset: space.read(address, offset + 8),
+        })
+    })
+}
+
 fn capability(space: &mut impl ConfigSpace, address: u32, kind: u32) -> Option<u8> {
+    find_capability(space, address, |_, offset, header| (header & 0xff == kind).then_some(offset))
+}
+
+/// Walks the capability list, which is hostile: at most as many steps as it could have entries.
+fn find_capability<C: ConfigSpace, T>(
+    space: &mut C,
+    address: u32,
+    mut wanted: impl FnMut(&mut C, u8, u32) -> Option<T>,
+) -> Option<T> {
     if space.read(address, REGISTER_COMMAND) & STATUS_CAPABILITIES == 0 {
         return None;
     }
     let mut offset = (space.read(address, REGISTER_CAPABILITIES) & 0xfc) as u8;
     for _ in 0..48 {
-        if offset < 0x40 {
+        if !(0x40..=0xf0).contains(&offset) {
             return None;
         }
         let header = space.read(address, offset);
-        if header & 0xff == kind {
-            return Some(offset);
+        if let Some(found) = wanted(space, offset, header) {
+            return Some(found);
         }
         offset = (header >> 8 & 0xfc) as u8;
     }
@@ -292,6 +321,7 @@ mod tests {
         fake.0.insert((0x18, REGISTER_CAPABILITIES), 0x40);
         fake.0.insert((0x18, 0x40), 0x4009);
         assert_eq!(msix_capability(&mut fake, 0x18), None);
+        assert_eq!(virtio_capability(&mut fake, 0x18, 1), None);
     }
 
     #[test]

@@ -1,1 +1,59 @@
-fn main() {}
+//! The native kernel instance.
+//!
+//! The monitor enters it at one place, for one of five reasons: to start it cold, to give it a further core, to let it get ready on the
+//! seat, to let it apply the journal there, or to promote it. A cold start is a promotion with an empty journal, so there is one way to
+//! become the primary.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod console;
+mod context;
+mod cores;
+mod death;
+mod devices;
+mod faults;
+mod keepalive;
+mod memory;
+mod network;
+mod note;
+mod replica;
+mod report;
+mod script;
+mod seat;
+mod server;
+mod status;
+mod traps;
+
+use core::panic::PanicInfo;
+
+use arch::heap::Heap;
+use sharedmem::abi::{EntryReason, SeatStatus};
+use sharedmem::hand_off::HandOff;
+
+#[global_allocator]
+static HEAP: Heap = Heap::empty();
+
+/// The entry point, on a stack that the monitor mapped for `core` (or for the seat).
+///
+/// Returns a [`SeatStatus`] when called on the seat; else never.
+#[unsafe(no_mangle)]
+extern "C" fn instance_entry(reason: u64, hand_off: *const HandOff, core: u64) -> u64 {
+    // SAFETY: the monitor passes the hand-off it wrote into this slice; it stays as it is for the instance's life.
+    let hand_off: &'static HandOff = unsafe { &*hand_off };
+    let status = match EntryReason::from_raw(reason) {
+        Some(EntryReason::SeatInit) => seat::init(hand_off),
+        Some(EntryReason::SeatStep) => seat::step(),
+        Some(EntryReason::StartPrimary) => server::start(hand_off),
+        Some(EntryReason::Promote) => server::promote(),
+        Some(EntryReason::JoinCore) => cores::join(core as usize),
+        None => SeatStatus::Failed,
+    };
+    status as u64
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    death::by_panic(info)
+}

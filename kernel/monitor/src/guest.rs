@@ -10,9 +10,16 @@ use arch::traps::TrapFrame;
 use sharedmem::abi::{EntryReason, SEAT_STACK, SeatStatus, stack_top};
 
 use crate::load::Loaded;
+use crate::traps;
 
 /// What the call returns when a trap handler ended it.
 const ABORTED: u64 = u64::MAX;
+
+/// How long a call may go on without a sign of progress, in ns. A backup that applies a long command shows progress all the while.
+const HANG_NS: u64 = 1_000_000_000;
+
+/// How often a call is looked after, in ns.
+const WATCH_NS: u64 = 10_000_000;
 
 // seat_call(page_table, stack_top, entry, reason, hand_off) -> status. The monitor's stack pointer and page table are kept in statics, so that
 // seat_abort, to which a trap handler returns, finds the way back.
@@ -69,7 +76,17 @@ static IS_RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// The backup did not come back by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Aborted;
+pub enum Aborted {
+    /// It faulted.
+    Crashed,
+    /// It made no progress.
+    Hung,
+}
+
+/// The backup's progress as last seen, and since when it stands still, in ns since boot.
+static PROGRESS: AtomicU64 = AtomicU64::new(0);
+static PROGRESS_SINCE_NS: AtomicU64 = AtomicU64::new(0);
+static WAS_HUNG: AtomicBool = AtomicBool::new(false);
 
 /// Calls the instance for `reason`.
 ///
@@ -79,14 +96,21 @@ pub struct Aborted;
 /// # Safety
 /// `loaded` is an instance in its slice, not running anywhere; interrupts are on; the monitor's interrupt table is loaded.
 pub unsafe fn call(loaded: &Loaded, reason: EntryReason) -> Result<SeatStatus, Aborted> {
+    WAS_HUNG.store(false, Ordering::Relaxed);
+    PROGRESS_SINCE_NS.store(0, Ordering::Relaxed);
     IS_RUNNING.store(true, Ordering::Release);
+    traps::arm_timer(WATCH_NS);
     // SAFETY: the seat's page table maps the monitor's code, so the instructions around the change of tables run on; the stack is the
     // instance's own for the seat.
     let raw = unsafe {
         seat_call(loaded.seat_page_table.as_u64(), stack_top(SEAT_STACK), loaded.entry, reason as u64, loaded.hand_off)
     };
     IS_RUNNING.store(false, Ordering::Release);
-    if raw == ABORTED { Err(Aborted) } else { Ok(SeatStatus::from_raw(raw)) }
+    match raw {
+        ABORTED if WAS_HUNG.load(Ordering::Relaxed) => Err(Aborted::Hung),
+        ABORTED => Err(Aborted::Crashed),
+        raw => Ok(SeatStatus::from_raw(raw)),
+    }
 }
 
 /// Whether the processor is in a call.
@@ -94,8 +118,26 @@ pub fn is_running() -> bool {
     IS_RUNNING.load(Ordering::Acquire)
 }
 
+/// From the timer's handler: looks after the call. Ends it if the backup's `progress` stands still for too long; else looks again later.
+pub fn watch(frame: &mut TrapFrame, progress: u64, now_ns: u64) {
+    if !is_running() {
+        return;
+    }
+    let since_ns = PROGRESS_SINCE_NS.load(Ordering::Relaxed);
+    if since_ns == 0 || PROGRESS.swap(progress, Ordering::Relaxed) != progress {
+        PROGRESS.store(progress, Ordering::Relaxed);
+        PROGRESS_SINCE_NS.store(now_ns, Ordering::Relaxed);
+    } else if now_ns.saturating_sub(since_ns) > HANG_NS {
+        WAS_HUNG.store(true, Ordering::Relaxed);
+        return abort(frame);
+    }
+    traps::arm_timer(WATCH_NS);
+}
+
 /// From a trap handler: the interrupted call is ended when the handler returns.
 pub fn abort(frame: &mut TrapFrame) {
+    const INTERRUPTS_ON: u64 = 1 << 9;
     frame.rip = seat_abort as *const () as u64;
+    frame.rflags |= INTERRUPTS_ON;
     frame.rsp = RESUME_STACK.load(Ordering::Relaxed);
 }

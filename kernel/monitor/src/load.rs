@@ -2,6 +2,7 @@
 //!
 //! What lies in the slice, from its first byte: hand-off, image, stacks, page tables; the rest is the instance's own.
 
+use core::fmt;
 use core::ptr;
 
 use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames};
@@ -172,5 +173,19 @@ unsafe fn map_instance(
         instance.map(DIRECT_BASE + shared.start, shared.start, shared.len(), Protection::ReadWrite)?;
         instance.map(start_page, start_page, PAGE_BYTES, Protection::ReadExecute)?;
         Ok(instance)
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooSmall(needed, there) => write!(
+                f,
+                "it needs {} KiB at the start of its slice, which has {} KiB",
+                needed.div_ceil(1024),
+                there / 1024
+            ),
+            Self::Map(error) => write!(f, "its page tables cannot be made: {error:?}"),
+        }
     }
 }

@@ -1,0 +1,79 @@
+//! The owner's serial console: what every program of the machine has logged goes out, and what somebody types comes in.
+
+use alloc::string::String;
+use core::sync::atomic::Ordering;
+
+use arch::console::Console;
+use ipi::{IoApic, Redirection};
+
+use crate::context::{Context, virt_of};
+use crate::memory;
+use crate::traps::VECTOR_SERIAL;
+
+/// Longest line that can be typed.
+const LINE_BYTES_MAX: usize = 512;
+
+/// The console, once the monitor has given it away.
+pub struct SerialConsole {
+    console: Option<Console>,
+    line: String,
+}
+
+impl SerialConsole {
+    /// Takes the serial port over, and its interrupt.
+    pub fn adopt(context: &Context) -> Self {
+        if let Err(reason) = route_interrupt(context) {
+            log::warn!("the serial port does not interrupt: {reason}");
+        }
+        // SAFETY: this instance is the owner of the machine; the monitor stops using the port when it sees the name below.
+        let mut console = unsafe { Console::take() };
+        console.interrupt_on_input();
+        context.region.control.console_owner.store(u64::from(context.hand_off.instance) + 1, Ordering::Release);
+        Self { console: Some(console), line: String::new() }
+    }
+
+    /// Moves some log text to the port: this instance's first, then the monitor's and the other's. True if there is more.
+    pub fn pump(&mut self, context: &Context) -> bool {
+        let control = context.region.control;
+        let own = context.hand_off.instance as usize % 2;
+        let rings = [&*control.monitor_log, &*control.instance_logs[own], &*control.instance_logs[1 - own]];
+        self.console.as_mut().is_some_and(|console| console.pump(rings.into_iter()))
+    }
+
+    /// The next whole line that was typed.
+    pub fn read_line(&mut self) -> Option<String> {
+        let console = self.console.as_mut()?;
+        while let Some(byte) = console.read() {
+            match byte {
+                b'\r' | b'\n' if self.line.is_empty() => {}
+                b'\r' | b'\n' => return Some(core::mem::take(&mut self.line)),
+                b' '..=b'~' if self.line.len() < LINE_BYTES_MAX => self.line.push(char::from(byte)),
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+/// Sends the serial port's interrupt to this instance's first core.
+fn route_interrupt(context: &Context) -> Result<(), &'static str> {
+    let hand_off = context.hand_off;
+    let global = hand_off.serial_interrupt;
+    let count = hand_off.io_apic_count as usize;
+    let controllers = hand_off.io_apic_addresses[..count].iter().zip(&hand_off.io_apic_bases[..count]);
+    for (address, base) in controllers {
+        // SAFETY: an I/O APIC of the machine this instance owns.
+        let registers = unsafe { memory::map_device(*address, 4096) }.map_err(|_| "the I/O APIC cannot be mapped")?;
+        debug_assert_eq!(registers, virt_of(*address));
+        // SAFETY: its registers, used by this core alone.
+        let mut io_apic = unsafe { IoApic::new(registers as *mut u8) };
+        let Some(pin) = global.checked_sub(*base).filter(|pin| *pin < io_apic.pin_count()) else { continue };
+        let destination = u8::try_from(hand_off.cores()[0]).map_err(|_| "the core's APIC id has more than 8 bits")?;
+        let redirection = Redirection::fixed(VECTOR_SERIAL, destination)
+            .level_triggered(hand_off.serial_interrupt_is_level == 1)
+            .active_low(hand_off.serial_interrupt_is_level == 1);
+        io_apic.write(pin, redirection).map_err(|_| "the I/O APIC refuses the route")?;
+        return Ok(());
+    }
+    Err("no I/O APIC has its pin")
+}

@@ -1,0 +1,125 @@
+//! What every part of the instance needs to know: the hand-off, the shared region, the clock, the options. Set once, on first entry.
+
+use alloc::string::ToString;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use arch::clock::Clock;
+use arch::logger::LOGGER;
+use ipi::{LocalApic, Mode};
+use partition::cmdline::Options;
+use sharedmem::SharedRegion;
+use sharedmem::abi::DIRECT_BASE;
+use sharedmem::crc32c::Crc32c;
+use sharedmem::hand_off::{HandOff, PhysicalRange};
+use spin::Once;
+
+use crate::{HEAP, memory};
+
+/// The instance's surroundings.
+pub struct Context {
+    /// What the monitor said.
+    pub hand_off: &'static HandOff,
+    /// The shared region.
+    pub region: SharedRegion,
+    /// Time since the machine's boot.
+    pub clock: Clock,
+    /// The boot options.
+    pub options: Options,
+    /// The CRC this processor computes.
+    pub crc: Crc32c,
+    /// The local APIC, of whatever core asks.
+    pub local_apic: LocalApic,
+    /// Bytes of heap in use before the service holds any state.
+    pub idle_heap_bytes: AtomicU64,
+}
+
+static CONTEXT: Once<Context> = Once::new();
+
+/// Names of the two instances in logs.
+const NAMES: [&str; 2] = ["a", "b"];
+
+/// The surroundings.
+///
+/// # Panics
+/// Before [`init`].
+pub fn get() -> &'static Context {
+    CONTEXT.get().expect("the context is made on first entry")
+}
+
+/// The surroundings, if they are known yet. For a kernel that dies early.
+pub fn try_get() -> Option<&'static Context> {
+    CONTEXT.get()
+}
+
+impl Context {
+    /// This instance's name.
+    pub fn name(&self) -> &'static str {
+        NAMES[self.hand_off.instance as usize % NAMES.len()]
+    }
+
+    /// The time-stamp counter: nobody outside can foretell its low bits.
+    pub fn clock_ticks(&self) -> u64 {
+        arch::clock::ticks()
+    }
+
+    /// Nanoseconds since the machine's boot.
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+}
+
+/// The address at which this instance sees physical address `phys` of its slice, the shared region or a device of its own.
+pub fn virt_of(phys: u64) -> u64 {
+    DIRECT_BASE + phys
+}
+
+/// Makes heap, log and context from the hand-off.
+///
+/// # Errors
+/// What in the hand-off or the shared region is not as it must be.
+pub fn init(hand_off: &'static HandOff) -> Result<&'static Context, &'static str> {
+    if !hand_off.is_valid() {
+        return Err("the hand-off is not one this image can read");
+    }
+    give_heap(hand_off);
+    let PhysicalRange { start, .. } = hand_off.shared;
+    // SAFETY: the loader mapped the shared region there, for good; all parties use it by atomics.
+    let region = unsafe { SharedRegion::open(virt_of(start) as *mut u8, hand_off.shared.len()) };
+    let region = region.map_err(|_| "the shared region is not one this image can use")?;
+    let clock = Clock::new(hand_off.tsc_hz, hand_off.tsc_at_boot);
+    let log = &region.control.instance_logs[hand_off.instance as usize % NAMES.len()];
+    LOGGER.start(NAMES[hand_off.instance as usize % NAMES.len()], clock, log);
+    let options = Options::parse(hand_off.command_line()).map_err(|refusal| {
+        log::error!("{}", refusal.to_string());
+        "the boot options are refused"
+    })?;
+    memory::init(hand_off);
+    let mode = if hand_off.x2apic == 1 { Mode::X2Apic } else { Mode::XApic };
+    // SAFETY: the registers are mapped at this address before the APIC is first used: by `memory::map_device` when the instance becomes an owner.
+    let local_apic = unsafe { LocalApic::new(mode, virt_of(hand_off.local_apic_address) as *mut u8) };
+    let crc = Crc32c::detect();
+    Ok(CONTEXT.call_once(|| Context {
+        hand_off,
+        region,
+        clock,
+        options,
+        crc,
+        local_apic,
+        idle_heap_bytes: AtomicU64::new(0),
+    }))
+}
+
+/// Gives everything in the slice that the loader left free to the heap.
+fn give_heap(hand_off: &HandOff) {
+    let mut start = Some(hand_off.free_start);
+    for range in hand_off.ranges() {
+        let from = start.take().unwrap_or(range.start);
+        // SAFETY: the slice is mapped read-write at the direct map and belongs to this instance alone; what the loader placed lies below `free_start`.
+        unsafe { HEAP.give(virt_of(from) as *mut u8, (range.end - from) as usize) };
+    }
+}
+
+/// Notes how much heap an instance without state needs.
+pub fn note_idle_heap(context: &Context) {
+    context.idle_heap_bytes.store(HEAP.used_bytes() as u64, Ordering::Relaxed);
+}

@@ -1,0 +1,59 @@
+//! The incident disk: a virtio disk that carries our label gets a record of each takeover, to be read when the machine is gone.
+//!
+//! A disk without the label is somebody else's and is not written to.
+
+use alloc::string::String;
+
+use virtio_drivers::device::blk::{SECTOR_SIZE, VirtIOBlk};
+
+use super::dma::SliceDma;
+use super::transport::MsixTransport;
+
+/// What the first sector of an incident disk begins with.
+const LABEL: &[u8] = b"UNDERSTUDY-INCIDENTS-1\n";
+
+/// The disk.
+pub struct IncidentDisk {
+    driver: VirtIOBlk<SliceDma, MsixTransport>,
+    next_sector: usize,
+}
+
+impl IncidentDisk {
+    /// Brings the disk up and looks for the label and the first free sector behind it.
+    ///
+    /// # Errors
+    /// Why the disk is not used.
+    pub fn adopt(transport: MsixTransport) -> Result<Self, &'static str> {
+        let driver = VirtIOBlk::new(transport).map_err(|_| "its queue cannot be set up")?;
+        let mut disk = Self { driver, next_sector: 1 };
+        if !disk.read(0)?.starts_with(LABEL) {
+            return Err("it does not carry the label of an incident disk, and is left alone");
+        }
+        while disk.next_sector < disk.driver.capacity() as usize && disk.read(disk.next_sector)?[0] != 0 {
+            disk.next_sector += 1;
+        }
+        Ok(disk)
+    }
+
+    /// Appends a record of at most a sector; what is longer is cut off.
+    ///
+    /// # Errors
+    /// The disk is full, or failed.
+    pub fn append(&mut self, record: &String) -> Result<(), &'static str> {
+        if self.next_sector >= self.driver.capacity() as usize {
+            return Err("it is full");
+        }
+        let mut sector = [0; SECTOR_SIZE];
+        let length = record.len().min(SECTOR_SIZE);
+        sector[..length].copy_from_slice(&record.as_bytes()[..length]);
+        self.driver.write_blocks(self.next_sector, &sector).map_err(|_| "a sector cannot be written")?;
+        self.next_sector += 1;
+        Ok(())
+    }
+
+    fn read(&mut self, sector: usize) -> Result<[u8; SECTOR_SIZE], &'static str> {
+        let mut bytes = [0; SECTOR_SIZE];
+        self.driver.read_blocks(sector, &mut bytes).map_err(|_| "a sector cannot be read")?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,51 @@
+//! The instance's own page tables, where it adds the registers of devices when it adopts them.
+
+use alloc::vec::Vec;
+
+use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames};
+use sharedmem::abi::DIRECT_BASE;
+use sharedmem::hand_off::HandOff;
+use spin::{Mutex, Once};
+use x86_64::PhysAddr;
+
+use crate::context::virt_of;
+
+struct DeviceMap {
+    space: AddressSpace,
+    mapped: Vec<u64>,
+}
+
+static DEVICES: Once<Mutex<DeviceMap>> = Once::new();
+
+/// Opens the page tables the loader made.
+pub fn init(hand_off: &HandOff) {
+    let frames = TableFrames::new(hand_off.table_frames.start, hand_off.table_frames.end);
+    // SAFETY: the tables lie in this slice, visible at the direct map; after the loader, only this instance changes them.
+    let space = unsafe { AddressSpace::open(DIRECT_BASE, PhysAddr::new(hand_off.page_table), frames) };
+    DEVICES.call_once(|| Mutex::new(DeviceMap { space, mapped: Vec::new() }));
+}
+
+/// Maps `bytes` bytes of device registers at physical address `phys`, uncached, and says where. Mapping them again is no error.
+///
+/// # Errors
+/// There is no memory for page tables left, or the registers would lie in the slice.
+///
+/// # Safety
+/// There are device registers, of a device this instance owns.
+pub unsafe fn map_device(phys: u64, bytes: u64) -> Result<u64, MapError> {
+    let first = phys & !(PAGE_BYTES - 1);
+    let mut map = DEVICES.get().ok_or(MapError::NoTableMemory)?.lock();
+    for page in (first..phys + bytes).step_by(PAGE_BYTES as usize) {
+        if !map.mapped.contains(&page) {
+            // SAFETY: the caller's promise; `map` refuses what is mapped already, so a slice's memory cannot become a device.
+            unsafe { map.space.map(virt_of(page), page, PAGE_BYTES, Protection::Device)? };
+            map.mapped.push(page);
+        }
+    }
+    Ok(virt_of(phys))
+}
+
+/// Physical address of a byte of this instance's heap, for devices.
+pub fn physical_of(pointer: *const u8) -> u64 {
+    pointer as u64 - DIRECT_BASE
+}

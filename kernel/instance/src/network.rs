@@ -1,0 +1,308 @@
+//! The network: one interface, listening sockets, and the connections on them.
+//!
+//! It moves bytes between sockets and the server. What they mean, and when frames may leave, the server decides.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use partition::cmdline::IpConfig;
+use smoltcp::iface::{Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet};
+use smoltcp::socket::tcp::{self, Socket, State};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address};
+
+use crate::devices::nic::Nic;
+
+/// Sockets: so many clients at once, and a few that come while others go.
+const SOCKETS: usize = 96;
+/// Receive buffer of a socket, in bytes.
+const RECEIVE_BYTES: usize = 16 << 10;
+/// Send buffer of a socket, in bytes.
+const SEND_BYTES: usize = 32 << 10;
+/// Frames taken in before what they brought is looked at.
+const INGRESS_FRAMES: usize = 64;
+/// Rounds of egress before anything else is looked at.
+const EGRESS_ROUNDS: usize = 16;
+/// Replies that wait for a client which does not read, in bytes, before it is hung up on.
+const BACKLOG_BYTES_MAX: usize = 64 << 20;
+/// A peer that says nothing is asked after this time, and given up after the next.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const PEER_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Number of a connection, never used twice.
+pub type ConnectionId = u64;
+/// IPv4 address and port of a client, in network order.
+pub type Peer = [u8; 6];
+
+/// What happened on the network.
+pub enum Event<'a> {
+    /// A client has connected.
+    Opened(ConnectionId, Peer),
+    /// Bytes came in, in order.
+    Bytes(ConnectionId, &'a [u8]),
+    /// The client is gone, or will send no more.
+    Closed(ConnectionId),
+}
+
+/// A connection's outgoing side.
+struct Connection {
+    id: ConnectionId,
+    backlog: VecDeque<u8>,
+    hang_up: bool,
+}
+
+/// The part of a [`Network`] that replies go to, borrowed beside its sockets.
+macro_rules! outbox {
+    ($network:expr) => {
+        Outbox {
+            connections: &mut $network.connections,
+            slot_of: &$network.slot_of,
+            has_replied: &mut $network.has_replied,
+        }
+    };
+}
+
+/// Interface, sockets and connections.
+pub struct Network {
+    nic: Nic,
+    interface: Option<Interface>,
+    sockets: SocketSet<'static>,
+    handles: Vec<SocketHandle>,
+    connections: Vec<Option<Connection>>,
+    slot_of: BTreeMap<ConnectionId, usize>,
+    next_connection: ConnectionId,
+    port: u16,
+    has_replied: bool,
+}
+
+impl Network {
+    /// Makes everything that needs no device.
+    pub fn prepare(port: u16) -> Self {
+        let mut sockets = SocketSet::new(Vec::with_capacity(SOCKETS));
+        let handles: Vec<_> = (0..SOCKETS).map(|_| sockets.add(new_socket())).collect();
+        Self {
+            nic: Nic::prepare(),
+            interface: None,
+            sockets,
+            connections: handles.iter().map(|_| None).collect(),
+            handles,
+            slot_of: BTreeMap::new(),
+            next_connection: 1,
+            port,
+            has_replied: false,
+        }
+    }
+
+    /// The device, to be adopted.
+    pub fn nic_mut(&mut self) -> &mut Nic {
+        &mut self.nic
+    }
+
+    /// Begins to listen, on a device that was adopted. Connections are numbered from `next_connection`.
+    pub fn start(&mut self, mac: EthernetAddress, ip: &IpConfig, seed: u64, next_connection: ConnectionId, now_ns: u64) {
+        let mut config = Config::new(HardwareAddress::Ethernet(mac));
+        config.random_seed = seed;
+        let mut interface = Interface::new(config, &mut self.nic, instant(now_ns));
+        interface.update_ip_addrs(|addresses| {
+            let address = IpAddress::Ipv4(Ipv4Address::from(ip.client));
+            // The list is empty, so there is room.
+            let _ = addresses.push(IpCidr::new(address, ip.prefix_len));
+        });
+        if let Some(gateway) = ip.gateway {
+            // The table is empty, so there is room.
+            let _ = interface.routes_mut().add_default_ipv4_route(Ipv4Address::from(gateway));
+        }
+        self.interface = Some(interface);
+        self.next_connection = next_connection;
+        for handle in &self.handles {
+            // A new socket listens; the port is not 0, as the options were checked.
+            let _ = self.sockets.get_mut::<Socket<'_>>(*handle).listen(self.port);
+        }
+    }
+
+    /// Ends the connections that clients had with the dead primary: a SYN on each makes the client answer, and the answer is reset.
+    pub fn reset_strangers(&mut self, peers: impl Iterator<Item = Peer>) {
+        let Some(interface) = &mut self.interface else { return };
+        // Half of the sockets go on listening, so that new clients need not wait for old ones to be told.
+        for (handle, peer) in self.handles.iter().skip(SOCKETS / 2).zip(peers) {
+            let remote = IpEndpoint::new(
+                IpAddress::v4(peer[0], peer[1], peer[2], peer[3]),
+                u16::from_be_bytes([peer[4], peer[5]]),
+            );
+            let socket = self.sockets.get_mut::<Socket<'_>>(*handle);
+            socket.abort();
+            socket.set_timeout(Some(Duration::from_millis(500)));
+            if socket.connect(interface.context(), remote, self.port).is_err() {
+                let _ = socket.listen(self.port);
+            }
+        }
+    }
+
+    /// Takes frames in. True if there may be more.
+    pub fn ingress(&mut self, now_ns: u64) -> bool {
+        let Some(interface) = &mut self.interface else { return false };
+        (0..INGRESS_FRAMES)
+            .all(|_| interface.poll_ingress_single(instant(now_ns), &mut self.nic, &mut self.sockets) != PollIngressSingleResult::None)
+    }
+
+    /// Tells `sink` what happened on every socket since the last call.
+    pub fn events(&mut self, mut sink: impl FnMut(Event<'_>, &mut Outbox<'_>)) {
+        for slot in 0..self.handles.len() {
+            self.socket_events(slot, &mut sink);
+        }
+    }
+
+    fn socket_events(&mut self, slot: usize, sink: &mut impl FnMut(Event<'_>, &mut Outbox<'_>)) {
+        let socket = self.sockets.get_mut::<Socket<'static>>(self.handles[slot]);
+        let mut id = self.connections[slot].as_ref().map(|connection| connection.id);
+        if id.is_none() {
+            match socket.state() {
+                State::Established | State::CloseWait => {}
+                // The state of a stranger who answered rightly to our SYN cannot be; one who went away listens again.
+                State::Closed | State::TimeWait => {
+                    socket.abort();
+                    socket.set_timeout(Some(PEER_TIMEOUT));
+                    let _ = socket.listen(self.port);
+                    return;
+                }
+                _ => return,
+            }
+            let Some(peer) = socket.remote_endpoint().and_then(peer_of) else { return };
+            let new = self.next_connection;
+            self.next_connection += 1;
+            self.connections[slot] = Some(Connection { id: new, backlog: VecDeque::new(), hang_up: false });
+            self.slot_of.insert(new, slot);
+            sink(Event::Opened(new, peer), &mut outbox!(self));
+            id = Some(new);
+        }
+        let Some(id) = id else { return };
+        while socket.can_recv() {
+            let mut outbox = outbox!(self);
+            let taken = socket.recv(|bytes| {
+                sink(Event::Bytes(id, bytes), &mut outbox);
+                (bytes.len(), bytes.len())
+            });
+            if !taken.is_ok_and(|bytes| bytes > 0) {
+                break;
+            }
+        }
+        // A client that has sent its last byte still gets its replies: the connection ends when nothing is owed.
+        if !socket.may_recv() && self.connections[slot].as_ref().is_some_and(|c| c.backlog.is_empty() || !socket.may_send()) {
+            sink(Event::Closed(id), &mut outbox!(self));
+            socket.close();
+            self.connections[slot] = None;
+            self.slot_of.remove(&id);
+        }
+    }
+
+    /// Moves replies into the sockets, and frames to the gate.
+    pub fn egress(&mut self, now_ns: u64) {
+        for (handle, connection) in self.handles.iter().zip(&mut self.connections) {
+            if let Some(connection) = connection {
+                fill(self.sockets.get_mut::<Socket<'_>>(*handle), connection);
+            }
+        }
+        let Some(interface) = &mut self.interface else { return };
+        for _ in 0..EGRESS_ROUNDS {
+            if interface.poll_egress(instant(now_ns), &mut self.nic, &mut self.sockets) == PollResult::None {
+                break;
+            }
+        }
+    }
+
+    /// Lets the frames at the gate leave. Returns how many.
+    pub fn release(&mut self) -> usize {
+        self.nic.release()
+    }
+
+    /// Whether there is something to do now.
+    pub fn has_work(&mut self, now_ns: u64) -> bool {
+        let Some(interface) = &mut self.interface else { return false };
+        self.nic.has_received()
+            || interface.poll_at(instant(now_ns), &self.sockets).is_some_and(|due| due <= instant(now_ns))
+    }
+
+    /// Calls `work` with where replies go, between two looks at the sockets.
+    pub fn with_outbox<T>(&mut self, work: impl FnOnce(&mut Outbox<'_>) -> T) -> T {
+        work(&mut outbox!(self))
+    }
+
+    /// Whether any client was replied to.
+    pub fn has_replied(&self) -> bool {
+        self.has_replied
+    }
+
+    /// Clients connected now.
+    pub fn client_count(&self) -> usize {
+        self.slot_of.len()
+    }
+}
+
+/// Where replies go.
+pub struct Outbox<'a> {
+    connections: &'a mut Vec<Option<Connection>>,
+    slot_of: &'a BTreeMap<ConnectionId, usize>,
+    has_replied: &'a mut bool,
+}
+
+impl Outbox<'_> {
+    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.slot_of.get(&id).and_then(|slot| self.connections[*slot].as_mut())
+    }
+
+    /// Appends to what a client is owed. One that does not read for too long is hung up on.
+    pub fn reply(&mut self, id: ConnectionId, bytes: &[u8]) {
+        let Some(connection) = self.connection(id) else { return };
+        if connection.backlog.len() + bytes.len() > BACKLOG_BYTES_MAX {
+            connection.backlog.clear();
+            connection.hang_up = true;
+        } else {
+            connection.backlog.extend(bytes);
+            *self.has_replied = true;
+        }
+    }
+
+    /// Ends a connection when everything owed has been sent.
+    pub fn hang_up(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connection(id) {
+            connection.hang_up = true;
+        }
+    }
+}
+
+/// Moves as much of the backlog into the socket as fits.
+fn fill(socket: &mut Socket<'_>, connection: &mut Connection) {
+    while socket.can_send() && !connection.backlog.is_empty() {
+        let (head, _) = connection.backlog.as_slices();
+        let Ok(sent) = socket.send_slice(head) else { break };
+        if sent == 0 {
+            break;
+        }
+        connection.backlog.drain(..sent);
+    }
+    if connection.hang_up && connection.backlog.is_empty() {
+        socket.close();
+    }
+}
+
+fn new_socket() -> Socket<'static> {
+    let mut socket =
+        Socket::new(tcp::SocketBuffer::new(vec![0; RECEIVE_BYTES]), tcp::SocketBuffer::new(vec![0; SEND_BYTES]));
+    socket.set_nagle_enabled(false);
+    socket.set_ack_delay(None);
+    socket.set_keep_alive(Some(KEEP_ALIVE));
+    socket.set_timeout(Some(PEER_TIMEOUT));
+    socket
+}
+
+fn peer_of(endpoint: IpEndpoint) -> Option<Peer> {
+    let IpAddress::Ipv4(address) = endpoint.addr;
+    let [a, b, c, d] = address.octets();
+    let [high, low] = endpoint.port.to_be_bytes();
+    Some([a, b, c, d, high, low])
+}
+
+fn instant(now_ns: u64) -> Instant {
+    Instant::from_micros((now_ns / 1000) as i64)
+}

@@ -1,0 +1,42 @@
+//! The note that makes this ELF an instance image: ABI revision, journal revision, version.
+
+use sharedmem::abi::{ABI_REVISION, JOURNAL_REVISION, NOTE_TYPE};
+
+/// This image's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const NAME: [u8; 12] = *b"Understudy\0\0";
+const VERSION_BYTES: usize = 16;
+
+#[repr(C, align(4))]
+struct Note {
+    name_bytes: u32,
+    descriptor_bytes: u32,
+    kind: u32,
+    name: [u8; 12],
+    abi_revision: u32,
+    journal_revision: u32,
+    version: [u8; VERSION_BYTES],
+}
+
+#[used]
+#[unsafe(link_section = ".note.understudy")]
+static NOTE: Note = Note {
+    name_bytes: 11,
+    descriptor_bytes: 8 + VERSION_BYTES as u32,
+    kind: NOTE_TYPE,
+    name: NAME,
+    abi_revision: ABI_REVISION,
+    journal_revision: JOURNAL_REVISION,
+    version: padded(VERSION),
+};
+
+const fn padded(text: &str) -> [u8; VERSION_BYTES] {
+    let mut bytes = [0; VERSION_BYTES];
+    let mut index = 0;
+    while index < text.len() {
+        bytes[index] = text.as_bytes()[index];
+        index += 1;
+    }
+    bytes
+}

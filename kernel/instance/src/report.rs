@@ -1,0 +1,176 @@
+//! What people and tools are told: stamps, machine-readable lines, the incident record, and figures.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use core::sync::atomic::Ordering;
+
+use journal::Journal;
+use sharedmem::Words;
+use sharedmem::control::JournalCursors;
+use sharedmem::epitaph::EpitaphCause;
+use sharedmem::timeline::Timeline;
+use takeover::timeline::{Cause, Counter, Edge};
+
+use crate::context::Context;
+use crate::devices::disk::IncidentDisk;
+use crate::replica::Recovery;
+
+/// Stamps an edge of the takeover that led to `epoch`; the first stamp stays.
+pub fn stamp(context: &Context, epoch: u64, edge: Edge) {
+    let timeline = context.region.control.timelines.of_epoch(epoch);
+    if timeline.epoch() == epoch {
+        timeline.stamp(edge.index(), context.now_ns());
+    }
+}
+
+/// A reply has left: told once for each epoch.
+pub fn first_reply(context: &Context, epoch: u64) {
+    let timeline = context.region.control.timelines.of_epoch(epoch);
+    if timeline.epoch() == epoch && timeline.edge_ns(Edge::FirstReply.index()).is_none() {
+        stamp(context, epoch, Edge::FirstReply);
+        log::info!("event=first-reply epoch={epoch} ns={}", timeline.edge_ns(Edge::FirstReply.index()).unwrap_or(0));
+    }
+}
+
+/// A reply to the console's connection.
+pub fn console_reply(context: &Context, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).replace("\r\n", " ").replace('"', "'");
+    log::info!("event=exec-reply text=\"{}\"", text.trim_end());
+    first_reply(context, crate::keepalive::epoch());
+}
+
+/// What a new primary tells when it serves.
+pub struct Report {
+    recovery: Recovery,
+}
+
+impl Report {
+    /// Of an owner that found `recovery` in the journal.
+    pub fn new(recovery: Recovery) -> Self {
+        Self { recovery }
+    }
+
+    /// Tells it, to the log and to the incident disk.
+    pub fn tell(self, context: &Context, epoch: u64, disk: Option<&mut IncidentDisk>) {
+        let options = &context.options;
+        log::info!(
+            "event=serving instance={} epoch={epoch} cores={} port={}",
+            context.name(),
+            context.hand_off.core_count,
+            options.service.port
+        );
+        for finding in &self.recovery.findings {
+            log::warn!("event=finding what=\"{finding}\"");
+        }
+        let timeline = context.region.control.timelines.of_epoch(epoch);
+        if timeline.epoch() != epoch {
+            return;
+        }
+        let epitaph = tell_epitaph(context);
+        let summary = self.summary(context, timeline);
+        log::warn!("{summary}");
+        log::warn!("this machine is unprotected until a new backup is loaded (failover_rearm=manual)");
+        if let Some(disk) = disk {
+            if let Err(reason) = disk.append(&format!("{summary}\n{epitaph}\n")) {
+                log::warn!("no record on the incident disk: {reason}");
+            }
+        }
+    }
+
+    fn summary(&self, context: &Context, timeline: &Timeline) -> String {
+        let cause = Cause::from_code(timeline.cause(), timeline.core() as u32);
+        let ns = |edge: Edge| timeline.edge_ns(edge.index()).unwrap_or(0);
+        format!(
+            "event=takeover epoch={} cause={} core={} fence_rounds={} records={} findings={} cause_ns={} last_keepalive_ns={} detected_ns={} \
+             fenced_ns={} interrupts_ns={} quiet_ns={} devices_ns={} replayed_ns={} serving_ns={}",
+            timeline.epoch(),
+            cause.map_or("unknown", Cause::name),
+            timeline.core(),
+            timeline.counter(Counter::FenceRounds.index()),
+            self.recovery.records,
+            self.recovery.finding_count,
+            context.region.control.debug.injected_ns.load(Ordering::Relaxed),
+            ns(Edge::LastKeepalive),
+            ns(Edge::Detected),
+            ns(Edge::Fenced),
+            ns(Edge::InterruptsSeized),
+            ns(Edge::DevicesQuiet),
+            ns(Edge::DevicesAdopted),
+            ns(Edge::Replayed),
+            ns(Edge::Serving),
+        )
+    }
+}
+
+/// Tells what the dead primary left, and returns it.
+fn tell_epitaph(context: &Context) -> String {
+    let other = 1 - context.hand_off.instance as usize % 2;
+    let Some(text) = context.region.control.epitaphs[other].read() else {
+        return String::from("no epitaph was left");
+    };
+    let cause = match text.cause {
+        Some(EpitaphCause::Panic) => "panic",
+        Some(EpitaphCause::Exception) => "exception",
+        Some(EpitaphCause::Superseded) => "superseded",
+        Some(EpitaphCause::BootFailed) => "boot-failed",
+        None => "unknown",
+    };
+    let line = format!(
+        "event=epitaph instance={} cause={cause} core={} vector={} error_code={:#x} address={:#x} rip={:#x} rsp={:#x} ns={} message=\"{}\"",
+        ["a", "b"][other],
+        text.core,
+        text.vector,
+        text.error_code,
+        text.address,
+        text.rip,
+        text.rsp,
+        text.time_ns,
+        text.message().replace('"', "'").replace('\n', " "),
+    );
+    log::warn!("{line}");
+    line
+}
+
+/// Measures append and commit of 64-byte records, on a journal of its own.
+pub fn journal_bench(context: &Context, records: u64) {
+    const PAYLOAD: [u8; 64] = [0x5a; 64];
+    const RING_WORDS: usize = 1 << 16;
+    let ring: alloc::vec::Vec<_> = (0..RING_WORDS).map(|_| core::sync::atomic::AtomicU64::new(0)).collect();
+    let cursors = JournalCursors::default();
+    let journal = Journal::new(&ring[..], &cursors, context.hand_off.entropy, context.crc);
+    let records = records.clamp(1, 100_000);
+    let mut total_ns = 0;
+    let mut done = 0;
+    while done < records {
+        // Room is made outside of the measured time: on a protected machine the backup makes it.
+        journal.mark_applied(journal.reserved());
+        journal.mark_consumed(journal.reserved());
+        let batch = (records - done).min(256);
+        let start_ns = context.now_ns();
+        for _ in 0..batch {
+            if journal.append(1, 1, &[&PAYLOAD]).is_err() {
+                log::error!("the journal's measurement failed");
+                return;
+            }
+        }
+        total_ns += context.now_ns() - start_ns;
+        done += batch;
+        crate::cores::core(crate::cores::LEAD).advance();
+    }
+    debug_assert_eq!(Words::len(&ring[..]), RING_WORDS);
+    let tenths = total_ns * 10 / records;
+    log::info!("event=journal-bench n={records} ns_per_record={}.{} payload_bytes={}", tenths / 10, tenths % 10, PAYLOAD.len());
+}
+
+/// Appends a record that is damaged before anybody acknowledged it.
+pub fn corrupt_tail(context: &Context) {
+    let control = context.region.control;
+    let salt = control.header.journal_salt.load(Ordering::Relaxed);
+    let journal = Journal::new(context.region.journal, &control.journal, salt, context.crc);
+    let garbage = vec![0xa5; 48];
+    match journal.append(crate::keepalive::epoch(), 1, &[&garbage]) {
+        Ok(appended) => journal.damage(appended.position),
+        Err(error) => log::error!("the damaged record cannot be appended: {error}"),
+    }
+}

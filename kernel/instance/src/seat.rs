@@ -1,0 +1,82 @@
+//! Life as a backup: called by the monitor on the seat, with its interrupt table and its clock.
+
+use core::sync::atomic::Ordering;
+
+use sharedmem::abi::SeatStatus;
+use sharedmem::hand_off::HandOff;
+use spin::Mutex;
+
+use crate::context::{self, Context};
+use crate::network::Network;
+use crate::replica::Replica;
+use crate::HEAP;
+
+/// Everything a primary needs but the devices: what makes a promotion short is that nothing is left to be made.
+pub struct Standby {
+    /// State and journal.
+    pub replica: Replica,
+    /// Interface and sockets.
+    pub network: Network,
+}
+
+impl Standby {
+    /// Makes it.
+    pub fn new(context: &Context) -> Self {
+        let standby = Self { replica: Replica::new(context), network: Network::prepare(context.options.service.port) };
+        context::note_idle_heap(context);
+        standby
+    }
+}
+
+static STANDBY: Mutex<Option<Standby>> = Mutex::new(None);
+
+/// Gets ready to wait.
+pub fn init(hand_off: &'static HandOff) -> SeatStatus {
+    match context::init(hand_off) {
+        Ok(context) => {
+            *STANDBY.lock() = Some(Standby::new(context));
+            report(context);
+            SeatStatus::Idle
+        }
+        Err(reason) => {
+            log::error!("cannot wait as a backup: {reason}");
+            SeatStatus::Failed
+        }
+    }
+}
+
+/// Applies some of what the primary has applied.
+pub fn step() -> SeatStatus {
+    let context = context::get();
+    let debug = &context.region.control.debug;
+    if context.options.debug && debug.panic_backup.swap(0, Ordering::Relaxed) != 0 {
+        panic!("DEBUG BACKUP-PANIC");
+    }
+    if context.options.debug && debug.hang_backup.swap(0, Ordering::Relaxed) != 0 {
+        loop {
+            core::hint::spin_loop();
+        }
+    }
+    let mut standby = STANDBY.lock();
+    let Some(standby) = standby.as_mut() else { return SeatStatus::Failed };
+    let status = standby.replica.follow();
+    report(context);
+    status
+}
+
+/// What was made ready, for the promotion.
+pub fn take() -> Option<Standby> {
+    STANDBY.lock().take()
+}
+
+/// The backup works: a count for the monitor, which ends a call that stands still.
+pub fn advance() {
+    context::get().region.control.backup.progress.fetch_add(1, Ordering::Relaxed);
+}
+
+fn report(context: &Context) {
+    let backup = &context.region.control.backup;
+    let idle = context.idle_heap_bytes.load(Ordering::Relaxed);
+    backup.heap_bytes.store(idle, Ordering::Relaxed);
+    backup.state_bytes.store((HEAP.used_bytes() as u64).saturating_sub(idle), Ordering::Relaxed);
+}

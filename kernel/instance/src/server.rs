@@ -1,0 +1,286 @@
+//! The primary's life: adopt the devices, recover, serve.
+//!
+//! One round of the main loop: frames in, what they bring into the journal, committed and applied, replies out; then, and only while the
+//! machine is in this instance's epoch, the gate opens.
+
+use alloc::string::String;
+use core::sync::atomic::Ordering;
+
+use arch::cpu;
+use journal::AppendError;
+use service::{ConnectionId, DebugCommand, Host, HostStatus, Input};
+use sharedmem::abi::SeatStatus;
+use sharedmem::hand_off::HandOff;
+use takeover::timeline::Edge;
+
+use crate::console::SerialConsole;
+use crate::context::{self, Context};
+use crate::cores::{self, LEAD};
+use crate::devices::disk::IncidentDisk;
+use crate::keepalive::{self, Protection, SeatWatch};
+use crate::network::{Event, Network, Outbox};
+use crate::replica::Replica;
+use crate::report::Report;
+use crate::script::{CONSOLE_CONNECTION, Script};
+use crate::seat::Standby;
+use crate::{death, devices, faults, report, seat, status};
+
+/// Interval of the expiry's records when something may expire, in ms: a time to live is kept to about this.
+const EXPIRY_INTERVAL_MS: u64 = 100;
+
+/// The primary of the machine.
+pub struct Server {
+    context: &'static Context,
+    epoch: u64,
+    network: Network,
+    disk: Option<IncidentDisk>,
+    console: SerialConsole,
+    script: Script,
+    journal: JournaledService,
+    report: Option<Report>,
+    last_tick_ms: u64,
+}
+
+/// The service behind its journal.
+struct JournaledService {
+    context: &'static Context,
+    epoch: u64,
+    replica: Replica,
+    seat: SeatWatch,
+    entropy: u64,
+}
+
+/// Starts cold: the first primary.
+pub fn start(hand_off: &'static HandOff) -> SeatStatus {
+    match context::init(hand_off) {
+        Ok(context) => serve(context, Standby::new(context)),
+        // Nobody can be told but by what is not said: no keepalive will come.
+        Err(reason) => {
+            log::error!("cannot start: {reason}");
+            cpu::stop()
+        }
+    }
+}
+
+/// Takes the machine over, as the monitor has fenced its owner.
+pub fn promote() -> SeatStatus {
+    match seat::take() {
+        Some(standby) => serve(context::get(), standby),
+        None => SeatStatus::Failed,
+    }
+}
+
+/// Becomes the owner and serves for ever.
+fn serve(context: &'static Context, standby: Standby) -> ! {
+    let epoch = context.region.control.epoch.current();
+    keepalive::begin(epoch);
+    // SAFETY: this is the lead's first entry as an owner, with interrupts off.
+    if let Err(reason) = unsafe { cores::take_over(context, LEAD) } {
+        death::boot_failed(reason);
+    }
+    keepalive::send();
+    x86_64::instructions::interrupts::enable();
+    let mut server = Server::adopt(context, epoch, standby);
+    loop {
+        server.round();
+    }
+}
+
+impl Server {
+    /// Devices, recovery, and the first moment of service.
+    fn adopt(context: &'static Context, epoch: u64, standby: Standby) -> Self {
+        let Standby { mut replica, mut network } = standby;
+        let stamp = |edge: Edge| report::stamp(context, epoch, edge);
+        let card = devices::adopt_network(context, network.nic_mut());
+        stamp(Edge::DevicesAdopted);
+        let recovery = replica.recover();
+        stamp(Edge::Replayed);
+        match card {
+            Ok(mac) => {
+                let next = replica.last_connection() + 1;
+                network.start(mac, &context.options.ip, context.hand_off.entropy ^ epoch, next, context.now_ns());
+            }
+            Err(reason) => log::error!("no network: {reason}"),
+        }
+        stamp(Edge::Serving);
+        // From here on nothing is in a hurry: the console, the disk, and the clients of the dead primary.
+        let strangers: alloc::vec::Vec<_> = replica.peers().filter(|(id, _)| *id != CONSOLE_CONNECTION).collect();
+        network.reset_strangers(strangers.iter().map(|(_, peer)| *peer));
+        let mut server = Self {
+            context,
+            epoch,
+            network,
+            disk: devices::adopt_disk(context),
+            console: SerialConsole::adopt(context),
+            script: Script::new(context),
+            journal: JournaledService { context, epoch, replica, seat: SeatWatch::new(context), entropy: context.hand_off.entropy },
+            report: Some(Report::new(recovery)),
+            last_tick_ms: 0,
+        };
+        for (connection, _) in strangers {
+            server.submit(Input::Close { connection });
+        }
+        server
+    }
+
+    /// One round of the main loop.
+    fn round(&mut self) {
+        let core = cores::core(LEAD);
+        core.advance();
+        let now_ns = self.context.now_ns();
+        let more = self.network.ingress(now_ns);
+        self.take_input();
+        self.take_script();
+        self.take_typing();
+        self.expire();
+        self.network.egress(self.context.now_ns());
+        self.release();
+        if let Some(report) = self.report.take() {
+            report.tell(self.context, self.epoch, self.disk.as_mut());
+        }
+        self.journal.seat.report(self.context);
+        let printing = self.console.pump(self.context);
+        let (network, script, context) = (&mut self.network, &self.script, self.context);
+        cpu::wait_unless(|| more || printing || network.has_work(context.now_ns()) || script.is_due(context.now_ns()));
+    }
+
+    /// Opens the gate, if the machine is still ours.
+    fn release(&mut self) {
+        let word = &self.context.region.control.epoch;
+        if !word.is_owned_by(self.epoch) {
+            self.network.nic_mut().discard();
+            death::superseded(word.current());
+        }
+        if self.network.release() > 0 && self.network.has_replied() {
+            report::first_reply(self.context, self.epoch);
+        }
+    }
+
+    /// Journals and applies what came in by the network.
+    fn take_input(&mut self) {
+        let Self { network, journal, .. } = self;
+        network.events(|event, outbox| match event {
+            Event::Opened(connection, peer) => journal.submit(Input::Open { connection, peer }, outbox),
+            Event::Bytes(connection, bytes) => journal.submit(Input::Bytes { connection, bytes }, outbox),
+            Event::Closed(connection) => journal.submit(Input::Close { connection }, outbox),
+        });
+    }
+
+    /// Runs what the script has for this moment.
+    fn take_script(&mut self) {
+        while let Some(command) = self.script.next_due(self.context) {
+            log::info!("event=exec command=\"{command}\"");
+            self.console.pump(self.context);
+            self.run_on_console(&command);
+        }
+    }
+
+    /// Runs the lines that somebody typed on the serial console.
+    fn take_typing(&mut self) {
+        while let Some(line) = self.console.read_line() {
+            self.run_on_console(&line);
+        }
+    }
+
+    /// A command from the console: an inline command on a connection of its own.
+    fn run_on_console(&mut self, command: &str) {
+        if !self.journal.replica.peers().any(|(id, _)| id == CONSOLE_CONNECTION) {
+            self.submit(Input::Open { connection: CONSOLE_CONNECTION, peer: [0; 6] });
+        }
+        let mut line = String::with_capacity(command.len() + 2);
+        line.push_str(command);
+        line.push_str("\r\n");
+        self.submit(Input::Bytes { connection: CONSOLE_CONNECTION, bytes: line.as_bytes() });
+    }
+
+    /// Lets keys expire whose time has come.
+    fn expire(&mut self) {
+        let now_ms = self.context.now_ns() / 1_000_000;
+        let is_due = self.journal.replica.service().next_expiry_ms().is_some_and(|due| due <= now_ms);
+        if is_due && now_ms >= self.last_tick_ms + EXPIRY_INTERVAL_MS {
+            self.last_tick_ms = now_ms;
+            self.submit(Input::Tick);
+        }
+    }
+
+    fn submit(&mut self, input: Input<'_>) {
+        self.network.with_outbox(|outbox| self.journal.submit(input, outbox));
+    }
+}
+
+impl JournaledService {
+    /// Commits `input`, then applies it. A record there is no room for waits for the backup as long as the backup lives.
+    fn submit(&mut self, input: Input<'_>, outbox: &mut Outbox<'_>) {
+        self.entropy = self.entropy.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(self.context.clock_ticks() | 1);
+        let stamp = self.replica.stamp(self.context.now_ns() / 1_000_000, self.entropy);
+        let end = loop {
+            match self.replica.commit(self.epoch, stamp, input) {
+                Ok(end) => break end,
+                Err(AppendError::Full { .. }) => self.make_room(),
+                Err(error) => panic!("the journal cannot be written: {error}"),
+            }
+        };
+        let mut host = LiveHost { context: self.context, replica_lag: self.replica.journal().lag_bytes(), seat: &mut self.seat, outbox, clients: 0 };
+        self.replica.apply(stamp, input, end, &mut host);
+        if !self.is_followed() {
+            self.replica.journal().mark_consumed(end);
+        }
+    }
+
+    /// Whether a backup, alive or silent, may still need the journal.
+    fn is_followed(&self) -> bool {
+        use sharedmem::protection::ProtectionState::{Armed, Claimed};
+        matches!(self.context.region.control.protection.state(), Armed | Claimed)
+    }
+
+    /// The journal is full. Waits a little for the backup; gives up one that is dead.
+    fn make_room(&mut self) {
+        cores::core(LEAD).advance();
+        let control = self.context.region.control;
+        if !control.epoch.is_owned_by(self.epoch) {
+            death::superseded(control.epoch.current());
+        }
+        if !self.is_followed() {
+            let journal = self.replica.journal();
+            journal.mark_consumed(journal.applied());
+        } else if self.seat.look(self.context) != Protection::Protected && control.protection.drop_backup() {
+            log::error!("the journal is full and the backup silent: it is given up, and the journal goes on without it");
+        }
+        core::hint::spin_loop();
+    }
+}
+
+/// The world as the service of a primary sees it.
+struct LiveHost<'a, 'b> {
+    context: &'static Context,
+    replica_lag: u64,
+    seat: &'a mut SeatWatch,
+    outbox: &'a mut Outbox<'b>,
+    clients: usize,
+}
+
+impl Host for LiveHost<'_, '_> {
+    fn reply(&mut self, connection: ConnectionId, bytes: &[u8]) {
+        if connection == CONSOLE_CONNECTION {
+            report::console_reply(self.context, bytes);
+        } else {
+            self.outbox.reply(connection, bytes);
+        }
+    }
+
+    fn hang_up(&mut self, connection: ConnectionId) {
+        self.outbox.hang_up(connection);
+    }
+
+    fn debug(&mut self, command: DebugCommand<'_>) {
+        faults::inject(self.context, command);
+    }
+
+    fn status(&self) -> HostStatus {
+        status::of(self.context, self.seat, self.replica_lag, self.clients)
+    }
+
+    fn progress(&mut self) {
+        cores::core(LEAD).advance();
+    }
+}

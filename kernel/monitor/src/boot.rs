@@ -1,0 +1,224 @@
+//! From the boot loader's hand-off to a plan: what the machine has, what the operator wants, and how it is divided.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cell::UnsafeCell;
+use core::fmt::Display;
+use core::ptr;
+
+use arch::clock::{self, Clock};
+use arch::console::Console;
+use arch::cpu;
+use arch::descriptors::CoreTables;
+use arch::logger::LOGGER;
+use arch::pci::{self, PortConfigSpace};
+use ipi::{LocalApic, Mode};
+use partition::acpi::{AcpiInfo, ApicId};
+use partition::cmdline::{ApicChoice, Options};
+use partition::{BootInfo, Machine, PhysicalMemory, Plan, Range, plan};
+use raw_cpuid::CpuId;
+use sharedmem::hand_off::PciFunction;
+use sharedmem::log_ring::LogRing;
+use spin::Once;
+
+use crate::calibrate::{self, Frequencies};
+use crate::{memory, traps};
+
+/// End of the memory that the boot tables map.
+const BOOT_MAP_END: u64 = 4 << 30;
+
+/// Memory below 640 KiB in which the start page may lie; the first page is left to the firmware's vectors.
+const START_PAGE_WINDOW: Range = Range::new(0x8000, 0xa_0000);
+
+/// What is known when the plan is made.
+pub struct Ready {
+    /// The boot options.
+    pub options: Options,
+    /// The raw command line, for the instances.
+    pub command_line: String,
+    /// Who gets what.
+    pub plan: Plan,
+    /// What the ACPI tables say.
+    pub acpi: AcpiInfo,
+    /// The seat's local APIC.
+    pub local_apic: &'static LocalApic,
+    /// Whether the local APICs are in x2APIC mode.
+    pub is_x2apic: bool,
+    /// How fast things run.
+    pub frequencies: Frequencies,
+    /// The time-stamp counter at time 0.
+    pub tsc_at_boot: u64,
+    /// The boot archive and other modules.
+    pub modules: Vec<(String, Range)>,
+    /// Where other cores start.
+    pub start_page: u64,
+    /// All PCI functions.
+    pub functions: Vec<PciFunction>,
+}
+
+/// Why the boot stops.
+pub struct BootRefusal {
+    option: String,
+    text: String,
+}
+
+impl BootRefusal {
+    fn of_input(text: impl Display) -> Self {
+        Self { option: "none".into(), text: text.to_string() }
+    }
+}
+
+impl From<partition::Refusal> for BootRefusal {
+    fn from(refusal: partition::Refusal) -> Self {
+        Self { option: refusal.option.clone(), text: refusal.to_string() }
+    }
+}
+
+impl From<partition::InputError> for BootRefusal {
+    fn from(error: partition::InputError) -> Self {
+        Self::of_input(error)
+    }
+}
+
+struct SeatTables(UnsafeCell<CoreTables>);
+
+// SAFETY: used by the seat alone.
+unsafe impl Sync for SeatTables {}
+
+static SEAT_TABLES: SeatTables = SeatTables(UnsafeCell::new(CoreTables::new()));
+static SEAT_NUMBER: u64 = 0;
+static LOCAL_APIC: Once<LocalApic> = Once::new();
+
+/// The log before there is a shared region.
+static EARLY_LOG: Once<LogRing> = Once::new();
+
+/// Physical memory as the boot tables map it.
+struct BootMap;
+
+impl PhysicalMemory for BootMap {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> bool {
+        let end = address.checked_add(buffer.len() as u64);
+        if address == 0 || end.is_none_or(|end| end > BOOT_MAP_END) {
+            return false;
+        }
+        // SAFETY: the boot tables identity-map the first 4 GiB; what is not memory there reads as something, and nobody else writes yet.
+        unsafe { ptr::copy(address as *const u8, buffer.as_mut_ptr(), buffer.len()) };
+        true
+    }
+}
+
+/// Reads everything and makes the plan. Leaves the seat with its tables, traps and local APIC, and the boot tables loaded.
+///
+/// # Errors
+/// The one thing that stops the boot.
+pub fn boot(magic: u32, information: u64) -> Result<Ready, BootRefusal> {
+    let tsc_at_boot = clock::ticks();
+    let info = BootInfo::read(magic, information, &BootMap)?;
+    let options = Options::parse(&info.command_line)?;
+    let acpi = AcpiInfo::read(&info.rsdp, own_apic_id(), &BootMap)?;
+    // SAFETY: the seat's first instructions with tables of its own; the tables are static and its alone.
+    unsafe {
+        cpu::set_core_number(&SEAT_NUMBER);
+        CoreTables::load(SEAT_TABLES.0.get());
+        arch::traps::install(traps::handle);
+    }
+    let mode = apic_mode(&options)?;
+    // SAFETY: the MADT says where the registers are, and the boot tables map them.
+    let local_apic = LOCAL_APIC.call_once(|| unsafe { LocalApic::new(mode, acpi.local_apic_address as *mut u8) });
+    // SAFETY: at boot the 8259 is ours.
+    unsafe { ipi::mask_legacy_pic() };
+    local_apic.enable(traps::VECTOR_SPURIOUS);
+    let frequencies = acpi
+        .pm_timer
+        .and_then(|timer| calibrate::measure(timer.port, local_apic, traps::VECTOR_TIMER))
+        .ok_or_else(|| BootRefusal::of_input("FADT: there is no running ACPI power-management timer, so no time-out can be kept"))?;
+    start_log(Clock::new(frequencies.tsc_hz, tsc_at_boot));
+    let start_page = start_page(&info)?;
+    let machine = Machine {
+        cpus: acpi.cpus.clone(),
+        memory_map: info.memory_map.clone(),
+        occupied: occupied(&info, start_page),
+    };
+    let plan = plan(&options, &machine)?;
+    Ok(Ready {
+        options,
+        plan,
+        acpi,
+        local_apic,
+        is_x2apic: mode == Mode::X2Apic,
+        frequencies,
+        tsc_at_boot,
+        modules: info.modules.into_iter().map(|module| (module.name, module.range)).collect(),
+        start_page,
+        functions: scan_devices(),
+        command_line: info.command_line,
+    })
+}
+
+/// Says why the boot stops, and stops.
+pub fn refuse(refusal: &BootRefusal) -> ! {
+    // If time is not known yet, it stands at 0: the message counts.
+    start_log(Clock::new(u64::MAX, 0));
+    for line in refusal.text.lines() {
+        log::error!("boot refused: {line}");
+    }
+    log::error!("event=refused option={}", refusal.option);
+    // SAFETY: no other kernel runs.
+    let mut console = unsafe { Console::take() };
+    console.flush(EARLY_LOG.get().into_iter());
+    cpu::stop()
+}
+
+/// The log from before the shared region; to be printed first.
+pub fn early_log() -> Option<&'static LogRing> {
+    EARLY_LOG.get()
+}
+
+fn start_log(clock: Clock) {
+    LOGGER.start("monitor", clock, EARLY_LOG.call_once(LogRing::default));
+}
+
+/// The APIC id of the processor this runs on: from leaf 0xB, which has 32 bits, else from leaf 1.
+fn own_apic_id() -> ApicId {
+    let cpuid = CpuId::new();
+    let extended = cpuid.get_extended_topology_info().and_then(|mut levels| levels.next()).map(|level| level.x2apic_id());
+    let initial = cpuid.get_feature_info().map(|features| u32::from(features.initial_local_apic_id()));
+    ApicId(extended.or(initial).unwrap_or(0))
+}
+
+fn apic_mode(options: &Options) -> Result<Mode, BootRefusal> {
+    let best = ipi::detect().map_err(BootRefusal::of_input)?;
+    match (options.apic, best) {
+        (ApicChoice::Auto, best) => Ok(best),
+        (ApicChoice::XApic, _) => Ok(Mode::XApic),
+        (ApicChoice::X2Apic, Mode::X2Apic) => Ok(Mode::X2Apic),
+        (ApicChoice::X2Apic, Mode::XApic) => Err(BootRefusal {
+            option: "apic".into(),
+            text: "apic=x2apic: this processor has no x2APIC; apic=auto would work".into(),
+        }),
+    }
+}
+
+/// A free page in which other cores can start.
+fn start_page(info: &BootInfo) -> Result<u64, BootRefusal> {
+    let window = info.memory_map.usable().inside(START_PAGE_WINDOW);
+    let free = info.modules.iter().fold(window, |free, module| free.without(module.range));
+    free.allocate_bottom(4096, 4096, |_| true)
+        .map(|range| range.start)
+        .ok_or_else(|| BootRefusal::of_input("memory map: no usable page between 32 KiB and 640 KiB, where other cores must start"))
+}
+
+/// What is in memory already.
+fn occupied(info: &BootInfo, start_page: u64) -> Vec<(Range, &'static str)> {
+    let image = memory::image();
+    let own = [(Range::new(image.start, image.end), "monitor"), (Range::new(start_page, start_page + 4096), "start page")];
+    let modules = info.modules.iter().map(|module| (module.range, "boot archive"));
+    own.into_iter().chain(modules).collect()
+}
+
+fn scan_devices() -> Vec<PciFunction> {
+    let mut functions = Vec::new();
+    // SAFETY: at boot the configuration ports are ours.
+    pci::scan(&mut unsafe { PortConfigSpace::take() }, |function| functions.push(function));
+    functions
+}

@@ -1,0 +1,67 @@
+//! The serial console while it is the monitor's: before the first primary has taken it, and when nobody is left to.
+
+use core::sync::atomic::Ordering;
+
+use arch::console::Console;
+use sharedmem::Control;
+use sharedmem::log_ring::LogRing;
+
+/// Who prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The monitor.
+    Monitor,
+    /// The next primary will, when it has brought the port up.
+    Nobody,
+}
+
+/// Number of "nobody" in the shared word: no instance's number plus one.
+const NOBODY: u64 = u64::MAX;
+
+/// The monitor's hold on the console.
+pub struct MonitorConsole {
+    console: Option<Console>,
+}
+
+impl MonitorConsole {
+    /// Takes the port, at boot.
+    pub fn take() -> Self {
+        // SAFETY: at boot no other kernel runs.
+        Self { console: Some(unsafe { Console::take() }) }
+    }
+
+    /// Passes the console on, or takes it back when no owner is left who could print.
+    pub fn give_to(&mut self, control: &Control, owner: Owner) {
+        match owner {
+            Owner::Nobody => {
+                self.console = None;
+                control.console_owner.store(NOBODY, Ordering::Release);
+            }
+            Owner::Monitor => {
+                // SAFETY: the last owner is dead, or so far gone that a line of two is a smaller evil than a silent machine.
+                self.console = Some(unsafe { Console::take() });
+                control.console_owner.store(0, Ordering::Release);
+            }
+        }
+    }
+
+    /// Prints some of what was logged. True if there is more.
+    pub fn pump(&mut self, control: &Control) -> bool {
+        let rings = [&*control.monitor_log, &*control.instance_logs[0], &*control.instance_logs[1]];
+        self.console.as_mut().is_some_and(|console| console.pump(rings.into_iter()))
+    }
+
+    /// Prints what was logged before there was a shared region.
+    pub fn print_early(&mut self, early: Option<&LogRing>) {
+        if let Some(console) = &mut self.console {
+            console.flush(early.into_iter());
+        }
+    }
+
+    /// Prints all that was logged.
+    pub fn flush(&mut self, control: &Control) {
+        while self.pump(control) {
+            core::hint::spin_loop();
+        }
+    }
+}
