@@ -7,15 +7,18 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use journal::{AppendError, Finding, Journal, Limit, Next, Reader};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use journal::{AppendError, Finding, Journal, Kind, Next, Reader};
 use service::{ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service, Stamp};
 use sharedmem::abi::SeatStatus;
 
 use crate::context::Context;
 use crate::network::Peer;
+use crate::seat;
 
 /// Kind of a journal record that holds input to the service.
-const KIND_INPUT: u16 = 1;
+const KIND_INPUT: Kind = Kind(1);
 
 /// Records a backup applies before it lets the monitor look at the detector.
 const RECORDS_PER_STEP: usize = 64;
@@ -23,12 +26,23 @@ const RECORDS_PER_STEP: usize = 64;
 /// Findings of a recovery that are told one by one.
 const FINDINGS_TOLD_MAX: usize = 16;
 
+/// The journal in the shared region.
+pub type SharedJournal = Journal<'static, &'static [AtomicU64]>;
+
 /// State and journal.
 pub struct Replica {
+    state: State,
+    journal: SharedJournal,
+    /// Where a backup stands; a primary has none.
+    reader: Option<Reader<'static, &'static [AtomicU64]>>,
+    /// Epoch of the owner whose records are followed.
+    followed_epoch: u64,
+    buffer: Vec<u8>,
+}
+
+/// What the records make.
+struct State {
     service: Service,
-    journal: Journal<'static>,
-    reader: Reader,
-    encoded: Vec<u8>,
     peers: BTreeMap<ConnectionId, Peer>,
     last_connection: ConnectionId,
     last_time_ms: u64,
@@ -36,7 +50,7 @@ pub struct Replica {
 
 /// What recovery found in the journal's tail.
 #[derive(Default)]
-pub struct Recovery {
+pub struct RecoverySummary {
     /// Records applied.
     pub records: u64,
     /// What was not whole, by name.
@@ -56,101 +70,89 @@ impl Host for Nobody {
         HostStatus::default()
     }
     fn progress(&mut self) {
-        crate::seat::advance();
+        seat::advance();
     }
 }
 
+/// The journal in `context`'s shared region.
+pub fn open_journal(context: &Context) -> SharedJournal {
+    let control = context.region.control;
+    let salt = control.header.journal_salt.load(Ordering::Relaxed);
+    Journal::salted(context.region.journal, &control.journal, salt, context.crc).expect("the plan gives the journal its least size")
+}
+
 impl Replica {
-    /// An empty state before an empty journal.
+    /// An empty state before the journal as it stands.
     pub fn new(context: &Context) -> Self {
         let limits = Limits {
             max_memory_bytes: context.hand_off.service_memory_bytes,
             debug: context.options.debug,
             ..Limits::default()
         };
-        let control = context.region.control;
-        let salt = control.header.journal_salt.load(core::sync::atomic::Ordering::Relaxed);
-        let journal = Journal::new(context.region.journal, &control.journal, salt, context.crc);
+        let journal = open_journal(context);
+        let service = Service::new(limits);
         Self {
-            service: Service::new(limits),
-            reader: Reader::new(journal.consumed()),
+            state: State { service, peers: BTreeMap::new(), last_connection: 0, last_time_ms: 0 },
+            followed_epoch: context.region.control.epoch.current(),
+            reader: Some(Reader::new(journal, journal.cursors().consumed)),
+            buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
             journal,
-            encoded: Vec::new(),
-            peers: BTreeMap::new(),
-            last_connection: 0,
-            last_time_ms: 0,
         }
     }
 
     /// The service.
     pub fn service(&self) -> &Service {
-        &self.service
+        &self.state.service
     }
 
     /// The journal.
-    pub fn journal(&self) -> &Journal<'static> {
-        &self.journal
+    pub fn journal(&self) -> SharedJournal {
+        self.journal
     }
 
     /// The last number a connection had.
     pub fn last_connection(&self) -> ConnectionId {
-        self.last_connection
+        self.state.last_connection
     }
 
     /// Connections that are open in the journal, with their clients.
     pub fn peers(&self) -> impl Iterator<Item = (ConnectionId, Peer)> + '_ {
-        self.peers.iter().map(|(id, peer)| (*id, *peer))
+        self.state.peers.iter().map(|(id, peer)| (*id, *peer))
     }
 
     /// Applies some of what the primary has applied. For the waiting backup.
     pub fn follow(&mut self) -> SeatStatus {
+        let Some(reader) = &mut self.reader else { return SeatStatus::Failed };
         for _ in 0..RECORDS_PER_STEP {
-            match self.reader.next(&self.journal, Limit::Applied, &mut self.encoded) {
-                Next::Record(record) => {
-                    let end = record.end;
-                    self.apply_encoded();
-                    self.journal.mark_consumed(end);
-                    crate::seat::advance();
-                }
+            match reader.next(self.followed_epoch, &mut self.buffer) {
+                Next::Record(record) => self.state.replay(record.payload),
                 // What is damaged below the primary's mark is lost to this backup and cannot be mended; the rest is still worth having.
-                Next::Found(finding) => {
-                    log::error!("event=finding what=\"{finding}\"");
-                    self.journal.mark_consumed(self.reader.position());
-                }
+                Next::Finding(finding) => log::error!("event=finding what=\"{finding}\""),
                 Next::End => return SeatStatus::Idle,
             }
+            self.journal.mark_consumed(reader.position());
+            seat::advance();
         }
         SeatStatus::More
     }
 
-    /// Applies the rest of the journal, whole records only, and makes its end the beginning of what comes. For the new primary.
-    pub fn recover(&mut self) -> Recovery {
-        let mut recovery = Recovery::default();
+    /// Applies the rest of the journal that the dead primary left, whole records only, and begins a new journal behind it.
+    pub fn recover(&mut self) -> RecoverySummary {
+        let mut summary = RecoverySummary::default();
+        let Some(reader) = self.reader.take() else { return summary };
+        let mut recovery = reader.recover(self.followed_epoch);
         loop {
-            match self.reader.next(&self.journal, Limit::Reserved, &mut self.encoded) {
-                Next::Record(_) => {
-                    self.apply_encoded();
-                    recovery.records += 1;
+            match recovery.next(&mut self.buffer) {
+                Next::Record(record) => {
+                    self.state.replay(record.payload);
+                    summary.records += 1;
                 }
-                Next::Found(finding) => recovery.note(&finding),
+                Next::Finding(finding) => summary.note(&finding),
                 Next::End => break,
             }
         }
-        self.journal.restart_at(self.reader.position());
-        recovery
-    }
-
-    /// Applies the record whose payload is in `encoded`.
-    fn apply_encoded(&mut self) {
-        let encoded = core::mem::take(&mut self.encoded);
-        match Record::decode(&encoded) {
-            Ok(record) => {
-                self.note(&record);
-                self.service.apply(&record, &mut Nobody);
-            }
-            Err(error) => log::error!("event=finding what=\"record not understood: {error}\""),
-        }
-        self.encoded = encoded;
+        self.journal.restart(recovery.resume_position());
+        summary
     }
 
     /// Appends `input` to the journal. When it returns, the record is committed.
@@ -158,22 +160,35 @@ impl Replica {
     /// # Errors
     /// The journal is full, or damaged.
     pub fn commit(&mut self, epoch: u64, stamp: Stamp, input: Input<'_>) -> Result<u64, AppendError> {
-        self.encoded.clear();
-        Record { stamp, input }.encode(&mut self.encoded);
-        self.journal.append(epoch, KIND_INPUT, &[&self.encoded]).map(|appended| appended.end)
+        self.buffer.clear();
+        Record { stamp, input }.encode(&mut self.buffer);
+        self.journal.append(epoch, KIND_INPUT, &[&self.buffer]).map(|appended| appended.end)
     }
 
     /// Applies the record just committed, which ends at `end`.
     pub fn apply(&mut self, stamp: Stamp, input: Input<'_>, end: u64, host: &mut impl Host) {
         let record = Record { stamp, input };
-        self.note(&record);
-        self.service.apply(&record, host);
+        self.state.note(&record);
+        self.state.service.apply(&record, host);
         self.journal.mark_applied(end);
     }
 
     /// A stamp for a record at `now_ms`: time never goes back over a takeover.
     pub fn stamp(&self, now_ms: u64, entropy: u64) -> Stamp {
-        Stamp { time_ms: now_ms.max(self.last_time_ms), entropy }
+        Stamp { time_ms: now_ms.max(self.state.last_time_ms), entropy }
+    }
+}
+
+impl State {
+    /// Applies an encoded record with nobody listening.
+    fn replay(&mut self, payload: &[u8]) {
+        match Record::decode(payload) {
+            Ok(record) => {
+                self.note(&record);
+                self.service.apply(&record, &mut Nobody);
+            }
+            Err(error) => log::error!("event=finding what=\"a record that is whole but not understood: {error}\""),
+        }
     }
 
     /// Keeps what a record says about connections and time.
@@ -192,7 +207,7 @@ impl Replica {
     }
 }
 
-impl Recovery {
+impl RecoverySummary {
     fn note(&mut self, finding: &Finding) {
         self.finding_count += 1;
         if self.findings.len() < FINDINGS_TOLD_MAX {

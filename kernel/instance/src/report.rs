@@ -2,11 +2,9 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use core::sync::atomic::Ordering;
 
-use journal::Journal;
-use sharedmem::Words;
+use journal::{Journal, Kind};
 use sharedmem::control::JournalCursors;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::timeline::Timeline;
@@ -14,7 +12,7 @@ use takeover::timeline::{Cause, Counter, Edge};
 
 use crate::context::Context;
 use crate::devices::disk::IncidentDisk;
-use crate::replica::Recovery;
+use crate::replica::{RecoverySummary, open_journal};
 
 /// Stamps an edge of the takeover that led to `epoch`; the first stamp stays.
 pub fn stamp(context: &Context, epoch: u64, edge: Edge) {
@@ -42,12 +40,12 @@ pub fn console_reply(context: &Context, bytes: &[u8]) {
 
 /// What a new primary tells when it serves.
 pub struct Report {
-    recovery: Recovery,
+    recovery: RecoverySummary,
 }
 
 impl Report {
     /// Of an owner that found `recovery` in the journal.
-    pub fn new(recovery: Recovery) -> Self {
+    pub fn new(recovery: RecoverySummary) -> Self {
         Self { recovery }
     }
 
@@ -138,18 +136,17 @@ pub fn journal_bench(context: &Context, records: u64) {
     const RING_WORDS: usize = 1 << 16;
     let ring: alloc::vec::Vec<_> = (0..RING_WORDS).map(|_| core::sync::atomic::AtomicU64::new(0)).collect();
     let cursors = JournalCursors::default();
-    let journal = Journal::new(&ring[..], &cursors, context.hand_off.entropy, context.crc);
+    let Ok(journal) = Journal::salted(&ring[..], &cursors, context.hand_off.entropy, context.crc) else { return };
     let records = records.clamp(1, 100_000);
     let mut total_ns = 0;
     let mut done = 0;
     while done < records {
         // Room is made outside of the measured time: on a protected machine the backup makes it.
-        journal.mark_applied(journal.reserved());
-        journal.mark_consumed(journal.reserved());
+        journal.restart(journal.cursors().reserved);
         let batch = (records - done).min(256);
         let start_ns = context.now_ns();
         for _ in 0..batch {
-            if journal.append(1, 1, &[&PAYLOAD]).is_err() {
+            if journal.append(1, Kind(1), &[&PAYLOAD]).is_err() {
                 log::error!("the journal's measurement failed");
                 return;
             }
@@ -158,19 +155,15 @@ pub fn journal_bench(context: &Context, records: u64) {
         done += batch;
         crate::cores::core(crate::cores::LEAD).advance();
     }
-    debug_assert_eq!(Words::len(&ring[..]), RING_WORDS);
     let tenths = total_ns * 10 / records;
     log::info!("event=journal-bench n={records} ns_per_record={}.{} payload_bytes={}", tenths / 10, tenths % 10, PAYLOAD.len());
 }
 
 /// Appends a record that is damaged before anybody acknowledged it.
 pub fn corrupt_tail(context: &Context) {
-    let control = context.region.control;
-    let salt = control.header.journal_salt.load(Ordering::Relaxed);
-    let journal = Journal::new(context.region.journal, &control.journal, salt, context.crc);
-    let garbage = vec![0xa5; 48];
-    match journal.append(crate::keepalive::epoch(), 1, &[&garbage]) {
-        Ok(appended) => journal.damage(appended.position),
+    let journal = open_journal(context);
+    match journal.append(crate::keepalive::epoch(), Kind(1), &[&[0xa5; 48]]) {
+        Ok(record) => journal.corrupt_for_test(record),
         Err(error) => log::error!("the damaged record cannot be appended: {error}"),
     }
 }

@@ -217,6 +217,7 @@ impl JournaledService {
             match self.replica.commit(self.epoch, stamp, input) {
                 Ok(end) => break end,
                 Err(AppendError::Full { .. }) => self.make_room(),
+                // The room is the backup's to give and may be scribbled over by it; a journal that cannot be believed is given up with it.
                 Err(error) => panic!("the journal cannot be written: {error}"),
             }
         };

@@ -1,0 +1,123 @@
+//! Appending: reserve, write, publish.
+
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+use sharedmem::Words;
+
+use crate::error::AppendError;
+use crate::journal::Journal;
+use crate::payload::PayloadWords;
+use crate::record::{EPOCH_MAX, Kind, checksum, length_word, owner_word, record_bytes, stamp};
+
+/// Where an appended record lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its position: its sequence number.
+    pub position: u64,
+    /// The position behind it.
+    pub end: u64,
+}
+
+impl<W: Words> Journal<'_, W> {
+    /// Appends a record whose payload is the slices one after another. When this returns, the record is published: it survives the
+    /// death of this kernel.
+    ///
+    /// Never waits. A core that dies in here leaves a hole, which a [`Recovery`](crate::Recovery) names and steps over.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; the journal is unchanged then.
+    pub fn append(
+        &self,
+        epoch: u64,
+        kind: Kind,
+        payload: &[&[u8]],
+    ) -> Result<Appended, AppendError> {
+        let length_bytes = self.checked_length(payload)?;
+        if epoch > EPOCH_MAX {
+            return Err(AppendError::EpochTooLarge { epoch });
+        }
+        let record = self.reserve(record_bytes(length_bytes))?;
+        self.write(record.position, epoch, kind, length_bytes, payload);
+        Ok(record)
+    }
+
+    #[inline]
+    fn checked_length(&self, payload: &[&[u8]]) -> Result<u32, AppendError> {
+        let payload_bytes = payload
+            .iter()
+            .fold(0_usize, |sum, slice| sum.saturating_add(slice.len()));
+        let max_bytes = self.max_payload_bytes();
+        match u32::try_from(payload_bytes) {
+            Ok(length_bytes) if length_bytes <= max_bytes => Ok(length_bytes),
+            _ => Err(AppendError::TooLarge {
+                payload_bytes,
+                max_bytes,
+            }),
+        }
+    }
+
+    /// Takes `needed_bytes` for this core alone. Lock-free: it goes round again only when another core moved a cursor.
+    #[inline]
+    fn reserve(&self, needed_bytes: u64) -> Result<Appended, AppendError> {
+        // `consumed` is read before `reserved`, so that it cannot have overtaken it. Acquire: the backup is done with the room.
+        let mut consumed = self.cursors.consumed.load(Acquire);
+        loop {
+            let reserved = self.cursors.reserved.load(Acquire);
+            match self.end_of(reserved, consumed, needed_bytes) {
+                Ok(end) => {
+                    let swap = self
+                        .cursors
+                        .reserved
+                        .compare_exchange_weak(reserved, end, AcqRel, Relaxed);
+                    if swap.is_ok() {
+                        return Ok(Appended {
+                            position: reserved,
+                            end,
+                        });
+                    }
+                }
+                Err(error) => {
+                    let now = self.cursors.consumed.load(Acquire);
+                    if now == consumed {
+                        return Err(error);
+                    }
+                    consumed = now;
+                }
+            }
+        }
+    }
+
+    /// The end of a record at `reserved`, if there is room for it.
+    #[inline]
+    fn end_of(&self, reserved: u64, consumed: u64, needed_bytes: u64) -> Result<u64, AppendError> {
+        let free_bytes = reserved
+            .checked_sub(consumed)
+            .and_then(|used| self.capacity_bytes().checked_sub(used))
+            .filter(|_| reserved.is_multiple_of(8));
+        match (free_bytes, reserved.checked_add(needed_bytes)) {
+            (Some(free_bytes), Some(end)) if needed_bytes <= free_bytes => Ok(end),
+            (Some(free_bytes), Some(_)) => Err(AppendError::Full {
+                needed_bytes,
+                free_bytes,
+            }),
+            _ => Err(AppendError::CursorsCorrupt { reserved, consumed }),
+        }
+    }
+
+    #[inline]
+    fn write(&self, position: u64, epoch: u64, kind: Kind, length_bytes: u32, payload: &[&[u8]]) {
+        let mut indices = self.indices(position);
+        let [at_stamp, at_length, at_owner] = [(); 3].map(|()| indices.advance());
+        let owner = owner_word(epoch, kind);
+        self.words.store(at_owner, owner, Relaxed);
+        // One pass over the payload: each word is stored on its way into the checksum.
+        let words = PayloadWords::new(payload)
+            .inspect(|word| self.words.store(indices.advance(), *word, Relaxed));
+        let checksum = checksum(self.crc, position, length_bytes, owner, words);
+        self.words
+            .store(at_length, length_word(length_bytes, checksum), Relaxed);
+        // The commit. Release: whoever sees the stamp sees the record.
+        self.words
+            .store(at_stamp, stamp(self.salt, position), Release);
+    }
+}

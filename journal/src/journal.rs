@@ -1,0 +1,223 @@
+//! The journal: the ring, its cursors and its salt.
+
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use sharedmem::Words;
+use sharedmem::control::JournalCursors;
+use sharedmem::crc32c::Crc32c;
+
+use crate::append::Appended;
+use crate::error::TooSmall;
+
+/// The smallest ring, in bytes: it holds a record of the largest payload it takes.
+pub const CAPACITY_BYTES_MIN: u64 = 64;
+
+/// The largest payload of a large journal, in bytes; of a small one it is a quarter of the ring.
+pub const PAYLOAD_BYTES_MAX: u32 = 1 << 20;
+
+/// A log in a ring of words. A handle: cheap to copy, any number of them may be in use at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Journal<'c, W> {
+    pub(crate) words: W,
+    pub(crate) cursors: &'c JournalCursors,
+    pub(crate) salt: u64,
+    pub(crate) crc: Crc32c,
+    word_count: usize,
+    max_payload_bytes: u32,
+}
+
+/// The cursors at one instant, as found: nothing says that they make sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursors {
+    /// Everything below was reserved by producers.
+    pub reserved: u64,
+    /// Everything below was applied by the primary.
+    pub applied: u64,
+    /// Everything below was applied by the backup.
+    pub consumed: u64,
+}
+
+impl<'c, W: Words> Journal<'c, W> {
+    /// The journal in `words`. `salt` is a secret random number of this boot; `crc` suits the processor.
+    ///
+    /// # Errors
+    /// [`TooSmall`] if there are fewer than [`CAPACITY_BYTES_MIN`] bytes.
+    pub fn salted(
+        words: W,
+        cursors: &'c JournalCursors,
+        salt: u64,
+        crc: Crc32c,
+    ) -> Result<Self, TooSmall> {
+        let word_count = words.len();
+        let capacity_bytes = word_count as u64 * 8;
+        if capacity_bytes < CAPACITY_BYTES_MIN {
+            return Err(TooSmall { capacity_bytes });
+        }
+        Ok(Self {
+            words,
+            cursors,
+            salt,
+            crc,
+            word_count,
+            max_payload_bytes: (capacity_bytes / 4).min(u64::from(PAYLOAD_BYTES_MAX)) as u32,
+        })
+    }
+
+    /// Bytes of the ring.
+    pub fn capacity_bytes(&self) -> u64 {
+        self.word_count as u64 * 8
+    }
+
+    /// The most bytes a payload may have.
+    pub fn max_payload_bytes(&self) -> u32 {
+        self.max_payload_bytes
+    }
+
+    /// The cursors now. Read in the order in which they chase each other, so that of an intact journal `consumed <= applied <=
+    /// reserved` holds while others move them.
+    pub fn cursors(&self) -> Cursors {
+        let consumed = self.cursors.consumed.load(Acquire);
+        let applied = self.cursors.applied.load(Acquire);
+        let reserved = self.cursors.reserved.load(Acquire);
+        Cursors {
+            reserved,
+            applied,
+            consumed,
+        }
+    }
+
+    /// Bytes that a backup has yet to apply: what it would replay if the primary died now.
+    pub fn lag_bytes(&self) -> u64 {
+        let cursors = self.cursors();
+        cursors.reserved.saturating_sub(cursors.consumed)
+    }
+
+    /// Bytes that may be reserved now.
+    pub fn free_bytes(&self) -> u64 {
+        self.capacity_bytes().saturating_sub(self.lag_bytes())
+    }
+
+    /// Says that the primary applied everything below `position`: the backup may follow. One writer, the primary.
+    #[inline]
+    pub fn mark_applied(&self, position: u64) {
+        self.cursors.applied.store(position, Release);
+    }
+
+    /// Says that the backup applied everything below `position`: the room may be used again. One writer, the backup; without one, the
+    /// primary.
+    #[inline]
+    pub fn mark_consumed(&self, position: u64) {
+        self.cursors.consumed.store(position, Release);
+    }
+
+    /// Begins anew at `position`, with an empty journal: for a new region (0), and for a new primary after its recovery
+    /// ([`Recovery::resume_position`](crate::Recovery::resume_position)). Nobody else may use the journal meanwhile.
+    pub fn restart(&self, position: u64) {
+        // In the order in which they chase each other, so that it holds in between as well.
+        self.cursors.reserved.store(position, Release);
+        self.cursors.applied.store(position, Release);
+        self.cursors.consumed.store(position, Release);
+    }
+
+    /// Flips a bit in the last word of `record`, as failing memory would: fault injection for tests and for a debug command.
+    pub fn corrupt_for_test(&self, record: Appended) {
+        if let Some(index) = self.indices(record.end.wrapping_sub(8)).next() {
+            let word = self.words.load(index, Relaxed);
+            self.words.store(index, word ^ 1 << 42, Relaxed);
+        }
+    }
+
+    /// Indices of the words from `position` on, round and round.
+    #[inline]
+    pub(crate) fn indices(&self, position: u64) -> Indices {
+        Indices {
+            next: (position / 8 % self.word_count as u64) as usize,
+            count: self.word_count,
+        }
+    }
+}
+
+/// See [`Journal::indices`]. Does not end.
+#[derive(Clone, Debug)]
+pub(crate) struct Indices {
+    next: usize,
+    count: usize,
+}
+
+impl Iterator for Indices {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        Some(self.advance())
+    }
+}
+
+impl Indices {
+    /// The next index; there always is one.
+    #[inline]
+    pub(crate) fn advance(&mut self) -> usize {
+        let index = self.next;
+        self.next = if index + 1 == self.count {
+            0
+        } else {
+            index + 1
+        };
+        index
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::AtomicU64;
+    use std::vec::Vec;
+
+    fn ring(count: usize) -> Vec<AtomicU64> {
+        (0..count).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    #[test]
+    fn a_ring_too_small_is_refused_and_a_large_one_caps_its_payloads() {
+        let cursors = JournalCursors::default();
+        let max_payload_bytes = |words| {
+            let words = ring(words);
+            let journal = Journal::salted(&words[..], &cursors, 1, Crc32c::portable());
+            journal.map(|journal| journal.max_payload_bytes())
+        };
+        assert_eq!(max_payload_bytes(7), Err(TooSmall { capacity_bytes: 56 }));
+        assert_eq!(max_payload_bytes(8), Ok(16));
+        assert_eq!(max_payload_bytes(1 << 20), Ok(PAYLOAD_BYTES_MAX));
+    }
+
+    #[test]
+    fn lag_and_free_room_follow_the_cursors_and_survive_scribbled_ones() {
+        let (words, cursors) = (ring(16), JournalCursors::default());
+        let journal = Journal::salted(&words[..], &cursors, 1, Crc32c::portable()).unwrap();
+        let record = journal.append(1, crate::Kind(1), &[b"12345678"]).unwrap();
+        assert_eq!((journal.lag_bytes(), journal.free_bytes()), (32, 96));
+        journal.mark_applied(record.end);
+        journal.mark_consumed(record.end);
+        assert_eq!((journal.lag_bytes(), journal.free_bytes()), (0, 128));
+        journal.mark_consumed(u64::MAX);
+        assert_eq!((journal.lag_bytes(), journal.free_bytes()), (0, 128));
+        journal.restart(256);
+        cursors.reserved.store(u64::MAX, Relaxed);
+        assert_eq!(journal.free_bytes(), 0);
+        journal.restart(256);
+        let all = Cursors {
+            reserved: 256,
+            applied: 256,
+            consumed: 256,
+        };
+        assert_eq!(journal.cursors(), all);
+    }
+
+    #[test]
+    fn indices_go_round_the_ring() {
+        let (words, cursors) = (ring(9), JournalCursors::default());
+        let journal = Journal::salted(&words[..], &cursors, 1, Crc32c::portable()).unwrap();
+        let indices: Vec<_> = journal.indices(7 * 8 + 9 * 8 * 5).take(4).collect();
+        assert_eq!(indices, [7, 8, 0, 1]);
+    }
+}

@@ -1,0 +1,131 @@
+//! The format of a record (journal revision 1).
+//!
+//! ```text
+//! word 0   stamp: from the salt and the record's position; stored last, which publishes the record
+//! word 1   length of the payload in bytes (bits 31..0), CRC-32C (63..32)
+//! word 2   epoch (bits 47..0), kind (63..48)
+//! word 3.. payload, little-endian, the last word filled up with zeros
+//! ```
+//!
+//! The CRC is over the position, the length, word 2 and the payload's words. Records follow one another without a gap and run over the
+//! ring's end word by word.
+
+use sharedmem::crc32c::Crc32c;
+
+/// Bytes of a record's header.
+pub const HEADER_BYTES: u64 = 24;
+
+/// The largest epoch a record can carry.
+pub const EPOCH_MAX: u64 = (1 << 48) - 1;
+
+/// What a payload is. The numbers are the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kind(pub u16);
+
+/// A whole record, copied out of the shared region and checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'b> {
+    /// Where it lies; its sequence number.
+    pub position: u64,
+    /// Where the next one begins.
+    pub end: u64,
+    /// The owner that wrote it.
+    pub epoch: u64,
+    /// What the payload is.
+    pub kind: Kind,
+    /// The payload, in the caller's buffer.
+    pub payload: &'b [u8],
+}
+
+/// Bytes a record with a payload of `length_bytes` takes in the ring.
+pub const fn record_bytes(length_bytes: u32) -> u64 {
+    HEADER_BYTES + (length_bytes as u64).next_multiple_of(8)
+}
+
+/// The first word of a record at `position`.
+///
+/// Each position has its own, in each boot another: neither an old lap's header nor bytes that a client sent can pass for it. The mixing
+/// (the finaliser of SplitMix64) keeps neighbouring stamps from differing by something one could guess.
+#[inline]
+pub(crate) fn stamp(salt: u64, position: u64) -> u64 {
+    let mixed = salt.wrapping_add(position);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Word 1.
+#[inline]
+pub(crate) fn length_word(length_bytes: u32, checksum: u32) -> u64 {
+    u64::from(length_bytes) | u64::from(checksum) << 32
+}
+
+/// Length and checksum out of word 1.
+#[inline]
+pub(crate) fn split_length_word(word: u64) -> (u32, u32) {
+    (word as u32, (word >> 32) as u32)
+}
+
+/// Word 2. The epoch is at most [`EPOCH_MAX`].
+#[inline]
+pub(crate) fn owner_word(epoch: u64, kind: Kind) -> u64 {
+    epoch | u64::from(kind.0) << 48
+}
+
+/// Epoch and kind out of word 2.
+#[inline]
+pub(crate) fn split_owner_word(word: u64) -> (u64, Kind) {
+    (word & EPOCH_MAX, Kind((word >> 48) as u16))
+}
+
+/// The checksum of a record at `position`. The position is in it, so that a record copied elsewhere is not one.
+#[inline]
+pub(crate) fn checksum(
+    crc: Crc32c,
+    position: u64,
+    length_bytes: u32,
+    owner: u64,
+    payload: impl Iterator<Item = u64>,
+) -> u32 {
+    crc.of_words(
+        [position, u64::from(length_bytes), owner]
+            .into_iter()
+            .chain(payload),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_words_come_apart_as_they_were_put_together() {
+        assert_eq!(
+            split_length_word(length_word(0x1234_5678, 0x9abc_def0)),
+            (0x1234_5678, 0x9abc_def0)
+        );
+        assert_eq!(
+            split_owner_word(owner_word(EPOCH_MAX, Kind(0xfffe))),
+            (EPOCH_MAX, Kind(0xfffe))
+        );
+        assert_eq!(split_owner_word(owner_word(5, Kind(0))), (5, Kind(0)));
+    }
+
+    #[test]
+    fn a_record_is_its_header_and_whole_words_of_payload() {
+        assert_eq!([0, 1, 8, 9].map(record_bytes), [24, 32, 32, 40]);
+        assert_eq!(record_bytes(u32::MAX), 24 + (1 << 32));
+    }
+
+    #[test]
+    fn the_format_of_revision_1_does_not_change_unnoticed() {
+        // Two images of the same journal revision must agree on every bit; a change here raises `JOURNAL_REVISION`.
+        assert_eq!(sharedmem::JOURNAL_REVISION, 1);
+        // SplitMix64's published sequence for seed 0 begins with the finaliser of the golden gamma.
+        assert_eq!(stamp(0, 0x9e37_79b9_7f4a_7c15), 0xe220_a839_7b1d_cdaf);
+        let words = [0x0706_0504_0302_0100];
+        let computed = |crc| checksum(crc, 64, 8, owner_word(3, Kind(2)), words.into_iter());
+        assert_eq!(computed(Crc32c::portable()), 0x935c_a589);
+        assert_eq!(computed(Crc32c::detect()), computed(Crc32c::portable()));
+    }
+}

@@ -1,0 +1,76 @@
+//! The taker-over's way through the journal: everything that was published, whatever the dead primary left.
+
+use alloc::vec::Vec;
+
+use sharedmem::Words;
+
+use crate::finding::Damage;
+use crate::journal::Journal;
+use crate::scan::{Extent, Next, Scan};
+
+/// Reads all that was published, in order, and names the damage in between. Begun after the fence, when nobody writes any more. It
+/// writes nothing itself: begun again, it reads the same.
+///
+/// It ends: it looks at no more than one length of the ring, and reads in vain no more than a few.
+#[derive(Clone, Debug)]
+pub struct Recovery<'c, W> {
+    scan: Scan<'c, W>,
+    extent: Extent,
+    epoch: u64,
+    resume_position: u64,
+}
+
+impl<'c, W: Words> Recovery<'c, W> {
+    /// A recovery from position `from`, behind what is applied already. `epoch` is that of the owner that was fenced.
+    pub fn new(journal: Journal<'c, W>, from: u64, epoch: u64) -> Self {
+        Self::go_on(Scan::new(journal, from), epoch)
+    }
+
+    pub(crate) fn go_on(scan: Scan<'c, W>, epoch: u64) -> Self {
+        Self {
+            extent: extent(&scan),
+            resume_position: scan.end_of_lap(),
+            scan,
+            epoch,
+        }
+    }
+
+    /// Where reading goes on.
+    pub fn position(&self) -> u64 {
+        self.scan.position
+    }
+
+    /// The next record, or the damage before it. For `buffer` see [`Reader::next`](crate::Reader::next).
+    pub fn next<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Next<'b> {
+        let extent = self.extent;
+        // The first step reports them; after that, they are settled.
+        self.extent.cursors_astray = None;
+        self.scan.step(&extent, self.epoch, buffer)
+    }
+
+    /// Where the new primary begins its own records: give it to [`Journal::restart`] when everything is applied.
+    ///
+    /// One lap behind where this recovery began. So nothing in the ring can be taken for a record of a later position, whatever the
+    /// dead primary wrote, and whatever it said it had reserved.
+    pub fn resume_position(&self) -> u64 {
+        self.resume_position
+    }
+}
+
+/// How far to read. A cursor that makes no sense promises nothing; without `reserved`, one length of the ring is looked at.
+fn extent<W: Words>(scan: &Scan<'_, W>) -> Extent {
+    let cursors = scan.journal.cursors();
+    let (reserved, applied) = (cursors.reserved, cursors.applied);
+    // A recovery that is begun again in the middle may be past `applied` already.
+    let sane_applied = Some(applied.max(scan.position)).filter(|applied| scan.may_reach(*applied));
+    let known_applied = sane_applied.unwrap_or(scan.position);
+    let sane_reserved =
+        Some(reserved).filter(|reserved| scan.may_reach(*reserved) && *reserved >= known_applied);
+    let is_sane = sane_applied.is_some() && sane_reserved.is_some();
+    Extent {
+        cursors_astray: (!is_sane).then_some(Damage::Cursors { reserved, applied }),
+        applied: known_applied,
+        promised: sane_reserved.unwrap_or(known_applied),
+        end: sane_reserved.unwrap_or_else(|| scan.end_of_lap()),
+    }
+}

@@ -1,0 +1,234 @@
+//! One step of reading: what lies at a position, and where reading goes on. [`Reader`](crate::Reader) and
+//! [`Recovery`](crate::Recovery) differ only in how far they look.
+
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use sharedmem::Words;
+
+use crate::finding::{Damage, Finding};
+use crate::journal::Journal;
+use crate::record::{
+    HEADER_BYTES, Kind, Record, checksum, record_bytes, split_length_word, split_owner_word, stamp,
+};
+use crate::table::{Case, Conditions};
+
+/// How much is read in vain before the rest is given up, in lengths of the ring. An accident leaves far fewer headers whose record is
+/// not there; somebody who knows the salt could leave enough for hours.
+const VAIN_LENGTHS_MAX: u64 = 8;
+
+/// What a step of reading met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next<'b> {
+    /// A whole record.
+    Record(Record<'b>),
+    /// Damage. Reading goes on behind it.
+    Finding(Finding),
+    /// Nothing more to read, for now.
+    End,
+}
+
+/// How far to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// Damage of the cursors that is not reported yet.
+    pub cursors_astray: Option<Damage>,
+    /// Everything below was applied by the primary.
+    pub applied: u64,
+    /// Everything below was reserved: where nothing is found here, something is missing.
+    pub promised: u64,
+    /// Nothing from here on is looked at. A multiple of 8.
+    pub end: u64,
+}
+
+/// What lies at a position; its payload was copied into the buffer if the length fits.
+struct Probe {
+    conditions: Conditions,
+    length_bytes: u32,
+    epoch: u64,
+    kind: Kind,
+}
+
+/// Where a search ended.
+enum Found {
+    /// At a whole record, at this position.
+    Record(u64),
+    Nothing,
+    GaveUp,
+}
+
+/// A place in the journal, and what was learned on the way to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan<'c, W> {
+    pub journal: Journal<'c, W>,
+    /// A multiple of 8.
+    pub position: u64,
+    /// The last epoch seen. A record of an earlier one that comes later is a zombie's.
+    epoch_seen: u64,
+    /// Bytes that may still be read in vain.
+    credit_bytes: u64,
+}
+
+impl<'c, W: Words> Scan<'c, W> {
+    pub fn new(journal: Journal<'c, W>, from: u64) -> Self {
+        Self {
+            position: from.checked_next_multiple_of(8).unwrap_or(from & !7),
+            epoch_seen: 0,
+            credit_bytes: journal.capacity_bytes() * VAIN_LENGTHS_MAX,
+            journal,
+        }
+    }
+
+    /// One length of the ring behind the position.
+    pub fn end_of_lap(&self) -> u64 {
+        self.position.saturating_add(self.journal.capacity_bytes()) & !7
+    }
+
+    /// Whether a cursor may stand at `cursor`, seen from the position.
+    pub fn may_reach(&self, cursor: u64) -> bool {
+        (self.position..=self.end_of_lap()).contains(&cursor) && cursor.is_multiple_of(8)
+    }
+
+    /// Reads what lies at the position and moves behind it. `epoch` is that of the journal's owner.
+    pub fn step<'b>(&mut self, extent: &Extent, epoch: u64, buffer: &'b mut Vec<u8>) -> Next<'b> {
+        let mut probe = self.probe(self.position, extent.end, buffer);
+        probe.conditions.cursors_settled = extent.cursors_astray.is_none();
+        probe.conditions.epoch_acceptable = (self.epoch_seen..=epoch).contains(&probe.epoch);
+        let length_bytes = probe.length_bytes;
+        match probe.conditions.case() {
+            Case::CursorsAstray => match extent.cursors_astray {
+                Some(damage) => self.finding(extent, extent.end, damage),
+                None => Next::End,
+            },
+            Case::CleanEnd => Next::End,
+            Case::Unpublished => self.skip_damage(extent, Damage::Hole, buffer),
+            Case::LengthImpossible => {
+                self.skip_damage(extent, Damage::Length { length_bytes }, buffer)
+            }
+            Case::ChecksumWrong => self.skip_damage(extent, Damage::Checksum, buffer),
+            Case::EpochForeign => {
+                let epoch = probe.epoch;
+                let end = self.position + record_bytes(length_bytes);
+                let next = self.finding(extent, end, Damage::ForeignEpoch { epoch });
+                self.position = end;
+                next
+            }
+            Case::Whole => Next::Record(self.accept(&probe, buffer)),
+        }
+    }
+
+    /// Moves behind a whole record.
+    fn accept<'b>(&mut self, probe: &Probe, buffer: &'b [u8]) -> Record<'b> {
+        let position = self.position;
+        let size_bytes = record_bytes(probe.length_bytes);
+        self.position = position + size_bytes;
+        self.epoch_seen = probe.epoch;
+        let credit_bytes_max = self.journal.capacity_bytes() * VAIN_LENGTHS_MAX;
+        self.credit_bytes = (self.credit_bytes + size_bytes).min(credit_bytes_max);
+        Record {
+            position,
+            end: self.position,
+            epoch: probe.epoch,
+            kind: probe.kind,
+            payload: &buffer[..probe.length_bytes as usize],
+        }
+    }
+
+    /// Moves to the next whole record, or to the end of what was promised, and reports what was skipped.
+    fn skip_damage(
+        &mut self,
+        extent: &Extent,
+        damage: Damage,
+        buffer: &mut Vec<u8>,
+    ) -> Next<'static> {
+        let is_promised = self.position < extent.promised;
+        let (to, damage) = match self.search(extent.end, buffer) {
+            Found::Record(position) => (position, damage),
+            Found::GaveUp => (extent.end, Damage::FalseHeaders),
+            Found::Nothing if damage == Damage::Hole && !is_promised => return Next::End,
+            Found::Nothing if damage == Damage::Hole => (extent.promised, Damage::TornTail),
+            Found::Nothing if is_promised => (extent.promised, damage),
+            Found::Nothing => (self.position + 8, damage),
+        };
+        let next = self.finding(extent, to, damage);
+        self.position = to;
+        next
+    }
+
+    /// Looks behind the position, word by word, for a whole record of whatever epoch.
+    fn search(&mut self, end: u64, buffer: &mut Vec<u8>) -> Found {
+        let mut position = self.position.saturating_add(8);
+        let mut indices = self.journal.indices(position);
+        while position < end {
+            if self.credit_bytes == 0 {
+                return Found::GaveUp;
+            }
+            let word = self.journal.words.load(indices.advance(), Relaxed);
+            if word == stamp(self.journal.salt, position)
+                && self
+                    .probe(position, end, buffer)
+                    .conditions
+                    .checksum_matches
+            {
+                return Found::Record(position);
+            }
+            position += 8;
+        }
+        Found::Nothing
+    }
+
+    /// Looks at `position`. Each word is loaded once, and what is checked is the copy: the memory may change meanwhile.
+    fn probe(&mut self, position: u64, end: u64, buffer: &mut Vec<u8>) -> Probe {
+        let mut probe = Probe {
+            conditions: Conditions::default(),
+            length_bytes: 0,
+            epoch: 0,
+            kind: Kind(0),
+        };
+        let conditions = &mut probe.conditions;
+        conditions.at_end = position >= end;
+        if conditions.at_end {
+            return probe;
+        }
+        let Journal {
+            words, salt, crc, ..
+        } = &self.journal;
+        let mut indices = self.journal.indices(position);
+        // Acquire: pairs with the store that published the record.
+        conditions.stamp_matches = words.load(indices.advance(), Acquire) == stamp(*salt, position);
+        if !conditions.stamp_matches {
+            return probe;
+        }
+        let (length_bytes, expected) = split_length_word(words.load(indices.advance(), Relaxed));
+        let owner = words.load(indices.advance(), Relaxed);
+        probe.length_bytes = length_bytes;
+        (probe.epoch, probe.kind) = split_owner_word(owner);
+        let size_bytes = record_bytes(length_bytes);
+        conditions.length_fits =
+            length_bytes <= self.journal.max_payload_bytes() && size_bytes <= end - position;
+        if !conditions.length_fits {
+            return probe;
+        }
+        buffer.resize((size_bytes - HEADER_BYTES) as usize, 0);
+        let (eights, _) = buffer.as_chunks_mut();
+        for (eight, index) in eights.iter_mut().zip(indices) {
+            *eight = words.load(index, Relaxed).to_le_bytes();
+        }
+        let copy = eights.iter().map(|eight| u64::from_le_bytes(*eight));
+        conditions.checksum_matches =
+            checksum(*crc, position, length_bytes, owner, copy) == expected;
+        if !conditions.checksum_matches {
+            self.credit_bytes = self.credit_bytes.saturating_sub(size_bytes);
+        }
+        probe
+    }
+
+    fn finding(&self, extent: &Extent, to: u64, damage: Damage) -> Next<'static> {
+        Next::Finding(Finding {
+            from: self.position,
+            to,
+            damage,
+            was_applied: self.position < extent.applied && !damage.is_of_cursors(),
+        })
+    }
+}

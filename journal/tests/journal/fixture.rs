@@ -1,0 +1,191 @@
+//! A journal in ordinary memory, and what was read from it.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use journal::{Finding, Journal, Kind, Next, Reader, Record, Recovery};
+use sharedmem::Words;
+use sharedmem::control::JournalCursors;
+use sharedmem::crc32c::Crc32c;
+
+pub const SALT: u64 = 0x005e_ed0f_7415_b007;
+
+/// The epoch tests write and read in, unless they say otherwise.
+pub const EPOCH: u64 = 7;
+
+/// The shared region, as far as a journal goes.
+pub struct Memory {
+    pub words: Vec<AtomicU64>,
+    pub cursors: JournalCursors,
+}
+
+impl Memory {
+    pub fn new(capacity_bytes: usize) -> Self {
+        Self {
+            words: (0..capacity_bytes / 8).map(|_| AtomicU64::new(0)).collect(),
+            cursors: JournalCursors::default(),
+        }
+    }
+
+    pub fn journal(&self) -> Journal<'_, &[AtomicU64]> {
+        self.salted(SALT)
+    }
+
+    pub fn salted(&self, salt: u64) -> Journal<'_, &[AtomicU64]> {
+        Journal::salted(&*self.words, &self.cursors, salt, Crc32c::detect()).unwrap()
+    }
+
+    /// The word at a position.
+    pub fn word(&self, position: u64) -> &AtomicU64 {
+        &self.words[(position / 8) as usize % self.words.len()]
+    }
+
+    pub fn snapshot(&self) -> Vec<u64> {
+        let words = self.words.iter();
+        words.map(|word| word.load(Ordering::Relaxed)).collect()
+    }
+}
+
+/// Memory in front of a producer that dies: after so many stores, none arrives any more.
+pub struct Dying<'m> {
+    pub memory: &'m Memory,
+    pub stores_left: Cell<usize>,
+}
+
+impl<'m> Dying<'m> {
+    pub fn after(memory: &'m Memory, stores: usize) -> Self {
+        Self {
+            memory,
+            stores_left: Cell::new(stores),
+        }
+    }
+
+    pub fn journal(&self) -> Journal<'_, &Self> {
+        Journal::salted(self, &self.memory.cursors, SALT, Crc32c::detect()).unwrap()
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.stores_left.get() == 0
+    }
+}
+
+impl Words for Dying<'_> {
+    fn len(&self) -> usize {
+        self.memory.words.len()
+    }
+
+    fn load(&self, index: usize, order: Ordering) -> u64 {
+        self.memory.words[index].load(order)
+    }
+
+    fn store(&self, index: usize, value: u64, order: Ordering) {
+        if let Some(left) = self.stores_left.get().checked_sub(1) {
+            self.stores_left.set(left);
+            self.memory.words[index].store(value, order);
+        }
+    }
+}
+
+/// A record that outlives the buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub position: u64,
+    pub end: u64,
+    pub epoch: u64,
+    pub kind: Kind,
+    pub payload: Vec<u8>,
+}
+
+impl From<Record<'_>> for Kept {
+    fn from(record: Record<'_>) -> Self {
+        Self {
+            position: record.position,
+            end: record.end,
+            epoch: record.epoch,
+            kind: record.kind,
+            payload: record.payload.to_vec(),
+        }
+    }
+}
+
+/// What one reading gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readings {
+    pub records: Vec<Kept>,
+    pub findings: Vec<Finding>,
+}
+
+impl Readings {
+    /// Files what came; `false` at the end.
+    fn keep(&mut self, next: Next<'_>) -> bool {
+        match next {
+            Next::Record(record) => self.records.push(record.into()),
+            Next::Finding(finding) => self.findings.push(finding),
+            Next::End => return false,
+        }
+        true
+    }
+
+    /// Findings as people see them.
+    pub fn said(&self) -> Vec<String> {
+        self.findings.iter().map(ToString::to_string).collect()
+    }
+
+    pub fn payloads(&self) -> Vec<&[u8]> {
+        self.records.iter().map(|record| &*record.payload).collect()
+    }
+}
+
+/// Recovers twice, and expects the same both times.
+pub fn recover<W: Words + Clone>(journal: &Journal<'_, W>, from: u64, epoch: u64) -> Readings {
+    let once = recover_once(journal.clone(), from, epoch);
+    assert_eq!(once, recover_once(journal.clone(), from, epoch));
+    once
+}
+
+fn recover_once<W: Words>(journal: Journal<'_, W>, from: u64, epoch: u64) -> Readings {
+    // Every step but the first and the last moves by a word at least.
+    let steps_max = journal.capacity_bytes() / 8 + 3;
+    let mut recovery = Recovery::new(journal, from, epoch);
+    let (mut readings, mut buffer) = (Readings::default(), Vec::new());
+    for _ in 0..steps_max {
+        let position = recovery.position();
+        if !readings.keep(recovery.next(&mut buffer)) {
+            return readings;
+        }
+        assert!(recovery.position() >= position);
+    }
+    panic!("the recovery does not end: {readings:?}");
+}
+
+/// Reads what there is for a waiting backup.
+pub fn read<W: Words>(reader: &mut Reader<'_, W>, epoch: u64) -> Readings {
+    let (mut readings, mut buffer) = (Readings::default(), Vec::new());
+    while readings.keep(reader.next(epoch, &mut buffer)) {}
+    readings
+}
+
+/// Appends a payload of one piece and expects that there is room.
+pub fn append<W: Words>(journal: &Journal<'_, W>, payload: &[u8]) -> Kept {
+    let kind = Kind(payload.len() as u16);
+    let appended = journal.append(EPOCH, kind, &[payload]).unwrap();
+    Kept {
+        position: appended.position,
+        end: appended.end,
+        epoch: EPOCH,
+        kind,
+        payload: payload.to_vec(),
+    }
+}
+
+/// Fills and empties the ring for a few laps, so that there are old records everywhere; ends at an odd place.
+pub fn wear_in(memory: &Memory) -> u64 {
+    let journal = memory.journal();
+    let mut position = 0;
+    for round in 0..3 * memory.words.len() as u64 / 4 {
+        position = append(&journal, &[0xa5 ^ round as u8; 13]).end;
+        journal.mark_applied(position);
+        journal.mark_consumed(position);
+    }
+    position
+}

@@ -1,0 +1,154 @@
+//! The multiple APIC description table (5.2.12): CPUs and interrupt controllers.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::ApicId;
+use super::root::HEADER_BYTES;
+use crate::physical::{Block, InputError, Problem};
+
+/// Address of the local APIC's registers, flags; then the entries.
+const ENTRIES: usize = HEADER_BYTES + 8;
+
+const LOCAL_APIC: u8 = 0;
+const IO_APIC: u8 = 1;
+const INTERRUPT_OVERRIDE: u8 = 2;
+const LOCAL_APIC_ADDRESS: u8 = 5;
+const LOCAL_X2APIC: u8 = 9;
+
+/// Flag of a CPU entry: ready to use. Others may be there once they are plugged in ("online capable"); nobody plugs here.
+const ENABLED: u32 = 1;
+
+/// An I/O APIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoApic {
+    /// Its id.
+    pub id: u8,
+    /// Physical address of its registers.
+    pub address: u64,
+    /// The global interrupt that its first input is.
+    pub global_interrupt_base: u32,
+}
+
+/// An ISA interrupt that does not go where its number says, or does not signal as ISA interrupts do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterruptOverride {
+    /// The ISA interrupt.
+    pub isa_irq: u8,
+    /// Where and how it arrives.
+    pub to: IsaInterrupt,
+}
+
+/// Where and how an ISA interrupt arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IsaInterrupt {
+    /// The global interrupt.
+    pub global_interrupt: u32,
+    /// Whether low means active; else high does.
+    pub active_low: bool,
+    /// Whether it is level triggered; else by edge.
+    pub level: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Madt {
+    pub cpus: Vec<ApicId>,
+    pub local_apic_address: u64,
+    pub has_8259: bool,
+    pub io_apics: Vec<IoApic>,
+    pub overrides: Vec<InterruptOverride>,
+}
+
+pub(super) fn parse(table: &Block, bsp: ApicId) -> Result<Madt, InputError> {
+    let mut madt = Madt {
+        local_apic_address: table.u32(HEADER_BYTES, "local APIC address")?.into(),
+        has_8259: table.u32(HEADER_BYTES + 4, "flags")? & 1 != 0,
+        ..Madt::default()
+    };
+    let mut offset = ENTRIES;
+    while offset < table.bytes.len() {
+        let length = usize::from(table.u8(offset + 1, "entry length")?);
+        // An entry shorter than its own header would be read for ever.
+        if length < 2 {
+            return Err(table.error("entry length", Problem::Value(length as u64, "at least 2")));
+        }
+        let Some(bytes) = table.bytes.get(offset..offset + length) else {
+            let left = table.bytes.len() - offset;
+            return Err(table.error("entry length", Problem::TooShort(left as u64)));
+        };
+        let entry = Block {
+            name: table.name,
+            bytes: bytes.to_vec(),
+        };
+        madt.take(&entry)?;
+        offset += length;
+    }
+    madt.number_cpus(bsp, table)?;
+    Ok(madt)
+}
+
+impl Madt {
+    fn take(&mut self, entry: &Block) -> Result<(), InputError> {
+        match entry.u8(0, "entry type")? {
+            LOCAL_APIC => {
+                let id = entry.u8(3, "local APIC: APIC id")?;
+                // 255 is everybody's address; firmware uses it for sockets that are empty.
+                if entry.u32(4, "local APIC: flags")? & ENABLED != 0 && id != 0xff {
+                    self.cpus.push(ApicId(id.into()));
+                }
+            }
+            LOCAL_X2APIC => {
+                let id = entry.u32(4, "local x2APIC: x2APIC id")?;
+                if entry.u32(8, "local x2APIC: flags")? & ENABLED != 0 && id != u32::MAX {
+                    self.cpus.push(ApicId(id));
+                }
+            }
+            IO_APIC => self.io_apics.push(IoApic {
+                id: entry.u8(2, "I/O APIC: id")?,
+                address: entry.u32(4, "I/O APIC: address")?.into(),
+                global_interrupt_base: entry.u32(8, "I/O APIC: interrupt base")?,
+            }),
+            INTERRUPT_OVERRIDE => self.take_override(entry)?,
+            LOCAL_APIC_ADDRESS => {
+                self.local_apic_address = entry.u64(4, "local APIC address override: address")?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// 5.2.12.5. "As the bus has it" is, for ISA: active high, by edge.
+    fn take_override(&mut self, entry: &Block) -> Result<(), InputError> {
+        let flags = entry.u16(8, "interrupt override: flags")?;
+        let isa_irq = entry.u8(3, "interrupt override: source")?;
+        let to = IsaInterrupt {
+            global_interrupt: entry.u32(4, "interrupt override: global interrupt")?,
+            active_low: flags & 0b11 == 0b11,
+            level: (flags >> 2) & 0b11 == 0b11,
+        };
+        match self.overrides.iter().find(|other| other.isa_irq == isa_irq) {
+            Some(same) if same.to == to => {}
+            Some(_) => {
+                return Err(entry.error(
+                    "interrupt override: source",
+                    Problem::Duplicate(isa_irq.into()),
+                ));
+            }
+            None => self.overrides.push(InterruptOverride { isa_irq, to }),
+        }
+        Ok(())
+    }
+
+    /// Moves the BSP to the front. A CPU that is listed twice would be planned, and started, twice.
+    fn number_cpus(&mut self, bsp: ApicId, table: &Block) -> Result<(), InputError> {
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = self.cpus.iter().find(|id| !seen.insert(**id)) {
+            return Err(table.error("APIC id", Problem::Duplicate(twice.0.into())));
+        }
+        let Some(place) = self.cpus.iter().position(|id| *id == bsp) else {
+            return Err(table.error("entry of the CPU that was booted", Problem::Missing));
+        };
+        self.cpus[..=place].rotate_right(1);
+        Ok(())
+    }
+}

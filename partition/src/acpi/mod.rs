@@ -1,0 +1,91 @@
+//! What the ACPI tables say of the machine: its CPUs, its interrupt controllers, and the timers to calibrate with.
+//!
+//! Sections and offsets are those of the ACPI specification 6.5; the HPET table is that of Intel's IA-PC HPET specification 1.0a.
+
+mod fixed;
+mod madt;
+mod root;
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+pub use fixed::{PmTimer, Register, ResetRegister};
+pub use madt::{InterruptOverride, IoApic, IsaInterrupt};
+pub use root::Rsdp;
+
+use crate::physical::{InputError, PhysicalMemory};
+
+/// The number of a local APIC: what an inter-processor interrupt is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApicId(pub u32);
+
+impl fmt::Display for ApicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the tables say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcpiInfo {
+    /// The CPUs that can be used, numbered as Linux does: the BSP is CPU 0, the others follow in the order of the MADT.
+    pub cpus: Vec<ApicId>,
+    /// Physical address of the local APIC's registers (xAPIC mode).
+    pub local_apic_address: u64,
+    /// Whether there is an 8259 pair, which must be masked.
+    pub has_8259: bool,
+    /// The I/O APICs.
+    pub io_apics: Vec<IoApic>,
+    /// Where ISA interrupts go that do not go where their number says.
+    pub overrides: Vec<InterruptOverride>,
+    /// The power management timer, 3.579545 MHz, if there is one.
+    pub pm_timer: Option<PmTimer>,
+    /// The register that resets the machine, if there is one.
+    pub reset: Option<ResetRegister>,
+    /// Physical address of the high precision event timer's registers, if there is one.
+    pub hpet: Option<u64>,
+}
+
+impl AcpiInfo {
+    /// Reads the tables, from the RSDP that the boot loader knew of or the one that is found. `bsp` is the APIC id of the processor
+    /// that was booted.
+    ///
+    /// # Errors
+    /// Names the table and the field that cannot be used.
+    pub fn read(rsdp: &Rsdp, bsp: ApicId, memory: &dyn PhysicalMemory) -> Result<Self, InputError> {
+        let tables = root::tables(rsdp, memory)?;
+        let madt = madt::parse(&tables.madt, bsp)?;
+        let (pm_timer, reset) = match &tables.fadt {
+            Some(fadt) => (fixed::pm_timer(fadt)?, fixed::reset_register(fadt)?),
+            None => (None, None),
+        };
+        let hpet = tables.hpet.as_ref().map(fixed::hpet).transpose()?.flatten();
+        Ok(Self {
+            cpus: madt.cpus,
+            local_apic_address: madt.local_apic_address,
+            has_8259: madt.has_8259,
+            io_apics: madt.io_apics,
+            overrides: madt.overrides,
+            pm_timer,
+            reset,
+            hpet,
+        })
+    }
+
+    /// Where an ISA interrupt arrives, and how it signals.
+    pub fn isa_interrupt(&self, isa_irq: u8) -> IsaInterrupt {
+        self.overrides
+            .iter()
+            .find(|entry| entry.isa_irq == isa_irq)
+            .map_or(
+                IsaInterrupt {
+                    global_interrupt: u32::from(isa_irq),
+                    active_low: false,
+                    level: false,
+                },
+                |entry| entry.to,
+            )
+    }
+}

@@ -1,0 +1,254 @@
+//! The boot command line, with Linux's habits: words separated by blanks, double quotes around values with blanks, `-` and `_` alike in
+//! names, and the last of several wins.
+
+mod exec;
+mod network;
+mod table;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+pub use exec::ExecClause;
+pub use network::NetworkConfig;
+pub use table::{Help, OPTIONS, OptionSpec, Preset};
+
+use crate::cpu_list::CpuList;
+use crate::duration::DurationText;
+use crate::refusal::Refusal;
+use crate::size::SizeAt;
+
+/// What happens after a takeover.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rearm {
+    /// A new backup is loaded at once.
+    Auto,
+    /// The operator loads one.
+    #[default]
+    Manual,
+}
+
+/// The mode the local APICs are used in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApicMode {
+    /// x2APIC where the CPU has it.
+    #[default]
+    Auto,
+    /// xAPIC.
+    Xapic,
+    /// x2APIC.
+    X2apic,
+}
+
+/// What the primary serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// A Redis-protocol server.
+    Redis {
+        /// TCP port.
+        port: u16,
+    },
+}
+
+/// The options of a boot, complete: what was not said has its default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Path of the primary's image.
+    pub primary_kernel: String,
+    /// Path of the backup's image.
+    pub failover_kernel: String,
+    /// CPUs kept from the primary: the seat, and more for the backup.
+    pub failover_cpus: CpuList,
+    /// Memory of the backup.
+    pub failover_mem: SizeAt,
+    /// Period of the keepalives.
+    pub keepalive_ns: u64,
+    /// A primary that is silent for so long is dead.
+    pub failover_timeout_ns: u64,
+    /// A primary that has not sent its first keepalive after so long does not boot.
+    pub failover_boot_timeout_ns: u64,
+    /// What happens after a takeover.
+    pub failover_rearm: Rearm,
+    /// Memory of the journal, in bytes.
+    pub journal_bytes: u64,
+    /// What the primary serves.
+    pub service: Service,
+    /// The machine's address.
+    pub network: NetworkConfig,
+    /// Whether clients may kill kernels.
+    pub debug: bool,
+    /// The mode of the local APICs.
+    pub apic: ApicMode,
+    /// Commands the first primary runs by itself.
+    pub exec: Vec<ExecClause>,
+    said: BTreeMap<&'static str, String>,
+}
+
+impl Options {
+    /// Reads a command line.
+    ///
+    /// # Errors
+    /// Names the option that cannot be taken, what it said, and what would work.
+    pub fn parse(cmdline: &str) -> Result<Self, Refusal> {
+        let mut options = Self {
+            said: said(cmdline)?,
+            ..Self::blank()
+        };
+        for spec in OPTIONS {
+            let (value, shown) = match (options.said.get(spec.name), spec.preset) {
+                (Some(value), _) => (value.clone(), value.clone()),
+                (None, Preset::Value(value)) => (value.into(), with_default_mark(value)),
+                (None, Preset::Unset) => continue,
+                (None, Preset::Required) => {
+                    let would_work = format!("{}={}", spec.name, spec.syntax);
+                    return Err(Refusal::new(spec.name, "", "is missing", would_work));
+                }
+            };
+            (spec.apply)(&mut options, &value).map_err(|error| error.refuse(spec.name, &shown))?;
+        }
+        options.check()?;
+        Ok(options)
+    }
+
+    /// The value of the option `name` as the command line has it, or its default with a word that it is one.
+    pub fn said(&self, name: &str) -> String {
+        match self.said.get(name) {
+            Some(value) => value.clone(),
+            None => match OPTIONS.iter().find(|spec| spec.name == name) {
+                Some(OptionSpec {
+                    preset: Preset::Value(value),
+                    ..
+                }) => with_default_mark(value),
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// Whether the command line has the option `name`.
+    pub fn was_said(&self, name: &str) -> bool {
+        self.said.contains_key(name)
+    }
+
+    fn blank() -> Self {
+        Self {
+            primary_kernel: String::new(),
+            failover_kernel: String::new(),
+            failover_cpus: CpuList::default(),
+            failover_mem: SizeAt::default(),
+            keepalive_ns: 0,
+            failover_timeout_ns: 0,
+            failover_boot_timeout_ns: 0,
+            failover_rearm: Rearm::default(),
+            journal_bytes: 0,
+            service: Service::Redis { port: 0 },
+            network: NetworkConfig::default(),
+            debug: false,
+            apic: ApicMode::default(),
+            exec: Vec::new(),
+            said: BTreeMap::new(),
+        }
+    }
+
+    /// What options say of each other.
+    fn check(&self) -> Result<(), Refusal> {
+        let (keepalive, timeout) = (self.keepalive_ns, self.failover_timeout_ns);
+        if timeout < 2 * keepalive {
+            let (name, would_work) = if self.was_said("failover_timeout") {
+                (
+                    "failover_timeout",
+                    format!("at least {}", DurationText(2 * keepalive)),
+                )
+            } else {
+                // Whoever set the keepalive only is told about the keepalive.
+                (
+                    "keepalive",
+                    format!("at most {}", DurationText(timeout / 2)),
+                )
+            };
+            let reason = format!(
+                "a failover_timeout of {} is shorter than two keepalives of {}",
+                DurationText(timeout),
+                DurationText(keepalive)
+            );
+            return Err(Refusal::new(name, self.said(name), reason, would_work));
+        }
+        if self.failover_boot_timeout_ns < timeout {
+            return Err(Refusal::new(
+                "failover_boot_timeout",
+                self.said("failover_boot_timeout"),
+                format!(
+                    "shorter than the failover_timeout of {}",
+                    DurationText(timeout)
+                ),
+                format!("at least {}", DurationText(timeout)),
+            ));
+        }
+        if !self.exec.is_empty() && !self.debug {
+            return Err(Refusal::new(
+                "exec",
+                self.said("exec"),
+                "runs with debug=1 only",
+                "debug=1 with it",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn with_default_mark(value: &str) -> String {
+    format!("{value} (the default)")
+}
+
+/// What the command line says, by option.
+fn said(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
+    let mut said = BTreeMap::new();
+    for word in words::split(cmdline)? {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, value),
+            None => (word.as_str(), ""),
+        };
+        // GRUB says which image it booted.
+        if name == "BOOT_IMAGE" {
+            continue;
+        }
+        let plain_name = name.replace('-', "_");
+        let Some(spec) = OPTIONS.iter().find(|spec| spec.name == plain_name) else {
+            let nearest = words::nearest(&plain_name, OPTIONS.iter().map(|spec| spec.name));
+            let would_work = format!("{}=", nearest.unwrap_or_default());
+            return Err(Refusal::new(
+                name,
+                value,
+                "there is no such option",
+                would_work,
+            ));
+        };
+        if value.is_empty() {
+            let would_work = format!("{}={}", spec.name, spec.syntax);
+            return Err(Refusal::new(name, "", "needs a value", would_work));
+        }
+        said.insert(spec.name, value.into());
+    }
+    Ok(said)
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redis { port } => write!(f, "redis:{port}"),
+        }
+    }
+}
+
+impl fmt::Display for Rearm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Manual => "manual",
+        })
+    }
+}

@@ -1,0 +1,301 @@
+//! Every option there is: its name, its syntax, its default, what it is for, and how its value is taken.
+
+use alloc::format;
+use core::fmt;
+
+use super::{ApicMode, NetworkConfig, Options, Rearm, Service, exec};
+use crate::columns::write_columns;
+use crate::cpu_list::CpuList;
+use crate::duration::{DurationText, parse_duration};
+use crate::refusal::ValueError;
+use crate::size::{SizeAt, parse_size};
+
+/// What holds for an option that is not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// The boot is refused.
+    Required,
+    /// It is as if this had been given.
+    Value(&'static str),
+    /// Nothing.
+    Unset,
+}
+
+/// An option.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionSpec {
+    /// Its name, without the `=`.
+    pub name: &'static str,
+    /// What its value looks like.
+    pub syntax: &'static str,
+    /// What holds if it is not given.
+    pub preset: Preset,
+    /// What it is for, on one line.
+    pub help: &'static str,
+    /// Reads a value.
+    pub(super) apply: fn(&mut Options, &str) -> Result<(), ValueError>,
+}
+
+const KEEPALIVE_NS_MIN: u64 = 100_000;
+const KEEPALIVE_NS_MAX: u64 = 1_000_000_000;
+const TIMEOUT_NS_MAX: u64 = 60_000_000_000;
+
+/// The time-out for builds that do not set `FAILOVER_TIMEOUT_MS`.
+const FAILOVER_TIMEOUT: &str = match option_env!("FAILOVER_TIMEOUT_MS") {
+    Some(text) => text,
+    None => "10ms",
+};
+
+// A build with a bad time-out would refuse every boot that does not give one.
+const _: () = if let Some(text) = option_env!("FAILOVER_TIMEOUT_MS") {
+    match whole_number(text) {
+        Some(2..=60_000) => {}
+        _ => panic!("FAILOVER_TIMEOUT_MS is a whole number of milliseconds from 2 to 60000"),
+    }
+};
+
+const fn whole_number(text: &str) -> Option<u64> {
+    let digits = text.as_bytes();
+    let (mut value, mut place) = (0, 0);
+    while place < digits.len() {
+        if !digits[place].is_ascii_digit() || place > 8 {
+            return None;
+        }
+        value = value * 10 + (digits[place] - b'0') as u64;
+        place += 1;
+    }
+    if digits.is_empty() { None } else { Some(value) }
+}
+
+/// All options, in the order they are explained.
+pub const OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "primary_kernel",
+        syntax: "PATH",
+        preset: Preset::Required,
+        help: "image of the primary, in the boot archive",
+        apply: |options, value| {
+            options.primary_kernel = value.into();
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_kernel",
+        syntax: "PATH",
+        preset: Preset::Required,
+        help: "image of the backup, in the boot archive; the same or another version",
+        apply: |options, value| {
+            options.failover_kernel = value.into();
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_cpus",
+        syntax: "LIST",
+        preset: Preset::Value("0"),
+        help: "CPUs the primary does not get: CPU 0, the seat, and any kept for the backup",
+        apply: |options, value| {
+            options.failover_cpus = CpuList::parse(value)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_mem",
+        syntax: "SIZE[@ADDRESS]",
+        preset: Preset::Value("64M"),
+        help: "memory of the backup, and where",
+        apply: |options, value| {
+            options.failover_mem = SizeAt::parse(value)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "journal_mem",
+        syntax: "SIZE",
+        preset: Preset::Value("32M"),
+        help: "memory of the journal",
+        apply: |options, value| {
+            options.journal_bytes = parse_size(value)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "keepalive",
+        syntax: "DURATION",
+        preset: Preset::Value("1ms"),
+        help: "how often the kernels tell each other that they live, 100us to 1s",
+        apply: |options, value| {
+            let range = KEEPALIVE_NS_MIN..=KEEPALIVE_NS_MAX;
+            options.keepalive_ns = duration_in(value, range)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_timeout",
+        syntax: "DURATION",
+        preset: Preset::Value(FAILOVER_TIMEOUT),
+        help: "a primary silent for so long is dead; at least two keepalives, at most 60s",
+        apply: |options, value| {
+            options.failover_timeout_ns = duration_in(value, 1..=TIMEOUT_NS_MAX)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_boot_timeout",
+        syntax: "DURATION",
+        preset: Preset::Value("5s"),
+        help: "a primary without a first keepalive after so long does not boot",
+        apply: |options, value| {
+            options.failover_boot_timeout_ns = parse_duration(value)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_rearm",
+        syntax: "auto|manual",
+        preset: Preset::Value("manual"),
+        help: "whether a new backup is loaded after a takeover",
+        apply: |options, value| {
+            options.failover_rearm =
+                one_of(value, &[("auto", Rearm::Auto), ("manual", Rearm::Manual)])?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "service",
+        syntax: "redis[:PORT]",
+        preset: Preset::Value("redis:6379"),
+        help: "what the primary serves, and on which TCP port",
+        apply: |options, value| {
+            options.service = parse_service(value)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "ip",
+        syntax: "CLIENT::GATEWAY:NETMASK",
+        preset: Preset::Value("10.0.2.15::10.0.2.2:255.255.255.0"),
+        help: "the machine's IPv4 address, its gateway and its netmask",
+        apply: |options, value| {
+            options.network = NetworkConfig::parse(value)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "apic",
+        syntax: "auto|xapic|x2apic",
+        preset: Preset::Value("auto"),
+        help: "mode of the local APICs; auto takes x2APIC where there is one",
+        apply: |options, value| {
+            options.apic = one_of(
+                value,
+                &[
+                    ("auto", ApicMode::Auto),
+                    ("xapic", ApicMode::Xapic),
+                    ("x2apic", ApicMode::X2apic),
+                ],
+            )?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "debug",
+        syntax: "0|1",
+        preset: Preset::Value("0"),
+        help: "whether clients may kill kernels (DEBUG PANIC and the like)",
+        apply: |options, value| {
+            options.debug = one_of(value, &[("0", false), ("1", true)])?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "exec",
+        syntax: "\"[DURATION] COMMAND; ...\"",
+        preset: Preset::Unset,
+        help: "commands the first primary runs, at these times after it began to serve; needs debug=1",
+        apply: |options, value| {
+            options.exec = exec::parse(value)?;
+            Ok(())
+        },
+    },
+];
+
+fn duration_in(text: &str, range: core::ops::RangeInclusive<u64>) -> Result<u64, ValueError> {
+    let ns = parse_duration(text)?;
+    let (min, max) = (DurationText(*range.start()), DurationText(*range.end()));
+    match ns {
+        _ if ns < *range.start() => Err(ValueError::new(
+            format!("shorter than {min}"),
+            format!("{min} to {max}"),
+        )),
+        _ if ns > *range.end() => Err(ValueError::new(
+            format!("longer than {max}"),
+            format!("{min} to {max}"),
+        )),
+        _ => Ok(ns),
+    }
+}
+
+fn one_of<T: Copy>(text: &str, values: &[(&str, T)]) -> Result<T, ValueError> {
+    let found = values.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words: alloc::vec::Vec<&str> = values.iter().map(|(word, _)| *word).collect();
+        ValueError::new("there is no such choice", words.join(" or "))
+    })
+}
+
+fn parse_service(text: &str) -> Result<Service, ValueError> {
+    let (name, port) = text.split_once(':').unwrap_or((text, "6379"));
+    if name != "redis" {
+        return Err(ValueError::new(
+            "there is no such service",
+            "redis or redis:6379",
+        ));
+    }
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    match port.parse() {
+        Ok(port @ 1..) if is_number => Ok(Service::Redis { port }),
+        _ => Err(ValueError::new(
+            format!("`{port}` is not a TCP port, 1 to 65535"),
+            "redis:6379",
+        )),
+    }
+}
+
+/// Writes what every option is for, as a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Help;
+
+impl fmt::Display for Help {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cells = OPTIONS.iter().map(|spec| {
+            let preset = match spec.preset {
+                Preset::Required => "required",
+                Preset::Value(value) => value,
+                Preset::Unset => "-",
+            };
+            (format!("{}={}", spec.name, spec.syntax), preset, spec.help)
+        });
+        let cells: alloc::vec::Vec<_> = cells.collect();
+        let head = [["option", "default", "what for"]];
+        let rows = cells
+            .iter()
+            .map(|(option, preset, help)| [option, *preset, *help]);
+        let rows: alloc::vec::Vec<[&str; 3]> = head.into_iter().chain(rows).collect();
+        write_columns(f, &rows, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_number;
+
+    #[test]
+    fn the_build_reads_whole_numbers_only() {
+        assert_eq!(whole_number("60000"), Some(60_000));
+        assert_eq!(whole_number("0"), Some(0));
+        for text in ["", "10ms", "-1", "1.5", " 1", "9999999999"] {
+            assert_eq!(whole_number(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The files a boot can use: those in the boot archives, and modules that are files themselves.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::archive::{Archive, ArchiveError, plain};
+use crate::content;
+
+/// All files of a boot, by path.
+#[derive(Clone, Debug, Default)]
+pub struct BootFiles<'a> {
+    files: Vec<(String, &'a [u8])>,
+}
+
+/// There is no such file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotFound {
+    /// The path that was looked up.
+    pub path: String,
+    /// The paths there are.
+    pub present: Vec<String>,
+}
+
+impl fmt::Display for NotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no {} in the boot archive", self.path)?;
+        match self.present.split_first() {
+            None => f.write_str("; it has no files"),
+            Some((first, others)) => {
+                write!(f, "; it has {first}")?;
+                others
+                    .iter()
+                    .take(7)
+                    .try_for_each(|path| write!(f, ", {path}"))?;
+                match others.len().saturating_sub(7) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
+        }
+    }
+}
+
+impl core::error::Error for NotFound {}
+
+impl<'a> BootFiles<'a> {
+    /// Collects the files of the modules, given by name and content. A module that is an archive gives its files; another is a file
+    /// under the first word of its name. Later ones win.
+    ///
+    /// # Errors
+    /// An archive is damaged, or a module is compressed, or is no archive and has no name.
+    pub fn new<'n>(
+        modules: impl IntoIterator<Item = (&'n str, &'a [u8])>,
+    ) -> Result<Self, ArchiveError> {
+        let mut files = Vec::new();
+        for (name, bytes) in modules {
+            let path = plain(name.split_whitespace().next().unwrap_or_default());
+            let is_file =
+                !path.is_empty() && !bytes.starts_with(b"0707") && !content::is_compressed(bytes);
+            if is_file {
+                files.push((path.into(), bytes));
+            } else {
+                let archive = Archive::parse(bytes)?;
+                files.extend(archive.files().iter().map(|f| (f.name.into(), f.bytes)));
+            }
+        }
+        Ok(Self { files })
+    }
+
+    /// The content of the file at `path`; a leading `/` or `./` does not matter.
+    ///
+    /// # Errors
+    /// There is none; says which there are.
+    pub fn find(&self, path: &str) -> Result<&'a [u8], NotFound> {
+        let wanted = plain(path);
+        self.files
+            .iter()
+            .rev()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, bytes)| *bytes)
+            .ok_or_else(|| NotFound {
+                path: path.into(),
+                present: self.files.iter().map(|(name, _)| name.clone()).collect(),
+            })
+    }
+
+    /// The paths of all files.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::tests::archive;
+    use alloc::string::ToString;
+
+    #[test]
+    fn archives_and_plain_modules_are_one() {
+        let archived = archive(&[("boot/a", b"1"), ("boot/b", b"2")]);
+        let files = BootFiles::new([
+            ("/boot/initrd and more", archived.as_slice()),
+            ("/boot/b version=2", &b"3"[..]),
+        ])
+        .unwrap();
+        assert_eq!(files.find("/boot/a"), Ok(&b"1"[..]));
+        assert_eq!(files.find("boot/b"), Ok(&b"3"[..]));
+        assert_eq!(files.names().count(), 3);
+        let lost = files.find("/boot/c").unwrap_err();
+        assert_eq!(
+            lost.to_string(),
+            "there is no /boot/c in the boot archive; it has boot/a, boot/b, boot/b"
+        );
+    }
+
+    #[test]
+    fn what_is_no_archive_needs_a_name_and_what_is_compressed_is_refused() {
+        let error = |name, bytes| BootFiles::new([(name, bytes)]).unwrap_err();
+        let text: &[u8] = b"text";
+        assert_eq!(error("", text), ArchiveError::NotAnArchive("text".into()));
+        let packed: &[u8] = b"\x1f\x8b\x08";
+        assert_eq!(
+            error("/initrd.gz", packed),
+            ArchiveError::NotAnArchive("gzip-compressed".into())
+        );
+        let empty = BootFiles::new([]).unwrap();
+        assert_eq!(
+            empty.find("a").unwrap_err().to_string(),
+            "there is no a in the boot archive; it has no files"
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Who gets which CPUs.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::{CPUS_MAX, Cpu};
+use crate::acpi::ApicId;
+use crate::cmdline::{ApicMode, Options};
+use crate::cpu_list::CpuList;
+use crate::refusal::Refusal;
+
+/// Ids from here on are out of reach in xAPIC mode: a destination has 8 bits there, and 255 is everybody (SDM volume 3, 12.6.1).
+const XAPIC_IDS: u32 = 255;
+
+/// The CPUs, divided.
+pub(super) struct Cores {
+    pub seat: Cpu,
+    pub primary: Vec<Cpu>,
+    pub backup: Vec<Cpu>,
+    pub parked: Vec<Cpu>,
+}
+
+pub(super) fn share(options: &Options, apic_ids: &[ApicId]) -> Result<Cores, Refusal> {
+    let mut cpus: Vec<Cpu> = (0..)
+        .zip(apic_ids)
+        .map(|(number, apic_id)| Cpu {
+            number,
+            apic_id: *apic_id,
+        })
+        .collect();
+    check_list(options, cpus.len())?;
+    let parked = cpus.split_off(cpus.len().min(CPUS_MAX));
+    check_mode(options, &cpus)?;
+    // `check_list` refused every machine with less than two CPUs.
+    let seat = cpus.remove(0);
+    let (backup, primary) = cpus
+        .into_iter()
+        .partition(|cpu| options.failover_cpus.contains(cpu.number));
+    Ok(Cores {
+        seat,
+        primary,
+        backup,
+        parked,
+    })
+}
+
+fn check_list(options: &Options, count: usize) -> Result<(), Refusal> {
+    let list = &options.failover_cpus;
+    let used = count.min(CPUS_MAX) as u32;
+    let refuse = |reason, would_work| {
+        let said = options.said("failover_cpus");
+        Err(Refusal::new("failover_cpus", said, reason, would_work))
+    };
+    if count < 2 {
+        let reason = format!("the machine has {count} CPU; seat and primary take one each");
+        return refuse(reason, format!("a machine with 2 to {CPUS_MAX} CPUs"));
+    }
+    let last = list.iter().next_back().unwrap_or(0);
+    let reason = if last as usize >= count {
+        format!("the machine has {count} CPUs, 0 to {}", count - 1)
+    } else if last >= used {
+        format!("CPU {last} takes no part: only the first {CPUS_MAX} of {count} do")
+    } else if !list.contains(0) {
+        "CPU 0 is not in it: INIT stops any CPU but the one that was booted, so the one that fences sits there"
+            .into()
+    } else if list.len() as u32 == used {
+        format!("the machine has {count} CPUs, and none is left to the primary")
+    } else {
+        return Ok(());
+    };
+    refuse(reason, mend(list, used).to_string())
+}
+
+/// The nearest list that is allowed on a machine that uses CPUs 0 to `used - 1`.
+fn mend(list: &CpuList, used: u32) -> CpuList {
+    let mut numbers: Vec<u32> = list.iter().filter(|n| (1..used).contains(n)).collect();
+    if numbers.len() as u32 == used - 1 {
+        numbers.pop();
+    }
+    numbers.into_iter().chain([0]).collect()
+}
+
+fn check_mode(options: &Options, cpus: &[Cpu]) -> Result<(), Refusal> {
+    let far = cpus.iter().find(|cpu| cpu.apic_id.0 >= XAPIC_IDS);
+    match far {
+        Some(cpu) if options.apic == ApicMode::Xapic => Err(Refusal::new(
+            "apic",
+            options.said("apic"),
+            format!(
+                "CPU {} has the APIC id {}, out of reach in xAPIC mode",
+                cpu.number, cpu.apic_id
+            ),
+            "auto",
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec;
+
+    fn options(rest: &str) -> Options {
+        Options::parse(&format!("primary_kernel=/a failover_kernel=/b {rest}")).unwrap()
+    }
+
+    fn shared(rest: &str, count: u32) -> Result<Cores, String> {
+        let ids: Vec<ApicId> = (0..count).map(|id| ApicId(id * 2)).collect();
+        share(&options(rest), &ids).map_err(|refusal| refusal.to_string())
+    }
+
+    fn numbers(cpus: &[Cpu]) -> Vec<u32> {
+        cpus.iter().map(|cpu| cpu.number).collect()
+    }
+
+    fn refused(rest: &str, count: u32) -> String {
+        shared(rest, count).err().unwrap()
+    }
+
+    #[test]
+    fn the_bsp_is_the_seat_and_the_list_is_kept_for_the_backup() {
+        let cores = shared("failover_cpus=0,3", 4).unwrap();
+        assert_eq!((cores.seat.number, cores.seat.apic_id), (0, ApicId(0)));
+        assert_eq!(numbers(&cores.primary), [1, 2]);
+        assert_eq!(cores.primary[1].apic_id, ApicId(4));
+        assert_eq!(numbers(&cores.backup), [3]);
+        assert_eq!(numbers(&shared("", 2).unwrap().primary), [1]);
+        assert!(shared("", 2).unwrap().parked.is_empty());
+    }
+
+    #[test]
+    fn the_33rd_cpu_stays_parked() {
+        let cores = shared("", 35).unwrap();
+        assert_eq!(cores.primary.len(), 31);
+        assert_eq!(numbers(&cores.parked), [32, 33, 34]);
+        assert_eq!(
+            refused("failover_cpus=0,33", 35),
+            "failover_cpus=0,33: CPU 33 takes no part: only the first 32 of 35 do; 0 would work"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_a_list_that_can() {
+        assert_eq!(
+            refused("failover_cpus=2", 4),
+            "failover_cpus=2: CPU 0 is not in it: INIT stops any CPU but the one that was booted, so the one that fences sits \
+             there; 0,2 would work"
+        );
+        assert_eq!(
+            refused("failover_cpus=0,4,9", 4),
+            "failover_cpus=0,4,9: the machine has 4 CPUs, 0 to 3; 0 would work"
+        );
+        assert_eq!(
+            refused("failover_cpus=0-3", 4),
+            "failover_cpus=0-3: the machine has 4 CPUs, and none is left to the primary; 0-2 would work"
+        );
+        assert_eq!(
+            refused("", 1),
+            "failover_cpus=0 (the default): the machine has 1 CPU; seat and primary take one each; a machine with 2 to 32 CPUs \
+             would work"
+        );
+        assert!(refused("", 0).contains("0 CPU"));
+    }
+
+    #[test]
+    fn xapic_mode_does_not_reach_every_cpu() {
+        let ids = vec![ApicId(0), ApicId(254)];
+        assert!(share(&options("apic=xapic"), &ids).is_ok());
+        let far = vec![ApicId(0), ApicId(255)];
+        let refusal = share(&options("apic=xapic"), &far).err().unwrap();
+        assert_eq!(
+            refusal.to_string(),
+            "apic=xapic: CPU 1 has the APIC id 255, out of reach in xAPIC mode; auto would work"
+        );
+        assert!(share(&options(""), &far).is_ok());
+    }
+}

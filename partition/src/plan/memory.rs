@@ -1,0 +1,252 @@
+//! Who gets which memory; and where it does not suffice, what would.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::placement::{Demand, Placement, largest, nearest_address, place};
+use super::{
+    ALIGN_BYTES, BACKUP_BYTES_MIN, CONTROL_BYTES, JOURNAL_BYTES_MIN, Machine, PRIMARY_BYTES_MIN,
+    RANGES_MAX, SURVIVES_RESET_START,
+};
+use crate::cmdline::Options;
+use crate::range::{Range, RangeSet};
+use crate::refusal::Refusal;
+use crate::size::{SizeAt, SizeText};
+
+/// Below 1 MiB are the BIOS, its data, and the page the other cores start in.
+const LOW_MEMORY: Range = Range::new(0, 1 << 20);
+
+/// What does not fit into any smaller machine, with a margin for what firmware and boot loader keep.
+const LEAST: &str = "16M together with journal_mem=1M on a machine with at least 128M of memory";
+
+/// The memory, divided.
+pub(super) struct Memory {
+    pub shared: Range,
+    pub backup: Range,
+    pub primary: Vec<Range>,
+    pub left_over: Vec<Range>,
+}
+
+pub(super) fn share(options: &Options, machine: &Machine) -> Result<Memory, Refusal> {
+    let desk = Desk::new(options, machine);
+    let Some(placement) = place(&desk.free, desk.demand) else {
+        return Err(desk.refuse());
+    };
+    desk.check_minimums()?;
+    Ok(divide(placement))
+}
+
+/// The primary gets what is left, the largest range first.
+fn divide(placement: Placement) -> Memory {
+    let mut primary = placement.rest.as_slice().to_vec();
+    primary.sort_by_key(|range| core::cmp::Reverse(range.len()));
+    let left_over = primary.split_off(primary.len().min(RANGES_MAX));
+    Memory {
+        shared: placement.shared,
+        backup: placement.backup,
+        primary,
+        left_over,
+    }
+}
+
+/// What was asked for, and what there is.
+struct Desk<'a> {
+    options: &'a Options,
+    machine: &'a Machine,
+    free: RangeSet,
+    demand: Demand,
+}
+
+impl<'a> Desk<'a> {
+    fn new(options: &'a Options, machine: &'a Machine) -> Self {
+        let occupied = machine.occupied.iter().map(|(range, _)| *range);
+        let usable = machine.memory_map.usable();
+        let free = occupied
+            .chain([LOW_MEMORY])
+            .fold(usable, |free, taken| free.without(taken))
+            .align_inward(ALIGN_BYTES);
+        // What is below the minimum is refused as such, and only if the minimum itself would fit.
+        let backup_bytes = options.failover_mem.size_bytes.max(BACKUP_BYTES_MIN);
+        let demand = Demand {
+            shared_bytes: shared_bytes(options.journal_bytes.max(JOURNAL_BYTES_MIN)),
+            backup_bytes: round_up(backup_bytes),
+            backup_address: options.failover_mem.address,
+        };
+        Self {
+            options,
+            machine,
+            free,
+            demand,
+        }
+    }
+
+    fn check_minimums(&self) -> Result<(), Refusal> {
+        if self.options.failover_mem.size_bytes < BACKUP_BYTES_MIN {
+            let least = SizeAt {
+                size_bytes: BACKUP_BYTES_MIN,
+                ..self.options.failover_mem
+            };
+            let reason = format!("a backup takes at least {}", SizeText(BACKUP_BYTES_MIN));
+            return Err(self.refusal("failover_mem", reason, format!("at least {least}")));
+        }
+        if self.options.journal_bytes < JOURNAL_BYTES_MIN {
+            let least = SizeText(JOURNAL_BYTES_MIN);
+            let reason = format!("a journal has at least {least}");
+            return Err(self.refusal("journal_mem", reason, format!("at least {least}")));
+        }
+        Ok(())
+    }
+
+    /// The refusal of a demand that does not fit: of the address, or of the size whose change is enough. If both are, of the one that was
+    /// said.
+    fn refuse(&self) -> Refusal {
+        let journal_was_set =
+            self.options.was_said("journal_mem") && !self.options.was_said("failover_mem");
+        let by_backup = || self.refuse_backup();
+        let by_journal = || self.refuse_journal();
+        let by_one = self.refuse_address().or_else(|| match journal_was_set {
+            true => by_journal().or_else(by_backup),
+            false => by_backup().or_else(by_journal),
+        });
+        by_one
+            .or_else(|| self.refuse_both())
+            .unwrap_or_else(|| self.refuse_machine())
+    }
+
+    fn fits(&self, demand: Demand) -> bool {
+        place(&self.free, demand).is_some()
+    }
+
+    /// The size would fit elsewhere.
+    fn refuse_address(&self) -> Option<Refusal> {
+        let near = SizeAt {
+            size_bytes: self.options.failover_mem.size_bytes.max(BACKUP_BYTES_MIN),
+            address: Some(nearest_address(&self.free, self.demand)?),
+        };
+        Some(self.refusal("failover_mem", self.why_not_there(), near.to_string()))
+    }
+
+    /// Less for the backup would fit, at its address or else anywhere.
+    fn refuse_backup(&self) -> Option<Refusal> {
+        let largest_at = |backup_address| {
+            let fits = |backup_bytes| {
+                self.fits(Demand {
+                    backup_bytes,
+                    backup_address,
+                    ..self.demand
+                })
+            };
+            let size_bytes = largest(BACKUP_BYTES_MIN, self.free.total_bytes(), fits)?;
+            Some(SizeAt {
+                size_bytes,
+                address: backup_address,
+            })
+        };
+        let most = largest_at(self.demand.backup_address).or_else(|| largest_at(None))?;
+        let reason = self.why_too_much(self.options.failover_mem.size_bytes, "the backup");
+        Some(self.refusal("failover_mem", reason, format!("at most {most}")))
+    }
+
+    /// A smaller journal would fit.
+    fn refuse_journal(&self) -> Option<Refusal> {
+        let most = self.largest_journal(self.demand)?;
+        let reason = self.why_too_much(self.options.journal_bytes, "the journal");
+        let would_work = format!("at most {}", SizeText(most));
+        Some(self.refusal("journal_mem", reason, would_work))
+    }
+
+    fn largest_journal(&self, demand: Demand) -> Option<u64> {
+        let fits = |journal_bytes| {
+            self.fits(Demand {
+                shared_bytes: CONTROL_BYTES + journal_bytes,
+                ..demand
+            })
+        };
+        largest(ALIGN_BYTES, self.free.total_bytes(), fits)
+    }
+
+    /// Less of both would fit: the least for the backup, and then as much for the journal as it asked for, or as there is.
+    fn refuse_both(&self) -> Option<Refusal> {
+        let least = Demand {
+            backup_bytes: BACKUP_BYTES_MIN,
+            backup_address: None,
+            ..self.demand
+        };
+        let journal_bytes = self.largest_journal(least)?;
+        let reason = self.why_too_much(self.options.failover_mem.size_bytes, "the backup");
+        let would_work = format!(
+            "{} together with journal_mem={}",
+            SizeText(BACKUP_BYTES_MIN),
+            SizeText(journal_bytes)
+        );
+        Some(self.refusal("failover_mem", reason, would_work))
+    }
+
+    /// Nothing would fit.
+    fn refuse_machine(&self) -> Refusal {
+        let reason = format!(
+            "the machine has {} of usable memory, too little for any primary, backup and journal",
+            self.usable_text()
+        );
+        self.refusal("failover_mem", reason, LEAST.into())
+    }
+
+    fn refusal(&self, option: &str, reason: String, would_work: String) -> Refusal {
+        Refusal::new(option, self.options.said(option), reason, would_work)
+    }
+
+    fn usable_text(&self) -> String {
+        // Firmware keeps some KiB of what was bought; people know the round number.
+        let mib = self
+            .machine
+            .memory_map
+            .usable()
+            .total_bytes()
+            .div_ceil(1 << 20);
+        format!("{mib} MiB")
+    }
+
+    fn why_too_much(&self, bytes: u64, who: &str) -> String {
+        if bytes > self.machine.memory_map.usable().total_bytes() {
+            return format!("the machine has {} of usable memory", self.usable_text());
+        }
+        let above = SizeText(SURVIVES_RESET_START);
+        format!(
+            "of the {} of usable memory, no piece above {above} has room for {who} beside the other, with {} left to the primary",
+            self.usable_text(),
+            SizeText(PRIMARY_BYTES_MIN)
+        )
+    }
+
+    fn why_not_there(&self) -> String {
+        let address = self.demand.backup_address.unwrap_or_default();
+        let there = Range::new(address, address.saturating_add(self.demand.backup_bytes));
+        if !address.is_multiple_of(ALIGN_BYTES) {
+            return format!("{address:#x} is no multiple of {}", SizeText(ALIGN_BYTES));
+        }
+        if address < SURVIVES_RESET_START {
+            let start = SURVIVES_RESET_START;
+            return format!("memory below {start:#x} does not outlive a reset of the platform");
+        }
+        let is_there = |taken: &&(Range, &str)| taken.0.overlaps(there);
+        if let Some((range, name)) = self.machine.occupied.iter().find(is_there) {
+            return format!("the {name} is at {range}");
+        }
+        if !self.free.contains(there) {
+            return format!("not all of {there} is usable memory");
+        }
+        "too little memory is left in one piece for the primary or the journal".into()
+    }
+}
+
+fn shared_bytes(journal_bytes: u64) -> u64 {
+    round_up(journal_bytes.saturating_add(CONTROL_BYTES))
+}
+
+/// To the next multiple of [`ALIGN_BYTES`], or to the last one there is, which fits nowhere.
+fn round_up(bytes: u64) -> u64 {
+    bytes
+        .checked_next_multiple_of(ALIGN_BYTES)
+        .unwrap_or(u64::MAX & !(ALIGN_BYTES - 1))
+}

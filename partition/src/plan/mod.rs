@@ -1,0 +1,176 @@
+//! The plan: who gets which cores and which memory, or why that cannot be done.
+
+mod cores;
+mod memory;
+mod placement;
+mod table;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::acpi::ApicId;
+use crate::cmdline::{Options, Rearm};
+use crate::memory::{MemoryMap, Region, RegionKind};
+use crate::range::Range;
+use crate::refusal::Refusal;
+
+/// Everything that is given out begins and ends on this boundary, a large page, so that no two owners share a page table entry.
+pub const ALIGN_BYTES: u64 = 2 << 20;
+
+/// Size of the control block at the start of the shared region.
+pub const CONTROL_BYTES: u64 = 2 << 20;
+
+/// Below this address firmware and boot loader write when the platform resets; what must outlive that lies above.
+pub const SURVIVES_RESET_START: u64 = 48 << 20;
+
+/// The shared region ends at or below this address: as far as the boot image's first page tables reach.
+pub const SHARED_END: u64 = 4 << 30;
+
+/// The least memory a backup can do with, in bytes.
+pub const BACKUP_BYTES_MIN: u64 = 16 << 20;
+
+/// The least memory a primary can do with, in bytes, in one piece.
+pub const PRIMARY_BYTES_MIN: u64 = 16 << 20;
+
+/// The smallest journal, in bytes.
+pub const JOURNAL_BYTES_MIN: u64 = 1 << 20;
+
+/// The most CPUs that take part; any others stay parked.
+pub const CPUS_MAX: usize = 32;
+
+/// The most ranges a slice has: what the hand-off to an instance has room for.
+pub const RANGES_MAX: usize = 8;
+
+/// A CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cpu {
+    /// Its number; the BSP is 0.
+    pub number: u32,
+    /// The number of its local APIC.
+    pub apic_id: ApicId,
+}
+
+/// What there is to divide.
+#[derive(Clone, Debug, Default)]
+pub struct Machine {
+    /// The CPUs' local APICs, the BSP's first.
+    pub cpus: Vec<ApicId>,
+    /// The memory.
+    pub memory_map: MemoryMap,
+    /// Memory that is in use, and for what: boot image, boot archive, trampoline page, ...
+    pub occupied: Vec<(Range, &'static str)>,
+}
+
+impl Machine {
+    /// The machine QEMU (q35) makes of this many CPUs and bytes of memory, for checks on another machine. Boot image and archive are
+    /// not in it.
+    pub fn typical(cpus: u32, memory_bytes: u64) -> Self {
+        const GIB: u64 = 1 << 30;
+        // The PCI hole: from 2 GiB on once memory would reach 2.75 GiB, else RAM is in one piece.
+        let low_bytes = match memory_bytes {
+            0..0xb000_0000 => memory_bytes,
+            _ => 2 * GIB,
+        };
+        let firmware_start = low_bytes.saturating_sub(128 << 10);
+        let usable = [
+            (0, 0x9_fc00),
+            (0x10_0000, firmware_start.saturating_sub(0x10_0000)),
+            (4 * GIB, memory_bytes - low_bytes),
+        ];
+        let reserved = [
+            (0x9_fc00, 0x6_0400),
+            (firmware_start, 128 << 10),
+            (0xfec0_0000, 0x140_0000),
+        ];
+        let regions = |list: [(u64, u64); 3], kind| {
+            list.map(|(start, size)| Region::sized(start, size, kind))
+        };
+        let claims = regions(usable, RegionKind::Usable)
+            .into_iter()
+            .chain(regions(reserved, RegionKind::Reserved));
+        Self {
+            cpus: (0..cpus).map(ApicId).collect(),
+            memory_map: MemoryMap::new(claims),
+            occupied: Vec::new(),
+        }
+    }
+}
+
+/// What one instance has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// Its CPUs, rising.
+    pub cpus: Vec<Cpu>,
+    /// Its memory, the largest range first.
+    pub ranges: Vec<Range>,
+}
+
+/// Who gets what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The BSP, on which the monitor stays and the backup waits.
+    pub seat: Cpu,
+    /// The primary's slice.
+    pub primary: Slice,
+    /// The backup's slice. Its CPUs, often none, stay parked until it is promoted; the seat is not one of them.
+    pub backup: Slice,
+    /// The shared region: the control block, then the journal.
+    pub shared: Range,
+    /// Size of the control block, in bytes.
+    pub control_bytes: u64,
+    /// CPUs that take no part, since there are more than [`CPUS_MAX`].
+    pub parked: Vec<Cpu>,
+    /// Memory that nobody gets, since the primary's slice would have more than [`RANGES_MAX`] ranges.
+    pub left_over: Vec<Range>,
+    /// Memory that was in use before, and for what.
+    pub occupied: Vec<(Range, &'static str)>,
+    /// What was asked for.
+    pub options: Options,
+}
+
+/// Divides the machine as the options ask.
+///
+/// # Errors
+/// The option that cannot be satisfied, what it said, why it cannot be, and a value that can: given that, this refusal goes away.
+pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
+    if options.failover_rearm == Rearm::Auto {
+        return Err(Refusal::new(
+            "failover_rearm",
+            options.said("failover_rearm"),
+            "re-arming by itself is not built yet",
+            "manual",
+        ));
+    }
+    let cores = cores::share(options, &machine.cpus)?;
+    let memory = memory::share(options, machine)?;
+    Ok(Plan {
+        seat: cores.seat,
+        primary: Slice {
+            cpus: cores.primary,
+            ranges: memory.primary,
+        },
+        backup: Slice {
+            cpus: cores.backup,
+            ranges: [memory.backup].into(),
+        },
+        shared: memory.shared,
+        control_bytes: CONTROL_BYTES,
+        parked: cores.parked,
+        left_over: memory.left_over,
+        occupied: machine.occupied.clone(),
+        options: options.clone(),
+    })
+}
+
+impl Plan {
+    /// The journal's memory, behind the control block.
+    pub fn journal(&self) -> Range {
+        Range::new(self.shared.start + self.control_bytes, self.shared.end)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        table::write(f, self)
+    }
+}

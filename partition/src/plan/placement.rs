@@ -1,0 +1,238 @@
+//! Where shared region and backup go. Only two blocks are placed, so every sensible place is tried; that makes the answer exact:
+//! what fits is found, and what is a little smaller than something that fits, fits too.
+
+use alloc::vec::Vec;
+
+use super::{ALIGN_BYTES, PRIMARY_BYTES_MIN, SHARED_END, SURVIVES_RESET_START};
+use crate::range::{Range, RangeSet};
+
+/// What must be placed; sizes and address are multiples of [`ALIGN_BYTES`], or nothing fits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demand {
+    pub shared_bytes: u64,
+    pub backup_bytes: u64,
+    pub backup_address: Option<u64>,
+}
+
+/// Where it goes, and what the primary can have.
+#[derive(Clone, Debug)]
+pub(super) struct Placement {
+    pub shared: Range,
+    pub backup: Range,
+    pub rest: RangeSet,
+}
+
+const SHARED_WINDOW: Range = Range::new(SURVIVES_RESET_START, SHARED_END);
+const BACKUP_WINDOW: Range = Range::new(SURVIVES_RESET_START, u64::MAX);
+
+/// Places the shared region and the backup in `free`, which is aligned, so that enough is left to the primary in one piece. The lowest
+/// places are preferred: they are the furthest from the top of memory, where firmware works.
+pub(super) fn place(free: &RangeSet, demand: Demand) -> Option<Placement> {
+    match demand.backup_address {
+        Some(address) => {
+            let backup = Range::sized(address, demand.backup_bytes)?;
+            place_backup(free, backup, demand)
+        }
+        None => spots(free, demand.shared_bytes, SHARED_WINDOW).find_map(|shared| {
+            let rest = free.without(shared);
+            spots(&rest, demand.backup_bytes, BACKUP_WINDOW)
+                .find_map(|backup| finish(rest.without(backup), shared, backup))
+        }),
+    }
+}
+
+fn place_backup(free: &RangeSet, backup: Range, demand: Demand) -> Option<Placement> {
+    let is_aligned = backup.align_inward(ALIGN_BYTES) == backup;
+    if !is_aligned || !BACKUP_WINDOW.contains(backup) || !free.contains(backup) {
+        return None;
+    }
+    let rest = free.without(backup);
+    spots(&rest, demand.shared_bytes, SHARED_WINDOW)
+        .find_map(|shared| finish(rest.without(shared), shared, backup))
+}
+
+fn finish(rest: RangeSet, shared: Range, backup: Range) -> Option<Placement> {
+    let has_room = |range: &Range| range.len() >= PRIMARY_BYTES_MIN;
+    rest.as_slice().iter().any(has_room).then_some(Placement {
+        shared,
+        backup,
+        rest,
+    })
+}
+
+/// Both ends of every range that has the room. Anywhere between them would only cut the rest into smaller pieces.
+fn spots(free: &RangeSet, size_bytes: u64, window: Range) -> impl Iterator<Item = Range> {
+    let mut spots = Vec::new();
+    for range in free.as_slice() {
+        let range = range.intersection(window);
+        if size_bytes > 0 && range.len() >= size_bytes {
+            spots.push(Range::new(range.start, range.start + size_bytes));
+            if range.len() > size_bytes {
+                spots.push(Range::new(range.end - size_bytes, range.end));
+            }
+        }
+    }
+    spots.into_iter()
+}
+
+/// The largest multiple of [`ALIGN_BYTES`] from `min_bytes` up to `max_bytes` for which `fits` holds, which must hold for all smaller
+/// ones too.
+pub(super) fn largest(min_bytes: u64, max_bytes: u64, fits: impl Fn(u64) -> bool) -> Option<u64> {
+    let (mut good, mut bad) = (min_bytes / ALIGN_BYTES, max_bytes / ALIGN_BYTES + 1);
+    if good >= bad || !fits(min_bytes) {
+        return None;
+    }
+    while bad - good > 1 {
+        let middle = good + (bad - good) / 2;
+        if fits(middle * ALIGN_BYTES) {
+            good = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    Some(good * ALIGN_BYTES)
+}
+
+/// The address nearest to the one demanded at which a backup of the demanded size fits.
+///
+/// An address stops to work where the backup meets the end of a free range, or where what it leaves on one side is just the size of
+/// something that must lie there: the shared region, the primary's least, or both. So these addresses are tried, the nearest first.
+pub(super) fn nearest_address(free: &RangeSet, demand: Demand) -> Option<u64> {
+    let wanted = demand.backup_address?;
+    let aligned = wanted & !(ALIGN_BYTES - 1);
+    let gaps = [
+        0,
+        demand.shared_bytes,
+        PRIMARY_BYTES_MIN,
+        demand.shared_bytes + PRIMARY_BYTES_MIN,
+    ];
+    let edges = free
+        .as_slice()
+        .iter()
+        .flat_map(|range| [range.start, range.end]);
+    let around = edges
+        .chain([SURVIVES_RESET_START, SHARED_END])
+        .flat_map(|edge| {
+            gaps.into_iter().flat_map(move |gap| {
+                let above = edge.checked_add(gap);
+                let below = edge
+                    .checked_sub(gap)
+                    .and_then(|end| end.checked_sub(demand.backup_bytes));
+                [above, below]
+            })
+        });
+    let mut addresses: Vec<u64> = around
+        .chain([Some(aligned), aligned.checked_add(ALIGN_BYTES)])
+        .flatten()
+        .collect();
+    addresses.sort_unstable_by_key(|address| (address.abs_diff(wanted), *address));
+    addresses.dedup();
+    addresses.into_iter().find(|address| {
+        let backup_address = Some(*address);
+        place(
+            free,
+            Demand {
+                backup_address,
+                ..demand
+            },
+        )
+        .is_some()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const UNIT: u64 = ALIGN_BYTES;
+
+    /// Free memory in units of 2 MiB: gaps and lengths by turns, from `start` on.
+    fn free(start: u64, pieces: &[(u64, u64)]) -> RangeSet {
+        let mut at = start;
+        let mut ranges = Vec::new();
+        for (gap, length) in pieces {
+            ranges.push(Range::new((at + gap) * UNIT, (at + gap + length) * UNIT));
+            at += gap + length;
+        }
+        ranges.into_iter().collect()
+    }
+
+    /// Whether the demand can be met at all, by trying every place there is.
+    fn brute(free: &RangeSet, demand: Demand) -> bool {
+        let units = |window: Range| {
+            let all = free.inside(window);
+            let ranges = all.as_slice().to_vec();
+            ranges
+                .into_iter()
+                .flat_map(|range| (range.start..range.end).step_by(UNIT as usize))
+        };
+        units(SHARED_WINDOW).any(|at| {
+            let shared = Range::new(at, at + demand.shared_bytes);
+            let rest = free.without(shared);
+            SHARED_WINDOW.contains(shared)
+                && free.contains(shared)
+                && units(BACKUP_WINDOW)
+                    .filter(|at| demand.backup_address.is_none_or(|address| address == *at))
+                    .any(|at| {
+                        let backup = Range::new(at, at + demand.backup_bytes);
+                        let left = rest.without(backup);
+                        rest.contains(backup)
+                            && left
+                                .as_slice()
+                                .iter()
+                                .any(|range| range.len() >= PRIMARY_BYTES_MIN)
+                    })
+        })
+    }
+
+    fn pieces() -> impl Strategy<Value = (u64, Vec<(u64, u64)>)> {
+        // Around the two borders: 48 MiB is unit 24, 4 GiB is unit 2048.
+        let start = prop_oneof![1u64..30, 2020u64..2050];
+        (start, proptest::collection::vec((1u64..6, 1u64..30), 1..4))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn what_can_be_placed_is_placed(
+            (start, pieces) in pieces(), shared in 1u64..20, backup in 8u64..20, address in proptest::option::of(15u64..2100),
+        ) {
+            let free = free(start, &pieces);
+            let demand = Demand {
+                shared_bytes: shared * UNIT,
+                backup_bytes: backup * UNIT,
+                backup_address: address.map(|address| address * UNIT),
+            };
+            prop_assert_eq!(place(&free, demand).is_some(), brute(&free, demand));
+        }
+
+        #[test]
+        fn the_nearest_address_is_the_nearest(
+            (start, pieces) in pieces(), shared in 1u64..10, backup in 8u64..12, wanted in 0u64..(2100 * UNIT),
+        ) {
+            let free = free(start, &pieces);
+            let demand = |address| Demand {
+                shared_bytes: shared * UNIT,
+                backup_bytes: backup * UNIT,
+                backup_address: Some(address),
+            };
+            let all = (0..2200).map(|unit| unit * UNIT).filter(|at| free.contains(Range::new(*at, at + UNIT)));
+            let expected = all
+                .filter(|at| place(&free, demand(*at)).is_some())
+                .min_by_key(|at| (at.abs_diff(wanted), *at));
+            prop_assert_eq!(nearest_address(&free, demand(wanted)), expected);
+        }
+    }
+
+    #[test]
+    fn the_largest_is_found() {
+        let up_to = |limit: u64| move |bytes: u64| bytes <= limit;
+        assert_eq!(largest(UNIT, 100 * UNIT, up_to(7 * UNIT)), Some(7 * UNIT));
+        assert_eq!(largest(UNIT, 100 * UNIT, up_to(u64::MAX)), Some(100 * UNIT));
+        assert_eq!(largest(UNIT, 100 * UNIT, up_to(UNIT)), Some(UNIT));
+        assert_eq!(largest(UNIT, 100 * UNIT, up_to(0)), None);
+        assert_eq!(largest(2 * UNIT, UNIT, up_to(9 * UNIT)), None);
+    }
+}

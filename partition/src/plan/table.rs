@@ -1,0 +1,106 @@
+//! The plan as a table for people: who, which cores, which memory, how much, why.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{CPUS_MAX, Cpu, Plan, RANGES_MAX, Slice};
+use crate::columns::write_columns;
+use crate::cpu_list::CpuList;
+use crate::duration::DurationText;
+use crate::range::Range;
+use crate::size::SizeText;
+
+type Row = [String; 5];
+
+pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+    let mut rows: Vec<Row> = [["who", "cores", "memory", "size", "why"].map(String::from)].into();
+    rows.push(row(
+        "seat",
+        &[plan.seat],
+        None,
+        "the CPU that was booted: INIT stops every other one",
+    ));
+    slice(
+        &mut rows,
+        "primary",
+        &plan.primary,
+        "everything that is not kept",
+    );
+    let why = match plan.backup.cpus.is_empty() {
+        true => "failover_mem; waits on the seat",
+        false => "failover_mem, failover_cpus; waits on the seat, its cores parked",
+    };
+    slice(&mut rows, "backup", &plan.backup, why);
+    let why = format!(
+        "control block {}, journal {}",
+        SizeText(plan.control_bytes),
+        SizeText(plan.journal().len())
+    );
+    rows.push(row("shared", &[], Some(plan.shared), &why));
+    for (range, name) in &plan.occupied {
+        rows.push(row("boot", &[], Some(*range), name));
+    }
+    if !plan.parked.is_empty() {
+        let why = format!("more than {CPUS_MAX} CPUs: they stay parked");
+        rows.push(row("nobody", &plan.parked, None, &why));
+    }
+    for range in &plan.left_over {
+        let why = format!("more than {RANGES_MAX} pieces of memory");
+        rows.push(row("nobody", &[], Some(*range), &why));
+    }
+    let cells: Vec<[&str; 5]> = rows
+        .iter()
+        .map(|row| row.each_ref().map(String::as_str))
+        .collect();
+    write_columns(f, &cells, Some(3))?;
+    write_options(f, plan)
+}
+
+fn write_options(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+    let options = &plan.options;
+    writeln!(
+        f,
+        "keepalive {}, failover_timeout {}, failover_boot_timeout {}, failover_rearm {}",
+        DurationText(options.keepalive_ns),
+        DurationText(options.failover_timeout_ns),
+        DurationText(options.failover_boot_timeout_ns),
+        options.failover_rearm
+    )?;
+    writeln!(
+        f,
+        "primary_kernel {}, failover_kernel {}, service {}",
+        options.primary_kernel, options.failover_kernel, options.service
+    )
+}
+
+/// A slice: a row for its first range, then one for each further range.
+fn slice(rows: &mut Vec<Row>, who: &str, slice: &Slice, why: &str) {
+    rows.push(row(who, &slice.cpus, slice.ranges.first().copied(), why));
+    for range in slice.ranges.iter().skip(1) {
+        let [_, _, memory, size, _] = row("", &[], Some(*range), "");
+        rows.push([String::new(), String::new(), memory, size, String::new()]);
+    }
+}
+
+fn row(who: &str, cpus: &[Cpu], range: Option<Range>, why: &str) -> Row {
+    let list: CpuList = cpus.iter().map(|cpu| cpu.number).collect();
+    let cores = match list.is_empty() {
+        true => "-".into(),
+        false => list.to_string(),
+    };
+    let (memory, size) = match range {
+        Some(range) => (range.to_string(), rounded(range.len())),
+        None => ("-".into(), "-".into()),
+    };
+    [who.into(), cores, memory, size, why.into()]
+}
+
+/// Whole mebibytes, or kibibytes where that is less than one.
+fn rounded(bytes: u64) -> String {
+    match bytes {
+        0..0x10_0000 => format!("{}K", bytes.div_ceil(1 << 10)),
+        _ => format!("{}M", bytes.div_ceil(1 << 20)),
+    }
+}

@@ -1,0 +1,296 @@
+//! The failure detector: is the peer alive?
+//!
+//! Its evidence is the peer's keepalive slot, which is hostile bytes: the peer's time stamp is not even looked at. Age is measured on the
+//! observer's clock, from the moment at which a keepalive, or a movement of a core's progress, was *seen*.
+//!
+//! **Contract**: at one `now`, [`observe`](Detector::observe) the newest beat first and only then ask for the [`verdict`](Detector::verdict).
+//! An observer that was away for 20 ms with a time-out of 10 ms would otherwise kill a healthy peer whose keepalives it had not read.
+
+use crate::cores::MAX_CORES;
+use crate::timeline::Cause;
+
+/// The newest keepalive in the peer's slot. Nothing in it is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Rises with each keepalive.
+    pub sequence: u64,
+    /// The epoch the peer believes in.
+    pub epoch: u64,
+    /// Number of cores whose progress follows. All of the peer's cores from its first keepalive on, started or not: it must not change.
+    pub cores: u32,
+    /// Per core, how often its main loop came round.
+    pub progress: [u64; MAX_CORES],
+}
+
+/// Periods and time-outs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DetectorConfig {
+    /// How often the peer sends a keepalive, in ns.
+    pub keepalive_ns: u64,
+    /// How long a peer that was seen, or a core that moved, may stand still, in ns.
+    pub timeout_ns: u64,
+    /// How long a peer may take to its first keepalive, and after that a core to its first movement, in ns.
+    pub boot_timeout_ns: u64,
+}
+
+/// What the detector thinks of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Never seen yet, and still within the boot time-out.
+    Waiting,
+    /// Alive.
+    Green,
+    /// Late by half a time-out or more. For people; nothing is decided on it.
+    Yellow,
+    /// Dead.
+    Red(Cause),
+}
+
+/// What became of a beat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// A new keepalive.
+    Fresh,
+    /// The keepalive seen before: no news.
+    Repeated,
+    /// Not a keepalive of this peer; ignored and counted.
+    Ignored(Flaw),
+}
+
+/// What is wrong with a beat that is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It is of another epoch than the peer's.
+    ForeignEpoch,
+    /// It names no core, more than [`MAX_CORES`], or not as many as the first beat.
+    CoreCount,
+    /// Its sequence number is below one already seen.
+    WentBack,
+}
+
+/// How often a reading of the slot was ignored, by reason. The same bad beat read twice counts twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ignored {
+    /// [`Flaw::ForeignEpoch`].
+    pub foreign_epoch: u64,
+    /// [`Flaw::CoreCount`].
+    pub core_count: u64,
+    /// [`Flaw::WentBack`].
+    pub went_back: u64,
+}
+
+/// Watches one peer through one epoch.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    config: DetectorConfig,
+    epoch: u64,
+    started_ns: u64,
+    seen: Option<Seen>,
+    condemned: Option<Cause>,
+    ignored: Ignored,
+}
+
+/// What was seen of the peer since its first beat.
+#[derive(Clone, Debug)]
+struct Seen {
+    sequence: u64,
+    at_ns: u64,
+    cores: [Core; MAX_CORES],
+    core_count: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Core {
+    progress: u64,
+    /// When `progress` was first seen; of a core that never moved, when the peer was.
+    since_ns: u64,
+    moved: bool,
+}
+
+/// One thing that must not stand still for longer than `limit_ns`.
+struct Clock {
+    cause: Cause,
+    since_ns: u64,
+    limit_ns: u64,
+}
+
+impl Clock {
+    fn age_ns(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.since_ns)
+    }
+
+    fn late_ns(&self) -> u64 {
+        self.since_ns.saturating_add(self.limit_ns / 2)
+    }
+
+    fn due_ns(&self) -> u64 {
+        self.since_ns.saturating_add(self.limit_ns)
+    }
+}
+
+impl Detector {
+    /// Begins to wait, at `now_ns`, for the first keepalive of a peer that lives in `epoch`.
+    pub fn new(config: DetectorConfig, epoch: u64, now_ns: u64) -> Self {
+        Self {
+            config,
+            epoch,
+            started_ns: now_ns,
+            seen: None,
+            condemned: None,
+            ignored: Ignored::default(),
+        }
+    }
+
+    /// Takes in what the slot holds at `now_ns`. Call it before [`verdict`](Self::verdict), with the same `now_ns`.
+    pub fn observe(&mut self, now_ns: u64, beat: &Beat) -> Observation {
+        if let Some(flaw) = self.flaw(beat) {
+            let count = match flaw {
+                Flaw::ForeignEpoch => &mut self.ignored.foreign_epoch,
+                Flaw::CoreCount => &mut self.ignored.core_count,
+                Flaw::WentBack => &mut self.ignored.went_back,
+            };
+            *count = count.saturating_add(1);
+            return Observation::Ignored(flaw);
+        }
+        match &mut self.seen {
+            Some(seen) if seen.sequence == beat.sequence => return Observation::Repeated,
+            Some(seen) => seen.advance(now_ns, beat),
+            None => self.seen = Some(Seen::first(now_ns, beat)),
+        }
+        Observation::Fresh
+    }
+
+    fn flaw(&self, beat: &Beat) -> Option<Flaw> {
+        if beat.epoch != self.epoch {
+            return Some(Flaw::ForeignEpoch);
+        }
+        if beat.cores == 0 || beat.cores as usize > MAX_CORES {
+            return Some(Flaw::CoreCount);
+        }
+        let seen = self.seen.as_ref()?;
+        if beat.cores != seen.core_count {
+            Some(Flaw::CoreCount)
+        } else if beat.sequence < seen.sequence {
+            Some(Flaw::WentBack)
+        } else {
+            None
+        }
+    }
+
+    /// Declares the peer dead by evidence other than its keepalives. The first cause stays, and no later beat brings it back.
+    pub fn condemn(&mut self, cause: Cause) {
+        self.condemned.get_or_insert(cause);
+    }
+
+    /// What to think of the peer at `now_ns`, at which the slot was observed.
+    ///
+    /// Silence and standstill are not for ever: a fresh beat makes the verdict green again. Who acts on red, and cannot take it
+    /// back, calls [`condemn`](Self::condemn).
+    pub fn verdict(&self, now_ns: u64) -> Verdict {
+        if let Some(cause) = self.condemned {
+            return Verdict::Red(cause);
+        }
+        if let Some(dead) = self
+            .clocks()
+            .find(|clock| clock.age_ns(now_ns) >= clock.limit_ns)
+        {
+            return Verdict::Red(dead.cause);
+        }
+        if self.seen.is_none() {
+            return Verdict::Waiting;
+        }
+        let late = self
+            .clocks()
+            .any(|clock| clock.age_ns(now_ns) >= clock.limit_ns / 2);
+        if late {
+            Verdict::Yellow
+        } else {
+            Verdict::Green
+        }
+    }
+
+    /// The next time at which the verdict becomes worse if nothing new is observed; `None` if it cannot.
+    pub fn deadline_ns(&self, now_ns: u64) -> Option<u64> {
+        match self.verdict(now_ns) {
+            Verdict::Red(_) => None,
+            Verdict::Waiting | Verdict::Yellow => self.clocks().map(|clock| clock.due_ns()).min(),
+            Verdict::Green => self.clocks().map(|clock| clock.late_ns()).min(),
+        }
+    }
+
+    /// When the newest keepalive was seen, in the observer's time.
+    pub fn last_seen_ns(&self) -> Option<u64> {
+        self.seen.as_ref().map(|seen| seen.at_ns)
+    }
+
+    /// What was ignored so far.
+    pub fn ignored(&self) -> Ignored {
+        self.ignored
+    }
+
+    /// Everything that runs against the peer: its first keepalive, or else its next one and the progress of each core.
+    fn clocks(&self) -> impl Iterator<Item = Clock> {
+        let DetectorConfig {
+            timeout_ns,
+            boot_timeout_ns,
+            ..
+        } = self.config;
+        let whole = match &self.seen {
+            None => Clock {
+                cause: Cause::NeverCameUp,
+                since_ns: self.started_ns,
+                limit_ns: boot_timeout_ns,
+            },
+            Some(seen) => Clock {
+                cause: Cause::Silent,
+                since_ns: seen.at_ns,
+                limit_ns: timeout_ns,
+            },
+        };
+        let cores = self
+            .seen
+            .iter()
+            .flat_map(|seen| (0..seen.core_count).zip(&seen.cores));
+        let per_core = cores.map(move |(core, state)| Clock {
+            cause: Cause::Hung { core },
+            since_ns: state.since_ns,
+            // The cores of an instance join one by one after its first keepalive: until it moved, a core is booting.
+            limit_ns: if state.moved {
+                timeout_ns
+            } else {
+                boot_timeout_ns
+            },
+        });
+        core::iter::once(whole).chain(per_core)
+    }
+}
+
+impl Seen {
+    fn first(now_ns: u64, beat: &Beat) -> Self {
+        let cores = beat.progress.map(|progress| Core {
+            progress,
+            since_ns: now_ns,
+            moved: false,
+        });
+        Self {
+            sequence: beat.sequence,
+            at_ns: now_ns,
+            cores,
+            core_count: beat.cores,
+        }
+    }
+
+    fn advance(&mut self, now_ns: u64, beat: &Beat) {
+        self.sequence = beat.sequence;
+        self.at_ns = now_ns;
+        for (core, progress) in self.cores.iter_mut().zip(beat.progress) {
+            if core.progress != progress {
+                *core = Core {
+                    progress,
+                    since_ns: now_ns,
+                    moved: true,
+                };
+            }
+        }
+    }
+}

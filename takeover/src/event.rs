@@ -1,0 +1,100 @@
+//! What can happen to the machine.
+
+use core::fmt;
+
+use crate::cores::CoreSet;
+use crate::detector::Beat;
+
+/// Something that happened. The executor passes it with the time at which it learned of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Time has passed. Comes last in every wake-up, after the slot was observed at the same `now`.
+    Tick,
+    /// The owner's keepalive slot holds this. Not passed when the slot holds nothing whole.
+    Observed(&'a Beat),
+    /// An epitaph was found.
+    Epitaph {
+        /// Epoch of the kernel that left it; another than the owner's is ignored.
+        epoch: u64,
+        /// Core that died first, in the owner's own count.
+        core: u32,
+    },
+    /// A core entered the fence page.
+    CheckedIn {
+        /// Its machine number.
+        core: u32,
+        /// The generation it found in the page.
+        generation: u64,
+    },
+    /// What an action asked for is done.
+    Completed(Stage),
+    /// What an action asked for cannot be done.
+    Failed(Stage),
+    /// The backup on the seat is ready: it may be promoted from now on.
+    BackupReady,
+    /// The backup on the seat is no more to be used. Final: only [`Event::Rearmed`] brings another.
+    BackupLost(BackupLoss),
+    /// The primary's image cannot be started.
+    PrimaryRefused,
+    /// The primary is about to be started on these cores. Passed *before* the first of them runs, so that a primary that dies at once
+    /// is fenced, and never once a takeover began. Restarts the boot time-out.
+    PrimaryStarted {
+        /// Every core it gets.
+        cores: CoreSet,
+    },
+    /// A new backup was loaded on the seat and gets ready; [`Event::BackupReady`] follows.
+    Rearmed,
+    /// The operator asks to try a refused takeover again.
+    RetryRequested,
+}
+
+/// A part of a takeover that the executor does and reports on, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// [`Action::RaiseEpoch`](crate::Action::RaiseEpoch).
+    RaiseEpoch,
+    /// [`Action::SeizeInterrupts`](crate::Action::SeizeInterrupts).
+    SeizeInterrupts,
+    /// [`Action::QuietDevices`](crate::Action::QuietDevices).
+    QuietDevices,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RaiseEpoch => "raising the epoch",
+            Self::SeizeInterrupts => "seizing the interrupts",
+            Self::QuietDevices => "quieting the devices",
+        })
+    }
+}
+
+/// Why there is no backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupLoss {
+    /// Its image was refused.
+    ImageRefused,
+    /// It could not get ready, or said that it cannot go on.
+    Failed,
+    /// It took an exception or panicked on the seat.
+    Crashed,
+    /// It did not give the seat back in time.
+    Hung,
+    /// The primary needed the journal's room and gave it up: it is stale.
+    Dropped,
+    /// It was promoted, and no new one was loaded yet.
+    Promoted,
+}
+
+impl fmt::Display for BackupLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ImageRefused => "its image was refused",
+            Self::Failed => "it could not go on",
+            Self::Crashed => "it crashed on the seat",
+            Self::Hung => "it hung on the seat",
+            Self::Dropped => "the primary dropped it for want of journal room",
+            Self::Promoted => "it became the primary",
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! The takeover itself: fence, stages, promotion. Each step is begun by the end of the one before, so the order is the code's.
+
+use super::{Backup, Machine, State, push};
+use crate::action::{Action, Actions};
+use crate::detector::Detector;
+use crate::event::{BackupLoss, Stage};
+use crate::fence::{Fence, Strike};
+use crate::notice::{Notice, Refusal};
+use crate::timeline::{Cause, Edge};
+
+impl Machine {
+    /// Takes the first step against a red owner that a ready backup can replace. From here on the owner does not come back.
+    pub(super) fn begin_takeover(&mut self, cause: Cause, out: &mut Actions) {
+        self.detector.condemn(cause);
+        self.state = State::Fencing(Fence::new(self.config.fence, self.generation, self.owner));
+        let epoch = self.epoch.saturating_add(1);
+        push(out, Action::Notify(Notice::TakeoverBegan { cause, epoch }));
+        if let Some(at_ns) = self.detector.last_seen_ns() {
+            stamp(Edge::LastKeepalive, at_ns, out);
+        }
+        stamp(Edge::Detected, self.now_ns, out);
+        self.advance_fence(out);
+    }
+
+    pub(super) fn check_in(
+        &mut self,
+        mut fence: Fence,
+        core: u32,
+        generation: u64,
+        out: &mut Actions,
+    ) {
+        if fence.check_in(core, generation) {
+            self.state = State::Fencing(fence);
+            self.advance_fence(out);
+        }
+    }
+
+    pub(super) fn advance_fence(&mut self, out: &mut Actions) {
+        let State::Fencing(fence) = &mut self.state else {
+            return;
+        };
+        let round_before = fence.round();
+        let strike = fence.step(self.now_ns);
+        let (round, pending, generation) = (fence.round(), fence.pending(), fence.generation());
+        self.generation = generation;
+        if round > round_before && round > 1 {
+            push(out, Action::Notify(Notice::FenceRetry { round, pending }));
+        }
+        match strike {
+            Strike::Wait => {}
+            Strike::Nmi(cores) => cores
+                .iter()
+                .for_each(|core| push(out, Action::SendNmi { core })),
+            Strike::Init(cores) => cores
+                .iter()
+                .for_each(|core| push(out, Action::SendInit { core })),
+            Strike::Startup(cores) => cores
+                .iter()
+                .for_each(|core| push(out, Action::SendStartup { core, generation })),
+            Strike::Proven => self.fence_proven(out),
+            Strike::Refused(missing) => self.refuse(Refusal::Unproven { missing }, out),
+        }
+    }
+
+    fn fence_proven(&mut self, out: &mut Actions) {
+        stamp(Edge::Fenced, self.now_ns, out);
+        self.epoch = self.epoch.saturating_add(1);
+        self.state = State::Preparing(Stage::RaiseEpoch);
+        push(out, Action::RaiseEpoch { to: self.epoch });
+    }
+
+    pub(super) fn stage_completed(&mut self, stage: Stage, out: &mut Actions) {
+        match stage {
+            Stage::RaiseEpoch => {
+                self.state = State::Preparing(Stage::SeizeInterrupts);
+                push(out, Action::SeizeInterrupts);
+            }
+            Stage::SeizeInterrupts => {
+                stamp(Edge::InterruptsSeized, self.now_ns, out);
+                self.state = State::Preparing(Stage::QuietDevices);
+                push(out, Action::QuietDevices);
+            }
+            Stage::QuietDevices => {
+                stamp(Edge::DevicesQuiet, self.now_ns, out);
+                self.promote(out);
+            }
+        }
+    }
+
+    fn promote(&mut self, out: &mut Actions) {
+        if self.owner.is_empty() {
+            self.owner = self.config.spare;
+        }
+        // `Config::check` refused an empty `spare`, so there always is a first core.
+        let Some(lead) = self.owner.first() else {
+            return;
+        };
+        self.remaining = self.owner.without(lead);
+        self.backup = Backup::Lost(BackupLoss::Promoted);
+        self.detector = Detector::new(self.config.detector, self.epoch, self.now_ns);
+        self.state = State::Promoting;
+        push(out, Action::Promote { core: lead });
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal, out: &mut Actions) {
+        self.state = State::Refused(refusal);
+        push(out, Action::Notify(Notice::Refused(refusal)));
+    }
+}
+
+fn stamp(edge: Edge, at_ns: u64, out: &mut Actions) {
+    push(out, Action::Stamp { edge, at_ns });
+}

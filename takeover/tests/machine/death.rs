@@ -1,0 +1,262 @@
+//! When an owner dies and there is no backup that is ready: waiting for one, and the end.
+
+use crate::common::{
+    BACKUP_WAIT, BOOT_TIMEOUT, FIRST_EPOCH, MS, Rig, TIMEOUT, beat, deeds, notices, set,
+};
+use takeover::{Action, Backup, BackupLoss, Cause, Event, Notice, State, Verdict};
+
+fn backup_loading() -> Rig {
+    let mut rig = Rig::new();
+    rig.step(Event::PrimaryStarted {
+        cores: set(&[1, 2, 3]),
+    });
+    rig.beat();
+    assert_eq!(
+        (rig.state(), rig.machine.backup()),
+        (State::Watching, Backup::Loading)
+    );
+    rig
+}
+
+fn unprotected() -> Rig {
+    let mut rig = Rig::protected();
+    rig.step(Event::BackupLost(BackupLoss::Crashed));
+    assert_eq!(rig.state(), State::Unprotected);
+    rig
+}
+
+fn dead() -> Rig {
+    let mut rig = unprotected();
+    rig.tick_after(TIMEOUT);
+    assert_eq!(rig.state(), State::Dead);
+    rig
+}
+
+#[test]
+fn an_owner_that_dies_unprotected_is_reported_dead_once() {
+    let mut rig = unprotected();
+    assert_eq!(
+        rig.tick_after(TIMEOUT),
+        [Action::Notify(Notice::Dead(Cause::Silent))]
+    );
+    assert_eq!(
+        (rig.state(), rig.machine.deadline_ns()),
+        (State::Dead, None)
+    );
+    for _ in 0..3 {
+        assert_eq!(rig.tick_after(TIMEOUT), []);
+        assert_eq!(rig.epitaph(), []);
+    }
+}
+
+#[test]
+fn a_dead_owner_that_nobody_touched_and_that_beats_again_owns_the_machine() {
+    let mut rig = dead();
+    rig.now += MS;
+    let loss = BackupLoss::Crashed;
+    assert_eq!(
+        notices(&rig.beat()),
+        [
+            Notice::OwnerUp { epoch: FIRST_EPOCH },
+            Notice::Unprotected(loss)
+        ]
+    );
+    assert_eq!(rig.state(), State::Unprotected);
+    assert_eq!(
+        rig.tick_after(TIMEOUT),
+        [Action::Notify(Notice::Dead(Cause::Silent))],
+        "a new death"
+    );
+}
+
+#[test]
+fn an_old_beat_does_not_raise_the_dead() {
+    let mut rig = dead();
+    let old = beat(FIRST_EPOCH, rig.sequence);
+    let foreign = beat(FIRST_EPOCH + 1, 99);
+    assert_eq!(
+        (
+            rig.step(Event::Observed(&old)),
+            rig.step(Event::Observed(&foreign))
+        ),
+        (vec![], vec![])
+    );
+    assert_eq!(rig.state(), State::Dead);
+}
+
+#[test]
+fn a_new_backup_takes_over_from_an_owner_already_dead() {
+    let mut rig = dead();
+    assert_eq!(rig.step(Event::BackupReady), [], "the lost one does not");
+    assert_eq!(
+        rig.step(Event::Rearmed),
+        [Action::Notify(Notice::WaitingForBackup(Cause::Silent))]
+    );
+    assert_eq!(
+        rig.state(),
+        State::Holding {
+            until_ns: rig.now + BACKUP_WAIT
+        }
+    );
+    rig.step(Event::BackupReady);
+    assert!(matches!(rig.state(), State::Fencing(_)));
+}
+
+#[test]
+fn an_owner_that_dies_before_the_backup_is_ready_waits_for_it() {
+    let mut rig = backup_loading();
+    assert_eq!(
+        rig.tick_after(TIMEOUT),
+        [Action::Notify(Notice::WaitingForBackup(Cause::Silent))]
+    );
+    assert_eq!(rig.machine.deadline_ns(), Some(rig.now + BACKUP_WAIT));
+    assert_eq!(
+        rig.tick_after(BACKUP_WAIT - 1),
+        [],
+        "said once, and nothing is fenced"
+    );
+    let actions = rig.step(Event::BackupReady);
+    assert_eq!(
+        notices(&actions),
+        [Notice::TakeoverBegan {
+            cause: Cause::Silent,
+            epoch: FIRST_EPOCH + 1
+        }]
+    );
+    assert!(deeds(&actions).contains(&Action::SendInit { core: 1 }));
+}
+
+#[test]
+fn the_wait_for_the_backup_is_bounded_and_a_late_one_still_welcome() {
+    let mut rig = backup_loading();
+    rig.tick_after(TIMEOUT);
+    assert_eq!(
+        rig.tick_after(BACKUP_WAIT),
+        [Action::Notify(Notice::Dead(Cause::Silent))]
+    );
+    assert_eq!(rig.state(), State::Dead);
+    rig.step(Event::BackupReady);
+    assert!(matches!(rig.state(), State::Fencing(_)));
+}
+
+#[test]
+fn a_backup_lost_while_it_is_waited_for_ends_the_wait() {
+    let mut rig = backup_loading();
+    rig.tick_after(TIMEOUT);
+    let loss = BackupLoss::Failed;
+    assert_eq!(
+        notices(&rig.step(Event::BackupLost(loss))),
+        [Notice::Unprotected(loss), Notice::Dead(Cause::Silent)]
+    );
+    assert_eq!(rig.state(), State::Dead);
+}
+
+#[test]
+fn an_owner_that_comes_back_during_the_wait_is_not_fenced() {
+    let mut rig = backup_loading();
+    rig.tick_after(TIMEOUT);
+    rig.now += MS;
+    rig.beat();
+    assert_eq!(rig.state(), State::Watching);
+    rig.step(Event::BackupReady);
+    assert_eq!(rig.state(), State::Watching);
+}
+
+#[test]
+fn one_that_panicked_does_not_come_back() {
+    let mut rig = backup_loading();
+    assert_eq!(
+        notices(&rig.epitaph()),
+        [Notice::WaitingForBackup(Cause::Panic { core: 1 })]
+    );
+    rig.beat();
+    assert!(matches!(rig.state(), State::Holding { .. }));
+    assert_eq!(
+        rig.machine.verdict(),
+        Verdict::Red(Cause::Panic { core: 1 })
+    );
+}
+
+#[test]
+fn a_hung_owner_that_keeps_beating_stays_dead() {
+    let mut rig = backup_loading();
+    let mut slot = beat(FIRST_EPOCH, 10);
+    rig.step(Event::Observed(&slot));
+    for _ in 0..15 {
+        rig.now += MS;
+        slot.sequence += 1;
+        slot.progress[0] += 1;
+        slot.progress[1] += 1;
+        rig.step(Event::Observed(&slot));
+        rig.step(Event::Tick);
+    }
+    assert!(matches!(rig.state(), State::Holding { .. }));
+    assert_eq!(rig.machine.verdict(), Verdict::Red(Cause::Hung { core: 2 }));
+}
+
+#[test]
+fn a_primary_that_never_comes_up_while_the_backup_loads_may_still_come() {
+    let mut rig = Rig::new();
+    assert_eq!(
+        notices(&rig.tick_after(BOOT_TIMEOUT)),
+        [Notice::WaitingForBackup(Cause::NeverCameUp)]
+    );
+    rig.step(Event::PrimaryStarted {
+        cores: set(&[1, 2]),
+    });
+    assert_eq!(
+        rig.state(),
+        State::Booting,
+        "its loading took long; the clock starts again"
+    );
+    assert_eq!(rig.tick_after(BOOT_TIMEOUT - 1), []);
+    rig.beat();
+    assert_eq!(rig.state(), State::Watching);
+}
+
+#[test]
+fn a_refused_image_without_a_backup_is_the_end_until_another_is_started() {
+    let mut rig = Rig::new();
+    rig.step(Event::BackupLost(BackupLoss::ImageRefused));
+    assert_eq!(
+        rig.step(Event::PrimaryRefused),
+        [Action::Notify(Notice::Dead(Cause::ImageRefused))]
+    );
+    rig.step(Event::PrimaryStarted { cores: set(&[1]) });
+    rig.beat();
+    assert_eq!(rig.state(), State::Unprotected);
+}
+
+#[test]
+fn a_promoted_instance_that_never_beats_is_dead_and_a_late_beat_raises_it() {
+    let mut rig = Rig::promoting();
+    assert_eq!(rig.tick_after(BOOT_TIMEOUT - 1), []);
+    assert_eq!(
+        rig.tick_after(1),
+        [Action::Notify(Notice::Dead(Cause::NeverCameUp))]
+    );
+    assert_eq!(
+        deeds(&rig.beat()),
+        [Action::StartRemaining {
+            cores: set(&[2, 3])
+        }]
+    );
+    assert_eq!(rig.state(), State::Unprotected);
+}
+
+#[test]
+fn a_promoted_instance_that_panics_at_once_is_dead() {
+    let mut rig = Rig::promoting();
+    assert_eq!(
+        rig.step(Event::Epitaph {
+            epoch: FIRST_EPOCH,
+            core: 0
+        }),
+        [],
+        "the old epitaph"
+    );
+    assert_eq!(
+        rig.epitaph(),
+        [Action::Notify(Notice::Dead(Cause::Panic { core: 1 }))]
+    );
+}

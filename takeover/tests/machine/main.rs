@@ -1,0 +1,9 @@
+//! The machine, transition by transition.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod death;
+mod failure;
+mod ownership;
+mod takeover;

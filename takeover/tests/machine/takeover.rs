@@ -1,0 +1,335 @@
+//! A takeover that succeeds: detection, fence, stages, promotion.
+
+use crate::common::{
+    BOOT_TIMEOUT, FIRST_EPOCH, MS, Rig, SETTLE, STAGES, TIMEOUT, beat, config, deeds, notices, set,
+};
+use takeover::{Action, Cause, CoreSet, Edge, Event, Machine, Notice, Stage, State};
+
+#[test]
+fn the_whole_way() {
+    let mut rig = Rig::protected();
+    let last = rig.now;
+    rig.now += TIMEOUT;
+    let detected = rig.now;
+    assert_eq!(
+        rig.step(Event::Tick),
+        [
+            Action::Notify(Notice::TakeoverBegan {
+                cause: Cause::Silent,
+                epoch: FIRST_EPOCH + 1
+            }),
+            Action::Stamp {
+                edge: Edge::LastKeepalive,
+                at_ns: last
+            },
+            Action::Stamp {
+                edge: Edge::Detected,
+                at_ns: detected
+            },
+            Action::SendInit { core: 1 },
+            Action::SendInit { core: 2 },
+            Action::SendInit { core: 3 },
+        ]
+    );
+    assert_eq!(rig.machine.deadline_ns(), Some(detected + SETTLE));
+    let startups = [1, 2, 3].map(|core| Action::SendStartup {
+        core,
+        generation: 1,
+    });
+    assert_eq!(rig.tick_after(SETTLE), startups);
+    rig.now += 30_000;
+    assert_eq!(rig.check_in(&[3]), []);
+    assert_eq!(rig.check_in(&[1]), []);
+    assert_eq!(
+        rig.check_in(&[2]),
+        [
+            Action::Stamp {
+                edge: Edge::Fenced,
+                at_ns: rig.now
+            },
+            Action::RaiseEpoch {
+                to: FIRST_EPOCH + 1
+            }
+        ]
+    );
+    assert_eq!(rig.machine.deadline_ns(), None, "the executor is at work");
+    assert_eq!(
+        rig.step(Event::Completed(Stage::RaiseEpoch)),
+        [Action::SeizeInterrupts]
+    );
+    rig.now += 1000;
+    let at_ns = rig.now;
+    assert_eq!(
+        rig.step(Event::Completed(Stage::SeizeInterrupts)),
+        [
+            Action::Stamp {
+                edge: Edge::InterruptsSeized,
+                at_ns
+            },
+            Action::QuietDevices
+        ]
+    );
+    assert_eq!(
+        rig.step(Event::Completed(Stage::QuietDevices)),
+        [
+            Action::Stamp {
+                edge: Edge::DevicesQuiet,
+                at_ns
+            },
+            Action::Promote { core: 1 }
+        ]
+    );
+    assert_eq!(
+        (rig.state(), rig.machine.epoch()),
+        (State::Promoting, FIRST_EPOCH + 1)
+    );
+}
+
+#[test]
+fn a_panic_does_not_wait_for_the_time_out() {
+    let mut rig = Rig::protected();
+    rig.now += 1000;
+    let actions = rig.step(Event::Epitaph {
+        epoch: FIRST_EPOCH,
+        core: 2,
+    });
+    assert_eq!(
+        notices(&actions),
+        [Notice::TakeoverBegan {
+            cause: Cause::Panic { core: 2 },
+            epoch: FIRST_EPOCH + 1
+        }]
+    );
+    assert!(deeds(&actions).contains(&Action::Stamp {
+        edge: Edge::Detected,
+        at_ns: 1000
+    }));
+}
+
+#[test]
+fn a_primary_that_panics_before_its_first_keepalive_is_fenced() {
+    let mut rig = Rig::new();
+    rig.step(Event::BackupReady);
+    rig.step(Event::PrimaryStarted { cores: set(&[4]) });
+    let actions = rig.epitaph();
+    assert_eq!(
+        deeds(&actions),
+        [
+            Action::Stamp {
+                edge: Edge::Detected,
+                at_ns: 0
+            },
+            Action::SendInit { core: 4 }
+        ]
+    );
+}
+
+#[test]
+fn a_primary_that_never_comes_up_is_fenced() {
+    let mut rig = Rig::new();
+    rig.step(Event::BackupReady);
+    rig.step(Event::PrimaryStarted {
+        cores: set(&[1, 2]),
+    });
+    let actions = rig.tick_after(BOOT_TIMEOUT);
+    assert_eq!(
+        notices(&actions),
+        [Notice::TakeoverBegan {
+            cause: Cause::NeverCameUp,
+            epoch: FIRST_EPOCH + 1
+        }]
+    );
+    assert!(deeds(&actions).contains(&Action::SendInit { core: 2 }));
+}
+
+#[test]
+fn a_refused_image_leaves_nothing_to_fence_and_a_spare_core_leads() {
+    let mut rig = Rig::new();
+    rig.step(Event::BackupReady);
+    assert_eq!(
+        rig.step(Event::PrimaryRefused),
+        [
+            Action::Notify(Notice::TakeoverBegan {
+                cause: Cause::ImageRefused,
+                epoch: FIRST_EPOCH + 1
+            }),
+            Action::Stamp {
+                edge: Edge::Detected,
+                at_ns: 0
+            },
+            Action::Stamp {
+                edge: Edge::Fenced,
+                at_ns: 0
+            },
+            Action::RaiseEpoch {
+                to: FIRST_EPOCH + 1
+            },
+        ]
+    );
+    let last = STAGES.map(|stage| rig.step(Event::Completed(stage)))[2].clone();
+    assert_eq!(last[1], Action::Promote { core: 3 });
+    assert_eq!(
+        rig.machine.owner_cores(),
+        set(&[3, 4, 5]),
+        "all of which a later fence must stop"
+    );
+    assert_eq!(
+        deeds(&rig.beat()),
+        [Action::StartRemaining {
+            cores: set(&[4, 5])
+        }]
+    );
+}
+
+#[test]
+fn the_fence_is_waited_for_to_the_last_core() {
+    let mut rig = Rig::fencing();
+    rig.tick_after(SETTLE);
+    assert_eq!(rig.check_in(&[1, 3, 3, 1]), []);
+    assert!(matches!(rig.state(), State::Fencing(fence) if fence.pending() == set(&[2])));
+    assert_eq!(rig.machine.epoch(), FIRST_EPOCH);
+}
+
+#[test]
+fn a_stale_check_in_is_no_proof() {
+    let mut rig = Rig::fencing();
+    rig.tick_after(SETTLE);
+    for core in [1, 2, 3] {
+        assert_eq!(
+            rig.step(Event::CheckedIn {
+                core,
+                generation: 0
+            }),
+            [],
+            "from boot"
+        );
+        assert_eq!(
+            rig.step(Event::CheckedIn {
+                core,
+                generation: 2
+            }),
+            [],
+            "from nowhere"
+        );
+    }
+    assert!(matches!(rig.state(), State::Fencing(_)));
+}
+
+#[test]
+fn the_next_fence_wants_its_own_check_ins() {
+    let mut rig = Rig::promoting();
+    rig.beat();
+    rig.step(Event::Rearmed);
+    rig.step(Event::BackupReady);
+    rig.epitaph();
+    assert_eq!(
+        rig.tick_after(SETTLE),
+        [1, 2, 3].map(|core| Action::SendStartup {
+            core,
+            generation: 2
+        })
+    );
+    for core in [1, 2, 3] {
+        assert_eq!(
+            rig.step(Event::CheckedIn {
+                core,
+                generation: 1
+            }),
+            []
+        );
+    }
+    let actions = rig.check_in(&[1, 2, 3]);
+    assert_eq!(
+        deeds(&actions)[1],
+        Action::RaiseEpoch {
+            to: FIRST_EPOCH + 2
+        }
+    );
+}
+
+#[test]
+fn missing_cores_are_struck_again_and_named() {
+    let mut rig = Rig::fencing();
+    rig.tick_after(SETTLE);
+    rig.check_in(&[1]);
+    assert_eq!(
+        rig.tick_after(5 * MS),
+        [
+            Action::Notify(Notice::FenceRetry {
+                round: 2,
+                pending: set(&[2, 3])
+            }),
+            Action::SendInit { core: 2 },
+            Action::SendInit { core: 3 },
+        ]
+    );
+}
+
+#[test]
+fn the_fourth_round_strikes_with_an_nmi_first() {
+    let mut rig = Rig::fencing();
+    let mut strikes = Vec::new();
+    while let State::Fencing(fence) = rig.state() {
+        rig.now = rig.now.max(fence.deadline_ns());
+        let nmi = deeds(&rig.step(Event::Tick)).contains(&Action::SendNmi { core: 2 });
+        strikes.push((rig.machine.state(), nmi));
+    }
+    let rounds: Vec<u32> = strikes
+        .iter()
+        .filter(|(_, nmi)| *nmi)
+        .map(|(state, _)| {
+            if let State::Fencing(fence) = state {
+                fence.round()
+            } else {
+                0
+            }
+        })
+        .collect();
+    assert_eq!(rounds, [4, 5, 6]);
+}
+
+#[test]
+fn stages_come_in_order_and_once() {
+    let mut rig = Rig::fenced();
+    for (index, stage) in STAGES.into_iter().enumerate() {
+        for other in STAGES.into_iter().filter(|other| *other != stage) {
+            assert_eq!(
+                rig.step(Event::Completed(other)),
+                [],
+                "{other:?} in {stage:?}"
+            );
+            assert_eq!(rig.step(Event::Failed(other)), [], "{other:?} in {stage:?}");
+        }
+        assert_eq!(rig.state(), State::Preparing(stage));
+        assert!(
+            !rig.step(Event::Completed(stage)).is_empty(),
+            "stage {index}"
+        );
+    }
+    assert_eq!(rig.state(), State::Promoting);
+}
+
+#[test]
+fn the_largest_machine_fits_the_bound_exactly() {
+    let all = CoreSet::from_cores(1..32).unwrap();
+    let mut machine = Machine::new(config(), 0).unwrap();
+    machine.step(0, Event::PrimaryStarted { cores: all });
+    machine.step(0, Event::BackupReady);
+    machine.step(0, Event::Observed(&beat(FIRST_EPOCH, 1)));
+    let actions = machine.step(
+        0,
+        Event::Epitaph {
+            epoch: FIRST_EPOCH,
+            core: 0,
+        },
+    );
+    assert_eq!(actions.len(), takeover::ACTIONS_MAX);
+    assert_eq!(actions.last(), Some(&Action::SendInit { core: 31 }));
+    let startups = machine.step(SETTLE, Event::Tick);
+    assert_eq!(startups.len(), 31);
+    assert_eq!(
+        machine.step(SETTLE + 5 * MS, Event::Tick).len(),
+        32,
+        "a notice and the second round"
+    );
+}

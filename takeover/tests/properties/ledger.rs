@@ -1,0 +1,164 @@
+//! The outsider's record of a machine: it knows events and actions, and not how the machine decides.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::common::{FIRST_EPOCH, config};
+use takeover::{ACTIONS_MAX, Action, CoreSet, Event, Machine, Notice, Stage, State};
+
+/// What one takeover has done so far, as seen from outside.
+#[derive(Default)]
+struct Takeover {
+    cores: Vec<u32>,
+    /// Per core, the generation it was last told to check in with.
+    generations: HashMap<u32, u64>,
+    raised: Option<u64>,
+    completed: Vec<Stage>,
+    promoted: bool,
+}
+
+/// The outsider's record of who may run where, and what was proven.
+pub struct Ledger {
+    owner: CoreSet,
+    epoch: u64,
+    check_ins: HashSet<(u32, u64)>,
+    /// The newest generation a fence before this step told anybody.
+    newest: u64,
+    takeover: Option<Takeover>,
+}
+
+impl Ledger {
+    pub fn new() -> Self {
+        Self {
+            owner: CoreSet::EMPTY,
+            epoch: FIRST_EPOCH,
+            check_ins: HashSet::new(),
+            newest: 0,
+            takeover: None,
+        }
+    }
+
+    /// Records what is about to happen.
+    pub fn hear(&mut self, before: State, event: &Event<'_>) {
+        match event {
+            Event::PrimaryStarted { cores }
+                if self.owner.is_empty()
+                    && matches!(before, State::Booting | State::Holding { .. } | State::Dead) =>
+            {
+                self.owner = *cores;
+            }
+            Event::CheckedIn { core, generation } => {
+                self.check_ins.insert((*core, *generation));
+            }
+            Event::Completed(stage) => {
+                if let Some(takeover) = &mut self.takeover {
+                    takeover.completed.push(*stage);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Checks what the machine asks for.
+    pub fn check(&mut self, before: State, machine: &Machine, actions: &[Action]) {
+        assert!(actions.len() <= ACTIONS_MAX);
+        for action in actions {
+            match *action {
+                Action::Notify(Notice::TakeoverBegan { epoch, .. }) => self.begin(epoch),
+                Action::Notify(Notice::Dead(_)) => assert_ne!(before, State::Dead, "said twice"),
+                Action::SendNmi { core } => self.check_strike(core),
+                Action::SendInit { core } => {
+                    self.check_strike(core);
+                    self.running().generations.remove(&core);
+                }
+                Action::SendStartup { core, generation } => {
+                    self.check_strike(core);
+                    assert!(
+                        generation > self.newest,
+                        "each round wants its own check-ins"
+                    );
+                    self.running().generations.insert(core, generation);
+                    self.check_ins.remove(&(core, generation));
+                }
+                Action::RaiseEpoch { to } => self.raise(to),
+                Action::SeizeInterrupts => self.check_stages(&[Stage::RaiseEpoch]),
+                Action::QuietDevices => {
+                    self.check_stages(&[Stage::RaiseEpoch, Stage::SeizeInterrupts])
+                }
+                Action::Promote { core } => self.promote(core),
+                Action::StartRemaining { cores } => {
+                    assert!(!cores.contains(0) && !cores.is_empty());
+                    assert!(cores.iter().all(|core| self.owner.contains(core)));
+                }
+                Action::Stamp { .. } | Action::Notify(_) => {}
+            }
+        }
+        self.newest = machine.generation();
+        assert_eq!(
+            (machine.owner_cores(), machine.epoch()),
+            (self.owner, self.epoch)
+        );
+    }
+
+    fn running(&mut self) -> &mut Takeover {
+        self.takeover.as_mut().expect("a takeover was announced")
+    }
+
+    fn begin(&mut self, epoch: u64) {
+        assert_eq!(epoch, self.epoch + 1);
+        let cores = self.owner.iter().collect();
+        self.takeover = Some(Takeover {
+            cores,
+            ..Takeover::default()
+        });
+    }
+
+    fn check_strike(&mut self, core: u32) {
+        assert_ne!(core, 0, "the seat");
+        let takeover = self.running();
+        assert!(takeover.cores.contains(&core) && takeover.raised.is_none());
+    }
+
+    fn raise(&mut self, to: u64) {
+        assert!(to > self.epoch, "epochs rise");
+        self.epoch = to;
+        let check_ins = std::mem::take(&mut self.check_ins);
+        let takeover = self.running();
+        assert!(takeover.raised.is_none(), "once per takeover");
+        let proven = |core: &u32| {
+            let told = takeover.generations.get(core);
+            told.is_some_and(|generation| check_ins.contains(&(*core, *generation)))
+        };
+        assert!(
+            takeover.cores.iter().all(proven),
+            "every core has checked in since it was last struck"
+        );
+        takeover.raised = Some(to);
+        takeover.completed.clear();
+        self.check_ins = check_ins;
+    }
+
+    /// The stages were completed in this order after the epoch was raised.
+    fn check_stages(&mut self, wanted: &[Stage]) {
+        let takeover = self.running();
+        assert!(takeover.raised.is_some() && !takeover.promoted);
+        let mut heard = takeover.completed.iter();
+        assert!(
+            wanted.iter().all(|stage| heard.any(|done| done == stage)),
+            "{:?}",
+            takeover.completed
+        );
+    }
+
+    fn promote(&mut self, core: u32) {
+        self.check_stages(&[
+            Stage::RaiseEpoch,
+            Stage::SeizeInterrupts,
+            Stage::QuietDevices,
+        ]);
+        self.running().promoted = true;
+        if self.owner.is_empty() {
+            self.owner = config().spare;
+        }
+        assert_eq!(Some(core), self.owner.first(), "the lowest core leads");
+    }
+}

@@ -1,0 +1,132 @@
+//! Cores and the signals they are sent.
+//!
+//! A core handles signals only while it is scheduled, and an oversubscribed host takes it away for milliseconds; until then it runs what it ran.
+
+use super::world::{Happening, MS, US, World};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// Never started, or in wait-for-SIPI.
+    Nothing,
+    /// The instance of this epoch, alive or dead: its instructions may touch anything.
+    Instance(u64),
+    /// The fence page.
+    FencePage,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Core {
+    pub runs: Runs,
+    /// Not scheduled before this.
+    pub away_until: u64,
+    /// Signals it has not handled yet.
+    pub has_init: bool,
+    pub has_startup: bool,
+    pub losses: u32,
+    pub is_stuck: bool,
+    /// The check-in word: generation.
+    pub checked_in: Option<u64>,
+    /// The instance it shall run when it is in the fence page.
+    pub job: Option<u64>,
+}
+
+impl Core {
+    pub const AT_BOOT: Self = Self {
+        runs: Runs::Nothing,
+        away_until: 0,
+        has_init: false,
+        has_startup: false,
+        losses: 0,
+        is_stuck: false,
+        // A word left over from boot: no fence may take it for its own.
+        checked_in: Some(0),
+        job: None,
+    };
+}
+
+impl World {
+    /// A signal is on its way to the core, which may be off its processor from now on.
+    pub(super) fn send(&mut self, core: u32) {
+        let away = if self.rng.u8(0..5) == 0 {
+            self.rng.u64(0..12 * MS)
+        } else {
+            0
+        };
+        let victim = &mut self.cores[core as usize];
+        victim.away_until = victim.away_until.max(self.now + away);
+        let delay = self.rng.u64(200..20 * US);
+        self.after(delay, Happening::Signal { core });
+    }
+
+    /// The core handles what it was sent, if it is scheduled: INIT in any state, SIPI only after INIT.
+    pub(super) fn handle_signals(&mut self, core: u32) {
+        let victim = &mut self.cores[core as usize];
+        if victim.is_stuck {
+            return;
+        }
+        if self.now < victim.away_until {
+            let wait = victim.away_until - self.now;
+            self.after(wait, Happening::Signal { core });
+            return;
+        }
+        if std::mem::take(&mut victim.has_init) {
+            victim.runs = Runs::Nothing;
+        }
+        if std::mem::take(&mut victim.has_startup) && victim.runs == Runs::Nothing {
+            victim.runs = Runs::FencePage;
+            victim.checked_in = Some(self.page_generation);
+            self.take_job(core);
+            if self.rng.bool() {
+                self.after(US, Happening::Wake);
+            }
+        }
+    }
+
+    pub(super) fn give_job(&mut self, core: u32) {
+        self.cores[core as usize].job = Some(self.machine.epoch());
+        self.take_job(core);
+    }
+
+    pub(super) fn take_job(&mut self, core: u32) {
+        if self.cores[core as usize].runs == Runs::FencePage
+            && let Some(epoch) = self.cores[core as usize].job.take()
+        {
+            self.run_instance(core, epoch);
+        }
+    }
+
+    pub(super) fn run_instance(&mut self, core: u32, epoch: u64) {
+        self.cores[core as usize].runs = Runs::Instance(epoch);
+        if core == self.owner.lead {
+            let delay = self.rng.u64(0..20 * MS);
+            self.after(delay, Happening::BeatDue { epoch });
+        }
+    }
+
+    /// The owner's timer: slot, IPI, and the next beat; all gaps are below the time-out, some only just.
+    pub(super) fn beat(&mut self, epoch: u64) {
+        let lead = self.cores[self.owner.lead as usize];
+        if !self.owner.beats || lead.runs != Runs::Instance(epoch) {
+            return;
+        }
+        self.slot.sequence += 1;
+        self.slot.epoch = epoch;
+        for (index, core) in self.owner.cores.iter().enumerate() {
+            let is_running = self.cores[core as usize].runs == Runs::Instance(epoch);
+            if is_running && self.owner.hung != Some(index as u32) {
+                self.slot.progress[index] += self.rng.u64(1..50);
+            }
+        }
+        let is_heard = self.rng.u8(0..10) > 0;
+        if is_heard {
+            let delay = self.rng.u64(US..500 * US);
+            self.after(delay, Happening::Wake);
+        }
+        let gap = if self.rng.u8(0..10) == 0 {
+            self.rng.u64(MS..8 * MS)
+        } else {
+            MS
+        };
+        self.after(gap, Happening::BeatDue { epoch });
+    }
+}

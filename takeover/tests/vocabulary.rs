@@ -1,0 +1,159 @@
+//! Core sets, causes, edges, configuration and the texts people read.
+
+mod common;
+
+use common::{MS, config, set};
+use takeover::{
+    BackupLoss, Cause, Config, ConfigError, CoreError, CoreSet, Edge, Machine, Notice, Refusal,
+    Stage,
+};
+
+#[test]
+fn the_seat_is_in_no_set() {
+    assert_eq!(CoreSet::from_cores([1, 0]), Err(CoreError::Seat));
+    assert_eq!(
+        CoreSet::from_cores([31, 32]),
+        Err(CoreError::OutOfRange(32))
+    );
+    assert_eq!(
+        CoreSet::from_cores([u32::MAX]),
+        Err(CoreError::OutOfRange(u32::MAX))
+    );
+    assert_eq!(
+        CoreError::Seat.to_string(),
+        "core 0 is the monitor's seat and cannot be fenced; use cores 1 to 31"
+    );
+    assert_eq!(
+        CoreError::OutOfRange(32).to_string(),
+        "there is no core 32; use cores 1 to 31"
+    );
+    let all = CoreSet::from_cores(1..32).unwrap();
+    assert_eq!(
+        (all.len(), all.contains(0), all.first()),
+        (31, false, Some(1))
+    );
+}
+
+#[test]
+fn a_set_is_a_set() {
+    let cores = set(&[5, 2, 31, 2]);
+    assert_eq!(cores.iter().collect::<Vec<_>>(), [2, 5, 31]);
+    assert_eq!(cores.without(2).first(), Some(5));
+    assert_eq!(cores.without(7).without(0).without(64), cores);
+    assert!(!cores.contains(37), "37 is 5 modulo 32");
+    assert_eq!(
+        (CoreSet::EMPTY.first(), CoreSet::EMPTY.is_empty()),
+        (None, true)
+    );
+    assert_eq!(
+        (
+            cores.to_string().as_str(),
+            CoreSet::EMPTY.to_string().as_str()
+        ),
+        ("2, 5, 31", "none")
+    );
+}
+
+#[test]
+fn edges_are_numbered_in_order_without_a_gap() {
+    for (index, edge) in Edge::ALL.into_iter().enumerate() {
+        assert_eq!(edge.index(), index, "{}", edge.name());
+    }
+    assert!(Edge::ALL.is_sorted());
+}
+
+#[test]
+fn a_cause_survives_the_timeline() {
+    let causes = [
+        Cause::Panic { core: 3 },
+        Cause::Silent,
+        Cause::Hung { core: 3 },
+        Cause::NeverCameUp,
+        Cause::ImageRefused,
+    ];
+    for cause in causes {
+        assert_eq!(
+            Cause::from_code(cause.code(), cause.core().unwrap_or(9)),
+            Some(cause)
+        );
+        assert_ne!(cause.code(), 0, "0 is an empty timeline");
+    }
+    assert_eq!(
+        (Cause::from_code(0, 0), Cause::from_code(6, 0)),
+        (None, None)
+    );
+    assert_eq!(
+        causes.map(|cause| cause.name()),
+        ["panic", "silent", "hung", "never-came-up", "image-refused"]
+    );
+}
+
+#[test]
+fn a_configuration_that_cannot_work_is_refused_by_what_is_wrong() {
+    let good = config();
+    let refused = |change: fn(&mut Config)| {
+        let mut config = good;
+        change(&mut config);
+        Machine::new(config, 0).unwrap_err()
+    };
+    assert_eq!(
+        refused(|c| c.detector.keepalive_ns = 0),
+        ConfigError::NoKeepalive
+    );
+    let short = refused(|c| c.detector.timeout_ns = 2 * MS - 1);
+    assert_eq!(short, ConfigError::TimeoutTooShort(MS, 2 * MS - 1));
+    assert!(
+        short.to_string().ends_with("use 2000000 ns or more"),
+        "{short}"
+    );
+    assert_eq!(
+        refused(|c| c.detector.boot_timeout_ns = 9 * MS),
+        ConfigError::BootTimeoutTooShort(10 * MS, 9 * MS)
+    );
+    assert_eq!(refused(|c| c.fence.tries_max = 0), ConfigError::Tries(0));
+    assert_eq!(refused(|c| c.fence.tries_max = 17), ConfigError::Tries(17));
+    assert_eq!(refused(|c| c.spare = CoreSet::EMPTY), ConfigError::NoSpare);
+    let mut least = good;
+    least.detector.timeout_ns = 2 * MS;
+    least.detector.boot_timeout_ns = 2 * MS;
+    assert!(Machine::new(least, 0).is_ok());
+}
+
+#[test]
+fn notices_say_what_and_why() {
+    let missing = set(&[2, 4]);
+    for (notice, text) in [
+        (
+            Notice::TakeoverBegan {
+                cause: Cause::Hung { core: 1 },
+                epoch: 8,
+            },
+            "owner dead (main loop of its core 1 stands still); taking over into epoch 8",
+        ),
+        (
+            Notice::Refused(Refusal::Unproven { missing }),
+            "takeover refused: no proof that these cores stopped: 2, 4; nothing was promoted",
+        ),
+        (
+            Notice::Refused(Refusal::StageFailed(Stage::QuietDevices)),
+            "takeover refused: quieting the devices failed; nothing was promoted",
+        ),
+        (
+            Notice::Unprotected(BackupLoss::Crashed),
+            "unprotected: no backup, it crashed on the seat",
+        ),
+        (
+            Notice::FenceRetry {
+                round: 2,
+                pending: missing,
+            },
+            "fence round 2: no check-in from cores 2, 4",
+        ),
+        (
+            Notice::Dead(Cause::Silent),
+            "owner dead (no keepalive within the time-out) and no backup: nobody serves",
+        ),
+    ] {
+        assert_eq!(notice.to_string(), text);
+    }
+}
