@@ -18,7 +18,7 @@ pub struct Appended {
     pub end: u64,
 }
 
-impl<W: Words> Journal<'_, W> {
+impl<W: Words + Copy> Journal<'_, W> {
     /// Appends a record whose payload is the slices one after another. When this returns, the record is published: it survives the
     /// death of this kernel.
     ///
@@ -106,18 +106,15 @@ impl<W: Words> Journal<'_, W> {
 
     #[inline]
     fn write(&self, position: u64, epoch: u64, kind: Kind, length_bytes: u32, payload: &[&[u8]]) {
-        let mut indices = self.indices(position);
-        let [at_stamp, at_length, at_owner] = [(); 3].map(|()| indices.advance());
+        let mut place = self.place(position);
+        let [mut at_stamp, mut at_length] = [place.leave(), place.leave()];
         let owner = owner_word(epoch, kind);
-        self.words.store(at_owner, owner, Relaxed);
+        place.store(owner, Relaxed);
         // One pass over the payload: each word is stored on its way into the checksum.
-        let words = PayloadWords::new(payload)
-            .inspect(|word| self.words.store(indices.advance(), *word, Relaxed));
-        let checksum = checksum(self.crc, position, length_bytes, owner, words);
-        self.words
-            .store(at_length, length_word(length_bytes, checksum), Relaxed);
+        let payload = PayloadWords::new(payload).inspect(move |word| place.store(*word, Relaxed));
+        let checksum = checksum(self.crc, position, length_bytes, owner, payload);
+        at_length.store(length_word(length_bytes, checksum), Relaxed);
         // The commit. Release: whoever sees the stamp sees the record.
-        self.words
-            .store(at_stamp, stamp(self.salt, position), Release);
+        at_stamp.store(stamp(self.salt, position), Release);
     }
 }

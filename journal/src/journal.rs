@@ -8,6 +8,7 @@ use sharedmem::crc32c::Crc32c;
 
 use crate::append::Appended;
 use crate::error::TooSmall;
+use crate::place::Place;
 
 /// The smallest ring, in bytes: it holds a record of the largest payload it takes.
 pub const CAPACITY_BYTES_MIN: u64 = 64;
@@ -18,11 +19,10 @@ pub const PAYLOAD_BYTES_MAX: u32 = 1 << 20;
 /// A log in a ring of words. A handle: cheap to copy, any number of them may be in use at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Journal<'c, W> {
-    pub(crate) words: W,
+    words: W,
     pub(crate) cursors: &'c JournalCursors,
     pub(crate) salt: u64,
     pub(crate) crc: Crc32c,
-    word_count: usize,
     max_payload_bytes: u32,
 }
 
@@ -37,7 +37,7 @@ pub struct Cursors {
     pub consumed: u64,
 }
 
-impl<'c, W: Words> Journal<'c, W> {
+impl<'c, W: Words + Copy> Journal<'c, W> {
     /// The journal in `words`. `salt` is a secret random number of this boot; `crc` suits the processor.
     ///
     /// # Errors
@@ -48,8 +48,7 @@ impl<'c, W: Words> Journal<'c, W> {
         salt: u64,
         crc: Crc32c,
     ) -> Result<Self, TooSmall> {
-        let word_count = words.len();
-        let capacity_bytes = word_count as u64 * 8;
+        let capacity_bytes = words.len() as u64 * 8;
         if capacity_bytes < CAPACITY_BYTES_MIN {
             return Err(TooSmall { capacity_bytes });
         }
@@ -58,14 +57,13 @@ impl<'c, W: Words> Journal<'c, W> {
             cursors,
             salt,
             crc,
-            word_count,
             max_payload_bytes: (capacity_bytes / 4).min(u64::from(PAYLOAD_BYTES_MAX)) as u32,
         })
     }
 
     /// Bytes of the ring.
     pub fn capacity_bytes(&self) -> u64 {
-        self.word_count as u64 * 8
+        self.words.len() as u64 * 8
     }
 
     /// The most bytes a payload may have.
@@ -121,49 +119,15 @@ impl<'c, W: Words> Journal<'c, W> {
 
     /// Flips a bit in the last word of `record`, as failing memory would: fault injection for tests and for a debug command.
     pub fn corrupt_for_test(&self, record: Appended) {
-        if let Some(index) = self.indices(record.end.wrapping_sub(8)).next() {
-            let word = self.words.load(index, Relaxed);
-            self.words.store(index, word ^ 1 << 42, Relaxed);
-        }
+        let last = record.end.wrapping_sub(8);
+        let word = self.place(last).load(Relaxed);
+        self.place(last).store(word ^ (1 << 42), Relaxed);
     }
 
-    /// Indices of the words from `position` on, round and round.
+    /// The place of `position` in the ring.
     #[inline]
-    pub(crate) fn indices(&self, position: u64) -> Indices {
-        Indices {
-            next: (position / 8 % self.word_count as u64) as usize,
-            count: self.word_count,
-        }
-    }
-}
-
-/// See [`Journal::indices`]. Does not end.
-#[derive(Clone, Debug)]
-pub(crate) struct Indices {
-    next: usize,
-    count: usize,
-}
-
-impl Iterator for Indices {
-    type Item = usize;
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        Some(self.advance())
-    }
-}
-
-impl Indices {
-    /// The next index; there always is one.
-    #[inline]
-    pub(crate) fn advance(&mut self) -> usize {
-        let index = self.next;
-        self.next = if index + 1 == self.count {
-            0
-        } else {
-            index + 1
-        };
-        index
+    pub(crate) fn place(&self, position: u64) -> Place<W> {
+        Place::of(position, self.words)
     }
 }
 
@@ -211,13 +175,5 @@ mod tests {
             consumed: 256,
         };
         assert_eq!(journal.cursors(), all);
-    }
-
-    #[test]
-    fn indices_go_round_the_ring() {
-        let (words, cursors) = (ring(9), JournalCursors::default());
-        let journal = Journal::salted(&words[..], &cursors, 1, Crc32c::portable()).unwrap();
-        let indices: Vec<_> = journal.indices(7 * 8 + 9 * 8 * 5).take(4).collect();
-        assert_eq!(indices, [7, 8, 0, 1]);
     }
 }

@@ -25,6 +25,7 @@ mod error;
 mod finding;
 mod journal;
 mod payload;
+mod place;
 mod reader;
 mod record;
 mod recovery;

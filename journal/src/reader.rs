@@ -17,7 +17,7 @@ pub struct Reader<'c, W> {
     astray_reported: Option<u64>,
 }
 
-impl<'c, W: Words> Reader<'c, W> {
+impl<'c, W: Words + Copy> Reader<'c, W> {
     /// A reader at `from`: 0, or the position a checkpoint was taken at. A multiple of 8, else it is rounded up.
     pub fn new(journal: Journal<'c, W>, from: u64) -> Self {
         Self {

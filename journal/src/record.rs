@@ -39,7 +39,7 @@ pub struct Record<'b> {
 
 /// Bytes a record with a payload of `length_bytes` takes in the ring.
 pub const fn record_bytes(length_bytes: u32) -> u64 {
-    HEADER_BYTES + (length_bytes as u64).next_multiple_of(8)
+    HEADER_BYTES + ((length_bytes as u64 + 7) & !7)
 }
 
 /// The first word of a record at `position`.
@@ -87,11 +87,33 @@ pub(crate) fn checksum(
     owner: u64,
     payload: impl Iterator<Item = u64>,
 ) -> u32 {
-    crc.of_words(
-        [position, u64::from(length_bytes), owner]
-            .into_iter()
-            .chain(payload),
-    )
+    crc.of_words(HeadAndPayload {
+        head: [position, u64::from(length_bytes), owner].iter(),
+        payload,
+    })
+}
+
+/// As `chain`, but folding it is sure to be inlined: the loops must end up inside the function that may use the CRC instruction, or
+/// every word costs a call.
+struct HeadAndPayload<'h, P> {
+    head: core::slice::Iter<'h, u64>,
+    payload: P,
+}
+
+impl<P: Iterator<Item = u64>> Iterator for HeadAndPayload<'_, P> {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        self.head.next().copied().or_else(|| self.payload.next())
+    }
+
+    #[inline(always)]
+    fn fold<B, F: FnMut(B, u64) -> B>(self, mut folded: B, mut f: F) -> B {
+        for word in self.head {
+            folded = f(folded, *word);
+        }
+        self.payload.fold(folded, f)
+    }
 }
 
 #[cfg(test)]

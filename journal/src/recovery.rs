@@ -20,7 +20,7 @@ pub struct Recovery<'c, W> {
     resume_position: u64,
 }
 
-impl<'c, W: Words> Recovery<'c, W> {
+impl<'c, W: Words + Copy> Recovery<'c, W> {
     /// A recovery from position `from`, behind what is applied already. `epoch` is that of the owner that was fenced.
     pub fn new(journal: Journal<'c, W>, from: u64, epoch: u64) -> Self {
         Self::go_on(Scan::new(journal, from), epoch)
@@ -58,7 +58,7 @@ impl<'c, W: Words> Recovery<'c, W> {
 }
 
 /// How far to read. A cursor that makes no sense promises nothing; without `reserved`, one length of the ring is looked at.
-fn extent<W: Words>(scan: &Scan<'_, W>) -> Extent {
+fn extent<W: Words + Copy>(scan: &Scan<'_, W>) -> Extent {
     let cursors = scan.journal.cursors();
     let (reserved, applied) = (cursors.reserved, cursors.applied);
     // A recovery that is begun again in the middle may be past `applied` already.

@@ -69,7 +69,7 @@ pub(crate) struct Scan<'c, W> {
     credit_bytes: u64,
 }
 
-impl<'c, W: Words> Scan<'c, W> {
+impl<'c, W: Words + Copy> Scan<'c, W> {
     pub fn new(journal: Journal<'c, W>, from: u64) -> Self {
         Self {
             position: from.checked_next_multiple_of(8).unwrap_or(from & !7),
@@ -158,12 +158,12 @@ impl<'c, W: Words> Scan<'c, W> {
     /// Looks behind the position, word by word, for a whole record of whatever epoch.
     fn search(&mut self, end: u64, buffer: &mut Vec<u8>) -> Found {
         let mut position = self.position.saturating_add(8);
-        let mut indices = self.journal.indices(position);
+        let mut place = self.journal.place(position);
         while position < end {
             if self.credit_bytes == 0 {
                 return Found::GaveUp;
             }
-            let word = self.journal.words.load(indices.advance(), Relaxed);
+            let word = place.load(Relaxed);
             if word == stamp(self.journal.salt, position)
                 && self
                     .probe(position, end, buffer)
@@ -190,17 +190,14 @@ impl<'c, W: Words> Scan<'c, W> {
         if conditions.at_end {
             return probe;
         }
-        let Journal {
-            words, salt, crc, ..
-        } = &self.journal;
-        let mut indices = self.journal.indices(position);
+        let mut place = self.journal.place(position);
         // Acquire: pairs with the store that published the record.
-        conditions.stamp_matches = words.load(indices.advance(), Acquire) == stamp(*salt, position);
+        conditions.stamp_matches = place.load(Acquire) == stamp(self.journal.salt, position);
         if !conditions.stamp_matches {
             return probe;
         }
-        let (length_bytes, expected) = split_length_word(words.load(indices.advance(), Relaxed));
-        let owner = words.load(indices.advance(), Relaxed);
+        let (length_bytes, expected) = split_length_word(place.load(Relaxed));
+        let owner = place.load(Relaxed);
         probe.length_bytes = length_bytes;
         (probe.epoch, probe.kind) = split_owner_word(owner);
         let size_bytes = record_bytes(length_bytes);
@@ -211,12 +208,12 @@ impl<'c, W: Words> Scan<'c, W> {
         }
         buffer.resize((size_bytes - HEADER_BYTES) as usize, 0);
         let (eights, _) = buffer.as_chunks_mut();
-        for (eight, index) in eights.iter_mut().zip(indices) {
-            *eight = words.load(index, Relaxed).to_le_bytes();
+        for eight in eights.iter_mut() {
+            *eight = place.load(Relaxed).to_le_bytes();
         }
         let copy = eights.iter().map(|eight| u64::from_le_bytes(*eight));
         conditions.checksum_matches =
-            checksum(*crc, position, length_bytes, owner, copy) == expected;
+            checksum(self.journal.crc, position, length_bytes, owner, copy) == expected;
         if !conditions.checksum_matches {
             self.credit_bytes = self.credit_bytes.saturating_sub(size_bytes);
         }

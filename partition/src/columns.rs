@@ -1,9 +1,11 @@
 //! Text in aligned columns, for the plan's table and the options' help.
 
+use alloc::format;
+use alloc::string::String;
 use core::fmt;
 
-/// Writes rows of cells as columns two blanks apart. The column `right`, if there is one, is aligned to the right; the last one is
-/// not padded.
+/// Writes rows of cells as columns two blanks apart. The column `right`, if there is one, is aligned to the right. No line
+/// ends in blanks.
 pub(crate) fn write_columns<const N: usize>(
     f: &mut fmt::Formatter<'_>,
     rows: &[[&str; N]],
@@ -16,17 +18,14 @@ pub(crate) fn write_columns<const N: usize>(
         }
     }
     for row in rows {
-        for (column, cell) in row.iter().enumerate() {
-            let width = widths[column];
-            if column + 1 == N {
-                f.write_str(cell)?;
-            } else if Some(column) == right {
-                write!(f, "{cell:>width$}  ")?;
-            } else {
-                write!(f, "{cell:<width$}  ")?;
-            }
+        let mut line = String::new();
+        for ((column, cell), width) in row.iter().enumerate().zip(widths) {
+            line += &match Some(column) == right {
+                true => format!("{cell:>width$}  "),
+                false => format!("{cell:<width$}  "),
+            };
         }
-        f.write_str("\n")?;
+        writeln!(f, "{}", line.trim_end())?;
     }
     Ok(())
 }

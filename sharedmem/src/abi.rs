@@ -34,10 +34,10 @@ pub const DIRECT_BASE: u64 = 0xffff_8000_0000_0000;
 pub const STACK_BASE: u64 = 0xffff_ff00_0000_0000;
 
 /// Distance from one core's stack to the next, in bytes.
-pub const STACK_STRIDE: u64 = 0x2_0000;
+pub const STACK_STRIDE: u64 = 0x4_0000;
 
 /// Mapped bytes of each core's stack; they end at the end of its stride.
-pub const STACK_BYTES: u64 = 0x1_0000;
+pub const STACK_BYTES: u64 = 0x2_0000;
 
 /// Number of the stack an instance runs on when it is called on the seat.
 pub const SEAT_STACK: usize = MAX_CORES;

@@ -17,7 +17,8 @@ pub struct Config {
     pub backup_wait_ns: u64,
     /// Epoch of the first primary.
     pub first_epoch: u64,
-    /// Cores for the new owner if the old one never started, so that none was fenced. The lowest-numbered leads.
+    /// Cores for the new owner beside those that are fenced: kept for the backup, or never started. The lowest-numbered leads if none
+    /// was fenced.
     pub spare: CoreSet,
 }
 

@@ -69,6 +69,12 @@ impl CoreSet {
         }
     }
 
+    /// The cores of both sets.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The lowest-numbered core.
     pub const fn first(self) -> Option<u32> {
         if self.is_empty() {

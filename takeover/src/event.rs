@@ -36,8 +36,9 @@ pub enum Event<'a> {
     BackupLost(BackupLoss),
     /// The primary's image cannot be started.
     PrimaryRefused,
-    /// The primary is about to be started on these cores. Passed *before* the first of them runs, so that a primary that dies at once
-    /// is fenced, and never once a takeover began. Restarts the boot time-out.
+    /// The primary is about to be started on the lowest of these cores; the others are asked for by
+    /// [`Action::StartRemaining`](crate::Action::StartRemaining) at its first keepalive. Passed *before* the first of them runs, so that a primary that dies at once
+    /// is fenced, and never once a takeover began. It lives in [`Machine::epoch`](crate::Machine::epoch). Restarts the boot time-out.
     PrimaryStarted {
         /// Every core it gets.
         cores: CoreSet,

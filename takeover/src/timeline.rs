@@ -63,6 +63,21 @@ impl Edge {
     }
 }
 
+/// What is counted in a takeover. The number is the index in the shared region's timeline, so it never changes.
+#[repr(usize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Rounds the fence needed.
+    FenceRounds = 0,
+}
+
+impl Counter {
+    /// Index in the timeline.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
 /// Why a peer counts as dead.
 ///
 /// `core` is an index in the peer's own count of its cores, as in its keepalive and its epitaph, not a machine core's number.

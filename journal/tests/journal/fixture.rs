@@ -137,13 +137,13 @@ impl Readings {
 }
 
 /// Recovers twice, and expects the same both times.
-pub fn recover<W: Words + Clone>(journal: &Journal<'_, W>, from: u64, epoch: u64) -> Readings {
-    let once = recover_once(journal.clone(), from, epoch);
-    assert_eq!(once, recover_once(journal.clone(), from, epoch));
+pub fn recover<W: Words + Copy>(journal: &Journal<'_, W>, from: u64, epoch: u64) -> Readings {
+    let once = recover_once(*journal, from, epoch);
+    assert_eq!(once, recover_once(*journal, from, epoch));
     once
 }
 
-fn recover_once<W: Words>(journal: Journal<'_, W>, from: u64, epoch: u64) -> Readings {
+fn recover_once<W: Words + Copy>(journal: Journal<'_, W>, from: u64, epoch: u64) -> Readings {
     // Every step but the first and the last moves by a word at least.
     let steps_max = journal.capacity_bytes() / 8 + 3;
     let mut recovery = Recovery::new(journal, from, epoch);
@@ -159,14 +159,14 @@ fn recover_once<W: Words>(journal: Journal<'_, W>, from: u64, epoch: u64) -> Rea
 }
 
 /// Reads what there is for a waiting backup.
-pub fn read<W: Words>(reader: &mut Reader<'_, W>, epoch: u64) -> Readings {
+pub fn read<W: Words + Copy>(reader: &mut Reader<'_, W>, epoch: u64) -> Readings {
     let (mut readings, mut buffer) = (Readings::default(), Vec::new());
     while readings.keep(reader.next(epoch, &mut buffer)) {}
     readings
 }
 
 /// Appends a payload of one piece and expects that there is room.
-pub fn append<W: Words>(journal: &Journal<'_, W>, payload: &[u8]) -> Kept {
+pub fn append<W: Words + Copy>(journal: &Journal<'_, W>, payload: &[u8]) -> Kept {
     let kind = Kind(payload.len() as u16);
     let appended = journal.append(EPOCH, kind, &[payload]).unwrap();
     Kept {

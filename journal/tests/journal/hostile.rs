@@ -1,9 +1,9 @@
 //! Memory written by somebody who wants harm.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering, Ordering::Relaxed};
 
-use journal::{Damage, Journal, Kind, Reader, Recovery};
+use journal::{Damage, Journal, Kind, Next, Reader, Recovery};
 use proptest::prelude::*;
 use sharedmem::Words;
 use sharedmem::crc32c::Crc32c;
@@ -115,6 +115,61 @@ fn false_headers_cost_bounded_time() {
         loads_a_recovery < 10 * (8 << 10),
         "{loads_a_recovery} loads"
     );
+}
+
+/// Memory that somebody changes between two looks at it: words are right the first time, or never but then.
+struct Fickle<'m> {
+    memory: &'m Memory,
+    loads: RefCell<Vec<u32>>,
+    right_at: u32,
+}
+
+impl Words for Fickle<'_> {
+    fn len(&self) -> usize {
+        self.memory.words.len()
+    }
+
+    fn load(&self, index: usize, order: Ordering) -> u64 {
+        let loads = &mut self.loads.borrow_mut()[index];
+        *loads += 1;
+        let is_payload = index % 8 >= 3;
+        let wrong = u64::from(is_payload && *loads != self.right_at);
+        self.memory.words[index].load(order) ^ wrong
+    }
+
+    fn store(&self, _: usize, _: u64, _: Ordering) {
+        unreachable!("reading writes nothing");
+    }
+}
+
+#[test]
+fn what_is_returned_is_what_was_checked() {
+    let memory = Memory::new(512);
+    let records: Vec<_> = (0..4)
+        .map(|n| append(&memory.journal(), &[n; 40]))
+        .collect();
+    let read_when = |right_at| {
+        let loads = RefCell::new(vec![0; 64]);
+        let memory = &memory;
+        let fickle = Fickle {
+            memory,
+            loads,
+            right_at,
+        };
+        let journal = Journal::salted(&fickle, &memory.cursors, SALT, Crc32c::detect()).unwrap();
+        let (mut recovery, mut buffer) = (Recovery::new(journal, 0, EPOCH), Vec::new());
+        let mut payloads = Vec::new();
+        loop {
+            match recovery.next(&mut buffer) {
+                Next::Record(record) => payloads.push(record.payload.to_vec()),
+                Next::Finding(_) => {}
+                Next::End => return payloads,
+            }
+        }
+    };
+    let expected: Vec<_> = records.into_iter().map(|record| record.payload).collect();
+    assert_eq!(read_when(1), expected);
+    assert_eq!(read_when(2), Vec::<Vec<u8>>::new());
 }
 
 #[test]

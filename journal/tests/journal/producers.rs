@@ -47,7 +47,7 @@ fn records_of_many_producers_all_arrive_whole_and_in_each_ones_order() {
 }
 
 /// Appends, waiting for room; then applies in the journal's order, as a primary does.
-fn append_and_apply<W: Words>(journal: &Journal<'_, W>, producer: u16, number: u32) {
+fn append_and_apply<W: Words + Copy>(journal: &Journal<'_, W>, producer: u16, number: u32) {
     let payload = payload(producer, number);
     let appended = loop {
         match journal.append(EPOCH, Kind(producer), &[&payload]) {

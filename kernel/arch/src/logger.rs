@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use sharedmem::log_ring::LogRing;
 use spin::{Mutex, Once};
 
@@ -54,11 +54,15 @@ impl Logger {
 }
 
 impl Log for Logger {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    /// Drivers' libraries tell much of their own doings; what goes wrong is enough.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= Level::Warn || !metadata.target().starts_with("virtio_drivers")
     }
 
     fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
         let ring = self.ring.load(Ordering::Acquire);
         let (Some((who, clock)), false) = (self.identity.get(), ring.is_null()) else {
             return;

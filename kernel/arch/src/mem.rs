@@ -128,3 +128,9 @@ pub unsafe extern "C" fn strlen(text: *const u8) -> usize {
 /// The linker asks for it although nothing here unwinds.
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_eh_personality() {}
+
+/// As above: the precompiled libraries name it in landing pads that are never reached.
+#[unsafe(no_mangle)]
+pub extern "C" fn _Unwind_Resume() -> ! {
+    crate::cpu::stop()
+}

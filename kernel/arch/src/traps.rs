@@ -55,6 +55,7 @@ static HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 global_asm!(
     r#"
     .balign 16
+    .global trap_stubs
 trap_stubs:
     .set vector, 0
     .rept 256

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use arch::clock::Clock;
 use arch::logger::LOGGER;
 use ipi::{LocalApic, Mode};
-use partition::cmdline::Options;
+use partition::cmdline::{Options, Service};
 use sharedmem::SharedRegion;
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::crc32c::Crc32c;
@@ -55,6 +55,12 @@ impl Context {
     /// This instance's name.
     pub fn name(&self) -> &'static str {
         NAMES[self.hand_off.instance as usize % NAMES.len()]
+    }
+
+    /// The port the service listens on.
+    pub fn port(&self) -> u16 {
+        let Service::Redis { port } = self.options.service;
+        port
     }
 
     /// The time-stamp counter: nobody outside can foretell its low bits.

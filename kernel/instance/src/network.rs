@@ -6,11 +6,11 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use partition::cmdline::IpConfig;
+use partition::cmdline::NetworkConfig;
 use smoltcp::iface::{Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{self, Socket, State};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint};
 
 use crate::devices::nic::Nic;
 
@@ -100,18 +100,18 @@ impl Network {
     }
 
     /// Begins to listen, on a device that was adopted. Connections are numbered from `next_connection`.
-    pub fn start(&mut self, mac: EthernetAddress, ip: &IpConfig, seed: u64, next_connection: ConnectionId, now_ns: u64) {
+    pub fn start(&mut self, mac: EthernetAddress, ip: &NetworkConfig, seed: u64, next_connection: ConnectionId, now_ns: u64) {
         let mut config = Config::new(HardwareAddress::Ethernet(mac));
         config.random_seed = seed;
         let mut interface = Interface::new(config, &mut self.nic, instant(now_ns));
         interface.update_ip_addrs(|addresses| {
-            let address = IpAddress::Ipv4(Ipv4Address::from(ip.client));
+            let address = IpAddress::Ipv4(ip.client);
             // The list is empty, so there is room.
             let _ = addresses.push(IpCidr::new(address, ip.prefix_len));
         });
         if let Some(gateway) = ip.gateway {
             // The table is empty, so there is room.
-            let _ = interface.routes_mut().add_default_ipv4_route(Ipv4Address::from(gateway));
+            let _ = interface.routes_mut().add_default_ipv4_route(gateway);
         }
         self.interface = Some(interface);
         self.next_connection = next_connection;

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use journal::{AppendError, Finding, Journal, Kind, Next, Reader};
+use journal::{AppendError, Cursors, Finding, Journal, Kind, Next, Reader};
 use service::{ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service, Stamp};
 use sharedmem::abi::SeatStatus;
 
@@ -22,6 +22,9 @@ const KIND_INPUT: Kind = Kind(1);
 
 /// Records a backup applies before it lets the monitor look at the detector.
 const RECORDS_PER_STEP: usize = 64;
+
+/// The cursors of a journal that nobody has written to.
+const NOTHING_WRITTEN: Cursors = Cursors { reserved: 0, applied: 0, consumed: 0 };
 
 /// Findings of a recovery that are told one by one.
 const FINDINGS_TOLD_MAX: usize = 16;
@@ -140,6 +143,10 @@ impl Replica {
     pub fn recover(&mut self) -> RecoverySummary {
         let mut summary = RecoverySummary::default();
         let Some(reader) = self.reader.take() else { return summary };
+        if self.journal.cursors() == NOTHING_WRITTEN {
+            // The first primary: its backup already waits at the journal's beginning.
+            return summary;
+        }
         let mut recovery = reader.recover(self.followed_epoch);
         loop {
             match recovery.next(&mut self.buffer) {

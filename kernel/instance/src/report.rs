@@ -51,12 +51,11 @@ impl Report {
 
     /// Tells it, to the log and to the incident disk.
     pub fn tell(self, context: &Context, epoch: u64, disk: Option<&mut IncidentDisk>) {
-        let options = &context.options;
         log::info!(
             "event=serving instance={} epoch={epoch} cores={} port={}",
             context.name(),
             context.hand_off.core_count,
-            options.service.port
+            context.port()
         );
         for finding in &self.recovery.findings {
             log::warn!("event=finding what=\"{finding}\"");

@@ -43,6 +43,6 @@ impl Script {
 
     fn look_up(&mut self, context: &Context) {
         let position = context.region.control.debug.script_position.load(Ordering::Relaxed);
-        self.next_due_ns = context.options.exec.get(position as usize).map(|clause| self.start_ns + clause.after_ns);
+        self.next_due_ns = context.options.exec.get(position as usize).map(|clause| self.start_ns + clause.at_ns);
     }
 }

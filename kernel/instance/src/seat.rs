@@ -22,7 +22,7 @@ pub struct Standby {
 impl Standby {
     /// Makes it.
     pub fn new(context: &Context) -> Self {
-        let standby = Self { replica: Replica::new(context), network: Network::prepare(context.options.service.port) };
+        let standby = Self { replica: Replica::new(context), network: Network::prepare(context.port()) };
         context::note_idle_heap(context);
         standby
     }

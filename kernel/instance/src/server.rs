@@ -4,7 +4,6 @@
 //! machine is in this instance's epoch, the gate opens.
 
 use alloc::string::String;
-use core::sync::atomic::Ordering;
 
 use arch::cpu;
 use journal::AppendError;
@@ -98,7 +97,7 @@ impl Server {
         match card {
             Ok(mac) => {
                 let next = replica.last_connection() + 1;
-                network.start(mac, &context.options.ip, context.hand_off.entropy ^ epoch, next, context.now_ns());
+                network.start(mac, &context.options.network, context.hand_off.entropy ^ epoch, next, context.now_ns());
             }
             Err(reason) => log::error!("no network: {reason}"),
         }
@@ -243,7 +242,7 @@ impl JournaledService {
         }
         if !self.is_followed() {
             let journal = self.replica.journal();
-            journal.mark_consumed(journal.applied());
+            journal.mark_consumed(journal.cursors().applied);
         } else if self.seat.look(self.context) != Protection::Protected && control.protection.drop_backup() {
             log::error!("the journal is full and the backup silent: it is given up, and the journal goes on without it");
         }

@@ -14,7 +14,7 @@ use arch::logger::LOGGER;
 use arch::pci::{self, PortConfigSpace};
 use ipi::{LocalApic, Mode};
 use partition::acpi::{AcpiInfo, ApicId};
-use partition::cmdline::{ApicChoice, Options};
+use partition::cmdline::{ApicMode, Options};
 use partition::{BootInfo, Machine, PhysicalMemory, Plan, Range, plan};
 use raw_cpuid::CpuId;
 use sharedmem::hand_off::PciFunction;
@@ -189,10 +189,10 @@ fn own_apic_id() -> ApicId {
 fn apic_mode(options: &Options) -> Result<Mode, BootRefusal> {
     let best = ipi::detect().map_err(BootRefusal::of_input)?;
     match (options.apic, best) {
-        (ApicChoice::Auto, best) => Ok(best),
-        (ApicChoice::XApic, _) => Ok(Mode::XApic),
-        (ApicChoice::X2Apic, Mode::X2Apic) => Ok(Mode::X2Apic),
-        (ApicChoice::X2Apic, Mode::XApic) => Err(BootRefusal {
+        (ApicMode::Auto, best) => Ok(best),
+        (ApicMode::Xapic, _) => Ok(Mode::XApic),
+        (ApicMode::X2apic, Mode::X2Apic) => Ok(Mode::X2Apic),
+        (ApicMode::X2apic, Mode::XApic) => Err(BootRefusal {
             option: "apic".into(),
             text: "apic=x2apic: this processor has no x2APIC; apic=auto would work".into(),
         }),
@@ -201,9 +201,8 @@ fn apic_mode(options: &Options) -> Result<Mode, BootRefusal> {
 
 /// A free page in which other cores can start.
 fn start_page(info: &BootInfo) -> Result<u64, BootRefusal> {
-    let window = info.memory_map.usable().inside(START_PAGE_WINDOW);
-    let free = info.modules.iter().fold(window, |free, module| free.without(module.range));
-    free.allocate_bottom(4096, 4096, |_| true)
+    let mut free = info.modules.iter().fold(info.memory_map.usable(), |free, module| free.without(module.range));
+    free.allocate_bottom(4096, 4096, START_PAGE_WINDOW)
         .map(|range| range.start)
         .ok_or_else(|| BootRefusal::of_input("memory map: no usable page between 32 KiB and 640 KiB, where other cores must start"))
 }

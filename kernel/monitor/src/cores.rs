@@ -37,16 +37,53 @@ global_asm!(
     r#"
     .section .rodata.start_page, "a"
     .balign 16
+    .global start_page, start_page_end, start_gdt, start_gdt_address, start_long_mode, start_far, start_cr3
+    .global start_ids, start_stacks, start_arrive, start_count, start_gate
 start_page:
     .code16
+    jmp start_real_mode
+    .balign 8
+start_gdt:
+    .quad 0
+    .quad 0x00af9b000000ffff
+    .quad 0x00cf93000000ffff
+start_gdt_pointer:
+    .short 23
+start_gdt_address:
+    .long 0
+start_no_idt:
+    .short 0
+    .quad 0
+    .balign 8
+start_far:
+    .long 0
+    .short 0x08
+    .balign 8
+start_cr3:
+    .quad 0
+start_ids:
+    .quad 0
+start_stacks:
+    .quad 0
+start_arrive:
+    .quad 0
+start_count:
+    .quad 0
+
+    /* Before their use, so that the assembler knows them as numbers. */
+    .set start_gdt_pointer_offset, start_gdt_pointer - start_page
+    .set start_cr3_offset, start_cr3 - start_page
+    .set start_far_offset, start_far - start_page
+
+start_real_mode:
     cli
     cld
     mov ax, cs
     mov ds, ax
-    lgdt [start_gdt_pointer - start_page]
+    lgdt [start_gdt_pointer_offset]
     mov eax, {cr4}
     mov cr4, eax
-    mov eax, [start_cr3 - start_page]
+    mov eax, [start_cr3_offset]
     mov cr3, eax
     mov ecx, 0xc0000080
     rdmsr
@@ -56,7 +93,7 @@ start_page:
     mov cr0, eax
     /* jmp far [mem], 32-bit offset: the assembler's syntax for it differs between versions. */
     .byte 0x66, 0xff, 0x2e
-    .short start_far - start_page
+    .short start_far_offset
 
     .code64
 start_long_mode:
@@ -113,33 +150,6 @@ start_gate:
     push rax
     jmp rcx
 
-    .balign 8
-start_gdt:
-    .quad 0
-    .quad 0x00af9b000000ffff
-    .quad 0x00cf93000000ffff
-start_gdt_pointer:
-    .short 23
-start_gdt_address:
-    .long 0
-start_no_idt:
-    .short 0
-    .quad 0
-    .balign 8
-start_far:
-    .long 0
-    .short 0x08
-    .balign 8
-start_cr3:
-    .quad 0
-start_ids:
-    .quad 0
-start_stacks:
-    .quad 0
-start_arrive:
-    .quad 0
-start_count:
-    .quad 0
 start_page_end:
     .text
     "#,

@@ -2,14 +2,11 @@
 
 use core::arch::global_asm;
 
-/// What `boot_main` is told when the entry was by PVH (`XEN_HVM_START_MAGIC_VALUE`, which stands at the start of the info block too).
-pub const MAGIC_PVH: u32 = 0x336e_c578;
-
-/// What `boot_main` is told when the entry was by Multiboot2 (specification 2.0, 3.3).
-pub const MAGIC_MULTIBOOT2: u32 = 0x36d7_6289;
+use partition::handoff::PVH_MAGIC;
 
 // PVH: Xen's note 18 (XEN_ELFNOTE_PHYS32_ENTRY) names the entry point; EBX points to hvm_start_info.
-// Multiboot2: a header with the entry-address tag (type 3); EAX holds the magic number, EBX points to the information.
+// Multiboot2: a header with the entry-address tag (type 3); EAX holds the protocol's magic number, EBX points to the information. PVH has
+// no number in a register, so the one its information begins with is put there.
 // Both: flat 32-bit segments, paging off, interrupts off.
 //
 // The tables made here identity-map the first 4 GiB, all of it writable and executable; they last until the monitor has made its own.
@@ -118,7 +115,7 @@ boot_pd:
     .skip 4096 * 4
     .text
     "#,
-    magic_pvh = const MAGIC_PVH,
+    magic_pvh = const PVH_MAGIC,
     cr4 = const crate::cores::CR4,
     cr0 = const crate::cores::CR0,
     efer = const crate::cores::EFER,

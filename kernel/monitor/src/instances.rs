@@ -138,8 +138,8 @@ fn machine(ready: &Ready, now_ns: u64) -> Machine {
 /// Machine numbers of the cores an owner has: the primary's first, then those kept for the backup.
 fn owner_cores(plan: &Plan) -> ArrayVec<u32, MAX_CORES> {
     let seat = plan.seat.number;
-    let all = plan.primary.cpus.iter().chain(&plan.backup.cpus).map(|cpu| cpu.number as u32);
-    all.filter(|number| *number != seat as u32).take(MAX_CORES).collect()
+    let all = plan.primary.cpus.iter().chain(&plan.backup.cpus).map(|cpu| cpu.number);
+    all.filter(|number| *number != seat).take(MAX_CORES).collect()
 }
 
 /// Gets the backup ready on the seat, before the primary starts: so that it sees the journal from its beginning.
@@ -221,7 +221,7 @@ impl Loader<'_> {
         let slice = if instance == 0 { &ready.plan.primary } else { &ready.plan.backup };
         let ranges: Vec<_> = slice.ranges.iter().copied().map(physical).collect();
         let cores: ArrayVec<u32, MAX_CORES> =
-            if instance == 0 { slice.cpus.iter().map(|cpu| cpu.number as u32).collect() } else { owner_cores(&ready.plan) };
+            if instance == 0 { slice.cpus.iter().map(|cpu| cpu.number).collect() } else { owner_cores(&ready.plan) };
         let mut hand_off = self.hand_off(instance, &cores);
         // SAFETY: the boot archive is kept out of every slice by the plan, and nobody writes to it.
         let loaded = unsafe {
@@ -308,8 +308,7 @@ unsafe fn load_image(
     start_page: u64,
     hand_off: &mut HandOff,
 ) -> Result<Loaded, String> {
-    let bytes = files.find(path).map_err(|error| error.to_string())?;
-    let image = Image::load(path, files).map_err(|error| error.to_string())?;
+    let (image, bytes) = Image::load(files, path).map_err(|error| error.to_string())?;
     image.check_revisions(ABI_REVISION, JOURNAL_REVISION).map_err(|error| error.to_string())?;
     log::info!("{path}: version {}, {} KiB", image.version, image.size_bytes().div_ceil(1024));
     // SAFETY: the caller's promise.

@@ -32,8 +32,6 @@ pub struct Loaded {
     pub hand_off: u64,
     /// Bytes the image, the stacks and the page tables take.
     pub fixed_bytes: u64,
-    /// Bytes that are free for the instance.
-    pub free_bytes: u64,
 }
 
 /// Why an instance could not be loaded.
@@ -102,7 +100,7 @@ pub unsafe fn load(
             let target = (DIRECT_BASE + window.start) as *mut u8;
             target.write_bytes(0, window.len() as usize);
             copy_image(image, bytes, layout.image);
-            let mut instance = map_instance(image, cores, ranges, &layout, start_page, hand_off.shared)?;
+            let instance = map_instance(image, cores, ranges, &layout, start_page, hand_off.shared)?;
             let seat_page_table = space.make_seat_space(&instance)?;
             hand_off.page_table = instance.root().as_u64();
             hand_off.table_frames = PhysicalRange { start: instance.next_table_frame(), end: layout.tables.end };
@@ -117,7 +115,6 @@ pub unsafe fn load(
                 seat_page_table,
                 hand_off: DIRECT_BASE + layout.hand_off,
                 fixed_bytes: layout.free - layout.hand_off,
-                free_bytes: ranges.iter().map(PhysicalRange::len).sum::<u64>() - window.len(),
             })
         })?
     }

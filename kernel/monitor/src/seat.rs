@@ -8,6 +8,7 @@ use arch::cpu;
 use ipi::{Ipi, LocalApic};
 use sharedmem::SharedRegion;
 use sharedmem::abi::EntryReason;
+use takeover::timeline::Counter;
 use takeover::{Action, BackupLoss, Beat, Event, Machine, Notice, Stage, State};
 
 use crate::console::{MonitorConsole, Owner};
@@ -255,11 +256,11 @@ impl<T: Tenant> Seat<T> {
         match notice {
             Notice::TakeoverBegan { cause, epoch } => {
                 control.timelines.of_epoch(epoch).begin(epoch, cause.code(), cause.core().unwrap_or(0).into());
-                control.timelines.of_epoch(epoch).count(takeover::timeline::Counter::FenceRounds.index(), 1);
+                control.timelines.of_epoch(epoch).count(Counter::FenceRounds.index(), 1);
             }
             Notice::FenceRetry { round, .. } => {
                 let timeline = control.timelines.of_epoch(self.machine.epoch() + 1);
-                timeline.count(takeover::timeline::Counter::FenceRounds.index(), round.into());
+                timeline.count(Counter::FenceRounds.index(), round.into());
             }
             Notice::Refused(takeover::Refusal::Unproven { missing }) => {
                 self.console.give_to(control, Owner::Monitor);

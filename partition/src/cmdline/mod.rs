@@ -218,14 +218,7 @@ fn said(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
         }
         let plain_name = name.replace('-', "_");
         let Some(spec) = OPTIONS.iter().find(|spec| spec.name == plain_name) else {
-            let nearest = words::nearest(&plain_name, OPTIONS.iter().map(|spec| spec.name));
-            let would_work = format!("{}=", nearest.unwrap_or_default());
-            return Err(Refusal::new(
-                name,
-                value,
-                "there is no such option",
-                would_work,
-            ));
+            return Err(unknown(name, value, &plain_name));
         };
         if value.is_empty() {
             let would_work = format!("{}={}", spec.name, spec.syntax);
@@ -234,6 +227,19 @@ fn said(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
         said.insert(spec.name, value.into());
     }
     Ok(said)
+}
+
+/// A slip of the keyboard is told what was meant; what resembles nothing, at least what comes nearest.
+fn unknown(name: &str, value: &str, plain_name: &str) -> Refusal {
+    let names = OPTIONS.iter().map(|spec| spec.name);
+    let (nearest, distance) = words::nearest(plain_name, names).unwrap_or_default();
+    if distance <= plain_name.chars().count() / 2 {
+        let would_work = format!("{nearest}=");
+        Refusal::new(name, value, "there is no such option", would_work)
+    } else {
+        let reason = format!("there is no such option, the nearest is {nearest}=");
+        Refusal::new(name, value, reason, "to leave it out")
+    }
 }
 
 impl fmt::Display for Service {

@@ -41,12 +41,14 @@ pub(super) fn split(cmdline: &str) -> Result<Vec<String>, Refusal> {
     Ok(words)
 }
 
-/// The candidate that takes the fewest changes of one letter to become `word`.
+/// The candidate that takes the fewest changes of one letter to become `word`, and how many.
 pub(super) fn nearest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
-    candidates.min_by_key(|candidate| distance(word, candidate))
+) -> Option<(&'a str, usize)> {
+    candidates
+        .map(|candidate| (candidate, distance(word, candidate)))
+        .min_by_key(|(_, distance)| *distance)
 }
 
 /// Levenshtein's distance, row by row.
@@ -88,7 +90,7 @@ mod tests {
                 "failover_cpu",
                 ["failover_mem", "failover_cpus"].into_iter()
             ),
-            Some("failover_cpus")
+            Some(("failover_cpus", 1))
         );
     }
 }

@@ -248,5 +248,5 @@ fn shared_bytes(journal_bytes: u64) -> u64 {
 fn round_up(bytes: u64) -> u64 {
     bytes
         .checked_next_multiple_of(ALIGN_BYTES)
-        .unwrap_or(u64::MAX & !(ALIGN_BYTES - 1))
+        .unwrap_or(!(ALIGN_BYTES - 1))
 }

@@ -88,13 +88,11 @@ impl Machine {
     }
 
     fn promote(&mut self, out: &mut Actions) {
-        if self.owner.is_empty() {
-            self.owner = self.config.spare;
-        }
-        // `Config::check` refused an empty `spare`, so there always is a first core.
-        let Some(lead) = self.owner.first() else {
+        // A fenced core leads, as it is awake; if none was fenced, the first of those there are. `Config::check` refused an empty set.
+        let Some(lead) = self.owner.first().or(self.config.spare.first()) else {
             return;
         };
+        self.owner = self.owner.union(self.config.spare);
         self.remaining = self.owner.without(lead);
         self.backup = Backup::Lost(BackupLoss::Promoted);
         self.detector = Detector::new(self.config.detector, self.epoch, self.now_ns);

@@ -135,6 +135,8 @@ fn the_wait_for_the_backup_is_bounded_and_a_late_one_still_welcome() {
         [Action::Notify(Notice::Dead(Cause::Silent))]
     );
     assert_eq!(rig.state(), State::Dead);
+    assert_eq!(rig.step(Event::Rearmed), [], "one is on its way already");
+    assert_eq!(rig.state(), State::Dead);
     rig.step(Event::BackupReady);
     assert!(matches!(rig.state(), State::Fencing(_)));
 }
@@ -242,6 +244,9 @@ fn a_promoted_instance_that_never_beats_is_dead_and_a_late_beat_raises_it() {
         }]
     );
     assert_eq!(rig.state(), State::Unprotected);
+    rig.tick_after(TIMEOUT);
+    assert_eq!(rig.state(), State::Dead);
+    assert_eq!(deeds(&rig.beat()), [], "its other cores are started once");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A takeover that fails: no proof, a stage that cannot be done, a backup lost under way.
 
-use crate::common::{FIRST_EPOCH, MS, Rig, SETTLE, STAGES, deeds, notices, set};
+use crate::common::{FIRST_EPOCH, MS, Rig, SETTLE, STAGES, TIMEOUT, deeds, notices, set};
 use takeover::{Action, BackupLoss, Cause, Event, Notice, Refusal, Stage, State, Verdict};
 
 #[test]
@@ -97,6 +97,16 @@ fn a_backup_lost_under_way_ends_the_takeover_in_death_said_once() {
         rig.step(Event::BackupReady);
         assert!(matches!(rig.state(), State::Fencing(fence) if fence.pending() == set(&[1, 2, 3])));
     }
+}
+
+/// Its silence would end with a beat, had the takeover not condemned it.
+#[test]
+fn a_silent_owner_that_was_struck_does_not_come_back() {
+    let mut rig = Rig::protected();
+    rig.tick_after(TIMEOUT);
+    rig.step(Event::BackupLost(BackupLoss::Crashed));
+    rig.now += MS;
+    assert_eq!((rig.beat(), rig.state()), (vec![], State::Dead));
 }
 
 #[test]

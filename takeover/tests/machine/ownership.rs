@@ -53,6 +53,12 @@ fn a_backup_lost_at_boot_leaves_an_unprotected_owner() {
         [Action::Notify(Notice::Unprotected(loss))]
     );
     assert_eq!(rig.state(), State::Booting);
+    assert_eq!(rig.step(Event::BackupReady), []);
+    assert_eq!(
+        rig.machine.backup(),
+        Backup::Lost(loss),
+        "a lost backup does not come back"
+    );
     assert_eq!(
         notices(&rig.beat()),
         [

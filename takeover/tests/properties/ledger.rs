@@ -45,6 +45,7 @@ impl Ledger {
                     && matches!(before, State::Booting | State::Holding { .. } | State::Dead) =>
             {
                 self.owner = *cores;
+                self.takeover = None;
             }
             Event::CheckedIn { core, generation } => {
                 self.check_ins.insert((*core, *generation));
@@ -88,6 +89,13 @@ impl Ledger {
                 Action::StartRemaining { cores } => {
                     assert!(!cores.contains(0) && !cores.is_empty());
                     assert!(cores.iter().all(|core| self.owner.contains(core)));
+                }
+                Action::Notify(Notice::OwnerUp { .. }) => {
+                    let struck = self
+                        .takeover
+                        .as_ref()
+                        .is_some_and(|takeover| !takeover.promoted);
+                    assert!(!struck, "an owner that was struck does not come back");
                 }
                 Action::Stamp { .. } | Action::Notify(_) => {}
             }

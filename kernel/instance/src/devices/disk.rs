@@ -2,6 +2,7 @@
 //!
 //! A disk without the label is somebody else's and is not written to.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use virtio_drivers::device::blk::{SECTOR_SIZE, VirtIOBlk};
@@ -14,7 +15,7 @@ const LABEL: &[u8] = b"UNDERSTUDY-INCIDENTS-1\n";
 
 /// The disk.
 pub struct IncidentDisk {
-    driver: VirtIOBlk<SliceDma, MsixTransport>,
+    driver: Box<VirtIOBlk<SliceDma, MsixTransport>>,
     next_sector: usize,
 }
 
@@ -25,7 +26,7 @@ impl IncidentDisk {
     /// Why the disk is not used.
     pub fn adopt(transport: MsixTransport) -> Result<Self, &'static str> {
         let driver = VirtIOBlk::new(transport).map_err(|_| "its queue cannot be set up")?;
-        let mut disk = Self { driver, next_sector: 1 };
+        let mut disk = Self { driver: Box::new(driver), next_sector: 1 };
         if !disk.read(0)?.starts_with(LABEL) {
             return Err("it does not carry the label of an incident disk, and is left alone");
         }

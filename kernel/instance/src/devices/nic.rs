@@ -46,10 +46,11 @@ pub struct Nic {
     sent_frames: u64,
 }
 
+/// The driver and who has which buffer, by the queue's token. On the heap: queues are too large to be moved about on a kernel stack.
 struct Device {
-    driver: VirtIONetRaw<SliceDma, MsixTransport, QUEUE_SIZE>,
-    receiving: [Option<Box<Buffer>>; QUEUE_SIZE],
-    sending: [Option<Outgoing>; QUEUE_SIZE],
+    driver: Box<VirtIONetRaw<SliceDma, MsixTransport, QUEUE_SIZE>>,
+    receiving: Vec<Option<Box<Buffer>>>,
+    sending: Vec<Option<Outgoing>>,
 }
 
 fn new_buffer() -> Box<Buffer> {
@@ -75,9 +76,9 @@ impl Nic {
         let driver = VirtIONetRaw::new(transport).map_err(|_| "the network card's queues cannot be set up")?;
         let mac = EthernetAddress(driver.mac_address());
         let device = self.device.insert(Device {
-            driver,
-            receiving: [const { None }; QUEUE_SIZE],
-            sending: [const { None }; QUEUE_SIZE],
+            driver: Box::new(driver),
+            receiving: (0..QUEUE_SIZE).map(|_| None).collect(),
+            sending: (0..QUEUE_SIZE).map(|_| None).collect(),
         });
         for _ in 0..RECEIVE_BUFFERS {
             device.receive_into(self.spare.pop().unwrap_or_else(new_buffer));
@@ -166,7 +167,7 @@ pub struct Received<'a> {
 }
 
 impl phy::RxToken for Received<'_> {
-    fn consume<R>(self, work: impl FnOnce(&[u8]) -> R) -> R {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, work: F) -> R {
         let result = work(&self.buffer.0[HEADER_BYTES..HEADER_BYTES + self.bytes]);
         self.device.receive_into(self.buffer);
         result
@@ -180,7 +181,7 @@ pub struct Room<'a> {
 }
 
 impl phy::TxToken for Room<'_> {
-    fn consume<R>(self, length: usize, work: impl FnOnce(&mut [u8]) -> R) -> R {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
         let mut buffer = self.spare.pop().unwrap_or_else(new_buffer);
         // A header of zeros asks the device for nothing: no checksum, no segmentation.
         buffer.0[..HEADER_BYTES].fill(0);

@@ -1,0 +1,300 @@
+//! Requests out of a byte stream: RESP2 arrays of bulk strings, and inline commands.
+//!
+//! The parser keeps what it has understood and never looks at a byte twice: finished arguments are values already, an unfinished
+//! one grows in place, and only an unfinished *line* (at most 64 KiB) is buffered. How the stream is cut into records
+//! makes no difference to what comes out.
+
+use crate::inline;
+use crate::number::parse_integer;
+use crate::store::Bytes;
+use alloc::vec::Vec;
+
+/// Longest line, in bytes: an inline command, a count or a length (Redis' `PROTO_INLINE_MAX_SIZE`).
+pub const LINE_MAX_BYTES: usize = 64 * 1024;
+/// Longest argument and longest string value, in bytes (Redis' `proto-max-bulk-len`).
+pub const BULK_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Most arguments of one request.
+pub const ARGUMENTS_MAX: usize = 1024 * 1024;
+
+/// Memory taken for a promised argument before its bytes are there: promises are free for the one who makes them.
+const RESERVE_MAX_BYTES: usize = 64 * 1024;
+/// Argument slots kept between requests.
+const KEPT_ARGUMENTS: usize = 64;
+
+/// What the parser found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A request is in [`Parser::arguments`]; call [`Parser::finish`] when it is done.
+    Request,
+    /// All bytes are used up.
+    NeedMore,
+}
+
+/// The stream is not the protocol; the connection must end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ProtocolError {
+    InlineTooLong,
+    CountTooLong,
+    LengthTooLong,
+    UnbalancedQuotes,
+    InvalidCount,
+    InvalidLength,
+    ExpectedBulk { found: u8 },
+    RequestTooBig,
+}
+
+#[derive(Default, PartialEq, Eq, Clone, Copy)]
+enum State {
+    /// Before the first byte of a request.
+    #[default]
+    Start,
+    /// In a line that holds an inline command.
+    Inline,
+    /// In the line that holds the number of arguments.
+    Count,
+    /// In the line that holds the length of the next argument.
+    Length,
+    /// In the last of `arguments`: so many bytes are missing, then a CR and a LF.
+    Argument { missing: usize },
+    /// Behind an argument, so many bytes of CR and LF still to skip.
+    ArgumentEnd { skip: usize },
+}
+
+#[derive(Default)]
+pub(crate) struct Parser {
+    state: State,
+    /// The unfinished line.
+    line: Vec<u8>,
+    /// Arguments of the request still to come, the unfinished one included.
+    remaining: usize,
+    /// What the request has promised to take, in bytes.
+    request_bytes: usize,
+    /// The arguments so far.
+    pub(crate) arguments: Vec<Bytes>,
+}
+
+impl Parser {
+    /// Takes bytes from the front of `input` until a request is complete or the bytes are used up. `step` is called
+    /// once for each argument. A request that would take more than `request_max_bytes` is refused.
+    pub(crate) fn next(
+        &mut self,
+        input: &mut &[u8],
+        request_max_bytes: usize,
+        mut step: impl FnMut(),
+    ) -> Result<Found, ProtocolError> {
+        loop {
+            match self.state {
+                State::Start => match input.first() {
+                    None => return Ok(Found::NeedMore),
+                    Some(b'*') => self.state = State::Count,
+                    Some(_) => self.state = State::Inline,
+                },
+                State::Inline => {
+                    let found = self.inline(input)?;
+                    if found == Found::NeedMore || !self.arguments.is_empty() {
+                        return Ok(found);
+                    }
+                }
+                State::Count => {
+                    if !self.count(input)? {
+                        return Ok(Found::NeedMore);
+                    }
+                }
+                State::Length => {
+                    if !self.length(input, request_max_bytes)? {
+                        return Ok(Found::NeedMore);
+                    }
+                    step();
+                }
+                State::Argument { missing } => {
+                    if input.is_empty() && missing > 0 {
+                        return Ok(Found::NeedMore);
+                    }
+                    self.argument(input, missing);
+                }
+                State::ArgumentEnd { skip } => {
+                    let skipped = skip.min(input.len());
+                    *input = &input[skipped..];
+                    if skipped < skip {
+                        self.state = State::ArgumentEnd {
+                            skip: skip - skipped,
+                        };
+                        return Ok(Found::NeedMore);
+                    }
+                    self.remaining -= 1;
+                    if self.remaining == 0 {
+                        self.state = State::Start;
+                        return Ok(Found::Request);
+                    }
+                    self.state = State::Length;
+                }
+            }
+        }
+    }
+
+    /// Forgets the request that was found, and the memory a large one has taken.
+    pub(crate) fn finish(&mut self, mut step: impl FnMut()) {
+        for _ in self.arguments.drain(..) {
+            step();
+        }
+        self.arguments.shrink_to(KEPT_ARGUMENTS);
+        self.request_bytes = 0;
+    }
+
+    /// Memory held by an unfinished request, in bytes: a function of the stream so far, not of the allocator.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        if self.state == State::Start {
+            return 0;
+        }
+        let missing = match self.state {
+            State::Argument { missing } => missing.saturating_sub(RESERVE_MAX_BYTES),
+            _ => 0,
+        };
+        self.line.len() + self.request_bytes - missing
+    }
+
+    fn inline(&mut self, input: &mut &[u8]) -> Result<Found, ProtocolError> {
+        let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
+            self.keep_line(input, ProtocolError::InlineTooLong)?;
+            return Ok(Found::NeedMore);
+        };
+        if self.line.len() + end > LINE_MAX_BYTES {
+            return Err(ProtocolError::InlineTooLong);
+        }
+        let head = &input[..end];
+        *input = &input[end + 1..];
+        self.state = State::Start;
+        let split = |line: &[u8], arguments: &mut Vec<Bytes>| {
+            inline::split(line.strip_suffix(b"\r").unwrap_or(line), arguments)
+                .map_err(|inline::Unbalanced| ProtocolError::UnbalancedQuotes)
+        };
+        if self.line.is_empty() {
+            split(head, &mut self.arguments)?;
+        } else {
+            self.line.extend_from_slice(head);
+            split(&self.line, &mut self.arguments)?;
+            self.line = Vec::new();
+        }
+        Ok(Found::Request)
+    }
+
+    /// Reads the `*<count>` line. False: not all of it is there.
+    fn count(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
+        let Some(line) = self.header(input, ProtocolError::CountTooLong)? else {
+            return Ok(false);
+        };
+        let count = parse_integer(&line[1..]).ok_or(ProtocolError::InvalidCount)?;
+        if count > ARGUMENTS_MAX as i64 {
+            return Err(ProtocolError::InvalidCount);
+        }
+        self.remaining = usize::try_from(count).unwrap_or(0);
+        // Redis skips an empty request without a word.
+        self.state = if self.remaining == 0 {
+            State::Start
+        } else {
+            State::Length
+        };
+        Ok(true)
+    }
+
+    /// Reads a `$<length>` line and opens the argument. False: not all of it is there.
+    fn length(
+        &mut self,
+        input: &mut &[u8],
+        request_max_bytes: usize,
+    ) -> Result<bool, ProtocolError> {
+        let Some(line) = self.header(input, ProtocolError::LengthTooLong)? else {
+            return Ok(false);
+        };
+        let digits = match line.as_slice() {
+            [b'$', digits @ ..] => digits,
+            [found, ..] => return Err(ProtocolError::ExpectedBulk { found: *found }),
+            [] => return Err(ProtocolError::ExpectedBulk { found: b'\r' }),
+        };
+        let missing = parse_integer(digits)
+            .and_then(|length| usize::try_from(length).ok())
+            .filter(|&length| length <= BULK_MAX_BYTES)
+            .ok_or(ProtocolError::InvalidLength)?;
+        self.request_bytes += size_of::<Bytes>() + missing;
+        if self.request_bytes > request_max_bytes {
+            return Err(ProtocolError::RequestTooBig);
+        }
+        let mut argument = Bytes::new();
+        argument.reserve_exact(missing.min(RESERVE_MAX_BYTES));
+        self.arguments.push(argument);
+        self.state = State::Argument { missing };
+        Ok(true)
+    }
+
+    /// Moves bytes into the open argument.
+    fn argument(&mut self, input: &mut &[u8], missing: usize) {
+        let taken = missing.min(input.len());
+        if let Some(argument) = self.arguments.last_mut() {
+            reserve_for(argument, taken, missing);
+            argument.extend_from_slice(&input[..taken]);
+        }
+        *input = &input[taken..];
+        self.state = if taken == missing {
+            State::ArgumentEnd { skip: 2 }
+        } else {
+            State::Argument {
+                missing: missing - taken,
+            }
+        };
+    }
+
+    /// Takes a line that ends at the first CR, and the byte behind it. `None`: not all of it is there.
+    fn header(
+        &mut self,
+        input: &mut &[u8],
+        too_long: ProtocolError,
+    ) -> Result<Option<Bytes>, ProtocolError> {
+        let end = if self.line.last() == Some(&b'\r') {
+            Some(0)
+        } else {
+            input
+                .iter()
+                .position(|&byte| byte == b'\r')
+                .map(|at| at + 1)
+        };
+        let Some(end) = end.filter(|&end| end < input.len()) else {
+            self.keep_line(input, too_long)?;
+            return Ok(None);
+        };
+        if self.line.len() + end > LINE_MAX_BYTES + 1 {
+            return Err(too_long);
+        }
+        let mut line = Bytes::from_slice(&self.line);
+        line.extend_from_slice(&input[..end]);
+        line.pop();
+        self.line = Vec::new();
+        *input = &input[end + 1..];
+        Ok(Some(line))
+    }
+
+    /// Buffers an unfinished line.
+    fn keep_line(
+        &mut self,
+        input: &mut &[u8],
+        too_long: ProtocolError,
+    ) -> Result<(), ProtocolError> {
+        let length = self.line.len() + input.len();
+        // A header's CR may be here already; it is not part of the line.
+        let carriage_return = self.state != State::Inline
+            && input.last().or(self.line.last()) == Some(&b'\r');
+        if length - usize::from(carriage_return) > LINE_MAX_BYTES {
+            return Err(too_long);
+        }
+        self.line.extend_from_slice(input);
+        *input = &[];
+        Ok(())
+    }
+}
+
+/// Makes room for `taken` more bytes, of `missing` to come. Doubles, so that each byte is moved about once, but never beyond
+/// the promised length: the argument may become a stored value as it is.
+fn reserve_for(argument: &mut Bytes, taken: usize, missing: usize) {
+    if argument.capacity() - argument.len() < taken {
+        argument.reserve_exact(missing.min(taken.max(argument.len())));
+    }
+}

@@ -1,0 +1,142 @@
+//! A list that grows and shrinks at both ends without ever moving more than one chunk.
+
+use super::{Bytes, heap_bytes};
+use alloc::collections::VecDeque;
+
+/// Elements in a full chunk.
+const CHUNK: usize = 128;
+/// What an element takes besides what it has on the heap, in bytes.
+const ELEMENT_BYTES: u64 = 32;
+
+/// A deque of chunks. Every chunk but the first and the last is full, so that an element's place can be computed.
+#[derive(Default)]
+pub(crate) struct List {
+    chunks: VecDeque<VecDeque<Bytes>>,
+    len: usize,
+    elements_bytes: u64,
+}
+
+/// The two ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Front,
+    Back,
+}
+
+impl List {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&Bytes> {
+        let first = self.chunks.front()?;
+        match index.checked_sub(first.len()) {
+            None => first.get(index),
+            Some(behind) => self.chunks.get(1 + behind / CHUNK)?.get(behind % CHUNK),
+        }
+    }
+
+    pub(crate) fn push(&mut self, end: End, element: Bytes) {
+        self.len += 1;
+        self.elements_bytes += ELEMENT_BYTES + heap_bytes(element.len());
+        let at_end = match end {
+            End::Front => self.chunks.front_mut(),
+            End::Back => self.chunks.back_mut(),
+        };
+        let chunk = match at_end {
+            Some(chunk) if chunk.len() < CHUNK => chunk,
+            Some(_) => self.add_chunk(end, VecDeque::with_capacity(CHUNK)),
+            // Most lists are short: the first chunk grows from nothing.
+            None => self.add_chunk(end, VecDeque::new()),
+        };
+        match end {
+            End::Front => chunk.push_front(element),
+            End::Back => chunk.push_back(element),
+        }
+    }
+
+    pub(crate) fn pop(&mut self, end: End) -> Option<Bytes> {
+        let (element, is_empty) = match end {
+            End::Front => {
+                let chunk = self.chunks.front_mut()?;
+                (chunk.pop_front()?, chunk.is_empty())
+            }
+            End::Back => {
+                let chunk = self.chunks.back_mut()?;
+                (chunk.pop_back()?, chunk.is_empty())
+            }
+        };
+        if is_empty {
+            match end {
+                End::Front => self.chunks.pop_front(),
+                End::Back => self.chunks.pop_back(),
+            };
+        }
+        self.len -= 1;
+        self.elements_bytes -= ELEMENT_BYTES + heap_bytes(element.len());
+        Some(element)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
+        self.chunks.iter().flatten()
+    }
+
+    /// Takes the list apart, element by element.
+    pub(crate) fn into_elements(self) -> impl Iterator<Item = Bytes> {
+        self.chunks.into_iter().flatten()
+    }
+
+    /// What the elements take, in bytes.
+    pub(crate) fn elements_bytes(&self) -> u64 {
+        self.elements_bytes
+    }
+
+    fn add_chunk(&mut self, end: End, chunk: VecDeque<Bytes>) -> &mut VecDeque<Bytes> {
+        let index = match end {
+            End::Front => {
+                self.chunks.push_front(chunk);
+                0
+            }
+            End::Back => {
+                self.chunks.push_back(chunk);
+                self.chunks.len() - 1
+            }
+        };
+        &mut self.chunks[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+        /// Against a plain deque. Runs of one operation are long enough to fill and to empty chunks.
+        #[test]
+        fn behaves_as_a_deque(runs in prop::collection::vec((0..4_u8, 0..300_usize), 1..12)) {
+            let (mut list, mut model) = (List::default(), VecDeque::new());
+            let mut next = 0_u32;
+            for (operation, times) in runs {
+                for _ in 0..times {
+                    let element = Bytes::from_slice(&next.to_le_bytes());
+                    next += 1;
+                    match operation {
+                        0 => { list.push(End::Front, element.clone()); model.push_front(element); }
+                        1 => { list.push(End::Back, element.clone()); model.push_back(element); }
+                        2 => prop_assert_eq!(list.pop(End::Front), model.pop_front()),
+                        _ => prop_assert_eq!(list.pop(End::Back), model.pop_back()),
+                    }
+                }
+                prop_assert_eq!(list.len(), model.len());
+                let by_index: Vec<_> = (0..list.len()).filter_map(|index| list.get(index)).collect();
+                prop_assert!(by_index.into_iter().eq(model.iter()));
+                prop_assert!(list.iter().eq(model.iter()));
+                prop_assert_eq!(list.get(list.len()), None);
+                prop_assert_eq!(list.elements_bytes(), ELEMENT_BYTES * model.len() as u64);
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The keyspace: keys, values, deadlines, and the account of what they take.
+
+mod list;
+mod table;
+mod value;
+
+pub(crate) use list::{End, List};
+pub(crate) use table::{Seed, Slot, Table};
+pub(crate) use value::{Hash, Kind, Set, Value};
+
+use crate::reply::Failure;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::mem;
+use core::num::NonZeroU64;
+use smallvec::SmallVec;
+
+/// A string of the store. Up to 16 bytes cost no allocation: most keys, members and counters.
+pub(crate) type Bytes = SmallVec<[u8; INLINE_BYTES]>;
+
+const INLINE_BYTES: usize = 16;
+/// Shards of the keyspace: a million keys are some 250 in each.
+const SHARDS: usize = 4096;
+/// What a key and its value take besides what they have on the heap, in bytes: the entry, its hash, its share of
+/// the shard's table and of the room the shard keeps for growing.
+const ENTRY_BYTES: u64 = 144;
+/// What a deadline takes besides the copy of a long key, in bytes.
+const DEADLINE_BYTES: u64 = 48;
+/// Most keys one tick removes; what is left is the next tick's.
+const TICK_REMOVALS_MAX: usize = 128;
+
+/// What a string of this length takes outside its entry, in bytes: an allocator's header, and its rounding.
+pub(crate) fn heap_bytes(length: usize) -> u64 {
+    if length <= INLINE_BYTES {
+        0
+    } else {
+        (length as u64 + 16).next_multiple_of(32)
+    }
+}
+
+pub(crate) struct Entry {
+    pub(crate) value: Value,
+    /// Milliseconds; the key is gone when the time is later than this.
+    pub(crate) deadline_ms: Option<NonZeroU64>,
+}
+
+/// Where a key is, or would be.
+pub(crate) struct Place {
+    hash: u64,
+    pub(crate) slot: Option<Slot>,
+}
+
+/// What happens to a key's deadline when its value is replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Deadline {
+    Clear,
+    Keep,
+    At(NonZeroU64),
+}
+
+pub(crate) struct Keyspace {
+    seed: Seed,
+    now_ms: u64,
+    table: Table<Entry>,
+    /// Every deadline with its key, the earliest first.
+    deadlines: BTreeSet<(NonZeroU64, Bytes)>,
+    used_bytes: u64,
+    expired: u64,
+    /// Large values that nobody can see any more, until [`collect_garbage`](Self::collect_garbage).
+    garbage: Vec<Value>,
+}
+
+impl Keyspace {
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self {
+            seed,
+            now_ms: 0,
+            table: Table::with_shards(seed, SHARDS),
+            deadlines: BTreeSet::new(),
+            used_bytes: 0,
+            expired: 0,
+            garbage: Vec::new(),
+        }
+    }
+
+    /// The time of the record at hand. It never runs backwards.
+    pub(crate) fn set_time(&mut self, time_ms: u64) {
+        // Redis' times are signed.
+        self.now_ms = self.now_ms.max(time_ms.min(i64::MAX as u64));
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.used_bytes
+    }
+
+    /// Keys removed because their time had come.
+    pub(crate) fn expired(&self) -> u64 {
+        self.expired
+    }
+
+    pub(crate) fn deadline_count(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    pub(crate) fn table(&self) -> &Table<Entry> {
+        &self.table
+    }
+
+    pub(crate) fn is_expired(&self, entry: &Entry) -> bool {
+        entry
+            .deadline_ms
+            .is_some_and(|deadline_ms| self.now_ms > deadline_ms.get())
+    }
+
+    /// Looks a key up, and removes it if its time has come.
+    pub(crate) fn locate(&mut self, key: &[u8]) -> Place {
+        let hash = self.table.hash(key);
+        let mut slot = self.table.find(hash, key);
+        if let Some(found) = slot
+            && let Some((_, entry)) = self.table.entry(found)
+            && self.is_expired(entry)
+        {
+            self.expired += 1;
+            self.remove_at(found);
+            slot = None;
+        }
+        Place { hash, slot }
+    }
+
+    pub(crate) fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
+        let slot = self.locate(key).slot?;
+        self.table.entry(slot).map(|(_, entry)| entry)
+    }
+
+    /// The value of a key, if it is of the type `T`.
+    pub(crate) fn read<T: Kind>(&mut self, key: &[u8]) -> Result<Option<&T>, Failure> {
+        match self.entry(key) {
+            None => Ok(None),
+            Some(entry) => T::of(&entry.value).map(Some).ok_or(Failure::WRONG_TYPE),
+        }
+    }
+
+    /// Changes the value of a key, if there is one. A collection that `change` leaves empty is removed.
+    pub(crate) fn update<T: Kind, R>(
+        &mut self,
+        key: &[u8],
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<Option<R>, Failure> {
+        match self.locate(key).slot {
+            None => Ok(None),
+            Some(slot) => self.change(slot, change).map(Some),
+        }
+    }
+
+    /// Changes the value of a key; a key that is not there starts empty.
+    pub(crate) fn upsert<T: Kind, R>(
+        &mut self,
+        key: Bytes,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, Failure> {
+        let place = self.locate(&key);
+        let slot = match place.slot {
+            Some(slot) => slot,
+            None => self.insert(place.hash, key, T::empty(self.seed).into_value()),
+        };
+        self.change(slot, change)
+    }
+
+    fn change<T: Kind, R>(
+        &mut self,
+        slot: Slot,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, Failure> {
+        let value = self
+            .table
+            .value_mut(slot)
+            .and_then(|entry| T::of_mut(&mut entry.value))
+            .ok_or(Failure::WRONG_TYPE)?;
+        let before = value.payload_bytes();
+        let result = change(value);
+        let (after, is_spent) = (value.payload_bytes(), value.is_spent());
+        self.used_bytes = self.used_bytes - before + after;
+        if is_spent {
+            self.remove_at(slot);
+        }
+        Ok(result)
+    }
+
+    /// Stores a value, whatever was there. `place` is where [`locate`](Self::locate) has just seen `key`.
+    pub(crate) fn put(&mut self, place: &Place, key: Bytes, value: Value, deadline: Deadline) {
+        let slot = match place.slot {
+            None => self.insert(place.hash, key, value),
+            Some(slot) => {
+                self.replace(slot, value);
+                slot
+            }
+        };
+        match deadline {
+            Deadline::Keep => {}
+            Deadline::Clear => self.set_deadline(slot, None),
+            Deadline::At(deadline_ms) => self.set_deadline(slot, Some(deadline_ms)),
+        }
+    }
+
+    /// Whether the key was there.
+    pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
+        let slot = self.locate(key).slot;
+        if let Some(slot) = slot {
+            self.remove_at(slot);
+        }
+        slot.is_some()
+    }
+
+    pub(crate) fn set_deadline(&mut self, slot: Slot, deadline_ms: Option<NonZeroU64>) {
+        let Some(entry) = self.table.value_mut(slot) else {
+            return;
+        };
+        let old = mem::replace(&mut entry.deadline_ms, deadline_ms);
+        if old == deadline_ms {
+            return;
+        }
+        let Some((key, _)) = self.table.entry(slot) else {
+            return;
+        };
+        let key = key.clone();
+        let cost_bytes = DEADLINE_BYTES + heap_bytes(key.len());
+        let key = match old {
+            None => key,
+            Some(old) => {
+                self.used_bytes -= cost_bytes;
+                let pair = (old, key);
+                self.deadlines.remove(&pair);
+                pair.1
+            }
+        };
+        if let Some(deadline_ms) = deadline_ms {
+            self.used_bytes += cost_bytes;
+            self.deadlines.insert((deadline_ms, key));
+        }
+    }
+
+    /// When the next key's time will have come, in milliseconds.
+    pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
+        let (deadline_ms, _) = self.deadlines.first()?;
+        Some(deadline_ms.get().saturating_add(1))
+    }
+
+    /// Removes keys whose time has come: the earliest, and a bounded number of them.
+    pub(crate) fn remove_expired(&mut self) {
+        for _ in 0..TICK_REMOVALS_MAX {
+            let Some((deadline_ms, key)) = self.deadlines.first() else {
+                return;
+            };
+            if self.now_ms <= deadline_ms.get() {
+                return;
+            }
+            let key = key.clone();
+            self.locate(&key);
+        }
+    }
+
+    /// Removes everything.
+    pub(crate) fn clear(&mut self, step: &mut dyn FnMut()) {
+        let fresh = Table::with_shards(self.seed, SHARDS);
+        let table = mem::replace(&mut self.table, fresh);
+        for (_, entry) in table.into_entries() {
+            step();
+            entry.value.discard(step);
+        }
+        while self.deadlines.pop_first().is_some() {
+            step();
+        }
+        self.used_bytes = 0;
+    }
+
+    /// Frees the large values that commands have removed or replaced.
+    pub(crate) fn collect_garbage(&mut self, step: &mut dyn FnMut()) {
+        while let Some(value) = self.garbage.pop() {
+            value.discard(step);
+        }
+    }
+
+    fn insert(&mut self, hash: u64, key: Bytes, value: Value) -> Slot {
+        self.used_bytes += ENTRY_BYTES + heap_bytes(key.len()) + value.payload_bytes();
+        let entry = Entry {
+            value,
+            deadline_ms: None,
+        };
+        self.table.insert_new(hash, key, entry)
+    }
+
+    fn replace(&mut self, slot: Slot, value: Value) {
+        if let Some(entry) = self.table.value_mut(slot) {
+            self.used_bytes += value.payload_bytes();
+            let old = mem::replace(&mut entry.value, value);
+            self.used_bytes -= old.payload_bytes();
+            self.bury(old);
+        }
+    }
+
+    fn remove_at(&mut self, slot: Slot) {
+        self.set_deadline(slot, None);
+        if let Some((key, entry)) = self.table.remove_at(slot) {
+            self.used_bytes -= ENTRY_BYTES + heap_bytes(key.len()) + entry.value.payload_bytes();
+            self.bury(entry.value);
+        }
+    }
+
+    fn bury(&mut self, value: Value) {
+        if !value.is_small() {
+            self.garbage.push(value);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The four types of value, and what each of them takes.
+
+use super::list::List;
+use super::table::{Seed, Table};
+use super::{Bytes, heap_bytes};
+use crate::random::Random;
+use alloc::boxed::Box;
+
+/// What a hash's field takes besides what it and its value have on the heap, in bytes.
+const FIELD_BYTES: u64 = 96;
+/// What a set's member takes besides what it has on the heap, in bytes.
+const MEMBER_BYTES: u64 = 64;
+/// What an empty collection takes, in bytes.
+const COLLECTION_BYTES: u64 = 192;
+/// What each shard of a collection's table takes, in bytes.
+const SHARD_BYTES: u64 = 64;
+
+/// Collections with more elements than this are freed after the command, with signs of progress.
+const FREED_AT_ONCE: usize = 64;
+
+pub(crate) enum Value {
+    String(Bytes),
+    List(Box<List>),
+    Hash(Box<Hash>),
+    Set(Box<Set>),
+}
+
+impl Value {
+    /// The name `TYPE` gives.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::String(_) => "string",
+            Self::List(_) => "list",
+            Self::Hash(_) => "hash",
+            Self::Set(_) => "set",
+        }
+    }
+
+    /// What the value takes, in bytes: a function of its content and of how large it has been, the same on both kernels.
+    pub(crate) fn payload_bytes(&self) -> u64 {
+        match self {
+            Self::String(string) => string.payload_bytes(),
+            Self::List(list) => Kind::payload_bytes(&**list),
+            Self::Hash(hash) => hash.payload_bytes(),
+            Self::Set(set) => set.payload_bytes(),
+        }
+    }
+
+    /// Whether dropping it is a matter of a few instructions.
+    pub(crate) fn is_small(&self) -> bool {
+        FREED_AT_ONCE
+            >= match self {
+                Self::String(_) => 0,
+                Self::List(list) => list.len(),
+                Self::Hash(hash) => hash.len(),
+                Self::Set(set) => set.len(),
+            }
+    }
+
+    /// Drops it element by element.
+    pub(crate) fn discard(self, step: &mut dyn FnMut()) {
+        match self {
+            Self::String(_) => {}
+            Self::List(list) => list.into_elements().for_each(|_| step()),
+            Self::Hash(hash) => hash.table.into_entries().for_each(|_| step()),
+            Self::Set(set) => set.table.into_entries().for_each(|_| step()),
+        }
+    }
+}
+
+/// A type of value, as a command wants it.
+pub(crate) trait Kind: Sized {
+    fn empty(seed: Seed) -> Self;
+    fn into_value(self) -> Value;
+    fn of(value: &Value) -> Option<&Self>;
+    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    fn payload_bytes(&self) -> u64;
+    /// Whether nothing is left in it that would keep the key.
+    fn is_spent(&self) -> bool;
+}
+
+impl Kind for Bytes {
+    fn empty(_: Seed) -> Self {
+        Self::new()
+    }
+    fn into_value(self) -> Value {
+        Value::String(self)
+    }
+    fn of(value: &Value) -> Option<&Self> {
+        match value {
+            Value::String(string) => Some(string),
+            _ => None,
+        }
+    }
+    fn of_mut(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::String(string) => Some(string),
+            _ => None,
+        }
+    }
+    fn payload_bytes(&self) -> u64 {
+        heap_bytes(self.len())
+    }
+    fn is_spent(&self) -> bool {
+        false
+    }
+}
+
+/// The same for the three collections, which live in a box.
+macro_rules! collection_kind {
+    ($kind:ident, $empty:expr, $payload:expr) => {
+        impl Kind for $kind {
+            fn empty(seed: Seed) -> Self {
+                let empty: fn(Seed) -> Self = $empty;
+                empty(seed)
+            }
+            fn into_value(self) -> Value {
+                Value::$kind(Box::new(self))
+            }
+            fn of(value: &Value) -> Option<&Self> {
+                match value {
+                    Value::$kind(collection) => Some(collection),
+                    _ => None,
+                }
+            }
+            fn of_mut(value: &mut Value) -> Option<&mut Self> {
+                match value {
+                    Value::$kind(collection) => Some(collection),
+                    _ => None,
+                }
+            }
+            fn payload_bytes(&self) -> u64 {
+                let payload: fn(&Self) -> u64 = $payload;
+                COLLECTION_BYTES + payload(self)
+            }
+            fn is_spent(&self) -> bool {
+                self.len() == 0
+            }
+        }
+    };
+}
+
+collection_kind!(List, |_| List::default(), List::elements_bytes);
+collection_kind!(Hash, Hash::new, |hash| hash.entries_bytes
+    + shards_bytes(&hash.table));
+collection_kind!(Set, Set::new, |set| set.entries_bytes
+    + shards_bytes(&set.table));
+
+fn shards_bytes<V>(table: &Table<V>) -> u64 {
+    table.shard_count() as u64 * SHARD_BYTES
+}
+
+/// Fields with values, in insertion order.
+pub(crate) struct Hash {
+    table: Table<Bytes>,
+    entries_bytes: u64,
+}
+
+impl Hash {
+    fn new(seed: Seed) -> Self {
+        Self {
+            table: Table::small(seed),
+            entries_bytes: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn get(&self, field: &[u8]) -> Option<&Bytes> {
+        self.table.get(field)
+    }
+
+    /// Whether the field is new.
+    pub(crate) fn set(&mut self, field: Bytes, value: Bytes) -> bool {
+        let field_bytes = FIELD_BYTES + heap_bytes(field.len());
+        self.entries_bytes += heap_bytes(value.len());
+        match self.table.insert(field, value) {
+            Some(old) => {
+                self.entries_bytes -= heap_bytes(old.len());
+                false
+            }
+            None => {
+                self.entries_bytes += field_bytes;
+                true
+            }
+        }
+    }
+
+    /// Whether the field was there.
+    pub(crate) fn remove(&mut self, field: &[u8]) -> bool {
+        let Some((field, value)) = self.table.remove(field) else {
+            return false;
+        };
+        self.entries_bytes -= FIELD_BYTES + heap_bytes(field.len()) + heap_bytes(value.len());
+        true
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
+        self.table.iter()
+    }
+}
+
+/// Members, in insertion order.
+pub(crate) struct Set {
+    table: Table<()>,
+    entries_bytes: u64,
+}
+
+impl Set {
+    fn new(seed: Seed) -> Self {
+        Self {
+            table: Table::small(seed),
+            entries_bytes: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn contains(&self, member: &[u8]) -> bool {
+        self.table.get(member).is_some()
+    }
+
+    /// Whether the member is new.
+    pub(crate) fn add(&mut self, member: Bytes) -> bool {
+        let member_bytes = MEMBER_BYTES + heap_bytes(member.len());
+        let is_new = self.table.insert(member, ()).is_none();
+        if is_new {
+            self.entries_bytes += member_bytes;
+        }
+        is_new
+    }
+
+    /// Whether the member was there.
+    pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
+        let removed = self.table.remove(member);
+        self.forget(removed).is_some()
+    }
+
+    /// Removes a member chosen by `random`, each as likely as the others.
+    pub(crate) fn take_random(&mut self, random: &mut Random) -> Option<Bytes> {
+        let slot = self.table.nth(random.below(self.table.len()))?;
+        let removed = self.table.remove_at(slot);
+        self.forget(removed)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
+        self.table.iter().map(|(member, ())| member)
+    }
+
+    fn forget(&mut self, removed: Option<(Bytes, ())>) -> Option<Bytes> {
+        let (member, ()) = removed?;
+        self.entries_bytes -= MEMBER_BYTES + heap_bytes(member.len());
+        Some(member)
+    }
+}
