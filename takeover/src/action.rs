@@ -41,7 +41,7 @@ pub enum Action {
         /// The core that leads it.
         core: u32,
     },
-    /// Start the new primary on its other cores; it is up, so this is off the critical path.
+    /// Start the owner on its other cores; it is up, so this is off the critical path.
     StartRemaining {
         /// Cores that wait in the fence page, or were never started.
         cores: CoreSet,

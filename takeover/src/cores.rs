@@ -84,6 +84,12 @@ impl CoreSet {
         }
     }
 
+    /// The set without its lowest-numbered core.
+    #[must_use]
+    pub const fn without_first(self) -> Self {
+        Self(self.0 & self.0.wrapping_sub(1))
+    }
+
     /// Number of cores.
     pub const fn len(self) -> usize {
         self.0.count_ones() as usize

@@ -37,8 +37,9 @@ pub enum Event<'a> {
     /// The primary's image cannot be started.
     PrimaryRefused,
     /// The primary is about to be started on the lowest of these cores; the others are asked for by
-    /// [`Action::StartRemaining`](crate::Action::StartRemaining) at its first keepalive. Passed *before* the first of them runs, so that a primary that dies at once
-    /// is fenced, and never once a takeover began. It lives in [`Machine::epoch`](crate::Machine::epoch). Restarts the boot time-out.
+    /// [`Action::StartRemaining`](crate::Action::StartRemaining) at its first keepalive. Passed *before* the first of them runs, so that
+    /// a primary that dies at once is fenced, and never once a takeover began. The primary lives in
+    /// [`Machine::epoch`](crate::Machine::epoch). Restarts the boot time-out.
     PrimaryStarted {
         /// Every core it gets.
         cores: CoreSet,

@@ -259,7 +259,7 @@ impl Machine {
 
     fn primary_started(&mut self, cores: CoreSet) {
         self.owner = cores;
-        self.remaining = cores.first().map_or(CoreSet::EMPTY, |lead| cores.without(lead));
+        self.remaining = cores.without_first();
         self.detector = Detector::new(self.config.detector, self.epoch, self.now_ns);
         self.state = State::Booting;
     }

@@ -41,6 +41,9 @@ fn a_set_is_a_set() {
     assert_eq!(cores.without(2).first(), Some(5));
     assert_eq!(cores.without(7).without(0).without(64), cores);
     assert!(!cores.contains(37), "37 is 5 modulo 32");
+    assert_eq!(cores.without_first(), set(&[5, 31]));
+    assert_eq!(CoreSet::EMPTY.without_first(), CoreSet::EMPTY);
+    assert_eq!(cores.union(set(&[5, 6])), set(&[2, 5, 6, 31]));
     assert_eq!(
         (CoreSet::EMPTY.first(), CoreSet::EMPTY.is_empty()),
         (None, true)

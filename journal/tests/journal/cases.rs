@@ -25,6 +25,10 @@ fn finding(from: u64, to: u64, damage: Damage) -> Finding {
     }
 }
 
+fn reserve_up_to(memory: &Memory, reserved: u64) {
+    memory.cursors.reserved.store(reserved, Relaxed);
+}
+
 #[test]
 fn b_and_g_an_intact_journal_is_read_to_its_end() {
     let (memory, from, records) = three_records();
@@ -80,6 +84,34 @@ fn d_a_length_that_cannot_be_is_not_followed() {
             readings.findings,
             [finding(second.position, third.position, damage)]
         );
+    }
+}
+
+#[test]
+fn d_a_whole_record_larger_than_any_may_be_is_not_returned() {
+    let (large, small) = (Memory::new(4096), Memory::new(512));
+    let oversized = append(&large.journal(), &[1; 200]);
+    for at in (0..oversized.end).step_by(8) {
+        small.word(at).store(large.word(at).load(Relaxed), Relaxed);
+    }
+    reserve_up_to(&small, oversized.end);
+    let readings = recover(&small.journal(), 0, EPOCH);
+    assert_eq!(readings.records, []);
+    let damage = Damage::Length { length_bytes: 200 };
+    assert_eq!(readings.findings, [finding(0, oversized.end, damage)]);
+}
+
+#[test]
+fn d_a_record_that_runs_past_the_end_is_not_returned() {
+    let (memory, from, [first, second, _]) = three_records();
+    for end in (first.end + 8..second.end).step_by(8) {
+        reserve_up_to(&memory, end);
+        let readings = recover(&memory.journal(), from, EPOCH);
+        assert_eq!(readings.payloads(), [&first.payload]);
+        let damage = Damage::Length {
+            length_bytes: second.payload.len() as u32,
+        };
+        assert_eq!(readings.findings, [finding(first.end, end, damage)]);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::fixture::{Dying, EPOCH, Memory, SALT, append, read, recover};
 
 /// The words that `salt` makes of a record at `position`.
 fn record_words(salt: u64, position: u64, payload: &[u8]) -> Vec<u64> {
-    let elsewhere = Memory::new(4096);
+    let elsewhere = Memory::new(16 << 10);
     let journal = elsewhere.salted(salt);
     journal.restart(position);
     let end = append(&journal, payload).end;

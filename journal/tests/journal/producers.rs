@@ -1,6 +1,8 @@
 //! Several producers at once, on threads.
 
+use std::sync::atomic::Ordering::AcqRel;
 use std::thread::{scope, yield_now};
+use std::time::{Duration, Instant};
 
 use journal::{AppendError, Journal, Kind, Next, Reader};
 use sharedmem::Words;
@@ -8,6 +10,21 @@ use sharedmem::Words;
 use crate::fixture::{EPOCH, Memory, recover};
 
 const PRODUCERS: u16 = 4;
+
+/// Ends a test whose threads wait for one another in vain.
+#[derive(Clone, Copy)]
+struct Deadline(Instant);
+
+impl Deadline {
+    fn new() -> Self {
+        Self(Instant::now() + Duration::from_secs(60))
+    }
+
+    fn wait(self) {
+        assert!(Instant::now() < self.0, "nothing moves any more");
+        yield_now();
+    }
+}
 
 /// The payload of a producer's record: its number, repeated as often as makes an odd length.
 fn payload(producer: u16, number: u32) -> Vec<u8> {
@@ -48,16 +65,17 @@ fn records_of_many_producers_all_arrive_whole_and_in_each_ones_order() {
 
 /// Appends, waiting for room; then applies in the journal's order, as a primary does.
 fn append_and_apply<W: Words + Copy>(journal: &Journal<'_, W>, producer: u16, number: u32) {
+    let deadline = Deadline::new();
     let payload = payload(producer, number);
     let appended = loop {
         match journal.append(EPOCH, Kind(producer), &[&payload]) {
             Ok(appended) => break appended,
-            Err(AppendError::Full { .. }) => yield_now(),
+            Err(AppendError::Full { .. }) => deadline.wait(),
             Err(error) => panic!("{error}"),
         }
     };
     while journal.cursors().applied != appended.position {
-        yield_now();
+        deadline.wait();
     }
     journal.mark_applied(appended.end);
 }
@@ -67,6 +85,7 @@ fn a_backup_that_follows_sees_every_record_over_many_laps() {
     const RECORDS: u32 = 3000;
     let memory = Memory::new(1024);
     let mut next = [0; PRODUCERS as usize];
+    let deadline = Deadline::new();
     scope(|scope| {
         for producer in 0..PRODUCERS {
             let journal = memory.journal();
@@ -82,7 +101,7 @@ fn a_backup_that_follows_sees_every_record_over_many_laps() {
             match reader.next(EPOCH, &mut buffer) {
                 Next::Record(record) => check_next(&mut next, record.kind, record.payload),
                 Next::Finding(finding) => panic!("{finding}"),
-                Next::End => yield_now(),
+                Next::End => deadline.wait(),
             }
             journal.mark_consumed(reader.position());
         }
@@ -90,4 +109,27 @@ fn a_backup_that_follows_sees_every_record_over_many_laps() {
     let laps = memory.journal().cursors().reserved / memory.journal().capacity_bytes();
     assert!(laps > 100, "{laps} laps");
     assert_eq!(memory.journal().lag_bytes(), 0);
+}
+
+/// A producer may be stopped between its looks at the two cursors, while the others go round the ring: that is no corruption.
+#[test]
+fn cursors_that_move_on_between_two_looks_are_not_called_corrupt() {
+    let memory = Memory::new(256);
+    let end = Instant::now() + Duration::from_secs(1);
+    scope(|scope| {
+        for _ in 0..PRODUCERS {
+            let (journal, consumed) = (memory.journal(), &memory.cursors.consumed);
+            scope.spawn(move || {
+                while Instant::now() < end {
+                    for _ in 0..1000 {
+                        match journal.append(EPOCH, Kind(0), &[]) {
+                            Ok(appended) => _ = consumed.fetch_max(appended.end, AcqRel),
+                            Err(AppendError::Full { .. }) => {}
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                }
+            });
+        }
+    });
 }

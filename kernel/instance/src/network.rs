@@ -66,7 +66,8 @@ macro_rules! outbox {
 /// Interface, sockets and connections.
 pub struct Network {
     nic: Nic,
-    interface: Option<Interface>,
+    interface: Interface,
+    is_up: bool,
     sockets: SocketSet<'static>,
     handles: Vec<SocketHandle>,
     connections: Vec<Option<Connection>>,
@@ -77,13 +78,16 @@ pub struct Network {
 }
 
 impl Network {
-    /// Makes everything that needs no device.
-    pub fn prepare(port: u16) -> Self {
+    /// Makes everything that needs no device: sockets that listen already, and an interface whose address is filled in later.
+    pub fn prepare(port: u16, ip: &NetworkConfig, seed: u64) -> Self {
+        let mut nic = Nic::prepare();
+        let interface = new_interface(&mut nic, ip, seed);
         let mut sockets = SocketSet::new(Vec::with_capacity(SOCKETS));
-        let handles: Vec<_> = (0..SOCKETS).map(|_| sockets.add(new_socket())).collect();
+        let handles: Vec<_> = (0..SOCKETS).map(|_| sockets.add(new_socket(port))).collect();
         Self {
-            nic: Nic::prepare(),
-            interface: None,
+            nic,
+            interface,
+            is_up: false,
             sockets,
             connections: handles.iter().map(|_| None).collect(),
             handles,
@@ -99,31 +103,18 @@ impl Network {
         &mut self.nic
     }
 
-    /// Begins to listen, on a device that was adopted. Connections are numbered from `next_connection`.
-    pub fn start(&mut self, mac: EthernetAddress, ip: &NetworkConfig, seed: u64, next_connection: ConnectionId, now_ns: u64) {
-        let mut config = Config::new(HardwareAddress::Ethernet(mac));
-        config.random_seed = seed;
-        let mut interface = Interface::new(config, &mut self.nic, instant(now_ns));
-        interface.update_ip_addrs(|addresses| {
-            let address = IpAddress::Ipv4(ip.client);
-            // The list is empty, so there is room.
-            let _ = addresses.push(IpCidr::new(address, ip.prefix_len));
-        });
-        if let Some(gateway) = ip.gateway {
-            // The table is empty, so there is room.
-            let _ = interface.routes_mut().add_default_ipv4_route(gateway);
-        }
-        self.interface = Some(interface);
+    /// Begins to take frames in, on a device that was adopted. Connections are numbered from `next_connection`.
+    pub fn start(&mut self, mac: EthernetAddress, next_connection: ConnectionId) {
+        self.interface.set_hardware_addr(HardwareAddress::Ethernet(mac));
         self.next_connection = next_connection;
-        for handle in &self.handles {
-            // A new socket listens; the port is not 0, as the options were checked.
-            let _ = self.sockets.get_mut::<Socket<'_>>(*handle).listen(self.port);
-        }
+        self.is_up = true;
     }
 
     /// Ends the connections that clients had with the dead primary: a SYN on each makes the client answer, and the answer is reset.
     pub fn reset_strangers(&mut self, peers: impl Iterator<Item = Peer>) {
-        let Some(interface) = &mut self.interface else { return };
+        if !self.is_up {
+            return;
+        }
         // Half of the sockets go on listening, so that new clients need not wait for old ones to be told.
         for (handle, peer) in self.handles.iter().skip(SOCKETS / 2).zip(peers) {
             let remote = IpEndpoint::new(
@@ -133,7 +124,7 @@ impl Network {
             let socket = self.sockets.get_mut::<Socket<'_>>(*handle);
             socket.abort();
             socket.set_timeout(Some(Duration::from_millis(500)));
-            if socket.connect(interface.context(), remote, self.port).is_err() {
+            if socket.connect(self.interface.context(), remote, self.port).is_err() {
                 let _ = socket.listen(self.port);
             }
         }
@@ -141,9 +132,9 @@ impl Network {
 
     /// Takes frames in. True if there may be more.
     pub fn ingress(&mut self, now_ns: u64) -> bool {
-        let Some(interface) = &mut self.interface else { return false };
+        let Self { interface, nic, sockets, .. } = self;
         (0..INGRESS_FRAMES)
-            .all(|_| interface.poll_ingress_single(instant(now_ns), &mut self.nic, &mut self.sockets) != PollIngressSingleResult::None)
+            .all(|_| interface.poll_ingress_single(instant(now_ns), nic, sockets) != PollIngressSingleResult::None)
     }
 
     /// Tells `sink` what happened on every socket since the last call.
@@ -203,9 +194,8 @@ impl Network {
                 fill(self.sockets.get_mut::<Socket<'_>>(*handle), connection);
             }
         }
-        let Some(interface) = &mut self.interface else { return };
         for _ in 0..EGRESS_ROUNDS {
-            if interface.poll_egress(instant(now_ns), &mut self.nic, &mut self.sockets) == PollResult::None {
+            if self.interface.poll_egress(instant(now_ns), &mut self.nic, &mut self.sockets) == PollResult::None {
                 break;
             }
         }
@@ -218,9 +208,8 @@ impl Network {
 
     /// Whether there is something to do now.
     pub fn has_work(&mut self, now_ns: u64) -> bool {
-        let Some(interface) = &mut self.interface else { return false };
         self.nic.has_received()
-            || interface.poll_at(instant(now_ns), &self.sockets).is_some_and(|due| due <= instant(now_ns))
+            || self.interface.poll_at(instant(now_ns), &self.sockets).is_some_and(|due| due <= instant(now_ns))
     }
 
     /// Calls `work` with where replies go, between two looks at the sockets.
@@ -286,13 +275,30 @@ fn fill(socket: &mut Socket<'_>, connection: &mut Connection) {
     }
 }
 
-fn new_socket() -> Socket<'static> {
+fn new_interface(nic: &mut Nic, ip: &NetworkConfig, seed: u64) -> Interface {
+    let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress([0x02, 0, 0, 0, 0, 0])));
+    config.random_seed = seed;
+    let mut interface = Interface::new(config, nic, Instant::ZERO);
+    interface.update_ip_addrs(|addresses| {
+        // The list is empty, so there is room.
+        let _ = addresses.push(IpCidr::new(IpAddress::Ipv4(ip.client), ip.prefix_len));
+    });
+    if let Some(gateway) = ip.gateway {
+        // The table is empty, so there is room.
+        let _ = interface.routes_mut().add_default_ipv4_route(gateway);
+    }
+    interface
+}
+
+fn new_socket(port: u16) -> Socket<'static> {
     let mut socket =
         Socket::new(tcp::SocketBuffer::new(vec![0; RECEIVE_BYTES]), tcp::SocketBuffer::new(vec![0; SEND_BYTES]));
     socket.set_nagle_enabled(false);
     socket.set_ack_delay(None);
     socket.set_keep_alive(Some(KEEP_ALIVE));
     socket.set_timeout(Some(PEER_TIMEOUT));
+    // A new socket listens; the port is not 0, as the options were checked.
+    let _ = socket.listen(port);
     socket
 }
 

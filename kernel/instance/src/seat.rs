@@ -22,7 +22,7 @@ pub struct Standby {
 impl Standby {
     /// Makes it.
     pub fn new(context: &Context) -> Self {
-        let standby = Self { replica: Replica::new(context), network: Network::prepare(context.port()) };
+        let standby = Self { replica: Replica::new(context), network: Network::prepare(context.port(), &context.options.network, context.clock_ticks() ^ context.hand_off.entropy) };
         context::note_idle_heap(context);
         standby
     }

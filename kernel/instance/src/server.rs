@@ -95,10 +95,7 @@ impl Server {
         let recovery = replica.recover();
         stamp(Edge::Replayed);
         match card {
-            Ok(mac) => {
-                let next = replica.last_connection() + 1;
-                network.start(mac, &context.options.network, context.hand_off.entropy ^ epoch, next, context.now_ns());
-            }
+            Ok(mac) => network.start(mac, replica.last_connection() + 1),
             Err(reason) => log::error!("no network: {reason}"),
         }
         stamp(Edge::Serving);

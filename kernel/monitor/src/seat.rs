@@ -20,6 +20,9 @@ use crate::traps;
 /// A moment from INIT to SIPI when no machine counts it, in ns.
 const SETTLE_NS: u64 = 50_000;
 
+/// How often the seat looks for check-ins, in ns. A check-in cannot wake the seat: it is a word in memory.
+const FENCE_POLL_NS: u64 = 10_000;
+
 /// How long a core that lingers may take to find its order, in ns; after that it has gone to sleep and is started anew.
 const PICK_UP_NS: u64 = 20_000;
 
@@ -61,7 +64,7 @@ impl<T: Tenant> Seat<T> {
             ROUNDS.fetch_add(1, Ordering::Relaxed);
             self.look();
             if matches!(self.machine.state(), State::Fencing(_)) {
-                core::hint::spin_loop();
+                self.doze(FENCE_POLL_NS);
                 continue;
             }
             if self.let_backup_work() == Wait::More {
@@ -73,6 +76,26 @@ impl<T: Tenant> Seat<T> {
 
     /// Sees what there is to see, at one time, and acts on it.
     fn look(&mut self) {
+        if let State::Fencing(fence) = self.machine.state() {
+            // The owner is condemned: only its cores' check-ins count.
+            for core in fence.pending().iter() {
+                let generation = cores::checked_in(core as usize);
+                if generation == fence.generation() {
+                    self.step(self.clock.now_ns(), Event::CheckedIn { core, generation });
+                }
+            }
+            return self.step(self.clock.now_ns(), Event::Tick);
+        }
+        if let State::Fencing(fence) = self.machine.state() {
+            // The owner is condemned: only its cores' check-ins count.
+            for core in fence.pending().iter() {
+                let generation = cores::checked_in(core as usize);
+                if generation == fence.generation() {
+                    self.step(self.clock.now_ns(), Event::CheckedIn { core, generation });
+                }
+            }
+            return self.step(self.clock.now_ns(), Event::Tick);
+        }
         let now_ns = self.clock.now_ns();
         let control = self.region.control;
         if let Some(keepalive) = control.primary_keepalive.read() {
@@ -86,12 +109,6 @@ impl<T: Tenant> Seat<T> {
         }
         if let Some(epitaph) = control.epitaphs[self.owner_instance].read() {
             self.step(now_ns, Event::Epitaph { epoch: epitaph.epoch, core: epitaph.core as u32 });
-        }
-        if let State::Fencing(fence) = self.machine.state() {
-            for core in fence.pending().iter() {
-                let generation = cores::checked_in(core as usize);
-                self.step(self.clock.now_ns(), Event::CheckedIn { core, generation });
-            }
         }
         self.step(self.clock.now_ns(), Event::Tick);
     }
@@ -240,13 +257,18 @@ impl<T: Tenant> Seat<T> {
         if self.console.pump(self.region.control) {
             return;
         }
+        self.doze(u64::MAX);
+    }
+
+    /// Sleeps until an interrupt, until the machine wants its next tick, or for `most_ns`.
+    fn doze(&mut self, most_ns: u64) {
         let seen = traps::wake_count();
-        if let Some(deadline_ns) = self.machine.deadline_ns() {
-            let now_ns = self.clock.now_ns();
-            if deadline_ns <= now_ns {
-                return;
-            }
-            traps::arm_timer(deadline_ns - now_ns);
+        let now_ns = self.clock.now_ns();
+        let until_deadline = self.machine.deadline_ns().map(|deadline_ns| deadline_ns.saturating_sub(now_ns));
+        match until_deadline.unwrap_or(u64::MAX).min(most_ns) {
+            0 => return,
+            u64::MAX => {}
+            sleep_ns => traps::arm_timer(sleep_ns),
         }
         cpu::wait_unless(|| traps::wake_count() != seen);
     }

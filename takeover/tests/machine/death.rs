@@ -240,7 +240,7 @@ fn a_promoted_instance_that_never_beats_is_dead_and_a_late_beat_raises_it() {
     assert_eq!(
         deeds(&rig.beat()),
         [Action::StartRemaining {
-            cores: set(&[2, 3])
+            cores: set(&[2, 3, 4, 5])
         }]
     );
     assert_eq!(rig.state(), State::Unprotected);

@@ -20,8 +20,14 @@ fn the_first_keepalive_ends_the_boot() {
     assert_eq!(rig.tick_after(BOOT_TIMEOUT - 1), []);
     assert_eq!(
         rig.beat(),
-        [Action::Notify(Notice::OwnerUp { epoch: FIRST_EPOCH })]
+        [
+            Action::StartRemaining {
+                cores: set(&[2, 3])
+            },
+            Action::Notify(Notice::OwnerUp { epoch: FIRST_EPOCH }),
+        ]
     );
+    assert_eq!(rig.beat(), [], "its other cores are started once");
     assert_eq!(rig.state(), State::Watching);
     assert!(!rig.machine.is_protected(), "the backup still loads");
     assert_eq!(
@@ -189,7 +195,7 @@ fn a_promoted_instance_that_beats_is_an_unprotected_owner_with_all_its_cores() {
         rig.beat(),
         [
             Action::StartRemaining {
-                cores: set(&[2, 3])
+                cores: set(&[2, 3, 4, 5])
             },
             Action::Notify(Notice::OwnerUp {
                 epoch: FIRST_EPOCH + 1
@@ -218,7 +224,7 @@ fn rearmed_before_the_promoted_instance_beats() {
     assert!(rig.machine.is_protected());
     // And the next death finds all its cores, started or not.
     rig.epitaph();
-    assert_eq!(rig.machine.owner_cores(), set(&[1, 2, 3]));
+    assert_eq!(rig.machine.owner_cores(), set(&[1, 2, 3, 4, 5]));
     assert!(matches!(rig.state(), State::Fencing(_)));
 }
 

@@ -216,20 +216,21 @@ fn a_stale_check_in_is_no_proof() {
 }
 
 #[test]
-fn the_next_fence_wants_its_own_check_ins() {
+fn the_next_fence_takes_in_the_spare_cores_and_wants_its_own_check_ins() {
     let mut rig = Rig::promoting();
     rig.beat();
     rig.step(Event::Rearmed);
     rig.step(Event::BackupReady);
     rig.epitaph();
+    let cores = [1, 2, 3, 4, 5];
     assert_eq!(
         rig.tick_after(SETTLE),
-        [1, 2, 3].map(|core| Action::SendStartup {
+        cores.map(|core| Action::SendStartup {
             core,
             generation: 2
         })
     );
-    for core in [1, 2, 3] {
+    for core in cores {
         assert_eq!(
             rig.step(Event::CheckedIn {
                 core,
@@ -238,12 +239,34 @@ fn the_next_fence_wants_its_own_check_ins() {
             []
         );
     }
-    let actions = rig.check_in(&[1, 2, 3]);
+    assert_eq!(rig.check_in(&[1, 2, 3]), []);
+    let actions = rig.check_in(&[4, 5]);
     assert_eq!(
         deeds(&actions)[1],
         Action::RaiseEpoch {
             to: FIRST_EPOCH + 2
         }
+    );
+}
+
+#[test]
+fn a_fenced_core_leads_before_a_spare_one_of_lower_number() {
+    let mut rig = Rig::new();
+    rig.step(Event::PrimaryStarted {
+        cores: set(&[8, 9]),
+    });
+    rig.step(Event::BackupReady);
+    rig.beat();
+    rig.epitaph();
+    rig.tick_after(SETTLE);
+    rig.check_in(&[8, 9]);
+    let last = STAGES.map(|stage| rig.step(Event::Completed(stage)))[2].clone();
+    assert_eq!(last[1], Action::Promote { core: 8 });
+    assert_eq!(
+        deeds(&rig.beat()),
+        [Action::StartRemaining {
+            cores: set(&[3, 4, 5, 9])
+        }]
     );
 }
 

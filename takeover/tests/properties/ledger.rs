@@ -164,9 +164,8 @@ impl Ledger {
             Stage::QuietDevices,
         ]);
         self.running().promoted = true;
-        if self.owner.is_empty() {
-            self.owner = config().spare;
-        }
-        assert_eq!(Some(core), self.owner.first(), "the lowest core leads");
+        let lead = self.owner.first().or(config().spare.first());
+        assert_eq!(Some(core), lead, "the lowest fenced core leads");
+        self.owner = self.owner.union(config().spare);
     }
 }

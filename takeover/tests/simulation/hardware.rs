@@ -45,50 +45,69 @@ impl Core {
 }
 
 impl World {
-    /// A signal is on its way to the core, which may be off its processor from now on.
+    /// The core may be off its processor from now on.
+    fn disturb(&mut self, core: u32) {
+        if self.rng.u8(0..5) == 0 {
+            let away = self.rng.u64(0..12 * MS);
+            let victim = &mut self.cores[core as usize];
+            victim.away_until = victim.away_until.max(self.now + away);
+        }
+    }
+
+    /// Lets it happen when the core is scheduled; true if it is not now.
+    fn is_away(&mut self, core: u32, happening: Happening) -> bool {
+        let until = self.cores[core as usize].away_until;
+        let is_away = self.now < until;
+        if is_away {
+            self.after(until - self.now, happening);
+        }
+        is_away
+    }
+
+    /// A signal is on its way to the core.
     pub(super) fn send(&mut self, core: u32) {
-        let away = if self.rng.u8(0..5) == 0 {
-            self.rng.u64(0..12 * MS)
-        } else {
-            0
-        };
-        let victim = &mut self.cores[core as usize];
-        victim.away_until = victim.away_until.max(self.now + away);
+        self.disturb(core);
         let delay = self.rng.u64(200..20 * US);
         self.after(delay, Happening::Signal { core });
     }
 
     /// The core handles what it was sent, if it is scheduled: INIT in any state, SIPI only after INIT.
     pub(super) fn handle_signals(&mut self, core: u32) {
+        if self.cores[core as usize].is_stuck || self.is_away(core, Happening::Signal { core }) {
+            return;
+        }
         let victim = &mut self.cores[core as usize];
-        if victim.is_stuck {
-            return;
-        }
-        if self.now < victim.away_until {
-            let wait = victim.away_until - self.now;
-            self.after(wait, Happening::Signal { core });
-            return;
-        }
         if std::mem::take(&mut victim.has_init) {
             victim.runs = Runs::Nothing;
         }
         if std::mem::take(&mut victim.has_startup) && victim.runs == Runs::Nothing {
             victim.runs = Runs::FencePage;
             victim.checked_in = Some(self.page_generation);
-            self.take_job(core);
+            self.after(US, Happening::TakeJob { core });
             if self.rng.bool() {
                 self.after(US, Happening::Wake);
             }
         }
     }
 
+    /// Leaves a job for the core in the fence page, which it takes when it next looks.
     pub(super) fn give_job(&mut self, core: u32) {
         self.cores[core as usize].job = Some(self.machine.epoch());
-        self.take_job(core);
+        self.disturb(core);
+        self.after(US, Happening::TakeJob { core });
+    }
+
+    /// Starts a stopped core with a job, by INIT and SIPI.
+    pub(super) fn start(&mut self, core: u32) {
+        let stopped = &mut self.cores[core as usize];
+        (stopped.has_init, stopped.has_startup) = (true, true);
+        stopped.job = Some(self.machine.epoch());
+        self.send(core);
     }
 
     pub(super) fn take_job(&mut self, core: u32) {
         if self.cores[core as usize].runs == Runs::FencePage
+            && !self.is_away(core, Happening::TakeJob { core })
             && let Some(epoch) = self.cores[core as usize].job.take()
         {
             self.run_instance(core, epoch);

@@ -39,8 +39,9 @@ pub enum Happening {
     Wake,
     Timer { number: u64 },
     Signal { core: u32 },
+    TakeJob { core: u32 },
     BackupReady,
-    PrimaryStarts { core: u32 },
+    PrimaryStarts,
 }
 
 /// The instance that owns the machine.
@@ -135,10 +136,8 @@ impl World {
         self.tell(Event::PrimaryStarted {
             cores: self.present,
         });
-        for core in self.present.iter() {
-            let delay = self.rng.u64(0..5 * MS);
-            self.after(delay, Happening::PrimaryStarts { core });
-        }
+        let delay = self.rng.u64(0..5 * MS);
+        self.after(delay, Happening::PrimaryStarts);
         self.rearm_in(0..80 * MS);
         self.arm_timer();
     }
@@ -254,11 +253,12 @@ impl World {
             Happening::Timer { .. } => {}
             Happening::BeatDue { epoch } => self.beat(epoch),
             Happening::Signal { core } => self.handle_signals(core),
+            Happening::TakeJob { core } => self.take_job(core),
             Happening::BackupReady => {
                 self.tell(Event::BackupReady);
                 self.arm_timer();
             }
-            Happening::PrimaryStarts { core } => self.run_instance(core, Self::FIRST_EPOCH),
+            Happening::PrimaryStarts => self.run_instance(self.owner.lead, Self::FIRST_EPOCH),
         }
     }
 
@@ -350,7 +350,7 @@ impl World {
                 self.cores.iter_mut().for_each(|core| core.losses = 0);
                 self.give_job(core);
             }
-            Action::StartRemaining { cores } => cores.iter().for_each(|core| self.give_job(core)),
+            Action::StartRemaining { cores } => cores.iter().for_each(|core| self.start(core)),
             Action::Notify(notice) => self.notices.push(notice),
         }
     }

@@ -1,5 +1,6 @@
 //! The keyspace: keys, values, deadlines, and the account of what they take.
 
+mod digest;
 mod list;
 mod table;
 mod value;

@@ -58,10 +58,6 @@ impl<V> Table<V> {
         self.len
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     pub(crate) fn shard_count(&self) -> usize {
         self.shards.len()
     }

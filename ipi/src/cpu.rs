@@ -1,0 +1,95 @@
+//! The real local APIC: MSRs, the xAPIC page, and the fence.
+
+use core::arch::asm;
+use core::hint;
+
+use raw_cpuid::cpuid;
+use x86_64::registers::model_specific::Msr;
+
+use crate::mmio::{Mmio, MmioRegion};
+use crate::mode::Mode;
+use crate::registers::{Register, Registers};
+
+const IA32_APIC_BASE: u32 = 0x1b;
+const IA32_XAPIC_DISABLE_STATUS: u32 = 0xbd;
+const IA32_ARCH_CAPABILITIES: u32 = 0x10a;
+const IA32_TSC_DEADLINE: u32 = 0x6e0;
+
+/// Size of the xAPIC page, in bytes.
+const XAPIC_PAGE_BYTES: usize = 4096;
+
+/// The registers of the processor that runs the call; only [`LocalApic::new`](crate::LocalApic::new) makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuRegisters {
+    xapic: MmioRegion,
+}
+
+impl CpuRegisters {
+    /// # Safety
+    /// As for [`LocalApic::new`](crate::LocalApic::new).
+    pub(crate) const unsafe fn new(mode: Mode, xapic_base: *mut u8) -> Self {
+        let xapic = match mode {
+            // SAFETY: the caller's promise.
+            Mode::XApic => unsafe { MmioRegion::new(xapic_base, XAPIC_PAGE_BYTES) },
+            Mode::X2Apic => MmioRegion::EMPTY,
+        };
+        Self { xapic }
+    }
+}
+
+fn read(msr: u32) -> u64 {
+    // SAFETY: the only way to a `CpuRegisters` promises ring 0, and every caller below names an MSR that exists where it reads it.
+    unsafe { Msr::new(msr).read() }
+}
+
+fn write(msr: u32, value: u64) {
+    // SAFETY: as for `read`; the APIC's MSRs change interrupt delivery, never memory.
+    unsafe { Msr::new(msr).write(value) }
+}
+
+impl Registers for CpuRegisters {
+    fn apic_base(&self) -> u64 {
+        read(IA32_APIC_BASE)
+    }
+
+    fn set_apic_base(&self, value: u64) {
+        write(IA32_APIC_BASE, value);
+    }
+
+    fn xapic_is_locked(&self) -> bool {
+        // SDM volume 4, IA32_XAPIC_DISABLE_STATUS: each register says whether the next one exists.
+        let has_capabilities = cpuid!(0).eax >= 7 && cpuid!(7, 0).edx & 1 << 29 != 0;
+        has_capabilities
+            && read(IA32_ARCH_CAPABILITIES) & 1 << 21 != 0
+            && read(IA32_XAPIC_DISABLE_STATUS) & 1 != 0
+    }
+
+    fn read_msr(&self, register: Register) -> u64 {
+        read(register.msr())
+    }
+
+    fn write_msr(&self, register: Register, value: u64) {
+        write(register.msr(), value);
+    }
+
+    fn read_mmio(&self, register: Register) -> u32 {
+        self.xapic.read(register.offset())
+    }
+
+    fn write_mmio(&self, register: Register, value: u32) {
+        self.xapic.write(register.offset(), value);
+    }
+
+    fn set_tsc_deadline(&self, tsc: u64) {
+        write(IA32_TSC_DEADLINE, tsc);
+    }
+
+    fn fence(&self) {
+        // SAFETY: fences touch nothing. Memory is taken as read and written, so that the compiler moves no access across either.
+        unsafe { asm!("mfence", "lfence", options(nostack, preserves_flags)) };
+    }
+
+    fn relax(&self) {
+        hint::spin_loop();
+    }
+}

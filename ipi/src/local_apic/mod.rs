@@ -1,0 +1,291 @@
+//! The local APIC of the processor that runs the call.
+//!
+//! Every method takes `&self`, and a [`LocalApic`] may be shared between cores and with interrupt handlers. That is sound because it
+//! holds no state but the mode: each access reaches the running core's own registers, and each method is one of three kinds.
+//! - One access (`id`, `end_of_interrupt`, `send` in x2APIC mode): nothing can come in between.
+//! - A send in xAPIC mode, which writes two registers: it leaves the first as it found it, so a handler may send in the middle
+//!   ([`icr`]).
+//! - All else (`enable`, `drain`, timer set-up) is a sequence of accesses that a handler may interrupt and mix with its own. It cannot
+//!   break memory, but settings: call it with interrupts off, or leave the timer to one side.
+//!
+//! The local APIC is never switched off as a whole: a core in that state hears no INIT, so nobody could fence it.
+
+pub(crate) mod error_status;
+pub(crate) mod icr;
+pub(crate) mod timer;
+
+use core::error::Error;
+use core::fmt;
+
+use crate::VECTOR_MIN;
+use crate::cpu::CpuRegisters;
+use crate::mode::Mode;
+use crate::registers::{Register, Registers};
+
+/// Bits of IA32_APIC_BASE (SDM 11.4.4, 11.12.1): this is the boot processor; x2APIC mode; enabled.
+const BASE_BSP: u64 = 1 << 8;
+const BASE_EXTD: u64 = 1 << 10;
+const BASE_EN: u64 = 1 << 11;
+
+/// The software enable in the spurious-vector register.
+const SOFTWARE_ENABLE: u32 = 1 << 8;
+
+/// The mask of a local vector, and the field that says how it is delivered.
+const LVT_MASKED: u32 = 1 << 16;
+const LVT_DELIVERY: u32 = 7 << 8;
+const LVT_DELIVERY_SMI: u32 = 2 << 8;
+
+/// Lowest version number of an integrated local APIC; below are the 82489DX's (SDM 11.4.8).
+const VERSION_MIN: u32 = 0x10;
+
+/// Local vectors that every integrated APIC has.
+const LOCAL_VECTORS: [Register; 4] = [
+    Register::LvtTimer,
+    Register::LvtLint0,
+    Register::LvtLint1,
+    Register::LvtError,
+];
+
+/// Local vectors that were added later, with the "Max LVT Entry" from which on they are there (SDM 11.4.8).
+const LATER_LOCAL_VECTORS: [(u32, Register); 3] = [
+    (4, Register::LvtPerformance),
+    (5, Register::LvtThermal),
+    (6, Register::LvtCmci),
+];
+
+/// Most end-of-interrupts that [`LocalApic::drain`] sends: one for each vector.
+pub const DRAIN_EOIS_MAX: u32 = 256;
+
+/// Why the local APIC could not be enabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnableError {
+    /// The spurious vector belongs to an exception.
+    Vector(u8),
+    /// The processor is in x2APIC mode and locked there.
+    Locked,
+    /// IA32_APIC_BASE does not show the mode that was entered.
+    Refused {
+        /// The mode that was asked for.
+        mode: Mode,
+        /// What IA32_APIC_BASE reads.
+        apic_base: u64,
+    },
+    /// What answers is no integrated local APIC, or nothing is mapped there.
+    Version(u32),
+}
+
+impl fmt::Display for EnableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("local APIC: ")?;
+        match self {
+            Self::Vector(vector) => {
+                write!(
+                    f,
+                    "spurious vector {vector} belongs to an exception; {VECTOR_MIN} to 255 would work"
+                )
+            }
+            Self::Locked => f.write_str(
+                "the firmware has locked this processor in x2APIC mode; x2APIC mode would work",
+            ),
+            Self::Refused { mode, apic_base } => {
+                write!(
+                    f,
+                    "{mode} mode cannot be entered: IA32_APIC_BASE reads {apic_base:#x}"
+                )
+            }
+            Self::Version(version) => {
+                write!(
+                    f,
+                    "its version register reads {version:#010x}: it is not mapped, or not an integrated one"
+                )
+            }
+        }
+    }
+}
+
+impl Error for EnableError {}
+
+/// What [`LocalApic::drain`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Interrupts that were in service and have got their end-of-interrupt.
+    pub acknowledged: u32,
+    /// Whether nothing is in service any more.
+    pub is_clear: bool,
+}
+
+/// The local APIC of whichever core runs the call. Cheap to make; see the module about sharing.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalApic<R: Registers = CpuRegisters> {
+    mode: Mode,
+    registers: R,
+}
+
+impl LocalApic {
+    /// Of the machine. Touches nothing yet.
+    ///
+    /// # Safety
+    /// From the first call of a method to the last: the caller runs in ring 0 on processors that have `mode`, and answers for the
+    /// interrupts it sends and receives. In xAPIC mode, `xapic_base` is where the local APIC's page (IA32_APIC_BASE, the same on all
+    /// cores) is mapped uncached, in every address space it is used from. In x2APIC mode, `xapic_base` is not used.
+    pub const unsafe fn new(mode: Mode, xapic_base: *mut u8) -> Self {
+        // SAFETY: the caller's promise.
+        Self::with_registers(mode, unsafe { CpuRegisters::new(mode, xapic_base) })
+    }
+}
+
+impl<R: Registers> LocalApic<R> {
+    /// Over other registers than the machine's.
+    pub const fn with_registers(mode: Mode, registers: R) -> Self {
+        Self { mode, registers }
+    }
+
+    /// The mode it is used in.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Brings the local APIC from any state to a known one: mode entered, timer stopped, every local vector masked (except those the
+    /// firmware has as SMI), task priority 0, software enabled with `spurious` as spurious vector, errors forgotten.
+    ///
+    /// What is in service stays so: see [`drain`](Self::drain). Call it with interrupts off.
+    ///
+    /// # Errors
+    /// [`EnableError`]. After [`EnableError::Vector`] and [`EnableError::Locked`] nothing has been touched.
+    pub fn enable(&self, spurious: u8) -> Result<(), EnableError> {
+        if spurious < VECTOR_MIN {
+            return Err(EnableError::Vector(spurious));
+        }
+        self.enter_mode()?;
+        self.mask_local_vectors(spurious)?;
+        self.write(Register::InitialCount, 0);
+        self.write(Register::TaskPriority, 0);
+        self.write(
+            Register::SpuriousVector,
+            SOFTWARE_ENABLE | u32::from(spurious),
+        );
+        // The first write makes the errors so far readable, the second replaces them by those since: none.
+        self.write(Register::ErrorStatus, 0);
+        self.write(Register::ErrorStatus, 0);
+        Ok(())
+    }
+
+    /// Legal transitions only (SDM 11.12.5): x2APIC mode is entered from xAPIC mode and left by disabling; all else is a #GP.
+    fn enter_mode(&self) -> Result<(), EnableError> {
+        let wanted = match self.mode {
+            Mode::XApic => BASE_EN,
+            Mode::X2Apic => BASE_EN | BASE_EXTD,
+        };
+        let base = self.registers.apic_base();
+        let disabled = base & !(BASE_EN | BASE_EXTD);
+        let mut state = base & (BASE_EN | BASE_EXTD);
+        if state == wanted {
+            return Ok(());
+        }
+        if state & BASE_EXTD != 0 {
+            if self.registers.xapic_is_locked() {
+                return Err(EnableError::Locked);
+            }
+            self.registers.set_apic_base(disabled);
+            state = 0;
+        }
+        if state == 0 {
+            self.registers.set_apic_base(disabled | BASE_EN);
+        }
+        if wanted != BASE_EN {
+            self.registers.set_apic_base(disabled | wanted);
+        }
+        let apic_base = self.registers.apic_base();
+        if apic_base & (BASE_EN | BASE_EXTD) != wanted {
+            return Err(EnableError::Refused {
+                mode: self.mode,
+                apic_base,
+            });
+        }
+        Ok(())
+    }
+
+    /// Masks with a legal vector in the entry: some processors log an error for vector 0 even in a masked one.
+    fn mask_local_vectors(&self, vector: u8) -> Result<(), EnableError> {
+        let version = self.read(Register::Version);
+        if !(VERSION_MIN..0xff).contains(&(version & 0xff)) {
+            return Err(EnableError::Version(version));
+        }
+        let masked = LVT_MASKED | u32::from(vector);
+        for register in LOCAL_VECTORS {
+            self.write(register, masked);
+        }
+        let last_entry = version >> 16 & 0xff;
+        for (entry, register) in LATER_LOCAL_VECTORS {
+            // An SMI is the firmware's, typically to cool the processor.
+            if entry <= last_entry && self.read(register) & LVT_DELIVERY != LVT_DELIVERY_SMI {
+                self.write(register, masked);
+            }
+        }
+        Ok(())
+    }
+
+    /// This core's APIC id.
+    pub fn id(&self) -> u32 {
+        let id = self.read(Register::Id);
+        match self.mode {
+            Mode::XApic => id >> 24,
+            Mode::X2Apic => id,
+        }
+    }
+
+    /// Whether this core is the boot processor, which INIT sends into the firmware.
+    pub fn is_bsp(&self) -> bool {
+        self.registers.apic_base() & BASE_BSP != 0
+    }
+
+    /// Ends the interrupt of highest priority that is in service. Not for spurious interrupts, NMI, SMI and INIT.
+    pub fn end_of_interrupt(&self) {
+        self.write(Register::EndOfInterrupt, 0);
+    }
+
+    /// Vectors in service: bit v % 32 of word v / 32.
+    pub fn in_service(&self) -> [u32; 8] {
+        core::array::from_fn(|n| self.read(Register::InService(n as u8)))
+    }
+
+    /// Vectors that wait to be served, in the same order. They cannot be withdrawn: each comes as soon as interrupts are let in.
+    pub fn requested(&self) -> [u32; 8] {
+        core::array::from_fn(|n| self.read(Register::Request(n as u8)))
+    }
+
+    /// Ends every interrupt that a dead predecessor left in service on this core, which would block those of lower priority for ever.
+    ///
+    /// Bounded by [`DRAIN_EOIS_MAX`]. Call it with interrupts off, and not from an interrupt handler, whose own it would end.
+    pub fn drain(&self) -> Drained {
+        let is_clear = || self.in_service() == [0; 8];
+        for acknowledged in 0..DRAIN_EOIS_MAX {
+            if is_clear() {
+                return Drained {
+                    acknowledged,
+                    is_clear: true,
+                };
+            }
+            self.end_of_interrupt();
+        }
+        Drained {
+            acknowledged: DRAIN_EOIS_MAX,
+            is_clear: is_clear(),
+        }
+    }
+
+    fn read(&self, register: Register) -> u32 {
+        match self.mode {
+            Mode::XApic => self.registers.read_mmio(register),
+            // All registers but the ICR have 32 bits in x2APIC mode too; the upper half is reserved.
+            Mode::X2Apic => self.registers.read_msr(register) as u32,
+        }
+    }
+
+    fn write(&self, register: Register, value: u32) {
+        match self.mode {
+            Mode::XApic => self.registers.write_mmio(register, value),
+            Mode::X2Apic => self.registers.write_msr(register, value.into()),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A device's table of messages (PCI 3.0, 6.8.2.6 to 6.8.2.9).
+
+use core::error::Error;
+use core::fmt;
+
+use crate::mmio::{Mmio, MmioRegion};
+use crate::msi::{MessageError, MsiMessage};
+
+/// Size of an entry, and the byte offsets of its words.
+const ENTRY_BYTES: usize = 16;
+const ADDRESS_LOW: usize = 0;
+const ADDRESS_HIGH: usize = 4;
+const DATA: usize = 8;
+const CONTROL: usize = 12;
+
+/// The one bit of the control word that is not reserved.
+const CONTROL_MASKED: u32 = 1;
+
+/// Why an entry was not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableError {
+    /// There is no such entry.
+    Entry {
+        /// The entry that was asked for.
+        entry: u16,
+        /// How many there are, from 0 on.
+        entry_count: u16,
+    },
+    /// Its message cannot go there.
+    Message {
+        /// The entry that was asked for.
+        entry: u16,
+        /// Why not.
+        error: MessageError,
+    },
+}
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry { entry, entry_count } => {
+                write!(
+                    f,
+                    "MSI-X table: there is no entry {entry}; it has {entry_count}, from 0 on"
+                )
+            }
+            Self::Message { entry, error } => write!(f, "MSI-X table entry {entry}: {error}"),
+        }
+    }
+}
+
+impl Error for TableError {}
+
+/// The MSI-X table of one device. Whether the device uses it at all is said in its configuration space, which is not this room's.
+#[derive(Debug)]
+pub struct MsixTable<M: Mmio = MmioRegion> {
+    words: M,
+    entry_count: u16,
+}
+
+impl MsixTable {
+    /// The table of `entry_count` entries at `base`.
+    ///
+    /// # Safety
+    /// `base` is where the table is mapped uncached, with 16 bytes for each entry, in every address space the value is used from, as long
+    /// as it is used; and the caller owns the device.
+    pub const unsafe fn new(base: *mut u8, entry_count: u16) -> Self {
+        // SAFETY: the caller's promise.
+        Self::with_words(
+            unsafe { MmioRegion::new(base, entry_count as usize * ENTRY_BYTES) },
+            entry_count,
+        )
+    }
+}
+
+impl<M: Mmio> MsixTable<M> {
+    /// Over other words than a device's.
+    pub const fn with_words(words: M, entry_count: u16) -> Self {
+        Self { words, entry_count }
+    }
+
+    /// How many entries it has, from 0 on.
+    pub const fn entry_count(&self) -> u16 {
+        self.entry_count
+    }
+
+    /// Lets `entry` send `message`, once it is unmasked: it is left masked.
+    ///
+    /// # Errors
+    /// [`TableError::Entry`].
+    pub fn set(&mut self, entry: u16, message: MsiMessage) -> Result<(), TableError> {
+        self.mask(entry)?;
+        self.put(entry, message);
+        Ok(())
+    }
+
+    /// Masks `entry`. When it returns, the device sends no more from it.
+    ///
+    /// # Errors
+    /// [`TableError::Entry`].
+    pub fn mask(&mut self, entry: u16) -> Result<(), TableError> {
+        self.check(entry)?;
+        let control = self.read(entry, CONTROL);
+        self.put_control(entry, control | CONTROL_MASKED);
+        Ok(())
+    }
+
+    /// Unmasks `entry`.
+    ///
+    /// # Errors
+    /// [`TableError::Entry`].
+    pub fn unmask(&mut self, entry: u16) -> Result<(), TableError> {
+        self.check(entry)?;
+        let control = self.read(entry, CONTROL);
+        self.put_control(entry, control & !CONTROL_MASKED);
+        Ok(())
+    }
+
+    /// Masks every entry.
+    pub fn mask_all(&mut self) {
+        for entry in 0..self.entry_count {
+            let control = self.read(entry, CONTROL);
+            self.put_control(entry, control | CONTROL_MASKED);
+        }
+    }
+
+    /// What `entry` sends.
+    ///
+    /// # Errors
+    /// [`TableError::Entry`].
+    pub fn message(&self, entry: u16) -> Result<MsiMessage, TableError> {
+        self.check(entry)?;
+        let (low, high) = (
+            self.read(entry, ADDRESS_LOW),
+            self.read(entry, ADDRESS_HIGH),
+        );
+        let address = u64::from(high) << 32 | u64::from(low);
+        Ok(MsiMessage {
+            address,
+            data: self.read(entry, DATA),
+        })
+    }
+
+    /// Sends the message of `entry` to the processor whose APIC id is `destination`. The entry is masked while it changes and then as
+    /// before.
+    ///
+    /// # Errors
+    /// [`TableError`]; the entry is as it was.
+    pub fn retarget(&mut self, entry: u16, destination: u32) -> Result<(), TableError> {
+        let message = self.message(entry)?;
+        let message = message
+            .retarget(destination)
+            .map_err(|error| TableError::Message { entry, error })?;
+        let control = self.read(entry, CONTROL);
+        self.put_control(entry, control | CONTROL_MASKED);
+        self.put(entry, message);
+        self.put_control(entry, control);
+        Ok(())
+    }
+
+    /// Only while the entry is masked: a device may send a mixture of old and new otherwise.
+    fn put(&mut self, entry: u16, message: MsiMessage) {
+        self.write(entry, ADDRESS_LOW, message.address as u32);
+        self.write(entry, ADDRESS_HIGH, (message.address >> 32) as u32);
+        self.write(entry, DATA, message.data);
+    }
+
+    /// The read makes the write, and all before it, arrive at the device: writes may wait in bridges on the way.
+    fn put_control(&mut self, entry: u16, control: u32) {
+        self.write(entry, CONTROL, control);
+        self.read(entry, CONTROL);
+    }
+
+    fn check(&self, entry: u16) -> Result<(), TableError> {
+        if entry >= self.entry_count {
+            return Err(TableError::Entry {
+                entry,
+                entry_count: self.entry_count,
+            });
+        }
+        Ok(())
+    }
+
+    fn read(&self, entry: u16, word: usize) -> u32 {
+        self.words.read(usize::from(entry) * ENTRY_BYTES + word)
+    }
+
+    fn write(&mut self, entry: u16, word: usize, value: u32) {
+        self.words
+            .write(usize::from(entry) * ENTRY_BYTES + word, value);
+    }
+}

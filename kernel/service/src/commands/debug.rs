@@ -1,0 +1,163 @@
+//! `DEBUG`: faults to inject, and a way to fill the server. Only if it was allowed at boot.
+
+use super::{ARGUMENT_BYTES, Context, count, help, integer, is};
+use crate::host::{DebugCommand, HangTarget};
+use crate::parser::BULK_MAX_BYTES;
+use crate::reply::{Failure, Outcome};
+use crate::store::{Bytes, Deadline, Value, heap_bytes};
+
+const NOT_ALLOWED: Failure = Failure::Fixed(
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
+     from a local connection, otherwise you need to set this option in the configuration file, and then restart \
+     the server.",
+);
+
+pub(super) fn debug(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    if !context.limits.debug {
+        return Err(NOT_ALLOWED);
+    }
+    let name = &arguments[1];
+    if is(name, "help") && arguments.len() == 2 {
+        return show_help(context);
+    }
+    if is(name, "populate") && (3..=5).contains(&arguments.len()) {
+        return populate(context, &arguments[2..]);
+    }
+    if is(name, "digest") && arguments.len() == 2 {
+        let digest = context.keyspace.digest(&mut || context.out.step());
+        context.out.status(&alloc::format!("{digest:040x}"));
+        return Ok(());
+    }
+    let command = host_command(name, &arguments[2..])?;
+    context.out.host().debug(command);
+    context.out.ok();
+    Ok(())
+}
+
+/// The subcommands that are the kernel's.
+fn host_command(name: &[u8], arguments: &[Bytes]) -> Result<DebugCommand, Failure> {
+    let command = match arguments {
+        [] if is(name, "panic") => DebugCommand::Panic,
+        [] if is(name, "hang") => DebugCommand::Hang(HangTarget::ThisCore),
+        [] if is(name, "double-fault") => DebugCommand::DoubleFault,
+        [] if is(name, "stack-overflow") => DebugCommand::StackOverflow,
+        [] if is(name, "wild-write") => DebugCommand::WildWrite,
+        [] if is(name, "corrupt-tail") => DebugCommand::CorruptTail,
+        [] if is(name, "backup-panic") => DebugCommand::BackupPanic,
+        [] if is(name, "backup-hang") => DebugCommand::BackupHang,
+        [target] if is(name, "hang") => DebugCommand::Hang(hang_target(target)?),
+        [records] if is(name, "journal-bench") => DebugCommand::JournalBench {
+            records: count(records)? as u64,
+        },
+        [seconds] if is(name, "sleep") => DebugCommand::Sleep {
+            duration_us: microseconds(seconds)?,
+        },
+        _ => {
+            return Err(Failure::composed(&[
+                b"ERR unknown subcommand or wrong number of arguments for '",
+                &name[..name.len().min(128)],
+                b"'. Try DEBUG HELP.",
+            ]));
+        }
+    };
+    Ok(command)
+}
+
+fn hang_target(target: &[u8]) -> Result<HangTarget, Failure> {
+    if is(target, "all") {
+        return Ok(HangTarget::AllCores);
+    }
+    if is(target, "loop") {
+        return Ok(HangTarget::MainLoop);
+    }
+    let core = integer(target).ok().and_then(|core| u32::try_from(core).ok());
+    core.map(HangTarget::Core)
+        .ok_or(Failure::Fixed("ERR hang target must be a core number, 'all' or 'loop'"))
+}
+
+/// Seconds, with decimals if need be.
+fn microseconds(seconds: &[u8]) -> Result<u64, Failure> {
+    core::str::from_utf8(seconds)
+        .ok()
+        .and_then(|text| text.parse::<f64>().ok())
+        .filter(|seconds| (0.0..=1e9).contains(seconds))
+        .map(|seconds| (seconds * 1e6) as u64)
+        .ok_or(Failure::Fixed("ERR value is not a valid number of seconds"))
+}
+
+/// `POPULATE count [prefix [size]]`: keys `prefix:0`, `prefix:1`, ... with values `value:0`, `value:1`, ..., cut or filled with
+/// zero bytes to `size` if that is given and not 0. Keys that exist stay as they are.
+fn populate(context: &mut Context<'_, '_>, arguments: &[Bytes]) -> Outcome {
+    let keys = count(&arguments[0])?;
+    let prefix = arguments.get(1).map_or(b"key".as_slice(), Bytes::as_slice);
+    let size = match arguments.get(2) {
+        None => 0,
+        Some(size) => count(size)?,
+    };
+    if size > BULK_MAX_BYTES {
+        return Err(Failure::STRING_TOO_LONG);
+    }
+    let max_memory_bytes = context.limits.max_memory_bytes;
+    for number in 0..keys {
+        context.out.step();
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(number).as_bytes();
+        let mut key = Bytes::with_capacity(prefix.len() + 1 + digits.len());
+        key.extend_from_slice(prefix);
+        key.push(b':');
+        key.extend_from_slice(digits);
+        let place = context.keyspace.locate(&key);
+        if place.slot.is_some() {
+            continue;
+        }
+        let growth_bytes = ARGUMENT_BYTES + heap_bytes(key.len()) + heap_bytes(size);
+        if max_memory_bytes != 0 && context.keyspace.used_bytes() + growth_bytes > max_memory_bytes {
+            return Err(Failure::OUT_OF_MEMORY);
+        }
+        let mut value = Bytes::with_capacity(size);
+        value.extend_from_slice(b"value:");
+        value.extend_from_slice(digits);
+        if size != 0 {
+            value.resize(size, 0);
+        }
+        context
+            .keyspace
+            .put(&place, key, Value::String(value), Deadline::Clear);
+    }
+    context.out.ok();
+    Ok(())
+}
+
+fn show_help(context: &mut Context<'_, '_>) -> Outcome {
+    help(
+        context.out,
+        "DEBUG",
+        &[
+            "BACKUP-HANG",
+            "    Hang the waiting backup.",
+            "BACKUP-PANIC",
+            "    Make the waiting backup panic.",
+            "CORRUPT-TAIL",
+            "    Damage the last journal record, then panic.",
+            "DIGEST",
+            "    Output a hex signature representing the current DB content.",
+            "DOUBLE-FAULT",
+            "    Fault inside a fault handler.",
+            "HANG [<core>|ALL|LOOP]",
+            "    Stop this core, one core or all cores with interrupts off, or only the main loop.",
+            "JOURNAL-BENCH <count>",
+            "    Append and commit <count> records, and report the cost on the console.",
+            "PANIC",
+            "    Make the kernel panic.",
+            "POPULATE <count> [<prefix>] [<size>]",
+            "    Create <count> string keys named key:<num>. If <prefix> is specified then",
+            "    it is used instead of the 'key' prefix.",
+            "SLEEP <seconds>",
+            "    Stop the main loop for <seconds>. Decimals allowed.",
+            "STACK-OVERFLOW",
+            "    Run the stack into its guard page.",
+            "WILD-WRITE",
+            "    Write into memory of another instance.",
+        ],
+    )
+}

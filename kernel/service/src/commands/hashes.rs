@@ -1,0 +1,63 @@
+//! Commands on hashes.
+
+use super::Context;
+use crate::reply::Outcome;
+use crate::store::{Bytes, Hash};
+use core::mem;
+
+pub(super) fn hset(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let key = mem::take(&mut arguments[1]);
+    let (pairs, []) = arguments[2..].as_chunks_mut::<2>() else {
+        return Err(context.wrong_arity());
+    };
+    let created = context.keyspace.upsert(key, |hash: &mut Hash| {
+        let mut created = 0;
+        for [field, value] in pairs {
+            context.out.step();
+            created += usize::from(hash.set(mem::take(field), mem::take(value)));
+        }
+        created
+    })?;
+    context.out.count(created);
+    Ok(())
+}
+
+pub(super) fn hget(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let hash = context.keyspace.read::<Hash>(&arguments[1])?;
+    let value = hash.and_then(|hash| hash.get(&arguments[2]));
+    context.out.bulk_or_null(value.map(Bytes::as_slice));
+    Ok(())
+}
+
+pub(super) fn hdel(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let deleted = context.keyspace.update(&arguments[1], |hash: &mut Hash| {
+        let mut deleted = 0;
+        for field in &arguments[2..] {
+            context.out.step();
+            deleted += usize::from(hash.remove(field));
+        }
+        deleted
+    })?;
+    context.out.count(deleted.unwrap_or(0));
+    Ok(())
+}
+
+pub(super) fn hgetall(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let Some(hash) = context.keyspace.read::<Hash>(&arguments[1])? else {
+        context.out.array(0);
+        return Ok(());
+    };
+    context.out.array(2 * hash.len());
+    for (field, value) in hash.iter() {
+        context.out.step();
+        context.out.bulk(field);
+        context.out.bulk(value);
+    }
+    Ok(())
+}
+
+pub(super) fn hlen(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let hash = context.keyspace.read::<Hash>(&arguments[1])?;
+    context.out.count(hash.map_or(0, Hash::len));
+    Ok(())
+}

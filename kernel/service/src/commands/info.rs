@@ -1,0 +1,154 @@
+//! `INFO`.
+
+use super::client::REDIS_VERSION;
+use super::{Context, is};
+use crate::host::{HostStatus, Role};
+use crate::reply::Outcome;
+use crate::store::Bytes;
+use alloc::format;
+use alloc::string::String;
+use core::fmt::{Display, Write};
+
+/// A section writes its lines.
+type Section = fn(&mut Lines, &Context<'_, '_>, &HostStatus);
+
+const SECTIONS: [(&str, Section); 7] = [
+    ("Server", server),
+    ("Clients", clients),
+    ("Memory", memory),
+    ("Stats", stats),
+    ("Replication", replication),
+    ("Keyspace", keyspace),
+    ("Understudy", understudy),
+];
+
+pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let status = context.out.host_status();
+    let wanted = &arguments[1..];
+    let mut lines = Lines(String::new());
+    for (name, section) in SECTIONS {
+        let is_wanted = wanted.is_empty()
+            || wanted.iter().any(|argument| {
+                context.out.step();
+                let all = ["default", "all", "everything", name];
+                all.iter().any(|word| is(argument, word))
+            });
+        if is_wanted {
+            lines.title(name);
+            section(&mut lines, context, &status);
+        }
+    }
+    context.out.text(&lines.0);
+    Ok(())
+}
+
+struct Lines(String);
+
+impl Lines {
+    fn title(&mut self, name: &str) {
+        if !self.0.is_empty() {
+            self.0.push_str("\r\n");
+        }
+        // Writing to a string cannot fail, here and below.
+        let _ = write!(self.0, "# {name}\r\n");
+    }
+
+    fn field(&mut self, name: &str, value: impl Display) {
+        let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+}
+
+fn server(lines: &mut Lines, context: &Context<'_, '_>, status: &HostStatus) {
+    let uptime_s = status.uptime_ms / 1000;
+    lines.field("redis_version", REDIS_VERSION);
+    lines.field("redis_mode", "standalone");
+    lines.field("os", "Understudy");
+    lines.field("arch_bits", 64);
+    lines.field("tcp_port", status.port);
+    lines.field("server_time_usec", context.keyspace.now_ms().saturating_mul(1000));
+    lines.field("uptime_in_seconds", uptime_s);
+    lines.field("uptime_in_days", uptime_s / (24 * 3600));
+}
+
+fn clients(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
+    lines.field("connected_clients", context.connections.len());
+    lines.field("maxclients", context.limits.max_clients);
+    lines.field("blocked_clients", 0);
+}
+
+fn memory(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
+    let (used, max) = (context.keyspace.used_bytes(), context.limits.max_memory_bytes);
+    lines.field("used_memory", used);
+    lines.field("used_memory_human", human(used));
+    lines.field("maxmemory", max);
+    lines.field("maxmemory_human", human(max));
+    lines.field("maxmemory_policy", "noeviction");
+}
+
+fn stats(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
+    let statistics = context.statistics;
+    lines.field("total_connections_received", statistics.connections_received);
+    lines.field("total_commands_processed", statistics.commands_processed);
+    lines.field("rejected_connections", statistics.connections_rejected);
+    lines.field("expired_keys", context.keyspace.expired());
+}
+
+fn replication(lines: &mut Lines, _: &Context<'_, '_>, status: &HostStatus) {
+    lines.field("role", "master");
+    lines.field("connected_slaves", 0);
+    lines.field("master_repl_offset", status.journal_position);
+}
+
+fn keyspace(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
+    let keys = context.keyspace.len();
+    if keys > 0 {
+        let expires = context.keyspace.deadline_count();
+        lines.field("db0", format!("keys={keys},expires={expires},avg_ttl=0"));
+    }
+}
+
+fn understudy(lines: &mut Lines, _: &Context<'_, '_>, status: &HostStatus) {
+    let role = match status.role {
+        Role::Primary => "primary",
+        Role::Backup => "backup",
+    };
+    lines.field("understudy_version", status.version);
+    lines.field("understudy_role", role);
+    lines.field("epoch", status.epoch);
+    lines.field("cores", status.cores);
+    lines.field("protected", u8::from(status.protected));
+    if let Some(age_us) = status.keepalive_age_us {
+        lines.field("backup_keepalive_age_us", age_us);
+    }
+    lines.field("journal_position", status.journal_position);
+    lines.field("journal_lag_bytes", status.journal_lag_bytes);
+    lines.field("takeovers", status.takeovers);
+    let Some(takeover) = &status.last_takeover else {
+        return;
+    };
+    lines.field("last_takeover_cause", takeover.cause);
+    for (phase, duration_us) in [
+        ("detect", Some(takeover.detect_us)),
+        ("fence", Some(takeover.fence_us)),
+        ("interrupts", Some(takeover.interrupts_us)),
+        ("devices", Some(takeover.devices_us)),
+        ("replay", Some(takeover.replay_us)),
+        ("first_reply", takeover.first_reply_us),
+        ("total", takeover.total_us),
+    ] {
+        if let Some(duration_us) = duration_us {
+            lines.field(&format!("last_takeover_{phase}_us"), duration_us);
+        }
+    }
+}
+
+/// As Redis' `bytesToHuman`.
+fn human(bytes: u64) -> String {
+    const UNITS: [(u64, char); 4] = [(1 << 40, 'T'), (1 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
+    for (unit_bytes, letter) in UNITS {
+        if bytes >= unit_bytes {
+            return format!("{:.2}{letter}", bytes as f64 / unit_bytes as f64);
+        }
+    }
+    format!("{bytes}B")
+}

@@ -1,0 +1,195 @@
+//! `COMMAND`: the table of commands, for clients that ask.
+
+use super::table::{COMMANDS, Command, FAST, FLAG_NAMES, READONLY, WRITE};
+use super::{Context, find, help, is};
+use crate::glob::{Case, matches};
+use crate::reply::{Failure, Outcome, Output};
+use crate::store::Bytes;
+
+pub(super) fn command(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+    details_of_all(context.out, COMMANDS);
+    Ok(())
+}
+
+pub(super) fn count(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+    context.out.count(COMMANDS.len());
+    Ok(())
+}
+
+pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let names = &arguments[2..];
+    if names.is_empty() {
+        details_of_all(context.out, COMMANDS);
+        return Ok(());
+    }
+    context.out.array(names.len());
+    for name in names {
+        context.out.step();
+        match named(name) {
+            Some(command) => {
+                details(context.out, command);
+                details_of_all(context.out, command.subcommands);
+            }
+            None => context.out.null_array(),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn docs(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let names = &arguments[2..];
+    let out = &mut context.out;
+    if names.is_empty() {
+        out.array(2 * COMMANDS.len());
+        for command in COMMANDS {
+            documentation(out, command);
+            documentation_of_all(out, command.subcommands);
+        }
+        return Ok(());
+    }
+    let known = names.iter().filter(|name| named(name).is_some()).count();
+    out.array(2 * known);
+    for command in names.iter().filter_map(|name| named(name)) {
+        out.step();
+        documentation(out, command);
+        documentation_of_all(out, command.subcommands);
+    }
+    Ok(())
+}
+
+pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let pattern: Option<&[u8]> = match &arguments[2..] {
+        [] => None,
+        [option, kind, pattern] if is(option, "filterby") && is(kind, "pattern") => Some(pattern),
+        _ => return Err(Failure::SYNTAX),
+    };
+    let out = &mut context.out;
+    let is_wanted = |out: &mut Output<'_>, command: &Command| {
+        pattern.is_none_or(|pattern| {
+            matches(pattern, command.name.as_bytes(), Case::Ignored, || out.step())
+        })
+    };
+    let names = COMMANDS.iter().flat_map(|command| {
+        core::iter::once(command).chain(command.subcommands)
+    });
+    let wanted = names.clone().filter(|command| is_wanted(out, command)).count();
+    out.array(wanted);
+    for command in names {
+        if is_wanted(out, command) {
+            out.text(command.name);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn command_help(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+    help(
+        context.out,
+        "COMMAND",
+        &[
+            "(no subcommand)",
+            "    Return details about all commands.",
+            "COUNT",
+            "    Return the total number of commands in this server.",
+            "DOCS [<command-name> ...]",
+            "    Return documentation details about commands, about all if none is given.",
+            "INFO [<command-name> ...]",
+            "    Return details about commands, about all if none is given.",
+            "LIST [FILTERBY PATTERN <pattern>]",
+            "    Return a list of all commands in this server.",
+        ],
+    )
+}
+
+/// The command or, as `command|subcommand`, the subcommand of this name.
+fn named(name: &[u8]) -> Option<&'static Command> {
+    let mut parts = name.splitn(2, |&byte| byte == b'|').map(Bytes::from_slice);
+    let command = find(&[parts.next()?]).ok()?;
+    match parts.next() {
+        None => Some(command),
+        Some(_) if command.subcommands.is_empty() => None,
+        Some(subcommand) => find(&[Bytes::from_slice(command.name.as_bytes()), subcommand]).ok(),
+    }
+}
+
+fn details_of_all(out: &mut Output<'_>, commands: &[Command]) {
+    out.array(commands.len());
+    for command in commands {
+        details(out, command);
+        // Subcommands have none themselves: no recursion is needed.
+        out.array(command.subcommands.len());
+        for subcommand in command.subcommands {
+            details(out, subcommand);
+            out.array(0);
+        }
+    }
+}
+
+/// The ten elements that describe a command, but for the last, its subcommands.
+fn details(out: &mut Output<'_>, command: &Command) {
+    let flags = || FLAG_NAMES.iter().filter(|(flag, _)| command.flags & flag != 0);
+    let (first, last, step) = command.keys;
+    out.array(10);
+    out.text(command.name);
+    out.integer(command.arity.into());
+    out.array(flags().count());
+    for (_, name) in flags() {
+        out.status(name);
+    }
+    for key in [first, last, step] {
+        out.integer(key.into());
+    }
+    categories(out, command);
+    // Neither hints nor key specifications: the three numbers say all there is about keys.
+    out.array(0);
+    out.array(0);
+}
+
+/// Access control categories.
+fn categories(out: &mut Output<'_>, command: &Command) {
+    let access = match command.flags {
+        flags if flags & WRITE != 0 => Some("@write"),
+        flags if flags & READONLY != 0 => Some("@read"),
+        _ => None,
+    };
+    let group = match command.group {
+        "string" => "@string",
+        "list" => "@list",
+        "hash" => "@hash",
+        "set" => "@set",
+        "generic" => "@keyspace",
+        "connection" => "@connection",
+        _ => "@admin",
+    };
+    let speed = if command.flags & FAST != 0 { "@fast" } else { "@slow" };
+    out.array(2 + usize::from(access.is_some()));
+    for category in access.into_iter().chain([group, speed]) {
+        out.status(category);
+    }
+}
+
+fn documentation_of_all(out: &mut Output<'_>, subcommands: &[Command]) {
+    if subcommands.is_empty() {
+        return;
+    }
+    out.text("subcommands");
+    out.array(2 * subcommands.len());
+    for subcommand in subcommands {
+        documentation(out, subcommand);
+    }
+}
+
+/// A command's name and the map that documents it, but for the entry with its subcommands.
+fn documentation(out: &mut Output<'_>, command: &Command) {
+    let entries = [
+        ("summary", command.summary),
+        ("since", "1.0.0"),
+        ("group", command.group),
+    ];
+    out.text(command.name);
+    out.array(2 * (entries.len() + usize::from(!command.subcommands.is_empty())));
+    for (name, value) in entries {
+        out.text(name);
+        out.text(value);
+    }
+}

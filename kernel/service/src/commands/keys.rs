@@ -1,0 +1,49 @@
+//! Commands on keys of any type.
+
+use super::{Context, is};
+use crate::reply::{Failure, Outcome};
+use crate::store::Bytes;
+
+pub(super) fn del(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let mut deleted = 0;
+    for key in &arguments[1..] {
+        context.out.step();
+        deleted += usize::from(context.keyspace.remove(key));
+    }
+    context.out.count(deleted);
+    Ok(())
+}
+
+pub(super) fn exists(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let mut found = 0;
+    for key in &arguments[1..] {
+        context.out.step();
+        found += usize::from(context.keyspace.locate(key).slot.is_some());
+    }
+    context.out.count(found);
+    Ok(())
+}
+
+pub(super) fn type_of(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let entry = context.keyspace.entry(&arguments[1]);
+    let name = entry.map_or("none", |entry| entry.value.type_name());
+    context.out.status(name);
+    Ok(())
+}
+
+pub(super) fn dbsize(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+    context.out.count(context.keyspace.len());
+    Ok(())
+}
+
+/// `FLUSHALL` and `FLUSHDB`: there is one database. `ASYNC` is accepted; freeing is never a pause anyway.
+pub(super) fn flush(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    match arguments {
+        [_] => {}
+        [_, how] if is(how, "sync") || is(how, "async") => {}
+        _ => return Err(Failure::SYNTAX),
+    }
+    context.keyspace.clear(&mut || context.out.step());
+    context.out.ok();
+    Ok(())
+}

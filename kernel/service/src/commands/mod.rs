@@ -1,0 +1,180 @@
+//! The commands: how one is found, what is checked before it runs, and what it runs with.
+
+mod client;
+mod debug;
+mod expiry;
+mod hashes;
+mod info;
+mod introspection;
+mod keys;
+mod lists;
+mod scan;
+mod server;
+mod sets;
+mod strings;
+mod table;
+
+use crate::connection::{Connection, Connections};
+use crate::number::parse_integer;
+use crate::random::Random;
+use crate::record::ConnectionId;
+use crate::reply::{Failure, Outcome, Output};
+use crate::service::{Limits, Statistics};
+use crate::store::{Bytes, Keyspace, heap_bytes};
+use table::{COMMANDS, DENYOOM};
+pub(crate) use table::Command;
+
+/// Most an argument can add to what its own bytes take, in bytes: a key, with its entry.
+const ARGUMENT_BYTES: u64 = 144;
+
+/// What a command runs with.
+pub(crate) struct Context<'a, 'h> {
+    pub(crate) command: &'static Command,
+    pub(crate) connection: ConnectionId,
+    pub(crate) limits: &'a Limits,
+    pub(crate) statistics: &'a Statistics,
+    pub(crate) keyspace: &'a mut Keyspace,
+    pub(crate) connections: &'a mut Connections,
+    pub(crate) random: &'a mut Random,
+    pub(crate) out: &'a mut Output<'h>,
+    /// Set by a command after which the connection ends.
+    pub(crate) hang_up: bool,
+}
+
+impl Context<'_, '_> {
+    fn client(&mut self) -> Option<&mut Connection> {
+        self.connections.get_mut(&self.connection)
+    }
+
+    fn wrong_arity(&self) -> Failure {
+        wrong_arity(self.command)
+    }
+}
+
+/// Whether the request is the beginning of an HTTP request that a browser was tricked into sending. Redis ends such
+/// a connection without a word.
+pub(crate) fn is_http(arguments: &[Bytes]) -> bool {
+    arguments
+        .first()
+        .is_some_and(|name| is(name, "host:") || is(name, "post"))
+}
+
+/// Finds the command or subcommand a request names.
+///
+/// # Errors
+/// Redis' texts for a command or subcommand it does not know.
+pub(crate) fn find(arguments: &[Bytes]) -> Result<&'static Command, Failure> {
+    let Some((name, rest)) = arguments.split_first() else {
+        return Err(unknown_command(b"", &[]));
+    };
+    let command = lookup(COMMANDS, name).ok_or_else(|| unknown_command(name, rest))?;
+    match rest.first() {
+        Some(subcommand) if !command.subcommands.is_empty() => {
+            lookup(command.subcommands, subcommand)
+                .ok_or_else(|| unknown_subcommand(name, subcommand))
+        }
+        _ => Ok(command),
+    }
+}
+
+/// Checks arity and memory, runs the command, and answers with its error if it ends in one.
+pub(crate) fn run(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) {
+    if let Err(failure) = checked(context, arguments) {
+        context.out.failure(&failure);
+    }
+}
+
+fn checked(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let command = context.command;
+    if !command.takes(arguments.len()) {
+        return Err(context.wrong_arity());
+    }
+    if command.flags & DENYOOM != 0 && context.limits.max_memory_bytes != 0 {
+        let growth_bytes: u64 = arguments[1..]
+            .iter()
+            .map(|argument| {
+                context.out.step();
+                ARGUMENT_BYTES + heap_bytes(argument.len())
+            })
+            .sum();
+        if context.keyspace.used_bytes() + growth_bytes > context.limits.max_memory_bytes {
+            return Err(Failure::OUT_OF_MEMORY);
+        }
+    }
+    (command.run)(context, arguments)
+}
+
+/// Finds a name in a sorted table; the part behind a `|` is a subcommand's.
+fn lookup(commands: &'static [Command], name: &[u8]) -> Option<&'static Command> {
+    let folded = |byte: &u8| byte.to_ascii_lowercase();
+    let index = commands
+        .binary_search_by(|command| command.last_name().bytes().cmp(name.iter().map(folded)))
+        .ok()?;
+    commands.get(index)
+}
+
+fn wrong_arity(command: &Command) -> Failure {
+    Failure::composed(&[
+        b"ERR wrong number of arguments for '",
+        command.name.as_bytes(),
+        b"' command",
+    ])
+}
+
+fn unknown_command(name: &[u8], rest: &[Bytes]) -> Failure {
+    const SHOWN_MAX: usize = 128;
+    let mut shown = alloc::vec::Vec::new();
+    for argument in rest {
+        if shown.len() >= SHOWN_MAX {
+            break;
+        }
+        let room = SHOWN_MAX - shown.len();
+        shown.push(b'\'');
+        shown.extend_from_slice(&argument[..argument.len().min(room)]);
+        shown.extend_from_slice(b"' ");
+    }
+    Failure::composed(&[
+        b"ERR unknown command '",
+        &name[..name.len().min(SHOWN_MAX)],
+        b"', with args beginning with: ",
+        &shown,
+    ])
+}
+
+fn unknown_subcommand(name: &[u8], subcommand: &[u8]) -> Failure {
+    Failure::composed(&[
+        b"ERR unknown subcommand '",
+        &subcommand[..subcommand.len().min(128)],
+        b"'. Try ",
+        &name.to_ascii_uppercase(),
+        b" HELP.",
+    ])
+}
+
+/// Whether an argument is this word, in any case.
+fn is(argument: &[u8], word: &str) -> bool {
+    argument.eq_ignore_ascii_case(word.as_bytes())
+}
+
+fn integer(argument: &[u8]) -> Result<i64, Failure> {
+    parse_integer(argument).ok_or(Failure::NOT_AN_INTEGER)
+}
+
+/// A count that must not be negative.
+fn count(argument: &[u8]) -> Result<usize, Failure> {
+    usize::try_from(integer(argument)?).map_err(|_| Failure::NOT_POSITIVE)
+}
+
+/// The reply of a HELP subcommand.
+fn help(out: &mut Output<'_>, name: &str, lines: &[&str]) -> Outcome {
+    out.array(lines.len() + 3);
+    out.status(&alloc::format!(
+        "{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+    ));
+    for line in lines {
+        out.status(line);
+    }
+    out.status("HELP");
+    out.status("    Prints this help.");
+    Ok(())
+}

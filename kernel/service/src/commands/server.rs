@@ -1,0 +1,57 @@
+//! `ROLE` and `CONFIG`.
+
+use super::{Context, help};
+use crate::glob::{Case, matches};
+use crate::parser::BULK_MAX_BYTES;
+use crate::reply::Outcome;
+use crate::store::Bytes;
+use alloc::string::{String, ToString};
+
+/// Who answers is the master, by Redis' words; its replica is no Redis server that a client could talk to.
+pub(super) fn role(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+    let position = context.out.host_status().journal_position;
+    let out = &mut context.out;
+    out.array(3);
+    out.text("master");
+    out.integer(position as i64);
+    out.array(0);
+    Ok(())
+}
+
+pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let parameters: [(&str, String); 8] = [
+        ("appendonly", "no".into()),
+        ("databases", "1".into()),
+        ("maxclients", context.limits.max_clients.to_string()),
+        ("maxmemory", context.limits.max_memory_bytes.to_string()),
+        ("maxmemory-policy", "noeviction".into()),
+        ("port", context.out.host_status().port.to_string()),
+        ("proto-max-bulk-len", BULK_MAX_BYTES.to_string()),
+        ("save", String::new()),
+    ];
+    let out = &mut context.out;
+    let wanted = parameters.map(|(name, value)| {
+        let is_wanted = arguments[2..].iter().any(|pattern| {
+            out.step();
+            matches(pattern, name.as_bytes(), Case::Ignored, || out.step())
+        });
+        is_wanted.then_some((name, value))
+    });
+    out.array(2 * wanted.iter().flatten().count());
+    for (name, value) in wanted.iter().flatten() {
+        out.text(name);
+        out.text(value);
+    }
+    Ok(())
+}
+
+pub(super) fn config_help(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+    help(
+        context.out,
+        "CONFIG",
+        &[
+            "GET <pattern>",
+            "    Return parameters matching the glob-like <pattern> and their values.",
+        ],
+    )
+}

@@ -1,0 +1,87 @@
+//! Commands on sets.
+
+use super::{Context, count};
+use crate::reply::{Failure, Outcome};
+use crate::store::{Bytes, Set};
+use core::mem;
+
+pub(super) fn sadd(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let key = mem::take(&mut arguments[1]);
+    let added = context.keyspace.upsert(key, |set: &mut Set| {
+        let mut added = 0;
+        for member in &mut arguments[2..] {
+            context.out.step();
+            added += usize::from(set.add(mem::take(member)));
+        }
+        added
+    })?;
+    context.out.count(added);
+    Ok(())
+}
+
+pub(super) fn srem(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let removed = context.keyspace.update(&arguments[1], |set: &mut Set| {
+        let mut removed = 0;
+        for member in &arguments[2..] {
+            context.out.step();
+            removed += usize::from(set.remove(member));
+        }
+        removed
+    })?;
+    context.out.count(removed.unwrap_or(0));
+    Ok(())
+}
+
+pub(super) fn sismember(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let set = context.keyspace.read::<Set>(&arguments[1])?;
+    let found = set.is_some_and(|set| set.contains(&arguments[2]));
+    context.out.flag(found);
+    Ok(())
+}
+
+pub(super) fn scard(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let set = context.keyspace.read::<Set>(&arguments[1])?;
+    context.out.count(set.map_or(0, Set::len));
+    Ok(())
+}
+
+pub(super) fn smembers(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let Some(set) = context.keyspace.read::<Set>(&arguments[1])? else {
+        context.out.array(0);
+        return Ok(());
+    };
+    context.out.array(set.len());
+    for member in set.iter() {
+        context.out.step();
+        context.out.bulk(member);
+    }
+    Ok(())
+}
+
+pub(super) fn spop(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    match arguments {
+        [_, key] => {
+            let member = context
+                .keyspace
+                .update(key, |set: &mut Set| set.take_random(context.random))?;
+            context.out.bulk_or_null(member.flatten().as_deref());
+        }
+        [_, key, number] => {
+            let number = count(number)?;
+            let popped = context.keyspace.update(key, |set: &mut Set| {
+                let number = number.min(set.len());
+                context.out.array(number);
+                for _ in 0..number {
+                    context.out.step();
+                    let member = set.take_random(context.random);
+                    context.out.bulk_or_null(member.as_deref());
+                }
+            })?;
+            if popped.is_none() {
+                context.out.array(0);
+            }
+        }
+        _ => return Err(Failure::SYNTAX),
+    }
+    Ok(())
+}

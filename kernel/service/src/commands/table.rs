@@ -1,0 +1,185 @@
+//! The one table of commands. Lookup, the check of the number of arguments, the memory check and `COMMAND` all come from it.
+
+use super::{
+    Context, client, debug, expiry, hashes, info, introspection, keys, lists, scan, server, sets,
+    strings,
+};
+use crate::reply::Outcome;
+use crate::store::Bytes;
+
+/// Runs a command; the arguments include its name. Their number has been checked against the arity.
+pub(super) type Handler = fn(&mut Context<'_, '_>, &mut [Bytes]) -> Outcome;
+
+/// May change the keyspace.
+pub(crate) const WRITE: u8 = 1;
+/// Looks at the keyspace.
+pub(crate) const READONLY: u8 = 2;
+/// May make the keyspace larger: refused when memory is used up.
+pub(crate) const DENYOOM: u8 = 4;
+/// For the operator.
+pub(crate) const ADMIN: u8 = 8;
+/// Takes time that does not depend on how much is stored.
+pub(crate) const FAST: u8 = 16;
+/// The flags as `COMMAND` names them.
+pub(crate) const FLAG_NAMES: [(u8, &str); 5] = [
+    (WRITE, "write"),
+    (READONLY, "readonly"),
+    (DENYOOM, "denyoom"),
+    (ADMIN, "admin"),
+    (FAST, "fast"),
+];
+
+/// Which arguments are keys: the first, the last (-1: up to the end), and how far they are apart.
+pub(crate) type Keys = (i8, i8, i8);
+const NONE: Keys = (0, 0, 0);
+const ONE: Keys = (1, 1, 1);
+const ALL: Keys = (1, -1, 1);
+const PAIRS: Keys = (1, -1, 2);
+
+/// One command or subcommand.
+pub(crate) struct Command {
+    /// In lower case; a subcommand's is `command|subcommand`.
+    pub(crate) name: &'static str,
+    /// The number of arguments with the name, or the least number if negative.
+    pub(crate) arity: i8,
+    pub(crate) flags: u8,
+    pub(crate) keys: Keys,
+    pub(crate) group: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) run: Handler,
+    /// Sorted by name.
+    pub(crate) subcommands: &'static [Command],
+}
+
+impl Command {
+    /// Whether the command takes this many arguments, its name included.
+    pub(crate) fn takes(&self, arguments: usize) -> bool {
+        let arity = usize::from(self.arity.unsigned_abs());
+        if self.arity < 0 {
+            arguments >= arity
+        } else {
+            arguments == arity
+        }
+    }
+
+    /// The name, without the command's for a subcommand.
+    pub(crate) fn last_name(&self) -> &'static str {
+        self.name.split_once('|').map_or(self.name, |(_, last)| last)
+    }
+}
+
+/// A row of the table.
+const fn row(
+    name: &'static str,
+    arity: i8,
+    flags: u8,
+    keys: Keys,
+    group: &'static str,
+    run: Handler,
+    summary: &'static str,
+) -> Command {
+    Command {
+        name,
+        arity,
+        flags,
+        keys,
+        group,
+        summary,
+        run,
+        subcommands: &[],
+    }
+}
+
+/// A row with subcommands.
+const fn with(subcommands: &'static [Command], command: Command) -> Command {
+    Command {
+        subcommands,
+        ..command
+    }
+}
+
+/// Every command, sorted by name.
+#[rustfmt::skip]
+pub(crate) const COMMANDS: &[Command] = &[
+    row("append", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::append, "Append a value to a key"),
+    with(CLIENT, row("client", -2, 0, NONE, "connection", client::container, "Commands about client connections")),
+    with(COMMAND, row("command", -1, 0, NONE, "server", introspection::command, "Get details of all commands")),
+    with(CONFIG, row("config", -2, ADMIN, NONE, "server", client::container, "Commands about configuration parameters")),
+    row("dbsize", 1, READONLY | FAST, NONE, "server", keys::dbsize, "Get the number of keys"),
+    row("debug", -2, ADMIN, NONE, "server", debug::debug, "Inject faults and fill the server; needs debug=1 at boot"),
+    row("decr", 2, WRITE | DENYOOM | FAST, ONE, "string", strings::decr, "Subtract one from the integer value of a key"),
+    row("decrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::decrby, "Subtract a number from the integer value of a key"),
+    row("del", -2, WRITE, ALL, "generic", keys::del, "Delete keys"),
+    row("echo", 2, FAST, NONE, "connection", client::echo, "Get the given string back"),
+    row("exists", -2, READONLY | FAST, ALL, "generic", keys::exists, "Count how many of the keys exist"),
+    row("expire", -3, WRITE | FAST, ONE, "generic", expiry::expire, "Set a key's time to live in seconds"),
+    row("flushall", -1, WRITE, NONE, "server", keys::flush, "Remove all keys"),
+    row("flushdb", -1, WRITE, NONE, "server", keys::flush, "Remove all keys of the database"),
+    row("get", 2, READONLY | FAST, ONE, "string", strings::get, "Get the value of a key"),
+    row("getset", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::getset, "Set the value of a key and get the old one"),
+    row("hdel", -3, WRITE | FAST, ONE, "hash", hashes::hdel, "Delete fields of a hash"),
+    row("hello", -1, FAST, NONE, "connection", client::hello, "Choose the protocol version; only 2 is spoken"),
+    row("hget", 3, READONLY | FAST, ONE, "hash", hashes::hget, "Get the value of a hash's field"),
+    row("hgetall", 2, READONLY, ONE, "hash", hashes::hgetall, "Get all fields and values of a hash"),
+    row("hlen", 2, READONLY | FAST, ONE, "hash", hashes::hlen, "Get the number of fields of a hash"),
+    row("hset", -4, WRITE | DENYOOM | FAST, ONE, "hash", hashes::hset, "Set fields of a hash"),
+    row("incr", 2, WRITE | DENYOOM | FAST, ONE, "string", strings::incr, "Add one to the integer value of a key"),
+    row("incrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::incrby, "Add a number to the integer value of a key"),
+    row("info", -1, 0, NONE, "server", info::info, "Get facts about the server"),
+    row("keys", 2, READONLY, NONE, "generic", scan::keys, "Get all keys that match a pattern"),
+    row("llen", 2, READONLY | FAST, ONE, "list", lists::llen, "Get the length of a list"),
+    row("lpop", -2, WRITE | FAST, ONE, "list", lists::lpop, "Remove and get the first elements of a list"),
+    row("lpush", -3, WRITE | DENYOOM | FAST, ONE, "list", lists::lpush, "Put elements in front of a list"),
+    row("lrange", 4, READONLY, ONE, "list", lists::lrange, "Get a range of elements of a list"),
+    row("mget", -2, READONLY | FAST, ALL, "string", strings::mget, "Get the values of keys"),
+    row("mset", -3, WRITE | DENYOOM, PAIRS, "string", strings::mset, "Set keys to values"),
+    row("persist", 2, WRITE | FAST, ONE, "generic", expiry::persist, "Remove a key's time to live"),
+    row("pexpire", -3, WRITE | FAST, ONE, "generic", expiry::pexpire, "Set a key's time to live in milliseconds"),
+    row("ping", -1, FAST, NONE, "connection", client::ping, "See whether the server answers"),
+    row("pttl", 2, READONLY | FAST, ONE, "generic", expiry::pttl, "Get a key's time to live in milliseconds"),
+    row("quit", -1, FAST, NONE, "connection", client::quit, "Close the connection"),
+    row("reset", 1, FAST, NONE, "connection", client::reset, "Put the connection into its first state"),
+    row("role", 1, ADMIN | FAST, NONE, "server", server::role, "Get the role of the instance"),
+    row("rpop", -2, WRITE | FAST, ONE, "list", lists::rpop, "Remove and get the last elements of a list"),
+    row("rpush", -3, WRITE | DENYOOM | FAST, ONE, "list", lists::rpush, "Put elements at the end of a list"),
+    row("sadd", -3, WRITE | DENYOOM | FAST, ONE, "set", sets::sadd, "Add members to a set"),
+    row("scan", -2, READONLY, NONE, "generic", scan::scan, "Go through the keys step by step"),
+    row("scard", 2, READONLY | FAST, ONE, "set", sets::scard, "Get the number of members of a set"),
+    row("select", 2, FAST, NONE, "connection", client::select, "Choose the database; there is only 0"),
+    row("set", -3, WRITE | DENYOOM, ONE, "string", strings::set, "Set the value of a key"),
+    row("setnx", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::setnx, "Set the value of a key if it does not exist"),
+    row("sismember", 3, READONLY | FAST, ONE, "set", sets::sismember, "See whether a set has a member"),
+    row("smembers", 2, READONLY, ONE, "set", sets::smembers, "Get all members of a set"),
+    row("spop", -2, WRITE | FAST, ONE, "set", sets::spop, "Remove and get random members of a set"),
+    row("srem", -3, WRITE | FAST, ONE, "set", sets::srem, "Remove members of a set"),
+    row("strlen", 2, READONLY | FAST, ONE, "string", strings::strlen, "Get the length of a key's value"),
+    row("ttl", 2, READONLY | FAST, ONE, "generic", expiry::ttl, "Get a key's time to live in seconds"),
+    row("type", 2, READONLY | FAST, ONE, "generic", keys::type_of, "Get the type of a key's value"),
+];
+
+#[rustfmt::skip]
+const CLIENT: &[Command] = &[
+    row("client|getname", 2, FAST, NONE, "connection", client::getname, "Get the connection's name"),
+    row("client|help", 2, FAST, NONE, "connection", client::client_help, "Show the subcommands"),
+    row("client|id", 2, FAST, NONE, "connection", client::id, "Get the connection's number"),
+    row("client|info", 2, FAST, NONE, "connection", client::info, "Get facts about the connection"),
+    row("client|list", -2, ADMIN, NONE, "connection", client::list, "Get facts about all connections"),
+    row("client|no-evict", 3, ADMIN, NONE, "connection", client::no_evict, "Accepted; nothing is ever evicted"),
+    row("client|setinfo", 4, FAST, NONE, "connection", client::setinfo, "Accepted; nothing is kept"),
+    row("client|setname", 3, FAST, NONE, "connection", client::setname, "Give the connection a name"),
+];
+
+#[rustfmt::skip]
+const COMMAND: &[Command] = &[
+    row("command|count", 2, FAST, NONE, "server", introspection::count, "Get the number of commands"),
+    row("command|docs", -2, 0, NONE, "server", introspection::docs, "Get the documentation of commands"),
+    row("command|help", 2, FAST, NONE, "server", introspection::command_help, "Show the subcommands"),
+    row("command|info", -2, 0, NONE, "server", introspection::info, "Get details of commands"),
+    row("command|list", -2, 0, NONE, "server", introspection::list, "Get the names of all commands"),
+];
+
+#[rustfmt::skip]
+const CONFIG: &[Command] = &[
+    row("config|get", -3, ADMIN, NONE, "server", server::config_get, "Get configuration parameters"),
+    row("config|help", 2, FAST, NONE, "server", server::config_help, "Show the subcommands"),
+];

@@ -1,0 +1,296 @@
+//! The state machine: one record in, its effects out.
+
+use crate::commands::{self, Context};
+use crate::connection::{Connection, Connections};
+use crate::host::Host;
+use crate::parser::{Found, Parser, ProtocolError};
+use crate::random::Random;
+use crate::record::{ConnectionId, Input, Record, Stamp};
+use crate::reply::{Failure, Output};
+use crate::store::Keyspace;
+use alloc::vec::Vec;
+use core::mem;
+
+/// What is set at boot. It must be the same on every kernel that applies the same records: replies depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most memory for keys and values, in bytes of the service's own account; 0 for no limit. The account estimates what the
+    /// heap holds, without its free blocks: leave a quarter of the heap out of the limit.
+    pub max_memory_bytes: u64,
+    /// Most connections at a time.
+    pub max_clients: usize,
+    /// Most memory for the arguments of one request, in bytes.
+    pub max_request_bytes: usize,
+    /// Most memory for unfinished requests of all connections together, in bytes.
+    pub max_pending_bytes: usize,
+    /// Whether `DEBUG` is allowed.
+    pub debug: bool,
+    /// Key of the hash function. Any two words do; unknown ones keep clients from making keys collide.
+    pub hash_seed: [u64; 2],
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_memory_bytes: 0,
+            max_clients: 128,
+            max_request_bytes: 32 * 1024 * 1024,
+            max_pending_bytes: 64 * 1024 * 1024,
+            debug: false,
+            hash_seed: [0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908],
+        }
+    }
+}
+
+/// Counters for `INFO`.
+#[derive(Default)]
+pub(crate) struct Statistics {
+    pub(crate) connections_received: u64,
+    pub(crate) connections_rejected: u64,
+    pub(crate) commands_processed: u64,
+}
+
+/// The server: keyspace, connections, and the requests they have begun.
+pub struct Service {
+    limits: Limits,
+    keyspace: Keyspace,
+    connections: Connections,
+    statistics: Statistics,
+    pending_bytes: usize,
+    /// Where replies come together; kept for its memory.
+    reply_buffer: Vec<u8>,
+}
+
+impl Service {
+    /// An empty server.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            keyspace: Keyspace::new(limits.hash_seed),
+            connections: Connections::new(),
+            statistics: Statistics::default(),
+            pending_bytes: 0,
+            reply_buffer: Vec::new(),
+            limits,
+        }
+    }
+
+    /// Applies one record. A record for a connection that is not open is ignored: after a hang-up there may be some.
+    pub fn apply(&mut self, record: &Record<'_>, host: &mut impl Host) {
+        self.keyspace.set_time(record.stamp.time_ms);
+        match record.input {
+            Input::Open { connection, peer } => self.open(connection, peer, host),
+            Input::Bytes { connection, bytes } => {
+                self.receive(connection, bytes, record.stamp, host);
+            }
+            Input::Close { connection } => {
+                if let Some(client) = self.connections.remove(&connection) {
+                    self.forget(client.parser, host);
+                }
+            }
+            Input::Tick => {
+                self.keyspace.remove_expired();
+                self.keyspace.collect_garbage(&mut steps(host));
+            }
+        }
+    }
+
+    /// From when on a [`Input::Tick`] finds something to do, in milliseconds of the records' time. Before that it is not worth
+    /// journaling; a tick removes a bounded number of keys, so that it may be worth another one.
+    pub fn next_expiry_ms(&self) -> Option<u64> {
+        self.keyspace.next_expiry_ms()
+    }
+
+    /// Keys, including those whose time has come but that nobody has looked at since.
+    pub fn key_count(&self) -> usize {
+        self.keyspace.len()
+    }
+
+    /// What keys and values take by the service's own account, in bytes.
+    pub fn used_bytes(&self) -> u64 {
+        self.keyspace.used_bytes()
+    }
+
+    /// What unfinished requests take, in bytes.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    /// Open connections.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// A number that is equal where the same records were applied: a digest of every key, value and deadline, in order. It takes
+    /// time in proportion to the state; `step` is called for each element.
+    pub fn digest(&self, mut step: impl FnMut()) -> u64 {
+        self.keyspace.digest(&mut step)
+    }
+
+    fn open(&mut self, connection: ConnectionId, peer: [u8; 6], host: &mut impl Host) {
+        if self.connections.contains_key(&connection) {
+            return;
+        }
+        if self.connections.len() >= self.limits.max_clients {
+            self.statistics.connections_rejected += 1;
+            host.reply(connection, b"-ERR max number of clients reached\r\n");
+            host.hang_up(connection);
+            return;
+        }
+        self.statistics.connections_received += 1;
+        let client = Connection::new(peer, self.keyspace.now_ms());
+        self.connections.insert(connection, client);
+    }
+
+    fn receive(
+        &mut self,
+        connection: ConnectionId,
+        bytes: &[u8],
+        stamp: Stamp,
+        host: &mut impl Host,
+    ) {
+        let Some(client) = self.connections.get_mut(&connection) else {
+            return;
+        };
+        client.last_input_ms = self.keyspace.now_ms();
+        // Out of its place, so that commands may look at all connections while its arguments are in use.
+        let mut parser = mem::take(&mut client.parser);
+        self.pending_bytes -= parser.pending_bytes();
+        let mut buffer = mem::take(&mut self.reply_buffer);
+        let mut out = Output::new(host, connection, &mut buffer);
+        let goes_on = self.requests(connection, bytes, stamp, &mut parser, &mut out);
+        out.flush();
+        self.reply_buffer = buffer;
+        self.pending_bytes += parser.pending_bytes();
+        if goes_on && let Some(client) = self.connections.get_mut(&connection) {
+            client.parser = parser;
+        } else {
+            self.connections.remove(&connection);
+            self.forget(parser, host);
+            host.hang_up(connection);
+        }
+    }
+
+    /// Carries out every request that `input` completes. False: the connection must end.
+    fn requests(
+        &mut self,
+        connection: ConnectionId,
+        mut input: &[u8],
+        stamp: Stamp,
+        parser: &mut Parser,
+        out: &mut Output<'_>,
+    ) -> bool {
+        let mut random = Random::new(stamp.entropy);
+        loop {
+            match parser.next(&mut input, self.limits.max_request_bytes, || out.step()) {
+                Ok(Found::NeedMore) => break,
+                Ok(Found::Request) => {
+                    let goes_on = self.request(connection, parser, &mut random, out);
+                    parser.finish(|| out.step());
+                    self.keyspace.collect_garbage(&mut || out.step());
+                    if !goes_on {
+                        return false;
+                    }
+                }
+                Err(error) => {
+                    out.failure(&self.describe(&error));
+                    return false;
+                }
+            }
+        }
+        let pending_bytes = self.pending_bytes + parser.pending_bytes();
+        if pending_bytes > self.limits.max_pending_bytes {
+            out.failure(&Failure::composed(&[
+                b"ERR Protocol error: too many bytes in unfinished requests, all connections together may have ",
+                itoa::Buffer::new().format(self.limits.max_pending_bytes).as_bytes(),
+            ]));
+            return false;
+        }
+        true
+    }
+
+    /// Carries out the request the parser holds. False: the connection must end.
+    fn request(
+        &mut self,
+        connection: ConnectionId,
+        parser: &mut Parser,
+        random: &mut Random,
+        out: &mut Output<'_>,
+    ) -> bool {
+        out.step();
+        if commands::is_http(&parser.arguments) {
+            return false;
+        }
+        let command = match commands::find(&parser.arguments) {
+            Ok(command) => command,
+            Err(failure) => {
+                out.failure(&failure);
+                return true;
+            }
+        };
+        self.statistics.commands_processed += 1;
+        if let Some(client) = self.connections.get_mut(&connection) {
+            client.last_command = command.name;
+        }
+        let mut context = Context {
+            command,
+            connection,
+            limits: &self.limits,
+            statistics: &self.statistics,
+            keyspace: &mut self.keyspace,
+            connections: &mut self.connections,
+            random,
+            out,
+            hang_up: false,
+        };
+        commands::run(&mut context, &mut parser.arguments);
+        !context.hang_up
+    }
+
+    /// The reply to bytes that are not the protocol, with Redis' texts where it has one.
+    fn describe(&self, error: &ProtocolError) -> Failure {
+        let text = match error {
+            ProtocolError::InlineTooLong => "ERR Protocol error: too big inline request",
+            ProtocolError::CountTooLong => "ERR Protocol error: too big mbulk count string",
+            ProtocolError::LengthTooLong => "ERR Protocol error: too big bulk count string",
+            ProtocolError::UnbalancedQuotes => {
+                "ERR Protocol error: unbalanced quotes in request"
+            }
+            ProtocolError::InvalidCount => "ERR Protocol error: invalid multibulk length",
+            ProtocolError::InvalidLength => "ERR Protocol error: invalid bulk length",
+            ProtocolError::ExpectedBulk { found } => {
+                return Failure::composed(&[
+                    b"ERR Protocol error: expected '$', got '",
+                    &[*found],
+                    b"'",
+                ]);
+            }
+            ProtocolError::RequestTooBig => {
+                return Failure::composed(&[
+                    b"ERR Protocol error: too big request, its arguments may take ",
+                    itoa::Buffer::new()
+                        .format(self.limits.max_request_bytes)
+                        .as_bytes(),
+                    b" bytes",
+                ]);
+            }
+        };
+        Failure::Fixed(text)
+    }
+
+    /// Frees what a connection that is gone has begun.
+    fn forget(&mut self, mut parser: Parser, host: &mut impl Host) {
+        self.pending_bytes -= parser.pending_bytes();
+        parser.finish(steps(host));
+    }
+}
+
+/// Counts elements for the host where there is no client to answer.
+fn steps(host: &mut impl Host) -> impl FnMut() {
+    let mut count = 0_u32;
+    move || {
+        count += 1;
+        if count.is_multiple_of(256) {
+            host.progress();
+        }
+    }
+}

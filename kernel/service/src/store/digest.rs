@@ -1,0 +1,74 @@
+//! One number for a whole keyspace: two kernels that applied the same records have the same.
+
+use super::{Bytes, Keyspace, Value};
+use siphasher::sip::SipHasher13;
+
+/// Feeds a hasher so that different contents give different byte streams: every string goes with its length.
+struct Digest(SipHasher13);
+
+impl Digest {
+    fn number(&mut self, number: u64) {
+        core::hash::Hasher::write_u64(&mut self.0, number);
+    }
+
+    fn string(&mut self, string: &Bytes) {
+        self.number(string.len() as u64);
+        core::hash::Hasher::write(&mut self.0, string);
+    }
+
+    fn value(&mut self, value: &Value, step: &mut dyn FnMut()) {
+        match value {
+            Value::String(string) => {
+                self.number(1);
+                self.string(string);
+            }
+            Value::List(list) => {
+                self.number(2);
+                self.number(list.len() as u64);
+                for element in list.iter() {
+                    step();
+                    self.string(element);
+                }
+            }
+            Value::Hash(hash) => {
+                self.number(3);
+                self.number(hash.len() as u64);
+                for (field, value) in hash.iter() {
+                    step();
+                    self.string(field);
+                    self.string(value);
+                }
+            }
+            Value::Set(set) => {
+                self.number(4);
+                self.number(set.len() as u64);
+                for member in set.iter() {
+                    step();
+                    self.string(member);
+                }
+            }
+        }
+    }
+}
+
+impl Keyspace {
+    /// Digest of every key, value and deadline, in order, of the account and of the time.
+    pub(crate) fn digest(&self, step: &mut dyn FnMut()) -> u64 {
+        let mut digest = Digest(SipHasher13::new());
+        for number in [self.now_ms, self.used_bytes, self.expired] {
+            digest.number(number);
+        }
+        for (key, entry) in self.table.iter() {
+            step();
+            digest.string(key);
+            digest.number(entry.deadline_ms.map_or(0, |deadline_ms| deadline_ms.get()));
+            digest.value(&entry.value, step);
+        }
+        for (deadline_ms, key) in &self.deadlines {
+            step();
+            digest.number(deadline_ms.get());
+            digest.string(key);
+        }
+        core::hash::Hasher::finish(&digest.0)
+    }
+}

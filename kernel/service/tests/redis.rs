@@ -1,0 +1,74 @@
+//! The service against Redis 7.0: a recorded session, byte for byte. `examples/record_replies.rs` says how it was recorded.
+
+mod common;
+#[path = "common/script.rs"]
+mod script;
+
+use common::{Bench, CLIENT};
+use script::{Answer, Step};
+use service::Limits;
+
+#[test]
+fn replies_are_those_of_redis() {
+    let steps = script::parse(include_str!("redis-7.0.txt"));
+    let mut bench = Bench::new(Limits::default());
+    let mut raw_connection = CLIENT;
+    let mut last: Option<(String, bool, Answer)> = None;
+    let mut compared = 0;
+    let mut differences = vec![];
+    for step in steps {
+        match step {
+            Step::Comment(_) => {}
+            Step::Sleep(time_ms) => bench.pass(time_ms),
+            Step::Command { line, ordered } => {
+                let bytes = bench.raw(CLIENT, format!("{line}\r\n").as_bytes());
+                let answer = Answer {
+                    bytes,
+                    closed: false,
+                };
+                last = Some((line, ordered, answer));
+            }
+            Step::Raw(text) => {
+                raw_connection += 1;
+                bench.open(raw_connection);
+                let bytes = bench.raw(raw_connection, &script::unescape(&text));
+                let closed = bench.host.hung_up.contains(&raw_connection);
+                last = Some((text, true, Answer { bytes, closed }));
+            }
+            Step::Reply(expected) => {
+                let (line, ordered, found) = last.take().expect("a reply answers a command");
+                compared += 1;
+                if !same(&found, &expected, ordered) {
+                    differences.push(format!(
+                        "{line}\n   redis: {} {}\n service: {} {}",
+                        script::escape(&expected.bytes),
+                        expected.closed,
+                        script::escape(&found.bytes),
+                        found.closed,
+                    ));
+                }
+            }
+        }
+    }
+    assert!(compared > 400, "only {compared} replies were compared");
+    assert!(
+        differences.is_empty(),
+        "{} of {compared} differ:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
+}
+
+fn same(found: &Answer, expected: &Answer, ordered: bool) -> bool {
+    let sorted = |reply: &[u8]| {
+        let mut leaves = common::leaves(reply);
+        leaves.sort();
+        leaves
+    };
+    found.closed == expected.closed
+        && if ordered {
+            found.bytes == expected.bytes
+        } else {
+            sorted(&found.bytes) == sorted(&expected.bytes)
+        }
+}
