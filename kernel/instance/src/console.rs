@@ -66,7 +66,7 @@ fn route_interrupt(context: &Context) -> Result<(), &'static str> {
         let registers = unsafe { memory::map_device(*address, 4096) }.map_err(|_| "the I/O APIC cannot be mapped")?;
         debug_assert_eq!(registers, virt_of(*address));
         // SAFETY: its registers, used by this core alone.
-        let mut io_apic = unsafe { IoApic::new(registers as *mut u8) };
+        let mut io_apic = unsafe { IoApic::new(registers as *mut u8) }.map_err(|_| "the I/O APIC does not answer")?;
         let Some(pin) = global.checked_sub(*base).filter(|pin| *pin < io_apic.pin_count()) else { continue };
         let destination = u8::try_from(hand_off.cores()[0]).map_err(|_| "the core's APIC id has more than 8 bits")?;
         let redirection = Redirection::fixed(VECTOR_SERIAL, destination)

@@ -97,8 +97,9 @@ pub unsafe fn take_over(context: &Context, number: usize) -> Result<(), &'static
         unsafe { arch_traps::load() };
     }
     let apic = &context.local_apic;
-    apic.enable(traps::VECTOR_SPURIOUS);
-    apic.drain();
+    apic.enable(traps::VECTOR_SPURIOUS).map_err(|_| "the local APIC cannot be enabled")?;
+    // INIT has cleared it; a stuck bit would silence every vector below, so it is worth a look.
+    let _ = apic.drain();
     apic.timer_periodic(traps::VECTOR_TICK, tick_count(context));
     Ok(())
 }

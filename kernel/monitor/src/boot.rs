@@ -127,7 +127,7 @@ pub fn boot(magic: u32, information: u64) -> Result<Ready, BootRefusal> {
     let local_apic = LOCAL_APIC.call_once(|| unsafe { LocalApic::new(mode, acpi.local_apic_address as *mut u8) });
     // SAFETY: at boot the 8259 is ours.
     unsafe { ipi::mask_legacy_pic() };
-    local_apic.enable(traps::VECTOR_SPURIOUS);
+    local_apic.enable(traps::VECTOR_SPURIOUS).map_err(BootRefusal::of_input)?;
     let frequencies = acpi
         .pm_timer
         .and_then(|timer| calibrate::measure(timer.port, local_apic, traps::VECTOR_TIMER))

@@ -24,9 +24,15 @@ impl Hardware {
     pub fn seize_interrupts(&mut self) {
         for registers in &self.io_apics {
             // SAFETY: mapped by the monitor's space; the old owner is stopped and the new one not started.
-            let seized = unsafe { IoApic::new(*registers as *mut u8) }.seize();
-            if seized.stuck_cleared > 0 {
-                log::info!("{} stuck interrupts cleared", seized.stuck_cleared);
+            match unsafe { IoApic::new(*registers as *mut u8) } {
+                Ok(mut io_apic) => {
+                    let seized = io_apic.seize();
+                    if seized.stuck_cleared + seized.still_stuck > 0 {
+                        log::warn!("I/O APIC: {} stuck interrupts cleared, {} not", seized.stuck_cleared, seized.still_stuck);
+                    }
+                }
+                // Nothing can come from a controller that is not there.
+                Err(error) => log::error!("I/O APIC at {registers:#x}: {error}"),
             }
         }
     }

@@ -38,7 +38,10 @@ fn main() -> Result<()> {
                 std::thread::sleep(Duration::from_millis(*time_ms));
                 None
             }
-            Step::Command { line, .. } => Some(ask(&mut session, line).map_err(|error| Error::other(format!("{line}: {error}")))?),
+            Step::Command { line, .. } => Some(
+                ask(&mut session, line)
+                    .map_err(|error| Error::other(format!("{line}: {error}")))?,
+            ),
             Step::Raw(text) => Some(converse(&server, &script::unescape(text))?),
         };
         recorded.push(step);
@@ -54,7 +57,10 @@ fn ask(session: &mut TcpStream, line: &str) -> Result<Answer> {
     while common::scan_reply(&bytes).is_none() {
         let length = session.read(&mut chunk)?;
         if length == 0 {
-            return Err(Error::new(ErrorKind::UnexpectedEof, format!("server gone at: {line}")));
+            return Err(Error::new(
+                ErrorKind::UnexpectedEof,
+                format!("server gone at: {line}"),
+            ));
         }
         bytes.extend_from_slice(&chunk[..length]);
     }

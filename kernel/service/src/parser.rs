@@ -280,8 +280,8 @@ impl Parser {
     ) -> Result<(), ProtocolError> {
         let length = self.line.len() + input.len();
         // A header's CR may be here already; it is not part of the line.
-        let carriage_return = self.state != State::Inline
-            && input.last().or(self.line.last()) == Some(&b'\r');
+        let carriage_return =
+            self.state != State::Inline && input.last().or(self.line.last()) == Some(&b'\r');
         if length - usize::from(carriage_return) > LINE_MAX_BYTES {
             return Err(too_long);
         }

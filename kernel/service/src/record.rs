@@ -106,7 +106,10 @@ impl fmt::Display for RecordError {
                 "record of {length} bytes is shorter than its header of {HEADER_BYTES}"
             ),
             Self::UnknownKind { kind } => {
-                write!(f, "record kind {kind} is unknown; kinds are {OPEN} to {TICK}")
+                write!(
+                    f,
+                    "record kind {kind} is unknown; kinds are {OPEN} to {TICK}"
+                )
             }
             Self::WrongLength {
                 kind,
@@ -117,7 +120,10 @@ impl fmt::Display for RecordError {
                 "record of kind {kind} carries {found} bytes, it must carry {expected}"
             ),
             Self::TickWithConnection { connection } => {
-                write!(f, "tick record names connection {connection}, it must name 0")
+                write!(
+                    f,
+                    "tick record names connection {connection}, it must name 0"
+                )
             }
         }
     }

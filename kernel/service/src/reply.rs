@@ -29,8 +29,7 @@ impl Failure {
         Self::Fixed("ERR value is not an integer or out of range");
     pub(crate) const NOT_POSITIVE: Self =
         Self::Fixed("ERR value is out of range, must be positive");
-    pub(crate) const OVERFLOW: Self =
-        Self::Fixed("ERR increment or decrement would overflow");
+    pub(crate) const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
     pub(crate) const STRING_TOO_LONG: Self =
         Self::Fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     pub(crate) const OUT_OF_MEMORY: Self =

@@ -252,9 +252,7 @@ impl Service {
             ProtocolError::InlineTooLong => "ERR Protocol error: too big inline request",
             ProtocolError::CountTooLong => "ERR Protocol error: too big mbulk count string",
             ProtocolError::LengthTooLong => "ERR Protocol error: too big bulk count string",
-            ProtocolError::UnbalancedQuotes => {
-                "ERR Protocol error: unbalanced quotes in request"
-            }
+            ProtocolError::UnbalancedQuotes => "ERR Protocol error: unbalanced quotes in request",
             ProtocolError::InvalidCount => "ERR Protocol error: invalid multibulk length",
             ProtocolError::InvalidLength => "ERR Protocol error: invalid bulk length",
             ProtocolError::ExpectedBulk { found } => {

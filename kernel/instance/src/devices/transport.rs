@@ -123,8 +123,7 @@ fn route(space: &mut impl ConfigSpace, address: u32, message: MsiMessage) -> cor
     // SAFETY: `entries` entries of 16 bytes are mapped there, and nobody else drives the device.
     let mut table = unsafe { ipi::MsixTable::new(virt as *mut u8, entries) };
     table.mask_all();
-    table.set(0, message);
-    table.unmask(0);
+    table.set(0, message).and_then(|()| table.unmask(0)).map_err(|_| "its MSI-X table has no entry")?;
     pci::enable_msix(space, address, capability);
     Ok(())
 }

@@ -13,9 +13,8 @@ use core::fmt::Write;
 /// The Redis version whose replies these are.
 pub(super) const REDIS_VERSION: &str = "7.0.15";
 
-const BAD_NAME: Failure = Failure::Fixed(
-    "ERR Client names cannot contain spaces, newlines or special characters.",
-);
+const BAD_NAME: Failure =
+    Failure::Fixed("ERR Client names cannot contain spaces, newlines or special characters.");
 
 pub(super) fn ping(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
     match arguments {

@@ -70,9 +70,12 @@ fn hang_target(target: &[u8]) -> Result<HangTarget, Failure> {
     if is(target, "loop") {
         return Ok(HangTarget::MainLoop);
     }
-    let core = integer(target).ok().and_then(|core| u32::try_from(core).ok());
-    core.map(HangTarget::Core)
-        .ok_or(Failure::Fixed("ERR hang target must be a core number, 'all' or 'loop'"))
+    let core = integer(target)
+        .ok()
+        .and_then(|core| u32::try_from(core).ok());
+    core.map(HangTarget::Core).ok_or(Failure::Fixed(
+        "ERR hang target must be a core number, 'all' or 'loop'",
+    ))
 }
 
 /// Seconds, with decimals if need be.
@@ -111,7 +114,8 @@ fn populate(context: &mut Context<'_, '_>, arguments: &[Bytes]) -> Outcome {
             continue;
         }
         let growth_bytes = ARGUMENT_BYTES + heap_bytes(key.len()) + heap_bytes(size);
-        if max_memory_bytes != 0 && context.keyspace.used_bytes() + growth_bytes > max_memory_bytes {
+        if max_memory_bytes != 0 && context.keyspace.used_bytes() + growth_bytes > max_memory_bytes
+        {
             return Err(Failure::OUT_OF_MEMORY);
         }
         let mut value = Bytes::with_capacity(size);

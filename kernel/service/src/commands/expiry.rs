@@ -45,11 +45,7 @@ pub(super) fn pexpire(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) ->
     set_time_to_live(context, arguments, Unit::Milliseconds)
 }
 
-fn set_time_to_live(
-    context: &mut Context<'_, '_>,
-    arguments: &mut [Bytes],
-    unit: Unit,
-) -> Outcome {
+fn set_time_to_live(context: &mut Context<'_, '_>, arguments: &mut [Bytes], unit: Unit) -> Outcome {
     let condition = Condition::parse(&arguments[3..])?;
     let now_ms = now_ms(context);
     let when_ms = unit

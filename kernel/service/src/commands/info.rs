@@ -65,7 +65,10 @@ fn server(lines: &mut Lines, context: &Context<'_, '_>, status: &HostStatus) {
     lines.field("os", "Understudy");
     lines.field("arch_bits", 64);
     lines.field("tcp_port", status.port);
-    lines.field("server_time_usec", context.keyspace.now_ms().saturating_mul(1000));
+    lines.field(
+        "server_time_usec",
+        context.keyspace.now_ms().saturating_mul(1000),
+    );
     lines.field("uptime_in_seconds", uptime_s);
     lines.field("uptime_in_days", uptime_s / (24 * 3600));
 }
@@ -77,7 +80,10 @@ fn clients(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
 }
 
 fn memory(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
-    let (used, max) = (context.keyspace.used_bytes(), context.limits.max_memory_bytes);
+    let (used, max) = (
+        context.keyspace.used_bytes(),
+        context.limits.max_memory_bytes,
+    );
     lines.field("used_memory", used);
     lines.field("used_memory_human", human(used));
     lines.field("maxmemory", max);
@@ -87,7 +93,10 @@ fn memory(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
 
 fn stats(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
     let statistics = context.statistics;
-    lines.field("total_connections_received", statistics.connections_received);
+    lines.field(
+        "total_connections_received",
+        statistics.connections_received,
+    );
     lines.field("total_commands_processed", statistics.commands_processed);
     lines.field("rejected_connections", statistics.connections_rejected);
     lines.field("expired_keys", context.keyspace.expired());
@@ -144,7 +153,12 @@ fn understudy(lines: &mut Lines, _: &Context<'_, '_>, status: &HostStatus) {
 
 /// As Redis' `bytesToHuman`.
 fn human(bytes: u64) -> String {
-    const UNITS: [(u64, char); 4] = [(1 << 40, 'T'), (1 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
+    const UNITS: [(u64, char); 4] = [
+        (1 << 40, 'T'),
+        (1 << 30, 'G'),
+        (1 << 20, 'M'),
+        (1 << 10, 'K'),
+    ];
     for (unit_bytes, letter) in UNITS {
         if bytes >= unit_bytes {
             return format!("{:.2}{letter}", bytes as f64 / unit_bytes as f64);

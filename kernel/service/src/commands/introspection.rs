@@ -66,13 +66,18 @@ pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     let out = &mut context.out;
     let is_wanted = |out: &mut Output<'_>, command: &Command| {
         pattern.is_none_or(|pattern| {
-            matches(pattern, command.name.as_bytes(), Case::Ignored, || out.step())
+            matches(pattern, command.name.as_bytes(), Case::Ignored, || {
+                out.step()
+            })
         })
     };
-    let names = COMMANDS.iter().flat_map(|command| {
-        core::iter::once(command).chain(command.subcommands)
-    });
-    let wanted = names.clone().filter(|command| is_wanted(out, command)).count();
+    let names = COMMANDS
+        .iter()
+        .flat_map(|command| core::iter::once(command).chain(command.subcommands));
+    let wanted = names
+        .clone()
+        .filter(|command| is_wanted(out, command))
+        .count();
     out.array(wanted);
     for command in names {
         if is_wanted(out, command) {
@@ -127,7 +132,11 @@ fn details_of_all(out: &mut Output<'_>, commands: &[Command]) {
 
 /// The ten elements that describe a command, but for the last, its subcommands.
 fn details(out: &mut Output<'_>, command: &Command) {
-    let flags = || FLAG_NAMES.iter().filter(|(flag, _)| command.flags & flag != 0);
+    let flags = || {
+        FLAG_NAMES
+            .iter()
+            .filter(|(flag, _)| command.flags & flag != 0)
+    };
     let (first, last, step) = command.keys;
     out.array(10);
     out.text(command.name);
@@ -161,7 +170,11 @@ fn categories(out: &mut Output<'_>, command: &Command) {
         "connection" => "@connection",
         _ => "@admin",
     };
-    let speed = if command.flags & FAST != 0 { "@fast" } else { "@slow" };
+    let speed = if command.flags & FAST != 0 {
+        "@fast"
+    } else {
+        "@slow"
+    };
     out.array(2 + usize::from(access.is_some()));
     for category in access.into_iter().chain([group, speed]) {
         out.status(category);

@@ -78,7 +78,9 @@ pub(super) fn lrange(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> 
     context.out.array(range.len());
     for index in range {
         context.out.step();
-        context.out.bulk_or_null(list.get(index).map(Bytes::as_slice));
+        context
+            .out
+            .bulk_or_null(list.get(index).map(Bytes::as_slice));
     }
     Ok(())
 }

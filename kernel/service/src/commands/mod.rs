@@ -21,8 +21,8 @@ use crate::record::ConnectionId;
 use crate::reply::{Failure, Outcome, Output};
 use crate::service::{Limits, Statistics};
 use crate::store::{Bytes, Keyspace, heap_bytes};
-use table::{COMMANDS, DENYOOM};
 pub(crate) use table::Command;
+use table::{COMMANDS, DENYOOM};
 
 /// Most an argument can add to what its own bytes take, in bytes: a key, with its entry.
 const ARGUMENT_BYTES: u64 = 144;
@@ -160,9 +160,11 @@ fn integer(argument: &[u8]) -> Result<i64, Failure> {
     parse_integer(argument).ok_or(Failure::NOT_AN_INTEGER)
 }
 
-/// A count that must not be negative.
+/// A count: an integer that is not negative.
 fn count(argument: &[u8]) -> Result<usize, Failure> {
-    usize::try_from(integer(argument)?).map_err(|_| Failure::NOT_POSITIVE)
+    parse_integer(argument)
+        .and_then(|count| usize::try_from(count).ok())
+        .ok_or(Failure::NOT_POSITIVE)
 }
 
 /// The reply of a HELP subcommand.

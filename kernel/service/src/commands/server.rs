@@ -1,6 +1,6 @@
 //! `ROLE` and `CONFIG`.
 
-use super::{Context, help};
+use super::{Context, help, is};
 use crate::glob::{Case, matches};
 use crate::parser::BULK_MAX_BYTES;
 use crate::reply::Outcome;
@@ -31,15 +31,21 @@ pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut [Bytes])
     ];
     let out = &mut context.out;
     let wanted = parameters.map(|(name, value)| {
-        let is_wanted = arguments[2..].iter().any(|pattern| {
+        let pattern = arguments[2..].iter().find(|pattern| {
             out.step();
             matches(pattern, name.as_bytes(), Case::Ignored, || out.step())
-        });
-        is_wanted.then_some((name, value))
+        })?;
+        // A name comes back as it was written, a pattern as the names it stands for.
+        let name = if is(pattern, name) {
+            pattern
+        } else {
+            name.as_bytes()
+        };
+        Some((name, value))
     });
     out.array(2 * wanted.iter().flatten().count());
     for (name, value) in wanted.iter().flatten() {
-        out.text(name);
+        out.bulk(name);
         out.text(value);
     }
     Ok(())

@@ -207,9 +207,7 @@ fn add(context: &mut Context<'_, '_>, arguments: &mut [Bytes], amount: i64) -> O
 fn string_at<'a>(keyspace: &'a Keyspace, place: &Place) -> Result<Option<&'a Bytes>, Failure> {
     match place.slot.and_then(|slot| keyspace.table().entry(slot)) {
         None => Ok(None),
-        Some((_, entry)) => Bytes::of(&entry.value)
-            .map(Some)
-            .ok_or(Failure::WRONG_TYPE),
+        Some((_, entry)) => Bytes::of(&entry.value).map(Some).ok_or(Failure::WRONG_TYPE),
     }
 }
 

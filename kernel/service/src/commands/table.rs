@@ -64,7 +64,9 @@ impl Command {
 
     /// The name, without the command's for a subcommand.
     pub(crate) fn last_name(&self) -> &'static str {
-        self.name.split_once('|').map_or(self.name, |(_, last)| last)
+        self.name
+            .split_once('|')
+            .map_or(self.name, |(_, last)| last)
     }
 }
 

@@ -254,6 +254,10 @@ mod tests {
         for number in 0..SMALL_MAX - 1 {
             table.remove(&key(number));
         }
-        assert!(table.shards[0].capacity() <= SHRINK_MIN, "{}", table.shards[0].capacity());
+        assert!(
+            table.shards[0].capacity() <= SHRINK_MIN,
+            "{}",
+            table.shards[0].capacity()
+        );
     }
 }

@@ -169,14 +169,20 @@ pub fn scan_reply(bytes: &[u8]) -> Option<(usize, Vec<core::ops::Range<usize>>)>
 
 pub fn leaves(reply: &[u8]) -> Vec<Vec<u8>> {
     let (_, ranges) = scan_reply(reply).expect("one complete reply");
-    ranges.into_iter().map(|range| reply[range].to_vec()).collect()
+    ranges
+        .into_iter()
+        .map(|range| reply[range].to_vec())
+        .collect()
 }
 
 /// What is in a bulk string; of anything else, its line.
 fn bulk_content(leaf: &[u8]) -> &[u8] {
     match leaf.first() {
         Some(b'$') if leaf.ends_with(b"\r\n") => {
-            let start = leaf.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+            let start = leaf
+                .iter()
+                .position(|&byte| byte == b'\n')
+                .map_or(0, |at| at + 1);
             leaf.get(start..leaf.len() - 2).unwrap_or(leaf)
         }
         _ => leaf.strip_suffix(b"\r\n").unwrap_or(leaf),

@@ -10,6 +10,8 @@
 //! | `< bytes` | the reply to the line before, with escapes |
 //! | `< bytes (closed)` | the same, and the server ended the connection |
 
+#![allow(dead_code)]
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     Comment(String),
@@ -45,7 +47,10 @@ pub fn parse(text: &str) -> Vec<Step> {
         _ => match line.strip_prefix("sleep ") {
             Some(time) => Step::Sleep(time.parse().expect("a number of milliseconds")),
             None => {
-                assert!(line.is_empty() || line.starts_with('#'), "strange line: {line}");
+                assert!(
+                    line.is_empty() || line.starts_with('#'),
+                    "strange line: {line}"
+                );
                 Step::Comment(line.into())
             }
         },
@@ -91,7 +96,10 @@ pub fn unescape(text: &str) -> Vec<u8> {
             b'z' => {
                 let mut braced = || -> String {
                     assert_eq!(rest.next(), Some(b'{'));
-                    rest.by_ref().take_while(|&byte| byte != b'}').map(char::from).collect()
+                    rest.by_ref()
+                        .take_while(|&byte| byte != b'}')
+                        .map(char::from)
+                        .collect()
                 };
                 let (text, count) = (braced(), braced());
                 out.extend(text.repeat(count.parse().expect("a count")).bytes());
