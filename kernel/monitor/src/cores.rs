@@ -278,9 +278,9 @@ pub fn leave_order(core: usize, order: Order) {
     desk.has_order.store(true, Ordering::Release);
 }
 
-/// Takes back what a core may not have taken up.
-pub fn withdraw_order(core: usize) {
-    DESKS[core].has_order.store(false, Ordering::Release);
+/// Takes an order back. False if there was none, or the core has taken it up: then it is on its way and must be left alone.
+pub fn withdraw_order(core: usize) -> bool {
+    DESKS[core].has_order.swap(false, Ordering::AcqRel)
 }
 
 /// Whether the core has not taken up its order.

@@ -197,7 +197,8 @@ impl<T: Tenant> Seat<T> {
         traps::set_owner(self.apic_ids[core as usize]);
         cores::leave_order(core as usize, backup.order(EntryReason::Promote, 0));
         self.clock.spin_until(PICK_UP_NS, || !cores::has_order(core as usize));
-        if cores::has_order(core as usize) {
+        // A core that has taken the order up is inside the backup by now and must not be struck again: only one that sleeps is started.
+        if cores::withdraw_order(core as usize) {
             self.start(core, backup.order(EntryReason::Promote, 0));
         }
         self.hardware.owner = Some(backup.roster());
