@@ -17,8 +17,8 @@ pub struct Config {
     pub backup_wait_ns: u64,
     /// Epoch of the first primary.
     pub first_epoch: u64,
-    /// Cores for the new owner beside those that are fenced: kept for the backup, or never started. The lowest-numbered leads if none
-    /// was fenced.
+    /// Cores for the new owner beside those that are fenced: kept for the backup, or never started. The lowest-numbered
+    /// of all leads.
     pub spare: CoreSet,
 }
 

@@ -112,11 +112,15 @@ struct Clock {
     cause: Cause,
     since_ns: u64,
     limit_ns: u64,
+    /// For a core's progress, the newest beat: a standstill counts as far as beats bear witness to it, or silence would look like it.
+    witnessed_ns: Option<u64>,
 }
 
 impl Clock {
     fn age_ns(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_sub(self.since_ns)
+        self.witnessed_ns
+            .unwrap_or(now_ns)
+            .saturating_sub(self.since_ns)
     }
 
     fn late_ns(&self) -> u64 {
@@ -125,6 +129,11 @@ impl Clock {
 
     fn due_ns(&self) -> u64 {
         self.since_ns.saturating_add(self.limit_ns)
+    }
+
+    /// Whether time alone moves it.
+    fn runs(&self) -> bool {
+        self.witnessed_ns.is_none()
     }
 }
 
@@ -213,8 +222,8 @@ impl Detector {
     pub fn deadline_ns(&self, now_ns: u64) -> Option<u64> {
         match self.verdict(now_ns) {
             Verdict::Red(_) => None,
-            Verdict::Waiting | Verdict::Yellow => self.clocks().map(|clock| clock.due_ns()).min(),
-            Verdict::Green => self.clocks().map(|clock| clock.late_ns()).min(),
+            Verdict::Waiting | Verdict::Yellow => self.next(Clock::due_ns),
+            Verdict::Green => self.next(Clock::late_ns),
         }
     }
 
@@ -226,6 +235,13 @@ impl Detector {
     /// What was ignored so far.
     pub fn ignored(&self) -> Ignored {
         self.ignored
+    }
+
+    fn next(&self, moment: impl Fn(&Clock) -> u64) -> Option<u64> {
+        self.clocks()
+            .filter(Clock::runs)
+            .map(|clock| moment(&clock))
+            .min()
     }
 
     /// Everything that runs against the peer: its first keepalive, or else its next one and the progress of each core.
@@ -240,26 +256,32 @@ impl Detector {
                 cause: Cause::NeverCameUp,
                 since_ns: self.started_ns,
                 limit_ns: boot_timeout_ns,
+                witnessed_ns: None,
             },
             Some(seen) => Clock {
                 cause: Cause::Silent,
                 since_ns: seen.at_ns,
                 limit_ns: timeout_ns,
+                witnessed_ns: None,
             },
         };
         let cores = self
             .seen
             .iter()
-            .flat_map(|seen| (0..seen.core_count).zip(&seen.cores));
-        let per_core = cores.map(move |(core, state)| Clock {
-            cause: Cause::Hung { core },
-            since_ns: state.since_ns,
-            // The cores of an instance join one by one after its first keepalive: until it moved, a core is booting.
-            limit_ns: if state.moved {
-                timeout_ns
-            } else {
-                boot_timeout_ns
-            },
+            .flat_map(|seen| (0..seen.core_count).map(move |core| (core, seen)));
+        let per_core = cores.map(move |(core, seen)| {
+            let state = &seen.cores[core as usize];
+            Clock {
+                cause: Cause::Hung { core },
+                since_ns: state.since_ns,
+                // The cores of an instance join one by one after its first keepalive: until it moved, a core is booting.
+                limit_ns: if state.moved {
+                    timeout_ns
+                } else {
+                    boot_timeout_ns
+                },
+                witnessed_ns: Some(seen.at_ns),
+            }
         });
         core::iter::once(whole).chain(per_core)
     }

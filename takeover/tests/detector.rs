@@ -102,8 +102,8 @@ fn a_core_that_stands_still_under_a_ticking_timer_is_hung() {
         if ms == 7 {
             assert_eq!(
                 detector.deadline_ns(7 * MS),
-                Some(10 * MS),
-                "the core's, not the next beat's"
+                Some((7 + 10) * MS),
+                "silence; a core's standstill needs beats to show it"
             );
         }
     }
@@ -114,6 +114,22 @@ fn a_core_that_stands_still_under_a_ticking_timer_is_hung() {
         detector.verdict(11 * MS),
         Verdict::Green,
         "it was only slow"
+    );
+}
+
+#[test]
+fn silence_after_a_core_stood_still_is_silence() {
+    let mut detector = seen_at(0);
+    let mut slot = beat(EPOCH, 2);
+    for ms in 1..=4 {
+        slot.sequence += 1;
+        slot.progress[0] += 1;
+        detector.observe(ms * MS, &slot);
+    }
+    assert_eq!(
+        detector.verdict((4 + 10) * MS),
+        Verdict::Red(Cause::Silent),
+        "nobody saw the cores stand still for the time-out"
     );
 }
 

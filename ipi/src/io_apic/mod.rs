@@ -198,56 +198,63 @@ impl<M: Mmio> IoApic<M> {
     pub fn clear_remote_irr(&mut self, pin: u32) -> Result<RemoteIrr, RouteError> {
         self.check(pin)?;
         let entry = self.read_entry(pin);
-        Ok(self.silence(pin, entry))
-    }
-
-    /// Takes every pin from a dead owner: masks it and clears its Remote IRR. Pins the firmware has as SMI are left alone. The new owner
-    /// routes those it needs.
-    pub fn seize(&mut self) -> Seized {
-        let mut seized = Seized::default();
-        for pin in 0..self.pin_count {
-            let entry = self.read_entry(pin);
-            if entry.delivery() == Delivery::Smi {
-                continue;
-            }
-            seized.masked += u32::from(!entry.is_masked());
-            match self.silence(pin, entry) {
-                RemoteIrr::WasClear => {}
-                RemoteIrr::Cleared => seized.stuck_cleared += 1,
-                RemoteIrr::Stuck => seized.still_stuck += 1,
-            }
-        }
-        seized
-    }
-
-    /// Masks, and clears Remote IRR by all means there are. The trigger mode ends as it was.
-    fn silence(&mut self, pin: u32, entry: Redirection) -> RemoteIrr {
-        // Read again after the mask: an interrupt may have been accepted in between.
+        // Looked at after the mask: an interrupt may have been accepted until then.
         let entry = self.mask_entry(pin, entry);
         if !entry.remote_irr() {
-            return RemoteIrr::WasClear;
+            return Ok(RemoteIrr::WasClear);
         }
+        let is_clear = self.clear_masked(pin, entry);
+        Ok(if is_clear {
+            RemoteIrr::Cleared
+        } else {
+            RemoteIrr::Stuck
+        })
+    }
+
+    /// Takes every pin from a dead owner: masks all, then clears Remote IRR where it is set. Pins the firmware has as SMI are left alone.
+    /// The new owner routes those it needs.
+    pub fn seize(&mut self) -> Seized {
+        let (mut masked, mut stuck, mut still_stuck) = (0, 0, 0);
+        for pin in 0..self.pin_count {
+            let entry = self.read_entry(pin);
+            if entry.delivery() != Delivery::Smi {
+                masked += u32::from(!entry.is_masked());
+                stuck += u32::from(self.mask_entry(pin, entry).remote_irr());
+            }
+        }
+        // All were counted before any is cleared, as clearing one may clear others with the same vector.
+        for pin in 0..self.pin_count {
+            let entry = self.read_entry(pin);
+            if entry.delivery() != Delivery::Smi && entry.remote_irr() {
+                still_stuck += u32::from(!self.clear_masked(pin, entry));
+            }
+        }
+        Seized {
+            masked,
+            stuck_cleared: stuck.saturating_sub(still_stuck),
+            still_stuck,
+        }
+    }
+
+    /// Clears the Remote IRR of a masked entry by all means there are, and says whether it is clear. The trigger mode ends as it was.
+    fn clear_masked(&mut self, pin: u32, entry: Redirection) -> bool {
         let level = entry.level_triggered(true);
         if self.version >= VERSION_WITH_EOI {
-            // An end-of-interrupt looks at level entries only; this one may have died half-way through the edge trick below.
+            // An end-of-interrupt looks at level entries only; this one's owner may have died half-way through the change below.
             if entry.trigger() == Trigger::Edge {
                 self.write_low(pin, level);
             }
             self.window.write(WINDOW_EOI, u32::from(entry.vector()));
         }
         if self.read_entry(pin).remote_irr() {
-            // Older versions have no such register, and it does not help if the vector was changed since: an edge entry has no Remote IRR.
+            // An edge entry has no Remote IRR. For versions without the register, and for entries whose vector has changed since.
             self.write_low(pin, entry.level_triggered(false));
             self.write_low(pin, level);
         }
         if entry.trigger() == Trigger::Edge {
             self.write_low(pin, entry);
         }
-        if self.read_entry(pin).remote_irr() {
-            RemoteIrr::Stuck
-        } else {
-            RemoteIrr::Cleared
-        }
+        !self.read_entry(pin).remote_irr()
     }
 
     /// Masks, and reads the entry back, which also makes sure that the mask has arrived.

@@ -32,7 +32,7 @@ fn the_divisor_is_the_one_that_is_promised() {
     LocalApic::with_registers(Mode::XApic, &fake).timer_one_shot(0x50, 1);
     // SDM figure 11-10: bits 0, 1 and 3 count 2, 4, 8 .. 128, and then 1.
     let code = fake.get(Register::DivideConfiguration);
-    let power = (code & 3 | code >> 1 & 4) + 1 & 7;
+    let power = ((code & 3 | code >> 1 & 4) + 1) % 8;
     assert_eq!(1 << power, TIMER_DIVIDE);
 }
 

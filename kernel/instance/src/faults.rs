@@ -4,7 +4,7 @@ use core::hint::black_box;
 use core::sync::atomic::Ordering;
 
 use arch::cpu;
-use service::DebugCommand;
+use service::{DebugCommand, HangTarget};
 
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
@@ -14,28 +14,32 @@ use crate::report;
 const WORD_HANG: u64 = 1;
 
 /// Does what a `DEBUG` command asks of the kernel. Most do not return.
-pub fn inject(context: &'static Context, command: DebugCommand<'_>) {
+pub fn inject(context: &'static Context, command: DebugCommand) {
     let debug = &context.region.control.debug;
     if !matches!(command, DebugCommand::JournalBench { .. }) {
         debug.injected_ns.store(context.now_ns(), Ordering::Release);
     }
     match command {
         DebugCommand::Panic => panic!("DEBUG PANIC"),
-        DebugCommand::HangCore { core } => hang(context, core as usize),
-        DebugCommand::HangAll => {
+        DebugCommand::Hang(HangTarget::ThisCore) => cpu::hang(),
+        DebugCommand::Hang(HangTarget::Core(core)) => hang(context, core as usize),
+        DebugCommand::Hang(HangTarget::AllCores) => {
             (1..context.hand_off.core_count as usize).for_each(|core| hang(context, core));
             cpu::hang();
         }
-        DebugCommand::HangLoop => loop {
+        DebugCommand::Hang(HangTarget::MainLoop) => loop {
             core::hint::spin_loop();
         },
-        DebugCommand::Sleep { duration_ms } => context.clock.spin_ns(duration_ms.saturating_mul(1_000_000)),
+        DebugCommand::Sleep { duration_us } => context.clock.spin_ns(duration_us.saturating_mul(1000)),
         DebugCommand::DoubleFault => double_fault(),
         DebugCommand::StackOverflow => {
             black_box(overflow(black_box(1)));
         }
         DebugCommand::WildWrite => wild_write(context),
-        DebugCommand::CorruptTail => report::corrupt_tail(context),
+        DebugCommand::CorruptTail => {
+            report::corrupt_tail(context);
+            panic!("DEBUG CORRUPT-TAIL");
+        }
         DebugCommand::BackupPanic => debug.panic_backup.store(1, Ordering::Release),
         DebugCommand::BackupHang => debug.hang_backup.store(1, Ordering::Release),
         DebugCommand::JournalBench { records } => report::journal_bench(context, records),

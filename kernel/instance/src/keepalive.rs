@@ -51,6 +51,7 @@ pub enum Protection {
 pub struct SeatWatch {
     detector: Detector,
     said: Option<Protection>,
+    is_protected: bool,
 }
 
 impl SeatWatch {
@@ -62,7 +63,7 @@ impl SeatWatch {
             timeout_ns: options.failover_timeout_ns,
             boot_timeout_ns: options.failover_boot_timeout_ns,
         };
-        Self { detector: Detector::new(config, epoch(), context.now_ns()), said: None }
+        Self { detector: Detector::new(config, epoch(), context.now_ns()), said: None, is_protected: false }
     }
 
     /// Looks at the seat's slot and the protection word.
@@ -73,12 +74,19 @@ impl SeatWatch {
             self.detector.observe(now_ns, &beat_of(&keepalive));
         }
         let is_silent = matches!(self.detector.verdict(now_ns), Verdict::Red(_));
-        match control.protection.state() {
+        let protection = match control.protection.state() {
             ProtectionState::Armed if is_silent => Protection::Unprotected("the seat is silent"),
             ProtectionState::Armed => Protection::Protected,
             ProtectionState::Dropped => Protection::Unprotected("the backup was dropped for journal room"),
             ProtectionState::Claimed | ProtectionState::NoBackup => Protection::Unprotected("no backup waits"),
-        }
+        };
+        self.is_protected = protection == Protection::Protected;
+        protection
+    }
+
+    /// Whether a backup waited at the last look.
+    pub fn is_protected(&self) -> bool {
+        self.is_protected
     }
 
     /// Looks, and tells the log when the answer has changed.

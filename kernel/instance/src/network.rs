@@ -221,11 +221,6 @@ impl Network {
     pub fn has_replied(&self) -> bool {
         self.has_replied
     }
-
-    /// Clients connected now.
-    pub fn client_count(&self) -> usize {
-        self.slot_of.len()
-    }
 }
 
 /// Where replies go.

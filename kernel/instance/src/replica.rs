@@ -68,7 +68,7 @@ struct Nobody;
 impl Host for Nobody {
     fn reply(&mut self, _: ConnectionId, _: &[u8]) {}
     fn hang_up(&mut self, _: ConnectionId) {}
-    fn debug(&mut self, _: DebugCommand<'_>) {}
+    fn debug(&mut self, _: DebugCommand) {}
     fn status(&self) -> HostStatus {
         HostStatus::default()
     }

@@ -18,7 +18,7 @@ use crate::cores::{self, LEAD};
 use crate::devices::disk::IncidentDisk;
 use crate::keepalive::{self, Protection, SeatWatch};
 use crate::network::{Event, Network, Outbox};
-use crate::replica::Replica;
+use crate::replica::{Replica, SharedJournal};
 use crate::report::Report;
 use crate::script::{CONSOLE_CONNECTION, Script};
 use crate::seat::Standby;
@@ -217,7 +217,8 @@ impl JournaledService {
                 Err(error) => panic!("the journal cannot be written: {error}"),
             }
         };
-        let mut host = LiveHost { context: self.context, replica_lag: self.replica.journal().lag_bytes(), seat: &mut self.seat, outbox, clients: 0 };
+        let journal = self.replica.journal();
+        let mut host = LiveHost { context: self.context, journal, seat: &mut self.seat, outbox };
         self.replica.apply(stamp, input, end, &mut host);
         if !self.is_followed() {
             self.replica.journal().mark_consumed(end);
@@ -250,10 +251,9 @@ impl JournaledService {
 /// The world as the service of a primary sees it.
 struct LiveHost<'a, 'b> {
     context: &'static Context,
-    replica_lag: u64,
+    journal: SharedJournal,
     seat: &'a mut SeatWatch,
     outbox: &'a mut Outbox<'b>,
-    clients: usize,
 }
 
 impl Host for LiveHost<'_, '_> {
@@ -269,12 +269,12 @@ impl Host for LiveHost<'_, '_> {
         self.outbox.hang_up(connection);
     }
 
-    fn debug(&mut self, command: DebugCommand<'_>) {
+    fn debug(&mut self, command: DebugCommand) {
         faults::inject(self.context, command);
     }
 
     fn status(&self) -> HostStatus {
-        status::of(self.context, self.seat, self.replica_lag, self.clients)
+        status::of(self.context, self.seat, self.journal)
     }
 
     fn progress(&mut self) {

@@ -1,11 +1,51 @@
 //! What INFO and ROLE say of the kernel.
 
-use service::HostStatus;
+use service::{HostStatus, Role, Takeover};
+use sharedmem::timeline::Timeline;
+use takeover::timeline::{Cause, Edge};
 
 use crate::context::Context;
-use crate::keepalive::SeatWatch;
+use crate::keepalive::{self, SeatWatch};
+use crate::note;
+use crate::replica::SharedJournal;
 
-/// The kernel's status as its service reports it.
-pub fn of(_context: &Context, _seat: &SeatWatch, _lag: u64, _clients: usize) -> HostStatus {
-    HostStatus
+/// The epoch of the first primary; each takeover raises it.
+const FIRST_EPOCH: u64 = 1;
+
+/// The status of a primary.
+pub fn of(context: &Context, seat: &SeatWatch, journal: SharedJournal) -> HostStatus {
+    let now_ns = context.now_ns();
+    let epoch = keepalive::epoch();
+    let timeline = context.region.control.timelines.of_epoch(epoch);
+    HostStatus {
+        role: Role::Primary,
+        epoch,
+        protected: seat.is_protected(),
+        keepalive_age_us: seat.last_seen_ns().map(|seen_ns| now_ns.saturating_sub(seen_ns) / 1000),
+        journal_position: journal.cursors().reserved,
+        journal_lag_bytes: journal.lag_bytes(),
+        port: context.port(),
+        uptime_ms: now_ns / 1_000_000,
+        cores: context.hand_off.core_count,
+        takeovers: epoch.saturating_sub(FIRST_EPOCH) as u32,
+        last_takeover: (timeline.epoch() == epoch).then(|| takeover_of(timeline)),
+        version: note::VERSION,
+    }
+}
+
+/// A timeline as the lengths of its phases.
+fn takeover_of(timeline: &Timeline) -> Takeover {
+    let at = |edge: Edge| timeline.edge_ns(edge.index());
+    let between = |from: Edge, to: Edge| Some(at(to)?.saturating_sub(at(from)?) / 1000);
+    let cause = Cause::from_code(timeline.cause(), timeline.core() as u32);
+    Takeover {
+        cause: cause.map_or("unknown", Cause::name),
+        detect_us: between(Edge::LastKeepalive, Edge::Detected).unwrap_or(0),
+        fence_us: between(Edge::Detected, Edge::Fenced).unwrap_or(0),
+        interrupts_us: between(Edge::Fenced, Edge::InterruptsSeized).unwrap_or(0),
+        devices_us: between(Edge::InterruptsSeized, Edge::DevicesAdopted).unwrap_or(0),
+        replay_us: between(Edge::DevicesAdopted, Edge::Replayed).unwrap_or(0),
+        first_reply_us: between(Edge::Replayed, Edge::FirstReply),
+        total_us: between(Edge::Detected, Edge::FirstReply),
+    }
 }

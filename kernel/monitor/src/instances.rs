@@ -135,11 +135,13 @@ fn machine(ready: &Ready, now_ns: u64) -> Machine {
     Machine::new(config, now_ns).expect("the options were checked when they were parsed")
 }
 
-/// Machine numbers of the cores an owner has: the primary's first, then those kept for the backup.
+/// Machine numbers of the cores a promoted backup has, lowest first: the primary's, and those kept for it.
 fn owner_cores(plan: &Plan) -> ArrayVec<u32, MAX_CORES> {
     let seat = plan.seat.number;
     let all = plan.primary.cpus.iter().chain(&plan.backup.cpus).map(|cpu| cpu.number);
-    all.filter(|number| *number != seat).take(MAX_CORES).collect()
+    let mut cores: ArrayVec<u32, MAX_CORES> = all.filter(|number| *number != seat).take(MAX_CORES).collect();
+    cores.sort_unstable();
+    cores
 }
 
 /// Gets the backup ready on the seat, before the primary starts: so that it sees the journal from its beginning.

@@ -7,7 +7,9 @@
 use crate::inline;
 use crate::number::parse_integer;
 use crate::store::Bytes;
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::mem;
 
 /// Longest line, in bytes: an inline command, a count or a length (Redis' `PROTO_INLINE_MAX_SIZE`).
 pub const LINE_MAX_BYTES: usize = 64 * 1024;
@@ -206,7 +208,7 @@ impl Parser {
         let Some(line) = self.header(input, ProtocolError::LengthTooLong)? else {
             return Ok(false);
         };
-        let digits = match line.as_slice() {
+        let digits = match &*line {
             [b'$', digits @ ..] => digits,
             [found, ..] => return Err(ProtocolError::ExpectedBulk { found: *found }),
             [] => return Err(ProtocolError::ExpectedBulk { found: b'\r' }),
@@ -244,18 +246,16 @@ impl Parser {
     }
 
     /// Takes a line that ends at the first CR, and the byte behind it. `None`: not all of it is there.
-    fn header(
+    fn header<'a>(
         &mut self,
-        input: &mut &[u8],
+        input: &mut &'a [u8],
         too_long: ProtocolError,
-    ) -> Result<Option<Bytes>, ProtocolError> {
+    ) -> Result<Option<Cow<'a, [u8]>>, ProtocolError> {
         let end = if self.line.last() == Some(&b'\r') {
             Some(0)
         } else {
-            input
-                .iter()
-                .position(|&byte| byte == b'\r')
-                .map(|at| at + 1)
+            let end = input.iter().position(|&byte| byte == b'\r');
+            end.map(|at| at + 1)
         };
         let Some(end) = end.filter(|&end| end < input.len()) else {
             self.keep_line(input, too_long)?;
@@ -264,12 +264,15 @@ impl Parser {
         if self.line.len() + end > LINE_MAX_BYTES + 1 {
             return Err(too_long);
         }
-        let mut line = Bytes::from_slice(&self.line);
-        line.extend_from_slice(&input[..end]);
-        line.pop();
-        self.line = Vec::new();
+        let head = &input[..end];
         *input = &input[end + 1..];
-        Ok(Some(line))
+        if self.line.is_empty() {
+            return Ok(Some(Cow::Borrowed(&head[..end - 1])));
+        }
+        let mut line = mem::take(&mut self.line);
+        line.extend_from_slice(head);
+        line.pop();
+        Ok(Some(Cow::Owned(line)))
     }
 
     /// Buffers an unfinished line.

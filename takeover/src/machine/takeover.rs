@@ -88,11 +88,12 @@ impl Machine {
     }
 
     fn promote(&mut self, out: &mut Actions) {
-        // A fenced core leads, as it is awake; if none was fenced, the first of those there are. `Config::check` refused an empty set.
-        let Some(lead) = self.owner.first().or(self.config.spare.first()) else {
+        // The lowest core leads, always, so that a new owner numbers its cores as it did when it was loaded. `Config::check` refused an
+        // empty set.
+        self.owner = self.owner.union(self.config.spare);
+        let Some(lead) = self.owner.first() else {
             return;
         };
-        self.owner = self.owner.union(self.config.spare);
         self.remaining = self.owner.without(lead);
         self.backup = Backup::Lost(BackupLoss::Promoted);
         self.detector = Detector::new(self.config.detector, self.epoch, self.now_ns);

@@ -250,7 +250,7 @@ fn the_next_fence_takes_in_the_spare_cores_and_wants_its_own_check_ins() {
 }
 
 #[test]
-fn a_fenced_core_leads_before_a_spare_one_of_lower_number() {
+fn the_lowest_core_of_all_leads_fenced_or_not() {
     let mut rig = Rig::new();
     rig.step(Event::PrimaryStarted {
         cores: set(&[8, 9]),
@@ -261,11 +261,11 @@ fn a_fenced_core_leads_before_a_spare_one_of_lower_number() {
     rig.tick_after(SETTLE);
     rig.check_in(&[8, 9]);
     let last = STAGES.map(|stage| rig.step(Event::Completed(stage)))[2].clone();
-    assert_eq!(last[1], Action::Promote { core: 8 });
+    assert_eq!(last[1], Action::Promote { core: 3 });
     assert_eq!(
         deeds(&rig.beat()),
         [Action::StartRemaining {
-            cores: set(&[3, 4, 5, 9])
+            cores: set(&[4, 5, 8, 9])
         }]
     );
 }

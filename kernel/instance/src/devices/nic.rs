@@ -43,7 +43,6 @@ pub struct Nic {
     device: Option<Device>,
     spare: Vec<Box<Buffer>>,
     gate: VecDeque<Outgoing>,
-    sent_frames: u64,
 }
 
 /// The driver and who has which buffer, by the queue's token. On the heap: queues are too large to be moved about on a kernel stack.
@@ -64,7 +63,6 @@ impl Nic {
             device: None,
             spare: (0..RECEIVE_BUFFERS + QUEUE_SIZE).map(|_| new_buffer()).collect(),
             gate: VecDeque::with_capacity(GATE_FRAMES_MAX),
-            sent_frames: 0,
         }
     }
 
@@ -91,11 +89,6 @@ impl Nic {
         self.device.as_ref().is_some_and(|device| device.driver.poll_receive().is_some())
     }
 
-    /// Whether frames wait at the gate.
-    pub fn is_holding(&self) -> bool {
-        !self.gate.is_empty()
-    }
-
     /// Opens the gate: hands every frame that waits to the device, as far as its queue takes them. Returns how many left.
     pub fn release(&mut self) -> usize {
         let Some(device) = &mut self.device else { return 0 };
@@ -108,7 +101,6 @@ impl Nic {
             device.send(outgoing);
             released += 1;
         }
-        self.sent_frames += released as u64;
         released
     }
 
@@ -117,10 +109,6 @@ impl Nic {
         self.gate.clear();
     }
 
-    /// Frames handed to the device so far.
-    pub fn sent_frames(&self) -> u64 {
-        self.sent_frames
-    }
 }
 
 impl Device {

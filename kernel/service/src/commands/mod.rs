@@ -27,6 +27,9 @@ use table::{COMMANDS, DENYOOM};
 /// Most an argument can add to what its own bytes take, in bytes: a key, with its entry.
 const ARGUMENT_BYTES: u64 = 144;
 
+/// No command has a longer name, in bytes.
+const NAME_MAX: usize = 16;
+
 /// What a command runs with.
 pub(crate) struct Context<'a, 'h> {
     pub(crate) command: &'static Command,
@@ -104,11 +107,14 @@ fn checked(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
     (command.run)(context, arguments)
 }
 
-/// Finds a name in a sorted table; the part behind a `|` is a subcommand's.
+/// Finds a name, in any case, in a sorted table.
 fn lookup(commands: &'static [Command], name: &[u8]) -> Option<&'static Command> {
-    let folded = |byte: &u8| byte.to_ascii_lowercase();
+    let mut folded = [0; NAME_MAX];
+    let folded = folded.get_mut(..name.len())?;
+    folded.copy_from_slice(name);
+    folded.make_ascii_lowercase();
     let index = commands
-        .binary_search_by(|command| command.last_name().bytes().cmp(name.iter().map(folded)))
+        .binary_search_by(|command| command.last_name().cmp(&*folded))
         .ok()?;
     commands.get(index)
 }

@@ -40,6 +40,7 @@ const PAIRS: Keys = (1, -1, 2);
 pub(crate) struct Command {
     /// In lower case; a subcommand's is `command|subcommand`.
     pub(crate) name: &'static str,
+    last_name_start: usize,
     /// The number of arguments with the name, or the least number if negative.
     pub(crate) arity: i8,
     pub(crate) flags: u8,
@@ -62,11 +63,9 @@ impl Command {
         }
     }
 
-    /// The name, without the command's for a subcommand.
-    pub(crate) fn last_name(&self) -> &'static str {
-        self.name
-            .split_once('|')
-            .map_or(self.name, |(_, last)| last)
+    /// The name as it is looked up: of a subcommand, the part behind the `|`.
+    pub(crate) fn last_name(&self) -> &'static [u8] {
+        &self.name.as_bytes()[self.last_name_start..]
     }
 }
 
@@ -82,6 +81,7 @@ const fn row(
 ) -> Command {
     Command {
         name,
+        last_name_start: last_name_start(name.as_bytes()),
         arity,
         flags,
         keys,
@@ -90,6 +90,15 @@ const fn row(
         run,
         subcommands: &[],
     }
+}
+
+/// Where the part behind the `|` begins; 0 if there is none.
+const fn last_name_start(name: &[u8]) -> usize {
+    let mut at = name.len();
+    while at > 0 && name[at - 1] != b'|' {
+        at -= 1;
+    }
+    at
 }
 
 /// A row with subcommands.

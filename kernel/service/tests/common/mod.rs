@@ -10,7 +10,8 @@ use service::{
 pub struct Recorder {
     pub replies: Vec<(ConnectionId, Vec<u8>)>,
     pub hung_up: Vec<ConnectionId>,
-    pub debugged: Vec<DebugCommand>,
+    /// With the number of reply bytes that had gone out before.
+    pub debugged: Vec<(DebugCommand, usize)>,
     pub status: HostStatus,
     pub progress: u64,
 }
@@ -27,7 +28,8 @@ impl Host for Recorder {
         self.hung_up.push(connection);
     }
     fn debug(&mut self, command: DebugCommand) {
-        self.debugged.push(command);
+        let sent = self.replies.iter().map(|(_, bytes)| bytes.len()).sum();
+        self.debugged.push((command, sent));
     }
     fn status(&self) -> HostStatus {
         self.status
