@@ -1,7 +1,7 @@
 //! Interrupt controllers: the local APIC in x2APIC and xAPIC mode, inter-processor interrupts, the I/O APIC, the 8259, and messages (MSI,
 //! MSI-X).
 //!
-//! Hardware stands behind four small traits: [`Registers`] (local APIC), [`Mmio`] (I/O APIC, MSI-X table) and [`PicPorts`] (8259), so that
+//! Hardware stands behind three small traits: [`Registers`] (local APIC), [`Mmio`] (I/O APIC, MSI-X table) and [`PicPorts`] (8259), so that
 //! every register sequence runs on the host against hostile fakes. What touches the machine is in `cpu`, `mmio` and `pic`; all else is
 //! safe code above them.
 //!

@@ -1,7 +1,10 @@
 //! Links the image as a freestanding program by its own linker script.
 
 fn main() {
-    let script = format!("{}/link.ld", std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let script = format!(
+        "{}/link.ld",
+        std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")
+    );
     println!("cargo:rerun-if-changed={script}");
     for argument in [
         "-nostdlib",

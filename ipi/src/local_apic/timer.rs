@@ -1,14 +1,14 @@
 //! The local APIC's timer (SDM 11.5.4).
 //!
 //! Counts are of the timer's input clock divided by [`TIMER_DIVIDE`]; how fast that is, the caller measures. A vector is
-//! [`VECTOR_MIN`](crate::VECTOR_MIN) or above; a lower one is never delivered as an interrupt. A timer that is set or stopped may still deliver one interrupt
-//! that was on its way.
+//! [`VECTOR_MIN`](crate::VECTOR_MIN) or above: below 16 the local APIC logs an error in place of the interrupt, and 16 to 31 look like
+//! exceptions. A timer that is set or stopped may still deliver one interrupt that was on its way.
 
 use super::{LVT_MASKED, LocalApic};
 use crate::mode::{Mode, TscDeadline};
 use crate::registers::{Register, Registers};
 
-/// Input clocks in one count. With 16, 32 bits reach over some ten seconds on fast machines, at a grain below a microsecond on slow ones.
+/// Input clocks in one count. With 16, the 32-bit count lasts over a minute at 1 GHz, and one count is less than a microsecond at 25 MHz.
 pub const TIMER_DIVIDE: u32 = 16;
 
 /// The code for a divisor of 16 (SDM figure 11-10).

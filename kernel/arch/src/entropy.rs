@@ -11,7 +11,9 @@ const ATTEMPTS: usize = 10;
 
 /// 64 random bits: RDRAND where there is one, and the time-stamp counter's in any case.
 pub fn bits() -> u64 {
-    let has_rdrand = CpuId::new().get_feature_info().is_some_and(|features| features.has_rdrand());
+    let has_rdrand = CpuId::new()
+        .get_feature_info()
+        .is_some_and(|features| features.has_rdrand());
     // SAFETY: only where CPUID reports it.
     let random = if has_rdrand { unsafe { rdrand() } } else { 0 };
     mix(random ^ clock::ticks().rotate_left(32) ^ clock::ticks())

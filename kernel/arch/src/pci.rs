@@ -195,7 +195,11 @@ pub struct VirtioCapability {
 }
 
 /// The first virtio structure of type `kind` (virtio 1.2, 4.1.4).
-pub fn virtio_capability(space: &mut impl ConfigSpace, address: u32, kind: u8) -> Option<VirtioCapability> {
+pub fn virtio_capability(
+    space: &mut impl ConfigSpace,
+    address: u32,
+    kind: u8,
+) -> Option<VirtioCapability> {
     find_capability(space, address, |space, offset, header| {
         let is_wanted = header & 0xff == CAPABILITY_VENDOR && header >> 24 == u32::from(kind);
         is_wanted.then(|| VirtioCapability {
@@ -206,7 +210,9 @@ pub fn virtio_capability(space: &mut impl ConfigSpace, address: u32, kind: u8) -
 }
 
 fn capability(space: &mut impl ConfigSpace, address: u32, kind: u32) -> Option<u8> {
-    find_capability(space, address, |_, offset, header| (header & 0xff == kind).then_some(offset))
+    find_capability(space, address, |_, offset, header| {
+        (header & 0xff == kind).then_some(offset)
+    })
 }
 
 /// Walks the capability list, which is hostile: at most as many steps as it could have entries.

@@ -28,16 +28,29 @@ impl SerialConsole {
         // SAFETY: this instance is the owner of the machine; the monitor stops using the port when it sees the name below.
         let mut console = unsafe { Console::take() };
         console.interrupt_on_input();
-        context.region.control.console_owner.store(u64::from(context.hand_off.instance) + 1, Ordering::Release);
-        Self { console: Some(console), line: String::new() }
+        context
+            .region
+            .control
+            .console_owner
+            .store(u64::from(context.hand_off.instance) + 1, Ordering::Release);
+        Self {
+            console: Some(console),
+            line: String::new(),
+        }
     }
 
     /// Moves some log text to the port: this instance's first, then the monitor's and the other's. True if there is more.
     pub fn pump(&mut self, context: &Context) -> bool {
         let control = context.region.control;
         let own = context.hand_off.instance as usize % 2;
-        let rings = [&*control.monitor_log, &*control.instance_logs[own], &*control.instance_logs[1 - own]];
-        self.console.as_mut().is_some_and(|console| console.pump(rings.into_iter()))
+        let rings = [
+            &*control.monitor_log,
+            &*control.instance_logs[own],
+            &*control.instance_logs[1 - own],
+        ];
+        self.console
+            .as_mut()
+            .is_some_and(|console| console.pump(rings.into_iter()))
     }
 
     /// The next whole line that was typed.
@@ -60,19 +73,31 @@ fn route_interrupt(context: &Context) -> Result<(), &'static str> {
     let hand_off = context.hand_off;
     let global = hand_off.serial_interrupt;
     let count = hand_off.io_apic_count as usize;
-    let controllers = hand_off.io_apic_addresses[..count].iter().zip(&hand_off.io_apic_bases[..count]);
+    let controllers = hand_off.io_apic_addresses[..count]
+        .iter()
+        .zip(&hand_off.io_apic_bases[..count]);
     for (address, base) in controllers {
         // SAFETY: an I/O APIC of the machine this instance owns.
-        let registers = unsafe { memory::map_device(*address, 4096) }.map_err(|_| "the I/O APIC cannot be mapped")?;
+        let registers = unsafe { memory::map_device(*address, 4096) }
+            .map_err(|_| "the I/O APIC cannot be mapped")?;
         debug_assert_eq!(registers, virt_of(*address));
         // SAFETY: its registers, used by this core alone.
-        let mut io_apic = unsafe { IoApic::new(registers as *mut u8) }.map_err(|_| "the I/O APIC does not answer")?;
-        let Some(pin) = global.checked_sub(*base).filter(|pin| *pin < io_apic.pin_count()) else { continue };
-        let destination = u8::try_from(hand_off.cores()[0]).map_err(|_| "the core's APIC id has more than 8 bits")?;
+        let mut io_apic = unsafe { IoApic::new(registers as *mut u8) }
+            .map_err(|_| "the I/O APIC does not answer")?;
+        let Some(pin) = global
+            .checked_sub(*base)
+            .filter(|pin| *pin < io_apic.pin_count())
+        else {
+            continue;
+        };
+        let destination = u8::try_from(hand_off.cores()[0])
+            .map_err(|_| "the core's APIC id has more than 8 bits")?;
         let redirection = Redirection::fixed(VECTOR_SERIAL, destination)
             .level_triggered(hand_off.serial_interrupt_is_level == 1)
             .active_low(hand_off.serial_interrupt_is_level == 1);
-        io_apic.write(pin, redirection).map_err(|_| "the I/O APIC refuses the route")?;
+        io_apic
+            .write(pin, redirection)
+            .map_err(|_| "the I/O APIC refuses the route")?;
         return Ok(());
     }
     Err("no I/O APIC has its pin")

@@ -1,6 +1,5 @@
 //! What every part of the instance needs to know: the hand-off, the shared region, the clock, the options. Set once, on first entry.
 
-use alloc::string::ToString;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use arch::clock::Clock;
@@ -96,13 +95,18 @@ pub fn init(hand_off: &'static HandOff) -> Result<&'static Context, &'static str
     let log = &region.control.instance_logs[hand_off.instance as usize % NAMES.len()];
     LOGGER.start(NAMES[hand_off.instance as usize % NAMES.len()], clock, log);
     let options = Options::parse(hand_off.command_line()).map_err(|refusal| {
-        log::error!("{}", refusal.to_string());
+        log::error!("{refusal}");
         "the boot options are refused"
     })?;
     memory::init(hand_off);
-    let mode = if hand_off.x2apic == 1 { Mode::X2Apic } else { Mode::XApic };
+    let mode = if hand_off.x2apic == 1 {
+        Mode::X2Apic
+    } else {
+        Mode::XApic
+    };
     // SAFETY: the registers are mapped at this address before the APIC is first used: by `memory::map_device` when the instance becomes an owner.
-    let local_apic = unsafe { LocalApic::new(mode, virt_of(hand_off.local_apic_address) as *mut u8) };
+    let local_apic =
+        unsafe { LocalApic::new(mode, virt_of(hand_off.local_apic_address) as *mut u8) };
     let crc = Crc32c::detect();
     Ok(CONTEXT.call_once(|| Context {
         hand_off,
@@ -127,5 +131,7 @@ fn give_heap(hand_off: &HandOff) {
 
 /// Notes how much heap an instance without state needs.
 pub fn note_idle_heap(context: &Context) {
-    context.idle_heap_bytes.store(HEAP.used_bytes() as u64, Ordering::Relaxed);
+    context
+        .idle_heap_bytes
+        .store(HEAP.used_bytes() as u64, Ordering::Relaxed);
 }

@@ -97,7 +97,8 @@ pub unsafe fn take_over(context: &Context, number: usize) -> Result<(), &'static
         unsafe { arch_traps::load() };
     }
     let apic = &context.local_apic;
-    apic.enable(traps::VECTOR_SPURIOUS).map_err(|_| "the local APIC cannot be enabled")?;
+    apic.enable(traps::VECTOR_SPURIOUS)
+        .map_err(|_| "the local APIC cannot be enabled")?;
     // INIT has cleared it; a stuck bit would silence every vector below, so it is worth a look.
     let _ = apic.drain();
     apic.timer_periodic(traps::VECTOR_TICK, tick_count(context));
@@ -106,7 +107,9 @@ pub unsafe fn take_over(context: &Context, number: usize) -> Result<(), &'static
 
 /// Counts of the local APIC's timer in a keepalive period.
 fn tick_count(context: &Context) -> u32 {
-    let ticks = u128::from(context.hand_off.apic_timer_hz) * u128::from(context.options.keepalive_ns) / 1_000_000_000;
+    let ticks = u128::from(context.hand_off.apic_timer_hz)
+        * u128::from(context.options.keepalive_ns)
+        / 1_000_000_000;
     u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
 }
 

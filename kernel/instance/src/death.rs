@@ -87,13 +87,17 @@ fn describe(text: &mut EpitaphText, frame: &TrapFrame) {
 }
 
 fn leave(text: EpitaphText) -> ! {
-    let Some(context) = context::try_get() else { cpu::stop() };
+    let Some(context) = context::try_get() else {
+        cpu::stop()
+    };
     let instance = context.hand_off.instance as usize;
     context.region.control.epitaphs[instance % 2].write(&text);
     if text.epoch == 0 {
         // A backup on the seat, which must not stop the monitor's core: an exception gives it back.
         x86_64::instructions::interrupts::int3();
     }
-    let _ = context.local_apic.send(context.hand_off.seat_apic_id, Ipi::Fixed(VECTOR_EPITAPH));
+    let _ = context
+        .local_apic
+        .send(context.hand_off.seat_apic_id, Ipi::Fixed(VECTOR_EPITAPH));
     cpu::stop()
 }

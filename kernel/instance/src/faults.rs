@@ -30,7 +30,9 @@ pub fn inject(context: &'static Context, command: DebugCommand) {
         DebugCommand::Hang(HangTarget::MainLoop) => loop {
             core::hint::spin_loop();
         },
-        DebugCommand::Sleep { duration_us } => context.clock.spin_ns(duration_us.saturating_mul(1000)),
+        DebugCommand::Sleep { duration_us } => {
+            context.clock.spin_ns(duration_us.saturating_mul(1000))
+        }
         DebugCommand::DoubleFault => double_fault(),
         DebugCommand::StackOverflow => {
             black_box(overflow(black_box(1)));

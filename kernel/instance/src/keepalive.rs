@@ -35,7 +35,10 @@ pub fn send() {
     }
     context.region.control.primary_keepalive.publish(&keepalive);
     // A keepalive that cannot be sent is one that does not arrive: the seat draws the conclusion.
-    let _ = context.local_apic.send(context.hand_off.seat_apic_id, Ipi::Fixed(VECTOR_KEEPALIVE_TO_SEAT));
+    let _ = context.local_apic.send(
+        context.hand_off.seat_apic_id,
+        Ipi::Fixed(VECTOR_KEEPALIVE_TO_SEAT),
+    );
 }
 
 /// Whether a backup waits, as the primary sees it.
@@ -63,7 +66,11 @@ impl SeatWatch {
             timeout_ns: options.failover_timeout_ns,
             boot_timeout_ns: options.failover_boot_timeout_ns,
         };
-        Self { detector: Detector::new(config, epoch(), context.now_ns()), said: None, is_protected: false }
+        Self {
+            detector: Detector::new(config, epoch(), context.now_ns()),
+            said: None,
+            is_protected: false,
+        }
     }
 
     /// Looks at the seat's slot and the protection word.
@@ -77,8 +84,12 @@ impl SeatWatch {
         let protection = match control.protection.state() {
             ProtectionState::Armed if is_silent => Protection::Unprotected("the seat is silent"),
             ProtectionState::Armed => Protection::Protected,
-            ProtectionState::Dropped => Protection::Unprotected("the backup was dropped for journal room"),
-            ProtectionState::Claimed | ProtectionState::NoBackup => Protection::Unprotected("no backup waits"),
+            ProtectionState::Dropped => {
+                Protection::Unprotected("the backup was dropped for journal room")
+            }
+            ProtectionState::Claimed | ProtectionState::NoBackup => {
+                Protection::Unprotected("no backup waits")
+            }
         };
         self.is_protected = protection == Protection::Protected;
         protection
@@ -95,7 +106,9 @@ impl SeatWatch {
         if self.said != Some(now) {
             match now {
                 Protection::Protected => log::info!("event=protected"),
-                Protection::Unprotected(reason) => log::warn!("event=unprotected reason=\"{reason}\""),
+                Protection::Unprotected(reason) => {
+                    log::warn!("event=unprotected reason=\"{reason}\"")
+                }
             }
             self.said = Some(now);
         }
@@ -109,5 +122,10 @@ impl SeatWatch {
 
 /// A slot's content as the detector takes it.
 fn beat_of(keepalive: &Keepalive) -> Beat {
-    Beat { sequence: keepalive.sequence, epoch: keepalive.epoch, cores: keepalive.cores, progress: keepalive.progress }
+    Beat {
+        sequence: keepalive.sequence,
+        epoch: keepalive.epoch,
+        cores: keepalive.cores,
+        progress: keepalive.progress,
+    }
 }

@@ -21,8 +21,14 @@ static DEVICES: Once<Mutex<DeviceMap>> = Once::new();
 pub fn init(hand_off: &HandOff) {
     let frames = TableFrames::new(hand_off.table_frames.start, hand_off.table_frames.end);
     // SAFETY: the tables lie in this slice, visible at the direct map; after the loader, only this instance changes them.
-    let space = unsafe { AddressSpace::open(DIRECT_BASE, PhysAddr::new(hand_off.page_table), frames) };
-    DEVICES.call_once(|| Mutex::new(DeviceMap { space, mapped: Vec::new() }));
+    let space =
+        unsafe { AddressSpace::open(DIRECT_BASE, PhysAddr::new(hand_off.page_table), frames) };
+    DEVICES.call_once(|| {
+        Mutex::new(DeviceMap {
+            space,
+            mapped: Vec::new(),
+        })
+    });
 }
 
 /// Maps `bytes` bytes of device registers at physical address `phys`, uncached, and says where. Mapping them again is no error.
@@ -38,7 +44,10 @@ pub unsafe fn map_device(phys: u64, bytes: u64) -> Result<u64, MapError> {
     for page in (first..phys + bytes).step_by(PAGE_BYTES as usize) {
         if !map.mapped.contains(&page) {
             // SAFETY: the caller's promise; `map` refuses what is mapped already, so a slice's memory cannot become a device.
-            unsafe { map.space.map(virt_of(page), page, PAGE_BYTES, Protection::Device)? };
+            unsafe {
+                map.space
+                    .map(virt_of(page), page, PAGE_BYTES, Protection::Device)?
+            };
             map.mapped.push(page);
         }
     }

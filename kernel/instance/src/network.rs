@@ -7,7 +7,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use partition::cmdline::NetworkConfig;
-use smoltcp::iface::{Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet};
+use smoltcp::iface::{
+    Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet,
+};
 use smoltcp::socket::tcp::{self, Socket, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint};
@@ -83,7 +85,9 @@ impl Network {
         let mut nic = Nic::prepare();
         let interface = new_interface(&mut nic, ip, seed);
         let mut sockets = SocketSet::new(Vec::with_capacity(SOCKETS));
-        let handles: Vec<_> = (0..SOCKETS).map(|_| sockets.add(new_socket(port))).collect();
+        let handles: Vec<_> = (0..SOCKETS)
+            .map(|_| sockets.add(new_socket(port)))
+            .collect();
         Self {
             nic,
             interface,
@@ -105,7 +109,8 @@ impl Network {
 
     /// Begins to take frames in, on a device that was adopted. Connections are numbered from `next_connection`.
     pub fn start(&mut self, mac: EthernetAddress, next_connection: ConnectionId) {
-        self.interface.set_hardware_addr(HardwareAddress::Ethernet(mac));
+        self.interface
+            .set_hardware_addr(HardwareAddress::Ethernet(mac));
         self.next_connection = next_connection;
         self.is_up = true;
     }
@@ -124,7 +129,10 @@ impl Network {
             let socket = self.sockets.get_mut::<Socket<'_>>(*handle);
             socket.abort();
             socket.set_timeout(Some(Duration::from_millis(500)));
-            if socket.connect(self.interface.context(), remote, self.port).is_err() {
+            if socket
+                .connect(self.interface.context(), remote, self.port)
+                .is_err()
+            {
                 let _ = socket.listen(self.port);
             }
         }
@@ -132,9 +140,16 @@ impl Network {
 
     /// Takes frames in. True if there may be more.
     pub fn ingress(&mut self, now_ns: u64) -> bool {
-        let Self { interface, nic, sockets, .. } = self;
-        (0..INGRESS_FRAMES)
-            .all(|_| interface.poll_ingress_single(instant(now_ns), nic, sockets) != PollIngressSingleResult::None)
+        let Self {
+            interface,
+            nic,
+            sockets,
+            ..
+        } = self;
+        (0..INGRESS_FRAMES).all(|_| {
+            interface.poll_ingress_single(instant(now_ns), nic, sockets)
+                != PollIngressSingleResult::None
+        })
     }
 
     /// Tells `sink` what happened on every socket since the last call.
@@ -146,7 +161,9 @@ impl Network {
 
     fn socket_events(&mut self, slot: usize, sink: &mut impl FnMut(Event<'_>, &mut Outbox<'_>)) {
         let socket = self.sockets.get_mut::<Socket<'static>>(self.handles[slot]);
-        let mut id = self.connections[slot].as_ref().map(|connection| connection.id);
+        let mut id = self.connections[slot]
+            .as_ref()
+            .map(|connection| connection.id);
         if id.is_none() {
             match socket.state() {
                 State::Established | State::CloseWait => {}
@@ -159,10 +176,16 @@ impl Network {
                 }
                 _ => return,
             }
-            let Some(peer) = socket.remote_endpoint().and_then(peer_of) else { return };
+            let Some(peer) = socket.remote_endpoint().and_then(peer_of) else {
+                return;
+            };
             let new = self.next_connection;
             self.next_connection += 1;
-            self.connections[slot] = Some(Connection { id: new, backlog: VecDeque::new(), hang_up: false });
+            self.connections[slot] = Some(Connection {
+                id: new,
+                backlog: VecDeque::new(),
+                hang_up: false,
+            });
             self.slot_of.insert(new, slot);
             sink(Event::Opened(new, peer), &mut outbox!(self));
             id = Some(new);
@@ -179,7 +202,11 @@ impl Network {
             }
         }
         // A client that has sent its last byte still gets its replies: the connection ends when nothing is owed.
-        if !socket.may_recv() && self.connections[slot].as_ref().is_some_and(|c| c.backlog.is_empty() || !socket.may_send()) {
+        if !socket.may_recv()
+            && self.connections[slot]
+                .as_ref()
+                .is_some_and(|c| c.backlog.is_empty() || !socket.may_send())
+        {
             sink(Event::Closed(id), &mut outbox!(self));
             socket.close();
             self.connections[slot] = None;
@@ -195,7 +222,11 @@ impl Network {
             }
         }
         for _ in 0..EGRESS_ROUNDS {
-            if self.interface.poll_egress(instant(now_ns), &mut self.nic, &mut self.sockets) == PollResult::None {
+            if self
+                .interface
+                .poll_egress(instant(now_ns), &mut self.nic, &mut self.sockets)
+                == PollResult::None
+            {
                 break;
             }
         }
@@ -209,7 +240,10 @@ impl Network {
     /// Whether there is something to do now.
     pub fn has_work(&mut self, now_ns: u64) -> bool {
         self.nic.has_received()
-            || self.interface.poll_at(instant(now_ns), &self.sockets).is_some_and(|due| due <= instant(now_ns))
+            || self
+                .interface
+                .poll_at(instant(now_ns), &self.sockets)
+                .is_some_and(|due| due <= instant(now_ns))
     }
 
     /// Calls `work` with where replies go, between two looks at the sockets.
@@ -232,12 +266,16 @@ pub struct Outbox<'a> {
 
 impl Outbox<'_> {
     fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.slot_of.get(&id).and_then(|slot| self.connections[*slot].as_mut())
+        self.slot_of
+            .get(&id)
+            .and_then(|slot| self.connections[*slot].as_mut())
     }
 
     /// Appends to what a client is owed. One that does not read for too long is hung up on.
     pub fn reply(&mut self, id: ConnectionId, bytes: &[u8]) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
         if connection.backlog.len() + bytes.len() > BACKLOG_BYTES_MAX {
             connection.backlog.clear();
             connection.hang_up = true;
@@ -259,7 +297,9 @@ impl Outbox<'_> {
 fn fill(socket: &mut Socket<'_>, connection: &mut Connection) {
     while socket.can_send() && !connection.backlog.is_empty() {
         let (head, _) = connection.backlog.as_slices();
-        let Ok(sent) = socket.send_slice(head) else { break };
+        let Ok(sent) = socket.send_slice(head) else {
+            break;
+        };
         if sent == 0 {
             break;
         }
@@ -271,7 +311,9 @@ fn fill(socket: &mut Socket<'_>, connection: &mut Connection) {
 }
 
 fn new_interface(nic: &mut Nic, ip: &NetworkConfig, seed: u64) -> Interface {
-    let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress([0x02, 0, 0, 0, 0, 0])));
+    let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress([
+        0x02, 0, 0, 0, 0, 0,
+    ])));
     config.random_seed = seed;
     let mut interface = Interface::new(config, nic, Instant::ZERO);
     interface.update_ip_addrs(|addresses| {
@@ -286,8 +328,10 @@ fn new_interface(nic: &mut Nic, ip: &NetworkConfig, seed: u64) -> Interface {
 }
 
 fn new_socket(port: u16) -> Socket<'static> {
-    let mut socket =
-        Socket::new(tcp::SocketBuffer::new(vec![0; RECEIVE_BYTES]), tcp::SocketBuffer::new(vec![0; SEND_BYTES]));
+    let mut socket = Socket::new(
+        tcp::SocketBuffer::new(vec![0; RECEIVE_BYTES]),
+        tcp::SocketBuffer::new(vec![0; SEND_BYTES]),
+    );
     socket.set_nagle_enabled(false);
     socket.set_ack_delay(None);
     socket.set_keep_alive(Some(KEEP_ALIVE));

@@ -10,7 +10,9 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use journal::{AppendError, Cursors, Finding, Journal, Kind, Next, Reader};
-use service::{ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service, Stamp};
+use service::{
+    ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service, Stamp,
+};
 use sharedmem::abi::SeatStatus;
 
 use crate::context::Context;
@@ -24,7 +26,11 @@ const KIND_INPUT: Kind = Kind(1);
 const RECORDS_PER_STEP: usize = 64;
 
 /// The cursors of a journal that nobody has written to.
-const NOTHING_WRITTEN: Cursors = Cursors { reserved: 0, applied: 0, consumed: 0 };
+const NOTHING_WRITTEN: Cursors = Cursors {
+    reserved: 0,
+    applied: 0,
+    consumed: 0,
+};
 
 /// Findings of a recovery that are told one by one.
 const FINDINGS_TOLD_MAX: usize = 16;
@@ -81,7 +87,8 @@ impl Host for Nobody {
 pub fn open_journal(context: &Context) -> SharedJournal {
     let control = context.region.control;
     let salt = control.header.journal_salt.load(Ordering::Relaxed);
-    Journal::salted(context.region.journal, &control.journal, salt, context.crc).expect("the plan gives the journal its least size")
+    Journal::salted(context.region.journal, &control.journal, salt, context.crc)
+        .expect("the plan gives the journal its least size")
 }
 
 impl Replica {
@@ -95,7 +102,12 @@ impl Replica {
         let journal = open_journal(context);
         let service = Service::new(limits);
         Self {
-            state: State { service, peers: BTreeMap::new(), last_connection: 0, last_time_ms: 0 },
+            state: State {
+                service,
+                peers: BTreeMap::new(),
+                last_connection: 0,
+                last_time_ms: 0,
+            },
             followed_epoch: context.region.control.epoch.current(),
             reader: Some(Reader::new(journal, journal.cursors().consumed)),
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
@@ -125,7 +137,9 @@ impl Replica {
 
     /// Applies some of what the primary has applied. For the waiting backup.
     pub fn follow(&mut self) -> SeatStatus {
-        let Some(reader) = &mut self.reader else { return SeatStatus::Failed };
+        let Some(reader) = &mut self.reader else {
+            return SeatStatus::Failed;
+        };
         for _ in 0..RECORDS_PER_STEP {
             match reader.next(self.followed_epoch, &mut self.buffer) {
                 Next::Record(record) => self.state.replay(record.payload),
@@ -142,7 +156,9 @@ impl Replica {
     /// Applies the rest of the journal that the dead primary left, whole records only, and begins a new journal behind it.
     pub fn recover(&mut self) -> RecoverySummary {
         let mut summary = RecoverySummary::default();
-        let Some(reader) = self.reader.take() else { return summary };
+        let Some(reader) = self.reader.take() else {
+            return summary;
+        };
         if self.journal.cursors() == NOTHING_WRITTEN {
             // The first primary: its backup already waits at the journal's beginning.
             return summary;
@@ -166,10 +182,17 @@ impl Replica {
     ///
     /// # Errors
     /// The journal is full, or damaged.
-    pub fn commit(&mut self, epoch: u64, stamp: Stamp, input: Input<'_>) -> Result<u64, AppendError> {
+    pub fn commit(
+        &mut self,
+        epoch: u64,
+        stamp: Stamp,
+        input: Input<'_>,
+    ) -> Result<u64, AppendError> {
         self.buffer.clear();
         Record { stamp, input }.encode(&mut self.buffer);
-        self.journal.append(epoch, KIND_INPUT, &[&self.buffer]).map(|appended| appended.end)
+        self.journal
+            .append(epoch, KIND_INPUT, &[&self.buffer])
+            .map(|appended| appended.end)
     }
 
     /// Applies the record just committed, which ends at `end`.
@@ -182,7 +205,10 @@ impl Replica {
 
     /// A stamp for a record at `now_ms`: time never goes back over a takeover.
     pub fn stamp(&self, now_ms: u64, entropy: u64) -> Stamp {
-        Stamp { time_ms: now_ms.max(self.state.last_time_ms), entropy }
+        Stamp {
+            time_ms: now_ms.max(self.state.last_time_ms),
+            entropy,
+        }
     }
 }
 
@@ -194,7 +220,9 @@ impl State {
                 self.note(&record);
                 self.service.apply(&record, &mut Nobody);
             }
-            Err(error) => log::error!("event=finding what=\"a record that is whole but not understood: {error}\""),
+            Err(error) => log::error!(
+                "event=finding what=\"a record that is whole but not understood: {error}\""
+            ),
         }
     }
 

@@ -27,13 +27,18 @@ pub fn first_reply(context: &Context, epoch: u64) {
     let timeline = context.region.control.timelines.of_epoch(epoch);
     if timeline.epoch() == epoch && timeline.edge_ns(Edge::FirstReply.index()).is_none() {
         stamp(context, epoch, Edge::FirstReply);
-        log::info!("event=first-reply epoch={epoch} ns={}", timeline.edge_ns(Edge::FirstReply.index()).unwrap_or(0));
+        log::info!(
+            "event=first-reply epoch={epoch} ns={}",
+            timeline.edge_ns(Edge::FirstReply.index()).unwrap_or(0)
+        );
     }
 }
 
 /// A reply to the console's connection.
 pub fn console_reply(context: &Context, bytes: &[u8]) {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).replace("\r\n", " ").replace('"', "'");
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(256)])
+        .replace("\r\n", " ")
+        .replace('"', "'");
     log::info!("event=exec-reply text=\"{}\"", text.trim_end());
     first_reply(context, crate::keepalive::epoch());
 }
@@ -67,11 +72,14 @@ impl Report {
         let epitaph = tell_epitaph(context);
         let summary = self.summary(context, timeline);
         log::warn!("{summary}");
-        log::warn!("this machine is unprotected until a new backup is loaded (failover_rearm=manual)");
-        if let Some(disk) = disk {
-            if let Err(reason) = disk.append(&format!("{summary}\n{epitaph}\n")) {
-                log::warn!("no record on the incident disk: {reason}");
-            }
+        log::warn!(
+            "this machine is unprotected until a new backup is loaded (failover_rearm=manual)"
+        );
+        let recorded = disk.map_or(Ok(()), |disk| {
+            disk.append(&format!("{summary}\n{epitaph}\n"))
+        });
+        if let Err(reason) = recorded {
+            log::warn!("no record on the incident disk: {reason}");
         }
     }
 
@@ -87,7 +95,12 @@ impl Report {
             timeline.counter(Counter::FenceRounds.index()),
             self.recovery.records,
             self.recovery.finding_count,
-            context.region.control.debug.injected_ns.load(Ordering::Relaxed),
+            context
+                .region
+                .control
+                .debug
+                .injected_ns
+                .load(Ordering::Relaxed),
             ns(Edge::LastKeepalive),
             ns(Edge::Detected),
             ns(Edge::Fenced),
@@ -133,9 +146,14 @@ fn tell_epitaph(context: &Context) -> String {
 pub fn journal_bench(context: &Context, records: u64) {
     const PAYLOAD: [u8; 64] = [0x5a; 64];
     const RING_WORDS: usize = 1 << 16;
-    let ring: alloc::vec::Vec<_> = (0..RING_WORDS).map(|_| core::sync::atomic::AtomicU64::new(0)).collect();
+    let ring: alloc::vec::Vec<_> = (0..RING_WORDS)
+        .map(|_| core::sync::atomic::AtomicU64::new(0))
+        .collect();
     let cursors = JournalCursors::default();
-    let Ok(journal) = Journal::salted(&ring[..], &cursors, context.hand_off.entropy, context.crc) else { return };
+    let Ok(journal) = Journal::salted(&ring[..], &cursors, context.hand_off.entropy, context.crc)
+    else {
+        return;
+    };
     let records = records.clamp(1, 100_000);
     let mut total_ns = 0;
     let mut done = 0;
@@ -155,7 +173,12 @@ pub fn journal_bench(context: &Context, records: u64) {
         crate::cores::core(crate::cores::LEAD).advance();
     }
     let tenths = total_ns * 10 / records;
-    log::info!("event=journal-bench n={records} ns_per_record={}.{} payload_bytes={}", tenths / 10, tenths % 10, PAYLOAD.len());
+    log::info!(
+        "event=journal-bench n={records} ns_per_record={}.{} payload_bytes={}",
+        tenths / 10,
+        tenths % 10,
+        PAYLOAD.len()
+    );
 }
 
 /// Appends a record that is damaged before anybody acknowledged it.

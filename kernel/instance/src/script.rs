@@ -20,7 +20,10 @@ impl Script {
     pub fn new(context: &Context) -> Self {
         let start = &context.region.control.debug.script_start_ns;
         let _ = start.compare_exchange(0, context.now_ns(), Ordering::Relaxed, Ordering::Relaxed);
-        let mut script = Self { start_ns: start.load(Ordering::Relaxed), next_due_ns: None };
+        let mut script = Self {
+            start_ns: start.load(Ordering::Relaxed),
+            next_due_ns: None,
+        };
         script.look_up(context);
         script
     }
@@ -35,14 +38,32 @@ impl Script {
         if !self.is_due(context.now_ns()) {
             return None;
         }
-        let position = context.region.control.debug.script_position.fetch_add(1, Ordering::Relaxed);
-        let command = context.options.exec.get(position as usize).map(|clause| clause.command.clone());
+        let position = context
+            .region
+            .control
+            .debug
+            .script_position
+            .fetch_add(1, Ordering::Relaxed);
+        let command = context
+            .options
+            .exec
+            .get(position as usize)
+            .map(|clause| clause.command.clone());
         self.look_up(context);
         command
     }
 
     fn look_up(&mut self, context: &Context) {
-        let position = context.region.control.debug.script_position.load(Ordering::Relaxed);
-        self.next_due_ns = context.options.exec.get(position as usize).map(|clause| self.start_ns + clause.at_ns);
+        let position = context
+            .region
+            .control
+            .debug
+            .script_position
+            .load(Ordering::Relaxed);
+        self.next_due_ns = context
+            .options
+            .exec
+            .get(position as usize)
+            .map(|clause| self.start_ns + clause.at_ns);
     }
 }

@@ -6,10 +6,10 @@ use sharedmem::abi::SeatStatus;
 use sharedmem::hand_off::HandOff;
 use spin::Mutex;
 
+use crate::HEAP;
 use crate::context::{self, Context};
 use crate::network::Network;
 use crate::replica::Replica;
-use crate::HEAP;
 
 /// Everything a primary needs but the devices: what makes a promotion short is that nothing is left to be made.
 pub struct Standby {
@@ -22,7 +22,14 @@ pub struct Standby {
 impl Standby {
     /// Makes it.
     pub fn new(context: &Context) -> Self {
-        let standby = Self { replica: Replica::new(context), network: Network::prepare(context.port(), &context.options.network, context.clock_ticks() ^ context.hand_off.entropy) };
+        let standby = Self {
+            replica: Replica::new(context),
+            network: Network::prepare(
+                context.port(),
+                &context.options.network,
+                context.clock_ticks() ^ context.hand_off.entropy,
+            ),
+        };
         context::note_idle_heap(context);
         standby
     }
@@ -58,7 +65,9 @@ pub fn step() -> SeatStatus {
         }
     }
     let mut standby = STANDBY.lock();
-    let Some(standby) = standby.as_mut() else { return SeatStatus::Failed };
+    let Some(standby) = standby.as_mut() else {
+        return SeatStatus::Failed;
+    };
     let status = standby.replica.follow();
     report(context);
     status
@@ -71,12 +80,20 @@ pub fn take() -> Option<Standby> {
 
 /// The backup works: a count for the monitor, which ends a call that stands still.
 pub fn advance() {
-    context::get().region.control.backup.progress.fetch_add(1, Ordering::Relaxed);
+    context::get()
+        .region
+        .control
+        .backup
+        .progress
+        .fetch_add(1, Ordering::Relaxed);
 }
 
 fn report(context: &Context) {
     let backup = &context.region.control.backup;
     let idle = context.idle_heap_bytes.load(Ordering::Relaxed);
     backup.heap_bytes.store(idle, Ordering::Relaxed);
-    backup.state_bytes.store((HEAP.used_bytes() as u64).saturating_sub(idle), Ordering::Relaxed);
+    backup.state_bytes.store(
+        (HEAP.used_bytes() as u64).saturating_sub(idle),
+        Ordering::Relaxed,
+    );
 }

@@ -88,7 +88,10 @@ fn serve(context: &'static Context, standby: Standby) -> ! {
 impl Server {
     /// Devices, recovery, and the first moment of service.
     fn adopt(context: &'static Context, epoch: u64, standby: Standby) -> Self {
-        let Standby { mut replica, mut network } = standby;
+        let Standby {
+            mut replica,
+            mut network,
+        } = standby;
         let stamp = |edge: Edge| report::stamp(context, epoch, edge);
         let card = devices::adopt_network(context, network.nic_mut());
         stamp(Edge::DevicesAdopted);
@@ -100,7 +103,10 @@ impl Server {
         }
         stamp(Edge::Serving);
         // From here on nothing is in a hurry: the console, the disk, and the clients of the dead primary.
-        let strangers: alloc::vec::Vec<_> = replica.peers().filter(|(id, _)| *id != CONSOLE_CONNECTION).collect();
+        let strangers: alloc::vec::Vec<_> = replica
+            .peers()
+            .filter(|(id, _)| *id != CONSOLE_CONNECTION)
+            .collect();
         network.reset_strangers(strangers.iter().map(|(_, peer)| *peer));
         let mut server = Self {
             context,
@@ -109,7 +115,13 @@ impl Server {
             disk: devices::adopt_disk(context),
             console: SerialConsole::adopt(context),
             script: Script::new(context),
-            journal: JournaledService { context, epoch, replica, seat: SeatWatch::new(context), entropy: context.hand_off.entropy },
+            journal: JournaledService {
+                context,
+                epoch,
+                replica,
+                seat: SeatWatch::new(context),
+                entropy: context.hand_off.entropy,
+            },
             report: Some(Report::new(recovery)),
             last_tick_ms: 0,
         };
@@ -137,7 +149,11 @@ impl Server {
         self.journal.seat.report(self.context);
         let printing = self.console.pump(self.context);
         let (network, script, context) = (&mut self.network, &self.script, self.context);
-        cpu::wait_unless(|| more || printing || network.has_work(context.now_ns()) || script.is_due(context.now_ns()));
+        cpu::wait_unless(|| {
+            more || printing
+                || network.has_work(context.now_ns())
+                || script.is_due(context.now_ns())
+        });
     }
 
     /// Opens the gate, if the machine is still ours.
@@ -154,10 +170,16 @@ impl Server {
 
     /// Journals and applies what came in by the network.
     fn take_input(&mut self) {
-        let Self { network, journal, .. } = self;
+        let Self {
+            network, journal, ..
+        } = self;
         network.events(|event, outbox| match event {
-            Event::Opened(connection, peer) => journal.submit(Input::Open { connection, peer }, outbox),
-            Event::Bytes(connection, bytes) => journal.submit(Input::Bytes { connection, bytes }, outbox),
+            Event::Opened(connection, peer) => {
+                journal.submit(Input::Open { connection, peer }, outbox)
+            }
+            Event::Bytes(connection, bytes) => {
+                journal.submit(Input::Bytes { connection, bytes }, outbox)
+            }
             Event::Closed(connection) => journal.submit(Input::Close { connection }, outbox),
         });
     }
@@ -180,19 +202,35 @@ impl Server {
 
     /// A command from the console: an inline command on a connection of its own.
     fn run_on_console(&mut self, command: &str) {
-        if !self.journal.replica.peers().any(|(id, _)| id == CONSOLE_CONNECTION) {
-            self.submit(Input::Open { connection: CONSOLE_CONNECTION, peer: [0; 6] });
+        if !self
+            .journal
+            .replica
+            .peers()
+            .any(|(id, _)| id == CONSOLE_CONNECTION)
+        {
+            self.submit(Input::Open {
+                connection: CONSOLE_CONNECTION,
+                peer: [0; 6],
+            });
         }
         let mut line = String::with_capacity(command.len() + 2);
         line.push_str(command);
         line.push_str("\r\n");
-        self.submit(Input::Bytes { connection: CONSOLE_CONNECTION, bytes: line.as_bytes() });
+        self.submit(Input::Bytes {
+            connection: CONSOLE_CONNECTION,
+            bytes: line.as_bytes(),
+        });
     }
 
     /// Lets keys expire whose time has come.
     fn expire(&mut self) {
         let now_ms = self.context.now_ns() / 1_000_000;
-        let is_due = self.journal.replica.service().next_expiry_ms().is_some_and(|due| due <= now_ms);
+        let is_due = self
+            .journal
+            .replica
+            .service()
+            .next_expiry_ms()
+            .is_some_and(|due| due <= now_ms);
         if is_due && now_ms >= self.last_tick_ms + EXPIRY_INTERVAL_MS {
             self.last_tick_ms = now_ms;
             self.submit(Input::Tick);
@@ -200,15 +238,21 @@ impl Server {
     }
 
     fn submit(&mut self, input: Input<'_>) {
-        self.network.with_outbox(|outbox| self.journal.submit(input, outbox));
+        self.network
+            .with_outbox(|outbox| self.journal.submit(input, outbox));
     }
 }
 
 impl JournaledService {
     /// Commits `input`, then applies it. A record there is no room for waits for the backup as long as the backup lives.
     fn submit(&mut self, input: Input<'_>, outbox: &mut Outbox<'_>) {
-        self.entropy = self.entropy.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(self.context.clock_ticks() | 1);
-        let stamp = self.replica.stamp(self.context.now_ns() / 1_000_000, self.entropy);
+        self.entropy = self
+            .entropy
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(self.context.clock_ticks() | 1);
+        let stamp = self
+            .replica
+            .stamp(self.context.now_ns() / 1_000_000, self.entropy);
         let end = loop {
             match self.replica.commit(self.epoch, stamp, input) {
                 Ok(end) => break end,
@@ -218,7 +262,12 @@ impl JournaledService {
             }
         };
         let journal = self.replica.journal();
-        let mut host = LiveHost { context: self.context, journal, seat: &mut self.seat, outbox };
+        let mut host = LiveHost {
+            context: self.context,
+            journal,
+            seat: &mut self.seat,
+            outbox,
+        };
         self.replica.apply(stamp, input, end, &mut host);
         if !self.is_followed() {
             self.replica.journal().mark_consumed(end);
@@ -228,7 +277,10 @@ impl JournaledService {
     /// Whether a backup, alive or silent, may still need the journal.
     fn is_followed(&self) -> bool {
         use sharedmem::protection::ProtectionState::{Armed, Claimed};
-        matches!(self.context.region.control.protection.state(), Armed | Claimed)
+        matches!(
+            self.context.region.control.protection.state(),
+            Armed | Claimed
+        )
     }
 
     /// The journal is full. Waits a little for the backup; gives up one that is dead.
@@ -241,8 +293,12 @@ impl JournaledService {
         if !self.is_followed() {
             let journal = self.replica.journal();
             journal.mark_consumed(journal.cursors().applied);
-        } else if self.seat.look(self.context) != Protection::Protected && control.protection.drop_backup() {
-            log::error!("the journal is full and the backup silent: it is given up, and the journal goes on without it");
+        } else if self.seat.look(self.context) != Protection::Protected
+            && control.protection.drop_backup()
+        {
+            log::error!(
+                "the journal is full and the backup silent: it is given up, and the journal goes on without it"
+            );
         }
         core::hint::spin_loop();
     }

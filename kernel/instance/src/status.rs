@@ -21,7 +21,9 @@ pub fn of(context: &Context, seat: &SeatWatch, journal: SharedJournal) -> HostSt
         role: Role::Primary,
         epoch,
         protected: seat.is_protected(),
-        keepalive_age_us: seat.last_seen_ns().map(|seen_ns| now_ns.saturating_sub(seen_ns) / 1000),
+        keepalive_age_us: seat
+            .last_seen_ns()
+            .map(|seen_ns| now_ns.saturating_sub(seen_ns) / 1000),
         journal_position: journal.cursors().reserved,
         journal_lag_bytes: journal.lag_bytes(),
         port: context.port(),

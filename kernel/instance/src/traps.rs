@@ -25,7 +25,9 @@ pub fn handle(frame: &mut TrapFrame) {
             }
             context::get().local_apic.end_of_interrupt();
         }
-        VECTOR_NETWORK | VECTOR_SERIAL | VECTOR_KEEPALIVE_TO_PRIMARY => context::get().local_apic.end_of_interrupt(),
+        VECTOR_NETWORK | VECTOR_SERIAL | VECTOR_KEEPALIVE_TO_PRIMARY => {
+            context::get().local_apic.end_of_interrupt()
+        }
         VECTOR_SPURIOUS => {}
         vector if u64::from(vector) == VECTOR_NMI => death::by_nmi(frame),
         32.. => context::get().local_apic.end_of_interrupt(),

@@ -64,13 +64,19 @@ pub struct BootRefusal {
 
 impl BootRefusal {
     fn of_input(text: impl Display) -> Self {
-        Self { option: "none".into(), text: text.to_string() }
+        Self {
+            option: "none".into(),
+            text: text.to_string(),
+        }
     }
 }
 
 impl From<partition::Refusal> for BootRefusal {
     fn from(refusal: partition::Refusal) -> Self {
-        Self { option: refusal.option.clone(), text: refusal.to_string() }
+        Self {
+            option: refusal.option.clone(),
+            text: refusal.to_string(),
+        }
     }
 }
 
@@ -124,14 +130,21 @@ pub fn boot(magic: u32, information: u64) -> Result<Ready, BootRefusal> {
     }
     let mode = apic_mode(&options)?;
     // SAFETY: the MADT says where the registers are, and the boot tables map them.
-    let local_apic = LOCAL_APIC.call_once(|| unsafe { LocalApic::new(mode, acpi.local_apic_address as *mut u8) });
+    let local_apic = LOCAL_APIC
+        .call_once(|| unsafe { LocalApic::new(mode, acpi.local_apic_address as *mut u8) });
     // SAFETY: at boot the 8259 is ours.
     unsafe { ipi::mask_legacy_pic() };
-    local_apic.enable(traps::VECTOR_SPURIOUS).map_err(BootRefusal::of_input)?;
+    local_apic
+        .enable(traps::VECTOR_SPURIOUS)
+        .map_err(BootRefusal::of_input)?;
     let frequencies = acpi
         .pm_timer
         .and_then(|timer| calibrate::measure(timer.port, local_apic, traps::VECTOR_TIMER))
-        .ok_or_else(|| BootRefusal::of_input("FADT: there is no running ACPI power-management timer, so no time-out can be kept"))?;
+        .ok_or_else(|| {
+            BootRefusal::of_input(
+                "FADT: there is no running ACPI power-management timer, so no time-out can be kept",
+            )
+        })?;
     start_log(Clock::new(frequencies.tsc_hz, tsc_at_boot));
     let start_page = start_page(&info)?;
     let machine = Machine {
@@ -148,7 +161,11 @@ pub fn boot(magic: u32, information: u64) -> Result<Ready, BootRefusal> {
         is_x2apic: mode == Mode::X2Apic,
         frequencies,
         tsc_at_boot,
-        modules: info.modules.into_iter().map(|module| (module.name, module.range)).collect(),
+        modules: info
+            .modules
+            .into_iter()
+            .map(|module| (module.name, module.range))
+            .collect(),
         start_page,
         functions: scan_devices(),
         command_line: info.command_line,
@@ -181,8 +198,13 @@ fn start_log(clock: Clock) {
 /// The APIC id of the processor this runs on: from leaf 0xB, which has 32 bits, else from leaf 1.
 fn own_apic_id() -> ApicId {
     let cpuid = CpuId::new();
-    let extended = cpuid.get_extended_topology_info().and_then(|mut levels| levels.next()).map(|level| level.x2apic_id());
-    let initial = cpuid.get_feature_info().map(|features| u32::from(features.initial_local_apic_id()));
+    let extended = cpuid
+        .get_extended_topology_info()
+        .and_then(|mut levels| levels.next())
+        .map(|level| level.x2apic_id());
+    let initial = cpuid
+        .get_feature_info()
+        .map(|features| u32::from(features.initial_local_apic_id()));
     ApicId(extended.or(initial).unwrap_or(0))
 }
 
@@ -201,7 +223,12 @@ fn apic_mode(options: &Options) -> Result<Mode, BootRefusal> {
 
 /// A free page in which other cores can start.
 fn start_page(info: &BootInfo) -> Result<u64, BootRefusal> {
-    let mut free = info.modules.iter().fold(info.memory_map.usable(), |free, module| free.without(module.range));
+    let mut free = info
+        .modules
+        .iter()
+        .fold(info.memory_map.usable(), |free, module| {
+            free.without(module.range)
+        });
     free.allocate_bottom(4096, 4096, START_PAGE_WINDOW)
         .map(|range| range.start)
         .ok_or_else(|| BootRefusal::of_input("memory map: no usable page between 32 KiB and 640 KiB, where other cores must start"))
@@ -210,14 +237,22 @@ fn start_page(info: &BootInfo) -> Result<u64, BootRefusal> {
 /// What is in memory already.
 fn occupied(info: &BootInfo, start_page: u64) -> Vec<(Range, &'static str)> {
     let image = memory::image();
-    let own = [(Range::new(image.start, image.end), "monitor"), (Range::new(start_page, start_page + 4096), "start page")];
-    let modules = info.modules.iter().map(|module| (module.range, "boot archive"));
+    let own = [
+        (Range::new(image.start, image.end), "monitor"),
+        (Range::new(start_page, start_page + 4096), "start page"),
+    ];
+    let modules = info
+        .modules
+        .iter()
+        .map(|module| (module.range, "boot archive"));
     own.into_iter().chain(modules).collect()
 }
 
 fn scan_devices() -> Vec<PciFunction> {
     let mut functions = Vec::new();
     // SAFETY: at boot the configuration ports are ours.
-    pci::scan(&mut unsafe { PortConfigSpace::take() }, |function| functions.push(function));
+    pci::scan(&mut unsafe { PortConfigSpace::take() }, |function| {
+        functions.push(function)
+    });
     functions
 }

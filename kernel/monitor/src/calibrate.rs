@@ -23,7 +23,11 @@ pub struct Frequencies {
 }
 
 /// Measures. `None` if the power-management timer at I/O port `pm_timer_port` does not run.
-pub fn measure(pm_timer_port: u16, local_apic: &LocalApic, unused_vector: u8) -> Option<Frequencies> {
+pub fn measure(
+    pm_timer_port: u16,
+    local_apic: &LocalApic,
+    unused_vector: u8,
+) -> Option<Frequencies> {
     let mut port = PortReadOnly::<u32>::new(pm_timer_port);
     // SAFETY: reading the timer's port, as given by the FADT, has no side effect. 24 bits count in any case.
     let mut read = || unsafe { port.read() } & 0xff_ffff;
@@ -31,10 +35,16 @@ pub fn measure(pm_timer_port: u16, local_apic: &LocalApic, unused_vector: u8) ->
     let start = (0..READS_MAX).map(|_| read()).find(|now| *now != first)?;
     let tsc_start = clock::ticks();
     local_apic.timer_one_shot(unused_vector, u32::MAX);
-    let elapsed = (0..READS_MAX).map(|_| read().wrapping_sub(start) & 0xff_ffff).find(|elapsed| *elapsed >= PM_TICKS)?;
+    let elapsed = (0..READS_MAX)
+        .map(|_| read().wrapping_sub(start) & 0xff_ffff)
+        .find(|elapsed| *elapsed >= PM_TICKS)?;
     let tsc_ticks = clock::ticks() - tsc_start;
     let apic_ticks = u64::from(u32::MAX - local_apic.timer_count());
     local_apic.timer_stop();
-    let hz = |ticks: u64| (u128::from(ticks) * u128::from(PM_TIMER_HZ) / u128::from(elapsed)) as u64;
-    Some(Frequencies { tsc_hz: hz(tsc_ticks), apic_timer_hz: hz(apic_ticks).max(1) })
+    let hz =
+        |ticks: u64| (u128::from(ticks) * u128::from(PM_TIMER_HZ) / u128::from(elapsed)) as u64;
+    Some(Frequencies {
+        tsc_hz: hz(tsc_ticks),
+        apic_timer_hz: hz(apic_ticks).max(1),
+    })
 }

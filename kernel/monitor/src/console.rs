@@ -26,8 +26,11 @@ pub struct MonitorConsole {
 impl MonitorConsole {
     /// Takes the port, at boot.
     pub fn take() -> Self {
-        // SAFETY: at boot no other kernel runs.
-        Self { console: Some(unsafe { Console::take() }) }
+        // SAFETY: at boot no other kernel runs; and in a panic nobody else may be left to print.
+        let console = unsafe { Console::take() };
+        Self {
+            console: Some(console),
+        }
     }
 
     /// Passes the console on, or takes it back when no owner is left who could print.
@@ -47,8 +50,14 @@ impl MonitorConsole {
 
     /// Prints some of what was logged. True if there is more.
     pub fn pump(&mut self, control: &Control) -> bool {
-        let rings = [&*control.monitor_log, &*control.instance_logs[0], &*control.instance_logs[1]];
-        self.console.as_mut().is_some_and(|console| console.pump(rings.into_iter()))
+        let rings = [
+            &*control.monitor_log,
+            &*control.instance_logs[0],
+            &*control.instance_logs[1],
+        ];
+        self.console
+            .as_mut()
+            .is_some_and(|console| console.pump(rings.into_iter()))
     }
 
     /// Prints what was logged before there was a shared region.

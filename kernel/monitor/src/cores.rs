@@ -236,10 +236,26 @@ pub unsafe fn prepare(page: u64, space: &MonitorSpace, apic_ids: &[u32]) {
         let length = offset(&raw const start_page_end);
         assert!(length <= PAGE_BYTES, "the start page has outgrown its page");
         ptr::copy_nonoverlapping(&raw const start_page, destination, length);
-        let put_u32 = |symbol: *const u8, value: u64| destination.add(offset(symbol)).cast::<u32>().write_unaligned(value as u32);
-        let put_u64 = |symbol: *const u8, value: u64| destination.add(offset(symbol)).cast::<u64>().write_unaligned(value);
-        put_u32(&raw const start_gdt_address, page + offset(&raw const start_gdt) as u64);
-        put_u32(&raw const start_far, page + offset(&raw const start_long_mode) as u64);
+        let put_u32 = |symbol: *const u8, value: u64| {
+            destination
+                .add(offset(symbol))
+                .cast::<u32>()
+                .write_unaligned(value as u32)
+        };
+        let put_u64 = |symbol: *const u8, value: u64| {
+            destination
+                .add(offset(symbol))
+                .cast::<u64>()
+                .write_unaligned(value)
+        };
+        put_u32(
+            &raw const start_gdt_address,
+            page + offset(&raw const start_gdt) as u64,
+        );
+        put_u32(
+            &raw const start_far,
+            page + offset(&raw const start_long_mode) as u64,
+        );
         put_u64(&raw const start_cr3, space.root());
         put_u64(&raw const start_ids, APIC_IDS.as_ptr() as u64);
         put_u64(&raw const start_stacks, STACKS.0.get() as u64);
@@ -291,8 +307,13 @@ pub fn has_order(core: usize) -> bool {
 /// Where a started core arrives, on its own little stack, in the monitor's address space, with interrupts off and no interrupt table.
 extern "C" fn arrive(core: u64) -> ! {
     let desk = &DESKS[core as usize];
-    desk.check_in.store(GENERATION.load(Ordering::SeqCst), Ordering::Release);
-    let mut rounds = if desk.lingers.load(Ordering::Acquire) { LINGER_ROUNDS } else { 1 };
+    desk.check_in
+        .store(GENERATION.load(Ordering::SeqCst), Ordering::Release);
+    let mut rounds = if desk.lingers.load(Ordering::Acquire) {
+        LINGER_ROUNDS
+    } else {
+        1
+    };
     while rounds > 0 {
         if desk.has_order.swap(false, Ordering::AcqRel) {
             // SAFETY: the seat wrote the order before it set the flag, and does not write it again before the flag is clear.
@@ -308,7 +329,8 @@ extern "C" fn arrive(core: u64) -> ! {
 
 /// Through the gate into an instance.
 fn enter(order: &Order) -> ! {
-    let gate = START_PAGE.load(Ordering::Relaxed) + ((&raw const start_gate) as u64 - (&raw const start_page) as u64);
+    let gate = START_PAGE.load(Ordering::Relaxed)
+        + ((&raw const start_gate) as u64 - (&raw const start_page) as u64);
     // SAFETY: the gate's page is mapped at the same address in both address spaces; the order comes from the loader, which mapped
     // entry and stack there.
     unsafe {

@@ -103,7 +103,13 @@ pub unsafe fn call(loaded: &Loaded, reason: EntryReason) -> Result<SeatStatus, A
     // SAFETY: the seat's page table maps the monitor's code, so the instructions around the change of tables run on; the stack is the
     // instance's own for the seat.
     let raw = unsafe {
-        seat_call(loaded.seat_page_table.as_u64(), stack_top(SEAT_STACK), loaded.entry, reason as u64, loaded.hand_off)
+        seat_call(
+            loaded.seat_page_table.as_u64(),
+            stack_top(SEAT_STACK),
+            loaded.entry,
+            reason as u64,
+            loaded.hand_off,
+        )
     };
     IS_RUNNING.store(false, Ordering::Release);
     match raw {

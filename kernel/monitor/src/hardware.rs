@@ -28,7 +28,11 @@ impl Hardware {
                 Ok(mut io_apic) => {
                     let seized = io_apic.seize();
                     if seized.stuck_cleared + seized.still_stuck > 0 {
-                        log::warn!("I/O APIC: {} stuck interrupts cleared, {} not", seized.stuck_cleared, seized.still_stuck);
+                        log::warn!(
+                            "I/O APIC: {} stuck interrupts cleared, {} not",
+                            seized.stuck_cleared,
+                            seized.still_stuck
+                        );
                     }
                 }
                 // Nothing can come from a controller that is not there.
@@ -41,11 +45,17 @@ impl Hardware {
     pub fn quiet_devices(&mut self) -> bool {
         // SAFETY: the old owner is stopped and the new one not started.
         let mut space = unsafe { PortConfigSpace::take() };
-        let devices = self.functions.iter().filter(|function| !pci::is_bridge(function));
+        let devices = self
+            .functions
+            .iter()
+            .filter(|function| !pci::is_bridge(function));
         devices.fold(true, |all, device| {
             let is_quiet = pci::quiet(&mut space, device.address);
             if !is_quiet {
-                log::error!("the PCI function {:#06x} does not stop mastering the bus", device.address);
+                log::error!(
+                    "the PCI function {:#06x} does not stop mastering the bus",
+                    device.address
+                );
             }
             all && is_quiet
         })

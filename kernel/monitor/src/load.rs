@@ -61,7 +61,12 @@ struct Layout {
 impl Layout {
     fn of(image: &Image, cores: usize, ranges: &[PhysicalRange]) -> Result<Self, LoadError> {
         let range = ranges.first().copied().unwrap_or_default();
-        let image_bytes = image.segments.iter().map(|s| s.virt + s.mem_size - IMAGE_BASE).max().unwrap_or(0);
+        let image_bytes = image
+            .segments
+            .iter()
+            .map(|s| s.virt + s.mem_size - IMAGE_BASE)
+            .max()
+            .unwrap_or(0);
         let direct_gib = ranges.iter().map(|r| r.len() / (1 << 30) + 2).sum::<u64>();
         let hand_off = range.start;
         let image = hand_off + HAND_OFF_BYTES;
@@ -71,7 +76,16 @@ impl Layout {
         if free > range.end {
             return Err(LoadError::TooSmall(free - range.start, range.len()));
         }
-        Ok(Self { hand_off, image, stacks, tables: PhysicalRange { start: tables, end: free }, free })
+        Ok(Self {
+            hand_off,
+            image,
+            stacks,
+            tables: PhysicalRange {
+                start: tables,
+                end: free,
+            },
+            free,
+        })
     }
 }
 
@@ -93,22 +107,32 @@ pub unsafe fn load(
 ) -> Result<Loaded, LoadError> {
     let cores = (hand_off.core_count as usize).min(MAX_CORES);
     let layout = Layout::of(image, cores, ranges)?;
-    let window = PhysicalRange { start: layout.hand_off, end: layout.free };
+    let window = PhysicalRange {
+        start: layout.hand_off,
+        end: layout.free,
+    };
     // SAFETY: the slice is free by the caller's promise, and nothing refers to it after this.
     unsafe {
         space.with_window(window, Protection::ReadWrite, |space| {
             let target = (DIRECT_BASE + window.start) as *mut u8;
             target.write_bytes(0, window.len() as usize);
             copy_image(image, bytes, layout.image);
-            let instance = map_instance(image, cores, ranges, &layout, start_page, hand_off.shared)?;
+            let instance =
+                map_instance(image, cores, ranges, &layout, start_page, hand_off.shared)?;
             let seat_page_table = space.make_seat_space(&instance)?;
             hand_off.page_table = instance.root().as_u64();
-            hand_off.table_frames = PhysicalRange { start: instance.next_table_frame(), end: layout.tables.end };
+            hand_off.table_frames = PhysicalRange {
+                start: instance.next_table_frame(),
+                end: layout.tables.end,
+            };
             hand_off.free_start = layout.free;
             for (slot, range) in hand_off.ranges.iter_mut().zip(ranges) {
                 *slot = *range;
             }
-            ptr::write((DIRECT_BASE + layout.hand_off) as *mut HandOff, hand_off.clone());
+            ptr::write(
+                (DIRECT_BASE + layout.hand_off) as *mut HandOff,
+                hand_off.clone(),
+            );
             Ok(Loaded {
                 entry: image.entry,
                 page_table: instance.root(),
@@ -158,16 +182,36 @@ unsafe fn map_instance(
             };
             let start = segment.virt & !(PAGE_BYTES - 1);
             let bytes = segment.virt + segment.mem_size - start;
-            instance.map(start, layout.image + (start - IMAGE_BASE), bytes, protection)?;
+            instance.map(
+                start,
+                layout.image + (start - IMAGE_BASE),
+                bytes,
+                protection,
+            )?;
         }
         for (index, core) in (0..cores).chain([SEAT_STACK]).enumerate() {
             let phys = layout.stacks + index as u64 * STACK_BYTES;
-            instance.map(stack_top(core) - STACK_BYTES, phys, STACK_BYTES, Protection::ReadWrite)?;
+            instance.map(
+                stack_top(core) - STACK_BYTES,
+                phys,
+                STACK_BYTES,
+                Protection::ReadWrite,
+            )?;
         }
         for range in ranges {
-            instance.map(DIRECT_BASE + range.start, range.start, range.len(), Protection::ReadWrite)?;
+            instance.map(
+                DIRECT_BASE + range.start,
+                range.start,
+                range.len(),
+                Protection::ReadWrite,
+            )?;
         }
-        instance.map(DIRECT_BASE + shared.start, shared.start, shared.len(), Protection::ReadWrite)?;
+        instance.map(
+            DIRECT_BASE + shared.start,
+            shared.start,
+            shared.len(),
+            Protection::ReadWrite,
+        )?;
         instance.map(start_page, start_page, PAGE_BYTES, Protection::ReadExecute)?;
         Ok(instance)
     }

@@ -33,7 +33,10 @@ unsafe extern "C" {
 
 /// The memory of the boot image.
 pub fn image() -> PhysicalRange {
-    PhysicalRange { start: (&raw const image_start) as u64, end: (&raw const image_end) as u64 }
+    PhysicalRange {
+        start: (&raw const image_start) as u64,
+        end: (&raw const image_end) as u64,
+    }
 }
 
 /// The monitor's address space.
@@ -49,16 +52,36 @@ impl MonitorSpace {
     ///
     /// # Safety
     /// Once; the boot tables are loaded, so the pool is identity mapped. The addresses are what they are said to be.
-    pub unsafe fn make(start_page: u64, device_registers: &[u64], shared: PhysicalRange) -> Result<Self, MapError> {
+    pub unsafe fn make(
+        start_page: u64,
+        device_registers: &[u64],
+        shared: PhysicalRange,
+    ) -> Result<Self, MapError> {
         let pool = TABLE_POOL.0.get() as u64;
         let frames = TableFrames::new(pool, pool + (TABLE_PAGES as u64) * PAGE_BYTES);
         // SAFETY: the pool is a static of ours, identity mapped, and used here only.
         let mut space = unsafe { AddressSpace::new(0, frames) }.ok_or(MapError::NoTableMemory)?;
         let sections = [
-            (&raw const image_start, &raw const text_end, Protection::ReadExecute),
-            (&raw const text_end, &raw const rodata_end, Protection::ReadOnly),
-            (&raw const rodata_end, &raw const stack_guard, Protection::ReadWrite),
-            (&raw const stack_bottom, &raw const image_end, Protection::ReadWrite),
+            (
+                &raw const image_start,
+                &raw const text_end,
+                Protection::ReadExecute,
+            ),
+            (
+                &raw const text_end,
+                &raw const rodata_end,
+                Protection::ReadOnly,
+            ),
+            (
+                &raw const rodata_end,
+                &raw const stack_guard,
+                Protection::ReadWrite,
+            ),
+            (
+                &raw const stack_bottom,
+                &raw const image_end,
+                Protection::ReadWrite,
+            ),
         ];
         for (start, end, protection) in sections {
             let start = start as u64;
@@ -71,7 +94,12 @@ impl MonitorSpace {
             for registers in device_registers {
                 space.map(*registers, *registers, PAGE_BYTES, Protection::Device)?;
             }
-            space.map(shared.start, shared.start, shared.len(), Protection::ReadWrite)?;
+            space.map(
+                shared.start,
+                shared.start,
+                shared.len(),
+                Protection::ReadWrite,
+            )?;
         }
         Ok(Self { space })
     }
@@ -112,7 +140,10 @@ impl MonitorSpace {
         let start = range.start & !(LARGE_PAGE_BYTES - 1);
         let bytes = range.end.next_multiple_of(LARGE_PAGE_BYTES) - start;
         // SAFETY: the caller's promise.
-        unsafe { self.space.map(DIRECT_BASE + start, start, bytes, protection)? };
+        unsafe {
+            self.space
+                .map(DIRECT_BASE + start, start, bytes, protection)?
+        };
         let result = work(self);
         // SAFETY: `work` is over and keeps nothing.
         unsafe { self.space.unmap(DIRECT_BASE + start, bytes)? };
@@ -128,7 +159,9 @@ impl MonitorSpace {
         let first = self.space.next_table_frame();
         // SAFETY: one more page of the pool, identity mapped; the pool's cursor is moved past it below.
         let seat = unsafe { AddressSpace::new(0, TableFrames::new(first, first + PAGE_BYTES)) };
-        let mut seat = seat.filter(|_| self.space.take_table_frame()).ok_or(MapError::NoTableMemory)?;
+        let mut seat = seat
+            .filter(|_| self.space.take_table_frame())
+            .ok_or(MapError::NoTableMemory)?;
         for index in 1..512 {
             // SAFETY: on the seat the instance may use what is its own.
             unsafe { seat.share_top_entry(instance, index) };

@@ -108,7 +108,13 @@ impl<T: Tenant> Seat<T> {
             self.step(now_ns, Event::Observed(&beat));
         }
         if let Some(epitaph) = control.epitaphs[self.owner_instance].read() {
-            self.step(now_ns, Event::Epitaph { epoch: epitaph.epoch, core: epitaph.core as u32 });
+            self.step(
+                now_ns,
+                Event::Epitaph {
+                    epoch: epitaph.epoch,
+                    core: epitaph.core as u32,
+                },
+            );
         }
         self.step(self.clock.now_ns(), Event::Tick);
     }
@@ -135,8 +141,16 @@ impl<T: Tenant> Seat<T> {
             }
             Action::SendStartup { core, generation } => {
                 cores::begin_generation(generation);
-                cores::set_lingers(core as usize, self.machine.owner_cores().first() == Some(core));
-                self.send(core, Ipi::Startup { page: cores::start_vector() });
+                cores::set_lingers(
+                    core as usize,
+                    self.machine.owner_cores().first() == Some(core),
+                );
+                self.send(
+                    core,
+                    Ipi::Startup {
+                        page: cores::start_vector(),
+                    },
+                );
             }
             Action::SendNmi { core } => self.send(core, Ipi::Nmi),
             Action::RaiseEpoch { to } => return Some(self.raise_epoch(to)),
@@ -146,13 +160,21 @@ impl<T: Tenant> Seat<T> {
             }
             Action::QuietDevices => {
                 let is_quiet = self.hardware.quiet_devices();
-                return Some(if is_quiet { Event::Completed(Stage::QuietDevices) } else { Event::Failed(Stage::QuietDevices) });
+                return Some(if is_quiet {
+                    Event::Completed(Stage::QuietDevices)
+                } else {
+                    Event::Failed(Stage::QuietDevices)
+                });
             }
             Action::Promote { core } => self.promote(core),
             Action::StartRemaining { cores } => self.start_remaining(cores),
             Action::Stamp { edge, at_ns } => {
                 let epoch = self.timeline_epoch();
-                self.region.control.timelines.of_epoch(epoch).stamp(edge.index(), at_ns);
+                self.region
+                    .control
+                    .timelines
+                    .of_epoch(epoch)
+                    .stamp(edge.index(), at_ns);
             }
             Action::Notify(notice) => self.tell(notice),
         }
@@ -188,15 +210,21 @@ impl<T: Tenant> Seat<T> {
 
     /// Sends the backup to `core`, which has just checked in and may still be awake.
     fn promote(&mut self, core: u32) {
-        let Some(backup) = self.backup.take() else { return };
+        let Some(backup) = self.backup.take() else {
+            return;
+        };
         let control = self.region.control;
         self.owner_instance = backup.instance();
-        control.header.primary_instance.store(self.owner_instance as u64, Ordering::Release);
+        control
+            .header
+            .primary_instance
+            .store(self.owner_instance as u64, Ordering::Release);
         control.epitaphs[self.owner_instance].clear();
         control.protection.withdraw();
         traps::set_owner(self.apic_ids[core as usize]);
         cores::leave_order(core as usize, backup.order(EntryReason::Promote, 0));
-        self.clock.spin_until(PICK_UP_NS, || !cores::has_order(core as usize));
+        self.clock
+            .spin_until(PICK_UP_NS, || !cores::has_order(core as usize));
         // A core that has taken the order up is inside the backup by now and must not be struck again: only one that sleeps is started.
         if cores::withdraw_order(core as usize) {
             self.start(core, backup.order(EntryReason::Promote, 0));
@@ -206,7 +234,9 @@ impl<T: Tenant> Seat<T> {
 
     /// Starts the owner's further cores.
     pub fn start_remaining(&mut self, cores: takeover::CoreSet) {
-        let Some(roster) = self.hardware.owner.clone() else { return };
+        let Some(roster) = self.hardware.owner.clone() else {
+            return;
+        };
         for core in cores.iter() {
             if let Some(index) = roster.index_of(core) {
                 self.start(core, roster.order(EntryReason::JoinCore, index));
@@ -220,17 +250,30 @@ impl<T: Tenant> Seat<T> {
         self.send(core, Ipi::Init);
         self.clock.spin_ns(SETTLE_NS);
         cores::leave_order(core as usize, order);
-        self.send(core, Ipi::Startup { page: cores::start_vector() });
+        self.send(
+            core,
+            Ipi::Startup {
+                page: cores::start_vector(),
+            },
+        );
     }
 
     /// Lets the backup apply some of the journal, if it may and there is some.
     fn let_backup_work(&mut self) -> Wait {
-        let is_waiting = matches!(self.machine.state(), State::Booting | State::Watching | State::Holding { .. });
-        let Some(backup) = self.backup.as_mut().filter(|_| is_waiting) else { return Wait::Idle };
+        let is_waiting = matches!(
+            self.machine.state(),
+            State::Booting | State::Watching | State::Holding { .. }
+        );
+        let Some(backup) = self.backup.as_mut().filter(|_| is_waiting) else {
+            return Wait::Idle;
+        };
         let journal = &self.region.control.journal;
         let debug = &self.region.control.debug;
-        let asked = debug.panic_backup.load(Ordering::Relaxed) | debug.hang_backup.load(Ordering::Relaxed);
-        if journal.applied.load(Ordering::Acquire) == journal.consumed.load(Ordering::Relaxed) && asked == 0 {
+        let asked =
+            debug.panic_backup.load(Ordering::Relaxed) | debug.hang_backup.load(Ordering::Relaxed);
+        if journal.applied.load(Ordering::Acquire) == journal.consumed.load(Ordering::Relaxed)
+            && asked == 0
+        {
             return Wait::Idle;
         }
         match backup.work() {
@@ -245,10 +288,12 @@ impl<T: Tenant> Seat<T> {
     /// The backup is no more; the primary goes on without.
     pub fn lose_backup(&mut self, loss: BackupLoss) {
         self.region.control.protection.withdraw();
-        if let Some(backup) = self.backup.take() {
-            if let Some(epitaph) = self.region.control.epitaphs[backup.instance()].read() {
-                log::error!("the backup's last words: {}", epitaph.message());
-            }
+        let lost = self
+            .backup
+            .take()
+            .and_then(|backup| self.region.control.epitaphs[backup.instance()].read());
+        if let Some(epitaph) = lost {
+            log::error!("the backup's last words: {}", epitaph.message());
         }
         self.step(self.clock.now_ns(), Event::BackupLost(loss));
     }
@@ -265,7 +310,10 @@ impl<T: Tenant> Seat<T> {
     fn doze(&mut self, most_ns: u64) {
         let seen = traps::wake_count();
         let now_ns = self.clock.now_ns();
-        let until_deadline = self.machine.deadline_ns().map(|deadline_ns| deadline_ns.saturating_sub(now_ns));
+        let until_deadline = self
+            .machine
+            .deadline_ns()
+            .map(|deadline_ns| deadline_ns.saturating_sub(now_ns));
         match until_deadline.unwrap_or(u64::MAX).min(most_ns) {
             0 => return,
             u64::MAX => {}
@@ -278,8 +326,15 @@ impl<T: Tenant> Seat<T> {
         let control = self.region.control;
         match notice {
             Notice::TakeoverBegan { cause, epoch } => {
-                control.timelines.of_epoch(epoch).begin(epoch, cause.code(), cause.core().unwrap_or(0).into());
-                control.timelines.of_epoch(epoch).count(Counter::FenceRounds.index(), 1);
+                control.timelines.of_epoch(epoch).begin(
+                    epoch,
+                    cause.code(),
+                    cause.core().unwrap_or(0).into(),
+                );
+                control
+                    .timelines
+                    .of_epoch(epoch)
+                    .count(Counter::FenceRounds.index(), 1);
             }
             Notice::FenceRetry { round, .. } => {
                 let timeline = control.timelines.of_epoch(self.machine.epoch() + 1);

@@ -96,7 +96,11 @@ impl Tenant for Native {
 
     fn work(&mut self) -> Result<Wait, BackupLoss> {
         let status = self.call(EntryReason::SeatStep)?;
-        Ok(if status == SeatStatus::More { Wait::More } else { Wait::Idle })
+        Ok(if status == SeatStatus::More {
+            Wait::More
+        } else {
+            Wait::Idle
+        })
     }
 
     fn order(&self, reason: EntryReason, index: usize) -> Order {

@@ -55,7 +55,10 @@ pub fn wake_count() -> u64 {
 pub fn arm_timer(after_ns: u64) {
     let Some(it) = SURROUNDINGS.get() else { return };
     let ticks = u128::from(after_ns) * u128::from(it.apic_timer_hz) / 1_000_000_000;
-    it.local_apic.timer_one_shot(VECTOR_TIMER, u32::try_from(ticks).unwrap_or(u32::MAX).saturating_add(1));
+    it.local_apic.timer_one_shot(
+        VECTOR_TIMER,
+        u32::try_from(ticks).unwrap_or(u32::MAX).saturating_add(1),
+    );
 }
 
 /// Handles every trap on the seat.
@@ -69,8 +72,10 @@ pub fn handle(frame: &mut TrapFrame) {
         VECTOR_KEEPALIVE_TO_SEAT => answer(it),
         VECTOR_TIMER => guest::watch(frame, backup_progress(it), it.clock.now_ns()),
         VECTOR_SPURIOUS => return,
-        // The epitaph is found by looking; a stray interrupt is acknowledged, or it would block those below it.
-        VECTOR_EPITAPH | _ => {}
+        // The epitaph is found by looking.
+        VECTOR_EPITAPH => {}
+        // A stray interrupt is acknowledged like any other, or it would block those below it.
+        _ => {}
     }
     it.local_apic.end_of_interrupt();
 }
@@ -83,7 +88,10 @@ fn answer(it: &Surroundings) {
     keepalive.time_ns = it.clock.now_ns();
     keepalive.progress[0] = seat::rounds() + backup_progress(it);
     control.seat_keepalive.publish(&keepalive);
-    let _ = it.local_apic.send(OWNER.load(Ordering::Acquire), Ipi::Fixed(VECTOR_KEEPALIVE_TO_PRIMARY));
+    let _ = it.local_apic.send(
+        OWNER.load(Ordering::Acquire),
+        Ipi::Fixed(VECTOR_KEEPALIVE_TO_PRIMARY),
+    );
 }
 
 fn backup_progress(it: &Surroundings) -> u64 {
@@ -94,14 +102,27 @@ fn backup_progress(it: &Surroundings) -> u64 {
 fn exception(frame: &mut TrapFrame) {
     if guest::is_running() && frame.vector != VECTOR_NMI {
         let name = exception_name(frame.vector);
-        let address = if frame.vector == VECTOR_PAGE_FAULT { Cr2::read_raw() } else { 0 };
-        log::error!("the backup ended with a {name} at rip {:#x}, address {address:#x}", frame.rip);
+        let address = if frame.vector == VECTOR_PAGE_FAULT {
+            Cr2::read_raw()
+        } else {
+            0
+        };
+        log::error!(
+            "the backup ended with a {name} at rip {:#x}, address {address:#x}",
+            frame.rip
+        );
         return guest::abort(frame);
     }
     if frame.vector == VECTOR_NMI {
         return;
     }
-    log::error!("{} in the monitor: rip {:#x}, error code {:#x}, address {:#x}", exception_name(frame.vector), frame.rip, frame.error_code, Cr2::read_raw());
+    log::error!(
+        "{} in the monitor: rip {:#x}, error code {:#x}, address {:#x}",
+        exception_name(frame.vector),
+        frame.rip,
+        frame.error_code,
+        Cr2::read_raw()
+    );
     crate::last_words();
     cpu::stop()
 }

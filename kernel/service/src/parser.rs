@@ -47,7 +47,7 @@ pub(crate) enum ProtocolError {
 
 #[derive(Default, PartialEq, Eq, Clone, Copy)]
 enum State {
-    /// Before the first byte of a request.
+    /// Before the first byte of a request, or behind a complete one.
     #[default]
     Start,
     /// In a line that holds an inline command.
@@ -77,7 +77,7 @@ pub(crate) struct Parser {
 
 impl Parser {
     /// Takes bytes from the front of `input` until a request is complete or the bytes are used up. `step` is called
-    /// once for each argument. A request that would take more than `request_max_bytes` is refused.
+    /// for each argument and each line. A request that would take more than `request_max_bytes` is refused.
     pub(crate) fn next(
         &mut self,
         input: &mut &[u8],
@@ -85,16 +85,18 @@ impl Parser {
         mut step: impl FnMut(),
     ) -> Result<Found, ProtocolError> {
         loop {
+            // Once in each round: a stream of empty lines is work too.
+            step();
             match self.state {
+                State::Start if !self.arguments.is_empty() => return Ok(Found::Request),
                 State::Start => match input.first() {
                     None => return Ok(Found::NeedMore),
                     Some(b'*') => self.state = State::Count,
                     Some(_) => self.state = State::Inline,
                 },
                 State::Inline => {
-                    let found = self.inline(input)?;
-                    if found == Found::NeedMore || !self.arguments.is_empty() {
-                        return Ok(found);
+                    if !self.inline(input)? {
+                        return Ok(Found::NeedMore);
                     }
                 }
                 State::Count => {
@@ -106,7 +108,6 @@ impl Parser {
                     if !self.length(input, request_max_bytes)? {
                         return Ok(Found::NeedMore);
                     }
-                    step();
                 }
                 State::Argument { missing } => {
                     if input.is_empty() && missing > 0 {
@@ -123,12 +124,7 @@ impl Parser {
                         };
                         return Ok(Found::NeedMore);
                     }
-                    self.remaining -= 1;
-                    if self.remaining == 0 {
-                        self.state = State::Start;
-                        return Ok(Found::Request);
-                    }
-                    self.state = State::Length;
+                    self.end_argument();
                 }
             }
         }
@@ -155,10 +151,11 @@ impl Parser {
         self.line.len() + self.request_bytes - missing
     }
 
-    fn inline(&mut self, input: &mut &[u8]) -> Result<Found, ProtocolError> {
+    /// Reads an inline command; an empty line is none. False: not all of it is there.
+    fn inline(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
             self.keep_line(input, ProtocolError::InlineTooLong)?;
-            return Ok(Found::NeedMore);
+            return Ok(false);
         };
         if self.line.len() + end > LINE_MAX_BYTES {
             return Err(ProtocolError::InlineTooLong);
@@ -177,7 +174,7 @@ impl Parser {
             split(&self.line, &mut self.arguments)?;
             self.line = Vec::new();
         }
-        Ok(Found::Request)
+        Ok(true)
     }
 
     /// Reads the `*<count>` line. False: not all of it is there.
@@ -221,6 +218,15 @@ impl Parser {
         if self.request_bytes > request_max_bytes {
             return Err(ProtocolError::RequestTooBig);
         }
+        if let Some((whole, behind)) = input.split_at_checked(missing)
+            && let Some(behind) = behind.get(2..)
+        {
+            // The common case: all of it is here.
+            *input = behind;
+            self.arguments.push(Bytes::from_slice(whole));
+            self.end_argument();
+            return Ok(true);
+        }
         let mut argument = Bytes::new();
         argument.reserve_exact(missing.min(RESERVE_MAX_BYTES));
         self.arguments.push(argument);
@@ -242,6 +248,15 @@ impl Parser {
             State::Argument {
                 missing: missing - taken,
             }
+        };
+    }
+
+    fn end_argument(&mut self) {
+        self.remaining -= 1;
+        self.state = if self.remaining == 0 {
+            State::Start
+        } else {
+            State::Length
         };
     }
 

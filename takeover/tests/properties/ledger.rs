@@ -164,8 +164,8 @@ impl Ledger {
             Stage::QuietDevices,
         ]);
         self.running().promoted = true;
-        let lead = self.owner.first().or(config().spare.first());
-        assert_eq!(Some(core), lead, "the lowest fenced core leads");
+        let lead = self.owner.union(config().spare).first();
+        assert_eq!(Some(core), lead, "the lowest core leads");
         self.owner = self.owner.union(config().spare);
     }
 }

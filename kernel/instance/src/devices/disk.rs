@@ -26,11 +26,16 @@ impl IncidentDisk {
     /// Why the disk is not used.
     pub fn adopt(transport: MsixTransport) -> Result<Self, &'static str> {
         let driver = VirtIOBlk::new(transport).map_err(|_| "its queue cannot be set up")?;
-        let mut disk = Self { driver: Box::new(driver), next_sector: 1 };
+        let mut disk = Self {
+            driver: Box::new(driver),
+            next_sector: 1,
+        };
         if !disk.read(0)?.starts_with(LABEL) {
             return Err("it does not carry the label of an incident disk, and is left alone");
         }
-        while disk.next_sector < disk.driver.capacity() as usize && disk.read(disk.next_sector)?[0] != 0 {
+        while disk.next_sector < disk.driver.capacity() as usize
+            && disk.read(disk.next_sector)?[0] != 0
+        {
             disk.next_sector += 1;
         }
         Ok(disk)
@@ -47,14 +52,18 @@ impl IncidentDisk {
         let mut sector = [0; SECTOR_SIZE];
         let length = record.len().min(SECTOR_SIZE);
         sector[..length].copy_from_slice(&record.as_bytes()[..length]);
-        self.driver.write_blocks(self.next_sector, &sector).map_err(|_| "a sector cannot be written")?;
+        self.driver
+            .write_blocks(self.next_sector, &sector)
+            .map_err(|_| "a sector cannot be written")?;
         self.next_sector += 1;
         Ok(())
     }
 
     fn read(&mut self, sector: usize) -> Result<[u8; SECTOR_SIZE], &'static str> {
         let mut bytes = [0; SECTOR_SIZE];
-        self.driver.read_blocks(sector, &mut bytes).map_err(|_| "a sector cannot be read")?;
+        self.driver
+            .read_blocks(sector, &mut bytes)
+            .map_err(|_| "a sector cannot be read")?;
         Ok(bytes)
     }
 }

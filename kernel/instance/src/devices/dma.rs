@@ -36,7 +36,8 @@ unsafe impl Hal for SliceDma {
     unsafe fn mmio_phys_to_virt(phys: PhysAddr, size: usize) -> NonNull<u8> {
         // SAFETY: the caller names registers of a device it drives, and so owns.
         let virt = unsafe { memory::map_device(phys, size as u64) };
-        NonNull::new(virt.expect("a device's registers lie outside the slice") as *mut u8).expect("not at address 0")
+        NonNull::new(virt.expect("a device's registers lie outside the slice") as *mut u8)
+            .expect("not at address 0")
     }
 
     unsafe fn share(buffer: NonNull<[u8]>, _direction: BufferDirection) -> PhysAddr {

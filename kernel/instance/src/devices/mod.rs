@@ -41,7 +41,12 @@ impl Kind {
 
 /// The first device of a kind that the monitor found at boot.
 pub fn find(context: &Context, kind: Kind) -> Option<PciFunction> {
-    context.hand_off.pci_functions().iter().copied().find(|function| kind.has_id(function.id))
+    context
+        .hand_off
+        .pci_functions()
+        .iter()
+        .copied()
+        .find(|function| kind.has_id(function.id))
 }
 
 /// PCI configuration space, for the owner of the devices.
@@ -61,7 +66,10 @@ pub fn adopt_network(context: &Context, nic: &mut Nic) -> Result<EthernetAddress
     let function = find(context, Kind::Network).ok_or("there is no virtio network card")?;
     let message = MsiMessage::fixed(context.hand_off.cores()[0], VECTOR_NETWORK)
         .map_err(|_| "the first core's APIC id does not fit a message")?;
-    nic.adopt(MsixTransport::adopt(function.address, Some((RECEIVE_QUEUE, message)))?)
+    nic.adopt(MsixTransport::adopt(
+        function.address,
+        Some((RECEIVE_QUEUE, message)),
+    )?)
 }
 
 /// Adopts the machine's disk, if it is one for incidents.

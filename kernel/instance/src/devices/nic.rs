@@ -32,27 +32,30 @@ pub const RECEIVE_QUEUE: u16 = 0;
 #[repr(C, align(64))]
 struct Buffer([u8; HEADER_BYTES + FRAME_BYTES]);
 
+/// A buffer's place never changes, as the device may know it.
+type PinnedBuffer = Box<Buffer>;
+
 /// A frame at the gate or on its way out.
 struct Outgoing {
-    buffer: Box<Buffer>,
+    buffer: PinnedBuffer,
     bytes: usize,
 }
 
 /// Buffers and queues, made while the instance waits, and the device, once it is adopted.
 pub struct Nic {
     device: Option<Device>,
-    spare: Vec<Box<Buffer>>,
+    spare: Vec<PinnedBuffer>,
     gate: VecDeque<Outgoing>,
 }
 
 /// The driver and who has which buffer, by the queue's token. On the heap: queues are too large to be moved about on a kernel stack.
 struct Device {
     driver: Box<VirtIONetRaw<SliceDma, MsixTransport, QUEUE_SIZE>>,
-    receiving: Vec<Option<Box<Buffer>>>,
+    receiving: Vec<Option<PinnedBuffer>>,
     sending: Vec<Option<Outgoing>>,
 }
 
-fn new_buffer() -> Box<Buffer> {
+fn new_buffer() -> PinnedBuffer {
     Box::new(Buffer([0; HEADER_BYTES + FRAME_BYTES]))
 }
 
@@ -61,7 +64,9 @@ impl Nic {
     pub fn prepare() -> Self {
         Self {
             device: None,
-            spare: (0..RECEIVE_BUFFERS + QUEUE_SIZE).map(|_| new_buffer()).collect(),
+            spare: (0..RECEIVE_BUFFERS + QUEUE_SIZE)
+                .map(|_| new_buffer())
+                .collect(),
             gate: VecDeque::with_capacity(GATE_FRAMES_MAX),
         }
     }
@@ -71,7 +76,8 @@ impl Nic {
     /// # Errors
     /// What it does not do.
     pub fn adopt(&mut self, transport: MsixTransport) -> Result<EthernetAddress, &'static str> {
-        let driver = VirtIONetRaw::new(transport).map_err(|_| "the network card's queues cannot be set up")?;
+        let driver = VirtIONetRaw::new(transport)
+            .map_err(|_| "the network card's queues cannot be set up")?;
         let mac = EthernetAddress(driver.mac_address());
         let device = self.device.insert(Device {
             driver: Box::new(driver),
@@ -86,18 +92,24 @@ impl Nic {
 
     /// Whether a frame has arrived.
     pub fn has_received(&self) -> bool {
-        self.device.as_ref().is_some_and(|device| device.driver.poll_receive().is_some())
+        self.device
+            .as_ref()
+            .is_some_and(|device| device.driver.poll_receive().is_some())
     }
 
     /// Opens the gate: hands every frame that waits to the device, as far as its queue takes them. Returns how many left.
     pub fn release(&mut self) -> usize {
-        let Some(device) = &mut self.device else { return 0 };
+        let Some(device) = &mut self.device else {
+            return 0;
+        };
         while let Some(sent) = device.reap() {
             self.spare.push(sent.buffer);
         }
         let mut released = 0;
         while device.driver.can_send() {
-            let Some(outgoing) = self.gate.pop_front() else { break };
+            let Some(outgoing) = self.gate.pop_front() else {
+                break;
+            };
             device.send(outgoing);
             released += 1;
         }
@@ -108,12 +120,11 @@ impl Nic {
     pub fn discard(&mut self) {
         self.gate.clear();
     }
-
 }
 
 impl Device {
     /// Gives the device a buffer to fill.
-    fn receive_into(&mut self, mut buffer: Box<Buffer>) {
+    fn receive_into(&mut self, mut buffer: PinnedBuffer) {
         // SAFETY: the buffer is kept untouched in `receiving` until the device has returned it.
         if let Ok(token) = unsafe { self.driver.receive_begin(&mut buffer.0) } {
             self.receiving[usize::from(token) % QUEUE_SIZE] = Some(buffer);
@@ -121,18 +132,22 @@ impl Device {
     }
 
     /// Takes a frame that has arrived.
-    fn received(&mut self) -> Option<(Box<Buffer>, usize)> {
+    fn received(&mut self) -> Option<(PinnedBuffer, usize)> {
         let token = self.driver.poll_receive()?;
         let mut buffer = self.receiving[usize::from(token) % QUEUE_SIZE].take()?;
         // SAFETY: this is the buffer that `receive_begin` got when it returned the token.
-        let (_, bytes) = unsafe { self.driver.receive_complete(token, &mut buffer.0) }.unwrap_or((0, 0));
+        let (_, bytes) =
+            unsafe { self.driver.receive_complete(token, &mut buffer.0) }.unwrap_or((0, 0));
         Some((buffer, bytes.min(FRAME_BYTES)))
     }
 
     /// Gives the device a frame to send. There is room, as the caller has seen.
     fn send(&mut self, outgoing: Outgoing) {
         // SAFETY: the buffer is kept untouched in `sending` until the device has returned it.
-        if let Ok(token) = unsafe { self.driver.transmit_begin(&outgoing.buffer.0[..HEADER_BYTES + outgoing.bytes]) } {
+        if let Ok(token) = unsafe {
+            self.driver
+                .transmit_begin(&outgoing.buffer.0[..HEADER_BYTES + outgoing.bytes])
+        } {
             self.sending[usize::from(token) % QUEUE_SIZE] = Some(outgoing);
         }
     }
@@ -142,14 +157,17 @@ impl Device {
         let token = self.driver.poll_transmit()?;
         let outgoing = self.sending[usize::from(token) % QUEUE_SIZE].take()?;
         // SAFETY: this is the buffer that `transmit_begin` got when it returned the token.
-        let _ = unsafe { self.driver.transmit_complete(token, &outgoing.buffer.0[..HEADER_BYTES + outgoing.bytes]) };
+        let _ = unsafe {
+            self.driver
+                .transmit_complete(token, &outgoing.buffer.0[..HEADER_BYTES + outgoing.bytes])
+        };
         Some(outgoing)
     }
 }
 
 /// A frame that has arrived; its buffer goes back to the device when the stack has seen it.
 pub struct Received<'a> {
-    buffer: Box<Buffer>,
+    buffer: PinnedBuffer,
     bytes: usize,
     device: &'a mut Device,
 }
@@ -164,7 +182,7 @@ impl phy::RxToken for Received<'_> {
 
 /// Room for a frame at the gate.
 pub struct Room<'a> {
-    spare: &'a mut Vec<Box<Buffer>>,
+    spare: &'a mut Vec<PinnedBuffer>,
     gate: &'a mut VecDeque<Outgoing>,
 }
 
@@ -190,11 +208,24 @@ impl phy::Device for Nic {
         }
         let device = self.device.as_mut()?;
         let (buffer, bytes) = device.received()?;
-        Some((Received { buffer, bytes, device }, Room { spare: &mut self.spare, gate: &mut self.gate }))
+        Some((
+            Received {
+                buffer,
+                bytes,
+                device,
+            },
+            Room {
+                spare: &mut self.spare,
+                gate: &mut self.gate,
+            },
+        ))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Room<'_>> {
-        (self.gate.len() < GATE_FRAMES_MAX).then_some(Room { spare: &mut self.spare, gate: &mut self.gate })
+        (self.gate.len() < GATE_FRAMES_MAX).then_some(Room {
+            spare: &mut self.spare,
+            gate: &mut self.gate,
+        })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -50,7 +50,11 @@ fn address_of(function: DeviceFunction) -> u32 {
 }
 
 fn function_of(address: u32) -> DeviceFunction {
-    DeviceFunction { bus: (address >> 8) as u8, device: (address >> 3 & 31) as u8, function: (address & 7) as u8 }
+    DeviceFunction {
+        bus: (address >> 8) as u8,
+        device: (address >> 3 & 31) as u8,
+        function: (address & 7) as u8,
+    }
 }
 
 /// The transport.
@@ -70,15 +74,27 @@ impl MsixTransport {
     ///
     /// # Errors
     /// What the device lacks or does not do.
-    pub fn adopt(address: u32, interrupting_queue: Option<(u16, MsiMessage)>) -> core::result::Result<Self, &'static str> {
+    pub fn adopt(
+        address: u32,
+        interrupting_queue: Option<(u16, MsiMessage)>,
+    ) -> core::result::Result<Self, &'static str> {
         // SAFETY: devices are adopted on the lead alone, which owns the configuration ports.
         let mut space = unsafe { super::config_space() };
         let command = space.read(address, REGISTER_COMMAND) & 0xffff;
-        space.write(address, REGISTER_COMMAND, command | COMMAND_MEMORY | COMMAND_BUS_MASTER);
+        space.write(
+            address,
+            REGISTER_COMMAND,
+            command | COMMAND_MEMORY | COMMAND_BUS_MASTER,
+        );
         let common = common_config(&mut space, address)?;
         let mut root = PciRoot::new(Ports);
-        let inner = PciTransport::new::<SliceDma, _>(&mut root, function_of(address)).map_err(|_| "its registers are not where virtio wants them")?;
-        let mut transport = Self { inner, common, interrupting_queue: None };
+        let inner = PciTransport::new::<SliceDma, _>(&mut root, function_of(address))
+            .map_err(|_| "its registers are not where virtio wants them")?;
+        let mut transport = Self {
+            inner,
+            common,
+            interrupting_queue: None,
+        };
         transport.reset()?;
         if let Some((queue, message)) = interrupting_queue {
             route(&mut space, address, message)?;
@@ -103,17 +119,27 @@ impl MsixTransport {
 }
 
 /// Maps the common configuration structure (virtio 1.2, 4.1.4: capability type 1).
-fn common_config(space: &mut impl ConfigSpace, address: u32) -> core::result::Result<*mut u8, &'static str> {
+fn common_config(
+    space: &mut impl ConfigSpace,
+    address: u32,
+) -> core::result::Result<*mut u8, &'static str> {
     const LENGTH: u64 = 0x38;
-    let capability = pci::virtio_capability(space, address, 1).ok_or("it has no virtio common configuration")?;
-    let base = pci::memory_bar(space, address, capability.bar).ok_or("its registers are not in memory")?;
+    let capability =
+        pci::virtio_capability(space, address, 1).ok_or("it has no virtio common configuration")?;
+    let base =
+        pci::memory_bar(space, address, capability.bar).ok_or("its registers are not in memory")?;
     // SAFETY: registers of a device this instance owns.
     let virt = unsafe { memory::map_device(base + u64::from(capability.offset), LENGTH) };
-    virt.map(|virt| virt as *mut u8).map_err(|_| "its registers cannot be mapped")
+    virt.map(|virt| virt as *mut u8)
+        .map_err(|_| "its registers cannot be mapped")
 }
 
 /// Lets table entry 0 send `message`, masks the others, and switches MSI-X on.
-fn route(space: &mut impl ConfigSpace, address: u32, message: MsiMessage) -> core::result::Result<(), &'static str> {
+fn route(
+    space: &mut impl ConfigSpace,
+    address: u32,
+    message: MsiMessage,
+) -> core::result::Result<(), &'static str> {
     let capability = pci::msix_capability(space, address).ok_or("it has no MSI-X")?;
     let (bar, offset, entries) = pci::msix_table(space, address, capability);
     let base = pci::memory_bar(space, address, bar).ok_or("its MSI-X table is not in memory")?;
@@ -123,7 +149,10 @@ fn route(space: &mut impl ConfigSpace, address: u32, message: MsiMessage) -> cor
     // SAFETY: `entries` entries of 16 bytes are mapped there, and nobody else drives the device.
     let mut table = unsafe { ipi::MsixTable::new(virt as *mut u8, entries) };
     table.mask_all();
-    table.set(0, message).and_then(|()| table.unmask(0)).map_err(|_| "its MSI-X table has no entry")?;
+    table
+        .set(0, message)
+        .and_then(|()| table.unmask(0))
+        .map_err(|_| "its MSI-X table has no entry")?;
     pci::enable_msix(space, address, capability);
     Ok(())
 }
@@ -165,12 +194,24 @@ impl Transport for MsixTransport {
         self.inner.requires_legacy_layout()
     }
 
-    fn queue_set(&mut self, queue: u16, size: u32, descriptors: PhysAddr, driver_area: PhysAddr, device_area: PhysAddr) {
-        let vector = if self.interrupting_queue == Some(queue) { 0 } else { NO_VECTOR };
+    fn queue_set(
+        &mut self,
+        queue: u16,
+        size: u32,
+        descriptors: PhysAddr,
+        driver_area: PhysAddr,
+        device_area: PhysAddr,
+    ) {
+        let vector = if self.interrupting_queue == Some(queue) {
+            0
+        } else {
+            NO_VECTOR
+        };
         self.write_common(COMMON_CONFIG_VECTOR, NO_VECTOR);
         self.write_common(COMMON_QUEUE_SELECT, queue);
         self.write_common(COMMON_QUEUE_VECTOR, vector);
-        self.inner.queue_set(queue, size, descriptors, driver_area, device_area);
+        self.inner
+            .queue_set(queue, size, descriptors, driver_area, device_area);
     }
 
     fn queue_unset(&mut self, queue: u16) {
@@ -193,7 +234,11 @@ impl Transport for MsixTransport {
         self.inner.read_config_space(offset)
     }
 
-    fn write_config_space<T: IntoBytes + Immutable>(&mut self, offset: usize, value: T) -> Result<()> {
+    fn write_config_space<T: IntoBytes + Immutable>(
+        &mut self,
+        offset: usize,
+        value: T,
+    ) -> Result<()> {
         self.inner.write_config_space(offset, value)
     }
 }

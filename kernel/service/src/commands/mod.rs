@@ -22,13 +22,10 @@ use crate::reply::{Failure, Outcome, Output};
 use crate::service::{Limits, Statistics};
 use crate::store::{Bytes, Keyspace, heap_bytes};
 pub(crate) use table::Command;
-use table::{COMMANDS, DENYOOM};
+use table::{COMMANDS, DENYOOM, lookup_key};
 
 /// Most an argument can add to what its own bytes take, in bytes: a key, with its entry.
 const ARGUMENT_BYTES: u64 = 144;
-
-/// No command has a longer name, in bytes.
-const NAME_MAX: usize = 16;
 
 /// What a command runs with.
 pub(crate) struct Context<'a, 'h> {
@@ -107,16 +104,14 @@ fn checked(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
     (command.run)(context, arguments)
 }
 
-/// Finds a name, in any case, in a sorted table.
+/// Finds a name, in any case, in a sorted table. No command's name is longer than what its key holds.
 fn lookup(commands: &'static [Command], name: &[u8]) -> Option<&'static Command> {
-    let mut folded = [0; NAME_MAX];
-    let folded = folded.get_mut(..name.len())?;
-    folded.copy_from_slice(name);
-    folded.make_ascii_lowercase();
-    let index = commands
-        .binary_search_by(|command| command.last_name().cmp(&*folded))
-        .ok()?;
-    commands.get(index)
+    if name.len() > size_of::<u128>() {
+        return None;
+    }
+    let key = lookup_key(name);
+    let index = commands.binary_search_by_key(&key, |command| command.key);
+    commands.get(index.ok()?)
 }
 
 fn wrong_arity(command: &Command) -> Failure {

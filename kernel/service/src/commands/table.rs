@@ -40,7 +40,8 @@ const PAIRS: Keys = (1, -1, 2);
 pub(crate) struct Command {
     /// In lower case; a subcommand's is `command|subcommand`.
     pub(crate) name: &'static str,
-    last_name_start: usize,
+    /// [`lookup_key`] of the name; of a subcommand, of the part behind the `|`.
+    pub(crate) key: u128,
     /// The number of arguments with the name, or the least number if negative.
     pub(crate) arity: i8,
     pub(crate) flags: u8,
@@ -62,11 +63,6 @@ impl Command {
             arguments == arity
         }
     }
-
-    /// The name as it is looked up: of a subcommand, the part behind the `|`.
-    pub(crate) fn last_name(&self) -> &'static [u8] {
-        &self.name.as_bytes()[self.last_name_start..]
-    }
 }
 
 /// A row of the table.
@@ -81,7 +77,7 @@ const fn row(
 ) -> Command {
     Command {
         name,
-        last_name_start: last_name_start(name.as_bytes()),
+        key: lookup_key(last_part(name.as_bytes())),
         arity,
         flags,
         keys,
@@ -92,13 +88,31 @@ const fn row(
     }
 }
 
-/// Where the part behind the `|` begins; 0 if there is none.
-const fn last_name_start(name: &[u8]) -> usize {
-    let mut at = name.len();
-    while at > 0 && name[at - 1] != b'|' {
-        at -= 1;
+/// Of a subcommand's name, the part behind the `|`.
+const fn last_part(name: &[u8]) -> &[u8] {
+    let mut last = name;
+    let mut rest = name;
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        if *byte == b'|' {
+            last = tail;
+        }
     }
-    at
+    last
+}
+
+/// The first 16 bytes of a name in lower case as one number, which is ordered as the names are.
+pub(crate) const fn lookup_key(mut name: &[u8]) -> u128 {
+    let mut key = 0;
+    let mut shift = u128::BITS;
+    while let [byte, tail @ ..] = name
+        && shift > 0
+    {
+        shift -= 8;
+        key |= (byte.to_ascii_lowercase() as u128) << shift;
+        name = tail;
+    }
+    key
 }
 
 /// A row with subcommands.

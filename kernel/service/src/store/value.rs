@@ -7,11 +7,11 @@ use crate::random::Random;
 use alloc::boxed::Box;
 
 /// What a hash's field takes besides what it and its value have on the heap, in bytes.
-const FIELD_BYTES: u64 = 96;
+const FIELD_BYTES: u64 = 136;
 /// What a set's member takes besides what it has on the heap, in bytes.
-const MEMBER_BYTES: u64 = 64;
+const MEMBER_BYTES: u64 = 88;
 /// What an empty collection takes, in bytes.
-const COLLECTION_BYTES: u64 = 192;
+const COLLECTION_BYTES: u64 = 320;
 /// What each shard of a collection's table takes, in bytes.
 const SHARD_BYTES: u64 = 64;
 
