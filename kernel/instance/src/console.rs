@@ -20,6 +20,14 @@ pub struct SerialConsole {
 }
 
 impl SerialConsole {
+    /// Before the port is taken over.
+    pub fn not_yet() -> Self {
+        Self {
+            console: None,
+            line: String::new(),
+        }
+    }
+
     /// Takes the serial port over, and its interrupt.
     pub fn adopt(context: &Context) -> Self {
         if let Err(reason) = route_interrupt(context) {

@@ -251,6 +251,11 @@ impl Network {
         work(&mut outbox!(self))
     }
 
+    /// Whether a connection is one of this primary's.
+    pub fn is_open(&self, id: ConnectionId) -> bool {
+        self.slot_of.contains_key(&id)
+    }
+
     /// Whether any client was replied to.
     pub fn has_replied(&self) -> bool {
         self.has_replied

@@ -4,6 +4,7 @@
 //! machine is in this instance's epoch, the gate opens.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use arch::cpu;
 use journal::AppendError;
@@ -102,18 +103,12 @@ impl Server {
             Err(reason) => log::error!("no network: {reason}"),
         }
         stamp(Edge::Serving);
-        // From here on nothing is in a hurry: the console, the disk, and the clients of the dead primary.
-        let strangers: alloc::vec::Vec<_> = replica
-            .peers()
-            .filter(|(id, _)| *id != CONSOLE_CONNECTION)
-            .collect();
-        network.reset_strangers(strangers.iter().map(|(_, peer)| *peer));
-        let mut server = Self {
+        Self {
             context,
             epoch,
             network,
-            disk: devices::adopt_disk(context),
-            console: SerialConsole::adopt(context),
+            disk: None,
+            console: SerialConsole::not_yet(),
             script: Script::new(context),
             journal: JournaledService {
                 context,
@@ -124,11 +119,24 @@ impl Server {
             },
             report: Some(Report::new(recovery)),
             last_tick_ms: 0,
-        };
-        for (connection, _) in strangers {
-            server.submit(Input::Close { connection });
         }
-        server
+    }
+
+    /// What was not in a hurry: after the first round, the clients of the dead primary are told, and console and disk are adopted.
+    fn settle(&mut self, report: Report) {
+        let strangers: Vec<_> = self
+            .journal
+            .replica
+            .peers()
+            .filter(|(id, _)| *id != CONSOLE_CONNECTION && !self.network.is_open(*id))
+            .collect();
+        self.network.reset_strangers(strangers.iter().map(|(_, peer)| *peer));
+        for (connection, _) in strangers {
+            self.submit(Input::Close { connection });
+        }
+        self.console = SerialConsole::adopt(self.context);
+        self.disk = devices::adopt_disk(self.context);
+        report.tell(self.context, self.epoch, self.disk.as_mut());
     }
 
     /// One round of the main loop.
@@ -144,7 +152,7 @@ impl Server {
         self.network.egress(self.context.now_ns());
         self.release();
         if let Some(report) = self.report.take() {
-            report.tell(self.context, self.epoch, self.disk.as_mut());
+            self.settle(report);
         }
         self.journal.seat.report(self.context);
         let printing = self.console.pump(self.context);
@@ -188,7 +196,6 @@ impl Server {
     fn take_script(&mut self) {
         while let Some(command) = self.script.next_due(self.context) {
             log::info!("event=exec command=\"{command}\"");
-            self.console.pump(self.context);
             self.run_on_console(&command);
         }
     }

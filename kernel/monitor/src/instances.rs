@@ -96,6 +96,7 @@ pub fn run(ready: Ready) -> ! {
         console,
         backup: None,
         owner_instance: 0,
+        remaining: None,
         monitor_bytes: memory::image().len() + table_bytes,
     };
     arm(&mut seat, backup);

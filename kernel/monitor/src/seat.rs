@@ -9,7 +9,7 @@ use ipi::{Ipi, LocalApic};
 use sharedmem::SharedRegion;
 use sharedmem::abi::EntryReason;
 use takeover::timeline::Counter;
-use takeover::{Action, BackupLoss, Beat, Event, Machine, Notice, Stage, State};
+use takeover::{Action, BackupLoss, Beat, CoreSet, Event, Machine, Notice, Stage, State};
 
 use crate::console::{MonitorConsole, Owner};
 use crate::cores::{self, Order};
@@ -23,8 +23,17 @@ const SETTLE_NS: u64 = 50_000;
 /// How often the seat looks for check-ins, in ns. A check-in cannot wake the seat: it is a word in memory.
 const FENCE_POLL_NS: u64 = 10_000;
 
+/// How long after its first keepalive an owner gets its further cores at the latest, in ns.
+const REMAINING_LATEST_NS: u64 = 20_000_000;
+
 /// How long a core that lingers may take to find its order, in ns; after that it has gone to sleep and is started anew.
 const PICK_UP_NS: u64 = 20_000;
+
+/// Cores that wait until their owner has settled.
+pub struct Remaining {
+    cores: CoreSet,
+    latest_ns: u64,
+}
 
 /// The monitor's main loop and all it works on.
 pub struct Seat<T: Tenant> {
@@ -46,6 +55,8 @@ pub struct Seat<T: Tenant> {
     pub backup: Option<T>,
     /// Number of the instance that owns the machine.
     pub owner_instance: usize,
+    /// Cores that the owner is still to get.
+    pub remaining: Option<Remaining>,
     /// Bytes the monitor itself takes.
     pub monitor_bytes: u64,
 }
@@ -63,6 +74,7 @@ impl<T: Tenant> Seat<T> {
         loop {
             ROUNDS.fetch_add(1, Ordering::Relaxed);
             self.look();
+            self.start_remaining();
             if matches!(self.machine.state(), State::Fencing(_)) {
                 self.doze(FENCE_POLL_NS);
                 continue;
@@ -167,7 +179,12 @@ impl<T: Tenant> Seat<T> {
                 });
             }
             Action::Promote { core } => self.promote(core),
-            Action::StartRemaining { cores } => self.start_remaining(cores),
+            Action::StartRemaining { cores } => {
+                self.remaining = Some(Remaining {
+                    cores,
+                    latest_ns: self.clock.now_ns() + REMAINING_LATEST_NS,
+                });
+            }
             Action::Stamp { edge, at_ns } => {
                 let epoch = self.timeline_epoch();
                 self.region
@@ -232,8 +249,14 @@ impl<T: Tenant> Seat<T> {
         self.hardware.owner = Some(backup.roster());
     }
 
-    /// Starts the owner's further cores.
-    pub fn start_remaining(&mut self, cores: takeover::CoreSet) {
+    /// Starts the owner's further cores, once it has settled: until then they would only be in its way.
+    fn start_remaining(&mut self) {
+        let owner = self.region.control.console_owner.load(Ordering::Acquire);
+        let has_settled = owner == self.owner_instance as u64 + 1;
+        let is_due = |remaining: &mut Remaining| has_settled || self.clock.now_ns() >= remaining.latest_ns;
+        let Some(Remaining { cores, .. }) = self.remaining.take_if(is_due) else {
+            return;
+        };
         let Some(roster) = self.hardware.owner.clone() else {
             return;
         };
