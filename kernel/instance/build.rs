@@ -1,22 +1,8 @@
 //! Links the image as a freestanding program by its own linker script.
 
+include!("../image.rs");
+
 fn main() {
-    let script = format!(
-        "{}/link.ld",
-        std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")
-    );
-    println!("cargo:rerun-if-changed={script}");
-    for argument in [
-        "-nostdlib",
-        "-nostartfiles",
-        "-static",
-        "-no-pie",
-        "-Wl,--build-id=none",
-        "-Wl,-z,max-page-size=0x1000",
-        "-Wl,-z,norelro",
-        "-Wl,--gc-sections",
-        &format!("-Wl,-T,{script}"),
-    ] {
-        println!("cargo:rustc-link-arg-bins={argument}");
-    }
+    println!("cargo:rerun-if-changed=../image.rs");
+    link();
 }

@@ -2,8 +2,8 @@
 
 use x86_64::structures::paging::mapper::{MapToError, MapperFlush, UnmapError};
 use x86_64::structures::paging::{
-    FrameAllocator, Mapper, OffsetPageTable, Page, PageTable, PageTableFlags, PhysFrame, Size2MiB,
-    Size4KiB,
+    FrameAllocator, Mapper, OffsetPageTable, Page, PageSize, PageTable, PageTableFlags, PhysFrame,
+    Size2MiB, Size4KiB,
 };
 use x86_64::{PhysAddr, VirtAddr};
 
@@ -161,23 +161,30 @@ impl AddressSpace {
             // SAFETY: the caller's promise.
             done += unsafe {
                 if is_large {
-                    self.map_large(v, p, protection)?
+                    self.map_page::<Size2MiB>(v, p, protection)?
                 } else {
-                    self.map_small(v, p, protection)?
+                    self.map_page::<Size4KiB>(v, p, protection)?
                 }
             };
         }
         Ok(())
     }
 
-    unsafe fn map_large(
+    /// Maps one page and returns its size in bytes.
+    ///
+    /// # Safety
+    /// As for [`map`](Self::map).
+    unsafe fn map_page<S: PageSize>(
         &mut self,
         virt: u64,
         phys: u64,
         protection: Protection,
-    ) -> Result<u64, MapError> {
-        let page = Page::<Size2MiB>::containing_address(VirtAddr::new(virt));
-        let frame = PhysFrame::<Size2MiB>::containing_address(PhysAddr::new(phys));
+    ) -> Result<u64, MapError>
+    where
+        OffsetPageTable<'static>: Mapper<S>,
+    {
+        let page = Page::<S>::containing_address(VirtAddr::new(virt));
+        let frame = PhysFrame::<S>::containing_address(PhysAddr::new(phys));
         // SAFETY: the caller's promise.
         let mapped = unsafe {
             self.tables.map_to_with_table_flags(
@@ -191,31 +198,7 @@ impl AddressSpace {
         mapped
             .map(MapperFlush::flush)
             .map_err(|error| map_error(&error, virt))?;
-        Ok(LARGE_PAGE_BYTES)
-    }
-
-    unsafe fn map_small(
-        &mut self,
-        virt: u64,
-        phys: u64,
-        protection: Protection,
-    ) -> Result<u64, MapError> {
-        let page = Page::<Size4KiB>::containing_address(VirtAddr::new(virt));
-        let frame = PhysFrame::<Size4KiB>::containing_address(PhysAddr::new(phys));
-        // SAFETY: the caller's promise.
-        let mapped = unsafe {
-            self.tables.map_to_with_table_flags(
-                page,
-                frame,
-                protection.flags(),
-                table_flags(),
-                &mut self.frames,
-            )
-        };
-        mapped
-            .map(MapperFlush::flush)
-            .map_err(|error| map_error(&error, virt))?;
-        Ok(PAGE_BYTES)
+        Ok(S::SIZE)
     }
 
     /// Takes `bytes` bytes out of the address space again, as they were mapped.
@@ -271,10 +254,7 @@ fn table_flags() -> PageTableFlags {
     PageTableFlags::PRESENT | PageTableFlags::WRITABLE
 }
 
-fn map_error<S: x86_64::structures::paging::PageSize>(
-    error: &MapToError<S>,
-    virt: u64,
-) -> MapError {
+fn map_error<S: PageSize>(error: &MapToError<S>, virt: u64) -> MapError {
     match error {
         MapToError::FrameAllocationFailed => MapError::NoTableMemory,
         MapToError::ParentEntryHugePage | MapToError::PageAlreadyMapped(_) => {

@@ -4,11 +4,13 @@ use core::hint::black_box;
 use core::sync::atomic::Ordering;
 
 use arch::cpu;
+use journal::Kind;
 use service::{DebugCommand, HangTarget};
 
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
-use crate::report;
+use crate::replica::open_journal;
+use crate::{keepalive, measure};
 
 /// Word to a core's main loop: hang with interrupts off.
 const WORD_HANG: u64 = 1;
@@ -39,12 +41,12 @@ pub fn inject(context: &'static Context, command: DebugCommand) {
         }
         DebugCommand::WildWrite => wild_write(context),
         DebugCommand::CorruptTail => {
-            report::corrupt_tail(context);
+            corrupt_tail(context);
             panic!("DEBUG CORRUPT-TAIL");
         }
         DebugCommand::BackupPanic => debug.panic_backup.store(1, Ordering::Release),
         DebugCommand::BackupHang => debug.hang_backup.store(1, Ordering::Release),
-        DebugCommand::JournalBench { records } => report::journal_bench(context, records),
+        DebugCommand::JournalBench { records } => measure::journal_bench(context, records),
     }
 }
 
@@ -83,4 +85,13 @@ fn wild_write(context: &Context) {
     // SAFETY: none; the page tables are there to stop it, which is what is tested.
     unsafe { core::ptr::write_volatile(target, 0xdead_beef) };
     log::error!("event=wild-write-succeeded");
+}
+
+/// Appends a record that is damaged before anybody acknowledged it.
+fn corrupt_tail(context: &Context) {
+    let journal = open_journal(context);
+    match journal.append(keepalive::epoch(), Kind(1), &[&[0xa5; 48]]) {
+        Ok(record) => journal.corrupt_for_test(record),
+        Err(error) => log::error!("the damaged record cannot be appended: {error}"),
+    }
 }

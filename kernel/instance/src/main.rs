@@ -15,6 +15,7 @@ mod death;
 mod devices;
 mod faults;
 mod keepalive;
+mod measure;
 mod memory;
 mod network;
 mod note;

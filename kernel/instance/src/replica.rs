@@ -15,9 +15,8 @@ use service::{
 };
 use sharedmem::abi::SeatStatus;
 
-use crate::context::Context;
+use crate::context::{self, Context};
 use crate::network::Peer;
-use crate::seat;
 
 /// Kind of a journal record that holds input to the service.
 const KIND_INPUT: Kind = Kind(1);
@@ -79,7 +78,7 @@ impl Host for Nobody {
         HostStatus::default()
     }
     fn progress(&mut self) {
-        seat::advance();
+        context::get().note_seat_progress();
     }
 }
 
@@ -148,7 +147,7 @@ impl Replica {
                 Next::End => return SeatStatus::Idle,
             }
             self.journal.mark_consumed(reader.position());
-            seat::advance();
+            context::get().note_seat_progress();
         }
         SeatStatus::More
     }

@@ -4,15 +4,13 @@ use alloc::format;
 use alloc::string::String;
 use core::sync::atomic::Ordering;
 
-use journal::{Journal, Kind};
-use sharedmem::control::JournalCursors;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Counter, Edge};
 
 use crate::context::Context;
 use crate::devices::disk::IncidentDisk;
-use crate::replica::{RecoverySummary, open_journal};
+use crate::replica::RecoverySummary;
 
 /// Stamps an edge of the takeover that led to `epoch`; the first stamp stays.
 pub fn stamp(context: &Context, epoch: u64, edge: Edge) {
@@ -140,52 +138,4 @@ fn tell_epitaph(context: &Context) -> String {
     );
     log::warn!("{line}");
     line
-}
-
-/// Measures append and commit of 64-byte records, on a journal of its own.
-pub fn journal_bench(context: &Context, records: u64) {
-    const PAYLOAD: [u8; 64] = [0x5a; 64];
-    const RING_WORDS: usize = 1 << 16;
-    let ring: alloc::vec::Vec<_> = (0..RING_WORDS)
-        .map(|_| core::sync::atomic::AtomicU64::new(0))
-        .collect();
-    let cursors = JournalCursors::default();
-    let Ok(journal) = Journal::salted(&ring[..], &cursors, context.hand_off.entropy, context.crc)
-    else {
-        return;
-    };
-    let records = records.clamp(1, 100_000);
-    let mut total_ns = 0;
-    let mut done = 0;
-    while done < records {
-        // Room is made outside of the measured time: on a protected machine the backup makes it.
-        journal.restart(journal.cursors().reserved);
-        let batch = (records - done).min(256);
-        let start_ns = context.now_ns();
-        for _ in 0..batch {
-            if journal.append(1, Kind(1), &[&PAYLOAD]).is_err() {
-                log::error!("the journal's measurement failed");
-                return;
-            }
-        }
-        total_ns += context.now_ns() - start_ns;
-        done += batch;
-        crate::cores::core(crate::cores::LEAD).advance();
-    }
-    let tenths = total_ns * 10 / records;
-    log::info!(
-        "event=journal-bench n={records} ns_per_record={}.{} payload_bytes={}",
-        tenths / 10,
-        tenths % 10,
-        PAYLOAD.len()
-    );
-}
-
-/// Appends a record that is damaged before anybody acknowledged it.
-pub fn corrupt_tail(context: &Context) {
-    let journal = open_journal(context);
-    match journal.append(crate::keepalive::epoch(), Kind(1), &[&[0xa5; 48]]) {
-        Ok(record) => journal.corrupt_for_test(record),
-        Err(error) => log::error!("the damaged record cannot be appended: {error}"),
-    }
 }

@@ -78,16 +78,6 @@ pub fn take() -> Option<Standby> {
     STANDBY.lock().take()
 }
 
-/// The backup works: a count for the monitor, which ends a call that stands still.
-pub fn advance() {
-    context::get()
-        .region
-        .control
-        .backup
-        .progress
-        .fetch_add(1, Ordering::Relaxed);
-}
-
 fn report(context: &Context) {
     let backup = &context.region.control.backup;
     let idle = context.idle_heap_bytes.load(Ordering::Relaxed);

@@ -130,7 +130,8 @@ impl Server {
             .peers()
             .filter(|(id, _)| *id != CONSOLE_CONNECTION && !self.network.is_open(*id))
             .collect();
-        self.network.reset_strangers(strangers.iter().map(|(_, peer)| *peer));
+        self.network
+            .reset_strangers(strangers.iter().map(|(_, peer)| *peer));
         for (connection, _) in strangers {
             self.submit(Input::Close { connection });
         }

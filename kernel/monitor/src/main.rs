@@ -16,6 +16,7 @@ mod guest;
 mod hardware;
 mod instances;
 mod load;
+mod loader;
 mod memory;
 mod seat;
 mod tenant;

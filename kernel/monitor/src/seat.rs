@@ -253,7 +253,8 @@ impl<T: Tenant> Seat<T> {
     fn start_remaining(&mut self) {
         let owner = self.region.control.console_owner.load(Ordering::Acquire);
         let has_settled = owner == self.owner_instance as u64 + 1;
-        let is_due = |remaining: &mut Remaining| has_settled || self.clock.now_ns() >= remaining.latest_ns;
+        let is_due =
+            |remaining: &mut Remaining| has_settled || self.clock.now_ns() >= remaining.latest_ns;
         let Some(Remaining { cores, .. }) = self.remaining.take_if(is_due) else {
             return;
         };

@@ -1,0 +1,250 @@
+//! Which image goes where: found in the boot archive, checked, and loaded with a hand-off that tells it what the plan gave it.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use arch::entropy;
+use arch::paging::Protection;
+use arrayvec::ArrayVec;
+use partition::{BootFiles, Image, Plan, Range};
+use sharedmem::MAX_CORES;
+use sharedmem::abi::{ABI_REVISION, DIRECT_BASE, JOURNAL_REVISION};
+use sharedmem::hand_off::{
+    COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX, PhysicalRange,
+};
+
+use crate::boot::Ready;
+use crate::load::{self, Loaded};
+use crate::memory::MonitorSpace;
+use crate::tenant::{Native, Roster};
+
+/// Memory of a slice that is not the service's to fill: image, tables, network buffers.
+const OVERHEAD_BYTES: u64 = 14 << 20;
+
+/// Machine numbers of the cores a promoted backup has, lowest first: the primary's, and those kept for it.
+pub fn owner_cores(plan: &Plan) -> ArrayVec<u32, MAX_CORES> {
+    let seat = plan.seat.number;
+    let all = plan
+        .primary
+        .cpus
+        .iter()
+        .chain(&plan.backup.cpus)
+        .map(|cpu| cpu.number);
+    let mut cores: ArrayVec<u32, MAX_CORES> = all
+        .filter(|number| *number != seat)
+        .take(MAX_CORES)
+        .collect();
+    cores.sort_unstable();
+    cores
+}
+
+fn path_of(ready: &Ready, instance: usize) -> &str {
+    if instance == 0 {
+        &ready.options.primary_kernel
+    } else {
+        &ready.options.failover_kernel
+    }
+}
+
+/// A range as instances know it.
+pub fn physical(range: Range) -> PhysicalRange {
+    PhysicalRange {
+        start: range.start,
+        end: range.end,
+    }
+}
+
+/// Finds, checks and loads images.
+pub struct Loader<'a> {
+    ready: &'a Ready,
+    space: &'a mut MonitorSpace,
+    shared: PhysicalRange,
+    entropy: u64,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader for the plan in `ready`.
+    pub fn new(ready: &'a Ready, space: &'a mut MonitorSpace, shared: PhysicalRange) -> Self {
+        Self {
+            ready,
+            space,
+            shared,
+            entropy: entropy::bits(),
+        }
+    }
+
+    /// Loads instance 0 as the primary, or instance 1 as the backup.
+    ///
+    /// # Errors
+    /// Why its image is not used.
+    pub fn load(&mut self, instance: usize) -> Result<Native, String> {
+        let ready = self.ready;
+        let modules: Vec<_> = ready
+            .modules
+            .iter()
+            .map(|(_, range)| physical(*range))
+            .collect();
+        let window = PhysicalRange {
+            start: modules
+                .iter()
+                .map(|module| module.start)
+                .min()
+                .ok_or("the boot loader gave no boot archive")?,
+            end: modules.iter().map(|module| module.end).max().unwrap_or(0),
+        };
+        let slice = if instance == 0 {
+            &ready.plan.primary
+        } else {
+            &ready.plan.backup
+        };
+        let ranges: Vec<_> = slice.ranges.iter().copied().map(physical).collect();
+        let cores: ArrayVec<u32, MAX_CORES> = if instance == 0 {
+            slice.cpus.iter().map(|cpu| cpu.number).collect()
+        } else {
+            owner_cores(&ready.plan)
+        };
+        let mut hand_off = self.hand_off(instance, &cores);
+        // SAFETY: the boot archive is kept out of every slice by the plan, and nobody writes to it.
+        let loaded = unsafe {
+            self.space
+                .with_window(window, Protection::ReadOnly, |space| {
+                    let files = files(&ready.modules)?;
+                    load_image(
+                        space,
+                        &files,
+                        path_of(ready, instance),
+                        &ranges,
+                        ready.start_page,
+                        &mut hand_off,
+                    )
+                })
+        };
+        let loaded = loaded
+            .map_err(|error| alloc::format!("no page tables for the boot archive: {error:?}"))??;
+        Ok(Native {
+            instance,
+            roster: Roster { cores, loaded },
+        })
+    }
+
+    fn hand_off(&self, instance: usize, cores: &[u32]) -> HandOff {
+        let ready = self.ready;
+        let serial = ready.acpi.isa_interrupt(4);
+        let peer = if instance == 0 {
+            &ready.plan.backup
+        } else {
+            &ready.plan.primary
+        };
+        // SAFETY: the hand-off is plain numbers, for which zeros are valid.
+        let mut hand_off: HandOff = unsafe { core::mem::zeroed() };
+        hand_off.magic = HAND_OFF_MAGIC;
+        hand_off.abi_revision = ABI_REVISION;
+        hand_off.instance = instance as u32;
+        hand_off.x2apic = ready.is_x2apic.into();
+        hand_off.core_count = cores.len() as u32;
+        for (slot, core) in hand_off.core_apic_ids.iter_mut().zip(cores) {
+            *slot = ready.acpi.cpus[*core as usize].0;
+        }
+        hand_off.seat_apic_id = ready.acpi.cpus[0].0;
+        for (index, io_apic) in ready
+            .acpi
+            .io_apics
+            .iter()
+            .take(hand_off.io_apic_addresses.len())
+            .enumerate()
+        {
+            hand_off.io_apic_addresses[index] = io_apic.address;
+            hand_off.io_apic_bases[index] = io_apic.global_interrupt_base;
+            hand_off.io_apic_count = index as u32 + 1;
+        }
+        hand_off.serial_interrupt = serial.global_interrupt;
+        hand_off.serial_interrupt_is_level = serial.level.into();
+        hand_off.tsc_hz = ready.frequencies.tsc_hz;
+        hand_off.tsc_at_boot = ready.tsc_at_boot;
+        hand_off.apic_timer_hz = ready.frequencies.apic_timer_hz;
+        hand_off.local_apic_address = ready.acpi.local_apic_address;
+        hand_off.shared = self.shared;
+        hand_off.peer = peer
+            .ranges
+            .first()
+            .copied()
+            .map(physical)
+            .unwrap_or_default();
+        hand_off.service_memory_bytes = service_memory_bytes(&ready.plan);
+        hand_off.entropy = self.entropy;
+        for (slot, function) in hand_off.pci_functions.iter_mut().zip(&ready.functions) {
+            *slot = *function;
+        }
+        hand_off.pci_function_count = ready.functions.len().min(PCI_FUNCTIONS_MAX) as u32;
+        let line = ready.command_line.as_bytes();
+        let length = line.len().min(COMMAND_LINE_MAX);
+        hand_off.command_line[..length].copy_from_slice(&line[..length]);
+        hand_off.command_line_len = length as u32;
+        hand_off
+    }
+}
+
+/// State the service may hold: what fits into the smaller of the two slices, with a quarter left for the allocator's losses.
+fn service_memory_bytes(plan: &Plan) -> u64 {
+    let slices = [&plan.primary, &plan.backup];
+    let smallest = slices
+        .map(|slice| slice.ranges.iter().map(Range::len).sum::<u64>())
+        .into_iter()
+        .min()
+        .unwrap_or(0);
+    (smallest.saturating_sub(OVERHEAD_BYTES) / 4 * 3).max(1 << 20)
+}
+
+/// The files that the boot loader brought, as the window shows them.
+///
+/// # Safety
+/// The window is open for as long as the files are used.
+unsafe fn files(modules: &[(String, Range)]) -> Result<BootFiles<'_>, String> {
+    let visible = modules.iter().map(|(name, range)| {
+        // SAFETY: the caller's promise; nobody writes to the boot archive.
+        let bytes = unsafe {
+            core::slice::from_raw_parts(
+                (DIRECT_BASE + range.start) as *const u8,
+                range.len() as usize,
+            )
+        };
+        (name.as_str(), bytes)
+    });
+    BootFiles::new(visible).map_err(|error| error.to_string())
+}
+
+/// Finds, checks and loads one image.
+///
+/// # Safety
+/// As for [`load::load`].
+unsafe fn load_image(
+    space: &mut MonitorSpace,
+    files: &BootFiles<'_>,
+    path: &str,
+    ranges: &[PhysicalRange],
+    start_page: u64,
+    hand_off: &mut HandOff,
+) -> Result<Loaded, String> {
+    let (image, bytes) = Image::load(files, path).map_err(|error| error.to_string())?;
+    image
+        .check_revisions(ABI_REVISION, JOURNAL_REVISION)
+        .map_err(|error| error.to_string())?;
+    log::info!(
+        "{path}: version {}, {} KiB",
+        image.version,
+        image.size_bytes().div_ceil(1024)
+    );
+    // SAFETY: the caller's promise.
+    unsafe { load::load(space, &image, bytes, ranges, start_page, hand_off) }
+        .map_err(|error| error.to_string())
+}
+
+/// Tells why an image is not used.
+pub fn refuse_image(ready: &Ready, instance: usize, reason: &str) {
+    let path = path_of(ready, instance);
+    log::error!(
+        "event=image-refused instance={} path={path} reason=\"{}\"",
+        ["a", "b"][instance],
+        reason.replace('"', "'")
+    );
+}
