@@ -100,6 +100,24 @@ fn an_address_is_honoured_or_refused_with_the_nearest() {
 }
 
 #[test]
+fn where_no_address_will_do_the_size_is_refused_for_the_address_that_was_said() {
+    let machine = Machine::typical(4, 512 * MIB);
+    let refusal = planned("failover_mem=2T@0x8000000", &machine).unwrap_err();
+    assert_eq!(refusal.would_work, "at most 382M@0x8000000");
+    let low = planned("failover_mem=2T@1M", &machine).unwrap_err();
+    assert_eq!(low.would_work, "at most 428M");
+}
+
+#[test]
+fn low_memory_is_never_given_out() {
+    let mut machine = Machine::typical(2, 512 * MIB);
+    let all = Region::sized(0, 512 * MIB, RegionKind::Usable);
+    machine.memory_map = MemoryMap::new([all]);
+    let plan = planned("", &machine).unwrap();
+    assert_eq!(plan.primary.ranges[1], Range::new(2 * MIB, 48 * MIB));
+}
+
+#[test]
 fn what_is_too_small_and_what_is_not_built_is_refused() {
     let machine = Machine::typical(4, 512 * MIB);
     assert_eq!(

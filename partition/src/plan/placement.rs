@@ -189,11 +189,11 @@ mod tests {
     fn pieces() -> impl Strategy<Value = (u64, Vec<(u64, u64)>)> {
         // Around the two borders: 48 MiB is unit 24, 4 GiB is unit 2048.
         let start = prop_oneof![1u64..30, 2020u64..2050];
-        (start, proptest::collection::vec((1u64..6, 1u64..30), 1..4))
+        (start, proptest::collection::vec((1u64..6, 1u64..40), 1..4))
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(400))]
+        #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
         fn what_can_be_placed_is_placed(
@@ -210,8 +210,10 @@ mod tests {
 
         #[test]
         fn the_nearest_address_is_the_nearest(
-            (start, pieces) in pieces(), shared in 1u64..10, backup in 8u64..12, wanted in 0u64..(2100 * UNIT),
+            (start, pieces) in pieces(), shared in 1u64..20, backup in 8u64..12,
+            offset in prop_oneof![4 => 0u64..(60 * UNIT), 1 => 0u64..(2100 * UNIT)],
         ) {
+            let wanted = start * UNIT + offset;
             let free = free(start, &pieces);
             let demand = |address| Demand {
                 shared_bytes: shared * UNIT,
@@ -224,6 +226,23 @@ mod tests {
                 .min_by_key(|at| (at.abs_diff(wanted), *at));
             prop_assert_eq!(nearest_address(&free, demand(wanted)), expected);
         }
+    }
+
+    /// 23 units for a backup of 8, a shared region of 5 and a primary of 8: between 10, with the shared region above, and 13, with both
+    /// below, nothing fits.
+    #[test]
+    fn the_nearest_address_may_leave_both_on_one_side() {
+        let free = free(24, &[(0, 23)]);
+        let nearest = |unit: u64| {
+            let demand = Demand {
+                shared_bytes: 5 * UNIT,
+                backup_bytes: 8 * UNIT,
+                backup_address: Some((24 + unit) * UNIT),
+            };
+            nearest_address(&free, demand).map(|address| address / UNIT - 24)
+        };
+        assert_eq!([10, 11, 12, 13].map(nearest), [10, 10, 13, 13].map(Some));
+        assert_eq!([3, 4].map(nearest), [2, 5].map(Some));
     }
 
     #[test]
