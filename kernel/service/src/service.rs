@@ -14,8 +14,8 @@ use core::mem;
 /// What is set at boot. It must be the same on every kernel that applies the same records: replies depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most memory for keys and values, in bytes of the service's own account; 0 for no limit. The account estimates what the
-    /// heap holds, without its free blocks: leave a quarter of the heap out of the limit.
+    /// Most memory for keys and values, in bytes of the service's own account; 0 for no limit. The account is an estimate on the
+    /// safe side. Unfinished requests and replies on their way are not in it: the heap needs room for them too.
     pub max_memory_bytes: u64,
     /// Most connections at a time.
     pub max_clients: usize,

@@ -141,6 +141,16 @@ fn unfinished_requests_share_a_limit() {
 }
 
 #[test]
+fn a_promise_takes_no_memory() {
+    let mut bench = Bench::new(Limits::default());
+    bench.raw(CLIENT, b"*1000000\r\n$4\r\nECHO\r\n$16000000\r\n");
+    let pending = bench.service.pending_bytes();
+    assert!(pending < 70_000, "{pending}");
+    bench.raw(CLIENT, &[b'x'; 100_000]);
+    assert!((pending..pending + 100_001).contains(&bench.service.pending_bytes()));
+}
+
+#[test]
 fn every_long_loop_shows_progress() {
     const MANY: usize = 20_000;
     let mut bench = Bench::with_debug();

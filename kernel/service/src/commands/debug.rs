@@ -1,10 +1,10 @@
 //! `DEBUG`: faults to inject, and a way to fill the server. Only if it was allowed at boot.
 
-use super::{ARGUMENT_BYTES, Context, count, help, integer, is};
+use super::{Context, count, help, integer, is};
 use crate::host::{DebugCommand, HangTarget};
 use crate::parser::BULK_MAX_BYTES;
 use crate::reply::{Failure, Outcome};
-use crate::store::{Bytes, Deadline, Value, heap_bytes};
+use crate::store::{Bytes, Deadline, ENTRY_BYTES, Value, heap_bytes};
 
 const NOT_ALLOWED: Failure = Failure::Fixed(
     "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
@@ -100,7 +100,6 @@ fn populate(context: &mut Context<'_, '_>, arguments: &[Bytes]) -> Outcome {
     if size > BULK_MAX_BYTES {
         return Err(Failure::STRING_TOO_LONG);
     }
-    let max_memory_bytes = context.limits.max_memory_bytes;
     for number in 0..keys {
         context.out.step();
         let mut digits = itoa::Buffer::new();
@@ -113,11 +112,8 @@ fn populate(context: &mut Context<'_, '_>, arguments: &[Bytes]) -> Outcome {
         if place.slot.is_some() {
             continue;
         }
-        let growth_bytes = ARGUMENT_BYTES + heap_bytes(key.len()) + heap_bytes(size);
-        if max_memory_bytes != 0 && context.keyspace.used_bytes() + growth_bytes > max_memory_bytes
-        {
-            return Err(Failure::OUT_OF_MEMORY);
-        }
+        let value_bytes = heap_bytes(size.max(b"value:".len() + digits.len()));
+        context.room_for(ENTRY_BYTES + heap_bytes(key.len()) + value_bytes)?;
         let mut value = Bytes::with_capacity(size);
         value.extend_from_slice(b"value:");
         value.extend_from_slice(digits);

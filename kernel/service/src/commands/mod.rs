@@ -20,12 +20,9 @@ use crate::random::Random;
 use crate::record::ConnectionId;
 use crate::reply::{Failure, Outcome, Output};
 use crate::service::{Limits, Statistics};
-use crate::store::{Bytes, Keyspace, heap_bytes};
+use crate::store::{Bytes, ENTRY_BYTES, Keyspace, NEW_KEY_BYTES, heap_bytes};
 pub(crate) use table::Command;
 use table::{COMMANDS, DENYOOM, lookup_key};
-
-/// Most an argument can add to what its own bytes take, in bytes: a key, with its entry.
-const ARGUMENT_BYTES: u64 = 144;
 
 /// What a command runs with.
 pub(crate) struct Context<'a, 'h> {
@@ -47,7 +44,20 @@ impl Context<'_, '_> {
     }
 
     fn wrong_arity(&self) -> Failure {
-        wrong_arity(self.command)
+        Failure::composed(&[
+            b"ERR wrong number of arguments for '",
+            self.command.name.as_bytes(),
+            b"' command",
+        ])
+    }
+
+    /// Whether this much more may be stored.
+    fn room_for(&self, growth_bytes: u64) -> Outcome {
+        let max_bytes = self.limits.max_memory_bytes;
+        if max_bytes != 0 && self.keyspace.used_bytes() + growth_bytes > max_bytes {
+            return Err(Failure::OUT_OF_MEMORY);
+        }
+        Ok(())
     }
 }
 
@@ -89,19 +99,23 @@ fn checked(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
     if !command.takes(arguments.len()) {
         return Err(context.wrong_arity());
     }
-    if command.flags & DENYOOM != 0 && context.limits.max_memory_bytes != 0 {
-        let growth_bytes: u64 = arguments[1..]
-            .iter()
-            .map(|argument| {
-                context.out.step();
-                ARGUMENT_BYTES + heap_bytes(argument.len())
-            })
-            .sum();
-        if context.keyspace.used_bytes() + growth_bytes > context.limits.max_memory_bytes {
-            return Err(Failure::OUT_OF_MEMORY);
-        }
+    if command.flags & DENYOOM != 0 {
+        let growth_bytes = growth_max_bytes(context.out, arguments);
+        context.room_for(growth_bytes)?;
     }
     (command.run)(context, arguments)
+}
+
+/// The most a command with these arguments can add to what is stored, in bytes: a new collection, with a long key that has a
+/// deadline, and each argument the most expensive thing it can be.
+fn growth_max_bytes(out: &mut Output<'_>, arguments: &[Bytes]) -> u64 {
+    let key_bytes = arguments.get(1).map_or(0, |key| heap_bytes(key.len()));
+    let mut growth_bytes = NEW_KEY_BYTES + key_bytes;
+    for argument in &arguments[1..] {
+        out.step();
+        growth_bytes += ENTRY_BYTES + heap_bytes(argument.len());
+    }
+    growth_bytes
 }
 
 /// Finds a name, in any case, in a sorted table. No command's name is longer than what its key holds.
@@ -112,14 +126,6 @@ fn lookup(commands: &'static [Command], name: &[u8]) -> Option<&'static Command>
     let key = lookup_key(name);
     let index = commands.binary_search_by_key(&key, |command| command.key);
     commands.get(index.ok()?)
-}
-
-fn wrong_arity(command: &Command) -> Failure {
-    Failure::composed(&[
-        b"ERR wrong number of arguments for '",
-        command.name.as_bytes(),
-        b"' command",
-    ])
 }
 
 fn unknown_command(name: &[u8], rest: &[Bytes]) -> Failure {

@@ -14,7 +14,7 @@ pub(super) type Handler = fn(&mut Context<'_, '_>, &mut [Bytes]) -> Outcome;
 pub(crate) const WRITE: u8 = 1;
 /// Looks at the keyspace.
 pub(crate) const READONLY: u8 = 2;
-/// May make the keyspace larger: refused when memory is used up.
+/// May make the keyspace larger: refused when memory is used up. (Redis lets `EXPIRE` pass; but a deadline takes memory too.)
 pub(crate) const DENYOOM: u8 = 4;
 /// For the operator.
 pub(crate) const ADMIN: u8 = 8;
@@ -137,7 +137,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("del", -2, WRITE, ALL, "generic", keys::del, "Delete keys"),
     row("echo", 2, FAST, NONE, "connection", client::echo, "Get the given string back"),
     row("exists", -2, READONLY | FAST, ALL, "generic", keys::exists, "Count how many of the keys exist"),
-    row("expire", -3, WRITE | FAST, ONE, "generic", expiry::expire, "Set a key's time to live in seconds"),
+    row("expire", -3, WRITE | DENYOOM | FAST, ONE, "generic", expiry::expire, "Set a key's time to live in seconds"),
     row("flushall", -1, WRITE, NONE, "server", keys::flush, "Remove all keys"),
     row("flushdb", -1, WRITE, NONE, "server", keys::flush, "Remove all keys of the database"),
     row("get", 2, READONLY | FAST, ONE, "string", strings::get, "Get the value of a key"),
@@ -159,7 +159,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("mget", -2, READONLY | FAST, ALL, "string", strings::mget, "Get the values of keys"),
     row("mset", -3, WRITE | DENYOOM, PAIRS, "string", strings::mset, "Set keys to values"),
     row("persist", 2, WRITE | FAST, ONE, "generic", expiry::persist, "Remove a key's time to live"),
-    row("pexpire", -3, WRITE | FAST, ONE, "generic", expiry::pexpire, "Set a key's time to live in milliseconds"),
+    row("pexpire", -3, WRITE | DENYOOM | FAST, ONE, "generic", expiry::pexpire, "Set a key's time to live in milliseconds"),
     row("ping", -1, FAST, NONE, "connection", client::ping, "See whether the server answers"),
     row("pttl", 2, READONLY | FAST, ONE, "generic", expiry::pttl, "Get a key's time to live in milliseconds"),
     row("quit", -1, FAST, NONE, "connection", client::quit, "Close the connection"),

@@ -24,7 +24,9 @@ const INLINE_BYTES: usize = 16;
 const SHARDS: usize = 4096;
 /// What a key and its value take besides what they have on the heap, in bytes: the entry, its hash, its share of
 /// the shard's table and of the room the shard keeps for growing.
-const ENTRY_BYTES: u64 = 168;
+pub(crate) const ENTRY_BYTES: u64 = 168;
+/// What a key that holds an empty collection takes besides what it has on the heap, in bytes.
+pub(crate) const NEW_KEY_BYTES: u64 = ENTRY_BYTES + value::COLLECTION_BYTES;
 /// What a deadline takes besides the copy of a long key, in bytes.
 const DEADLINE_BYTES: u64 = 48;
 /// Most keys one tick removes; what is left is the next tick's.

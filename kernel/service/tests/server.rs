@@ -1,0 +1,289 @@
+//! What a recorded session cannot show of the server around the data: faults, status, clients and the table of commands.
+
+mod common;
+
+use common::{Bench, CLIENT};
+use service::{DebugCommand, HangTarget, HostStatus, Limits, Takeover};
+
+mod debug {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn is_refused_unless_allowed() {
+        let mut bench = Bench::new(Limits::default());
+        assert!(
+            bench
+                .send("DEBUG PANIC")
+                .starts_with("-ERR DEBUG command not allowed. If")
+        );
+        assert!(bench.host.debugged.is_empty());
+    }
+
+    #[test]
+    fn every_fault_reaches_the_host() {
+        let mut bench = Bench::with_debug();
+        let cases = [
+            ("panic", DebugCommand::Panic),
+            ("HANG", DebugCommand::Hang(HangTarget::ThisCore)),
+            ("HANG 3", DebugCommand::Hang(HangTarget::Core(3))),
+            ("hang all", DebugCommand::Hang(HangTarget::AllCores)),
+            ("HANG LOOP", DebugCommand::Hang(HangTarget::MainLoop)),
+            ("DOUBLE-FAULT", DebugCommand::DoubleFault),
+            ("STACK-OVERFLOW", DebugCommand::StackOverflow),
+            ("WILD-WRITE", DebugCommand::WildWrite),
+            ("CORRUPT-TAIL", DebugCommand::CorruptTail),
+            ("BACKUP-PANIC", DebugCommand::BackupPanic),
+            ("BACKUP-HANG", DebugCommand::BackupHang),
+            (
+                "JOURNAL-BENCH 100",
+                DebugCommand::JournalBench { records: 100 },
+            ),
+            (
+                "SLEEP 0.25",
+                DebugCommand::Sleep {
+                    duration_us: 250_000,
+                },
+            ),
+        ];
+        for (line, command) in cases {
+            bench.host.debugged.clear();
+            assert_eq!(bench.send(&format!("DEBUG {line}")), "+OK\r\n", "{line}");
+            assert_eq!(bench.host.debugged, [(command, 0)]);
+        }
+        bench.host.debugged.clear();
+        for line in [
+            "HANG me",
+            "HANG -1",
+            "HANG 1 2",
+            "SLEEP -1",
+            "SLEEP nan",
+            "SLEEP",
+            "JOURNAL-BENCH x",
+            "NOSUCH",
+            "PANIC now",
+        ] {
+            assert!(
+                bench.send(&format!("DEBUG {line}")).starts_with("-ERR "),
+                "{line}"
+            );
+        }
+        assert!(bench.host.debugged.is_empty());
+        assert_eq!(
+            bench.send("DEBUG NOSUCH"),
+            "-ERR unknown subcommand or wrong number of arguments for 'NOSUCH'. Try DEBUG HELP.\r\n"
+        );
+    }
+
+    #[test]
+    fn earlier_replies_go_out_before_the_fault() {
+        let mut bench = Bench::with_debug();
+        let reply = bench.raw(CLIENT, b"PING\r\nDEBUG PANIC\r\nPING\r\n");
+        assert_eq!(reply, b"+PONG\r\n+OK\r\n+PONG\r\n");
+        assert_eq!(
+            bench.host.debugged,
+            [(DebugCommand::Panic, b"+PONG\r\n".len())]
+        );
+    }
+
+    #[test]
+    fn populate_fills_as_redis_does() {
+        let mut bench = Bench::with_debug();
+        bench.send("SET key:1 mine");
+        assert_eq!(bench.send("DEBUG POPULATE 3"), "+OK\r\n");
+        assert_eq!(
+            bench.send("MGET key:0 key:1 key:2 key:3"),
+            "*4\r\n$7\r\nvalue:0\r\n$4\r\nmine\r\n$7\r\nvalue:2\r\n$-1\r\n"
+        );
+        bench.send("DEBUG POPULATE 2 p 10");
+        assert_eq!(bench.send("GET p:1"), "$10\r\nvalue:1\0\0\0\r\n");
+        bench.send("DEBUG POPULATE 2 q 3");
+        assert_eq!(bench.send("GET q:1"), "$3\r\nval\r\n");
+        assert_eq!(
+            bench.send("DEBUG POPULATE -1"),
+            "-ERR value is out of range, must be positive\r\n"
+        );
+    }
+
+    #[test]
+    fn digest_tells_states_apart() {
+        let mut bench = Bench::with_debug();
+        let mut digests = BTreeSet::new();
+        for line in [
+            "PING",
+            "SET a 1",
+            "SET a 2",
+            "EXPIRE a 10",
+            "EXPIRE a 11",
+            "DEL a",
+            "RPUSH a 2",
+            "LPUSH a 1",
+            "RPUSH a 3",
+        ] {
+            bench.send(line);
+            digests.insert(bench.send("DEBUG DIGEST"));
+        }
+        // Empty in the beginning, and once more after the deletion.
+        assert_eq!(digests.len(), 8);
+    }
+}
+
+mod server {
+    use super::*;
+
+    #[test]
+    fn info_shows_what_the_host_knows() {
+        let mut bench = Bench::new(Limits::default());
+        bench.host.status = HostStatus {
+            epoch: 3,
+            protected: true,
+            keepalive_age_us: Some(412),
+            journal_position: 9_000,
+            journal_lag_bytes: 64,
+            port: 6379,
+            uptime_ms: 90_000_000,
+            cores: 3,
+            takeovers: 1,
+            last_takeover: Some(Takeover {
+                cause: "panic",
+                detect_us: 18,
+                first_reply_us: None,
+                total_us: Some(700),
+                ..Takeover::default()
+            }),
+            version: "0.1.0",
+            ..HostStatus::default()
+        };
+        bench.send("SET a 1 EX 100");
+        let info = bench.send("INFO");
+        for line in [
+            "# Server",
+            "tcp_port:6379",
+            "uptime_in_seconds:90000",
+            "uptime_in_days:1",
+            "connected_clients:1",
+            "# Memory",
+            "used_memory:216",
+            "used_memory_human:216B",
+            "role:master",
+            "master_repl_offset:9000",
+            "db0:keys=1,expires=1,avg_ttl=0",
+            "# Understudy",
+            "understudy_role:primary",
+            "epoch:3",
+            "protected:1",
+            "backup_keepalive_age_us:412",
+            "journal_lag_bytes:64",
+            "last_takeover_cause:panic",
+            "last_takeover_detect_us:18",
+            "last_takeover_total_us:700",
+            "total_commands_processed:2",
+        ] {
+            assert!(
+                info.contains(&format!("{line}\r\n")),
+                "{line} is not in {info}"
+            );
+        }
+        assert!(!info.contains("first_reply"));
+        let some = bench.send("INFO keyspace REPLICATION");
+        let titles: Vec<_> = some.lines().filter(|line| line.starts_with('#')).collect();
+        assert_eq!(titles, ["# Replication", "# Keyspace"]);
+        assert_eq!(bench.send("INFO nosuch"), "$0\r\n\r\n");
+        assert_eq!(bench.send("ROLE"), "*3\r\n$6\r\nmaster\r\n:9000\r\n*0\r\n");
+    }
+
+    #[test]
+    fn clients_are_listed_in_order() {
+        let mut bench = Bench::new(Limits::default());
+        bench.open(9);
+        bench.open(4);
+        bench.send("CLIENT SETNAME me");
+        bench.pass(3_000);
+        let list = bench.send("CLIENT LIST");
+        let lines: Vec<_> = list
+            .lines()
+            .filter(|line| line.starts_with("id="))
+            .collect();
+        assert!(
+            lines[0].starts_with("id=1 addr=127.0.0.1:12345 ")
+                && lines[0].contains(" name=me age=3 idle=0 "),
+            "{list}"
+        );
+        assert!(lines[0].contains(" cmd=client|list "));
+        assert!(lines[1].starts_with("id=4 ") && lines[2].starts_with("id=9 "));
+        assert!(lines[2].contains(" idle=3 ") && lines[2].contains(" cmd=NULL "));
+        assert!(bench.send("CLIENT INFO").contains("id=1 "));
+        assert_eq!(bench.send("CLIENT LIST ID 9 9").matches("id=9 ").count(), 2);
+        assert_eq!(bench.send("CLIENT ID"), ":1\r\n");
+        assert_eq!(bench.send("CLIENT SETINFO lib-name redis-py"), "+OK\r\n");
+        assert!(
+            bench
+                .send("CLIENT SETINFO lib-color red")
+                .starts_with("-ERR Unrecognized option")
+        );
+    }
+
+    #[test]
+    fn hello_speaks_version_two_only() {
+        let mut bench = Bench::new(Limits::default());
+        let hello = bench.elements("HELLO 2 AUTH default x SETNAME it");
+        assert_eq!(
+            hello[..8],
+            [
+                "server", "redis", "version", "7.0.15", "proto", ":2", "id", ":1"
+            ]
+        );
+        assert_eq!(bench.send("CLIENT GETNAME"), "$2\r\nit\r\n");
+        assert_eq!(bench.elements("HELLO").len(), hello.len());
+        assert_eq!(
+            bench.send("HELLO 3"),
+            "-NOPROTO unsupported protocol version\r\n"
+        );
+    }
+
+    /// Whatever the form, the reply is one well-formed value: the counts in its headers are right.
+    #[test]
+    fn command_replies_are_well_formed() {
+        let mut bench = Bench::new(Limits::default());
+        for line in [
+            "COMMAND",
+            "COMMAND INFO",
+            "COMMAND INFO get client nosuch client|list client|nosuch get|x",
+            "COMMAND DOCS",
+            "COMMAND DOCS get client nosuch config|get",
+            "COMMAND LIST",
+            "COMMAND LIST FILTERBY PATTERN C*",
+            "COMMAND HELP",
+            "CLIENT HELP",
+            "CONFIG HELP",
+            "COMMAND COUNT",
+        ] {
+            let reply = bench.raw(CLIENT, format!("{line}\r\n").as_bytes());
+            let (length, _) = common::scan_reply(&reply).expect(line);
+            assert_eq!(length, reply.len(), "{line}");
+        }
+        let info = bench.send("COMMAND INFO get");
+        assert!(
+            info.starts_with(
+                "*1\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
+            ),
+            "{info}"
+        );
+        assert_eq!(bench.send("COMMAND INFO nosuch"), "*1\r\n*-1\r\n");
+        assert_eq!(bench.elements("COMMAND LIST FILTERBY PATTERN s?t"), ["set"]);
+    }
+
+    /// A table that is not sorted loses commands.
+    #[test]
+    fn every_listed_command_is_found() {
+        let mut bench = Bench::new(Limits::default());
+        let names = bench.elements("COMMAND LIST");
+        assert!(names.len() > 60);
+        for name in names {
+            let line = name.replace('|', " ").to_uppercase();
+            let reply = bench.send(&line);
+            assert!(!reply.contains("unknown"), "{line}: {reply}");
+            bench.open(CLIENT);
+        }
+    }
+}
