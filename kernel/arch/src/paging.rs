@@ -3,7 +3,7 @@
 use x86_64::structures::paging::mapper::{MapToError, MapperFlush, UnmapError};
 use x86_64::structures::paging::{
     FrameAllocator, Mapper, OffsetPageTable, Page, PageSize, PageTable, PageTableFlags, PhysFrame,
-    Size2MiB, Size4KiB,
+    Size2MiB, Size4KiB, Translate,
 };
 use x86_64::{PhysAddr, VirtAddr};
 
@@ -237,6 +237,13 @@ impl AddressSpace {
             };
         }
         Ok(())
+    }
+
+    /// Physical address behind a virtual one; `None` if nothing is mapped there.
+    pub fn physical_of(&self, virt: u64) -> Option<u64> {
+        self.tables
+            .translate_addr(VirtAddr::new(virt))
+            .map(PhysAddr::as_u64)
     }
 
     /// Makes the part of `other` that lies in its top-level entry `index` (512 GiB) part of this address space too.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames};
-use sharedmem::abi::DIRECT_BASE;
+use sharedmem::abi::{DIRECT_BASE, STACK_BASE};
 use sharedmem::hand_off::HandOff;
 use spin::{Mutex, Once};
 use x86_64::PhysAddr;
@@ -54,7 +54,19 @@ pub unsafe fn map_device(phys: u64, bytes: u64) -> Result<u64, MapError> {
     Ok(virt_of(phys))
 }
 
-/// Physical address of a byte of this instance's heap, for devices.
+/// Physical address of a byte of this instance's memory, for devices: heap, stack or image. Each of these is one run of physical memory, so
+/// the bytes that follow in a buffer follow there too.
+///
+/// # Panics
+/// If nothing is mapped there: a buffer that does not exist.
 pub fn physical_of(pointer: *const u8) -> u64 {
-    pointer as u64 - DIRECT_BASE
+    let virt = pointer as u64;
+    if (DIRECT_BASE..STACK_BASE).contains(&virt) {
+        return virt - DIRECT_BASE;
+    }
+    let map = DEVICES
+        .get()
+        .expect("the page tables are opened on first entry");
+    let translated = map.lock().space.physical_of(virt);
+    translated.expect("a buffer is mapped memory")
 }

@@ -1,4 +1,4 @@
-//! Memory that devices reach: all of it is this instance's heap, in the direct map of its slice.
+//! Memory that devices reach: the instance's own, wherever a driver keeps its buffers.
 
 use alloc::alloc::{alloc_zeroed, dealloc};
 use core::alloc::Layout;
