@@ -1,1 +1,31 @@
+//! The host side: builds the images, boots machines, injects faults, measures, and reports. `cargo xtask` is its command line.
+//!
+//! The way through: [`setup`] sees to the host, [`images`] builds what a machine boots, [`machine`] runs one and [`transcript`] reads its console;
+//! [`ledger`] knows what a client was promised, [`takeover`] what the guest reports. [`demo`], [`bench`] and the tests are made of these.
 
+#![forbid(unsafe_code)]
+
+pub mod accel;
+pub mod archive;
+pub mod bench;
+pub mod check_config;
+pub mod client;
+pub mod console;
+pub mod demo;
+pub mod disk;
+pub mod elf_image;
+pub mod files;
+pub mod images;
+pub mod ledger;
+pub mod machine;
+pub mod model;
+pub mod paths;
+pub mod problem;
+pub mod qmp;
+pub mod run;
+pub mod setup;
+pub mod suite;
+pub mod takeover;
+pub mod tools;
+pub mod transcript;
+pub mod writer;

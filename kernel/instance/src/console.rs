@@ -50,6 +50,10 @@ impl SerialConsole {
     /// Moves some log text to the port: this instance's first, then the monitor's and the other's. True if there is more.
     pub fn pump(&mut self, context: &Context) -> bool {
         let control = context.region.control;
+        let own_name = u64::from(context.hand_off.instance) + 1;
+        if control.console_owner.load(Ordering::Acquire) != own_name {
+            return false;
+        }
         let own = context.hand_off.instance as usize % 2;
         let rings = [
             &*control.monitor_log,
@@ -79,6 +83,10 @@ impl SerialConsole {
 /// Sends the serial port's interrupt to this instance's first core.
 fn route_interrupt(context: &Context) -> Result<(), &'static str> {
     let hand_off = context.hand_off;
+    if hand_off.serial_interrupt_is_level == 1 {
+        // Its handler only ends the core's sleep, which for a level would never end: what is typed is read at the ticks.
+        return Err("it is level triggered");
+    }
     let global = hand_off.serial_interrupt;
     let count = hand_off.io_apic_count as usize;
     let controllers = hand_off.io_apic_addresses[..count]
@@ -100,9 +108,7 @@ fn route_interrupt(context: &Context) -> Result<(), &'static str> {
         };
         let destination = u8::try_from(hand_off.cores()[0])
             .map_err(|_| "the core's APIC id has more than 8 bits")?;
-        let redirection = Redirection::fixed(VECTOR_SERIAL, destination)
-            .level_triggered(hand_off.serial_interrupt_is_level == 1)
-            .active_low(hand_off.serial_interrupt_is_level == 1);
+        let redirection = Redirection::fixed(VECTOR_SERIAL, destination);
         io_apic
             .write(pin, redirection)
             .map_err(|_| "the I/O APIC refuses the route")?;

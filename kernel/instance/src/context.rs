@@ -32,6 +32,16 @@ pub struct Context {
     pub idle_heap_bytes: AtomicU64,
 }
 
+/// Shares of the memory for state, in bytes. An eighth is left for what is counted by nobody.
+pub struct Shares {
+    /// Keys and values.
+    pub store_bytes: u64,
+    /// Requests that are not finished, of all clients.
+    pub pending_bytes: u64,
+    /// Replies that wait for slow clients, of all clients.
+    pub backlog_bytes: u64,
+}
+
 static CONTEXT: Once<Context> = Once::new();
 
 /// Names of the two instances in logs.
@@ -54,6 +64,16 @@ impl Context {
     /// This instance's name.
     pub fn name(&self) -> &'static str {
         NAMES[self.hand_off.instance as usize % NAMES.len()]
+    }
+
+    /// How the memory for state is divided; the same on both instances.
+    pub fn shares(&self) -> Shares {
+        let eighth = self.hand_off.service_memory_bytes / 8;
+        Shares {
+            store_bytes: eighth * 5,
+            pending_bytes: eighth,
+            backlog_bytes: eighth,
+        }
     }
 
     /// The backup works: a count for the monitor, which ends a call that stands still.

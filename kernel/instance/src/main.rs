@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod backlog;
 mod console;
 mod context;
 mod cores;

@@ -2,7 +2,7 @@
 //!
 //! It moves bytes between sockets and the server. What they mean, and when frames may leave, the server decides.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -14,6 +14,7 @@ use smoltcp::socket::tcp::{self, Socket, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint};
 
+use crate::backlog::Backlog;
 use crate::devices::nic::Nic;
 
 /// Sockets: so many clients at once, and a few that come while others go.
@@ -26,11 +27,13 @@ const SEND_BYTES: usize = 32 << 10;
 const INGRESS_FRAMES: usize = 64;
 /// Rounds of egress before anything else is looked at.
 const EGRESS_ROUNDS: usize = 16;
-/// Replies that wait for a client which does not read, in bytes, before it is hung up on.
-const BACKLOG_BYTES_MAX: usize = 64 << 20;
 /// A peer that says nothing is asked after this time, and given up after the next.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const PEER_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long a client that was hung up on may take to close its side, in ns.
+const CLOSING_NS_MAX: u64 = 10_000_000_000;
+/// How long a client of the dead primary is asked whether it is still there: two rounds of ARP and SYN.
+const STRANGER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Number of a connection, never used twice.
 pub type ConnectionId = u64;
@@ -50,8 +53,12 @@ pub enum Event<'a> {
 /// A connection's outgoing side.
 struct Connection {
     id: ConnectionId,
-    backlog: VecDeque<u8>,
+    backlog: Backlog,
     hang_up: bool,
+    /// It did not read for too long, and something it is owed was thrown away: nothing more may reach it but the end.
+    is_doomed: bool,
+    /// Since when only the client's own end is missing, in ns.
+    closing_since_ns: Option<u64>,
 }
 
 /// The part of a [`Network`] that replies go to, borrowed beside its sockets.
@@ -61,6 +68,7 @@ macro_rules! outbox {
             connections: &mut $network.connections,
             slot_of: &$network.slot_of,
             has_replied: &mut $network.has_replied,
+            backlog_bytes_max: $network.backlog_bytes_max,
         }
     };
 }
@@ -77,11 +85,15 @@ pub struct Network {
     next_connection: ConnectionId,
     port: u16,
     has_replied: bool,
+    /// What all clients together may be owed, in bytes; one for whom there is no room is given up.
+    backlog_bytes_max: usize,
+    /// Clients of the dead primary that are still to be told.
+    strangers: Vec<Peer>,
 }
 
 impl Network {
     /// Makes everything that needs no device: sockets that listen already, and an interface whose address is filled in later.
-    pub fn prepare(port: u16, ip: &NetworkConfig, seed: u64) -> Self {
+    pub fn prepare(port: u16, ip: &NetworkConfig, seed: u64, backlog_bytes_max: usize) -> Self {
         let mut nic = Nic::prepare();
         let interface = new_interface(&mut nic, ip, seed);
         let mut sockets = SocketSet::new(Vec::with_capacity(SOCKETS));
@@ -99,6 +111,8 @@ impl Network {
             next_connection: 1,
             port,
             has_replied: false,
+            backlog_bytes_max,
+            strangers: Vec::new(),
         }
     }
 
@@ -116,23 +130,36 @@ impl Network {
     }
 
     /// Ends the connections that clients had with the dead primary: a SYN on each makes the client answer, and the answer is reset.
+    /// Half of the sockets do that, one client after another, so that new clients need not wait for old ones to be told.
     pub fn reset_strangers(&mut self, peers: impl Iterator<Item = Peer>) {
-        if !self.is_up {
-            return;
+        self.strangers.extend(peers);
+        for slot in SOCKETS / 2..SOCKETS {
+            let handle = self.handles[slot];
+            if self.sockets.get::<Socket<'_>>(handle).state() == State::Listen {
+                self.reuse(slot);
+            }
         }
-        // Half of the sockets go on listening, so that new clients need not wait for old ones to be told.
-        for (handle, peer) in self.handles.iter().skip(SOCKETS / 2).zip(peers) {
-            let remote = IpEndpoint::new(
-                IpAddress::v4(peer[0], peer[1], peer[2], peer[3]),
-                u16::from_be_bytes([peer[4], peer[5]]),
-            );
-            let socket = self.sockets.get_mut::<Socket<'_>>(*handle);
-            socket.abort();
-            socket.set_timeout(Some(Duration::from_millis(500)));
-            if socket
-                .connect(self.interface.context(), remote, self.port)
-                .is_err()
-            {
+    }
+
+    /// Puts a socket that serves nobody to use: to tell a stranger, or to listen.
+    fn reuse(&mut self, slot: usize) {
+        let socket = self.sockets.get_mut::<Socket<'static>>(self.handles[slot]);
+        let stranger = (slot >= SOCKETS / 2 && self.is_up).then(|| self.strangers.pop());
+        match stranger.flatten() {
+            Some(peer) => {
+                let remote = IpEndpoint::new(
+                    IpAddress::v4(peer[0], peer[1], peer[2], peer[3]),
+                    u16::from_be_bytes([peer[4], peer[5]]),
+                );
+                socket.abort();
+                socket.set_timeout(Some(STRANGER_TIMEOUT));
+                // One that cannot be asked is found in the next round, closed, and put to use again.
+                let _ = socket.connect(self.interface.context(), remote, self.port);
+            }
+            None if socket.is_open() && socket.state() != State::TimeWait => {}
+            None => {
+                socket.abort();
+                socket.set_timeout(Some(PEER_TIMEOUT));
                 let _ = socket.listen(self.port);
             }
         }
@@ -167,13 +194,8 @@ impl Network {
         if id.is_none() {
             match socket.state() {
                 State::Established | State::CloseWait => {}
-                // The state of a stranger who answered rightly to our SYN cannot be; one who went away listens again.
-                State::Closed | State::TimeWait => {
-                    socket.abort();
-                    socket.set_timeout(Some(PEER_TIMEOUT));
-                    let _ = socket.listen(self.port);
-                    return;
-                }
+                // One who went away: the socket is free. (A stranger's is, too, once his answer was reset.)
+                State::Closed | State::TimeWait => return self.reuse(slot),
                 _ => return,
             }
             let Some(peer) = socket.remote_endpoint().and_then(peer_of) else {
@@ -183,8 +205,10 @@ impl Network {
             self.next_connection += 1;
             self.connections[slot] = Some(Connection {
                 id: new,
-                backlog: VecDeque::new(),
+                backlog: Backlog::default(),
                 hang_up: false,
+                is_doomed: false,
+                closing_since_ns: None,
             });
             self.slot_of.insert(new, slot);
             sink(Event::Opened(new, peer), &mut outbox!(self));
@@ -218,7 +242,8 @@ impl Network {
     pub fn egress(&mut self, now_ns: u64) {
         for (handle, connection) in self.handles.iter().zip(&mut self.connections) {
             if let Some(connection) = connection {
-                fill(self.sockets.get_mut::<Socket<'_>>(*handle), connection);
+                let socket = self.sockets.get_mut::<Socket<'_>>(*handle);
+                fill(socket, connection, now_ns);
             }
         }
         for _ in 0..EGRESS_ROUNDS {
@@ -267,6 +292,7 @@ pub struct Outbox<'a> {
     connections: &'a mut Vec<Option<Connection>>,
     slot_of: &'a BTreeMap<ConnectionId, usize>,
     has_replied: &'a mut bool,
+    backlog_bytes_max: usize,
 }
 
 impl Outbox<'_> {
@@ -278,16 +304,26 @@ impl Outbox<'_> {
 
     /// Appends to what a client is owed. One that does not read for too long is hung up on.
     pub fn reply(&mut self, id: ConnectionId, bytes: &[u8]) {
+        let (owed, budget) = (self.owed(), self.backlog_bytes_max);
         let Some(connection) = self.connection(id) else {
             return;
         };
-        if connection.backlog.len() + bytes.len() > BACKLOG_BYTES_MAX {
+        if connection.is_doomed {
+            return;
+        }
+        if owed + bytes.len() > budget {
             connection.backlog.clear();
-            connection.hang_up = true;
+            connection.is_doomed = true;
         } else {
-            connection.backlog.extend(bytes);
+            connection.backlog.push(bytes);
             *self.has_replied = true;
         }
+    }
+
+    /// What all clients together are owed, in bytes.
+    fn owed(&self) -> usize {
+        let open = self.connections.iter().flatten();
+        open.map(|connection| connection.backlog.len()).sum()
     }
 
     /// Ends a connection when everything owed has been sent.
@@ -299,19 +335,25 @@ impl Outbox<'_> {
 }
 
 /// Moves as much of the backlog into the socket as fits.
-fn fill(socket: &mut Socket<'_>, connection: &mut Connection) {
+fn fill(socket: &mut Socket<'_>, connection: &mut Connection, now_ns: u64) {
     while socket.can_send() && !connection.backlog.is_empty() {
-        let (head, _) = connection.backlog.as_slices();
-        let Ok(sent) = socket.send_slice(head) else {
+        let Ok(sent) = socket.send_slice(connection.backlog.head()) else {
             break;
         };
         if sent == 0 {
             break;
         }
-        connection.backlog.drain(..sent);
+        connection.backlog.take(sent);
     }
-    if connection.hang_up && connection.backlog.is_empty() {
+    if connection.is_doomed {
+        socket.abort();
+    } else if connection.hang_up && connection.backlog.is_empty() {
         socket.close();
+        // A client that never closes its side would keep the socket for ever.
+        let since_ns = *connection.closing_since_ns.get_or_insert(now_ns);
+        if now_ns.saturating_sub(since_ns) > CLOSING_NS_MAX {
+            socket.abort();
+        }
     }
 }
 

@@ -93,8 +93,12 @@ pub fn open_journal(context: &Context) -> SharedJournal {
 impl Replica {
     /// An empty state before the journal as it stands.
     pub fn new(context: &Context) -> Self {
+        let shares = context.shares();
         let limits = Limits {
-            max_memory_bytes: context.hand_off.service_memory_bytes,
+            max_memory_bytes: shares.store_bytes,
+            max_pending_bytes: shares.pending_bytes as usize,
+            max_request_bytes: (shares.pending_bytes as usize)
+                .min(Limits::default().max_request_bytes),
             debug: context.options.debug,
             ..Limits::default()
         };
@@ -140,13 +144,17 @@ impl Replica {
             return SeatStatus::Failed;
         };
         for _ in 0..RECORDS_PER_STEP {
+            let before = reader.position();
             match reader.next(self.followed_epoch, &mut self.buffer) {
                 Next::Record(record) => self.state.replay(record.payload),
-                // What is damaged below the primary's mark is lost to this backup and cannot be mended; the rest is still worth having.
+                // What is damaged below the primary's mark is lost to this backup and cannot be mended; the rest is still worth having. A
+                // reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => log::error!("event=finding what=\"{finding}\""),
                 Next::End => return SeatStatus::Idle,
             }
-            self.journal.mark_consumed(reader.position());
+            if reader.position() != before {
+                self.journal.mark_consumed(reader.position());
+            }
             context::get().note_seat_progress();
         }
         SeatStatus::More

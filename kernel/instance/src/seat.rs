@@ -28,6 +28,7 @@ impl Standby {
                 context.port(),
                 &context.options.network,
                 context.clock_ticks() ^ context.hand_off.entropy,
+                context.shares().backlog_bytes as usize,
             ),
         };
         context::note_idle_heap(context);

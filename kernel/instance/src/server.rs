@@ -265,7 +265,10 @@ impl JournaledService {
             match self.replica.commit(self.epoch, stamp, input) {
                 Ok(end) => break end,
                 Err(AppendError::Full { .. }) => self.make_room(),
-                // The room is the backup's to give and may be scribbled over by it; a journal that cannot be believed is given up with it.
+                // The room is the backup's to give. One that scribbles on it is given up, and the journal goes on without it.
+                Err(error @ AppendError::CursorsCorrupt { .. }) => {
+                    self.go_on_without_backup(&error)
+                }
                 Err(error) => panic!("the journal cannot be written: {error}"),
             }
         };
@@ -279,6 +282,18 @@ impl JournaledService {
         self.replica.apply(stamp, input, end, &mut host);
         if !self.is_followed() {
             self.replica.journal().mark_consumed(end);
+        }
+    }
+
+    /// What the backup has written cannot be believed: it is given up.
+    fn go_on_without_backup(&mut self, error: &AppendError) {
+        cores::core(LEAD).advance();
+        if self.context.region.control.protection.drop_backup() {
+            log::error!("{error}: the backup is given up, and the journal goes on without it");
+        }
+        if !self.is_followed() {
+            let journal = self.replica.journal();
+            journal.mark_consumed(journal.cursors().applied);
         }
     }
 
@@ -322,6 +337,8 @@ struct LiveHost<'a, 'b> {
 
 impl Host for LiveHost<'_, '_> {
     fn reply(&mut self, connection: ConnectionId, bytes: &[u8]) {
+        // Replies are handed over in pieces, so this is progress however long they are.
+        cores::core(LEAD).advance();
         if connection == CONSOLE_CONNECTION {
             report::console_reply(self.context, bytes);
         } else {

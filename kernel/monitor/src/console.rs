@@ -13,6 +13,8 @@ pub enum Owner {
     Monitor,
     /// The next primary will, when it has brought the port up.
     Nobody,
+    /// This instance, which has the port.
+    Instance(usize),
 }
 
 /// Number of "nobody" in the shared word: no instance's number plus one.
@@ -40,12 +42,23 @@ impl MonitorConsole {
                 self.console = None;
                 control.console_owner.store(NOBODY, Ordering::Release);
             }
+            Owner::Instance(number) => {
+                self.console = None;
+                control
+                    .console_owner
+                    .store(number as u64 + 1, Ordering::Release);
+            }
             Owner::Monitor => {
                 // SAFETY: the last owner is dead, or so far gone that a line of two is a smaller evil than a silent machine.
                 self.console = Some(unsafe { Console::take() });
                 control.console_owner.store(0, Ordering::Release);
             }
         }
+    }
+
+    /// Whether the monitor has the port.
+    pub fn is_taken(&self) -> bool {
+        self.console.is_some()
     }
 
     /// Prints some of what was logged. True if there is more.

@@ -142,8 +142,9 @@ pub fn watch(frame: &mut TrapFrame, progress: u64, now_ns: u64) {
 
 /// From a trap handler: the interrupted call is ended when the handler returns.
 pub fn abort(frame: &mut TrapFrame) {
-    const INTERRUPTS_ON: u64 = 1 << 9;
+    // Interrupts on, and nothing else of what the guest had: a direction flag left set would turn the monitor's copies round.
+    const INTERRUPTS_ON: u64 = 1 << 9 | 1 << 1;
     frame.rip = seat_abort as *const () as u64;
-    frame.rflags |= INTERRUPTS_ON;
+    frame.rflags = INTERRUPTS_ON;
     frame.rsp = RESUME_STACK.load(Ordering::Relaxed);
 }

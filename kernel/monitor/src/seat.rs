@@ -8,6 +8,7 @@ use arch::cpu;
 use ipi::{Ipi, LocalApic};
 use sharedmem::SharedRegion;
 use sharedmem::abi::EntryReason;
+use sharedmem::protection::ProtectionState;
 use takeover::timeline::Counter;
 use takeover::{Action, BackupLoss, Beat, CoreSet, Event, Machine, Notice, Stage, State};
 
@@ -73,31 +74,23 @@ impl<T: Tenant> Seat<T> {
     pub fn keep(mut self) -> ! {
         loop {
             ROUNDS.fetch_add(1, Ordering::Relaxed);
+            // Taken before the look: an interrupt that comes after it is a reason not to sleep.
+            let seen = traps::wake_count();
             self.look();
-            self.start_remaining();
             if matches!(self.machine.state(), State::Fencing(_)) {
-                self.doze(FENCE_POLL_NS);
+                self.doze(seen, FENCE_POLL_NS);
                 continue;
             }
+            self.start_remaining();
             if self.let_backup_work() == Wait::More {
                 continue;
             }
-            self.sleep();
+            self.sleep(seen);
         }
     }
 
     /// Sees what there is to see, at one time, and acts on it.
     fn look(&mut self) {
-        if let State::Fencing(fence) = self.machine.state() {
-            // The owner is condemned: only its cores' check-ins count.
-            for core in fence.pending().iter() {
-                let generation = cores::checked_in(core as usize);
-                if generation == fence.generation() {
-                    self.step(self.clock.now_ns(), Event::CheckedIn { core, generation });
-                }
-            }
-            return self.step(self.clock.now_ns(), Event::Tick);
-        }
         if let State::Fencing(fence) = self.machine.state() {
             // The owner is condemned: only its cores' check-ins count.
             for core in fence.pending().iter() {
@@ -291,6 +284,10 @@ impl<T: Tenant> Seat<T> {
         let Some(backup) = self.backup.as_mut().filter(|_| is_waiting) else {
             return Wait::Idle;
         };
+        if self.region.control.protection.state() == ProtectionState::Dropped {
+            self.lose_backup(BackupLoss::Dropped);
+            return Wait::Idle;
+        }
         let journal = &self.region.control.journal;
         let debug = &self.region.control.debug;
         let asked =
@@ -323,16 +320,15 @@ impl<T: Tenant> Seat<T> {
     }
 
     /// Sleeps until the next keepalive, or until something is due.
-    fn sleep(&mut self) {
+    fn sleep(&mut self, seen: u64) {
         if self.console.pump(self.region.control) {
             return;
         }
-        self.doze(u64::MAX);
+        self.doze(seen, u64::MAX);
     }
 
-    /// Sleeps until an interrupt, until the machine wants its next tick, or for `most_ns`.
-    fn doze(&mut self, most_ns: u64) {
-        let seen = traps::wake_count();
+    /// Sleeps until an interrupt beyond the `seen` ones, until the machine wants its next tick, or for `most_ns`.
+    fn doze(&mut self, seen: u64, most_ns: u64) {
         let now_ns = self.clock.now_ns();
         let until_deadline = self
             .machine
@@ -350,6 +346,8 @@ impl<T: Tenant> Seat<T> {
         let control = self.region.control;
         match notice {
             Notice::TakeoverBegan { cause, epoch } => {
+                // The dead owner gets no further cores.
+                self.remaining = None;
                 control.timelines.of_epoch(epoch).begin(
                     epoch,
                     cause.code(),
@@ -367,6 +365,11 @@ impl<T: Tenant> Seat<T> {
             Notice::Refused(takeover::Refusal::Unproven { missing }) => {
                 self.console.give_to(control, Owner::Monitor);
                 log::error!("event=fence-refused cores=\"{missing}\"");
+            }
+            // An owner that was believed dead and is not, prints again.
+            Notice::OwnerUp { .. } if self.console.is_taken() => {
+                let owner = Owner::Instance(self.owner_instance);
+                self.console.give_to(control, owner);
             }
             Notice::Refused(_) | Notice::Dead(_) => self.console.give_to(control, Owner::Monitor),
             _ => {}

@@ -81,11 +81,7 @@ impl MsixTransport {
         // SAFETY: devices are adopted on the lead alone, which owns the configuration ports.
         let mut space = unsafe { super::config_space() };
         let command = space.read(address, REGISTER_COMMAND) & 0xffff;
-        space.write(
-            address,
-            REGISTER_COMMAND,
-            command | COMMAND_MEMORY | COMMAND_BUS_MASTER,
-        );
+        space.write(address, REGISTER_COMMAND, command | COMMAND_MEMORY);
         let common = common_config(&mut space, address)?;
         let mut root = PciRoot::new(Ports);
         let inner = PciTransport::new::<SliceDma, _>(&mut root, function_of(address))
@@ -96,6 +92,9 @@ impl MsixTransport {
             interrupting_queue: None,
         };
         transport.reset()?;
+        // Only now: before its reset the device could still work off what the last owner left in its queues.
+        let command = space.read(address, REGISTER_COMMAND) & 0xffff;
+        space.write(address, REGISTER_COMMAND, command | COMMAND_BUS_MASTER);
         if let Some((queue, message)) = interrupting_queue {
             route(&mut space, address, message)?;
             transport.interrupting_queue = Some(queue);

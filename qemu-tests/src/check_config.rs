@@ -1,0 +1,314 @@
+//! The answer a boot would give, before the boot: the plan, or the refusal.
+
+use std::path::Path;
+
+use partition::cmdline::OPTIONS;
+use partition::{BootFiles, Image, Machine, Options, Plan, Range, Refusal, plan};
+use serde_json::{Value, json};
+use sharedmem::abi::{ABI_REVISION, JOURNAL_REVISION};
+
+use crate::elf_image;
+use crate::problem::Problem;
+
+/// QEMU keeps the end of memory below 4 GiB for ACPI tables, and puts the boot archive below that.
+const ACPI_BYTES: u64 = 0x2_8000;
+const PAGE_BYTES: u64 = 4096;
+/// The monitor takes the first free page from here on for the other cores to start in.
+const START_PAGE: u64 = 0x8000;
+
+/// A boot that is only thought of.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The boot line.
+    pub cmdline: String,
+    /// CPUs.
+    pub cpus: u32,
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// The boot image, if there is one: it takes memory.
+    pub kernel: Option<Vec<u8>>,
+    /// The boot archive, if there is one: it takes memory, and the images in it are checked.
+    pub archive: Option<Vec<u8>>,
+}
+
+/// What would become of it.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// It boots; the images found, with their versions.
+    Accepted(Box<Plan>, Vec<String>),
+    /// It stops with this.
+    Refused(Refusal),
+}
+
+impl Question {
+    /// A question about the files at these paths, which may be missing.
+    pub fn about_files(
+        cmdline: String,
+        cpus: u32,
+        memory_bytes: u64,
+        kernel: &Path,
+        archive: &Path,
+    ) -> Self {
+        let (kernel, archive) = (std::fs::read(kernel).ok(), std::fs::read(archive).ok());
+        Self {
+            cmdline,
+            cpus,
+            memory_bytes,
+            kernel,
+            archive,
+        }
+    }
+
+    /// The answer.
+    ///
+    /// # Errors
+    /// The boot image cannot be read as one.
+    pub fn answer(&self) -> Result<Answer, Problem> {
+        let machine = self.machine()?;
+        let checked = Options::parse(&self.cmdline).and_then(|options| {
+            let plan = plan(&options, &machine)?;
+            let images = self
+                .archive
+                .as_deref()
+                .map_or(Ok(Vec::new()), |archive| check_images(&options, archive))?;
+            Ok(Answer::Accepted(Box::new(plan), images))
+        });
+        Ok(checked.unwrap_or_else(Answer::Refused))
+    }
+
+    /// The machine QEMU makes, with our files in its memory.
+    fn machine(&self) -> Result<Machine, Problem> {
+        let mut machine = Machine::typical(self.cpus, self.memory_bytes);
+        if let Some(kernel) = &self.kernel {
+            machine
+                .occupied
+                .push((elf_image::physical_range(kernel)?, "monitor"));
+            machine.occupied.push((
+                Range::new(START_PAGE, START_PAGE + PAGE_BYTES),
+                "start page",
+            ));
+        }
+        if let Some(archive) = &self.archive {
+            let low_end = low_memory_end(self.memory_bytes).saturating_sub(ACPI_BYTES);
+            let size = archive.len() as u64;
+            let start = low_end.saturating_sub(size) & !(PAGE_BYTES - 1);
+            machine
+                .occupied
+                .push((Range::new(start, start + size), "boot archive"));
+        }
+        Ok(machine)
+    }
+}
+
+/// Where RAM below 4 GiB ends on QEMU's q35.
+fn low_memory_end(memory_bytes: u64) -> u64 {
+    if memory_bytes < 0xb000_0000 {
+        memory_bytes
+    } else {
+        0x8000_0000
+    }
+}
+
+/// Both images must be sound: a boot goes on with one of them, but not as it was asked to.
+fn check_images(options: &Options, archive: &[u8]) -> Result<Vec<String>, Refusal> {
+    let whole_archive =
+        |error: &dyn std::fmt::Display| Refusal::new("archive", "", error.to_string(), "");
+    let files = BootFiles::new([("", archive)]).map_err(|error| whole_archive(&error))?;
+    let check = |option: &str, path: &str| {
+        let (image, _) = Image::load(&files, path).map_err(|error| refuse(option, path, &error))?;
+        image
+            .check_revisions(ABI_REVISION, JOURNAL_REVISION)
+            .map_err(|error| refuse(option, path, &error))?;
+        Ok(format!(
+            "{path}: version {}, {} KiB",
+            image.version,
+            image.size_bytes().div_ceil(1024)
+        ))
+    };
+    let primary = check("primary_kernel", &options.primary_kernel)?;
+    Ok(vec![
+        primary,
+        check("failover_kernel", &options.failover_kernel)?,
+    ])
+}
+
+fn refuse(option: &str, path: &str, error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(option, path, error.to_string(), "")
+}
+
+impl Answer {
+    /// Whether it boots.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self, Self::Accepted(..))
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Accepted(plan, images) => {
+                let images: String = images.iter().map(|image| format!("{image}\n")).collect();
+                format!("{plan}{images}accepted")
+            }
+            Self::Refused(refusal) => format!("boot refused: {refusal}"),
+        }
+    }
+
+    /// For tools.
+    pub fn json(&self) -> Value {
+        match self {
+            Self::Accepted(plan, images) => {
+                json!({ "accepted": true, "plan": plan_json(plan), "images": images })
+            }
+            Self::Refused(refusal) => json!({
+                "accepted": false,
+                "refusal": {
+                    "option": refusal.option,
+                    "said": refusal.said,
+                    "reason": refusal.reason,
+                    "would_work": refusal.would_work,
+                    "text": refusal.to_string(),
+                },
+            }),
+        }
+    }
+}
+
+fn plan_json(plan: &Plan) -> Value {
+    let ranges = |ranges: &[Range]| -> Vec<Value> {
+        ranges
+            .iter()
+            .map(|range| json!({ "start": range.start, "end": range.end }))
+            .collect()
+    };
+    let slice = |slice: &partition::plan::Slice| {
+        let cpus: Vec<u32> = slice.cpus.iter().map(|cpu| cpu.number).collect();
+        json!({ "cpus": cpus, "memory": ranges(&slice.ranges) })
+    };
+    let options = OPTIONS
+        .iter()
+        .map(|spec| (spec.name.to_owned(), json!(plan.options.said(spec.name))));
+    json!({
+        "seat": plan.seat.number,
+        "primary": slice(&plan.primary),
+        "backup": slice(&plan.backup),
+        "shared": ranges(&[plan.shared])[0],
+        "control_bytes": plan.control_bytes,
+        "options": options.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::ArchiveWriter;
+    use crate::elf_image::tests::instance;
+
+    const LINE: &str = "primary_kernel=/boot/a failover_kernel=/boot/b";
+
+    fn question(append: &str) -> Question {
+        let archive = ArchiveWriter::default()
+            .image("/boot/a", &instance(&[]))
+            .image("/boot/b", &instance(&[]))
+            .finish();
+        Question {
+            cmdline: format!("{LINE} {append}"),
+            cpus: 4,
+            memory_bytes: 512 << 20,
+            kernel: None,
+            archive: Some(archive),
+        }
+    }
+
+    #[test]
+    fn a_good_boot_shows_its_plan() {
+        let answer = question("failover_mem=128M").answer().unwrap();
+        assert!(answer.is_accepted());
+        let text = answer.text();
+        for part in [
+            "seat     0",
+            "boot archive",
+            "/boot/b: version 0.1.0",
+            "\naccepted",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        let object = answer.json();
+        let memory = &object["plan"]["backup"]["memory"][0];
+        assert_eq!(
+            memory["end"].as_u64().unwrap() - memory["start"].as_u64().unwrap(),
+            128 << 20
+        );
+        assert_eq!(object["plan"]["primary"]["cpus"], json!([1, 2, 3]));
+        assert_eq!(object["plan"]["options"]["failover_mem"], json!("128M"));
+    }
+
+    #[test]
+    fn a_refusal_names_the_option_and_what_would_work() {
+        let answer = question("failover_mem=2T").answer().unwrap();
+        assert!(
+            !answer.is_accepted() && answer.text().starts_with("boot refused: failover_mem=2T: ")
+        );
+        let object = answer.json();
+        assert_eq!(
+            (&object["accepted"], &object["refusal"]["option"]),
+            (&json!(false), &json!("failover_mem"))
+        );
+        assert!(
+            object["refusal"]["would_work"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("at most "))
+        );
+    }
+
+    #[test]
+    fn the_images_are_checked_too() {
+        let refused = |question: Question| match question.answer().unwrap() {
+            Answer::Refused(refusal) => refusal.to_string(),
+            Answer::Accepted(..) => panic!("accepted"),
+        };
+        assert!(
+            refused(question("failover_kernel=/boot/c")).starts_with("failover_kernel=/boot/c: ")
+        );
+        let damaged = ArchiveWriter::default()
+            .file("/boot/a", &instance(&[1]))
+            .file("/boot/a.crc32c", b"00000000")
+            .image("/boot/b", &instance(&[]))
+            .finish();
+        assert!(
+            refused(Question {
+                archive: Some(damaged),
+                ..question("")
+            })
+            .starts_with("primary_kernel=/boot/a: ")
+        );
+        assert!(
+            refused(Question {
+                archive: Some(b"text".to_vec()),
+                ..question("")
+            })
+            .starts_with("archive: ")
+        );
+        assert!(
+            Question {
+                archive: None,
+                ..question("failover_kernel=/boot/c")
+            }
+            .answer()
+            .unwrap()
+            .is_accepted()
+        );
+    }
+
+    #[test]
+    fn the_archive_lies_where_qemu_puts_it() {
+        // Seen with QEMU 10.0: an archive of 0x489c00 bytes on a machine with 512 MiB.
+        let machine = Question {
+            archive: Some(vec![0; 0x48_9c00]),
+            ..question("")
+        }
+        .machine()
+        .unwrap();
+        assert_eq!(machine.occupied[0].0, Range::new(0x1fb4_e000, 0x1ffd_7c00));
+        assert_eq!(low_memory_end(4 << 30), 2 << 30);
+    }
+}

@@ -1,0 +1,71 @@
+//! Builds the two images and puts them into a boot archive.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::archive::ArchiveWriter;
+use crate::elf_image;
+use crate::files::{read, write};
+use crate::paths;
+use crate::problem::Problem;
+
+/// Path of the primary's image in the archive.
+pub const PRIMARY_PATH: &str = "/boot/instance-a";
+/// Path of the backup's image in the archive.
+pub const BACKUP_PATH: &str = "/boot/instance-b";
+
+/// The triple is named so that link arguments in RUSTFLAGS do not reach the build scripts.
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+
+/// What a machine boots.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// The boot image.
+    pub kernel: PathBuf,
+    /// The boot archive with both instances.
+    pub archive: PathBuf,
+    /// The instance's image, without debug information.
+    pub instance: Vec<u8>,
+}
+
+/// Builds both images in release and writes them, as `understudy` and `boot.cpio`, where QEMU is given them. `cargo_arguments` go to cargo.
+///
+/// # Errors
+/// Cargo fails, or a file cannot be written.
+pub fn build(cargo_arguments: &[String]) -> Result<Images, Problem> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(paths::workspace())
+        .args([
+            "build",
+            "--release",
+            "-p",
+            "monitor",
+            "-p",
+            "instance",
+            "--target",
+            TRIPLE,
+        ])
+        .args(cargo_arguments)
+        .status()
+        .map_err(|error| Problem::of_host("cargo", error))?;
+    if !status.success() {
+        return Err(Problem::BrokenSetUp(
+            "the images do not build; cargo says why above".into(),
+        ));
+    }
+    let built = paths::target().join(TRIPLE).join("release");
+    let instance = elf_image::stripped(&read(&built.join("instance"))?)?;
+    let kernel = paths::artifacts().join("understudy");
+    write(&kernel, &read(&built.join("understudy"))?)?;
+    let archive = paths::artifacts().join("boot.cpio");
+    let writer = ArchiveWriter::default()
+        .image(PRIMARY_PATH, &instance)
+        .image(BACKUP_PATH, &instance);
+    write(&archive, &writer.finish())?;
+    Ok(Images {
+        kernel,
+        archive,
+        instance,
+    })
+}

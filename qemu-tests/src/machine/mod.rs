@@ -1,0 +1,337 @@
+//! A running machine: a QEMU that is watched, spoken to, and killed with its owner.
+
+mod spec;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub use spec::{Accel, Chipset, HostPort, MachineSpec};
+
+use crate::console::{Event, Line};
+use crate::images::Images;
+use crate::problem::{Problem, require};
+use crate::qmp::Qmp;
+use crate::takeover::Takeover;
+use crate::transcript::{End, Source, Transcript};
+use crate::{disk, paths};
+
+/// The program that runs machines.
+pub const QEMU: &str = "qemu-system-x86_64";
+
+const CONTROL_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a machine boots, and how it is kept.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The boot image.
+    pub kernel: PathBuf,
+    /// The boot archive.
+    pub archive: PathBuf,
+    /// The log, which is appended to.
+    pub log: PathBuf,
+    /// After this time the machine is killed.
+    pub limit: Duration,
+    /// Whether the console is printed, too.
+    pub is_echoed: bool,
+}
+
+impl Launch {
+    /// Of images as they were built, in silence.
+    pub fn of(images: &Images, log: &Path, limit: Duration) -> Self {
+        Self {
+            kernel: images.kernel.clone(),
+            archive: images.archive.clone(),
+            log: log.to_path_buf(),
+            limit,
+            is_echoed: false,
+        }
+    }
+}
+
+/// A running machine. Dropping it kills it; so does the death of the thread that started it.
+pub struct Machine {
+    process: Arc<Mutex<Child>>,
+    stdin: Mutex<Option<ChildStdin>>,
+    console: Transcript,
+    threads: Vec<JoinHandle<()>>,
+    watchdog: Option<Sender<()>>,
+    control_socket: String,
+    fixed_port: Option<u16>,
+    port: OnceLock<u16>,
+    disk: PathBuf,
+    deadline: Instant,
+}
+
+/// A word from the guest that all is well with it. Only a machine gives one, and every test ends with one.
+#[derive(Debug)]
+pub struct ClosingWord(());
+
+impl Machine {
+    /// Starts QEMU.
+    ///
+    /// # Errors
+    /// QEMU or one of the files is missing. What QEMU itself finds wrong shows at the first wait.
+    pub fn start(spec: &MachineSpec, launch: &Launch) -> Result<Self, Problem> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let control_socket = format!("understudy-{}-{number}", std::process::id());
+        let disk = paths::scratch(&spec.name).join("incidents.img");
+        if spec.has_disk() {
+            disk::create(&disk)?;
+        }
+        let arguments = spec.arguments(&launch.kernel, &launch.archive, &disk, &control_socket);
+        let mut machine = Self::spawn(QEMU, &arguments, launch)?;
+        machine.control_socket = control_socket;
+        machine.disk = disk;
+        machine.fixed_port = match spec.port {
+            HostPort::Any => None,
+            HostPort::Fixed(port) => Some(port),
+        };
+        Ok(machine)
+    }
+
+    fn spawn(program: &str, arguments: &[String], launch: &Launch) -> Result<Self, Problem> {
+        let console =
+            Transcript::logged(&launch.log, &format!("# {program} {}", quoted(arguments)))?;
+        // The kernel kills the machine when the thread that started it is gone, however that came about.
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", program])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| Problem::of_host("setpriv (of util-linux)", error))?;
+        let mut threads = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            threads.push(console.follow(stdout, Source::Console, launch.is_echoed));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            threads.push(console.follow(stderr, Source::Qemu, launch.is_echoed));
+        }
+        let stdin = Mutex::new(child.stdin.take());
+        let process = Arc::new(Mutex::new(child));
+        let (watchdog, guard) = watch(process.clone(), console.clone(), launch.limit);
+        threads.push(guard);
+        Ok(Self {
+            process,
+            stdin,
+            console,
+            threads,
+            watchdog: Some(watchdog),
+            control_socket: String::new(),
+            fixed_port: None,
+            port: OnceLock::new(),
+            disk: PathBuf::new(),
+            deadline: Instant::now() + launch.limit,
+        })
+    }
+
+    /// The console.
+    pub fn console(&self) -> &Transcript {
+        &self.console
+    }
+
+    /// The time the machine has left.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Its incident disk.
+    pub fn disk(&self) -> &Path {
+        &self.disk
+    }
+
+    /// QEMU's control channel.
+    ///
+    /// # Errors
+    /// QEMU does not answer.
+    pub fn control(&self) -> Result<Qmp, Problem> {
+        Qmp::connect(&self.control_socket, CONTROL_LIMIT.min(self.time_left()))
+    }
+
+    /// The host's port at which the service is reached.
+    ///
+    /// # Errors
+    /// QEMU does not answer.
+    pub fn port(&self) -> Result<u16, Problem> {
+        if let Some(port) = self.fixed_port.or_else(|| self.port.get().copied()) {
+            return Ok(port);
+        }
+        let port = self.control()?.forwarded_port()?;
+        Ok(*self.port.get_or_init(|| port))
+    }
+
+    /// Types a line on the serial console.
+    ///
+    /// # Errors
+    /// QEMU is gone.
+    pub fn type_line(&self, line: &str) -> Result<(), Problem> {
+        let mut stdin = self.stdin.lock().expect("no thread panics while it types");
+        let written = stdin
+            .as_mut()
+            .map(|stdin| writeln!(stdin, "{line}").and_then(|()| stdin.flush()));
+        match written {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(Problem::of_host("serial console", error)),
+            None => Err(Problem::BrokenSetUp("the serial console is closed".into())),
+        }
+    }
+
+    /// Waits until an instance serves in `epoch`.
+    ///
+    /// # Errors
+    /// It does not in the time the machine has.
+    pub fn wait_serving(&self, epoch: u64) -> Result<Event, Problem> {
+        self.wait_epoch("serving", epoch)
+    }
+
+    /// Waits for the takeover that leads to `epoch`.
+    ///
+    /// # Errors
+    /// It does not come in the time the machine has.
+    pub fn wait_takeover(&self, epoch: u64) -> Result<Takeover, Problem> {
+        Takeover::of(&self.wait_epoch("takeover", epoch)?)
+    }
+
+    /// Waits for an event of `epoch`.
+    ///
+    /// # Errors
+    /// It does not come in the time the machine has.
+    pub fn wait_epoch(&self, name: &str, epoch: u64) -> Result<Event, Problem> {
+        let epoch = epoch.to_string();
+        self.console
+            .wait_for_event(name, self.time_left(), |event| event.says("epoch", &epoch))
+            .map_err(|problem| problem.while_doing(&format!("waiting for epoch {epoch}")))
+    }
+
+    /// Asks the guest for its closing word: a line typed on the serial console that the service gives back. By then the guest must have said
+    /// nothing that no guest should.
+    ///
+    /// # Errors
+    /// It does not answer, or has complained.
+    pub fn closing_word(&self) -> Result<ClosingWord, Problem> {
+        let word = format!("closing-word-{}", self.console.lines().len());
+        self.type_line(&format!("ECHO {word}"))?;
+        self.said_closing_word(&word)
+    }
+
+    /// As [`closing_word`](Self::closing_word), for a `word` that the boot line's script already asks for.
+    ///
+    /// # Errors
+    /// It does not come, or the guest has complained.
+    pub fn said_closing_word(&self, word: &str) -> Result<ClosingWord, Problem> {
+        self.console
+            .wait_for_event("exec-reply", self.time_left(), |event| {
+                event.text("text").is_ok_and(|text| text.contains(word))
+            })
+            .map_err(|problem| problem.while_doing("asking for the closing word"))?;
+        self.check_sanity()?;
+        Ok(ClosingWord(()))
+    }
+
+    /// The closing word of a guest that stops with event `name`.
+    ///
+    /// # Errors
+    /// It does not come, or the guest has complained.
+    pub fn closing_event(&self, name: &str) -> Result<ClosingWord, Problem> {
+        self.console
+            .wait_for_event(name, self.time_left(), |_| true)?;
+        self.check_sanity()?;
+        Ok(ClosingWord(()))
+    }
+
+    /// No guest may say these, whatever is done to it.
+    fn check_sanity(&self) -> Result<(), Problem> {
+        for line in self.console.lines() {
+            let is_monitors_panic = Line::parse(&line)
+                .is_some_and(|line| line.who == "monitor" && line.text.contains("panicked"));
+            let is_wild_write =
+                Event::parse(&line).is_some_and(|event| event.name == "wild-write-succeeded");
+            require(!is_monitors_panic && !is_wild_write, || {
+                format!("the guest says: {line}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Kills it now.
+    pub fn end(&self) {
+        kill(&self.process);
+    }
+
+    /// Waits for QEMU to end by itself.
+    ///
+    /// # Errors
+    /// It does not within `limit`.
+    pub fn wait_end(&self, limit: Duration) -> Result<ExitStatus, Problem> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let status = self.process.lock().expect(NO_PANIC).try_wait();
+            match status.map_err(|error| Problem::of_host(QEMU, error))? {
+                Some(status) => return Ok(status),
+                None if Instant::now() >= deadline => {
+                    return Err(Problem::TimedOut(format!("QEMU runs on after {limit:.1?}")));
+                }
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        kill(&self.process);
+        self.watchdog = None;
+        for thread in self.threads.drain(..) {
+            // A reader that failed has nothing to tell any more.
+            let _ = thread.join();
+        }
+    }
+}
+
+const NO_PANIC: &str = "no thread panics while it holds the process";
+
+/// Kills the machine when its time is up, unless the sender is dropped before.
+fn watch(
+    process: Arc<Mutex<Child>>,
+    console: Transcript,
+    limit: Duration,
+) -> (Sender<()>, JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel();
+    let guard = thread::spawn(move || {
+        if receiver.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            console.end(End::TimeLimit);
+            kill(&process);
+        }
+    });
+    (sender, guard)
+}
+
+fn kill(process: &Mutex<Child>) {
+    let mut child = process.lock().expect(NO_PANIC);
+    // Both fail only if it is gone already.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Arguments as one can paste them into a shell.
+fn quoted(arguments: &[String]) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:".contains(c);
+    let words = arguments
+        .iter()
+        .map(|argument| match argument.chars().all(is_plain) {
+            true => argument.clone(),
+            false => format!("'{}'", argument.replace('\'', r"'\''")),
+        });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! What a machine is made of, and the words in which QEMU is told.
+
+use std::fmt;
+use std::path::Path;
+
+use clap::ValueEnum;
+
+use crate::images::{BACKUP_PATH, PRIMARY_PATH};
+
+/// Where the guest's instructions are executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accel {
+    /// By the host's processors.
+    Kvm,
+    /// By translation, one host thread per core.
+    Tcg,
+    /// By translation, one instruction after the other, time being the count of instructions: the same in every run.
+    Model,
+}
+
+impl Accel {
+    /// How figures from it are to be read.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Kvm => "KVM",
+            Self::Tcg => "TCG, a thread per core: not hardware latency",
+            Self::Model => {
+                "deterministic model (TCG icount, 1 instruction = 8 ns), not hardware latency"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Accel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+            Self::Model => "model",
+        })
+    }
+}
+
+/// The machine's chipset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Chipset {
+    /// PCI Express, from 2009 on.
+    #[default]
+    Q35,
+    /// Its predecessor, of 1996.
+    Pc,
+}
+
+/// The host's port at which the service is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostPort {
+    /// One that is free.
+    #[default]
+    Any,
+    /// This one.
+    Fixed(u16),
+}
+
+/// A machine to be started.
+#[derive(Clone, Debug)]
+pub struct MachineSpec {
+    /// What its files are called.
+    pub name: String,
+    /// CPUs.
+    pub cpus: u32,
+    /// Memory, as QEMU takes it.
+    pub memory: String,
+    /// Accelerator.
+    pub accel: Accel,
+    /// Chipset.
+    pub chipset: Chipset,
+    /// QEMU's name of the CPU: `max` has x2APIC, `qemu64` has not.
+    pub cpu: String,
+    /// What the boot line says beyond the usual; the last of several wins.
+    pub append: String,
+    /// The host's port.
+    pub port: HostPort,
+}
+
+impl MachineSpec {
+    /// The usual machine: 4 CPUs of all features, 512 MiB, q35.
+    pub fn new(name: impl Into<String>, accel: Accel) -> Self {
+        Self {
+            name: name.into(),
+            cpus: 4,
+            memory: "512M".into(),
+            accel,
+            chipset: Chipset::Q35,
+            cpu: "max".into(),
+            append: String::new(),
+            port: HostPort::Any,
+        }
+    }
+
+    /// The same with `text` behind the boot line.
+    #[must_use]
+    pub fn append(mut self, text: &str) -> Self {
+        self.append = format!("{} {text}", self.append).trim().into();
+        self
+    }
+
+    /// The boot line. The time-out is as long as a core may stand still for the host's reasons; the model has no such, and takes the guest's
+    /// default.
+    pub fn boot_line(&self) -> String {
+        let mut line = format!(
+            "primary_kernel={PRIMARY_PATH} failover_kernel={BACKUP_PATH} failover_mem=128M"
+        );
+        match self.accel {
+            Accel::Kvm => line += " failover_timeout=50ms",
+            Accel::Tcg => line += " failover_timeout=250ms",
+            // QEMU 10 aborts ("Bad icount read") when a guest sets its timer through x2APIC's registers while instructions are counted.
+            Accel::Model => line += " apic=xapic",
+        }
+        if !self.append.is_empty() {
+            line += &format!(" {}", self.append);
+        }
+        line
+    }
+
+    /// Whether it has an incident disk. Disk I/O is the one thing that differs from run to run in the model.
+    pub fn has_disk(&self) -> bool {
+        self.accel != Accel::Model
+    }
+
+    /// QEMU's arguments.
+    pub fn arguments(
+        &self,
+        kernel: &Path,
+        archive: &Path,
+        disk: &Path,
+        control_socket: &str,
+    ) -> Vec<String> {
+        let mut list = Arguments::default();
+        list.add(
+            "-machine",
+            if self.chipset == Chipset::Q35 {
+                "q35"
+            } else {
+                "pc"
+            },
+        );
+        self.accelerate(&mut list);
+        list.add("-cpu", &self.cpu);
+        list.add("-smp", self.cpus);
+        list.add("-m", &self.memory);
+        list.add("-display", "none");
+        list.add("-monitor", "none");
+        list.add("-serial", "stdio");
+        list.0.push("-no-reboot".into());
+        list.add("-kernel", kernel.display());
+        list.add("-initrd", archive.display());
+        list.add("-append", self.boot_line());
+        let port = match self.port {
+            HostPort::Any => 0,
+            HostPort::Fixed(port) => port,
+        };
+        list.add(
+            "-netdev",
+            format!("user,id=n0,hostfwd=tcp:127.0.0.1:{port}-:6379"),
+        );
+        list.add("-device", "virtio-net-pci,netdev=n0,disable-legacy=on");
+        if self.has_disk() {
+            list.add(
+                "-drive",
+                format!("if=none,id=d0,format=raw,file={}", commas_doubled(disk)),
+            );
+            list.add("-device", "virtio-blk-pci,drive=d0,disable-legacy=on");
+        }
+        list.add(
+            "-chardev",
+            format!("socket,id=control,path={control_socket},abstract=on,server=on,wait=off"),
+        );
+        list.add("-mon", "chardev=control,mode=control");
+        list.0
+    }
+
+    fn accelerate(&self, list: &mut Arguments) {
+        match self.accel {
+            Accel::Kvm => list.add("-accel", "kvm"),
+            Accel::Tcg => list.add("-accel", "tcg,thread=multi"),
+            Accel::Model => {
+                list.add("-accel", "tcg");
+                list.add("-icount", "shift=3,sleep=off");
+                list.add("-seed", 1);
+                list.add("-rtc", "base=2026-01-01,clock=vm");
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn add(&mut self, name: &str, value: impl fmt::Display) {
+        self.0.push(name.into());
+        self.0.push(value.to_string());
+    }
+}
+
+/// In QEMU's options a comma in a value is written twice.
+fn commas_doubled(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(spec: &MachineSpec) -> String {
+        spec.arguments("k".as_ref(), "a".as_ref(), "d,1".as_ref(), "s")
+            .join(" ")
+    }
+
+    #[test]
+    fn a_machine_has_all_its_parts() {
+        let text = line(&MachineSpec::new("x", Accel::Tcg));
+        for part in [
+            "-machine q35",
+            "-accel tcg,thread=multi",
+            "-cpu max -smp 4 -m 512M",
+            "-no-reboot -kernel k -initrd a -append primary_kernel=/boot/instance-a failover_kernel=/boot/instance-b",
+            "hostfwd=tcp:127.0.0.1:0-:6379",
+            "file=d,,1",
+            "virtio-blk-pci",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn the_model_is_one_thread_with_the_network_idle_and_no_disk() {
+        let text = line(&MachineSpec {
+            chipset: Chipset::Pc,
+            ..MachineSpec::new("x", Accel::Model)
+        });
+        assert!(
+            text.contains("-machine pc -accel tcg -icount shift=3,sleep=off -seed 1 -rtc"),
+            "{text}"
+        );
+        assert!(
+            text.contains("virtio-net-pci") && !text.contains("virtio-blk"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_a_test_says_comes_last_on_the_boot_line_and_parses() {
+        let spec = MachineSpec::new("x", Accel::Tcg)
+            .append("debug=1")
+            .append("failover_timeout=1s exec=\"1ms PING\"");
+        let options = partition::Options::parse(&spec.boot_line()).unwrap();
+        assert_eq!(
+            (
+                options.failover_timeout_ns,
+                options.debug,
+                options.exec.len()
+            ),
+            (1_000_000_000, true, 1)
+        );
+        let timeout = |accel| {
+            partition::Options::parse(&MachineSpec::new("x", accel).boot_line())
+                .unwrap()
+                .failover_timeout_ns
+        };
+        assert_eq!(
+            [Accel::Kvm, Accel::Tcg].map(timeout),
+            [50_000_000, 250_000_000]
+        );
+        assert!(
+            !MachineSpec::new("x", Accel::Model)
+                .boot_line()
+                .contains("failover_timeout")
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! The machine with a shell script in place of QEMU.
+
+use super::*;
+
+struct Fake {
+    machine: Machine,
+    _directory: tempfile::TempDir,
+}
+
+fn fake(script: &str, limit: Duration) -> Fake {
+    let directory = tempfile::tempdir().unwrap();
+    let launch = Launch {
+        kernel: PathBuf::new(),
+        archive: PathBuf::new(),
+        log: directory.path().join("fake.log"),
+        limit,
+        is_echoed: false,
+    };
+    let machine = Machine::spawn("sh", &["-c".into(), script.into()], &launch).unwrap();
+    Fake {
+        machine,
+        _directory: directory,
+    }
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// A service that answers what is typed.
+const GUEST: &str = r#"
+echo 'SeaBIOS'
+echo '[    0.100000] a: event=serving instance=a epoch=1 cores=3 port=6379'
+while read command text; do echo "[    0.200000] a: event=exec-reply text=\"\$9 $text\""; done
+"#;
+
+#[test]
+fn the_closing_word_is_the_guests() {
+    let guest = fake(GUEST, LONG);
+    assert_eq!(
+        guest.machine.wait_serving(1).unwrap().text("instance"),
+        Ok("a")
+    );
+    guest.machine.closing_word().unwrap();
+    assert!(
+        guest
+            .machine
+            .console()
+            .lines()
+            .last()
+            .unwrap()
+            .contains("closing-word-2")
+    );
+}
+
+#[test]
+fn a_guest_that_complained_has_no_closing_word() {
+    for complaint in [
+        "monitor: the monitor has panicked, and",
+        "a: event=wild-write-succeeded",
+    ] {
+        let guest = fake(&format!("echo '[    0.000001] {complaint}'\n{GUEST}"), LONG);
+        guest.machine.wait_serving(1).unwrap();
+        assert!(
+            matches!(guest.machine.closing_word(), Err(Problem::Failed(text)) if text.contains(complaint))
+        );
+    }
+    let refused = fake(
+        "echo '[    0.000001] monitor: event=refused option=failover_mem'; exec sleep 60",
+        LONG,
+    );
+    refused.machine.closing_event("refused").unwrap();
+}
+
+#[test]
+fn a_machine_is_killed_when_its_time_is_up() {
+    let guest = fake(
+        "echo '[    0.000001] a: hello'; exec sleep 60",
+        Duration::from_millis(200),
+    );
+    let started = Instant::now();
+    assert!(matches!(
+        guest.machine.wait_serving(1),
+        Err(Problem::TimedOut(_))
+    ));
+    let status = guest.machine.wait_end(Duration::from_secs(10)).unwrap();
+    assert!(!status.success() && started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_machine_that_ends_is_told_from_one_that_never_began() {
+    let ended = fake("echo '[    0.000001] a: hello'; echo 'bad luck' >&2", LONG);
+    assert!(matches!(
+        ended.machine.wait_serving(1),
+        Err(Problem::Failed(_))
+    ));
+    assert!(ended.machine.wait_end(LONG).unwrap().success());
+    let never = fake("echo 'unknown option' >&2; exit 1", LONG);
+    // The complaint and the end come by two pipes, in any order.
+    assert!(matches!(
+        never.machine.wait_serving(1),
+        Err(Problem::BrokenSetUp(_))
+    ));
+}
+
+#[test]
+fn dropping_a_machine_kills_it() {
+    let guest = fake(
+        "echo \"[    0.000001] a: event=pid number=$$\"; exec sleep 60",
+        LONG,
+    );
+    let event = guest
+        .machine
+        .console()
+        .wait_for_event("pid", LONG, |_| true)
+        .unwrap();
+    let process = PathBuf::from(format!("/proc/{}", event.number("number").unwrap()));
+    assert!(process.exists());
+    drop(guest);
+    assert!(!process.exists());
+}
+
+#[test]
+fn a_machine_dies_with_the_thread_that_started_it() {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let guest = fake(
+            "echo \"[    0.000001] a: event=pid number=$$\"; exec sleep 60",
+            LONG,
+        );
+        guest
+            .machine
+            .console()
+            .wait_for_event("pid", LONG, |_| true)
+            .unwrap();
+        sender.send(guest).unwrap();
+    });
+    let guest = receiver.recv().unwrap();
+    let status = guest.machine.wait_end(Duration::from_secs(10)).unwrap();
+    assert!(!status.success());
+}
+
+#[test]
+fn the_command_in_the_log_can_be_pasted() {
+    let words = ["-m", "512M", "-append", "a=1 exec=\"x; y\"", "it's"].map(String::from);
+    assert_eq!(
+        quoted(&words),
+        r#"-m 512M -append 'a=1 exec="x; y"' 'it'\''s'"#
+    );
+}

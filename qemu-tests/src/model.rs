@@ -1,0 +1,136 @@
+//! Machines of the deterministic model, driven by the boot line's script alone: the network is there and idle, so that every run is the same.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::images::Images;
+use crate::machine::{Accel, ClosingWord, Launch, Machine, MachineSpec};
+use crate::problem::{Problem, require};
+use crate::takeover::Takeover;
+
+/// What the script's last command gives back.
+pub const CLOSING_WORD: &str = "closing-word";
+
+/// From the fault to the closing word: enough for a takeover, and for the console to print what there is to say of it.
+const AFTERMATH: Duration = Duration::from_millis(300);
+
+/// A death to be brought about when the machine has been left alone for a while.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The machine, without its script.
+    pub machine: MachineSpec,
+    /// Keys in the store.
+    pub keys: u64,
+    /// The command that kills.
+    pub fault: String,
+    /// When, counted from the moment the first primary serves.
+    pub fault_at: Duration,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Run {
+    /// The takeover, with its first reply.
+    pub takeover: Takeover,
+    /// The console up to the closing word.
+    pub console: Vec<String>,
+    /// The guest's closing word.
+    pub closing_word: ClosingWord,
+}
+
+impl Scenario {
+    /// The usual machine with `keys` keys, killed by `fault` when its backup has had time to follow.
+    pub fn new(name: impl Into<String>, keys: u64, fault: &str) -> Self {
+        // A key costs either kernel a few microseconds; the backup begins when the primary has ended.
+        let fault_at = Duration::from_millis(200) + Duration::from_micros(keys * 20);
+        Self {
+            machine: MachineSpec::new(name, Accel::Model),
+            keys,
+            fault: fault.into(),
+            fault_at,
+        }
+    }
+
+    /// The script: fill, wait, die, show that the keys are there, and say the closing word when all is printed.
+    pub fn script(&self) -> String {
+        let populate = match self.keys {
+            0 => String::new(),
+            keys => format!("DEBUG POPULATE {keys}; "),
+        };
+        let (fault_us, fault) = (self.fault_at.as_micros(), &self.fault);
+        let end_us = (self.fault_at + AFTERMATH).as_micros();
+        format!(
+            "debug=1 exec=\"{populate}{fault_us}us {fault}; PING; DBSIZE; {end_us}us ECHO {CLOSING_WORD}\""
+        )
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// The machine does not do what it should, or was not ready for the fault: its keys were not all there, or the backup not up to date.
+    pub fn run(&self, images: &Images, log: &Path, limit: Duration) -> Result<Run, Problem> {
+        let spec = self.machine.clone().append(&self.script());
+        let machine = Machine::start(&spec, &Launch::of(images, log, limit))?;
+        let takeover = machine
+            .wait_takeover(2)?
+            .with_first_reply(&machine.wait_epoch("first-reply", 2)?)?;
+        let closing_word = machine.said_closing_word(CLOSING_WORD)?;
+        machine.end();
+        let keys = format!(":{}", self.keys);
+        let has_keys = machine
+            .console()
+            .events("exec-reply")
+            .iter()
+            .any(|reply| reply.says("text", &keys));
+        require(has_keys, || {
+            format!(
+                "the store does not have {} keys after the takeover",
+                self.keys
+            )
+        })?;
+        // The command that killed is the one record the backup cannot have had.
+        require(takeover.records <= 1, || {
+            format!("the backup was {} records behind", takeover.records)
+        })?;
+        let mut console = machine.console().lines();
+        // What comes later depends on when the machine was killed.
+        let end = console
+            .iter()
+            .position(|line| line.contains(CLOSING_WORD) && line.contains("exec-reply"));
+        console.truncate(end.map_or(0, |index| index + 1));
+        Ok(Run {
+            takeover,
+            console,
+            closing_word,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_is_one_the_guest_takes() {
+        for keys in [0, 1000] {
+            let scenario = Scenario::new("x", keys, "DEBUG HANG all");
+            let line = scenario
+                .machine
+                .clone()
+                .append(&scenario.script())
+                .boot_line();
+            let clauses = partition::Options::parse(&line).unwrap().exec;
+            let commands: Vec<&str> = clauses
+                .iter()
+                .map(|clause| clause.command.as_str())
+                .collect();
+            assert_eq!(
+                commands[commands.len() - 4..],
+                ["DEBUG HANG all", "PING", "DBSIZE", "ECHO closing-word"]
+            );
+            assert_eq!(commands.len(), if keys == 0 { 4 } else { 5 });
+            let fault = &clauses[commands.len() - 4];
+            assert_eq!(u128::from(fault.at_ns), scenario.fault_at.as_nanos());
+        }
+    }
+}

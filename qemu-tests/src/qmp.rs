@@ -1,0 +1,211 @@
+//! QEMU's control channel (QMP): JSON, a line each way, over a socket. As much of it as the harness needs.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::problem::Problem;
+
+/// An answer takes no longer than this from a QEMU that is well.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// A connection to one QEMU.
+pub struct Qmp {
+    stream: BufReader<UnixStream>,
+}
+
+impl Qmp {
+    /// Connects to the abstract socket `name`, waiting for QEMU to make it.
+    ///
+    /// # Errors
+    /// It is not there within `limit`, or speaks something else.
+    pub fn connect(name: &str, limit: Duration) -> Result<Self, Problem> {
+        let deadline = Instant::now() + limit;
+        let address = SocketAddr::from_abstract_name(name).map_err(broken)?;
+        let stream = loop {
+            match UnixStream::connect_addr(&address) {
+                Ok(stream) => break stream,
+                Err(error) if Instant::now() >= deadline => return Err(broken(error)),
+                Err(_) => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        Self::greet(stream)
+    }
+
+    fn greet(stream: UnixStream) -> Result<Self, Problem> {
+        stream
+            .set_read_timeout(Some(ANSWER_LIMIT))
+            .map_err(broken)?;
+        stream
+            .set_write_timeout(Some(ANSWER_LIMIT))
+            .map_err(broken)?;
+        let mut qmp = Self {
+            stream: BufReader::new(stream),
+        };
+        let greeting = qmp.read()?;
+        if greeting.get("QMP").is_none() {
+            return Err(broken(format!("greets with {greeting}")));
+        }
+        qmp.execute("qmp_capabilities", json!({}))?;
+        Ok(qmp)
+    }
+
+    /// Gives a command, and returns what it answers.
+    ///
+    /// # Errors
+    /// QEMU refuses the command, or is gone.
+    pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, Problem> {
+        let mut request = json!({ "execute": command, "arguments": arguments }).to_string();
+        request.push('\n');
+        self.stream
+            .get_mut()
+            .write_all(request.as_bytes())
+            .map_err(broken)?;
+        loop {
+            let mut answer = self.read()?;
+            if let Some(error) = answer.get("error") {
+                return Err(broken(format!("{command}: {error}")));
+            }
+            // Anything else without an answer in it is an event.
+            if let Some(value) = answer.get_mut("return") {
+                return Ok(value.take());
+            }
+        }
+    }
+
+    /// What QEMU says the machine is doing: `running`, `paused`, ...
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute); so for the others.
+    pub fn status(&mut self) -> Result<String, Problem> {
+        let answer = self.execute("query-status", json!({}))?;
+        Ok(answer["status"].as_str().unwrap_or_default().into())
+    }
+
+    /// Stops all CPUs of the machine, and its time.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn pause(&mut self) -> Result<(), Problem> {
+        self.execute("stop", json!({})).map(drop)
+    }
+
+    /// Lets a paused machine go on.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn resume(&mut self) -> Result<(), Problem> {
+        self.execute("cont", json!({})).map(drop)
+    }
+
+    /// Presses the reset button.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn reset(&mut self) -> Result<(), Problem> {
+        self.execute("system_reset", json!({})).map(drop)
+    }
+
+    /// Ends QEMU.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn quit(&mut self) -> Result<(), Problem> {
+        self.execute("quit", json!({})).map(drop)
+    }
+
+    /// The host's port that is forwarded to the guest.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute), or there is none.
+    pub fn forwarded_port(&mut self) -> Result<u16, Problem> {
+        let answer = self.execute(
+            "human-monitor-command",
+            json!({ "command-line": "info usernet" }),
+        )?;
+        let text = answer.as_str().unwrap_or_default();
+        forwarded_port(text).ok_or_else(|| broken(format!("no forwarded port in {text:?}")))
+    }
+
+    fn read(&mut self) -> Result<Value, Problem> {
+        let mut line = String::new();
+        let length = self.stream.read_line(&mut line).map_err(broken)?;
+        if length == 0 {
+            return Err(broken("QEMU has hung up"));
+        }
+        serde_json::from_str(&line).map_err(broken)
+    }
+}
+
+fn broken(error: impl std::fmt::Display) -> Problem {
+    Problem::of_host("QMP", error)
+}
+
+/// Finds the port in QEMU's table of user-network connections: `TCP[HOST_FORWARD] fd address port ...`.
+fn forwarded_port(table: &str) -> Option<u16> {
+    let row = table.lines().find(|line| line.contains("HOST_FORWARD"))?;
+    row.split_whitespace()
+        .nth(3)?
+        .parse()
+        .ok()
+        .filter(|port| *port != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forwarded_port_is_found() {
+        let table = "Hub -1 (n0):\r\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n  \
+                     TCP[HOST_FORWARD]   8       127.0.0.1 45667       10.0.2.15  6379     0     0\r\n";
+        assert_eq!(forwarded_port(table), Some(45667));
+        assert_eq!(forwarded_port("TCP[HOST_FORWARD] 8 127.0.0.1 0 x"), None);
+        assert_eq!(forwarded_port("TCP[ESTABLISHED] 8 127.0.0.1 7 x"), None);
+    }
+
+    /// A QEMU that reads `requests` lines and answers with `answers` at once.
+    fn fake(answers: &str, requests: usize) -> (UnixStream, thread::JoinHandle<Vec<Value>>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (&theirs).write_all(answers.as_bytes()).unwrap();
+        let reader = thread::spawn(move || {
+            let lines = BufReader::new(theirs).lines().take(requests);
+            lines
+                .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+                .collect()
+        });
+        (ours, reader)
+    }
+
+    #[test]
+    fn events_are_passed_over_and_refusals_reported() {
+        let answers = r#"{"QMP": {"capabilities": []}}
+{"return": {}}
+{"event": "RESUME", "data": {}}
+{"return": {"status": "paused"}}
+{"error": {"class": "GenericError", "desc": "no"}}
+"#;
+        let (stream, requests) = fake(answers, 3);
+        let mut qmp = Qmp::greet(stream).unwrap();
+        assert_eq!(qmp.status(), Ok("paused".into()));
+        assert!(qmp.pause().unwrap_err().text().contains("stop: "));
+        let sent: Vec<Value> = requests.join().unwrap();
+        let commands: Vec<&str> = sent
+            .iter()
+            .map(|request| request["execute"].as_str().unwrap())
+            .collect();
+        assert_eq!(commands, ["qmp_capabilities", "query-status", "stop"]);
+        assert!(qmp.resume().is_err());
+    }
+
+    #[test]
+    fn what_is_no_qemu_is_refused() {
+        let (stream, _requests) = fake("{\"hello\": 1}\n", 0);
+        assert!(Qmp::greet(stream).is_err());
+        assert!(Qmp::connect("understudy-nobody-is-here", Duration::from_millis(20)).is_err());
+    }
+}

@@ -1,0 +1,332 @@
+//! What a machine has printed so far: kept, logged, and waited for.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::console::Event;
+use crate::problem::Problem;
+
+/// How a machine ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself.
+    Exited,
+    /// Its time was up.
+    TimeLimit,
+}
+
+/// Where a stream of the machine's process comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The guest's serial console.
+    Console,
+    /// QEMU itself.
+    Qemu,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<String>,
+    complaints: Vec<String>,
+    log: Option<File>,
+    end: Option<End>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// The console of one machine, live.
+#[derive(Clone, Default)]
+pub struct Transcript {
+    shared: Arc<Shared>,
+}
+
+impl Transcript {
+    /// An empty one that is appended to the log file at `path`, after `title`.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn logged(path: &Path, title: &str) -> Result<Self, Problem> {
+        let broken = |error| Problem::of_host(path.display(), error);
+        path.parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .map_err(broken)?;
+        let mut log = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(broken)?;
+        writeln!(log, "{title}").map_err(broken)?;
+        let transcript = Self::default();
+        transcript.state().log = Some(log);
+        Ok(transcript)
+    }
+
+    /// Takes in what `stream` brings, until it ends; `is_echoed` prints it too.
+    pub fn follow(
+        &self,
+        stream: impl Read + Send + 'static,
+        source: Source,
+        is_echoed: bool,
+    ) -> JoinHandle<()> {
+        let transcript = self.clone();
+        thread::spawn(move || {
+            let mut reader = BufReader::new(stream);
+            let mut bytes = Vec::new();
+            while reader
+                .read_until(b'\n', &mut bytes)
+                .is_ok_and(|length| length > 0)
+            {
+                let line = String::from_utf8_lossy(&bytes)
+                    .trim_end_matches(['\r', '\n'])
+                    .to_owned();
+                if is_echoed {
+                    println!("{line}");
+                }
+                transcript.take(source, line);
+                bytes.clear();
+            }
+            if source == Source::Console {
+                transcript.end(End::Exited);
+            }
+        })
+    }
+
+    fn take(&self, source: Source, line: String) {
+        let mut state = self.state();
+        let mark = if source == Source::Qemu { "qemu: " } else { "" };
+        if let Some(log) = &mut state.log {
+            // A log that cannot be written, as the disk is full, must not end the machine it tells of.
+            let _ = writeln!(log, "{mark}{line}");
+        }
+        match source {
+            Source::Console => state.lines.push(line),
+            Source::Qemu => state.complaints.push(line),
+        }
+        self.shared.changed.notify_all();
+    }
+
+    /// Nothing more will come; the first reason stays.
+    pub fn end(&self, end: End) {
+        self.state().end.get_or_insert(end);
+        self.shared.changed.notify_all();
+    }
+
+    /// How the machine ended, if it did.
+    pub fn ended(&self) -> Option<End> {
+        self.state().end
+    }
+
+    /// All lines of the console so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.state().lines.clone()
+    }
+
+    /// The last lines of the console, and all that QEMU said.
+    pub fn tail(&self, count: usize) -> Vec<String> {
+        let state = self.state();
+        let lines = state.lines[state.lines.len().saturating_sub(count)..]
+            .iter()
+            .cloned();
+        lines
+            .chain(state.complaints.iter().map(|line| format!("qemu: {line}")))
+            .collect()
+    }
+
+    /// All events of this name so far.
+    pub fn events(&self, name: &str) -> Vec<Event> {
+        let state = self.state();
+        state
+            .lines
+            .iter()
+            .filter_map(|line| Event::parse(line))
+            .filter(|event| event.name == name)
+            .collect()
+    }
+
+    /// Waits for a line in which `pick` finds something, printed already or yet to come. `what` is what is waited for, for people.
+    ///
+    /// # Errors
+    /// It does not come in time, or the machine ends.
+    pub fn wait_for<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut pick: impl FnMut(&str) -> Option<T>,
+    ) -> Result<T, Problem> {
+        let deadline = Instant::now() + limit;
+        let mut seen = 0;
+        let mut state = self.state();
+        loop {
+            while let Some(line) = state.lines.get(seen) {
+                seen += 1;
+                if let Some(found) = pick(line) {
+                    return Ok(found);
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match state.end {
+                Some(End::TimeLimit) => {
+                    return Err(Problem::TimedOut(format!(
+                        "the machine's time was up before {what}"
+                    )));
+                }
+                Some(End::Exited) => return Err(ended_before(what, &state)),
+                None if left.is_zero() => {
+                    return Err(Problem::TimedOut(format!("no {what} within {limit:.1?}")));
+                }
+                None => {}
+            }
+            state = self
+                .shared
+                .changed
+                .wait_timeout(state, left)
+                .expect(NO_PANIC)
+                .0;
+        }
+    }
+
+    /// Waits for an event of this name that `is_wanted`.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for).
+    pub fn wait_for_event(
+        &self,
+        name: &str,
+        limit: Duration,
+        is_wanted: impl Fn(&Event) -> bool,
+    ) -> Result<Event, Problem> {
+        self.wait_for(&format!("event={name}"), limit, |line| {
+            Event::parse(line).filter(|event| event.name == name && is_wanted(event))
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().expect(NO_PANIC)
+    }
+}
+
+const NO_PANIC: &str = "no thread panics while it holds the transcript";
+
+/// A machine that ended without a word from the guest was not started rightly; after one, it is the guest's doing.
+fn ended_before(what: &str, state: &State) -> Problem {
+    let complaints = match state.complaints.is_empty() {
+        true => "it said nothing".into(),
+        false => state.complaints.join("; "),
+    };
+    let text = format!("QEMU ended before {what}: {complaints}");
+    if state.lines.is_empty() {
+        Problem::BrokenSetUp(text)
+    } else {
+        Problem::Failed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    const LONG: Duration = Duration::from_secs(20);
+    const SHORT: Duration = Duration::from_millis(30);
+
+    #[test]
+    fn what_was_printed_and_what_will_be_is_found() {
+        let transcript = Transcript::default();
+        let (sender, receiver) = std::io::pipe()
+            .map(|(reader, writer)| (writer, reader))
+            .unwrap();
+        let reader = transcript.follow(receiver, Source::Console, false);
+        let mut sender = sender;
+        write!(
+            sender,
+            "firmware\r\n[    0.000001] a: event=serving epoch=1\n[    0.0000"
+        )
+        .unwrap();
+        let first = transcript
+            .wait_for_event("serving", LONG, |_| true)
+            .unwrap();
+        assert_eq!(first.number("epoch"), Ok(1));
+        let later = thread::spawn(move || {
+            thread::sleep(SHORT);
+            writeln!(sender, "02] b: event=serving epoch=2").unwrap();
+        });
+        let second = transcript
+            .wait_for_event("serving", LONG, |event| event.says("epoch", "2"))
+            .unwrap();
+        assert_eq!(second.time_us, 2);
+        later.join().unwrap();
+        reader.join().unwrap();
+        assert_eq!(transcript.lines()[0], "firmware");
+        assert_eq!(transcript.events("serving").len(), 2);
+        assert_eq!(transcript.ended(), Some(End::Exited));
+    }
+
+    #[test]
+    fn waiting_ends_by_time_by_limit_and_by_exit() {
+        let transcript = Transcript::default();
+        let wait = || {
+            transcript
+                .wait_for("a miracle", SHORT, |_| None::<()>)
+                .unwrap_err()
+        };
+        assert_eq!(
+            wait(),
+            Problem::TimedOut("no a miracle within 30.0ms".into())
+        );
+        let reader = transcript.follow(Cursor::new("no such device"), Source::Qemu, false);
+        reader.join().unwrap();
+        assert_eq!(transcript.ended(), None);
+        transcript.end(End::Exited);
+        assert_eq!(
+            wait(),
+            Problem::BrokenSetUp("QEMU ended before a miracle: no such device".into())
+        );
+        transcript
+            .follow(Cursor::new("alive"), Source::Console, false)
+            .join()
+            .unwrap();
+        assert_eq!(
+            wait(),
+            Problem::Failed("QEMU ended before a miracle: no such device".into())
+        );
+        assert_eq!(transcript.tail(1), ["alive", "qemu: no such device"]);
+
+        let slow = Transcript::default();
+        slow.end(End::TimeLimit);
+        slow.end(End::Exited);
+        assert!(matches!(
+            slow.wait_for("x", LONG, |_| None::<()>),
+            Err(Problem::TimedOut(_))
+        ));
+    }
+
+    #[test]
+    fn everything_is_logged() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("logs/one.log");
+        for title in ["# first", "# second"] {
+            let transcript = Transcript::logged(&path, title).unwrap();
+            transcript
+                .follow(Cursor::new("line\r\nlast"), Source::Console, false)
+                .join()
+                .unwrap();
+            transcript
+                .follow(Cursor::new("oops\n"), Source::Qemu, false)
+                .join()
+                .unwrap();
+        }
+        let log = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            log,
+            "# first\nline\nlast\nqemu: oops\n# second\nline\nlast\nqemu: oops\n"
+        );
+    }
+}
