@@ -1,17 +1,28 @@
 # The two commands of the README, and what CI adds. Everything they do is in `cargo xtask`.
+# Arguments are passed on: make demo ARGS=--json
 
 CARGO ?= cargo
 
-.PHONY: demo test lint
+.PHONY: demo test lint toolchain
 
-demo:
-	$(CARGO) xtask demo
+# Boots machines, kills the kernel under a writing client, and shows that nothing acknowledged is lost.
+demo: toolchain
+	$(CARGO) xtask demo $(ARGS)
 
-test:
+# Unit and property tests on the host, then the tests that need a machine.
+test: toolchain
 	$(CARGO) test --workspace --locked
-	$(CARGO) xtask test
+	$(CARGO) xtask test $(ARGS)
 
-lint:
+lint: toolchain
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --locked
+
+# What `cargo xtask setup` cannot install, as it is built with it.
+toolchain:
+	@command -v $(CARGO) >/dev/null || { \
+		echo "Rust is missing: install the stable toolchain, 1.95 or later, with rustup (package 'rustup', or the installer of the Rust project)," >&2; \
+		echo "then open a new shell, so that cargo is found, and type the same again." >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+		echo "A C compiler is missing, which Rust links with: on Debian, 'apt-get install gcc libc6-dev'." >&2; exit 1; }

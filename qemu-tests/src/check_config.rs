@@ -111,29 +111,25 @@ fn low_memory_end(memory_bytes: u64) -> u64 {
 
 /// Both images must be sound: a boot goes on with one of them, but not as it was asked to.
 fn check_images(options: &Options, archive: &[u8]) -> Result<Vec<String>, Refusal> {
-    let whole_archive =
-        |error: &dyn std::fmt::Display| Refusal::new("archive", "", error.to_string(), "");
-    let files = BootFiles::new([("", archive)]).map_err(|error| whole_archive(&error))?;
+    let files = BootFiles::new([("", archive)])
+        .map_err(|error| Refusal::new("archive", "", error.to_string(), ""))?;
     let check = |option: &str, path: &str| {
-        let (image, _) = Image::load(&files, path).map_err(|error| refuse(option, path, &error))?;
-        image
-            .check_revisions(ABI_REVISION, JOURNAL_REVISION)
-            .map_err(|error| refuse(option, path, &error))?;
-        Ok(format!(
-            "{path}: version {}, {} KiB",
-            image.version,
-            image.size_bytes().div_ceil(1024)
-        ))
+        let sound = Image::load(&files, path).and_then(|(image, _)| {
+            image.check_revisions(ABI_REVISION, JOURNAL_REVISION)?;
+            Ok(image)
+        });
+        let image = sound.map_err(|error| {
+            // The refusal names the path already.
+            let text = error.to_string();
+            let reason = text.strip_prefix(&format!("{path}: ")).unwrap_or(&text);
+            Refusal::new(option, path, reason, "")
+        })?;
+        let size_kib = image.size_bytes().div_ceil(1024);
+        Ok(format!("{path}: version {}, {size_kib} KiB", image.version))
     };
     let primary = check("primary_kernel", &options.primary_kernel)?;
-    Ok(vec![
-        primary,
-        check("failover_kernel", &options.failover_kernel)?,
-    ])
-}
-
-fn refuse(option: &str, path: &str, error: &dyn std::fmt::Display) -> Refusal {
-    Refusal::new(option, path, error.to_string(), "")
+    let backup = check("failover_kernel", &options.failover_kernel)?;
+    Ok(vec![primary, backup])
 }
 
 impl Answer {
@@ -267,7 +263,8 @@ mod tests {
             Answer::Accepted(..) => panic!("accepted"),
         };
         assert!(
-            refused(question("failover_kernel=/boot/c")).starts_with("failover_kernel=/boot/c: ")
+            refused(question("failover_kernel=/boot/c"))
+                .starts_with("failover_kernel=/boot/c: there is no /boot/c in")
         );
         let damaged = ArchiveWriter::default()
             .file("/boot/a", &instance(&[1]))

@@ -1,7 +1,7 @@
 //! The host side: builds the images, boots machines, injects faults, measures, and reports. `cargo xtask` is its command line.
 //!
 //! The way through: [`setup`] sees to the host, [`images`] builds what a machine boots, [`machine`] runs one and [`transcript`] reads its console;
-//! [`ledger`] knows what a client was promised, [`takeover`] what the guest reports. [`demo`], [`bench`] and the tests are made of these.
+//! [`ledger`] knows what a client was promised, [`takeover`] what the guest reports. [`demo`], [`mod@bench`] and the tests are made of these.
 
 #![forbid(unsafe_code)]
 

@@ -24,7 +24,7 @@ const RECEIVE_BYTES: usize = 16 << 10;
 /// Send buffer of a socket, in bytes.
 const SEND_BYTES: usize = 32 << 10;
 /// Frames taken in before what they brought is looked at.
-const INGRESS_FRAMES: usize = 64;
+const INGRESS_FRAMES: usize = 256;
 /// Rounds of egress before anything else is looked at.
 const EGRESS_ROUNDS: usize = 16;
 /// A peer that says nothing is asked after this time, and given up after the next.

@@ -126,8 +126,16 @@ fn memory_size(text: &str) -> Result<u64, String> {
     parse_size(text).map_err(|error| format!("{}; {} would work", error.reason, error.would_work))
 }
 
+/// Exit code of a `check-config` that is neither accepted nor refused; a command line that cannot be read has the same.
+const UNANSWERED: u8 = 2;
+
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    let error_code = match command {
+        Command::CheckConfig(_) => UNANSWERED,
+        _ => 1,
+    };
+    let outcome = match command {
         Command::Setup => set_up(),
         Command::Build { cargo } => build(&cargo),
         Command::Run(arguments) => run_machine(&arguments),
@@ -149,7 +157,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(error_code)
         }
     }
 }

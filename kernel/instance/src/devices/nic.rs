@@ -16,9 +16,9 @@ use super::dma::SliceDma;
 use super::transport::MsixTransport;
 
 /// Descriptors in each queue; a power of two that every implementation offers.
-const QUEUE_SIZE: usize = 128;
+const QUEUE_SIZE: usize = 256;
 /// Receive buffers the device may fill before the driver comes round.
-const RECEIVE_BUFFERS: usize = 96;
+const RECEIVE_BUFFERS: usize = QUEUE_SIZE;
 /// Frames that may wait at the gate; when it is full, the TCP stack keeps its data.
 const GATE_FRAMES_MAX: usize = 512;
 /// Longest frame: Ethernet header and 1500 bytes.
