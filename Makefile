@@ -2,6 +2,8 @@
 # Arguments are passed on: make demo ARGS=--json
 
 CARGO ?= cargo
+# The kernel images are not default members of the workspace (see Cargo.toml).
+IMAGES = --package monitor --package instance --target x86_64-unknown-linux-gnu
 
 .PHONY: demo test lint toolchain
 
@@ -11,13 +13,15 @@ demo: toolchain
 
 # Unit and property tests on the host, then the tests that need a machine.
 test: toolchain
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --locked
 	$(CARGO) xtask test $(ARGS)
 
 lint: toolchain
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
-	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --locked
+	$(CARGO) clippy --all-targets --locked -- --deny warnings
+	$(CARGO) clippy $(IMAGES) --locked -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --no-deps --locked
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc $(IMAGES) --no-deps --locked --document-private-items
 
 # What `cargo xtask setup` cannot install, as it is built with it.
 toolchain:
