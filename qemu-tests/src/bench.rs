@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::images::Images;
 use crate::machine::{Accel, Launch, Machine, MachineSpec};
-use crate::model::{CLOSING_WORD, Run, Scenario};
+use crate::model::{self, CLOSING_WORD, Run, Scenario};
 use crate::paths;
 use crate::problem::Problem;
+use crate::setup::{Ready, Version};
 
 /// The model's time for an instruction: `-icount shift=3`.
 const NS_PER_INSTRUCTION: f64 = 8.0;
@@ -54,10 +55,11 @@ pub struct Report {
 ///
 /// # Errors
 /// A machine does not do what it should.
-pub fn takeover(images: &Images, runs: u32) -> Result<Report, Problem> {
+pub fn takeover(images: &Images, ready: Ready, runs: u32) -> Result<Report, Problem> {
     let log = paths::fresh_log("bench-takeover")?;
     let bench = Bench {
         images,
+        qemu: ready.qemu,
         log: &log,
         runs,
     };
@@ -85,7 +87,7 @@ pub fn takeover(images: &Images, runs: u32) -> Result<Report, Problem> {
             text: "silent hang -> detected",
             value: worst(&hangs, detect_us)?,
             unit: "us",
-            at_most: hang_limit_us(&MachineSpec::new("bench", Accel::Model))?,
+            at_most: hang_limit_us(&model::machine("bench", ready.qemu))?,
         },
         Figure {
             key: "growth_1m_over_1k",
@@ -114,6 +116,7 @@ pub fn takeover(images: &Images, runs: u32) -> Result<Report, Problem> {
 
 struct Bench<'a> {
     images: &'a Images,
+    qemu: Version,
     log: &'a Path,
     runs: u32,
 }
@@ -127,7 +130,7 @@ impl Bench<'_> {
                 index + 1,
                 self.runs
             );
-            let mut scenario = Scenario::new(format!("bench-{name}"), keys, fault);
+            let mut scenario = Scenario::new(format!("bench-{name}"), keys, fault, self.qemu);
             scenario.fault_at += FAULT_SHIFT * index;
             scenario.run(self.images, self.log, MACHINE_LIMIT)
         };
@@ -137,7 +140,7 @@ impl Bench<'_> {
     /// A panic on a machine that could hold a million keys, with `keys` in it.
     fn large(&self, keys: u64) -> Result<Run, Problem> {
         println!("bench: DEBUG PANIC with {keys} keys on the large machine");
-        let mut scenario = Scenario::new("bench-large", keys, "DEBUG PANIC");
+        let mut scenario = Scenario::new("bench-large", keys, "DEBUG PANIC", self.qemu);
         scenario.machine.memory = "2G".into();
         scenario.machine = scenario.machine.append("failover_mem=768M");
         scenario.run(self.images, self.log, MACHINE_LIMIT)
@@ -148,7 +151,7 @@ impl Bench<'_> {
         println!("bench: the journal");
         let script =
             format!("debug=1 exec=\"200ms DEBUG JOURNAL-BENCH 10000; ECHO {CLOSING_WORD}\"");
-        let spec = MachineSpec::new("bench-journal", Accel::Model).append(&script);
+        let spec = model::machine("bench-journal", self.qemu).append(&script);
         let machine = Machine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
         machine.said_closing_word(CLOSING_WORD)?;
         let event = |name: &str| {

@@ -266,6 +266,21 @@ mod tests {
             refused(question("failover_kernel=/boot/c"))
                 .starts_with("failover_kernel=/boot/c: there is no /boot/c in")
         );
+        // Right behind the note's name, at 0x218: the revision of the shared memory.
+        let mut other_revision = instance(&[]);
+        other_revision[0x218] ^= 0x40;
+        let mixed = ArchiveWriter::default()
+            .image("/boot/a", &instance(&[]))
+            .image("/boot/b", &other_revision)
+            .finish();
+        let text = refused(Question {
+            archive: Some(mixed),
+            ..question("")
+        });
+        assert!(
+            text.starts_with("failover_kernel=/boot/b: built with revision"),
+            "{text}"
+        );
         let damaged = ArchiveWriter::default()
             .file("/boot/a", &instance(&[1]))
             .file("/boot/a.crc32c", b"00000000")

@@ -50,10 +50,7 @@ pub fn connect(port: u16, patience: Patience) -> RedisResult<Connection> {
 
 /// Whether the error is the server's answer, rather than its silence.
 pub fn is_answer(error: &RedisError) -> bool {
-    !(error.is_io_error()
-        || error.is_timeout()
-        || error.is_connection_dropped()
-        || error.kind() == ErrorKind::Parse)
+    !(error.is_io_error() || error.kind() == ErrorKind::Parse)
 }
 
 /// Gives the service a command as one would type it; blanks separate the words.
@@ -114,5 +111,32 @@ impl Store for Connection {
 
     fn keys(&mut self, pattern: &str) -> RedisResult<Vec<String>> {
         redis::cmd("KEYS").arg(pattern).query(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn silence_is_no_answer() {
+        use io::ErrorKind::{BrokenPipe, ConnectionRefused, TimedOut, UnexpectedEof, WouldBlock};
+        for kind in [
+            BrokenPipe,
+            ConnectionRefused,
+            TimedOut,
+            UnexpectedEof,
+            WouldBlock,
+        ] {
+            assert!(!is_answer(&io::Error::from(kind).into()), "{kind}");
+        }
+        assert!(!is_answer(&(ErrorKind::Parse, "cut off").into()));
+        assert!(is_answer(
+            &(ErrorKind::UnexpectedReturnType, "not a number").into()
+        ));
+        let refusal = redis::parse_redis_value(b"-WRONGTYPE of another kind\r\n").unwrap();
+        let error = refusal.extract_error().unwrap_err();
+        assert!(is_answer(&error), "{error}");
     }
 }

@@ -193,5 +193,9 @@ pub(crate) mod tests {
         assert!(hanging_at_entry(&instance(&[])[..0x80]).is_err());
         assert!(stripped(&instance(&[])[..0x1050]).is_err());
         assert!(physical_range(b"").is_err());
+        // Its entry point lies behind its one segment.
+        let mut elsewhere = instance(&[]);
+        elsewhere[0x19] = 0x11;
+        assert!(hanging_at_entry(&elsewhere).is_err());
     }
 }

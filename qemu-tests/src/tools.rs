@@ -104,10 +104,12 @@ mod tests {
     fn failing_and_lingering_are_told_apart() {
         let failed = run("sh", &["-c", "echo out; echo err >&2; exit 3"], "", LONG).unwrap_err();
         assert!(matches!(failed, Problem::Failed(text) if text.ends_with("out\nerr\n")));
+        let started = Instant::now();
         assert!(matches!(
             run("sleep", &["60"], "", Duration::from_millis(50)),
             Err(Problem::TimedOut(_))
         ));
+        assert!(started.elapsed() < LONG);
         assert!(run("no-such-program", &[], "", LONG).is_err());
     }
 }

@@ -273,8 +273,8 @@ fn test(filter: Option<&str>, jobs: usize) -> Result<bool> {
 }
 
 fn measure(json: bool, runs: u32) -> Result<bool> {
-    let (_, images) = prepare()?;
-    let report = bench::takeover(&images, runs)?;
+    let (ready, images) = prepare()?;
+    let report = bench::takeover(&images, ready, runs)?;
     println!("\n{}", report.text());
     if json {
         println!("{}", report.json());

@@ -272,10 +272,9 @@ mod tests {
             [Accel::Kvm, Accel::Tcg].map(timeout),
             [50_000_000, 250_000_000]
         );
-        assert!(
-            !MachineSpec::new("x", Accel::Model)
-                .boot_line()
-                .contains("failover_timeout")
-        );
+        let model = MachineSpec::new("x", Accel::Model).boot_line();
+        let model = partition::Options::parse(&model).unwrap();
+        assert!(!model.was_said("failover_timeout"));
+        assert_eq!(model.apic, partition::cmdline::ApicMode::Xapic);
     }
 }

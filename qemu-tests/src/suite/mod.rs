@@ -12,6 +12,7 @@ use crate::images::Images;
 use crate::ledger::Ledger;
 use crate::machine::{Accel, ClosingWord, Launch, Machine, MachineSpec};
 use crate::problem::Problem;
+use crate::setup::Version;
 use crate::{files, paths};
 
 /// The guest's closing word, or what is wrong.
@@ -70,6 +71,8 @@ pub fn all() -> Vec<Test> {
 
 /// Where a test plays.
 pub struct Stage<'a> {
+    /// The QEMU there is.
+    pub qemu: Version,
     /// What was built.
     pub images: &'a Images,
     /// The test's machine.
@@ -80,9 +83,10 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(test: &Test, images: &'a Images) -> Result<Self, Problem> {
+    fn new(test: &Test, images: &'a Images, qemu: Version) -> Result<Self, Problem> {
         let log = paths::fresh_log(&test.name)?;
         Ok(Self {
+            qemu,
             images,
             spec: test.machine.clone(),
             log,

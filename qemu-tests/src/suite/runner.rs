@@ -94,7 +94,7 @@ fn run_one(test: &Test, images: &Images, ready: Ready) -> Result<(), Problem> {
         );
         return Err(Problem::Skipped(reason));
     }
-    let stage = Stage::new(test, images)?;
+    let stage = Stage::new(test, images, ready.qemu)?;
     let outcome = (test.body)(&stage).map(|_closing_word| ());
     match outcome {
         // What failed, failed as the machine was killed.

@@ -23,7 +23,7 @@ const KEYS: u64 = 1000;
 
 fn twice(stage: &Stage<'_>) -> Verdict {
     let run = || -> Result<Run, Problem> {
-        let scenario = Scenario::new(&stage.spec.name, KEYS, "DEBUG PANIC");
+        let scenario = Scenario::new(&stage.spec.name, KEYS, "DEBUG PANIC", stage.qemu);
         scenario.run(stage.images, &stage.log, stage.time_left())
     };
     let (first, second) = (run()?, run()?);
