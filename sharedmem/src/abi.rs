@@ -1,7 +1,7 @@
 //! Constants of the contract between kernels: revisions, sizes, vectors, entry reasons.
 
 /// Revision of every layout in this crate. Raised by any change that an image of the previous revision could misread.
-pub const ABI_REVISION: u32 = 1;
+pub const ABI_REVISION: u32 = 2;
 
 /// Revision of the journal's record format.
 pub const JOURNAL_REVISION: u32 = 1;

@@ -8,6 +8,7 @@ use crate::abi::{ABI_REVISION, CONTROL_BYTES, JOURNAL_REVISION, MAX_INSTANCES};
 use crate::epitaph::Epitaph;
 use crate::epoch::EpochWord;
 use crate::keepalive::KeepaliveSlot;
+use crate::linux::{LinuxDesk, Mailbox};
 use crate::log_ring::LogRing;
 use crate::protection::ProtectionWord;
 use crate::timeline::TimelineLog;
@@ -108,6 +109,10 @@ pub struct Control {
     pub monitor_log: CachePadded<LogRing>,
     /// One per instance; writer: that instance.
     pub instance_logs: [CachePadded<LogRing>; MAX_INSTANCES],
+    /// One per instance, for those that are a Linux; see the fields.
+    pub linux: [CachePadded<LinuxDesk>; MAX_INSTANCES],
+    /// From the primary to the monitor and back.
+    pub mailbox: CachePadded<Mailbox>,
 }
 
 const _: () = assert!(size_of::<Control>() <= CONTROL_BYTES);
@@ -184,6 +189,8 @@ mod tests {
         assert_eq!(span_of!(Control, timelines), 0xa80..0x1800);
         assert_eq!(span_of!(Control, monitor_log), 0x1800..0x5880);
         assert_eq!(span_of!(Control, instance_logs), 0x5880..0xd980);
+        assert_eq!(span_of!(Control, linux), 0xd980..0xda80);
+        assert_eq!(span_of!(Control, mailbox), 0xda80..0xdc00);
         assert_eq!(offset_of!(Header, journal_salt), 32);
     }
 

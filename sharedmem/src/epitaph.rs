@@ -19,6 +19,12 @@ pub enum EpitaphCause {
     Superseded = 3,
     /// It could not come up.
     BootFailed = 4,
+    /// It ended in order, to be started again.
+    Reboot = 5,
+    /// It ended in order, for the backup to go on.
+    Switchover = 6,
+    /// A program that had promised to give signs of life did not.
+    Application = 7,
 }
 
 /// An epitaph as read.
@@ -187,6 +193,9 @@ impl Epitaph {
             EpitaphCause::Exception,
             EpitaphCause::Superseded,
             EpitaphCause::BootFailed,
+            EpitaphCause::Reboot,
+            EpitaphCause::Switchover,
+            EpitaphCause::Application,
         ]
         .into_iter()
         .find(|known| *known as u64 == cause);

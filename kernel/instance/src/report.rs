@@ -122,6 +122,9 @@ fn tell_epitaph(context: &Context) -> String {
         Some(EpitaphCause::Exception) => "exception",
         Some(EpitaphCause::Superseded) => "superseded",
         Some(EpitaphCause::BootFailed) => "boot-failed",
+        Some(EpitaphCause::Reboot) => "reboot",
+        Some(EpitaphCause::Switchover) => "switchover",
+        Some(EpitaphCause::Application) => "application",
         None => "unknown",
     };
     let line = format!(
