@@ -41,6 +41,11 @@ pub enum Action {
         /// The core that leads it.
         core: u32,
     },
+    /// Start the image of the owner that ended again, under the raised epoch.
+    Restart {
+        /// The core that leads it.
+        core: u32,
+    },
     /// Start the owner on its other cores; it is up, so this is off the critical path.
     StartRemaining {
         /// Cores that wait in the fence page, or were never started.

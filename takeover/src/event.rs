@@ -19,6 +19,13 @@ pub enum Event<'a> {
         /// Core that died first, in the owner's own count.
         core: u32,
     },
+    /// The owner ended in order and waits to be stopped.
+    Ended {
+        /// Its epoch; another than the owner's is ignored.
+        epoch: u64,
+        /// What shall follow.
+        ending: Ending,
+    },
     /// A core entered the fence page.
     CheckedIn {
         /// Its machine number.
@@ -48,6 +55,15 @@ pub enum Event<'a> {
     Rearmed,
     /// The operator asks to try a refused takeover again.
     RetryRequested,
+}
+
+/// What shall follow an owner that ended in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is started again. Needs no backup; one that there is, stays.
+    Reboot,
+    /// The backup goes on.
+    Switchover,
 }
 
 /// A part of a takeover that the executor does and reports on, in this order.

@@ -22,6 +22,8 @@
 //!       | red: as above
 //! ```
 //!
+//! An owner that ended in order to be started again goes the same way, with its own image in the backup's place: the fence knows no difference.
+//!
 //! A backup lost in Holding, Fencing, Preparing or Refused leaves the machine Dead; a backup that gets ready then still takes over.
 //!
 //! An owner that nobody touched yet (in Holding, or in Dead for want of a backup) and that sends a keepalive again owns the machine as
@@ -33,7 +35,7 @@ use crate::action::{Action, Actions};
 use crate::config::{Config, ConfigError};
 use crate::cores::CoreSet;
 use crate::detector::{Beat, Detector, Observation, Verdict};
-use crate::event::{BackupLoss, Event, Stage};
+use crate::event::{BackupLoss, Ending, Event, Stage};
 use crate::fence::Fence;
 use crate::notice::{Notice, Refusal};
 use crate::timeline::Cause;
@@ -75,6 +77,15 @@ pub enum Backup {
     Lost(BackupLoss),
 }
 
+/// Who comes after the owner that is being stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Successor {
+    /// The backup.
+    Backup,
+    /// The same image, started again.
+    Same,
+}
+
 /// The state machine. See the [module's](self) diagram, and the [crate's](crate) page for how to drive it.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -89,6 +100,9 @@ pub struct Machine {
     epoch: u64,
     /// The newest a fence used; 0 is the boot's.
     generation: u64,
+    successor: Successor,
+    /// Core that a promoted backup must be led by.
+    lead: Option<u32>,
     now_ns: u64,
 }
 
@@ -108,6 +122,8 @@ impl Machine {
             remaining: CoreSet::EMPTY,
             epoch: config.first_epoch,
             generation: 0,
+            successor: Successor::Backup,
+            lead: None,
             now_ns,
         })
     }
@@ -149,8 +165,16 @@ impl Machine {
                 self.condemn(Cause::Panic { core }, &mut out);
             }
 
+            // The owner's orderly end; one that died without a backup may still ask for its restart.
+            (
+                Booting | Watching | Unprotected | Holding { .. } | Promoting | Dead,
+                Event::Ended { epoch, ending },
+            ) if epoch == self.epoch && !self.owner.is_empty() => self.ended(ending, &mut out),
+
             // The backup gets ready, early or late.
-            (Booting | Promoting, Event::BackupReady) if self.is_loading() => {
+            (Booting | Promoting | Fencing(_) | Preparing(_) | Refused(_), Event::BackupReady)
+                if self.is_loading() =>
+            {
                 self.backup = Backup::Ready
             }
             (Watching, Event::BackupReady) if self.is_loading() => {
@@ -164,7 +188,9 @@ impl Machine {
 
             // The backup is lost, and perhaps replaced.
             (_, Event::BackupLost(loss)) if !self.is_lost() => self.backup_lost(loss, &mut out),
-            (Booting | Promoting, Event::Rearmed) if self.is_lost() => {
+            (Booting | Promoting | Fencing(_) | Preparing(_) | Refused(_), Event::Rearmed)
+                if self.is_lost() =>
+            {
                 self.backup = Backup::Loading
             }
             (Unprotected, Event::Rearmed) => {
@@ -244,6 +270,25 @@ impl Machine {
         self.generation
     }
 
+    /// Who comes after the owner that is being stopped.
+    pub fn successor(&self) -> Successor {
+        self.successor
+    }
+
+    /// The core that leads the next owner, as things stand.
+    pub fn next_lead(&self) -> Option<u32> {
+        let lead = match self.successor {
+            Successor::Backup => self.lead.filter(|core| self.owner.contains(*core)),
+            Successor::Same => None,
+        };
+        lead.or(self.owner.first())
+    }
+
+    /// Names the core that leads the backup when it is promoted, if it is one of the owner's; else, and with `None`, the lowest does.
+    pub fn set_lead(&mut self, lead: Option<u32>) {
+        self.lead = lead;
+    }
+
     /// Cores the owner runs on, or ran on when it died.
     pub fn owner_cores(&self) -> CoreSet {
         self.owner
@@ -299,12 +344,25 @@ impl Machine {
         self.judge(out);
     }
 
+    fn ended(&mut self, ending: Ending, out: &mut Actions) {
+        match ending {
+            Ending::Switchover if self.state == State::Dead => {}
+            Ending::Switchover => self.condemn(Cause::Switchover, out),
+            Ending::Reboot => {
+                self.successor = Successor::Same;
+                self.begin_takeover(Cause::Reboot, out);
+            }
+        }
+    }
+
     fn backup_lost(&mut self, loss: BackupLoss, out: &mut Actions) {
         self.backup = Backup::Lost(loss);
         push(out, Action::Notify(Notice::Unprotected(loss)));
         match self.state {
             State::Booting | State::Promoting | State::Unprotected | State::Dead => {}
             State::Watching => self.state = State::Unprotected,
+            // The restart under way does without.
+            _ if self.successor == Successor::Same => {}
             State::Holding { .. } | State::Fencing(_) | State::Preparing(_) | State::Refused(_) => {
                 self.judge(out)
             }
@@ -317,6 +375,7 @@ impl Machine {
             return;
         };
         match (self.backup, self.state) {
+            _ if self.successor == Successor::Same => self.begin_takeover(Cause::Reboot, out),
             (Backup::Ready, _) => self.begin_takeover(cause, out),
             (Backup::Loading, State::Holding { until_ns }) if self.now_ns < until_ns => {}
             (Backup::Loading, State::Holding { .. }) | (Backup::Lost(_), _) => {

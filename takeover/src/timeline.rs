@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Moments of a takeover, in the order in which they come. The number is the index in the shared region's timeline, so it never changes.
+/// Moments of a takeover. The number is the index in the shared region's timeline, so it never changes.
 ///
 /// The machine stamps the edges up to [`Edge::DevicesQuiet`]; the instance that is promoted stamps the others.
 #[repr(usize)]
@@ -26,17 +26,23 @@ pub enum Edge {
     Serving = 7,
     /// The first reply left.
     FirstReply = 8,
+    /// A parked kernel runs again.
+    Resumed = 9,
+    /// The new primary has read from its disk.
+    DiskReadable = 10,
 }
 
 impl Edge {
-    /// All edges in order.
-    pub const ALL: [Self; 9] = [
+    /// All edges, in the order in which they come. An instance that has no such moment leaves it out.
+    pub const ALL: [Self; 11] = [
         Self::LastKeepalive,
         Self::Detected,
         Self::Fenced,
         Self::InterruptsSeized,
         Self::DevicesQuiet,
+        Self::Resumed,
         Self::DevicesAdopted,
+        Self::DiskReadable,
         Self::Replayed,
         Self::Serving,
         Self::FirstReply,
@@ -59,6 +65,8 @@ impl Edge {
             Self::Replayed => "replayed",
             Self::Serving => "serving",
             Self::FirstReply => "first reply",
+            Self::Resumed => "resumed",
+            Self::DiskReadable => "disk readable",
         }
     }
 }
@@ -78,7 +86,7 @@ impl Counter {
     }
 }
 
-/// Why a peer counts as dead.
+/// Why a peer counts as dead, or does not go on.
 ///
 /// `core` is an index in the peer's own count of its cores, as in its keepalive and its epitaph, not a machine core's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +107,10 @@ pub enum Cause {
     NeverCameUp,
     /// Its image was refused, so it never started.
     ImageRefused,
+    /// It handed over on purpose.
+    Switchover,
+    /// It ended in order, to be started again.
+    Reboot,
 }
 
 impl Cause {
@@ -110,6 +122,8 @@ impl Cause {
             Self::Hung { .. } => 3,
             Self::NeverCameUp => 4,
             Self::ImageRefused => 5,
+            Self::Switchover => 6,
+            Self::Reboot => 7,
         }
     }
 
@@ -121,6 +135,8 @@ impl Cause {
             3 => Self::Hung { core },
             4 => Self::NeverCameUp,
             5 => Self::ImageRefused,
+            6 => Self::Switchover,
+            7 => Self::Reboot,
             _ => return None,
         })
     }
@@ -129,7 +145,11 @@ impl Cause {
     pub const fn core(self) -> Option<u32> {
         match self {
             Self::Panic { core } | Self::Hung { core } => Some(core),
-            Self::Silent | Self::NeverCameUp | Self::ImageRefused => None,
+            Self::Silent
+            | Self::NeverCameUp
+            | Self::ImageRefused
+            | Self::Switchover
+            | Self::Reboot => None,
         }
     }
 
@@ -141,6 +161,8 @@ impl Cause {
             Self::Hung { .. } => "hung",
             Self::NeverCameUp => "never-came-up",
             Self::ImageRefused => "image-refused",
+            Self::Switchover => "switchover",
+            Self::Reboot => "reboot",
         }
     }
 }
@@ -153,6 +175,8 @@ impl fmt::Display for Cause {
             Self::Hung { core } => write!(f, "main loop of its core {core} stands still"),
             Self::NeverCameUp => f.write_str("no first keepalive within the boot time-out"),
             Self::ImageRefused => f.write_str("image refused"),
+            Self::Switchover => f.write_str("it hands over"),
+            Self::Reboot => f.write_str("it wants to be started again"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The takeover itself: fence, stages, promotion. Each step is begun by the end of the one before, so the order is the code's.
 
-use super::{Backup, Machine, State, push};
+use super::{Backup, Machine, State, Successor, push};
 use crate::action::{Action, Actions};
 use crate::detector::Detector;
 use crate::event::{BackupLoss, Stage};
@@ -87,18 +87,31 @@ impl Machine {
         }
     }
 
+    /// Hands the stopped cores to the successor.
     fn promote(&mut self, out: &mut Actions) {
-        // The lowest core leads, always, so that a new owner numbers its cores as it did when it was loaded. `Config::check` refused an
-        // empty set.
-        self.owner = self.owner.union(self.config.spare);
-        let Some(lead) = self.owner.first() else {
+        let successor = core::mem::replace(&mut self.successor, Successor::Backup);
+        let lead = match successor {
+            Successor::Same => self.owner.first(),
+            Successor::Backup => {
+                self.owner = self.owner.union(self.config.spare);
+                self.backup = Backup::Lost(BackupLoss::Promoted);
+                self.next_lead()
+            }
+        };
+        // `Config::check` refused an empty set of spare cores, and an owner that ends has cores.
+        let Some(core) = lead else {
             return;
         };
-        self.remaining = self.owner.without(lead);
-        self.backup = Backup::Lost(BackupLoss::Promoted);
+        self.remaining = self.owner.without(core);
         self.detector = Detector::new(self.config.detector, self.epoch, self.now_ns);
         self.state = State::Promoting;
-        push(out, Action::Promote { core: lead });
+        push(
+            out,
+            match successor {
+                Successor::Same => Action::Restart { core },
+                Successor::Backup => Action::Promote { core },
+            },
+        );
     }
 
     pub(super) fn refuse(&mut self, refusal: Refusal, out: &mut Actions) {

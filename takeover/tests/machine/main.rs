@@ -4,6 +4,7 @@
 mod common;
 
 mod death;
+mod ending;
 mod failure;
 mod ownership;
 mod takeover;

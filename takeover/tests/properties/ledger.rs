@@ -85,7 +85,10 @@ impl Ledger {
                 Action::QuietDevices => {
                     self.check_stages(&[Stage::RaiseEpoch, Stage::SeizeInterrupts])
                 }
-                Action::Promote { core } => self.promote(core),
+                Action::Promote { core } => {
+                    self.promote(core, self.owner.union(config().spare));
+                }
+                Action::Restart { core } => self.promote(core, self.owner),
                 Action::StartRemaining { cores } => {
                     assert!(!cores.contains(0) && !cores.is_empty());
                     assert!(cores.iter().all(|core| self.owner.contains(core)));
@@ -157,15 +160,14 @@ impl Ledger {
         );
     }
 
-    fn promote(&mut self, core: u32) {
+    fn promote(&mut self, core: u32, cores: CoreSet) {
         self.check_stages(&[
             Stage::RaiseEpoch,
             Stage::SeizeInterrupts,
             Stage::QuietDevices,
         ]);
         self.running().promoted = true;
-        let lead = self.owner.union(config().spare).first();
-        assert_eq!(Some(core), lead, "the lowest core leads");
-        self.owner = self.owner.union(config().spare);
+        assert_eq!(Some(core), cores.first(), "the lowest core leads");
+        self.owner = cores;
     }
 }

@@ -8,8 +8,8 @@ use common::{BACKUP_WAIT, FIRST_EPOCH, MS, SETTLE, config};
 use ledger::Ledger;
 use proptest::prelude::*;
 use takeover::{
-    Backup, BackupLoss, Beat, CoreSet, Event, FenceConfig, MAX_CORES, Machine, Stage, State,
-    Verdict,
+    Backup, BackupLoss, Beat, CoreSet, Ending, Event, FenceConfig, MAX_CORES, Machine, Stage,
+    State, Successor, Verdict,
 };
 
 /// Something to do to the machine. Where it depends on where the machine stands, it is relative, so that deep states are reached.
@@ -26,6 +26,10 @@ enum Move {
     },
     Epitaph {
         epoch_lag: u64,
+    },
+    Ended {
+        epoch_lag: u64,
+        ending: Ending,
     },
     CheckIn {
         core: u32,
@@ -61,6 +65,8 @@ fn any_move() -> impl Strategy<Value = Move> {
         6 => (lag(), prop_oneof![8 => Just(1_u64), 1 => Just(0), 1 => Just(u64::MAX)], prop_oneof![9 => Just(3_u32), 1 => 0..40_u32], any::<bool>())
             .prop_map(|(epoch_lag, step, cores, moved)| Move::Beat { epoch_lag, step, cores, moved }),
         1 => lag().prop_map(|epoch_lag| Move::Epitaph { epoch_lag }),
+        1 => (lag(), prop::sample::select(vec![Ending::Reboot, Ending::Switchover]))
+            .prop_map(|(epoch_lag, ending)| Move::Ended { epoch_lag, ending }),
         5 => (0..40_u32, lag()).prop_map(|(core, generation_lag)| Move::CheckIn { core, generation_lag }),
         3 => Just(Move::CheckInAll),
         1 => any_stage().prop_map(Move::Complete),
@@ -118,7 +124,9 @@ impl Driver {
             State::Unprotected => assert!(is_lost),
             State::Holding { .. } => assert!(is_red && backup == Backup::Loading),
             State::Fencing(_) | State::Preparing(_) | State::Refused(_) => {
-                assert!(is_red && backup == Backup::Ready)
+                let has_successor =
+                    backup == Backup::Ready || self.machine.successor() == Successor::Same;
+                assert!(is_red && has_successor)
             }
             State::Dead => assert!(is_red && backup != Backup::Ready),
         }
@@ -146,6 +154,10 @@ impl Driver {
             Move::Epitaph { epoch_lag } => {
                 let epoch = self.machine.epoch().wrapping_sub(epoch_lag);
                 self.step(Event::Epitaph { epoch, core: 1 });
+            }
+            Move::Ended { epoch_lag, ending } => {
+                let epoch = self.machine.epoch().wrapping_sub(epoch_lag);
+                self.step(Event::Ended { epoch, ending });
             }
             Move::CheckIn {
                 core,

@@ -339,7 +339,7 @@ impl World {
             }
             Action::SeizeInterrupts => self.finish(Stage::SeizeInterrupts),
             Action::QuietDevices => self.finish(Stage::QuietDevices),
-            Action::Promote { core } => {
+            Action::Promote { core } | Action::Restart { core } => {
                 self.epitaph = None;
                 self.owner = Owner {
                     lead: core,
