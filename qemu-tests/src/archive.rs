@@ -4,8 +4,12 @@ use crc::{CRC_32_ISCSI, Crc};
 
 const MAGIC: &str = "070701";
 const TRAILER: &str = "TRAILER!!!";
-/// A regular file, readable by all.
+/// Kinds of entries, each with the rights everyone has.
 const MODE_FILE: u32 = 0o100_644;
+const MODE_PROGRAM: u32 = 0o100_755;
+const MODE_DIRECTORY: u32 = 0o040_755;
+const MODE_SYMLINK: u32 = 0o120_777;
+const MODE_CHARACTER_DEVICE: u32 = 0o020_600;
 
 /// A boot archive being put together.
 #[derive(Clone, Debug, Default)]
@@ -20,10 +24,35 @@ impl ArchiveWriter {
     /// # Panics
     /// When the file has 4 GiB or more, which the format cannot hold.
     #[must_use]
-    pub fn file(mut self, path: &str, content: &[u8]) -> Self {
-        self.entries += 1;
-        self.entry(path.trim_start_matches('/'), MODE_FILE, content);
-        self
+    pub fn file(self, path: &str, content: &[u8]) -> Self {
+        self.add(path, MODE_FILE, content, (0, 0))
+    }
+
+    /// Adds a file that can be executed.
+    ///
+    /// # Panics
+    /// As [`file`](Self::file).
+    #[must_use]
+    pub fn program(self, path: &str, content: &[u8]) -> Self {
+        self.add(path, MODE_PROGRAM, content, (0, 0))
+    }
+
+    /// Adds a directory. Linux makes none by itself: it comes before what is in it.
+    #[must_use]
+    pub fn directory(self, path: &str) -> Self {
+        self.add(path, MODE_DIRECTORY, &[], (0, 0))
+    }
+
+    /// Adds a symbolic link to `target`.
+    #[must_use]
+    pub fn symlink(self, path: &str, target: &str) -> Self {
+        self.add(path, MODE_SYMLINK, target.as_bytes(), (0, 0))
+    }
+
+    /// Adds the node of a character device.
+    #[must_use]
+    pub fn device(self, path: &str, major: u32, minor: u32) -> Self {
+        self.add(path, MODE_CHARACTER_DEVICE, &[], (major, minor))
     }
 
     /// Adds an image at `path`, and beside it the checksum by which the monitor tells a damaged one.
@@ -36,11 +65,17 @@ impl ArchiveWriter {
     /// The archive.
     pub fn finish(mut self) -> Vec<u8> {
         self.entries = 0;
-        self.entry(TRAILER, 0, &[]);
+        self.entry(TRAILER, 0, &[], (0, 0));
         self.bytes
     }
 
-    fn entry(&mut self, name: &str, mode: u32, content: &[u8]) {
+    fn add(mut self, path: &str, mode: u32, content: &[u8], device: (u32, u32)) -> Self {
+        self.entries += 1;
+        self.entry(path.trim_start_matches('/'), mode, content, device);
+        self
+    }
+
+    fn entry(&mut self, name: &str, mode: u32, content: &[u8], (major, minor): (u32, u32)) {
         let size = u32::try_from(content.len()).expect("a cpio entry is smaller than 4 GiB");
         let name_size = u32::try_from(name.len() + 1).expect("a path is shorter than 4 GiB");
         // inode, mode, uid, gid, links, time, size, device (2), special device (2), length of the name, checksum
@@ -54,8 +89,8 @@ impl ArchiveWriter {
             size,
             0,
             0,
-            0,
-            0,
+            major,
+            minor,
             name_size,
             0,
         ];
@@ -112,6 +147,43 @@ mod tests {
                 .names()
                 .count(),
             4
+        );
+    }
+
+    /// The fields of an entry are eight hexadecimal digits each; see `cpio(5)`, "New ASCII Format".
+    #[test]
+    fn all_kinds_of_entries_are_what_they_should_be() {
+        let bytes = ArchiveWriter::default()
+            .directory("/dev")
+            .device("/dev/console", 5, 1)
+            .program("/init", b"#!/bin/sh\n")
+            .symlink("/sh", "bin/busybox")
+            .file("/text", b"12345")
+            .finish();
+        let mut rest = bytes.as_slice();
+        let mut entries = Vec::new();
+        while !rest.is_empty() {
+            assert_eq!(&rest[..6], b"070701");
+            let field = |index: usize| {
+                let digits = std::str::from_utf8(&rest[6 + 8 * index..14 + 8 * index]).unwrap();
+                u32::from_str_radix(digits, 16).unwrap()
+            };
+            let (size, name_size) = (field(6) as usize, field(11) as usize);
+            let name = std::str::from_utf8(&rest[110..109 + name_size]).unwrap();
+            entries.push((name, format!("{:o}", field(1)), field(9), field(10), size));
+            rest = &rest[(110 + name_size).next_multiple_of(4) + size.next_multiple_of(4)..];
+        }
+        let entry = |name, mode: &str, major, minor, size| (name, mode.into(), major, minor, size);
+        assert_eq!(
+            entries,
+            [
+                entry("dev", "40755", 0, 0, 0),
+                entry("dev/console", "20600", 5, 1, 0),
+                entry("init", "100755", 0, 0, 10),
+                entry("sh", "120777", 0, 0, 11),
+                entry("text", "100644", 0, 0, 5),
+                entry("TRAILER!!!", "0", 0, 0, 0),
+            ]
         );
     }
 

@@ -17,6 +17,7 @@ pub mod elf_image;
 pub mod files;
 pub mod images;
 pub mod ledger;
+pub mod linux;
 pub mod machine;
 pub mod model;
 pub mod paths;

@@ -11,6 +11,7 @@ use partition::size::parse_size;
 use qemu_tests::accel::AccelChoice;
 use qemu_tests::check_config::Question;
 use qemu_tests::images::{self, Images};
+use qemu_tests::linux::{self, packages::Series};
 use qemu_tests::machine::{Accel, Chipset, HostPort, MachineSpec};
 use qemu_tests::setup::{self, Host, OldQemu, Ready};
 use qemu_tests::suite::{self, runner};
@@ -57,6 +58,15 @@ enum Command {
         /// Tests at a time.
         #[arg(long, default_value_t = 1)]
         jobs: usize,
+    },
+    /// Boot a distribution's Linux plainly, without a monitor, and try its service.
+    LinuxBoot {
+        /// Which one.
+        #[arg(long, value_enum)]
+        kernel: Series,
+        /// The source of a module that is built and loaded, too.
+        #[arg(long)]
+        module: Option<PathBuf>,
     },
     /// Measure in the deterministic model.
     Bench {
@@ -148,6 +158,9 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Command::Test { filter, jobs, .. } => test(filter.as_deref(), jobs),
+        Command::LinuxBoot { kernel, module } => linux::boot::run(kernel, module.as_deref())
+            .map(|()| true)
+            .map_err(Into::into),
         Command::Bench {
             what: BenchCommand::Takeover { json, n },
         } => measure(json, n),
@@ -164,6 +177,7 @@ fn main() -> ExitCode {
 
 fn set_up() -> Result<bool> {
     let ready = setup::set_up(&Host, OldQemu::Replace)?;
+    linux::set_up()?;
     println!("setup: all there; QEMU {}", ready.qemu);
     Ok(true)
 }

@@ -78,9 +78,7 @@ impl Machine {
     /// # Errors
     /// QEMU or one of the files is missing. What QEMU itself finds wrong shows at the first wait.
     pub fn start(spec: &MachineSpec, launch: &Launch) -> Result<Self, Problem> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let control_socket = format!("understudy-{}-{number}", std::process::id());
+        let control_socket = fresh_control_socket();
         let disk = paths::scratch(&spec.name).join("incidents.img");
         if spec.has_disk() {
             disk::create(&disk)?;
@@ -93,6 +91,23 @@ impl Machine {
             HostPort::Any => None,
             HostPort::Fixed(port) => Some(port),
         };
+        Ok(machine)
+    }
+
+    /// Starts QEMU with other arguments than a [`MachineSpec`]'s; what is booted and how the machine is spoken to is added to them.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(arguments: &[String], launch: &Launch) -> Result<Self, Problem> {
+        let control_socket = fresh_control_socket();
+        let mut arguments = arguments.to_vec();
+        arguments.extend(spec::usual_arguments(
+            &launch.kernel,
+            &launch.archive,
+            &control_socket,
+        ));
+        let mut machine = Self::spawn(QEMU, &arguments, launch)?;
+        machine.control_socket = control_socket;
         Ok(machine)
     }
 
@@ -294,6 +309,12 @@ impl Drop for Machine {
             let _ = thread.join();
         }
     }
+}
+
+fn fresh_control_socket() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("understudy-{}-{number}", std::process::id())
 }
 
 const NO_PANIC: &str = "no thread panics while it holds the process";

@@ -148,12 +148,8 @@ impl MachineSpec {
         list.add("-cpu", &self.cpu);
         list.add("-smp", self.cpus);
         list.add("-m", &self.memory);
-        list.add("-display", "none");
-        list.add("-monitor", "none");
-        list.add("-serial", "stdio");
-        list.0.push("-no-reboot".into());
-        list.add("-kernel", kernel.display());
-        list.add("-initrd", archive.display());
+        list.0
+            .extend(usual_arguments(kernel, archive, control_socket));
         list.add("-append", self.boot_line());
         let port = match self.port {
             HostPort::Any => 0,
@@ -171,11 +167,6 @@ impl MachineSpec {
             );
             list.add("-device", "virtio-blk-pci,drive=d0,disable-legacy=on");
         }
-        list.add(
-            "-chardev",
-            format!("socket,id=control,path={control_socket},abstract=on,server=on,wait=off"),
-        );
-        list.add("-mon", "chardev=control,mode=control");
         list.0
     }
 
@@ -191,6 +182,23 @@ impl MachineSpec {
             }
         }
     }
+}
+
+/// What every machine has: no screen, the console on our side, what it boots, and a control channel.
+pub fn usual_arguments(kernel: &Path, archive: &Path, control_socket: &str) -> Vec<String> {
+    let mut list = Arguments::default();
+    list.add("-display", "none");
+    list.add("-monitor", "none");
+    list.add("-serial", "stdio");
+    list.add(
+        "-chardev",
+        format!("socket,id=control,path={control_socket},abstract=on,server=on,wait=off"),
+    );
+    list.add("-mon", "chardev=control,mode=control");
+    list.0.push("-no-reboot".into());
+    list.add("-kernel", kernel.display());
+    list.add("-initrd", archive.display());
+    list.0
 }
 
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::problem::Problem;
@@ -21,6 +21,31 @@ pub trait System {
     /// It fails, or there is no way to become root; says what to type.
     fn as_root(&self, command: &[&str], input: Option<&str>) -> Result<(), Problem>;
 
+    /// Runs a command as the user, in a directory.
+    ///
+    /// # Errors
+    /// It fails; says what it said.
+    fn run_in(&self, directory: &Path, command: &[&str]) -> Result<(), Problem> {
+        let failed = |reason: &str| {
+            Problem::BrokenSetUp(format!("{}: {}", command.join(" "), reason.trim()))
+        };
+        let output = Command::new(command[0])
+            .args(&command[1..])
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| failed(&error.to_string()))?;
+        match output.status.success() {
+            true => Ok(()),
+            false => {
+                let complaints = String::from_utf8_lossy(&output.stderr);
+                // apt's first error says it; the others repeat it for every file.
+                let first = complaints.lines().find(|line| line.starts_with("E: "));
+                Err(failed(first.unwrap_or(&complaints)))
+            }
+        }
+    }
+
     /// Tells the user.
     fn say(&self, text: &str) {
         println!("{text}");
@@ -33,7 +58,11 @@ pub struct Host;
 impl System for Host {
     fn has(&self, program: &str) -> bool {
         let path = env::var_os("PATH").unwrap_or_default();
-        env::split_paths(&path).any(|directory| directory.join(program).is_file())
+        // What only root needs is not on everyone's path.
+        let system_directories = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+        env::split_paths(&path)
+            .chain(system_directories)
+            .any(|directory| directory.join(program).is_file())
     }
 
     fn output(&self, command: &[&str]) -> Option<String> {

@@ -1,0 +1,34 @@
+//! What a Linux tenant is made of on the host's side.
+//!
+//! [`packages`] has the distribution's kernels, [`kmod`] and [`module`] their modules and ours, [`guest`] the service; [`initrd`] puts them
+//! together, and [`boot`] shows that they are fit for each other. [`http`] is the client.
+
+pub mod boot;
+mod build;
+pub mod cache;
+pub mod guest;
+pub mod http;
+pub mod initrd;
+pub mod kmod;
+pub mod module;
+pub mod packages;
+mod stanza;
+
+use crate::problem::Problem;
+use crate::setup::{self, Host};
+
+/// What the host needs beside QEMU.
+const NEEDED: [setup::Need; 4] = [
+    ("gcc", "gcc", "compiles the module for Linux"),
+    ("make", "make", "builds the module for Linux"),
+    ("xz", "xz-utils", "unpacks the modules of Debian's kernels"),
+    ("mkfs.ext4", "e2fsprogs", "makes the Linux guest's disk"),
+];
+
+/// Makes sure that the host has what Linux tenants need; fast if it has. The kernels are not part of it: they are fetched by who boots them.
+///
+/// # Errors
+/// Something is missing and cannot be installed; says what to do.
+pub fn set_up() -> Result<(), Problem> {
+    setup::ensure_programs(&Host, &NEEDED)
+}

@@ -1,0 +1,251 @@
+//! Fetching from a Debian that does not exist.
+
+use std::cell::RefCell;
+
+use super::*;
+
+/// What apt knows, and whether its servers can be reached.
+struct Fake {
+    programs: Vec<&'static str>,
+    has_lists: RefCell<bool>,
+    has_backports: RefCell<bool>,
+    is_online: RefCell<bool>,
+    commands: RefCell<Vec<String>>,
+}
+
+const OLD: &str = "\
+Version: 6.1.192-2
+Depends: linux-image-6.1.0-56-amd64 (= 6.1.192-2)
+
+Version: 6.1.176-1
+Depends: linux-image-6.1.0-50-amd64 (= 6.1.176-1)
+";
+const NEW: &str = "\
+Version: 6.12.95-1~bpo12+1
+Depends: linux-image-6.12.95+deb12-amd64 (= 6.12.95-1~bpo12+1)
+
+";
+
+impl Fake {
+    fn new() -> Self {
+        Self {
+            programs: vec!["apt-get", "dpkg"],
+            has_lists: true.into(),
+            has_backports: false.into(),
+            is_online: true.into(),
+            commands: RefCell::default(),
+        }
+    }
+
+    fn ran(&self, part: &str) -> usize {
+        self.commands
+            .borrow()
+            .iter()
+            .filter(|line| line.contains(part))
+            .count()
+    }
+}
+
+impl System for Fake {
+    fn has(&self, program: &str) -> bool {
+        self.programs.contains(&program)
+    }
+
+    fn output(&self, command: &[&str]) -> Option<String> {
+        let backports = if *self.has_backports.borrow() {
+            NEW
+        } else {
+            ""
+        };
+        match command {
+            ["apt-cache", ..] if !*self.has_lists.borrow() => None,
+            ["apt-cache", "show", "linux-image-amd64"] => Some(format!("{backports}{OLD}")),
+            ["apt-cache", "show", "busybox-static"] => Some("Version: 1:1.35.0-4\n".into()),
+            ["apt-cache", "show", kbuild] if kbuild.starts_with("linux-kbuild") => {
+                Some("Version: 1\nDepends: libc6 (>= 2.34), libelf1 (>= 0.144)\n".into())
+            }
+            ["apt-cache", "show", headers] => {
+                let (name, version) = headers.strip_prefix("linux-headers-")?.split_once('=')?;
+                let common = name.trim_end_matches("-amd64");
+                Some(format!(
+                    "Version: {version}\nDepends: linux-headers-{common}-common (= {version}), linux-kbuild-{common}, gcc-12\n"
+                ))
+            }
+            ["apt-get", "indextargets", ..] => {
+                Some("http://mirror.example/debian/ bookworm Debian\n".into())
+            }
+            _ => panic!("asked for {command:?}"),
+        }
+    }
+
+    fn as_root(&self, command: &[&str], _input: Option<&str>) -> Result<(), Problem> {
+        let line = command.join(" ");
+        self.commands.borrow_mut().push(line.clone());
+        if !*self.is_online.borrow() {
+            return Err(Problem::BrokenSetUp("no way to the servers".into()));
+        }
+        *self.has_lists.borrow_mut() = true;
+        if line.contains("sourceparts=-") {
+            *self.has_backports.borrow_mut() = true;
+        }
+        Ok(())
+    }
+
+    /// Fetches archives that are empty, and unpacks into each place what a package of that name would have there.
+    fn run_in(&self, directory: &Path, command: &[&str]) -> Result<(), Problem> {
+        self.commands.borrow_mut().push(command.join(" "));
+        if !*self.is_online.borrow() {
+            return Err(Problem::BrokenSetUp("no way to the servers".into()));
+        }
+        let root = directory.join("..");
+        match command {
+            ["apt-get", .., "download", _, _, _, _, _] | ["apt-get", .., "download", _] => {
+                for package in command
+                    .iter()
+                    .skip_while(|word| **word != "download")
+                    .skip(1)
+                {
+                    let name = package.split('=').next().unwrap_or_default();
+                    files::write(&directory.join(format!("{name}_1_amd64.deb")), b"")?;
+                }
+                Ok(())
+            }
+            ["dpkg", "-x", archive, ".."] => {
+                let name = archive.split('_').next().unwrap_or_default();
+                if let Some(release) = name.strip_prefix("linux-image-") {
+                    files::write(&root.join(format!("boot/vmlinuz-{release}")), b"image")?;
+                    files::write(
+                        &root.join(format!("lib/modules/{release}/kernel/x.ko")),
+                        b"",
+                    )?;
+                } else if let Some(common) = name.strip_prefix("linux-kbuild-") {
+                    let headers = root.join(format!("usr/src/linux-headers-{common}-amd64"));
+                    files::write(&headers.join("scripts/mod/modpost"), b"")?;
+                } else if let Some(release) = name.strip_prefix("linux-headers-") {
+                    let headers = root.join("usr/src").join(name);
+                    let text =
+                        format!("\ninclude /usr/src/linux-headers-{release}-common/Makefile\n");
+                    files::write(&headers.join("Makefile"), text.as_bytes())?;
+                    files::write(&headers.join("vmlinux"), b"")?;
+                } else if name == "busybox-static" {
+                    files::write(&root.join("bin/busybox"), b"")?;
+                }
+                Ok(())
+            }
+            _ => panic!("asked for {command:?}"),
+        }
+    }
+
+    fn say(&self, _text: &str) {}
+}
+
+#[test]
+fn the_newest_kernel_of_a_series_is_fetched_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let fake = Fake::new();
+    let packages = Packages::new(&fake, Cache::at(directory.path()));
+    let kernel = packages.kernel(Series::V6_1).unwrap();
+    assert_eq!(kernel.release, "6.1.0-56-amd64");
+    assert_eq!(fs::read(&kernel.image).unwrap(), b"image");
+    assert!(kernel.modules.join("kernel").is_dir());
+    let expected = "download linux-image-6.1.0-56-amd64=6.1.192-2 linux-headers-6.1.0-56-amd64=6.1.192-2 \
+        linux-headers-6.1.0-56-common=6.1.192-2 libelf1 linux-kbuild-6.1.0-56=6.1.192-2";
+    assert_eq!(fake.ran(expected), 1, "{:#?}", fake.commands);
+    assert_eq!(packages.kernel(Series::V6_1).unwrap(), kernel);
+    assert_eq!((fake.ran("download"), fake.ran("update")), (1, 0));
+}
+
+#[test]
+fn the_headers_can_be_moved_and_want_no_pahole() {
+    let directory = tempfile::tempdir().unwrap();
+    let fake = Fake::new();
+    let kernel = Packages::new(&fake, Cache::at(directory.path()))
+        .kernel(Series::V6_1)
+        .unwrap();
+    let makefile = fs::read_to_string(kernel.headers.join("Makefile")).unwrap();
+    assert!(
+        makefile.contains("include $(dir $(lastword $(MAKEFILE_LIST)))../linux-headers-")
+            && !makefile.contains("/usr/src"),
+        "{makefile}"
+    );
+    assert!(!kernel.headers.join("vmlinux").exists());
+}
+
+#[test]
+fn lists_and_backports_are_added_where_they_are_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let fake = Fake {
+        has_lists: false.into(),
+        ..Fake::new()
+    };
+    let packages = Packages::new(&fake, Cache::at(directory.path()));
+    assert!(
+        packages
+            .busybox()
+            .unwrap()
+            .ends_with("busybox-static_1_1.35.0-4/bin/busybox")
+    );
+    assert_eq!((fake.ran("apt-get update"), fake.ran("tee")), (1, 0));
+    let kernel = packages.kernel(Series::V6_12).unwrap();
+    assert_eq!(kernel.release, "6.12.95+deb12-amd64");
+    assert_eq!(fake.ran("tee"), 1);
+}
+
+#[test]
+fn what_cannot_be_had_is_skipped_with_a_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let offline = Fake {
+        is_online: false.into(),
+        ..Fake::new()
+    };
+    let packages = Packages::new(&offline, Cache::at(directory.path()));
+    let problem = packages.kernel(Series::V6_12).unwrap_err();
+    let Problem::Skipped(text) = &problem else {
+        panic!("{problem}")
+    };
+    assert!(
+        text.starts_with("Linux 6.12 cannot be had") && text.contains("no way to the servers"),
+        "{text}"
+    );
+    assert!(
+        text.contains("bookworm-backports") && text.contains(&*directory.path().to_string_lossy())
+    );
+
+    let other = Fake {
+        programs: vec!["rpm"],
+        ..Fake::new()
+    };
+    let problem = Packages::new(&other, Cache::at(directory.path()))
+        .busybox()
+        .unwrap_err();
+    assert!(
+        matches!(&problem, Problem::Skipped(text) if text.contains("no apt-get")),
+        "{problem}"
+    );
+    assert!(other.commands.borrow().is_empty());
+}
+
+#[test]
+fn a_host_that_lost_its_servers_uses_what_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let fake = Fake {
+        has_backports: true.into(),
+        ..Fake::new()
+    };
+    let packages = Packages::new(&fake, Cache::at(directory.path()));
+    let (kernel, busybox) = (
+        packages.kernel(Series::V6_12).unwrap(),
+        packages.busybox().unwrap(),
+    );
+    *fake.is_online.borrow_mut() = false;
+    *fake.has_lists.borrow_mut() = false;
+    assert_eq!(packages.kernel(Series::V6_12), Ok(kernel));
+    assert_eq!(packages.busybox(), Ok(busybox));
+    assert!(packages.kernel(Series::V6_1).is_err());
+}
+
+#[test]
+fn series_are_told_apart() {
+    assert!(Series::V6_1.has("6.1.0-56-amd64") && Series::V6_12.has("6.12.95+deb12-amd64"));
+    assert!(!Series::V6_1.has("6.12.95+deb12-amd64") && !Series::V6_12.has("6.1.0-56-amd64"));
+}
