@@ -22,6 +22,7 @@ pub mod duration;
 pub mod files;
 pub mod handoff;
 pub mod image;
+pub mod linux;
 pub mod memory;
 pub mod physical;
 pub mod plan;

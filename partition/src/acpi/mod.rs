@@ -48,6 +48,32 @@ pub struct AcpiInfo {
     pub hpet: Option<u64>,
 }
 
+/// The firmware's tables as a copy for another kernel needs them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Originals {
+    /// The MADT.
+    pub madt: Vec<u8>,
+    /// The FADT, if there is one.
+    pub fadt: Option<Vec<u8>>,
+    /// Physical addresses of all others.
+    pub others: Vec<u64>,
+}
+
+impl Originals {
+    /// Reads the tables.
+    ///
+    /// # Errors
+    /// Names the table and the field that cannot be used.
+    pub fn read(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Self, InputError> {
+        let tables = root::tables(rsdp, memory)?;
+        Ok(Self {
+            madt: tables.madt.bytes,
+            fadt: tables.fadt.map(|fadt| fadt.bytes),
+            others: tables.others,
+        })
+    }
+}
+
 impl AcpiInfo {
     /// Reads the tables, from the RSDP that the boot loader knew of or the one that is found. `bsp` is the APIC id of the processor
     /// that was booted.

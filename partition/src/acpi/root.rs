@@ -30,6 +30,8 @@ pub(super) struct Tables {
     pub madt: Block,
     pub fadt: Option<Block>,
     pub hpet: Option<Block>,
+    /// Addresses of all tables but MADT and FADT.
+    pub others: Vec<u64>,
 }
 
 pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables, InputError> {
@@ -44,6 +46,7 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
     let (root_table, entry_bytes) = read_root_table(&root, memory)?;
 
     let (mut madt, mut fadt, mut hpet) = (None, None, None);
+    let mut others = Vec::new();
     for entry in root_table.bytes[HEADER_BYTES..].chunks_exact(entry_bytes) {
         let mut wide = [0; 8];
         wide[..entry_bytes].copy_from_slice(entry);
@@ -53,6 +56,9 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
             continue;
         }
         let header = Block::read(memory, address, HEADER_BYTES, root_table.name)?;
+        if !matches!(&header.bytes[..4], b"APIC" | b"FACP") {
+            others.push(address);
+        }
         let (slot, name) = match &header.bytes[..4] {
             b"APIC" => (&mut madt, "MADT"),
             b"FACP" => (&mut fadt, "FADT"),
@@ -72,6 +78,7 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
         ))?,
         fadt,
         hpet,
+        others,
     })
 }
 
