@@ -36,6 +36,26 @@ const CONTENTS: [(usize, &[u8], &str); 14] = [
     (0, b"#!", "a script"),
 ];
 
+/// What an image is loaded as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// An instance of ours.
+    #[default]
+    Native,
+    /// A stock Linux.
+    Linux,
+}
+
+impl Kind {
+    /// By the image's first bytes. What is neither is refused later, as a native image.
+    pub fn of(bytes: &[u8]) -> Self {
+        match is_linux(bytes) {
+            true => Self::Linux,
+            false => Self::Native,
+        }
+    }
+}
+
 fn has(bytes: &[u8], (offset, magic): (usize, &[u8])) -> bool {
     bytes
         .get(offset..)

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::archive::{Archive, ArchiveError, plain};
-use crate::content;
 
 /// All files of a boot, by path.
 #[derive(Clone, Debug, Default)]
@@ -45,27 +44,30 @@ impl fmt::Display for NotFound {
 impl core::error::Error for NotFound {}
 
 impl<'a> BootFiles<'a> {
-    /// Collects the files of the modules, given by name and content. A module that is an archive gives its files; another is a file
-    /// under the first word of its name. Later ones win.
+    /// Collects the files of the modules, given by name and content. A module that has a name is a file under the first word of it: an image,
+    /// an initrd. If it is an archive, or has no name, its files are there as well. Later ones win, and modules win over files in them.
     ///
     /// # Errors
-    /// An archive is damaged, or a module is compressed, or is no archive and has no name.
+    /// A module without a name is no archive, or a damaged one; of one with a name, which may be meant as a file, that is no error.
     pub fn new<'n>(
         modules: impl IntoIterator<Item = (&'n str, &'a [u8])>,
     ) -> Result<Self, ArchiveError> {
-        let mut files = Vec::new();
+        let (mut inner, mut outer) = (Vec::new(), Vec::new());
         for (name, bytes) in modules {
             let path = plain(name.split_whitespace().next().unwrap_or_default());
-            let is_file =
-                !path.is_empty() && !bytes.starts_with(b"0707") && !content::is_compressed(bytes);
-            if is_file {
-                files.push((path.into(), bytes));
-            } else {
-                let archive = Archive::parse(bytes)?;
-                files.extend(archive.files().iter().map(|f| (f.name.into(), f.bytes)));
+            match Archive::parse(bytes) {
+                Ok(archive) => {
+                    inner.extend(archive.files().iter().map(|f| (f.name.into(), f.bytes)));
+                }
+                Err(error) if path.is_empty() => return Err(error),
+                Err(_) => {}
+            }
+            if !path.is_empty() {
+                outer.push((path.into(), bytes));
             }
         }
-        Ok(Self { files })
+        inner.append(&mut outer);
+        Ok(Self { files: inner })
     }
 
     /// The content of the file at `path`; a leading `/` or `./` does not matter.
@@ -107,24 +109,33 @@ mod tests {
         .unwrap();
         assert_eq!(files.find("/boot/a"), Ok(&b"1"[..]));
         assert_eq!(files.find("boot/b"), Ok(&b"3"[..]));
-        assert_eq!(files.names().count(), 3);
+        assert_eq!(files.find("/boot/initrd"), Ok(archived.as_slice()));
+        assert_eq!(files.names().count(), 4);
         let lost = files.find("/boot/c").unwrap_err();
         assert_eq!(
             lost.to_string(),
-            "there is no /boot/c in the boot archive; it has boot/a, boot/b, boot/b"
+            "there is no /boot/c in the boot archive; it has boot/a, boot/b, boot/initrd, boot/b"
         );
     }
 
     #[test]
-    fn what_is_no_archive_needs_a_name_and_what_is_compressed_is_refused() {
-        let error = |name, bytes| BootFiles::new([(name, bytes)]).unwrap_err();
+    fn what_is_no_archive_needs_a_name() {
         let text: &[u8] = b"text";
-        assert_eq!(error("", text), ArchiveError::NotAnArchive("text".into()));
         let packed: &[u8] = b"\x1f\x8b\x08";
+        let damaged: &[u8] = b"070701damaged";
         assert_eq!(
-            error("/initrd.gz", packed),
+            BootFiles::new([("", text)]).unwrap_err(),
+            ArchiveError::NotAnArchive("text".into())
+        );
+        assert_eq!(
+            BootFiles::new([("", packed)]).unwrap_err(),
             ArchiveError::NotAnArchive("gzip-compressed".into())
         );
+        assert!(BootFiles::new([("", damaged)]).is_err());
+        for bytes in [text, packed, damaged] {
+            let files = BootFiles::new([("/initrd", bytes)]).unwrap();
+            assert_eq!(files.find("/initrd"), Ok(bytes));
+        }
         let empty = BootFiles::new([]).unwrap();
         assert_eq!(
             empty.find("a").unwrap_err().to_string(),

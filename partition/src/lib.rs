@@ -32,11 +32,12 @@ pub mod size;
 
 pub use acpi::{AcpiInfo, ApicId};
 pub use cmdline::Options;
+pub use content::Kind;
 pub use files::BootFiles;
 pub use handoff::BootInfo;
 pub use image::Image;
 pub use memory::MemoryMap;
 pub use physical::{InputError, PhysicalMemory};
-pub use plan::{Machine, Plan, plan};
+pub use plan::{Kinds, Machine, Plan, plan};
 pub use range::{Range, RangeSet};
 pub use refusal::Refusal;

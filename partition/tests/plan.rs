@@ -3,7 +3,7 @@
 use partition::acpi::ApicId;
 use partition::memory::{Region, RegionKind};
 use partition::plan::{ALIGN_BYTES, CPUS_MAX, RANGES_MAX, SHARED_END, SURVIVES_RESET_START};
-use partition::{Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
+use partition::{Kinds, Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
 use proptest::prelude::*;
 
 const MIB: u64 = 1 << 20;
@@ -130,7 +130,7 @@ fn what_is_too_small_and_what_is_not_built_is_refused() {
     );
     assert_eq!(
         refused("failover_rearm=auto", &machine),
-        "failover_rearm=auto: re-arming by itself is not built yet; manual would work"
+        "failover_rearm=auto: re-arming by itself is not built yet for native instances; manual would work"
     );
     let both = refused("failover_mem=1T journal_mem=1T", &machine);
     assert!(
@@ -296,6 +296,7 @@ fn any_machine() -> impl Strategy<Value = Machine> {
             cpus: (0..cpus).map(ApicId).collect(),
             memory_map,
             occupied,
+            kinds: Kinds::default(),
         })
 }
 

@@ -41,7 +41,7 @@ pub enum Event<'a> {
     BackupReady,
     /// The backup on the seat is no more to be used. Final: only [`Event::Rearmed`] brings another.
     BackupLost(BackupLoss),
-    /// The primary's image cannot be started.
+    /// The primary's image, first, promoted or restarted, cannot be started.
     PrimaryRefused,
     /// The primary is about to be started on the lowest of these cores; the others are asked for by
     /// [`Action::StartRemaining`](crate::Action::StartRemaining) at its first keepalive. Passed *before* the first of them runs, so that
@@ -102,6 +102,8 @@ pub enum BackupLoss {
     Dropped,
     /// It was promoted, and no new one was loaded yet.
     Promoted,
+    /// The operator gave it up.
+    Disarmed,
 }
 
 impl fmt::Display for BackupLoss {
@@ -113,6 +115,7 @@ impl fmt::Display for BackupLoss {
             Self::Hung => "it hung on the seat",
             Self::Dropped => "the primary dropped it for want of journal room",
             Self::Promoted => "it became the primary",
+            Self::Disarmed => "the operator gave it up",
         })
     }
 }

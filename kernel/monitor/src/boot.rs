@@ -12,12 +12,16 @@ use arch::cpu;
 use arch::descriptors::CoreTables;
 use arch::logger::LOGGER;
 use arch::pci::{self, PortConfigSpace};
+use arch::pci_bars;
 use ipi::{LocalApic, Mode};
-use partition::acpi::{AcpiInfo, ApicId};
+use partition::acpi::{AcpiInfo, ApicId, Originals};
 use partition::cmdline::{ApicMode, Options};
-use partition::{BootInfo, Machine, PhysicalMemory, Plan, Range, plan};
+use partition::{
+    BootFiles, BootInfo, Kind, Kinds, Machine, MemoryMap, PhysicalMemory, Plan, Range, plan,
+};
 use raw_cpuid::CpuId;
 use sharedmem::hand_off::PciFunction;
+use sharedmem::linux::LinuxFunction;
 use sharedmem::log_ring::LogRing;
 use spin::Once;
 
@@ -54,6 +58,12 @@ pub struct Ready {
     pub start_page: u64,
     /// All PCI functions.
     pub functions: Vec<PciFunction>,
+    /// The same with what sizing their registers gave, for Linux tenants; empty if there is none.
+    pub linux_functions: Vec<LinuxFunction>,
+    /// The memory of the machine, as the firmware says.
+    pub memory_map: MemoryMap,
+    /// The firmware's ACPI tables.
+    pub originals: Originals,
 }
 
 /// Why the boot stops.
@@ -122,6 +132,7 @@ pub fn boot(magic: u32, information: u64) -> Result<Ready, BootRefusal> {
     let info = BootInfo::read(magic, information, &BootMap)?;
     let options = Options::parse(&info.command_line)?;
     let acpi = AcpiInfo::read(&info.rsdp, own_apic_id(), &BootMap)?;
+    let originals = Originals::read(&info.rsdp, &BootMap)?;
     // SAFETY: the seat's first instructions with tables of its own; the tables are static and its alone.
     unsafe {
         cpu::set_core_number(&SEAT_NUMBER);
@@ -147,12 +158,19 @@ pub fn boot(magic: u32, information: u64) -> Result<Ready, BootRefusal> {
         })?;
     start_log(Clock::new(frequencies.tsc_hz, tsc_at_boot));
     let start_page = start_page(&info)?;
+    let kinds = kinds(&options, &info);
     let machine = Machine {
         cpus: acpi.cpus.clone(),
         memory_map: info.memory_map.clone(),
         occupied: occupied(&info, start_page),
+        kinds,
     };
     let plan = plan(&options, &machine)?;
+    let functions = scan_devices();
+    let linux_functions = match kinds.has_linux() {
+        true => size_devices(&functions),
+        false => Vec::new(),
+    };
     Ok(Ready {
         options,
         plan,
@@ -167,7 +185,10 @@ pub fn boot(magic: u32, information: u64) -> Result<Ready, BootRefusal> {
             .map(|module| (module.name, module.range))
             .collect(),
         start_page,
-        functions: scan_devices(),
+        functions,
+        linux_functions,
+        memory_map: info.memory_map,
+        originals,
         command_line: info.command_line,
     })
 }
@@ -246,6 +267,30 @@ fn occupied(info: &BootInfo, start_page: u64) -> Vec<(Range, &'static str)> {
         .iter()
         .map(|module| (module.range, "boot archive"));
     own.into_iter().chain(modules).collect()
+}
+
+/// What the images are. One that is missing, or damaged, is refused when it is loaded.
+fn kinds(options: &Options, info: &BootInfo) -> Kinds {
+    let visible = info.modules.iter().map(|module| {
+        let end = module.range.end.min(BOOT_MAP_END);
+        let length = end.saturating_sub(module.range.start) as usize;
+        // SAFETY: the boot loader's modules are in memory that the boot tables map, and nobody writes there.
+        let bytes = unsafe { core::slice::from_raw_parts(module.range.start as *const u8, length) };
+        (module.name.as_str(), bytes)
+    });
+    let files = BootFiles::new(visible).unwrap_or_default();
+    let kind = |path: &str| files.find(path).map(Kind::of).unwrap_or_default();
+    Kinds {
+        primary: kind(&options.primary_kernel),
+        backup: kind(&options.failover_kernel),
+    }
+}
+
+fn size_devices(functions: &[PciFunction]) -> Vec<LinuxFunction> {
+    // SAFETY: at boot the configuration ports are ours, and nobody uses a device.
+    let mut space = unsafe { PortConfigSpace::take() };
+    let describe = |f: &PciFunction| pci_bars::describe(&mut space, f.address, f.id, f.class);
+    functions.iter().map(describe).collect()
 }
 
 fn scan_devices() -> Vec<PciFunction> {

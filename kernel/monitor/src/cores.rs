@@ -10,7 +10,6 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use sharedmem::MAX_CORES;
-use sharedmem::abi::EntryReason;
 
 use crate::memory::MonitorSpace;
 
@@ -182,12 +181,8 @@ pub struct Order {
     pub entry: u64,
     /// Top of the stack.
     pub stack_top: u64,
-    /// Why the instance is entered.
-    pub reason: EntryReason,
-    /// Address of the hand-off in that address space.
-    pub hand_off: u64,
-    /// Index of the core in the instance.
-    pub core: u64,
+    /// What it finds in RDI, RSI and RDX.
+    pub arguments: [u64; 3],
 }
 
 /// The monitor's view of one core.
@@ -218,6 +213,7 @@ static DESKS: [Desk; MAX_CORES] = [const {
 static STACKS: Stacks = Stacks(UnsafeCell::new([[0; CORE_STACK_BYTES]; MAX_CORES]));
 static APIC_IDS: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(u32::MAX) }; MAX_CORES];
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+static LENT_GENERATION: AtomicU64 = AtomicU64::new(0);
 static START_PAGE: AtomicU64 = AtomicU64::new(0);
 
 /// Writes the start page.
@@ -273,6 +269,16 @@ pub fn start_vector() -> u8 {
 /// Begins a generation of check-ins; those of earlier ones prove nothing any more.
 pub fn begin_generation(generation: u64) {
     GENERATION.store(generation, Ordering::SeqCst);
+}
+
+/// The newest generation that a lent core was stopped with; `first` before there was one.
+pub fn lent_generation(first: u64) -> u64 {
+    LENT_GENERATION.load(Ordering::Relaxed).max(first)
+}
+
+/// A lent core is stopped with this generation.
+pub fn note_lent_generation(generation: u64) {
+    LENT_GENERATION.store(generation, Ordering::Relaxed);
 }
 
 /// The generation of the core's last check-in.
@@ -337,9 +343,9 @@ fn enter(order: &Order) -> ! {
         core::arch::asm!(
             "jmp {gate}",
             gate = in(reg) gate,
-            in("rdi") order.reason as u64,
-            in("rsi") order.hand_off,
-            in("rdx") order.core,
+            in("rdi") order.arguments[0],
+            in("rsi") order.arguments[1],
+            in("rdx") order.arguments[2],
             in("rcx") order.entry,
             in("r8") order.page_table,
             in("r9") order.stack_top,

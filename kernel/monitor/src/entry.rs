@@ -107,6 +107,7 @@ boot_gdt_pointer:
 
     .section .bss.boot_tables, "aw", @nobits
     .balign 4096
+    .global boot_pml4
 boot_pml4:
     .skip 4096
 boot_pdpt:

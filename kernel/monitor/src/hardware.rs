@@ -6,16 +6,12 @@ use arch::pci::{self, PortConfigSpace};
 use ipi::IoApic;
 use sharedmem::hand_off::PciFunction;
 
-use crate::tenant::Roster;
-
 /// Interrupt controllers and devices of the machine.
 pub struct Hardware {
     /// Addresses of the I/O APICs' registers, identity mapped.
     pub io_apics: Vec<u64>,
     /// All PCI functions, as found at boot.
     pub functions: Vec<PciFunction>,
-    /// Who owns the cores now.
-    pub owner: Option<Roster>,
 }
 
 impl Hardware {

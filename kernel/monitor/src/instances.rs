@@ -1,6 +1,7 @@
 //! From a plan to running instances: shared region, images, backup on the seat, primary on its cores; then the seat.
 
-use alloc::string::ToString;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ptr;
 use core::sync::atomic::Ordering;
@@ -10,18 +11,19 @@ use arch::logger::LOGGER;
 use arch::{cpu, entropy};
 use arrayvec::ArrayVec;
 use partition::{Plan, Range};
-use sharedmem::abi::{CONTROL_BYTES, EntryReason};
+use sharedmem::abi::CONTROL_BYTES;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{MAX_CORES, SharedRegion};
-use takeover::{BackupLoss, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine};
+use takeover::{Backup, BackupLoss, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine};
 
 use crate::boot::{self, Ready};
 use crate::console::{MonitorConsole, Owner};
+use crate::dispatch::Dispatch;
 use crate::hardware::Hardware;
-use crate::loader::{Loader, owner_cores, physical, refuse_image};
+use crate::loader::{Loader, Role, Source, owner_cores, physical, refuse_image};
 use crate::memory::MonitorSpace;
-use crate::seat::Seat;
-use crate::tenant::{Native, Tenant};
+use crate::seat::{PREPARE_POLL_NS, Seat};
+use crate::tenant::Tenant;
 use crate::{CONTROL, cores, memory, traps};
 
 /// Epoch of the first primary.
@@ -29,14 +31,15 @@ const FIRST_EPOCH: u64 = 1;
 
 /// Loads and starts everything, and keeps the seat.
 pub fn run(ready: Ready) -> ! {
+    let ready: &'static Ready = Box::leak(Box::new(ready));
     let clock = Clock::new(ready.frequencies.tsc_hz, ready.tsc_at_boot);
     let shared = physical(ready.plan.shared);
-    let mut space = enter_own_space(&ready, shared);
+    let space = enter_own_space(ready, shared);
     let region = create_region(shared);
     let mut console = MonitorConsole::take();
     console.print_early(boot::early_log());
     LOGGER.use_ring(&region.control.monitor_log);
-    tell_plan(&ready);
+    tell_plan(ready);
     traps::begin(traps::Surroundings {
         clock,
         local_apic: ready.local_apic,
@@ -45,21 +48,27 @@ pub fn run(ready: Ready) -> ! {
     });
     x86_64::instructions::interrupts::enable();
 
-    let apic_ids: ArrayVec<u32, MAX_CORES> = ready
-        .acpi
+    let mut loader = Loader::new(ready, space, region);
+    let refuse =
+        |instance, source| move |reason: String| refuse_image(ready, instance, &source, &reason);
+    let backup = loader
+        .load(
+            1,
+            Role::Backup,
+            &Source::Failover,
+            &owner_cores(&ready.plan),
+        )
+        .map_err(refuse(1, Source::Failover));
+    let primary_cores: Vec<u32> = ready
+        .plan
+        .primary
         .cpus
         .iter()
-        .map(|id| id.0)
-        .take(MAX_CORES)
+        .map(|cpu| cpu.number)
         .collect();
-    let mut loader = Loader::new(&ready, &mut space, shared);
-    let backup = loader
-        .load(1)
-        .map_err(|reason| refuse_image(&ready, 1, &reason));
     let primary = loader
-        .load(0)
-        .map_err(|reason| refuse_image(&ready, 0, &reason));
-    let table_bytes = space.table_bytes();
+        .load(0, Role::Primary, &Source::Primary, &primary_cores)
+        .map_err(refuse(0, Source::Primary));
     if backup.is_err() && primary.is_err() {
         log::error!("boot refused: neither image can be used");
         log::error!("event=refused option=primary_kernel");
@@ -67,11 +76,13 @@ pub fn run(ready: Ready) -> ! {
         cpu::stop();
     }
     let mut seat = Seat {
-        machine: machine(&ready, clock.now_ns()),
+        machine: machine(ready, clock.now_ns()),
         region,
-        clock,
-        local_apic: ready.local_apic,
-        apic_ids,
+        dispatch: Dispatch {
+            local_apic: ready.local_apic,
+            apic_ids: apic_ids(ready),
+            clock,
+        },
         hardware: Hardware {
             io_apics: ready
                 .acpi
@@ -80,17 +91,22 @@ pub fn run(ready: Ready) -> ! {
                 .map(|io_apic| io_apic.address)
                 .collect(),
             functions: ready.functions.clone(),
-            owner: None,
         },
         console,
+        loader,
         backup: None,
+        owner: None,
         owner_instance: 0,
         remaining: None,
-        monitor_bytes: memory::image().len() + table_bytes,
     };
     arm(&mut seat, backup);
     start_primary(&mut seat, primary);
     seat.keep()
+}
+
+fn apic_ids(ready: &Ready) -> ArrayVec<u32, MAX_CORES> {
+    let ids = ready.acpi.cpus.iter().map(|id| id.0);
+    ids.take(MAX_CORES).collect()
 }
 
 /// Makes the monitor's own address space, prepares the start page, and leaves the boot tables.
@@ -102,18 +118,11 @@ fn enter_own_space(ready: &Ready, shared: PhysicalRange) -> MonitorSpace {
         .map(|io_apic| io_apic.address)
         .collect();
     registers.push(ready.acpi.local_apic_address);
-    let apic_ids: Vec<u32> = ready
-        .acpi
-        .cpus
-        .iter()
-        .map(|id| id.0)
-        .take(MAX_CORES)
-        .collect();
     // SAFETY: once, with the boot tables loaded; the addresses are those of the MADT and the plan. The start page is free by the plan.
     unsafe {
         let space = MonitorSpace::make(ready.start_page, &registers, shared)
             .expect("the table pool holds the monitor's own maps");
-        cores::prepare(ready.start_page, &space, &apic_ids);
+        cores::prepare(ready.start_page, &space, &apic_ids(ready));
         space.load();
         space
     }
@@ -160,10 +169,10 @@ fn machine(ready: &Ready, now_ns: u64) -> Machine {
         detector: DetectorConfig {
             keepalive_ns: options.keepalive_ns,
             timeout_ns: options.failover_timeout_ns,
-            boot_timeout_ns: options.failover_boot_timeout_ns,
+            boot_timeout_ns: options.boot_timeout_ns(ready.plan.kinds.primary),
         },
         fence: FenceConfig::default(),
-        backup_wait_ns: options.failover_boot_timeout_ns,
+        backup_wait_ns: options.boot_timeout_ns(ready.plan.kinds.backup),
         first_epoch: FIRST_EPOCH,
         spare: CoreSet::from_cores(owner_cores(&ready.plan))
             .expect("the plan keeps the seat to the monitor"),
@@ -171,55 +180,57 @@ fn machine(ready: &Ready, now_ns: u64) -> Machine {
     Machine::new(config, now_ns).expect("the options were checked when they were parsed")
 }
 
-/// Gets the backup ready on the seat, before the primary starts: so that it sees the journal from its beginning.
-fn arm(seat: &mut Seat<Native>, loaded: Result<Native, ()>) {
-    let Ok(mut backup) = loaded else {
+/// Gets the backup ready before the primary starts: so that a native one sees the journal from its beginning, and a Linux one can be lent a core.
+fn arm(seat: &mut Seat, loaded: Result<Box<dyn Tenant>, ()>) {
+    let Ok(backup) = loaded else {
         return seat.lose_backup(BackupLoss::ImageRefused);
     };
-    match backup.prepare() {
-        Ok(()) => {
-            let report = &seat.region.control.backup;
-            report
-                .monitor_bytes
-                .store(seat.monitor_bytes, Ordering::Relaxed);
-            report
-                .image_bytes
-                .store(backup.roster.loaded.fixed_bytes, Ordering::Relaxed);
-            let kib = |bytes: u64| bytes.div_ceil(1024);
-            let (monitor, image, heap, state) = (
-                kib(seat.monitor_bytes),
-                kib(backup.roster.loaded.fixed_bytes),
-                kib(report.heap_bytes.load(Ordering::Relaxed)),
-                kib(report.state_bytes.load(Ordering::Relaxed)),
-            );
-            log::info!(
-                "event=footprint monitor_kib={monitor} image_kib={image} heap_kib={heap} state_kib={state} total_kib={}",
-                monitor + image + heap
-            );
-            seat.region.control.protection.arm();
-            seat.backup = Some(backup);
-            seat.step(seat.clock.now_ns(), Event::BackupReady);
+    let image_bytes = backup.fixed_bytes();
+    seat.backup = Some(backup);
+    while seat.machine.backup() == Backup::Loading {
+        let seen = traps::wake_count();
+        seat.prepare_backup();
+        seat.console.pump(seat.region.control);
+        if seat.machine.backup() == Backup::Loading {
+            seat.doze(seen, PREPARE_POLL_NS);
         }
-        Err(loss) => {
-            seat.backup = Some(backup);
-            seat.lose_backup(loss);
-        }
+    }
+    if seat.machine.backup() == Backup::Ready {
+        tell_footprint(seat, image_bytes);
     }
 }
 
+fn tell_footprint(seat: &mut Seat, image_bytes: u64) {
+    let report = &seat.region.control.backup;
+    let monitor_bytes = memory::image().len() + seat.loader.space().table_bytes();
+    report.monitor_bytes.store(monitor_bytes, Ordering::Relaxed);
+    report.image_bytes.store(image_bytes, Ordering::Relaxed);
+    let kib = |bytes: u64| bytes.div_ceil(1024);
+    let (monitor, image, heap, state) = (
+        kib(monitor_bytes),
+        kib(image_bytes),
+        kib(report.heap_bytes.load(Ordering::Relaxed)),
+        kib(report.state_bytes.load(Ordering::Relaxed)),
+    );
+    log::info!(
+        "event=footprint monitor_kib={monitor} image_kib={image} heap_kib={heap} state_kib={state} total_kib={}",
+        monitor + image + heap
+    );
+}
+
 /// Starts the primary on its first core; the others follow when it has shown that it lives.
-fn start_primary(seat: &mut Seat<Native>, loaded: Result<Native, ()>) {
+fn start_primary(seat: &mut Seat, loaded: Result<Box<dyn Tenant>, ()>) {
     seat.console.flush(seat.region.control);
     let Ok(primary) = loaded else {
-        seat.step(seat.clock.now_ns(), Event::PrimaryRefused);
+        seat.step(seat.now_ns(), Event::PrimaryRefused);
         return;
     };
-    let roster = primary.roster();
-    seat.console.give_to(seat.region.control, Owner::Nobody);
-    traps::set_owner(seat.apic_ids[roster.cores[0] as usize]);
-    let cores = CoreSet::from_cores(roster.cores.iter().copied())
+    let lead = primary.cores()[0];
+    let cores = CoreSet::from_cores(primary.cores().iter().copied())
         .expect("the plan keeps the seat to the monitor");
-    seat.start(roster.cores[0], roster.order(EntryReason::StartPrimary, 0));
-    seat.hardware.owner = Some(roster);
-    seat.step(seat.clock.now_ns(), Event::PrimaryStarted { cores });
+    seat.console.give_to(seat.region.control, Owner::Nobody);
+    let order = primary.start();
+    seat.set_owner(primary, lead);
+    seat.dispatch.start(lead, order);
+    seat.step(seat.now_ns(), Event::PrimaryStarted { cores });
 }

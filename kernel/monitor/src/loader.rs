@@ -1,25 +1,48 @@
 //! Which image goes where: found in the boot archive, checked, and loaded with a hand-off that tells it what the plan gave it.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use arch::entropy;
 use arch::paging::Protection;
 use arrayvec::ArrayVec;
-use partition::{BootFiles, Image, Plan, Range};
-use sharedmem::MAX_CORES;
+use partition::{BootFiles, Image, Plan, Range, content};
 use sharedmem::abi::{ABI_REVISION, DIRECT_BASE, JOURNAL_REVISION};
 use sharedmem::hand_off::{
     COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX, PhysicalRange,
 };
+use sharedmem::{MAX_CORES, SharedRegion};
 
 use crate::boot::Ready;
+use crate::linux;
 use crate::load::{self, Loaded};
 use crate::memory::MonitorSpace;
-use crate::tenant::{Native, Roster};
+use crate::native::Native;
+use crate::tenant::Tenant;
 
 /// Memory of a slice that is not the service's to fill: image, tables, network buffers.
 const OVERHEAD_BYTES: u64 = 14 << 20;
+
+/// What an instance is loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// To own the machine from its boot.
+    Primary,
+    /// To wait.
+    Backup,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `primary_kernel` of the boot line.
+    Primary,
+    /// `failover_kernel` of the boot line.
+    Failover,
+    /// What the primary put into the spare slot: kernel, initrd, command line.
+    Staged([PhysicalRange; 3]),
+}
 
 /// Machine numbers of the cores a promoted backup has, lowest first: the primary's, and those kept for it.
 pub fn owner_cores(plan: &Plan) -> ArrayVec<u32, MAX_CORES> {
@@ -38,11 +61,12 @@ pub fn owner_cores(plan: &Plan) -> ArrayVec<u32, MAX_CORES> {
     cores
 }
 
-fn path_of(ready: &Ready, instance: usize) -> &str {
-    if instance == 0 {
-        &ready.options.primary_kernel
-    } else {
-        &ready.options.failover_kernel
+/// Path of an image in the boot archive.
+pub fn path_of<'a>(ready: &'a Ready, source: &Source) -> &'a str {
+    match source {
+        Source::Primary => &ready.options.primary_kernel,
+        Source::Failover => &ready.options.failover_kernel,
+        Source::Staged(_) => "the staged image",
     }
 }
 
@@ -55,76 +79,109 @@ pub fn physical(range: Range) -> PhysicalRange {
 }
 
 /// Finds, checks and loads images.
-pub struct Loader<'a> {
-    ready: &'a Ready,
-    space: &'a mut MonitorSpace,
-    shared: PhysicalRange,
+pub struct Loader {
+    ready: &'static Ready,
+    space: MonitorSpace,
+    region: SharedRegion,
     entropy: u64,
 }
 
-impl<'a> Loader<'a> {
+impl Loader {
     /// A loader for the plan in `ready`.
-    pub fn new(ready: &'a Ready, space: &'a mut MonitorSpace, shared: PhysicalRange) -> Self {
+    pub fn new(ready: &'static Ready, space: MonitorSpace, region: SharedRegion) -> Self {
         Self {
             ready,
             space,
-            shared,
+            region,
             entropy: entropy::bits(),
         }
     }
 
-    /// Loads instance 0 as the primary, or instance 1 as the backup.
+    /// The monitor's address space.
+    pub fn space(&mut self) -> &mut MonitorSpace {
+        &mut self.space
+    }
+
+    /// The slot in which an instance waits, if it has one.
+    pub fn slot(&self, instance: usize) -> Option<PhysicalRange> {
+        let plan = &self.ready.plan;
+        match instance {
+            0 => plan.spare.map(physical),
+            _ => plan.backup.ranges.first().copied().map(physical),
+        }
+    }
+
+    /// Loads an instance, to run on `cores` of which the first leads.
     ///
     /// # Errors
-    /// Why its image is not used.
-    pub fn load(&mut self, instance: usize) -> Result<Native, String> {
+    /// Why the image is not used.
+    pub fn load(
+        &mut self,
+        instance: usize,
+        role: Role,
+        source: &Source,
+        cores: &[u32],
+    ) -> Result<Box<dyn Tenant>, String> {
         let ready = self.ready;
-        let modules: Vec<_> = ready
-            .modules
-            .iter()
-            .map(|(_, range)| physical(*range))
-            .collect();
-        let window = PhysicalRange {
-            start: modules
-                .iter()
-                .map(|module| module.start)
-                .min()
-                .ok_or("the boot loader gave no boot archive")?,
-            end: modules.iter().map(|module| module.end).max().unwrap_or(0),
+        let archive = archive_window(ready)?;
+        // SAFETY: the boot archive is kept out of every slice by the plan, and nobody writes to it.
+        let files = unsafe { self.space.open_window(archive, Protection::ReadOnly) }
+            .map_err(|error| alloc::format!("no page tables for the boot archive: {error:?}"))?;
+        // SAFETY: the window is open until the end of this function.
+        let loaded = unsafe { visible_files(&ready.modules) }
+            .and_then(|files| self.load_from(&files, instance, role, source, cores));
+        // SAFETY: nothing refers to the window any more.
+        unsafe { self.space.close_window(files) };
+        loaded
+    }
+
+    fn load_from(
+        &mut self,
+        files: &BootFiles<'_>,
+        instance: usize,
+        role: Role,
+        source: &Source,
+        cores: &[u32],
+    ) -> Result<Box<dyn Tenant>, String> {
+        let path = path_of(self.ready, source);
+        let is_linux = match source {
+            Source::Staged(_) => true,
+            _ => files.find(path).is_ok_and(content::is_linux),
         };
+        if is_linux {
+            let place = linux::LinuxPlace {
+                instance,
+                role,
+                source,
+                cores,
+            };
+            let tenant = linux::load(self.ready, &mut self.space, self.region, files, &place)?;
+            return Ok(Box::new(tenant));
+        }
         let slice = if instance == 0 {
-            &ready.plan.primary
+            &self.ready.plan.primary
         } else {
-            &ready.plan.backup
+            &self.ready.plan.backup
         };
         let ranges: Vec<_> = slice.ranges.iter().copied().map(physical).collect();
-        let cores: ArrayVec<u32, MAX_CORES> = if instance == 0 {
-            slice.cpus.iter().map(|cpu| cpu.number).collect()
-        } else {
-            owner_cores(&ready.plan)
-        };
-        let mut hand_off = self.hand_off(instance, &cores);
-        // SAFETY: the boot archive is kept out of every slice by the plan, and nobody writes to it.
+        let mut hand_off = self.hand_off(instance, cores);
+        // SAFETY: the instance's slice is its own by the plan, and nothing of it runs.
         let loaded = unsafe {
-            self.space
-                .with_window(window, Protection::ReadOnly, |space| {
-                    let files = files(&ready.modules)?;
-                    load_image(
-                        space,
-                        &files,
-                        path_of(ready, instance),
-                        &ranges,
-                        ready.start_page,
-                        &mut hand_off,
-                    )
-                })
+            load_image(
+                &mut self.space,
+                files,
+                path,
+                &ranges,
+                self.ready.start_page,
+                &mut hand_off,
+            )
         };
-        let loaded = loaded
-            .map_err(|error| alloc::format!("no page tables for the boot archive: {error:?}"))??;
-        Ok(Native {
+        Ok(Box::new(Native {
             instance,
-            roster: Roster { cores, loaded },
-        })
+            source: *source,
+            cores: cores.iter().copied().take(MAX_CORES).collect(),
+            loaded: loaded?,
+        }))
     }
 
     fn hand_off(&self, instance: usize, cores: &[u32]) -> HandOff {
@@ -163,7 +220,7 @@ impl<'a> Loader<'a> {
         hand_off.tsc_at_boot = ready.tsc_at_boot;
         hand_off.apic_timer_hz = ready.frequencies.apic_timer_hz;
         hand_off.local_apic_address = ready.acpi.local_apic_address;
-        hand_off.shared = self.shared;
+        hand_off.shared = physical(ready.plan.shared);
         hand_off.peer = peer
             .ranges
             .first()
@@ -195,11 +252,23 @@ fn service_memory_bytes(plan: &Plan) -> u64 {
     (smallest.saturating_sub(OVERHEAD_BYTES) / 4 * 3).max(1 << 20)
 }
 
+/// The memory in which the boot loader's modules are.
+fn archive_window(ready: &Ready) -> Result<PhysicalRange, String> {
+    let modules = || ready.modules.iter().map(|(_, range)| range);
+    Ok(PhysicalRange {
+        start: modules()
+            .map(|module| module.start)
+            .min()
+            .ok_or("the boot loader gave no boot archive")?,
+        end: modules().map(|module| module.end).max().unwrap_or(0),
+    })
+}
+
 /// The files that the boot loader brought, as the window shows them.
 ///
 /// # Safety
 /// The window is open for as long as the files are used.
-unsafe fn files(modules: &[(String, Range)]) -> Result<BootFiles<'_>, String> {
+unsafe fn visible_files(modules: &[(String, Range)]) -> Result<BootFiles<'_>, String> {
     let visible = modules.iter().map(|(name, range)| {
         // SAFETY: the caller's promise; nobody writes to the boot archive.
         let bytes = unsafe {
@@ -240,8 +309,8 @@ unsafe fn load_image(
 }
 
 /// Tells why an image is not used.
-pub fn refuse_image(ready: &Ready, instance: usize, reason: &str) {
-    let path = path_of(ready, instance);
+pub fn refuse_image(ready: &Ready, instance: usize, source: &Source, reason: &str) {
+    let path = path_of(ready, source);
     log::error!(
         "event=image-refused instance={} path={path} reason=\"{}\"",
         ["a", "b"][instance],

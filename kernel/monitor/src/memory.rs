@@ -39,6 +39,13 @@ pub fn image() -> PhysicalRange {
     }
 }
 
+/// An open window.
+#[must_use]
+pub struct Window {
+    start: u64,
+    bytes: u64,
+}
+
 /// The monitor's address space.
 pub struct MonitorSpace {
     space: AddressSpace,
@@ -109,6 +116,12 @@ impl MonitorSpace {
         self.space.root().as_u64()
     }
 
+    /// The first entry of the top table, which maps all of the monitor.
+    pub fn first_entry(&self) -> u64 {
+        // SAFETY: the table is in the pool, identity mapped, and changed by `&mut self` only.
+        unsafe { (self.root() as *const u64).read() }
+    }
+
     /// Bytes of page tables in use.
     pub fn table_bytes(&self) -> u64 {
         self.space.next_table_frame() - TABLE_POOL.0.get() as u64
@@ -123,20 +136,19 @@ impl MonitorSpace {
         unsafe { arch::cpu::load_page_table(self.space.root()) };
     }
 
-    /// Opens a window at [`DIRECT_BASE`] onto `range`, and closes it after `work`. It is rounded out to large pages, so that windows of
-    /// any size can follow each other at one place without leaving small tables behind.
+    /// Opens a window at [`DIRECT_BASE`] onto `range`. It is rounded out to large pages, so that windows of any size can follow each other
+    /// at one place without leaving small tables behind.
     ///
     /// # Errors
-    /// When the table memory does not suffice.
+    /// When the table memory does not suffice, or a window is open there.
     ///
     /// # Safety
-    /// This space is loaded. Nobody else writes to the range meanwhile; `work` keeps no reference into it.
-    pub unsafe fn with_window<T>(
+    /// This space is loaded. Nobody else writes to the range while the window is open.
+    pub unsafe fn open_window(
         &mut self,
         range: PhysicalRange,
         protection: Protection,
-        work: impl FnOnce(&mut Self) -> T,
-    ) -> Result<T, MapError> {
+    ) -> Result<Window, MapError> {
         let start = range.start & !(LARGE_PAGE_BYTES - 1);
         let bytes = range.end.next_multiple_of(LARGE_PAGE_BYTES) - start;
         // SAFETY: the caller's promise.
@@ -144,9 +156,37 @@ impl MonitorSpace {
             self.space
                 .map(DIRECT_BASE + start, start, bytes, protection)?
         };
+        Ok(Window { start, bytes })
+    }
+
+    /// Closes a window.
+    ///
+    /// # Safety
+    /// No reference into it is left.
+    pub unsafe fn close_window(&mut self, window: Window) {
+        // SAFETY: the caller's promise.
+        let closed = unsafe { self.space.unmap(DIRECT_BASE + window.start, window.bytes) };
+        debug_assert!(closed.is_ok(), "a window is mapped as a whole");
+    }
+
+    /// Opens a window for the time of `work`.
+    ///
+    /// # Errors
+    /// As for [`open_window`](Self::open_window).
+    ///
+    /// # Safety
+    /// As for [`open_window`](Self::open_window), and `work` keeps no reference into it.
+    pub unsafe fn with_window<T>(
+        &mut self,
+        range: PhysicalRange,
+        protection: Protection,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> Result<T, MapError> {
+        // SAFETY: the caller's promise.
+        let window = unsafe { self.open_window(range, protection)? };
         let result = work(self);
         // SAFETY: `work` is over and keeps nothing.
-        unsafe { self.space.unmap(DIRECT_BASE + start, bytes)? };
+        unsafe { self.close_window(window) };
         Ok(result)
     }
 

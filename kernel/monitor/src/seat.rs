@@ -3,23 +3,26 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use arch::clock::Clock;
+use alloc::boxed::Box;
+
 use arch::cpu;
-use ipi::{Ipi, LocalApic};
+use ipi::Ipi;
 use sharedmem::SharedRegion;
-use sharedmem::abi::EntryReason;
+use sharedmem::epitaph::EpitaphCause;
 use sharedmem::protection::ProtectionState;
 use takeover::timeline::Counter;
-use takeover::{Action, BackupLoss, Beat, CoreSet, Event, Machine, Notice, Stage, State};
+use takeover::{
+    Action, Backup, BackupLoss, Beat, CoreSet, Ending, Event, Machine, Notice, Stage, State,
+    Successor,
+};
 
 use crate::console::{MonitorConsole, Owner};
-use crate::cores::{self, Order};
+use crate::cores;
+use crate::dispatch::Dispatch;
 use crate::hardware::Hardware;
-use crate::tenant::{Tenant, Wait};
+use crate::loader::{Loader, Role};
+use crate::tenant::{Readiness, Tenant, Wait};
 use crate::traps;
-
-/// A moment from INIT to SIPI when no machine counts it, in ns.
-const SETTLE_NS: u64 = 50_000;
 
 /// How often the seat looks for check-ins, in ns. A check-in cannot wake the seat: it is a word in memory.
 const FENCE_POLL_NS: u64 = 10_000;
@@ -27,8 +30,12 @@ const FENCE_POLL_NS: u64 = 10_000;
 /// How long after its first keepalive an owner gets its further cores at the latest, in ns.
 const REMAINING_LATEST_NS: u64 = 20_000_000;
 
-/// How long a core that lingers may take to find its order, in ns; after that it has gone to sleep and is started anew.
-const PICK_UP_NS: u64 = 20_000;
+/// How often the seat looks after a backup that gets ready on a core of its own, in ns.
+pub const PREPARE_POLL_NS: u64 = 1_000_000;
+
+/// How often the seat looks whether the owner wants to reset the machine, in ns. A Linux goes on to the next means 15 ms after it tried
+/// ACPI's.
+const RESET_POLL_NS: u64 = 2_000_000;
 
 /// Cores that wait until their owner has settled.
 pub struct Remaining {
@@ -37,29 +44,27 @@ pub struct Remaining {
 }
 
 /// The monitor's main loop and all it works on.
-pub struct Seat<T: Tenant> {
+pub struct Seat {
     /// Decides.
     pub machine: Machine,
     /// Shared with the instances.
     pub region: SharedRegion,
-    /// Time.
-    pub clock: Clock,
-    /// The seat's own.
-    pub local_apic: &'static LocalApic,
-    /// APIC id of each machine core.
-    pub apic_ids: arrayvec::ArrayVec<u32, 32>,
+    /// Moves the other cores.
+    pub dispatch: Dispatch,
     /// Interrupt controllers and devices.
     pub hardware: Hardware,
     /// While nobody else prints.
     pub console: MonitorConsole,
-    /// The instance that waits, until it was promoted.
-    pub backup: Option<T>,
-    /// Number of the instance that owns the machine.
+    /// Loads instances.
+    pub loader: Loader,
+    /// The instance that waits, or gets ready to; until it was promoted.
+    pub backup: Option<Box<dyn Tenant>>,
+    /// The instance that owns the machine.
+    pub owner: Option<Box<dyn Tenant>>,
+    /// Its number.
     pub owner_instance: usize,
     /// Cores that the owner is still to get.
     pub remaining: Option<Remaining>,
-    /// Bytes the monitor itself takes.
-    pub monitor_bytes: u64,
 }
 
 static ROUNDS: AtomicU64 = AtomicU64::new(0);
@@ -69,7 +74,7 @@ pub fn rounds() -> u64 {
     ROUNDS.load(Ordering::Relaxed)
 }
 
-impl<T: Tenant> Seat<T> {
+impl Seat {
     /// Watches for ever.
     pub fn keep(mut self) -> ! {
         loop {
@@ -82,11 +87,17 @@ impl<T: Tenant> Seat<T> {
                 continue;
             }
             self.start_remaining();
+            self.answer_operator();
             if self.let_backup_work() == Wait::More {
                 continue;
             }
             self.sleep(seen);
         }
+    }
+
+    /// The time, in ns since the machine's boot.
+    pub fn now_ns(&self) -> u64 {
+        self.dispatch.clock.now_ns()
     }
 
     /// Sees what there is to see, at one time, and acts on it.
@@ -96,12 +107,12 @@ impl<T: Tenant> Seat<T> {
             for core in fence.pending().iter() {
                 let generation = cores::checked_in(core as usize);
                 if generation == fence.generation() {
-                    self.step(self.clock.now_ns(), Event::CheckedIn { core, generation });
+                    self.step(self.now_ns(), Event::CheckedIn { core, generation });
                 }
             }
-            return self.step(self.clock.now_ns(), Event::Tick);
+            return self.step(self.now_ns(), Event::Tick);
         }
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.now_ns();
         let control = self.region.control;
         if let Some(keepalive) = control.primary_keepalive.read() {
             let beat = Beat {
@@ -113,15 +124,31 @@ impl<T: Tenant> Seat<T> {
             self.step(now_ns, Event::Observed(&beat));
         }
         if let Some(epitaph) = control.epitaphs[self.owner_instance].read() {
-            self.step(
-                now_ns,
-                Event::Epitaph {
-                    epoch: epitaph.epoch,
-                    core: epitaph.core as u32,
+            let (epoch, core) = (epitaph.epoch, epitaph.core as u32);
+            let event = match epitaph.cause {
+                Some(EpitaphCause::Reboot) => Event::Ended {
+                    epoch,
+                    ending: Ending::Reboot,
                 },
-            );
+                Some(EpitaphCause::Switchover) => Event::Ended {
+                    epoch,
+                    ending: Ending::Switchover,
+                },
+                _ => Event::Epitaph { epoch, core },
+            };
+            self.step(now_ns, event);
+        } else if self.wants_reset() {
+            let (epoch, ending) = (self.machine.epoch(), Ending::Reboot);
+            self.step(now_ns, Event::Ended { epoch, ending });
         }
-        self.step(self.clock.now_ns(), Event::Tick);
+        self.step(self.now_ns(), Event::Tick);
+    }
+
+    /// Whether the owner has written to what it takes for the machine's reset register.
+    fn wants_reset(&self) -> bool {
+        let may = self.owner.as_ref().is_some_and(|owner| owner.may_reset());
+        let word = &self.region.control.linux[self.owner_instance].reset;
+        may && word.load(Ordering::Acquire) != 0
     }
 
     /// One step of the machine, and of those that follow from what it asks.
@@ -133,31 +160,21 @@ impl<T: Tenant> Seat<T> {
                 answer = self.act(*action).or(answer);
             }
             let Some(event) = answer else { return };
-            actions = self.machine.step(self.clock.now_ns(), event);
+            actions = self.machine.step(self.now_ns(), event);
         }
     }
 
     /// Does one thing. What is to be answered at once, is.
     fn act(&mut self, action: Action) -> Option<Event<'static>> {
         match action {
-            Action::SendInit { core } => {
-                cores::withdraw_order(core as usize);
-                self.send(core, Ipi::Init);
-            }
+            Action::SendInit { core } => self.dispatch.init(core),
             Action::SendStartup { core, generation } => {
                 cores::begin_generation(generation);
-                cores::set_lingers(
-                    core as usize,
-                    self.machine.owner_cores().first() == Some(core),
-                );
-                self.send(
-                    core,
-                    Ipi::Startup {
-                        page: cores::start_vector(),
-                    },
-                );
+                let leads = self.machine.next_lead() == Some(core);
+                cores::set_lingers(core as usize, leads);
+                self.dispatch.startup(core);
             }
-            Action::SendNmi { core } => self.send(core, Ipi::Nmi),
+            Action::SendNmi { core } => self.dispatch.send(core, Ipi::Nmi),
             Action::RaiseEpoch { to } => return Some(self.raise_epoch(to)),
             Action::SeizeInterrupts => {
                 self.hardware.seize_interrupts();
@@ -171,11 +188,12 @@ impl<T: Tenant> Seat<T> {
                     Event::Failed(Stage::QuietDevices)
                 });
             }
-            Action::Promote { core } => self.promote(core),
+            Action::Promote { core } => return self.promote(core),
+            Action::Restart { core } => return self.restart(core),
             Action::StartRemaining { cores } => {
                 self.remaining = Some(Remaining {
                     cores,
-                    latest_ns: self.clock.now_ns() + REMAINING_LATEST_NS,
+                    latest_ns: self.now_ns() + REMAINING_LATEST_NS,
                 });
             }
             Action::Stamp { edge, at_ns } => {
@@ -197,19 +215,10 @@ impl<T: Tenant> Seat<T> {
         self.machine.epoch() + u64::from(!is_raised)
     }
 
-    fn send(&self, core: u32, ipi: Ipi) {
-        if let Some(id) = self.apic_ids.get(core as usize) {
-            // A send that fails is a core that does not check in, which the fence sees.
-            if let Err(error) = self.local_apic.send(*id, ipi) {
-                log::error!("core {core}: {error}");
-            }
-        }
-    }
-
     /// The old owner is stopped for good. Unless it had given the backup up before, the machine is in a new epoch from here on.
     fn raise_epoch(&mut self, to: u64) -> Event<'static> {
         let control = self.region.control;
-        if !control.protection.claim() {
+        if self.machine.successor() == Successor::Backup && !control.protection.claim() {
             return Event::BackupLost(BackupLoss::Dropped);
         }
         control.epoch.reset(to);
@@ -219,68 +228,99 @@ impl<T: Tenant> Seat<T> {
     }
 
     /// Sends the backup to `core`, which has just checked in and may still be awake.
-    fn promote(&mut self, core: u32) {
-        let Some(backup) = self.backup.take() else {
-            return;
-        };
+    fn promote(&mut self, core: u32) -> Option<Event<'static>> {
+        let mut backup = self.backup.take()?;
         let control = self.region.control;
+        let order = match backup.promote(self.loader.space()) {
+            Ok(order) => order,
+            Err(loss) => {
+                log::error!("the backup cannot be promoted: {loss}");
+                return Some(Event::PrimaryRefused);
+            }
+        };
         self.owner_instance = backup.instance();
+        let number = self.owner_instance as u64;
         control
             .header
             .primary_instance
-            .store(self.owner_instance as u64, Ordering::Release);
-        control.epitaphs[self.owner_instance].clear();
+            .store(number, Ordering::Release);
         control.protection.withdraw();
-        traps::set_owner(self.apic_ids[core as usize]);
-        cores::leave_order(core as usize, backup.order(EntryReason::Promote, 0));
-        self.clock
-            .spin_until(PICK_UP_NS, || !cores::has_order(core as usize));
-        // A core that has taken the order up is inside the backup by now and must not be struck again: only one that sleeps is started.
-        if cores::withdraw_order(core as usize) {
-            self.start(core, backup.order(EntryReason::Promote, 0));
-        }
-        self.hardware.owner = Some(backup.roster());
+        self.set_owner(backup, core);
+        self.dispatch.employ(core, order);
+        None
     }
 
-    /// Starts the owner's further cores, once it has settled: until then they would only be in its way.
-    fn start_remaining(&mut self) {
-        let owner = self.region.control.console_owner.load(Ordering::Acquire);
-        let has_settled = owner == self.owner_instance as u64 + 1;
-        let is_due =
-            |remaining: &mut Remaining| has_settled || self.clock.now_ns() >= remaining.latest_ns;
-        let Some(Remaining { cores, .. }) = self.remaining.take_if(is_due) else {
-            return;
-        };
-        let Some(roster) = self.hardware.owner.clone() else {
-            return;
-        };
-        for core in cores.iter() {
-            if let Some(index) = roster.index_of(core) {
-                self.start(core, roster.order(EntryReason::JoinCore, index));
+    /// Starts the owner's image again.
+    fn restart(&mut self, core: u32) -> Option<Event<'static>> {
+        // A backup that was getting ready did so on one of the cores that were just stopped.
+        if self.machine.backup() == Backup::Loading {
+            self.lose_backup(BackupLoss::Failed);
+        }
+        let ended = self.owner.take()?;
+        let loaded = self.loader.load(
+            ended.instance(),
+            Role::Primary,
+            ended.source(),
+            ended.cores(),
+        );
+        match loaded {
+            Ok(tenant) => {
+                let order = tenant.start();
+                self.set_owner(tenant, core);
+                self.dispatch.start(core, order);
+                None
+            }
+            Err(reason) => {
+                log::error!("the primary cannot be started again: {reason}");
+                Some(Event::PrimaryRefused)
             }
         }
     }
 
-    /// Starts a stopped core with an order.
-    pub fn start(&self, core: u32, order: Order) {
-        cores::withdraw_order(core as usize);
-        self.send(core, Ipi::Init);
-        self.clock.spin_ns(SETTLE_NS);
-        cores::leave_order(core as usize, order);
-        self.send(
-            core,
-            Ipi::Startup {
-                page: cores::start_vector(),
-            },
-        );
+    /// Makes `owner` the one that is watched, before it runs.
+    pub fn set_owner(&mut self, owner: Box<dyn Tenant>, lead: u32) {
+        let control = self.region.control;
+        control.epitaphs[self.owner_instance].clear();
+        control.linux[self.owner_instance]
+            .reset
+            .store(0, Ordering::Release);
+        traps::set_owner(match owner.takes_interrupts() {
+            true => self.dispatch.apic_ids.get(lead as usize).copied(),
+            false => None,
+        });
+        if !owner.takes_interrupts() {
+            self.console.give_to(control, Owner::Monitor);
+        }
+        self.owner = Some(owner);
     }
 
-    /// Lets the backup apply some of the journal, if it may and there is some.
+    /// Starts the owner's further cores, once it has settled: until then they would only be in its way.
+    fn start_remaining(&mut self) {
+        let printer = self.region.control.console_owner.load(Ordering::Acquire);
+        let has_settled = printer == self.owner_instance as u64 + 1;
+        let now_ns = self.now_ns();
+        let is_due = |remaining: &mut Remaining| has_settled || now_ns >= remaining.latest_ns;
+        let Some(Remaining { cores, .. }) = self.remaining.take_if(is_due) else {
+            return;
+        };
+        let Some(owner) = &self.owner else { return };
+        for core in cores.iter() {
+            if let Some(order) = owner.join(core) {
+                self.dispatch.start(core, order);
+            }
+        }
+    }
+
+    /// Lets the backup do what it can: get ready, or apply some of the journal.
     fn let_backup_work(&mut self) -> Wait {
         let is_waiting = matches!(
             self.machine.state(),
             State::Booting | State::Watching | State::Holding { .. }
         );
+        if self.machine.backup() == Backup::Loading {
+            self.prepare_backup();
+            return Wait::Idle;
+        }
         let Some(backup) = self.backup.as_mut().filter(|_| is_waiting) else {
             return Wait::Idle;
         };
@@ -306,6 +346,22 @@ impl<T: Tenant> Seat<T> {
         }
     }
 
+    /// Takes the next step of a backup that gets ready.
+    pub fn prepare_backup(&mut self) {
+        let Some(backup) = &mut self.backup else {
+            return;
+        };
+        match backup.prepare(&self.dispatch) {
+            Ok(Readiness::NotYet) => {}
+            Ok(Readiness::Ready) => {
+                self.machine.set_lead(backup.cores().first().copied());
+                self.region.control.protection.arm();
+                self.step(self.now_ns(), Event::BackupReady);
+            }
+            Err(loss) => self.lose_backup(loss),
+        }
+    }
+
     /// The backup is no more; the primary goes on without.
     pub fn lose_backup(&mut self, loss: BackupLoss) {
         self.region.control.protection.withdraw();
@@ -316,7 +372,7 @@ impl<T: Tenant> Seat<T> {
         if let Some(epitaph) = lost {
             log::error!("the backup's last words: {}", epitaph.message());
         }
-        self.step(self.clock.now_ns(), Event::BackupLost(loss));
+        self.step(self.now_ns(), Event::BackupLost(loss));
     }
 
     /// Sleeps until the next keepalive, or until something is due.
@@ -324,12 +380,21 @@ impl<T: Tenant> Seat<T> {
         if self.console.pump(self.region.control) {
             return;
         }
-        self.doze(seen, u64::MAX);
+        let is_loading = self.machine.backup() == Backup::Loading && self.backup.is_some();
+        let may_reset = self.owner.as_ref().is_some_and(|owner| owner.may_reset());
+        self.doze(
+            seen,
+            match (is_loading, may_reset) {
+                (true, _) => PREPARE_POLL_NS,
+                (false, true) => RESET_POLL_NS,
+                (false, false) => u64::MAX,
+            },
+        );
     }
 
     /// Sleeps until an interrupt beyond the `seen` ones, until the machine wants its next tick, or for `most_ns`.
-    fn doze(&mut self, seen: u64, most_ns: u64) {
-        let now_ns = self.clock.now_ns();
+    pub fn doze(&mut self, seen: u64, most_ns: u64) {
+        let now_ns = self.now_ns();
         let until_deadline = self
             .machine
             .deadline_ns()
@@ -367,7 +432,13 @@ impl<T: Tenant> Seat<T> {
                 log::error!("event=fence-refused cores=\"{missing}\"");
             }
             // An owner that was believed dead and is not, prints again.
-            Notice::OwnerUp { .. } if self.console.is_taken() => {
+            Notice::OwnerUp { .. }
+                if self.console.is_taken()
+                    && self
+                        .owner
+                        .as_ref()
+                        .is_some_and(|owner| owner.takes_interrupts()) =>
+            {
                 let owner = Owner::Instance(self.owner_instance);
                 self.console.give_to(control, owner);
             }

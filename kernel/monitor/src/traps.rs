@@ -34,16 +34,19 @@ pub struct Surroundings {
 static SURROUNDINGS: Once<Surroundings> = Once::new();
 static WAKES: AtomicU64 = AtomicU64::new(0);
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);
-static OWNER: AtomicU32 = AtomicU32::new(u32::MAX);
+static OWNER: AtomicU32 = AtomicU32::new(NOBODY);
+
+/// No APIC id: as a destination it would be everybody's.
+const NOBODY: u32 = u32::MAX;
 
 /// From here on interrupts are handled.
 pub fn begin(surroundings: Surroundings) {
     SURROUNDINGS.call_once(|| surroundings);
 }
 
-/// The APIC id of the owner's first core, to which keepalives go.
-pub fn set_owner(apic_id: u32) {
-    OWNER.store(apic_id, Ordering::Release);
+/// The APIC id of the owner's first core, to which keepalives go; `None` if it finds them by looking.
+pub fn set_owner(apic_id: Option<u32>) {
+    OWNER.store(apic_id.unwrap_or(NOBODY), Ordering::Release);
 }
 
 /// How many interrupts have come; a change since the last look is a reason not to sleep.
@@ -88,10 +91,12 @@ fn answer(it: &Surroundings) {
     keepalive.time_ns = it.clock.now_ns();
     keepalive.progress[0] = seat::rounds() + backup_progress(it);
     control.seat_keepalive.publish(&keepalive);
-    let _ = it.local_apic.send(
-        OWNER.load(Ordering::Acquire),
-        Ipi::Fixed(VECTOR_KEEPALIVE_TO_PRIMARY),
-    );
+    let owner = OWNER.load(Ordering::Acquire);
+    if owner != NOBODY {
+        let _ = it
+            .local_apic
+            .send(owner, Ipi::Fixed(VECTOR_KEEPALIVE_TO_PRIMARY));
+    }
 }
 
 fn backup_progress(it: &Surroundings) -> u64 {

@@ -18,10 +18,14 @@ pub use exec::ExecClause;
 pub use network::NetworkConfig;
 pub use table::{Help, OPTIONS, OptionSpec, Preset};
 
+use crate::content::Kind;
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
 use crate::refusal::Refusal;
 use crate::size::SizeAt;
+
+/// From the kernel's entry to the module that sends keepalives, firmware of devices and all.
+const LINUX_BOOT_TIMEOUT_NS: u64 = 60_000_000_000;
 
 /// What happens after a takeover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,8 +64,16 @@ pub enum Service {
 pub struct Options {
     /// Path of the primary's image.
     pub primary_kernel: String,
+    /// Path of the primary's initrd, for a Linux; empty if there is none.
+    pub primary_initrd: String,
+    /// Command line of the primary, for a Linux.
+    pub primary_cmdline: String,
     /// Path of the backup's image.
     pub failover_kernel: String,
+    /// Path of the backup's initrd, for a Linux; empty if there is none.
+    pub failover_initrd: String,
+    /// Command line of the backup, for a Linux.
+    pub failover_cmdline: String,
     /// CPUs kept from the primary: the seat, and more for the backup.
     pub failover_cpus: CpuList,
     /// Memory of the backup.
@@ -76,6 +88,8 @@ pub struct Options {
     pub failover_rearm: Rearm,
     /// Memory of the journal, in bytes.
     pub journal_bytes: u64,
+    /// Memory that is offered to Linux tenants as a disk in RAM, in bytes; 0 for none.
+    pub pmem_bytes: u64,
     /// What the primary serves.
     pub service: Service,
     /// The machine's address.
@@ -134,10 +148,22 @@ impl Options {
         self.said.contains_key(name)
     }
 
+    /// How long an instance of this kind may take to its first keepalive, in ns. A Linux takes longer, unless the operator says how long.
+    pub fn boot_timeout_ns(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Linux if !self.was_said("failover_boot_timeout") => LINUX_BOOT_TIMEOUT_NS,
+            _ => self.failover_boot_timeout_ns,
+        }
+    }
+
     fn blank() -> Self {
         Self {
             primary_kernel: String::new(),
+            primary_initrd: String::new(),
+            primary_cmdline: String::new(),
             failover_kernel: String::new(),
+            failover_initrd: String::new(),
+            failover_cmdline: String::new(),
             failover_cpus: CpuList::default(),
             failover_mem: SizeAt::default(),
             keepalive_ns: 0,
@@ -145,6 +171,7 @@ impl Options {
             failover_boot_timeout_ns: 0,
             failover_rearm: Rearm::default(),
             journal_bytes: 0,
+            pmem_bytes: 0,
             service: Service::Redis { port: 0 },
             network: NetworkConfig::default(),
             debug: false,

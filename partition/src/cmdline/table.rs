@@ -81,12 +81,52 @@ pub const OPTIONS: &[OptionSpec] = &[
         },
     },
     OptionSpec {
+        name: "primary_initrd",
+        syntax: "PATH",
+        preset: Preset::Unset,
+        help: "initrd of the primary, if that is a Linux",
+        apply: |options, value| {
+            options.primary_initrd = value.into();
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "primary_cmdline",
+        syntax: "\"WORDS\"",
+        preset: Preset::Unset,
+        help: "command line of the primary, if that is a Linux",
+        apply: |options, value| {
+            options.primary_cmdline = value.into();
+            Ok(())
+        },
+    },
+    OptionSpec {
         name: "failover_kernel",
         syntax: "PATH",
         preset: Preset::Required,
         help: "image of the backup, in the boot archive; the same or another version",
         apply: |options, value| {
             options.failover_kernel = value.into();
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_initrd",
+        syntax: "PATH",
+        preset: Preset::Unset,
+        help: "initrd of the backup, if that is a Linux",
+        apply: |options, value| {
+            options.failover_initrd = value.into();
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_cmdline",
+        syntax: "\"WORDS\"",
+        preset: Preset::Unset,
+        help: "command line of the backup, if that is a Linux",
+        apply: |options, value| {
+            options.failover_cmdline = value.into();
             Ok(())
         },
     },
@@ -104,7 +144,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "failover_mem",
         syntax: "SIZE[@ADDRESS]",
         preset: Preset::Value("64M"),
-        help: "memory of the backup, and where",
+        help: "memory of the backup, and where; 128M for a Linux that is not given another size",
         apply: |options, value| {
             options.failover_mem = SizeAt::parse(value)?;
             Ok(())
@@ -117,6 +157,16 @@ pub const OPTIONS: &[OptionSpec] = &[
         help: "memory of the journal",
         apply: |options, value| {
             options.journal_bytes = parse_size(value)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "pmem",
+        syntax: "SIZE",
+        preset: Preset::Value("0"),
+        help: "memory that is offered to Linux as /dev/pmem0 and outlives its kernels",
+        apply: |options, value| {
+            options.pmem_bytes = parse_size(value)?;
             Ok(())
         },
     },
@@ -145,7 +195,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "failover_boot_timeout",
         syntax: "DURATION",
         preset: Preset::Value("5s"),
-        help: "a primary without a first keepalive after so long does not boot",
+        help: "a primary without a first keepalive after so long does not boot; 60s for a Linux that is not given another",
         apply: |options, value| {
             options.failover_boot_timeout_ns = parse_duration(value)?;
             Ok(())

@@ -82,7 +82,7 @@ fn what_is_missing_or_unknown_is_named() {
     );
     assert_eq!(
         refused("quiet"),
-        "quiet: there is no such option, the nearest is ip=; to leave it out would work"
+        "quiet: there is no such option, the nearest is pmem=; to leave it out would work"
     );
     assert_eq!(
         refused("keepalive"),

@@ -6,16 +6,20 @@ use alloc::vec::Vec;
 
 use super::placement::{Demand, Placement, largest, nearest_address, place};
 use super::{
-    ALIGN_BYTES, BACKUP_BYTES_MIN, CONTROL_BYTES, JOURNAL_BYTES_MIN, Machine, PRIMARY_BYTES_MIN,
-    RANGES_MAX, SURVIVES_RESET_START,
+    ALIGN_BYTES, BACKUP_BYTES_MIN, CONTROL_BYTES, JOURNAL_BYTES_MIN, MEMORY_BLOCK_BYTES, Machine,
+    PRIMARY_BYTES_MIN, RANGES_MAX, SHARED_END, SURVIVES_RESET_START,
 };
 use crate::cmdline::Options;
+use crate::content::Kind;
 use crate::range::{Range, RangeSet};
 use crate::refusal::Refusal;
 use crate::size::{SizeAt, SizeText};
 
 /// Below 1 MiB are the BIOS, its data, and the page the other cores start in.
 const LOW_MEMORY: Range = Range::new(0, 1 << 20);
+
+/// A Linux backup's memory, unless the operator says how much: 112 MiB are enough for a distribution's kernel and a small userspace.
+const LINUX_BACKUP_BYTES: u64 = 128 << 20;
 
 /// What does not fit into any smaller machine, with a margin for what firmware and boot loader keep.
 const LEAST: &str = "16M together with journal_mem=1M on a machine with at least 128M of memory";
@@ -26,28 +30,20 @@ pub(super) struct Memory {
     pub backup: Range,
     pub primary: Vec<Range>,
     pub left_over: Vec<Range>,
+    pub pmem: Option<Range>,
+    pub spare: Option<Range>,
 }
 
 pub(super) fn share(options: &Options, machine: &Machine) -> Result<Memory, Refusal> {
     let desk = Desk::new(options, machine);
-    let Some(placement) = place(&desk.free, desk.demand) else {
+    let Some(placement) = desk
+        .place_on_block()
+        .or_else(|| place(&desk.free, desk.demand))
+    else {
         return Err(desk.refuse());
     };
     desk.check_minimums()?;
-    Ok(divide(placement))
-}
-
-/// The primary gets what is left, the largest range first.
-fn divide(placement: Placement) -> Memory {
-    let mut primary = placement.rest.as_slice().to_vec();
-    primary.sort_by_key(|range| core::cmp::Reverse(range.len()));
-    let left_over = primary.split_off(primary.len().min(RANGES_MAX));
-    Memory {
-        shared: placement.shared,
-        backup: placement.backup,
-        primary,
-        left_over,
-    }
+    Ok(desk.divide(placement))
 }
 
 /// What was asked for, and what there is.
@@ -67,9 +63,13 @@ impl<'a> Desk<'a> {
             .fold(usable, |free, taken| free.without(taken))
             .align_inward(ALIGN_BYTES);
         // What is below the minimum is refused as such, and only if the minimum itself would fit.
-        let backup_bytes = options.failover_mem.size_bytes.max(BACKUP_BYTES_MIN);
+        let backup_bytes = match machine.kinds.backup {
+            Kind::Linux if !options.was_said("failover_mem") => LINUX_BACKUP_BYTES,
+            _ => options.failover_mem.size_bytes.max(BACKUP_BYTES_MIN),
+        };
         let demand = Demand {
-            shared_bytes: shared_bytes(options.journal_bytes.max(JOURNAL_BYTES_MIN)),
+            shared_bytes: shared_bytes(options.journal_bytes.max(JOURNAL_BYTES_MIN))
+                .saturating_add(round_up(options.pmem_bytes)),
             backup_bytes: round_up(backup_bytes),
             backup_address: options.failover_mem.address,
         };
@@ -78,6 +78,52 @@ impl<'a> Desk<'a> {
             machine,
             free,
             demand,
+        }
+    }
+
+    /// A backup whose image is a Linux had better not cut a block of memory in two: what is left of it could not be added to anybody.
+    fn place_on_block(&self) -> Option<Placement> {
+        let is_free_to_choose = self.demand.backup_address.is_none();
+        (self.machine.kinds.backup == Kind::Linux && is_free_to_choose)
+            .then(|| {
+                let blocks = (1..SHARED_END / MEMORY_BLOCK_BYTES).map(|n| n * MEMORY_BLOCK_BYTES);
+                blocks.into_iter().find_map(|address| {
+                    let backup_address = Some(address);
+                    place(
+                        &self.free,
+                        Demand {
+                            backup_address,
+                            ..self.demand
+                        },
+                    )
+                })
+            })
+            .flatten()
+    }
+
+    /// The primary gets what is left, the largest range first. What a Linux backup is given when it has become the primary, and where the next
+    /// one waits, are parts of that.
+    fn divide(&self, placement: Placement) -> Memory {
+        let mut primary = placement.rest.as_slice().to_vec();
+        primary.sort_by_key(|range| core::cmp::Reverse(range.len()));
+        let left_over = primary.split_off(primary.len().min(RANGES_MAX));
+        let journal_end = placement.shared.end - round_up(self.options.pmem_bytes);
+        let below = |range: &Range| range.intersection(Range::new(0, SHARED_END));
+        let largest = primary.iter().map(below).max_by_key(Range::len);
+        let spare = largest
+            .and_then(|range| {
+                Range::sized(range.start, self.demand.backup_bytes)
+                    .filter(|spare| range.contains(*spare))
+            })
+            .filter(|_| self.machine.kinds.are_linux());
+        Memory {
+            shared: Range::new(placement.shared.start, journal_end),
+            pmem: Some(Range::new(journal_end, placement.shared.end))
+                .filter(|pmem| !pmem.is_empty()),
+            backup: placement.backup,
+            primary,
+            left_over,
+            spare,
         }
     }
 
@@ -110,6 +156,7 @@ impl<'a> Desk<'a> {
             false => by_backup().or_else(by_journal),
         });
         by_one
+            .or_else(|| self.refuse_pmem())
             .or_else(|| self.refuse_both())
             .unwrap_or_else(|| self.refuse_machine())
     }
@@ -157,13 +204,34 @@ impl<'a> Desk<'a> {
     }
 
     fn largest_journal(&self, demand: Demand) -> Option<u64> {
+        let fixed_bytes = CONTROL_BYTES.saturating_add(round_up(self.options.pmem_bytes));
         let fits = |journal_bytes| {
             self.fits(Demand {
-                shared_bytes: CONTROL_BYTES + journal_bytes,
+                shared_bytes: fixed_bytes.saturating_add(journal_bytes),
                 ..demand
             })
         };
         largest(ALIGN_BYTES, self.free.total_bytes(), fits)
+    }
+
+    /// Less memory as a disk would fit.
+    fn refuse_pmem(&self) -> Option<Refusal> {
+        let wanted = round_up(self.options.pmem_bytes);
+        let without = Demand {
+            shared_bytes: self.demand.shared_bytes.checked_sub(wanted)?,
+            ..self.demand
+        };
+        let fits = |pmem_bytes: u64| {
+            let shared_bytes = without.shared_bytes.saturating_add(pmem_bytes);
+            self.fits(Demand {
+                shared_bytes,
+                ..without
+            })
+        };
+        let most = largest(0, wanted, fits).filter(|_| wanted > 0)?;
+        let reason = self.why_too_much(self.options.pmem_bytes, "the disk in memory");
+        let would_work = format!("at most {}", SizeText(most));
+        Some(self.refusal("pmem", reason, would_work))
     }
 
     /// Less of both would fit: the least for the backup, and then as much for the journal as it asked for, or as there is.

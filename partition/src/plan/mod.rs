@@ -1,6 +1,7 @@
 //! The plan: who gets which cores and which memory, or why that cannot be done.
 
 mod cores;
+mod low;
 mod memory;
 mod placement;
 mod table;
@@ -10,8 +11,9 @@ use core::fmt;
 
 use crate::acpi::ApicId;
 use crate::cmdline::{Options, Rearm};
+use crate::content::Kind;
 use crate::memory::{MemoryMap, Region, RegionKind};
-use crate::range::Range;
+use crate::range::{Range, RangeSet};
 use crate::refusal::Refusal;
 
 /// Everything that is given out begins and ends on this boundary, a large page, so that no two owners share a page table entry.
@@ -59,7 +61,33 @@ pub struct Machine {
     pub memory_map: MemoryMap,
     /// Memory that is in use, and for what: boot image, boot archive, trampoline page, ...
     pub occupied: Vec<(Range, &'static str)>,
+    /// What the images are.
+    pub kinds: Kinds,
 }
+
+/// What the two images are, by their content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds {
+    /// The primary's.
+    pub primary: Kind,
+    /// The backup's.
+    pub backup: Kind,
+}
+
+impl Kinds {
+    /// Whether one of them is a Linux.
+    pub fn has_linux(self) -> bool {
+        self.primary == Kind::Linux || self.backup == Kind::Linux
+    }
+
+    /// Whether both are.
+    pub fn are_linux(self) -> bool {
+        self.primary == Kind::Linux && self.backup == Kind::Linux
+    }
+}
+
+/// What Linux adds memory in.
+pub const MEMORY_BLOCK_BYTES: u64 = 128 << 20;
 
 impl Machine {
     /// The machine QEMU (q35) makes of this many CPUs and bytes of memory, for checks on another machine. Boot image and archive are
@@ -92,6 +120,7 @@ impl Machine {
             cpus: (0..cpus).map(ApicId).collect(),
             memory_map: MemoryMap::new(claims),
             occupied: Vec::new(),
+            kinds: Kinds::default(),
         }
     }
 }
@@ -116,6 +145,14 @@ pub struct Plan {
     pub backup: Slice,
     /// The shared region: the control block, then the journal.
     pub shared: Range,
+    /// Memory offered to Linux as a disk; behind the journal.
+    pub pmem: Option<Range>,
+    /// Where a second backup waits, once the first one is the primary: a part of the first primary's memory. If both are a Linux.
+    pub spare: Option<Range>,
+    /// Memory below 1 MiB of instances 0 and 1, for those that are a Linux; others' is empty.
+    pub low: [Range; 2],
+    /// What the images are.
+    pub kinds: Kinds,
     /// Size of the control block, in bytes.
     pub control_bytes: u64,
     /// CPUs that take no part, since there are more than [`CPUS_MAX`].
@@ -133,16 +170,17 @@ pub struct Plan {
 /// # Errors
 /// The option that cannot be satisfied, what it said, why it cannot be, and a value that can: given that, this refusal goes away.
 pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
-    if options.failover_rearm == Rearm::Auto {
+    if options.failover_rearm == Rearm::Auto && !machine.kinds.are_linux() {
         return Err(Refusal::new(
             "failover_rearm",
             options.said("failover_rearm"),
-            "re-arming by itself is not built yet",
+            "re-arming by itself is not built yet for native instances",
             "manual",
         ));
     }
     let cores = cores::share(options, &machine.cpus)?;
     let memory = memory::share(options, machine)?;
+    let low = low::share(machine)?;
     Ok(Plan {
         seat: cores.seat,
         primary: Slice {
@@ -154,6 +192,10 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
             ranges: [memory.backup].into(),
         },
         shared: memory.shared,
+        pmem: memory.pmem,
+        spare: memory.spare,
+        low,
+        kinds: machine.kinds,
         control_bytes: CONTROL_BYTES,
         parked: cores.parked,
         left_over: memory.left_over,
@@ -166,6 +208,13 @@ impl Plan {
     /// The journal's memory, behind the control block.
     pub fn journal(&self) -> Range {
         Range::new(self.shared.start + self.control_bytes, self.shared.end)
+    }
+
+    /// Memory that goes with the role of primary: the first primary's without the spare slot, in the blocks that Linux adds memory in.
+    pub fn pool(&self) -> Vec<Range> {
+        let all = self.primary.ranges.iter().copied().collect::<RangeSet>();
+        let rest = all.without(self.spare.unwrap_or_default());
+        rest.align_inward(MEMORY_BLOCK_BYTES).as_slice().to_vec()
     }
 }
 

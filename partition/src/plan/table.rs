@@ -39,6 +39,24 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         SizeText(plan.journal().len())
     );
     rows.push(row("shared", &[], Some(plan.shared), &why));
+    if let Some(pmem) = plan.pmem {
+        rows.push(row(
+            "pmem",
+            &[],
+            Some(pmem),
+            "offered to Linux as a disk in memory",
+        ));
+    }
+    if let Some(spare) = plan.spare {
+        let why = "the first primary's; the next backup waits there";
+        rows.push(row("spare", &[], Some(spare), why));
+    }
+    for (range, who) in plan.low.into_iter().zip(["primary", "backup"]) {
+        if !range.is_empty() {
+            let why = format!("below 1 MiB, for the {who}'s cores to start in");
+            rows.push(row("low", &[], Some(range), &why));
+        }
+    }
     for (range, name) in &plan.occupied {
         rows.push(row("boot", &[], Some(*range), name));
     }

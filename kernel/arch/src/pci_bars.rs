@@ -1,0 +1,125 @@
+//! Base address registers: what they hold and how large the device made them, found the way the PCI specification says (PCI Local Bus
+//! Specification 3.0, 6.2.5.1): write all ones, read back, restore. Only while nobody uses the device.
+
+use sharedmem::linux::LinuxFunction;
+
+use crate::pci::{ConfigSpace, REGISTER_COMMAND};
+
+const REGISTER_HEADER: u8 = 0x0c;
+const REGISTER_BARS: u8 = 0x10;
+const COMMAND_DECODE: u32 = 0b11;
+const ROM_ADDRESS: u32 = 0xffff_f800;
+
+/// A host bridge's decode must stay on: memory itself may be behind it.
+const CLASS_HOST_BRIDGE: u32 = 0x0600;
+
+/// Describes a function, sizes included. `class` is its class register.
+pub fn describe(space: &mut impl ConfigSpace, address: u32, id: u32, class: u32) -> LinuxFunction {
+    let header = space.read(address, REGISTER_HEADER) >> 16 & 0xff;
+    let (bars, rom) = match header & 0x7f {
+        0 => (6, Some(0x30)),
+        1 => (2, Some(0x38)),
+        _ => (0, None),
+    };
+    let mut function = LinuxFunction {
+        address,
+        id,
+        class,
+        header,
+        ..LinuxFunction::default()
+    };
+    if class >> 16 == CLASS_HOST_BRIDGE {
+        return function;
+    }
+    let command = space.read(address, REGISTER_COMMAND) & 0xffff;
+    space.write(address, REGISTER_COMMAND, command & !COMMAND_DECODE);
+    for index in 0..bars {
+        let register = REGISTER_BARS + 4 * index as u8;
+        (function.bars[index], function.bar_masks[index]) =
+            size(space, address, register, u32::MAX);
+    }
+    if let Some(register) = rom {
+        (function.rom, function.rom_mask) = size(space, address, register, ROM_ADDRESS);
+    }
+    space.write(address, REGISTER_COMMAND, command);
+    function
+}
+
+/// What the register holds, and what it reads after `ones` were written to it.
+fn size(space: &mut impl ConfigSpace, address: u32, register: u8, ones: u32) -> (u32, u32) {
+    let value = space.read(address, register);
+    space.write(address, register, ones);
+    let mask = space.read(address, register);
+    space.write(address, register, value);
+    (value, mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A function with one memory BAR of 16 KiB, one I/O BAR of 32 ports, and a ROM of 64 KiB. Decode must be off while they are sized.
+    struct Fake {
+        command: u32,
+        bars: [u32; 6],
+        rom: u32,
+        decoded_wrong: bool,
+    }
+
+    impl ConfigSpace for Fake {
+        fn read(&mut self, _address: u32, offset: u8) -> u32 {
+            match offset {
+                0x04 => self.command | 0x10_0000,
+                0x0c => 0,
+                0x10..0x28 => self.bars[(offset as usize - 0x10) / 4],
+                0x30 => self.rom,
+                _ => u32::MAX,
+            }
+        }
+        fn write(&mut self, _address: u32, offset: u8, value: u32) {
+            let is_one = value == u32::MAX || value == ROM_ADDRESS;
+            self.decoded_wrong |= is_one && self.command & COMMAND_DECODE != 0;
+            match offset {
+                0x04 => self.command = value & 0xffff,
+                0x10 => self.bars[0] = value & 0xffff_c000,
+                0x14 => self.bars[1] = value & 0xffe0 | 1,
+                0x30 => self.rom = value & 0xffff_0001,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_and_everything_is_put_back() {
+        let mut fake = Fake {
+            command: 7,
+            bars: [0xfe00_0000, 0xc021, 0, 0, 0, 0],
+            rom: 0xfea0_0000,
+            decoded_wrong: false,
+        };
+        let function = describe(&mut fake, 0x18, 0x1041_1af4, 0x0200_0001);
+        assert_eq!(function.bars[..2], [0xfe00_0000, 0xc021]);
+        assert_eq!(function.bar_masks, [0xffff_c000, 0xffe1, 0, 0, 0, 0]);
+        assert_eq!(
+            (function.rom, function.rom_mask),
+            (0xfea0_0000, 0xffff_0000)
+        );
+        assert_eq!(
+            (fake.command, fake.bars[0], fake.bars[1], fake.rom),
+            (7, 0xfe00_0000, 0xc021, 0xfea0_0000)
+        );
+        assert!(!fake.decoded_wrong);
+    }
+
+    #[test]
+    fn a_host_bridge_is_not_touched() {
+        let mut fake = Fake {
+            command: 7,
+            bars: [1; 6],
+            rom: 0,
+            decoded_wrong: false,
+        };
+        let function = describe(&mut fake, 0, 0x29c0_8086, 0x0600_0000);
+        assert_eq!((function.bars, fake.bars), ([0; 6], [1; 6]));
+    }
+}

@@ -1,0 +1,51 @@
+//! The bridge into a parked Linux: a top page table that maps the monitor below and that kernel above, for the few instructions in which a
+//! core goes from one to the other.
+
+use core::cell::UnsafeCell;
+use core::ptr;
+
+use arch::paging::{PAGE_BYTES, Protection};
+use sharedmem::abi::DIRECT_BASE;
+use sharedmem::hand_off::PhysicalRange;
+
+use crate::memory::MonitorSpace;
+
+const ENTRIES: usize = 512;
+
+#[repr(C, align(4096))]
+struct Table(UnsafeCell<[u64; ENTRIES]>);
+
+// SAFETY: written by the seat only, in a takeover, before the one core that uses it is sent on; there is one takeover at a time.
+unsafe impl Sync for Table {}
+
+static BRIDGE: Table = Table(UnsafeCell::new([0; ENTRIES]));
+
+/// Makes the bridge to the kernel whose top page table is at physical address `page_table`. Returns the bridge's own address; `None` if the
+/// table is not in `slot`.
+///
+/// # Safety
+/// The kernel in `slot` does not run, and no core uses the bridge.
+pub unsafe fn make(space: &mut MonitorSpace, slot: PhysicalRange, page_table: u64) -> Option<u64> {
+    let page = PhysicalRange {
+        start: page_table & !(PAGE_BYTES - 1),
+        end: (page_table & !(PAGE_BYTES - 1)).checked_add(PAGE_BYTES)?,
+    };
+    if page.start < slot.start || page.end > slot.end {
+        return None;
+    }
+    let bridge = BRIDGE.0.get().cast::<u64>();
+    // SAFETY: the caller's promises; both tables are mapped now, the bridge by the monitor's image and the other by the window.
+    unsafe {
+        space
+            .with_window(page, Protection::ReadOnly, |space| {
+                let kernel = (DIRECT_BASE + page.start) as *const u64;
+                bridge.write_bytes(0, ENTRIES);
+                bridge.write(space.first_entry());
+                let upper = ENTRIES / 2;
+                ptr::copy_nonoverlapping(kernel.add(upper), bridge.add(upper), upper);
+            })
+            .ok()?;
+    }
+    // The monitor is identity mapped.
+    Some(bridge as u64)
+}

@@ -1,0 +1,236 @@
+//! A Linux tenant: a stock bzImage.
+//!
+//! As a backup it is booted to userspace on a core of the primary's, lent for that time. There it parks: it saves what INIT loses, leaves a
+//! ticket on its desk and stops. The monitor then takes the core away by the same means as in any fence, so that from the check-in on no
+//! instruction of it runs. It is promoted by sending the core it parked on through the start page to the ticket's entry.
+
+mod bridge;
+mod hand_off;
+mod load;
+
+use arrayvec::ArrayVec;
+use sharedmem::epitaph::Epitaph;
+use sharedmem::hand_off::PhysicalRange;
+use sharedmem::linux::{LinuxDesk, Ticket};
+use sharedmem::{MAX_CORES, SharedRegion};
+use takeover::fence::Strike;
+use takeover::{BackupLoss, CoreSet, Fence, FenceConfig};
+
+pub use load::{LinuxPlace, load};
+
+use crate::cores::{self, Order};
+use crate::dispatch::Dispatch;
+use crate::loader::Source;
+use crate::memory::MonitorSpace;
+use crate::tenant::{Readiness, Tenant, Wait};
+
+/// Generations of check-ins from here on are those of lent cores; the takeover machine counts from 1.
+const FIRST_LENT_GENERATION: u64 = 1 << 63;
+
+/// Where kernels live, in Linux as here: the upper half of the address space.
+const UPPER_HALF: u64 = 0xffff_8000_0000_0000;
+
+/// How far a backup has got.
+enum Stage {
+    /// Loaded, not started.
+    Loaded,
+    /// Boots, until this time at the latest, in ns since the machine's boot.
+    Booting { until_ns: u64 },
+    /// Its core is being stopped; what follows if that is proven.
+    Stopping {
+        fence: Fence,
+        outcome: Result<(), BackupLoss>,
+    },
+    /// It holds no core.
+    Parked,
+}
+
+/// A Linux in its slot.
+pub struct Linux {
+    instance: usize,
+    source: Source,
+    cores: ArrayVec<u32, MAX_CORES>,
+    slot: PhysicalRange,
+    boot: Order,
+    boot_timeout_ns: u64,
+    desk: &'static LinuxDesk,
+    epitaph: &'static Epitaph,
+    stage: Stage,
+}
+
+impl Linux {
+    /// A Linux that was loaded by [`load`] into `slot`, to be entered by `boot` on the first of `cores`.
+    pub fn new(
+        instance: usize,
+        source: Source,
+        cores: &[u32],
+        slot: PhysicalRange,
+        boot: Order,
+        boot_timeout_ns: u64,
+        region: SharedRegion,
+    ) -> Self {
+        Self {
+            instance,
+            source,
+            cores: cores.iter().copied().take(MAX_CORES).collect(),
+            slot,
+            boot,
+            boot_timeout_ns,
+            desk: &region.control.linux[instance],
+            epitaph: &region.control.epitaphs[instance],
+            stage: Stage::Loaded,
+        }
+    }
+
+    fn lead(&self) -> u32 {
+        self.cores[0]
+    }
+
+    /// Looks how the boot goes.
+    fn watch_boot(&mut self, until_ns: u64, dispatch: &Dispatch) {
+        let outcome = if let Some(ticket) = self.desk.ticket() {
+            self.check(ticket, dispatch)
+        } else if self.epitaph.read().is_some() || self.has_reset() {
+            Err(BackupLoss::Crashed)
+        } else if dispatch.clock.now_ns() >= until_ns {
+            log::error!("the backup did not park within its boot time-out");
+            Err(BackupLoss::Hung)
+        } else {
+            return;
+        };
+        let cores = CoreSet::from_cores([self.lead()]).unwrap_or(CoreSet::EMPTY);
+        let fence = Fence::new(
+            FenceConfig::default(),
+            cores::lent_generation(FIRST_LENT_GENERATION),
+            cores,
+        );
+        self.stage = Stage::Stopping { fence, outcome };
+    }
+
+    fn has_reset(&self) -> bool {
+        self.desk.reset.load(core::sync::atomic::Ordering::Acquire) != 0
+    }
+
+    /// A ticket is a claim. One that cannot be right is not promoted, and better found now than then.
+    fn check(&self, ticket: Ticket, dispatch: &Dispatch) -> Result<(), BackupLoss> {
+        let is_own = (self.slot.start..self.slot.end).contains(&ticket.page_table)
+            && ticket.page_table.is_multiple_of(4096);
+        let is_kernel = ticket.entry >= UPPER_HALF && ticket.stack >= UPPER_HALF;
+        let is_here = dispatch.core_of(ticket.apic_id) == Some(self.lead());
+        if is_own && is_kernel && is_here {
+            return Ok(());
+        }
+        log::error!("the backup's ticket cannot be right: {ticket:x?}");
+        Err(BackupLoss::Failed)
+    }
+
+    /// Takes the core away. `None` while that goes on.
+    fn stop(&mut self, dispatch: &Dispatch) -> Option<Result<(), BackupLoss>> {
+        let lead = self.lead();
+        let Stage::Stopping { fence, outcome } = &mut self.stage else {
+            return None;
+        };
+        if cores::checked_in(lead as usize) == fence.generation() {
+            fence.check_in(lead, fence.generation());
+        }
+        match fence.step(dispatch.clock.now_ns()) {
+            Strike::Wait => None,
+            Strike::Nmi(_) => {
+                dispatch.send(lead, ipi::Ipi::Nmi);
+                None
+            }
+            Strike::Init(_) => {
+                dispatch.init(lead);
+                None
+            }
+            Strike::Startup(_) => {
+                cores::note_lent_generation(fence.generation());
+                cores::begin_generation(fence.generation());
+                cores::set_lingers(lead as usize, false);
+                dispatch.startup(lead);
+                None
+            }
+            Strike::Proven => Some(*outcome),
+            Strike::Refused(_) => {
+                log::error!("core {lead} did not come back from the backup");
+                Some(Err(BackupLoss::Hung))
+            }
+        }
+    }
+}
+
+impl Tenant for Linux {
+    fn instance(&self) -> usize {
+        self.instance
+    }
+
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn cores(&self) -> &[u32] {
+        &self.cores
+    }
+
+    fn fixed_bytes(&self) -> u64 {
+        self.slot.len()
+    }
+
+    fn prepare(&mut self, dispatch: &Dispatch) -> Result<Readiness, BackupLoss> {
+        match self.stage {
+            Stage::Loaded => {
+                self.desk.clear();
+                self.epitaph.clear();
+                dispatch.start(self.lead(), self.boot);
+                self.stage = Stage::Booting {
+                    until_ns: dispatch.clock.now_ns() + self.boot_timeout_ns,
+                };
+            }
+            Stage::Booting { until_ns } => self.watch_boot(until_ns, dispatch),
+            Stage::Stopping { .. } => {
+                if let Some(outcome) = self.stop(dispatch) {
+                    outcome?;
+                    self.stage = Stage::Parked;
+                    return Ok(Readiness::Ready);
+                }
+            }
+            Stage::Parked => return Ok(Readiness::Ready),
+        }
+        Ok(Readiness::NotYet)
+    }
+
+    fn work(&mut self) -> Result<Wait, BackupLoss> {
+        Ok(Wait::Idle)
+    }
+
+    fn start(&self) -> Order {
+        self.desk.clear();
+        self.boot
+    }
+
+    fn promote(&mut self, space: &mut MonitorSpace) -> Result<Order, BackupLoss> {
+        let ticket = self.desk.ticket().ok_or(BackupLoss::Failed)?;
+        // SAFETY: the instance is parked: nothing of it runs, and its tables are in its slot, as was checked when it parked; were they changed
+        // since, the worst is that its own first instruction faults.
+        let page_table = unsafe { bridge::make(space, self.slot, ticket.page_table) };
+        self.desk.set_resumed();
+        Ok(Order {
+            page_table: page_table.ok_or(BackupLoss::Failed)?,
+            entry: ticket.entry,
+            stack_top: ticket.stack,
+            arguments: [0; 3],
+        })
+    }
+
+    fn join(&self, _core: u32) -> Option<Order> {
+        None
+    }
+
+    fn takes_interrupts(&self) -> bool {
+        false
+    }
+
+    fn may_reset(&self) -> bool {
+        true
+    }
+}

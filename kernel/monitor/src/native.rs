@@ -1,0 +1,99 @@
+//! A native tenant: our own ELF. It waits as a guest on the seat, called step by step.
+
+use arrayvec::ArrayVec;
+use sharedmem::MAX_CORES;
+use sharedmem::abi::{EntryReason, SeatStatus, stack_top};
+use takeover::BackupLoss;
+
+use crate::cores::Order;
+use crate::dispatch::Dispatch;
+use crate::guest;
+use crate::load::Loaded;
+use crate::loader::Source;
+use crate::memory::MonitorSpace;
+use crate::tenant::{Readiness, Tenant, Wait};
+
+/// A native instance in its slice.
+pub struct Native {
+    /// Its number.
+    pub instance: usize,
+    /// Where its image came from.
+    pub source: Source,
+    /// Machine numbers of its cores; the first leads.
+    pub cores: ArrayVec<u32, MAX_CORES>,
+    /// Where it is.
+    pub loaded: Loaded,
+}
+
+impl Native {
+    fn call(&mut self, reason: EntryReason) -> Result<SeatStatus, BackupLoss> {
+        // SAFETY: the instance is in its slice and runs nowhere while it waits; the seat has its trap handlers, and interrupts are on.
+        match unsafe { guest::call(&self.loaded, reason) } {
+            Ok(SeatStatus::Failed) => Err(BackupLoss::Failed),
+            Ok(status) => Ok(status),
+            Err(guest::Aborted::Crashed) => Err(BackupLoss::Crashed),
+            Err(guest::Aborted::Hung) => Err(BackupLoss::Hung),
+        }
+    }
+
+    fn order(&self, reason: EntryReason, index: usize) -> Order {
+        Order {
+            page_table: self.loaded.page_table.as_u64(),
+            entry: self.loaded.entry,
+            stack_top: stack_top(index),
+            arguments: [reason as u64, self.loaded.hand_off, index as u64],
+        }
+    }
+}
+
+impl Tenant for Native {
+    fn instance(&self) -> usize {
+        self.instance
+    }
+
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn cores(&self) -> &[u32] {
+        &self.cores
+    }
+
+    fn fixed_bytes(&self) -> u64 {
+        self.loaded.fixed_bytes
+    }
+
+    fn prepare(&mut self, _dispatch: &Dispatch) -> Result<Readiness, BackupLoss> {
+        self.call(EntryReason::SeatInit).map(|_| Readiness::Ready)
+    }
+
+    fn work(&mut self) -> Result<Wait, BackupLoss> {
+        let status = self.call(EntryReason::SeatStep)?;
+        Ok(if status == SeatStatus::More {
+            Wait::More
+        } else {
+            Wait::Idle
+        })
+    }
+
+    fn start(&self) -> Order {
+        self.order(EntryReason::StartPrimary, 0)
+    }
+
+    fn promote(&mut self, _space: &mut MonitorSpace) -> Result<Order, BackupLoss> {
+        Ok(self.order(EntryReason::Promote, 0))
+    }
+
+    fn join(&self, core: u32) -> Option<Order> {
+        let index = self.cores.iter().position(|own| *own == core)?;
+        Some(self.order(EntryReason::JoinCore, index))
+    }
+
+    fn takes_interrupts(&self) -> bool {
+        true
+    }
+
+    fn may_reset(&self) -> bool {
+        false
+    }
+}

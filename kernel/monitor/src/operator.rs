@@ -1,0 +1,129 @@
+//! What the operator asks for, through the primary's mailbox. Everything in it is a claim by the primary and is checked.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use sharedmem::hand_off::PhysicalRange;
+use sharedmem::linux::{ARGUMENTS, Answer, Command, ImageSource};
+use takeover::{Backup, BackupLoss, Event};
+
+use crate::loader::{Role, Source};
+use crate::seat::Seat;
+
+impl Seat {
+    /// Answers the request in the mailbox, if there is one.
+    pub fn answer_operator(&mut self) {
+        let mailbox = &self.region.control.mailbox;
+        let Some((number, command, arguments)) = mailbox.request() else {
+            return;
+        };
+        match self.obey(command, arguments) {
+            Ok(()) => mailbox.reply(number, Answer::Accepted, ""),
+            Err(reason) => {
+                log::warn!("request {number} refused: {reason}");
+                mailbox.reply(number, Answer::Refused, &reason);
+            }
+        }
+    }
+
+    fn obey(&mut self, command: u64, arguments: [u64; ARGUMENTS]) -> Result<(), String> {
+        const ARM: u64 = Command::Arm as u64;
+        const DISARM: u64 = Command::Disarm as u64;
+        const RETRY: u64 = Command::Retry as u64;
+        match command {
+            ARM => self.rearm(arguments),
+            DISARM => self.disarm(),
+            RETRY => {
+                self.step(self.now_ns(), Event::RetryRequested);
+                Ok(())
+            }
+            other => Err(format!("there is no request number {other}")),
+        }
+    }
+
+    /// Loads a new backup and lets it get ready on a core that the primary lends.
+    fn rearm(&mut self, arguments: [u64; ARGUMENTS]) -> Result<(), String> {
+        let [lent, source, ranges @ ..] = arguments;
+        if !matches!(self.machine.backup(), Backup::Lost(_)) {
+            return Err("there is a backup already; disarm it first".to_string());
+        }
+        let owner = self.owner.as_ref().ok_or("there is no primary")?;
+        if !owner.may_reset() {
+            return Err("only beside a Linux can a backup be loaded while it runs".to_string());
+        }
+        let cores = self.cores_led_by(lent)?;
+        let instance = 1 - self.owner_instance;
+        let source = source_of(source, ranges)?;
+        let slot = self
+            .loader
+            .slot(instance)
+            .ok_or("the plan has no spare slot")?;
+        if let Source::Staged(parts) = source
+            && !parts
+                .iter()
+                .all(|part| part.is_empty() || is_in(*part, slot))
+        {
+            return Err("the staged image is not in the spare slot".to_string());
+        }
+        let backup = self.loader.load(instance, Role::Backup, &source, &cores)?;
+        self.backup = Some(backup);
+        self.step(self.now_ns(), Event::Rearmed);
+        log::info!(
+            "event=arming instance={} core={}",
+            ["a", "b"][instance],
+            cores[0]
+        );
+        Ok(())
+    }
+
+    /// The owner's cores, the lent one first.
+    fn cores_led_by(&self, lent: u64) -> Result<Vec<u32>, String> {
+        let owner = self.machine.owner_cores();
+        let lent = u32::try_from(lent)
+            .ok()
+            .filter(|core| owner.contains(*core))
+            .ok_or_else(|| format!("core {lent}: not one of the primary's, which has {owner}"))?;
+        Ok([lent]
+            .into_iter()
+            .chain(owner.without(lent).iter())
+            .collect())
+    }
+
+    fn disarm(&mut self) -> Result<(), String> {
+        match self.machine.backup() {
+            Backup::Ready => {
+                self.lose_backup(BackupLoss::Disarmed);
+                Ok(())
+            }
+            Backup::Loading => Err("the backup is still getting ready; try again".to_string()),
+            Backup::Lost(loss) => Err(format!("there is no backup: {loss}")),
+        }
+    }
+}
+
+fn source_of(source: u64, ranges: [u64; ARGUMENTS - 2]) -> Result<Source, String> {
+    const PRIMARY: u64 = ImageSource::Primary as u64;
+    const FAILOVER: u64 = ImageSource::Failover as u64;
+    const STAGED: u64 = ImageSource::Staged as u64;
+    let [kernel, kernel_bytes, initrd, initrd_bytes, line, line_bytes] = ranges;
+    let range = |start: u64, bytes: u64| {
+        let end = start.checked_add(bytes);
+        end.map(|end| PhysicalRange { start, end })
+            .ok_or("the staged image ends beyond memory")
+    };
+    match source {
+        PRIMARY => Ok(Source::Primary),
+        FAILOVER => Ok(Source::Failover),
+        STAGED => Ok(Source::Staged([
+            range(kernel, kernel_bytes)?,
+            range(initrd, initrd_bytes)?,
+            range(line, line_bytes)?,
+        ])),
+        other => Err(format!("there is no image source number {other}")),
+    }
+}
+
+fn is_in(part: PhysicalRange, slot: PhysicalRange) -> bool {
+    slot.start <= part.start && part.end <= slot.end
+}
