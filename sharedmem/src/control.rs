@@ -8,6 +8,7 @@ use crate::abi::{ABI_REVISION, CONTROL_BYTES, JOURNAL_REVISION, MAX_INSTANCES};
 use crate::epitaph::Epitaph;
 use crate::epoch::EpochWord;
 use crate::keepalive::KeepaliveSlot;
+use crate::layout::layout;
 use crate::linux::{LinuxDesk, Mailbox};
 use crate::log_ring::LogRing;
 use crate::protection::ProtectionWord;
@@ -33,6 +34,8 @@ pub struct Header {
     /// Index of the instance that is the primary now.
     pub primary_instance: AtomicU64,
 }
+
+layout!(Header: magic, revisions, region_bytes, journal_bytes, journal_salt, primary_instance);
 
 /// The journal's cursors: positions in bytes since the journal's beginning, never wrapping. A position is a record's sequence number.
 #[repr(C)]

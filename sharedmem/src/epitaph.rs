@@ -4,6 +4,7 @@ use core::array;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::layout::layout;
 /// Words of message text (8 bytes each).
 const MESSAGE_WORDS: usize = 32;
 
@@ -91,10 +92,12 @@ impl fmt::Write for EpitaphText {
     }
 }
 
-/// Nothing was written, somebody is writing, all is written.
-const EMPTY: u64 = 0;
-const WRITING: u64 = 1;
-const WHOLE: u64 = 2;
+/// State of the place: nothing was written.
+pub const EMPTY: u64 = 0;
+/// State of the place: somebody is writing.
+pub const WRITING: u64 = 1;
+/// State of the place: all is written.
+pub const WHOLE: u64 = 2;
 
 /// Where an instance leaves its epitaph. The first core that dies writes; others find it taken.
 #[repr(C)]
@@ -113,6 +116,8 @@ pub struct Epitaph {
     message_len: AtomicU64,
     message: [AtomicU64; MESSAGE_WORDS],
 }
+
+layout!(Epitaph: state, epoch, cause, core, vector, error_code, address, rip, rsp, time_ns, message_len, message);
 
 impl Default for Epitaph {
     fn default() -> Self {

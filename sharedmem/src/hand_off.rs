@@ -2,6 +2,7 @@
 //! the instance runs, and nobody changes it while it does.
 
 use crate::abi::{ABI_REVISION, MAX_CORES};
+use crate::layout::layout;
 
 /// A run of physical memory, in bytes, `end` exclusive.
 #[repr(C)]
@@ -12,6 +13,8 @@ pub struct PhysicalRange {
     /// One past the last byte.
     pub end: u64,
 }
+
+layout!(PhysicalRange: start, end);
 
 impl PhysicalRange {
     /// Length in bytes.

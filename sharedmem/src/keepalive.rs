@@ -4,6 +4,7 @@ use core::array;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::abi::MAX_CORES;
+use crate::layout::layout;
 
 /// What a keepalive says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct KeepaliveSlot {
     cores: AtomicU64,
     progress: [AtomicU64; MAX_CORES],
 }
+
+layout!(KeepaliveSlot: version, sequence, time_ns, epoch, cores, progress);
 
 /// Attempts of a reader that meets a writer. A writer needs a few dozen instructions, so a second attempt nearly always does.
 const READ_ATTEMPTS: usize = 8;

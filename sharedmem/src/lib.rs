@@ -17,6 +17,7 @@ pub mod epitaph;
 pub mod epoch;
 pub mod hand_off;
 pub mod keepalive;
+pub mod layout;
 pub mod linux;
 pub mod log_ring;
 pub mod protection;

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::abi::MAX_CORES;
 use crate::hand_off::PhysicalRange;
+use crate::layout::layout;
 
 /// Signature of the ACPI table whose body is a [`LinuxHandOff`].
 pub const TABLE_SIGNATURE: [u8; 4] = *b"UNDS";
@@ -40,6 +41,8 @@ pub struct LinuxFunction {
     /// What it reads after all ones were written to its address bits.
     pub rom_mask: u32,
 }
+
+layout!(LinuxFunction: address, id, class, header, bars, bar_masks, rom, rom_mask);
 
 /// What a Linux instance is told about itself and the machine: the body of its table [`TABLE_SIGNATURE`].
 #[repr(C)]
@@ -89,6 +92,8 @@ pub struct LinuxHandOff {
     pub functions: [LinuxFunction; LINUX_FUNCTIONS_MAX],
 }
 
+layout!(LinuxHandOff: abi_revision, journal_revision, instance, rearm_auto, shared, pmem, slot, spare, pool, pool_count, seat_apic_id, tsc_hz, tsc_at_boot, keepalive_ns, timeout_ns, ecam, core_count, function_count, core_apic_ids, core_numbers, functions);
+
 /// Where a Linux instance stands with the monitor.
 #[repr(u64)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +134,8 @@ pub struct LinuxDesk {
     /// Real time at the machine's time 0, in ns since 1970, as the instance last knew it; 0 if it never said.
     pub real_at_boot_ns: AtomicU64,
 }
+
+layout!(LinuxDesk: reset, state, page_table, entry, stack, apic_id, real_at_boot_ns);
 
 impl LinuxDesk {
     /// Empties the desk before a kernel is started. For the monitor.

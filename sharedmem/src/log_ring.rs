@@ -3,6 +3,7 @@
 use core::array;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use crate::layout::layout;
 /// Bytes of text a ring holds; the oldest are overwritten.
 pub const LOG_BYTES: usize = 16 << 10;
 
@@ -14,6 +15,8 @@ pub struct LogRing {
     drained: AtomicU64,
     bytes: [AtomicU8; LOG_BYTES],
 }
+
+layout!(LogRing: written, drained, bytes);
 
 impl Default for LogRing {
     fn default() -> Self {

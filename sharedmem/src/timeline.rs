@@ -3,6 +3,7 @@
 use core::array;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::layout::layout;
 /// Edges a timeline has room for.
 pub const EDGES_MAX: usize = 16;
 
@@ -22,6 +23,8 @@ pub struct Timeline {
     edges_ns: [AtomicU64; EDGES_MAX],
     counters: [AtomicU64; COUNTERS_MAX],
 }
+
+layout!(Timeline: epoch, cause, core, edges_ns, counters);
 
 impl Default for Timeline {
     fn default() -> Self {

@@ -1,0 +1,65 @@
+//! The structures, with a check of every offset.
+
+use sharedmem::control::Header;
+use sharedmem::epitaph::Epitaph;
+use sharedmem::hand_off::PhysicalRange;
+use sharedmem::keepalive::KeepaliveSlot;
+use sharedmem::layout::{Element, Field, Layout};
+use sharedmem::linux::{LinuxDesk, LinuxFunction, LinuxHandOff};
+use sharedmem::log_ring::LogRing;
+use sharedmem::timeline::Timeline;
+
+/// All of them, each before those that contain it.
+pub fn all() -> [String; 9] {
+    [
+        structure::<Header>(),
+        structure::<KeepaliveSlot>(),
+        structure::<Epitaph>(),
+        structure::<Timeline>(),
+        structure::<LogRing>(),
+        structure::<LinuxDesk>(),
+        structure::<PhysicalRange>(),
+        structure::<LinuxFunction>(),
+        structure::<LinuxHandOff>(),
+    ]
+}
+
+fn structure<T: Layout>() -> String {
+    let name = format!("struct {}", c_name(T::NAME));
+    let members: String = T::FIELDS.iter().map(member).collect();
+    let checks: String = T::FIELDS.iter().map(|field| check(&name, field)).collect();
+    let size_bytes = size_of::<T>();
+    format!("{name} {{\n{members}}};\n{checks}static_assert(sizeof({name}) == {size_bytes});\n")
+}
+
+fn member(field: &Field) -> String {
+    let element = match field.element {
+        Element::U8 => "u8".to_string(),
+        Element::U32 => "u32".to_string(),
+        Element::U64 => "u64".to_string(),
+        Element::Structure(name) => format!("struct {}", c_name(name)),
+    };
+    let count = field
+        .count
+        .map_or(String::new(), |count| format!("[{count}]"));
+    format!("\t{element} {}{count};\n", field.name)
+}
+
+fn check(structure: &str, field: &Field) -> String {
+    let Field {
+        name, offset_bytes, ..
+    } = field;
+    format!("static_assert(offsetof({structure}, {name}) == {offset_bytes});\n")
+}
+
+/// `KeepaliveSlot` becomes `us_keepalive_slot`.
+fn c_name(name: &str) -> String {
+    let mut text = String::from("us");
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Interrupts to the seat, past the kernel: it knows no CPU there. Sent by the
+ * interrupt command register itself (SDM volume 3, 11.6.1).
+ */
+#include <linux/irqflags.h>
+#include <asm/apic.h>
+
+#include "core.h"
+
+/* A local APIC that has not sent in this time will not send at all. */
+#define IDLE_ROUNDS	1000
+
+static void wait_until_idle(void)
+{
+	int rounds = IDLE_ROUNDS;
+
+	while (rounds-- && (native_apic_mem_read(APIC_ICR) & APIC_ICR_BUSY))
+		cpu_relax();
+}
+
+/**
+ * us_send_ipi() - sends a fixed interrupt to the seat
+ * @vector: US_VECTOR_*
+ *
+ * What was stored before is seen by whoever gets the interrupt. From any
+ * context: a sender that is interrupted here is on a dying CPU.
+ */
+void us_send_ipi(u8 vector)
+{
+	u32 command = APIC_DM_FIXED | APIC_DEST_PHYSICAL | vector;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (x2apic_enabled()) {
+		/* The write does not serialise by itself. */
+		weak_wrmsr_fence();
+		native_x2apic_icr_write(command, us_hand_off.seat_apic_id);
+	} else {
+		wait_until_idle();
+		native_apic_mem_write(APIC_ICR2, us_hand_off.seat_apic_id << 24);
+		native_apic_mem_write(APIC_ICR, command);
+	}
+	local_irq_restore(flags);
+}
+
+/* The mode the local APIC is in: xAPIC or x2APIC. */
+u64 us_apic_mode(void)
+{
+	u64 base;
+
+	rdmsrl(MSR_IA32_APICBASE, base);
+	return base;
+}
+
+/**
+ * us_restore_apic_mode() - puts the local APIC back into the mode it was in
+ * @mode: from us_apic_mode()
+ *
+ * INIT does not change the mode, and the core may have served a kernel that
+ * uses the other one. From x2APIC the way back leads over disabled (SDM volume
+ * 3, 11.12.5).
+ */
+void us_restore_apic_mode(u64 mode)
+{
+	u64 now = us_apic_mode();
+
+	if (now == mode)
+		return;
+	if ((now & X2APIC_ENABLE) && !(mode & X2APIC_ENABLE))
+		wrmsrl(MSR_IA32_APICBASE, now & ~(u64)(X2APIC_ENABLE | XAPIC_ENABLE));
+	wrmsrl(MSR_IA32_APICBASE, mode);
+}

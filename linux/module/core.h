@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the module share. */
+#ifndef UNDERSTUDY_CORE_H
+#define UNDERSTUDY_CORE_H
+
+#include <linux/compiler.h>
+#include <linux/math64.h>
+#include <linux/printk.h>
+#include <linux/types.h>
+#include <asm/barrier.h>
+#include <asm/msr.h>
+
+#include "understudy_abi.h"
+
+/* What the monitor told us; never changes once the module is loaded. */
+extern struct us_linux_hand_off us_hand_off;
+
+/* The shared region. Others write it: what is read there is a claim. */
+extern void *us_region;
+
+/* Nanoseconds per tick of the time-stamp counter, as a fraction of 2^32. */
+extern u64 us_ns_per_tick_q32;
+
+/* UNDERSTUDY_ROLE_*: changes once, when a backup takes over. */
+extern u32 us_role;
+
+/* The epoch in which this kernel became the primary; 0 before. */
+extern u64 us_epoch;
+
+static inline u64 us_range_bytes(const struct us_physical_range *range)
+{
+	return range->end > range->start ? range->end - range->start : 0;
+}
+
+/**
+ * us_now_ns() - time since the machine's boot, as all kernels here count it
+ *
+ * By the same arithmetic as the monitor's clock, or the two would drift apart.
+ */
+static inline u64 us_now_ns(void)
+{
+	u64 ticks = rdtsc_ordered() - us_hand_off.tsc_at_boot;
+
+	return mul_u64_u64_shr(ticks, us_ns_per_tick_q32, 32);
+}
+
+/* A word of the control block. */
+static inline u64 *us_word(size_t offset)
+{
+	return us_region + offset;
+}
+
+static inline struct us_linux_desk *us_desk(u32 instance)
+{
+	return us_region + US_AT_DESKS + instance * US_DESK_STRIDE;
+}
+
+static inline u64 us_current_epoch(void)
+{
+	return smp_load_acquire(us_word(US_AT_EPOCH));
+}
+
+static inline bool us_is_protected(void)
+{
+	return smp_load_acquire(us_word(US_AT_PROTECTION)) ==
+	       US_PROTECTION_ARMED;
+}
+
+/* main.c */
+bool us_is_primary(void);
+void us_become_primary(void);
+
+/* timeline.c */
+int us_stamp(u32 edge);
+
+/* apic.c */
+void us_send_ipi(u8 vector);
+u64 us_apic_mode(void);
+void us_restore_apic_mode(u64 mode);
+
+/* keepalive.c */
+int us_keepalive_init(void);
+void us_keepalive_exit(void);
+void us_keepalive_beat(void);
+void us_keepalive_start(void);
+void us_keepalive_stop(void);
+bool us_is_beating(void);
+u32 us_lead_cpu(void);
+u32 us_core_of_this_cpu(void);
+
+/* application.c */
+struct us_promise;
+struct us_promise *us_promise_make(u64 period_ns, const char *name);
+void us_promise_renew(struct us_promise *promise, u64 period_ns);
+void us_promise_keep(struct us_promise *promise);
+void us_promise_end(struct us_promise *promise);
+bool us_promise_broken(char *message, size_t size);
+
+/* death.c */
+bool us_die(u64 cause, const char *message);
+void us_await_fence(void);
+void us_death_init(void);
+
+/* park.c */
+void us_park_init(void);
+bool us_was_resumed(void);
+
+/* pci.c */
+void us_pci_init(void);
+void us_pci_adopt(void);
+bool us_pci_adopted(void);
+
+/* memory.c */
+int us_add_memory(void);
+u64 us_pool_bytes(void);
+u64 us_added_bytes(void);
+
+/* journal.c */
+int us_journal_append(const char __user *payload, size_t bytes);
+
+/* device.c */
+int us_device_init(void);
+
+#endif /* UNDERSTUDY_CORE_H */

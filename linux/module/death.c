@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The ways in which this kernel ends and can still say so: panic, reboot,
+ * switchover, a program's broken promise. Each leaves an epitaph and the end of
+ * the kernel log in the shared region, and then the seat is told to look.
+ */
+#define pr_fmt(fmt) "understudy: " fmt
+
+#include <linux/kernel.h>
+#include <linux/kmsg_dump.h>
+#include <linux/notifier.h>
+#include <linux/panic_notifier.h>
+#include <linux/string.h>
+#include <linux/syscore_ops.h>
+
+#include "core.h"
+
+/*
+ * Records of the kernel log that are looked at for its end: enough to fill the
+ * ring, and few enough for a moment in which every microsecond counts.
+ */
+#define TAIL_RECORDS	512
+
+/* How long the monitor may take to stop this kernel, in ns. */
+#define FENCE_NS	(10 * (u64)NSEC_PER_SEC)
+
+static char log_tail[US_LOG_BYTES];
+
+/* The ring's reader is to find exactly this text, whatever was there before. */
+static void save_log(void)
+{
+	struct us_log_ring *ring = us_region + US_AT_INSTANCE_LOGS +
+				   us_hand_off.instance * US_LOG_STRIDE;
+	struct kmsg_dump_iter iter;
+	size_t bytes = 0;
+
+	kmsg_dump_rewind(&iter);
+	if (iter.next_seq > iter.cur_seq + TAIL_RECORDS)
+		iter.cur_seq = iter.next_seq - TAIL_RECORDS;
+	kmsg_dump_get_buffer(&iter, false, log_tail, sizeof(log_tail), &bytes);
+
+	WRITE_ONCE(ring->written, 0);
+	WRITE_ONCE(ring->drained, 0);
+	memcpy(ring->bytes, log_tail, bytes);
+	smp_store_release(&ring->written, bytes);
+}
+
+static bool write_epitaph(u64 cause, const char *message)
+{
+	struct us_epitaph *epitaph = us_region + US_AT_EPITAPHS +
+				     us_hand_off.instance * US_EPITAPH_STRIDE;
+	size_t length = strnlen(message, sizeof(epitaph->message));
+
+	if (cmpxchg(&epitaph->state, US_EPITAPH_EMPTY, US_EPITAPH_WRITING) !=
+	    US_EPITAPH_EMPTY)
+		return false;
+	save_log();
+	/* From here to the message, what there is no news of is 0. */
+	memset(&epitaph->epoch, 0,
+	       sizeof(*epitaph) - offsetof(struct us_epitaph, epoch));
+	epitaph->epoch = us_epoch;
+	epitaph->cause = cause;
+	epitaph->core = us_core_of_this_cpu();
+	epitaph->time_ns = us_now_ns();
+	epitaph->message_len = length;
+	memcpy(epitaph->message, message, length);
+	smp_store_release(&epitaph->state, US_EPITAPH_WHOLE);
+	return true;
+}
+
+/**
+ * us_die() - ends this kernel as far as the others are concerned
+ * @cause: US_CAUSE_*
+ * @message: what happened
+ *
+ * From any context, with any locks held: it waits for nobody and prints nothing.
+ *
+ * Return: whether these are the last words. The first to die has them.
+ */
+bool us_die(u64 cause, const char *message)
+{
+	bool is_first;
+
+	us_keepalive_stop();
+	is_first = write_epitaph(cause, message);
+	/* A backup that is not parked yet is watched, not listened to. */
+	if (is_first && us_is_primary())
+		us_send_ipi(US_VECTOR_EPITAPH);
+	return is_first;
+}
+
+/**
+ * us_await_fence() - waits to be stopped; interrupts stay off on this CPU
+ *
+ * Returns only if nobody did it: then there is no monitor any more.
+ */
+void us_await_fence(void)
+{
+	u64 begin_ns = us_now_ns();
+	unsigned long flags;
+
+	local_irq_save(flags);
+	while (us_now_ns() - begin_ns < FENCE_NS)
+		cpu_relax();
+	local_irq_restore(flags);
+	pr_emerg("the monitor did not stop this kernel\n");
+}
+
+static int on_panic(struct notifier_block *block, unsigned long event, void *message)
+{
+	us_die(US_CAUSE_PANIC, message ?: "");
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block panic_block = {
+	.notifier_call = on_panic,
+	.priority = INT_MAX,
+};
+
+/*
+ * The last call before the machine would be reset (also before a kexec: a
+ * kernel that was started so would not know what is whose). The monitor starts
+ * the same image again.
+ */
+static void on_shutdown(void)
+{
+	if (system_state != SYSTEM_RESTART)
+		return;
+	us_die(US_CAUSE_REBOOT, "reboot");
+	us_await_fence();
+}
+
+static struct syscore_ops shutdown_ops = {
+	.shutdown = on_shutdown,
+};
+
+void us_death_init(void)
+{
+	atomic_notifier_chain_register(&panic_notifier_list, &panic_block);
+	register_syscore_ops(&shutdown_ops);
+}

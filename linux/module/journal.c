@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Appends to the journal in the shared region: the same steps and the same
+ * format as in the crate `journal`, where they are explained.
+ */
+#include <linux/crc32.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "core.h"
+#include "understudy.h"
+
+/* A record as it goes into the ring, without its position. */
+struct record {
+	u64 stamp;
+	u64 length;
+	u64 owner;
+	u64 payload[];
+};
+static_assert(sizeof(struct record) == US_RECORD_HEADER_BYTES);
+
+/* One at a time, so that what is below `reserved` is published by all. */
+static DEFINE_MUTEX(append_lock);
+
+static u64 capacity_bytes(void)
+{
+	return us_range_bytes(&us_hand_off.shared) - US_CONTROL_BYTES;
+}
+
+/* The finaliser of SplitMix64. */
+static u64 stamp_of(u64 position)
+{
+	const struct us_header *header = us_region + US_AT_HEADER;
+	u64 mixed = READ_ONCE(header->journal_salt) + position;
+
+	mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebULL;
+	return mixed ^ (mixed >> 31);
+}
+
+static u64 words_of(u64 bytes)
+{
+	return DIV_ROUND_UP(bytes, sizeof(u64));
+}
+
+static u32 checksum_of(const struct record *record, u64 position, u64 bytes)
+{
+	u64 head[] = { position, bytes, record->owner };
+	u32 crc = __crc32c_le(~0, (const u8 *)head, sizeof(head));
+
+	return ~__crc32c_le(crc, (const u8 *)record->payload,
+			    words_of(bytes) * sizeof(u64));
+}
+
+/* Takes @bytes of the ring. Others may append, too: by the mapped region. */
+static int reserve(u64 bytes, u64 *position)
+{
+	u64 *reserved = us_word(US_AT_JOURNAL_RESERVED);
+	/* Read before `reserved`, so that it cannot have overtaken it. */
+	u64 consumed = smp_load_acquire(us_word(US_AT_JOURNAL_CONSUMED));
+	u64 start = smp_load_acquire(reserved);
+
+	do {
+		if (start < consumed || start - consumed > capacity_bytes() ||
+		    start % sizeof(u64) || start + bytes < start)
+			return -EIO;
+		if (bytes > capacity_bytes() - (start - consumed))
+			return -ENOSPC;
+	} while (!try_cmpxchg(reserved, &start, start + bytes));
+	*position = start;
+	return 0;
+}
+
+/* All but the stamp, then the stamp: that publishes the record. */
+static void publish(const struct record *record, u64 position, u64 bytes)
+{
+	const u64 *words = (const u64 *)record;
+	u64 *ring = us_region + US_CONTROL_BYTES;
+	u64 ring_words = capacity_bytes() / sizeof(u64);
+	u64 first = position / sizeof(u64);
+	u64 count = bytes / sizeof(u64);
+	u64 i;
+
+	for (i = 1; i < count; i++)
+		WRITE_ONCE(ring[(first + i) % ring_words], words[i]);
+	smp_store_release(&ring[first % ring_words], record->stamp);
+}
+
+static int append(struct record *record, u64 bytes)
+{
+	u64 record_bytes = sizeof(*record) + words_of(bytes) * sizeof(u64);
+	u64 position;
+	int error;
+
+	mutex_lock(&append_lock);
+	error = reserve(record_bytes, &position);
+	if (!error) {
+		record->length = bytes | (u64)checksum_of(record, position, bytes) << 32;
+		record->stamp = stamp_of(position);
+		publish(record, position, record_bytes);
+		smp_store_release(us_word(US_AT_JOURNAL_APPLIED),
+				  position + record_bytes);
+	}
+	mutex_unlock(&append_lock);
+	return error;
+}
+
+/**
+ * us_journal_append() - appends a record; in the primary only
+ * @payload: its content
+ * @bytes: length, 1 to UNDERSTUDY_RECORD_MAX
+ *
+ * Return: 0: it is published; -EROFS: not the primary; -EMSGSIZE: too long for
+ * this ring; -ENOSPC: nobody has consumed what is in the ring; -EIO: the
+ * cursors contradict each other; -EFAULT; -ENOMEM.
+ */
+int us_journal_append(const char __user *payload, size_t bytes)
+{
+	struct record *record;
+	int error = 0;
+
+	if (!us_is_primary() || us_current_epoch() != us_epoch)
+		return -EROFS;
+	if (bytes == 0 || bytes > UNDERSTUDY_RECORD_MAX || bytes > capacity_bytes() / 4)
+		return -EMSGSIZE;
+	record = kvzalloc(sizeof(*record) + words_of(bytes) * sizeof(u64), GFP_KERNEL);
+	if (!record)
+		return -ENOMEM;
+	record->owner = (us_epoch & US_EPOCH_MAX) | (u64)US_RECORD_KIND_APPLICATION << 48;
+	if (copy_from_user(record->payload, payload, bytes))
+		error = -EFAULT;
+	else
+		error = append(record, bytes);
+	kvfree(record);
+	return error;
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Finds out from the monitor's ACPI table who this kernel is, and starts what
+ * that role asks for. What decides is in the monitor; here is what only code
+ * inside this kernel can do.
+ *
+ * The module cannot be taken out again: a primary whose keepalives end is dead.
+ */
+#define pr_fmt(fmt) "understudy: " fmt
+
+#include <linux/acpi.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+
+#include "core.h"
+#include "understudy.h"
+
+struct us_linux_hand_off us_hand_off;
+void *us_region;
+u64 us_ns_per_tick_q32;
+u32 us_role = UNDERSTUDY_ROLE_BACKUP;
+u64 us_epoch;
+
+/* A counter that is slower or faster than this is none of an x86-64. */
+#define TSC_HZ_MIN	100000000ULL
+#define TSC_HZ_MAX	100000000000ULL
+
+bool us_is_primary(void)
+{
+	return smp_load_acquire(&us_role) == UNDERSTUDY_ROLE_PRIMARY;
+}
+
+/**
+ * us_become_primary() - takes up the role, in the epoch that is current now
+ *
+ * The keepalives are the caller's business.
+ */
+void us_become_primary(void)
+{
+	us_epoch = us_current_epoch();
+	smp_store_release(us_word(US_AT_CONSOLE_OWNER),
+			  us_hand_off.instance + 1);
+	smp_store_release(&us_role, UNDERSTUDY_ROLE_PRIMARY);
+}
+
+static int check_revisions(u32 abi, u32 journal, const char *whose)
+{
+	if (abi == US_ABI_REVISION && journal == US_JOURNAL_REVISION)
+		return 0;
+	pr_err("%s has ABI revision %u and journal revision %u, this module needs %u and %u: use the one of the same release\n",
+	       whose, abi, journal, US_ABI_REVISION, US_JOURNAL_REVISION);
+	return -EPROTO;
+}
+
+static int check_hand_off(const struct us_linux_hand_off *h)
+{
+	u64 shared = us_range_bytes(&h->shared);
+
+	if (h->instance >= US_MAX_INSTANCES || h->pool_count > ARRAY_SIZE(h->pool) ||
+	    h->core_count == 0 || h->core_count > US_MAX_CORES ||
+	    h->function_count > ARRAY_SIZE(h->functions) ||
+	    shared <= US_CONTROL_BYTES || !PAGE_ALIGNED(h->shared.start) ||
+	    !PAGE_ALIGNED(shared) || h->tsc_hz < TSC_HZ_MIN ||
+	    h->tsc_hz > TSC_HZ_MAX || h->keepalive_ns == 0 ||
+	    h->timeout_ns <= h->keepalive_ns) {
+		pr_err("the hand-off in table " US_TABLE_SIGNATURE " makes no sense\n");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Copies the hand-off out of its ACPI table and checks it. */
+static int read_hand_off(void)
+{
+	struct acpi_table_header *table;
+	acpi_status status;
+	int error = 0;
+
+	status = acpi_get_table(US_TABLE_SIGNATURE, 0, &table);
+	if (ACPI_FAILURE(status)) {
+		pr_err("not started by understudy (no ACPI table " US_TABLE_SIGNATURE ")\n");
+		return -ENODEV;
+	}
+	if (table->length < sizeof(*table) + sizeof(u32) * 2) {
+		pr_err("table " US_TABLE_SIGNATURE " has %u bytes only\n", table->length);
+		error = -EINVAL;
+	} else {
+		/* The revisions are at the same place in all of them. */
+		const u32 *revisions = (const u32 *)(table + 1);
+
+		error = check_revisions(revisions[0], revisions[1], "the monitor");
+	}
+	if (!error && table->length != sizeof(*table) + sizeof(us_hand_off)) {
+		pr_err("table " US_TABLE_SIGNATURE " has %u bytes, expected %zu\n",
+		       table->length, sizeof(*table) + sizeof(us_hand_off));
+		error = -EINVAL;
+	}
+	if (!error) {
+		memcpy(&us_hand_off, table + 1, sizeof(us_hand_off));
+		error = check_hand_off(&us_hand_off);
+	}
+	acpi_put_table(table);
+	return error;
+}
+
+static int check_region(const struct us_header *header, u64 bytes)
+{
+	u64 magic = smp_load_acquire(&header->magic);
+	u64 revisions = READ_ONCE(header->revisions);
+
+	if (magic != US_CONTROL_MAGIC) {
+		pr_err("no shared region at %#llx: magic %#llx\n",
+		       us_hand_off.shared.start, magic);
+		return -EINVAL;
+	}
+	if (READ_ONCE(header->region_bytes) != bytes ||
+	    READ_ONCE(header->journal_bytes) != bytes - US_CONTROL_BYTES) {
+		pr_err("the shared region says it has %llu bytes, %llu of them journal; it lies in %llu\n",
+		       READ_ONCE(header->region_bytes),
+		       READ_ONCE(header->journal_bytes), bytes);
+		return -EINVAL;
+	}
+	return check_revisions(lower_32_bits(revisions),
+			       upper_32_bits(revisions), "the shared region");
+}
+
+static int map_region(void)
+{
+	u64 bytes = us_range_bytes(&us_hand_off.shared);
+	int error;
+
+	us_region = memremap(us_hand_off.shared.start, bytes, MEMREMAP_WB);
+	if (!us_region) {
+		pr_err("cannot map the shared region at %#llx\n",
+		       us_hand_off.shared.start);
+		return -ENOMEM;
+	}
+	error = check_region(us_region + US_AT_HEADER, bytes);
+	if (error)
+		memunmap(us_region);
+	return error;
+}
+
+static int __init us_init(void)
+{
+	struct us_header *header;
+	int error;
+
+	error = read_hand_off();
+	if (error)
+		return error;
+	us_ns_per_tick_q32 = div64_u64((u64)NSEC_PER_SEC << 32, us_hand_off.tsc_hz);
+	error = map_region();
+	if (error)
+		return error;
+	error = us_keepalive_init();
+	if (error)
+		goto unmap;
+	error = us_device_init();
+	if (error)
+		goto no_keepalive;
+	/* From here on nothing fails, and nothing is taken back. */
+	us_death_init();
+	header = us_region + US_AT_HEADER;
+	if (READ_ONCE(header->primary_instance) == us_hand_off.instance) {
+		us_become_primary();
+		us_keepalive_start();
+	} else {
+		us_pci_init();
+	}
+	us_park_init();
+	pr_info("instance %u is the %s, epoch %llu, keepalive %llu us, time-out %llu us\n",
+		us_hand_off.instance, us_is_primary() ? "primary" : "backup",
+		us_current_epoch(), us_hand_off.keepalive_ns / NSEC_PER_USEC,
+		us_hand_off.timeout_ns / NSEC_PER_USEC);
+	return 0;
+
+no_keepalive:
+	us_keepalive_exit();
+unmap:
+	memunmap(us_region);
+	return error;
+}
+module_init(us_init);
+
+MODULE_DESCRIPTION("Failover between two kernels on one machine");
+MODULE_LICENSE("GPL");

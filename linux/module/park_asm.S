@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Out of this kernel, and back in on a core that INIT and another kernel have
+ * been on. What C needs to run is saved and restored here, the rest in park.c.
+ */
+#include <linux/linkage.h>
+#include <asm/ibt.h>
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+#include <asm/segment.h>
+
+#include "park.h"
+#include "understudy_abi.h"
+
+/* What the monitor's start page sets. */
+#define STARTUP_EFER	(1 << 8 | 1 << 10 | 1 << 11)
+#define STARTUP_CR4	(X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
+
+.macro save_msr msr, at
+	movl	$\msr, %ecx
+	rdmsr
+	movl	%eax, \at(%rdi)
+	movl	%edx, \at + 4(%rdi)
+.endm
+
+.macro load_msr msr, at
+	movl	$\msr, %ecx
+	movl	\at(%rdi), %eax
+	movl	\at + 4(%rdi), %edx
+	wrmsr
+.endm
+
+	.text
+
+/*
+ * void us_park_leave(struct us_park *park)
+ *
+ * Saves, says so, and waits to be stopped. Returns by way of us_park_resume.
+ */
+SYM_FUNC_START(us_park_leave)
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushfq
+	movq	%rsp, US_PARK_RSP(%rdi)
+	movq	%cr0, %rax
+	movq	%rax, US_PARK_CR0(%rdi)
+	movq	%cr3, %rax
+	movq	%rax, US_PARK_CR3(%rdi)
+	movq	%cr4, %rax
+	movq	%rax, US_PARK_CR4(%rdi)
+	save_msr MSR_EFER, US_PARK_EFER
+	save_msr MSR_IA32_CR_PAT, US_PARK_PAT
+	save_msr MSR_GS_BASE, US_PARK_GS_BASE
+	sgdt	US_PARK_GDT(%rdi)
+	sidt	US_PARK_IDT(%rdi)
+	sldt	US_PARK_LDT(%rdi)
+	movw	%ds, US_PARK_DS(%rdi)
+	movw	%es, US_PARK_ES(%rdi)
+	movw	%fs, US_PARK_FS(%rdi)
+	movw	%gs, US_PARK_GS(%rdi)
+	/* Stores are seen in order: who sees this one finds the rest saved. */
+	movq	US_PARK_STATE(%rdi), %rax
+	movq	$US_DESK_PARKED, (%rax)
+#ifdef UNDERSTUDY_REHEARSAL
+	movq	US_PARK_REHEARSAL(%rdi), %rax
+	testq	%rax, %rax
+	jnz	rehearse
+#endif
+1:	cli
+	hlt
+	jmp	1b
+SYM_FUNC_END(us_park_leave)
+
+/*
+ * Where the monitor sends the core: in 64-bit mode, interrupts off, with its
+ * own descriptor tables, on a page table whose upper half is this kernel's.
+ */
+SYM_CODE_START(us_park_resume)
+	ENDBR
+	leaq	us_park(%rip), %rdi
+	load_msr MSR_EFER, US_PARK_EFER
+	load_msr MSR_IA32_CR_PAT, US_PARK_PAT
+	/* CR4.PCIDE can be set only while the low bits of CR3 are 0. */
+	movq	US_PARK_CR3(%rdi), %rax
+	movq	%rax, %rdx
+	andq	$~0xfff, %rdx
+	movq	%rdx, %cr3
+	/* Changing CR4.PGE empties the TLB, whatever kernel filled it. */
+	movq	US_PARK_CR4(%rdi), %rdx
+	movq	%rdx, %rcx
+	xorq	$X86_CR4_PGE, %rcx
+	movq	%rcx, %cr4
+	movq	%rdx, %cr4
+	movq	%rax, %cr3
+	movq	US_PARK_CR0(%rdi), %rax
+	movq	%rax, %cr0
+	lgdt	US_PARK_GDT(%rdi)
+	lldt	US_PARK_LDT(%rdi)
+	movl	$__KERNEL_DS, %eax
+	movl	%eax, %ss
+	movw	US_PARK_DS(%rdi), %ds
+	movw	US_PARK_ES(%rdi), %es
+	movw	US_PARK_FS(%rdi), %fs
+	movw	US_PARK_GS(%rdi), %gs
+	load_msr MSR_GS_BASE, US_PARK_GS_BASE
+	lidt	US_PARK_IDT(%rdi)
+	movq	US_PARK_RSP(%rdi), %rsp
+	pushq	$__KERNEL_CS
+	leaq	1f(%rip), %rax
+	pushq	%rax
+	lretq
+1:	popfq
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	/* Not RET: as it is no function to objtool, nobody would patch it. */
+	RET
+	int3
+SYM_CODE_END(us_park_resume)
+
+#ifdef UNDERSTUDY_REHEARSAL
+/*
+ * What the way through the monitor leaves of a core, and then the ticket's
+ * entry: for tests without a monitor. RAX: page table.
+ */
+SYM_CODE_START_LOCAL(rehearse)
+	movl	$STARTUP_CR4, %edx
+	movq	%cr3, %rcx
+	andq	$~0xfff, %rcx
+	movq	%rcx, %cr3
+	movq	%rdx, %cr4
+	movq	%rax, %cr3
+	movl	$MSR_EFER, %ecx
+	movl	$STARTUP_EFER, %eax
+	xorl	%edx, %edx
+	wrmsr
+	movl	$MSR_GS_BASE, %ecx
+	xorl	%eax, %eax
+	wrmsr
+	lgdt	foreign_gdt_pointer(%rip)
+	lidt	foreign_idt_pointer(%rip)
+	lldt	%ax
+	movl	$0x10, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	xorl	%eax, %eax
+	movl	%eax, %fs
+	movl	%eax, %gs
+	leaq	us_park_stack_top(%rip), %rsp
+	pushq	$0x08
+	leaq	us_park_resume(%rip), %rax
+	pushq	%rax
+	lretq
+SYM_CODE_END(rehearse)
+
+	.section .rodata
+	.balign	8
+foreign_gdt:
+	.quad	0
+	.quad	0x00af9b000000ffff
+	.quad	0x00cf93000000ffff
+foreign_gdt_pointer:
+	.word	23
+	.quad	foreign_gdt
+foreign_idt_pointer:
+	.word	0
+	.quad	0
+#endif
+
+	.bss
+	.balign	16
+	.skip	512
+SYM_DATA_START(us_park_stack_top)
+SYM_DATA_END(us_park_stack_top)

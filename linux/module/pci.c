@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The PCI bus of a kernel that was booted with none (pci=off). It is not probed
+ * for: the monitor has described every function before any kernel ran. So
+ * places without a function and the sizes of base addresses, which make up most
+ * of a scan, are answered from that list; all else goes to the hardware.
+ *
+ * A backup touches only functions of its own (warm=): with them its drivers have
+ * run before they are needed. The others appear with the role of primary.
+ */
+#define pr_fmt(fmt) "understudy: " fmt
+
+#include <linux/io.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/pci-ecam.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "core.h"
+
+static char *warm;
+module_param(warm, charp, 0444);
+MODULE_PARM_DESC(warm, "PCI functions (bb:dd.f,...) that are the backup's own and are adopted at once");
+
+static char *leave;
+module_param(leave, charp, 0444);
+MODULE_PARM_DESC(leave, "PCI functions (bb:dd.f,...) that are never adopted");
+
+static bool warm_by_ports;
+module_param(warm_by_ports, bool, 0444);
+MODULE_PARM_DESC(warm_by_ports, "adopt warm= even if that takes the ports 0xcf8/0xcfc while a primary may use them (default: no)");
+
+#define PORT_ADDRESS	0xcf8
+#define PORT_DATA	0xcfc
+#define PORT_SPACE	256
+
+/* One more behind the base addresses proper. */
+#define ROM_INDEX	6
+#define NO_INDEX	-1
+
+#define BUS_OF(function)	((function)->address >> 8)
+
+/* What became of each of us_hand_off.functions. */
+static struct {
+	bool is_warm;
+	bool is_left;
+	/* Registers to which all ones were written last, by index. */
+	u8 sizing;
+} states[ARRAY_SIZE(us_hand_off.functions)];
+
+static struct pci_bus *root;
+static bool is_adopted;
+static void __iomem *ecam;
+static DEFINE_RAW_SPINLOCK(port_lock);
+
+static int find(unsigned int bus, unsigned int devfn)
+{
+	u32 i;
+
+	for (i = 0; i < us_hand_off.function_count; i++)
+		if (us_hand_off.functions[i].address == (bus << 8 | devfn))
+			return i;
+	return -1;
+}
+
+/* The function at this place, if this kernel may touch it now; or -1. */
+static int find_own(unsigned int bus, unsigned int devfn)
+{
+	int i = find(bus, devfn);
+
+	if (i < 0 || states[i].is_left)
+		return -1;
+	return states[i].is_warm || READ_ONCE(is_adopted) ? i : -1;
+}
+
+/* Which base address is at this place in configuration space. */
+static int bar_index(const struct us_linux_function *function, int where)
+{
+	bool is_bridge = (function->header & PCI_HEADER_TYPE_MASK) == PCI_HEADER_TYPE_BRIDGE;
+	int count = is_bridge ? 2 : 6;
+
+	if (where == (is_bridge ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS))
+		return ROM_INDEX;
+	if (where % 4 || where < PCI_BASE_ADDRESS_0 ||
+	    where >= PCI_BASE_ADDRESS_0 + 4 * count)
+		return NO_INDEX;
+	return (where - PCI_BASE_ADDRESS_0) / 4;
+}
+
+static u32 mask_of(const struct us_linux_function *function, int index)
+{
+	return index == ROM_INDEX ? function->rom_mask : function->bar_masks[index];
+}
+
+static bool asks_for_size(int index, u32 value)
+{
+	u32 ones = index == ROM_INDEX ? (u32)PCI_ROM_ADDRESS_MASK : ~0U;
+
+	return (value & ones) == ones;
+}
+
+static u32 mapped_read(unsigned int bus, unsigned int devfn, int where, int size)
+{
+	void __iomem *at = ecam + PCIE_ECAM_OFFSET(bus, devfn, where);
+
+	return size == 1 ? readb(at) : size == 2 ? readw(at) : readl(at);
+}
+
+static void mapped_write(unsigned int bus, unsigned int devfn, int where, int size,
+			 u32 value)
+{
+	void __iomem *at = ecam + PCIE_ECAM_OFFSET(bus, devfn, where);
+
+	if (size == 1)
+		writeb(value, at);
+	else if (size == 2)
+		writew(value, at);
+	else
+		writel(value, at);
+}
+
+static void select_register(unsigned int bus, unsigned int devfn, int where)
+{
+	outl(BIT(31) | bus << 16 | devfn << 8 | (where & 0xfc), PORT_ADDRESS);
+}
+
+static u32 port_read(unsigned int bus, unsigned int devfn, int where, int size)
+{
+	int port = PORT_DATA + (where & 3);
+	unsigned long flags;
+	u32 value;
+
+	raw_spin_lock_irqsave(&port_lock, flags);
+	select_register(bus, devfn, where);
+	value = size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+	raw_spin_unlock_irqrestore(&port_lock, flags);
+	return value;
+}
+
+static void port_write(unsigned int bus, unsigned int devfn, int where, int size,
+		       u32 value)
+{
+	int port = PORT_DATA + (where & 3);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&port_lock, flags);
+	select_register(bus, devfn, where);
+	if (size == 1)
+		outb(value, port);
+	else if (size == 2)
+		outw(value, port);
+	else
+		outl(value, port);
+	raw_spin_unlock_irqrestore(&port_lock, flags);
+}
+
+static bool is_reachable(int where)
+{
+	return ecam || where < PORT_SPACE;
+}
+
+static int config_read(struct pci_bus *bus, unsigned int devfn, int where, int size,
+		       u32 *value)
+{
+	int i = find_own(bus->number, devfn);
+	int index;
+
+	*value = ~0U;
+	if (i < 0)
+		return PCIBIOS_DEVICE_NOT_FOUND;
+	if (!is_reachable(where))
+		return PCIBIOS_BAD_REGISTER_NUMBER;
+	index = bar_index(&us_hand_off.functions[i], where);
+	if (index != NO_INDEX && (states[i].sizing & BIT(index)))
+		*value = mask_of(&us_hand_off.functions[i], index);
+	else if (ecam)
+		*value = mapped_read(bus->number, devfn, where, size);
+	else
+		*value = port_read(bus->number, devfn, where, size);
+	return PCIBIOS_SUCCESSFUL;
+}
+
+/* True if the write is part of sizing a base address and must not be done. */
+static bool is_sizing(int i, int where, int size, u32 value)
+{
+	int index = bar_index(&us_hand_off.functions[i], where);
+
+	if (index == NO_INDEX || size != 4)
+		return false;
+	if (asks_for_size(index, value)) {
+		states[i].sizing |= BIT(index);
+		return true;
+	}
+	if (!(states[i].sizing & BIT(index)))
+		return false;
+	/* It is put back to what it never ceased to be. */
+	states[i].sizing &= ~BIT(index);
+	return true;
+}
+
+static int config_write(struct pci_bus *bus, unsigned int devfn, int where, int size,
+			u32 value)
+{
+	int i = find_own(bus->number, devfn);
+
+	if (i < 0)
+		return PCIBIOS_DEVICE_NOT_FOUND;
+	if (!is_reachable(where))
+		return PCIBIOS_BAD_REGISTER_NUMBER;
+	if (is_sizing(i, where, size, value))
+		return PCIBIOS_SUCCESSFUL;
+	if (ecam)
+		mapped_write(bus->number, devfn, where, size, value);
+	else
+		port_write(bus->number, devfn, where, size, value);
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops ops = {
+	.read = config_read,
+	.write = config_write,
+};
+
+static struct pci_sysdata sysdata = { .node = NUMA_NO_NODE };
+
+/* Lists what may be touched now, and lets the drivers have it. */
+static void scan(void)
+{
+	LIST_HEAD(resources);
+
+	pci_lock_rescan_remove();
+	if (root) {
+		pci_scan_child_bus(root);
+	} else {
+		pci_add_resource(&resources, &ioport_resource);
+		pci_add_resource(&resources, &iomem_resource);
+		root = pci_scan_root_bus(NULL, 0, &ops, &sysdata, &resources);
+		if (!root)
+			pci_free_resource_list(&resources);
+	}
+	if (root) {
+		pci_bus_claim_resources(root);
+		pci_bus_add_devices(root);
+	} else {
+		pr_err("cannot make a PCI bus\n");
+	}
+	pci_unlock_rescan_remove();
+}
+
+/* The index of the function that @name names; -1 and a message if there is none. */
+static int parse(const char *name)
+{
+	unsigned int bus, device, function;
+	int i = -1;
+
+	if (!strncmp(name, "0000:", 5))
+		name += 5;
+	if (sscanf(name, "%x:%x.%x", &bus, &device, &function) == 3)
+		i = find(bus, PCI_DEVFN(device, function));
+	if (i < 0)
+		pr_warn("PCI function %s: the monitor has not found that one\n", name);
+	return i;
+}
+
+/* Marks the functions of both lists. */
+static bool read_lists(void)
+{
+	char *warm_names = warm ? kstrdup(warm, GFP_KERNEL) : NULL;
+	char *leave_names = leave ? kstrdup(leave, GFP_KERNEL) : NULL;
+	char *rest = leave_names;
+	bool has_warm = false;
+	char *name;
+	int i;
+
+	while ((name = strsep(&rest, ",")))
+		if (*name && (i = parse(name)) >= 0)
+			states[i].is_left = true;
+	rest = warm_names;
+	while ((name = strsep(&rest, ","))) {
+		if (*name && (i = parse(name)) >= 0) {
+			states[i].is_warm = true;
+			has_warm = true;
+		}
+	}
+	kfree(warm_names);
+	kfree(leave_names);
+	return has_warm;
+}
+
+/* Memory-mapped configuration space, as far as there are buses. */
+static void map_ecam(void)
+{
+	u32 last_bus = 0;
+	u32 i;
+
+	for (i = 0; i < us_hand_off.function_count; i++)
+		last_bus = max(last_bus, BUS_OF(&us_hand_off.functions[i]));
+	if (us_hand_off.ecam)
+		ecam = ioremap(us_hand_off.ecam, PCIE_ECAM_OFFSET(last_bus + 1, 0, 0));
+}
+
+/* The ports are two registers for one access: two kernels must not share them. */
+static bool may_warm(void)
+{
+	const struct us_keepalive_slot *slot = us_region + US_AT_PRIMARY_KEEPALIVE;
+
+	return ecam || warm_by_ports || READ_ONCE(slot->version) == 0;
+}
+
+/**
+ * us_pci_init() - in a backup: adopts what is its own
+ */
+void us_pci_init(void)
+{
+	bool has_warm;
+	u32 i;
+
+	map_ecam();
+	has_warm = read_lists();
+	if (has_warm && may_warm()) {
+		scan();
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(states); i++)
+		states[i].is_warm = false;
+	if (has_warm)
+		pr_warn("warm= is left out: a primary may be using the PCI ports\n");
+}
+
+/**
+ * us_pci_adopt() - in a new primary: adopts the rest
+ */
+void us_pci_adopt(void)
+{
+	WRITE_ONCE(is_adopted, true);
+	scan();
+}
+
+bool us_pci_adopted(void)
+{
+	return READ_ONCE(is_adopted);
+}

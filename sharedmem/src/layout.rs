@@ -1,0 +1,151 @@
+//! What the shared structures are made of, as data: for bindings in other languages, and for tests that no field is forgotten there.
+
+use core::sync::atomic::{AtomicU8, AtomicU64};
+
+/// What a field holds one or more of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// A byte.
+    U8,
+    /// A 32-bit number.
+    U32,
+    /// A 64-bit number.
+    U64,
+    /// Another structure of ours, by its name here.
+    Structure(&'static str),
+}
+
+/// A field of a structure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it begins, in bytes.
+    pub offset_bytes: usize,
+    /// Its length in bytes.
+    pub size_bytes: usize,
+    /// What it is made of.
+    pub element: Element,
+    /// How many of those; `None` if it is one and no array.
+    pub count: Option<usize>,
+}
+
+/// A type that a field can have.
+pub trait FieldType {
+    /// What it is made of.
+    const ELEMENT: Element;
+    /// How many, if it is an array.
+    const COUNT: Option<usize> = None;
+}
+
+impl FieldType for AtomicU8 {
+    const ELEMENT: Element = Element::U8;
+}
+
+impl FieldType for AtomicU64 {
+    const ELEMENT: Element = Element::U64;
+}
+
+impl FieldType for u32 {
+    const ELEMENT: Element = Element::U32;
+}
+
+impl FieldType for u64 {
+    const ELEMENT: Element = Element::U64;
+}
+
+impl<T: FieldType, const N: usize> FieldType for [T; N] {
+    const ELEMENT: Element = T::ELEMENT;
+    const COUNT: Option<usize> = Some(N);
+}
+
+/// A structure whose fields are told.
+pub trait Layout: Sized {
+    /// Its name here.
+    const NAME: &'static str;
+    /// Its fields in order, without a gap.
+    const FIELDS: &'static [Field];
+}
+
+/// Describes the field that `get` borrows.
+pub(crate) const fn field<S, F: FieldType>(
+    name: &'static str,
+    offset_bytes: usize,
+    _get: fn(&S) -> &F,
+) -> Field {
+    Field {
+        name,
+        offset_bytes,
+        size_bytes: size_of::<F>(),
+        element: F::ELEMENT,
+        count: F::COUNT,
+    }
+}
+
+/// Implements [`Layout`] for a structure by the names of its fields.
+macro_rules! layout {
+    ($structure:ident: $($field:ident),* $(,)?) => {
+        impl $crate::layout::Layout for $structure {
+            const NAME: &'static str = stringify!($structure);
+            const FIELDS: &'static [$crate::layout::Field] = &[$(
+                $crate::layout::field(
+                    stringify!($field),
+                    core::mem::offset_of!($structure, $field),
+                    |structure: &$structure| &structure.$field,
+                )
+            ),*];
+        }
+
+        impl $crate::layout::FieldType for $structure {
+            const ELEMENT: $crate::layout::Element =
+                $crate::layout::Element::Structure(stringify!($structure));
+        }
+    };
+}
+pub(crate) use layout;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Header;
+    use crate::epitaph::Epitaph;
+    use crate::hand_off::PhysicalRange;
+    use crate::keepalive::KeepaliveSlot;
+    use crate::linux::{LinuxDesk, LinuxFunction, LinuxHandOff};
+    use crate::log_ring::LogRing;
+    use crate::timeline::Timeline;
+
+    fn assert_whole<T: Layout>() {
+        let end = T::FIELDS.iter().fold(0, |end, field| {
+            assert_eq!(field.offset_bytes, end, "{}.{}", T::NAME, field.name);
+            end + field.size_bytes
+        });
+        assert_eq!(end, size_of::<T>(), "{}", T::NAME);
+    }
+
+    #[test]
+    fn no_field_is_forgotten_and_none_is_told_twice() {
+        assert_whole::<Header>();
+        assert_whole::<KeepaliveSlot>();
+        assert_whole::<Epitaph>();
+        assert_whole::<Timeline>();
+        assert_whole::<LogRing>();
+        assert_whole::<LinuxDesk>();
+        assert_whole::<PhysicalRange>();
+        assert_whole::<LinuxFunction>();
+        assert_whole::<LinuxHandOff>();
+    }
+
+    #[test]
+    fn a_field_is_told_as_it_is() {
+        let progress = KeepaliveSlot::FIELDS.last().unwrap();
+        assert_eq!(
+            (progress.name, progress.offset_bytes, progress.size_bytes),
+            ("progress", 40, 256)
+        );
+        assert_eq!(
+            (progress.element, progress.count),
+            (Element::U64, Some(crate::MAX_CORES))
+        );
+    }
+}
