@@ -11,6 +11,7 @@
 #include <linux/acpi.h>
 #include <linux/io.h>
 #include <linux/mm.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 
 #include "core.h"

@@ -67,6 +67,19 @@ impl LogRing {
         (line, lost)
     }
 
+    /// Copies the newest text, as much as there is and `buffer` has room for, to the start of `buffer`, and leaves the ring as it is. Returns
+    /// how many bytes.
+    pub fn copy_tail(&self, buffer: &mut [u8]) -> usize {
+        let written = self.written.load(Ordering::Acquire);
+        let taken = written.min(LOG_BYTES as u64).min(buffer.len() as u64);
+        let start = written - taken;
+        for (offset, byte) in buffer[..taken as usize].iter_mut().enumerate() {
+            *byte = self.bytes[((start + offset as u64) % LOG_BYTES as u64) as usize]
+                .load(Ordering::Relaxed);
+        }
+        taken as usize
+    }
+
     /// Whether there is nothing to drain.
     pub fn is_drained(&self) -> bool {
         self.written.load(Ordering::Acquire) == self.drained.load(Ordering::Relaxed)
@@ -131,6 +144,24 @@ mod tests {
         assert_eq!(&buffer[..4], b"two\n");
         assert_eq!(ring.drain_line(&mut buffer), (5, 0));
         assert!(ring.is_drained());
+    }
+
+    #[test]
+    fn the_tail_can_be_looked_at_again_and_again() {
+        let ring = LogRing::default();
+        ring.write(b"one\ntwo\n");
+        let mut buffer = [0; 6];
+        for _ in 0..2 {
+            assert_eq!(ring.copy_tail(&mut buffer), 6);
+            assert_eq!(&buffer, b"e\ntwo\n");
+        }
+        assert!(!ring.is_drained());
+        let mut large = std::vec![0; LOG_BYTES * 2];
+        assert_eq!(ring.copy_tail(&mut large), 8);
+        ring.write(&[b'x'; LOG_BYTES]);
+        assert_eq!(ring.copy_tail(&mut large), LOG_BYTES);
+        ring.written.store(u64::MAX - 1, Ordering::Relaxed);
+        assert_eq!(ring.copy_tail(&mut large), LOG_BYTES);
     }
 
     #[test]
