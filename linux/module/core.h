@@ -107,6 +107,7 @@ bool us_was_resumed(void);
 
 /* pci.c */
 void us_pci_init(void);
+void us_pci_release(void);
 void us_pci_adopt(void);
 bool us_pci_adopted(void);
 

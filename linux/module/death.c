@@ -55,9 +55,7 @@ static bool write_epitaph(u64 cause, const char *message)
 	    US_EPITAPH_EMPTY)
 		return false;
 	save_log();
-	/* From here to the message, what there is no news of is 0. */
-	memset(&epitaph->epoch, 0,
-	       sizeof(*epitaph) - offsetof(struct us_epitaph, epoch));
+	memset_startat(epitaph, 0, epoch);
 	epitaph->epoch = us_epoch;
 	epitaph->cause = cause;
 	epitaph->core = us_core_of_this_cpu();

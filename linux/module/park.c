@@ -24,7 +24,7 @@
 #include "park.h"
 #include "understudy.h"
 
-/* What us_park_resume needs before any C can run. */
+/* What the way back needs before any C can run. */
 struct us_park {
 	u64 *state;
 	u64 rsp;
@@ -155,6 +155,7 @@ static int begin(suspend_state_t state)
 		pr_err("cannot park with page tables of five levels: boot with no5lvl\n");
 		return -EOPNOTSUPP;
 	}
+	us_pci_release();
 	real_at_boot_ns = ktime_get_real_ns() - us_now_ns();
 	return 0;
 }

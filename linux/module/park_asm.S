@@ -4,6 +4,7 @@
  * been on. What C needs to run is saved and restored here, the rest in park.c.
  */
 #include <linux/linkage.h>
+#include <linux/objtool.h>
 #include <asm/ibt.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
@@ -36,6 +37,7 @@
  * void us_park_leave(struct us_park *park)
  *
  * Saves, says so, and waits to be stopped. Returns by way of us_park_resume.
+ * To objtool, which cannot follow that, both are one function, and not standard.
  */
 SYM_FUNC_START(us_park_leave)
 	pushq	%rbp
@@ -66,20 +68,17 @@ SYM_FUNC_START(us_park_leave)
 	movq	US_PARK_STATE(%rdi), %rax
 	movq	$US_DESK_PARKED, (%rax)
 #ifdef UNDERSTUDY_REHEARSAL
-	movq	US_PARK_REHEARSAL(%rdi), %rax
-	testq	%rax, %rax
-	jnz	rehearse
+	jmp	rehearse
 #endif
 1:	cli
 	hlt
 	jmp	1b
-SYM_FUNC_END(us_park_leave)
 
 /*
  * Where the monitor sends the core: in 64-bit mode, interrupts off, with its
  * own descriptor tables, on a page table whose upper half is this kernel's.
  */
-SYM_CODE_START(us_park_resume)
+SYM_INNER_LABEL(us_park_resume, SYM_L_GLOBAL)
 	ENDBR
 	leaq	us_park(%rip), %rdi
 	load_msr MSR_EFER, US_PARK_EFER
@@ -120,17 +119,15 @@ SYM_CODE_START(us_park_resume)
 	popq	%r12
 	popq	%rbx
 	popq	%rbp
-	/* Not RET: as it is no function to objtool, nobody would patch it. */
 	RET
-	int3
-SYM_CODE_END(us_park_resume)
 
 #ifdef UNDERSTUDY_REHEARSAL
 /*
  * What the way through the monitor leaves of a core, and then the ticket's
- * entry: for tests without a monitor. RAX: page table.
+ * entry: for tests without a monitor.
  */
-SYM_CODE_START_LOCAL(rehearse)
+rehearse:
+	movq	US_PARK_REHEARSAL(%rdi), %rax
 	movl	$STARTUP_CR4, %edx
 	movq	%cr3, %rcx
 	andq	$~0xfff, %rcx
@@ -159,8 +156,11 @@ SYM_CODE_START_LOCAL(rehearse)
 	leaq	us_park_resume(%rip), %rax
 	pushq	%rax
 	lretq
-SYM_CODE_END(rehearse)
+#endif
+SYM_FUNC_END(us_park_leave)
+STACK_FRAME_NON_STANDARD us_park_leave
 
+#ifdef UNDERSTUDY_REHEARSAL
 	.section .rodata
 	.balign	8
 foreign_gdt:

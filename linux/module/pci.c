@@ -21,7 +21,7 @@
 
 static char *warm;
 module_param(warm, charp, 0444);
-MODULE_PARM_DESC(warm, "PCI functions (bb:dd.f,...) that are the backup's own and are adopted at once");
+MODULE_PARM_DESC(warm, "PCI functions (bb:dd.f,...) that the backup adopts at once; \"all\": all disks and network cards, until it parks, if no primary was started yet");
 
 static char *leave;
 module_param(leave, charp, 0444);
@@ -48,6 +48,9 @@ static struct {
 	/* Registers to which all ones were written last, by index. */
 	u8 sizing;
 } states[ARRAY_SIZE(us_hand_off.functions)];
+
+/* The warm functions are the machine's: they are let go before a primary comes. */
+static bool warm_is_borrowed;
 
 static struct pci_bus *root;
 static bool is_adopted;
@@ -263,6 +266,23 @@ static int parse(const char *name)
 	return i;
 }
 
+/* Marks all disks and network cards, whose drivers had better run once before they are in a hurry. */
+static bool borrow_all(void)
+{
+	bool has_warm = false;
+	u32 i;
+
+	for (i = 0; i < us_hand_off.function_count; i++) {
+		u8 class = us_hand_off.functions[i].class >> 24;
+
+		states[i].is_warm = !states[i].is_left &&
+			(class == PCI_BASE_CLASS_STORAGE || class == PCI_BASE_CLASS_NETWORK);
+		has_warm |= states[i].is_warm;
+	}
+	warm_is_borrowed = true;
+	return has_warm;
+}
+
 /* Marks the functions of both lists. */
 static bool read_lists(void)
 {
@@ -277,6 +297,10 @@ static bool read_lists(void)
 		if (*name && (i = parse(name)) >= 0)
 			states[i].is_left = true;
 	rest = warm_names;
+	if (rest && !strcmp(rest, "all")) {
+		has_warm = borrow_all();
+		rest = NULL;
+	}
 	while ((name = strsep(&rest, ","))) {
 		if (*name && (i = parse(name)) >= 0) {
 			states[i].is_warm = true;
@@ -305,7 +329,9 @@ static bool may_warm(void)
 {
 	const struct us_keepalive_slot *slot = us_region + US_AT_PRIMARY_KEEPALIVE;
 
-	return ecam || warm_by_ports || READ_ONCE(slot->version) == 0;
+	if (READ_ONCE(slot->version) == 0)
+		return true;
+	return !warm_is_borrowed && (ecam || warm_by_ports);
 }
 
 /**
@@ -326,6 +352,21 @@ void us_pci_init(void)
 		states[i].is_warm = false;
 	if (has_warm)
 		pr_warn("warm= is left out: a primary may be using the PCI ports\n");
+}
+
+/**
+ * us_pci_release() - before it parks: lets go of what is the primary's
+ */
+void us_pci_release(void)
+{
+	struct pci_dev *device, *next;
+
+	if (!root || !warm_is_borrowed)
+		return;
+	pci_lock_rescan_remove();
+	list_for_each_entry_safe_reverse(device, next, &root->devices, bus_list)
+		pci_stop_and_remove_bus_device(device);
+	pci_unlock_rescan_remove();
 }
 
 /**

@@ -108,7 +108,7 @@ fn environment(device: &Device, epoch: u64, instance: u32) -> [(&'static str, St
 
 /// Into the kernel's log, which outlives this kernel; standard output may lead nowhere in an init.
 pub fn tell(text: &str) {
-    let line = format!("<6>understudyctl: {text}\n");
+    let line = format!("understudyctl: {text}\n");
     if fs::write("/dev/kmsg", &line).is_err() {
         eprintln!("understudyctl: {text}");
     }

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand};
@@ -11,7 +12,7 @@ use partition::size::parse_size;
 use qemu_tests::accel::AccelChoice;
 use qemu_tests::check_config::Question;
 use qemu_tests::images::{self, Images};
-use qemu_tests::linux::{self, packages::Series};
+use qemu_tests::linux::{self, packages::Series, takeover::Death};
 use qemu_tests::machine::{Accel, Chipset, HostPort, MachineSpec};
 use qemu_tests::setup::{self, Host, OldQemu, Ready};
 use qemu_tests::suite::{self, runner};
@@ -67,6 +68,27 @@ enum Command {
         /// The source of a module that is built and loaded, too.
         #[arg(long)]
         module: Option<PathBuf>,
+    },
+    /// Show one distribution's Linux taking over from another.
+    LinuxDemo {
+        /// The first primary.
+        #[arg(long, value_enum, default_value = "6.12")]
+        primary: Series,
+        /// The first backup.
+        #[arg(long, value_enum, default_value = "6.1")]
+        backup: Series,
+        /// How the primary dies; both ways if none is named.
+        #[arg(long, value_enum)]
+        cause: Option<Death>,
+        /// Runs of each.
+        #[arg(long, default_value_t = 1)]
+        runs: u32,
+        /// Time-out of the keepalives, in ms.
+        #[arg(long, default_value_t = 250)]
+        timeout_ms: u64,
+        /// End with one line of JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Measure in the deterministic model.
     Bench {
@@ -161,6 +183,20 @@ fn main() -> ExitCode {
         Command::LinuxBoot { kernel, module } => linux::boot::run(kernel, module.as_deref())
             .map(|()| true)
             .map_err(Into::into),
+        Command::LinuxDemo {
+            primary,
+            backup,
+            cause,
+            runs,
+            timeout_ms,
+            json,
+        } => {
+            let mut demo = linux::demo::Demo::new(primary, backup);
+            demo.pair.timeout = Duration::from_millis(timeout_ms);
+            demo.deaths = cause.map_or(demo.deaths, |cause| vec![cause]);
+            demo.runs = runs;
+            demonstrate_linux(&demo, json)
+        }
         Command::Bench {
             what: BenchCommand::Takeover { json, n },
         } => measure(json, n),
@@ -264,6 +300,20 @@ fn demonstrate(json: bool, choice: AccelChoice) -> Result<bool> {
             Ok(false)
         }
     }
+}
+
+fn demonstrate_linux(demo: &linux::demo::Demo, json: bool) -> Result<bool> {
+    let (_, images) = prepare()?;
+    let outcome = demo.run(&images)?;
+    let verdict = if outcome.is_passed() { "PASS" } else { "FAIL" };
+    println!(
+        "\n{verdict}: median client gap {:.0} ms (emulation on this host, not hardware)",
+        outcome.median_gap_ms()
+    );
+    if json {
+        println!("{}", outcome.json());
+    }
+    Ok(outcome.is_passed())
 }
 
 fn list(filter: Option<&str>) {

@@ -6,6 +6,8 @@
 pub mod boot;
 mod build;
 pub mod cache;
+pub mod demo;
+pub mod gap;
 pub mod guest;
 pub mod http;
 pub mod initrd;
@@ -13,6 +15,8 @@ pub mod kmod;
 pub mod module;
 pub mod packages;
 mod stanza;
+pub mod takeover;
+pub mod tenants;
 
 use crate::problem::Problem;
 use crate::setup::{self, Host};

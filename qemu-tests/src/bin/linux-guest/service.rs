@@ -7,6 +7,7 @@
 //! | `GET /file?file=N` | the whole of `/data/N` |
 //! | `PUT /dax?at=OFFSET` | writes the body into `/dax/bytes` |
 //! | `GET /dax?at=OFFSET&len=N` | reads from there |
+//! | `POST /fault` | kills this kernel in the way the body names |
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -23,6 +24,7 @@ pub struct Service {
     data: PathBuf,
     dax: PathBuf,
     role: PathBuf,
+    fault: PathBuf,
     is_mounted: fn(&Path) -> bool,
 }
 
@@ -33,6 +35,7 @@ impl Service {
             data: root.join("data"),
             dax: root.join("dax"),
             role: root.join(ROLE_FILE),
+            fault: root.join("dev/understudy-fault"),
             is_mounted: is_mount_point,
         }
     }
@@ -48,12 +51,19 @@ impl Service {
             ("GET", "/dax") => number("at")
                 .and_then(|at| Ok((at, number("len")?)))
                 .and_then(|(at, length)| self.get(at, length)),
+            ("POST", "/fault") => self.die(request.body),
             _ => Err(Reply::text(
                 404,
-                "there is GET /, POST /append, GET /file, PUT /dax, GET /dax",
+                "there is GET /, POST /append, GET /file, PUT /dax, GET /dax, POST /fault",
             )),
         };
         reply.unwrap_or_else(|refusal| refusal)
+    }
+
+    /// There is an answer only if it did not work.
+    fn die(&self, way: &[u8]) -> Result<Reply, Reply> {
+        fs::write(&self.fault, way).map_err(failed)?;
+        Err(Reply::text(500, "still here"))
     }
 
     fn identity(&self) -> String {

@@ -6,6 +6,7 @@ mod clients;
 mod deaths;
 mod images;
 mod journal;
+mod linux;
 mod model;
 mod refusals;
 
@@ -27,6 +28,7 @@ pub(super) fn all() -> Vec<Test> {
         clients::tests(),
         refusals::tests(),
         model::tests(),
+        linux::tests(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -1,0 +1,239 @@
+//! A machine with two Linux tenants: their initrds, the boot archive, the boot line, and QEMU's arguments.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::cache::Cache;
+use super::initrd::{Initrd, USUAL_MODULES};
+use super::kmod::ModuleTree;
+use super::packages::{LinuxKernel, Packages, Series};
+use super::{boot, guest, module};
+use crate::archive::ArchiveWriter;
+use crate::images::Images;
+use crate::machine::{Launch, Machine};
+use crate::problem::Problem;
+use crate::setup::Host;
+use crate::{files, paths};
+
+/// What both kernels are told to be short and quiet; none of it is needed.
+const USUAL_WORDS: &str = "console=ttyS0 printk.devkmsg=on mitigations=off random.trust_cpu=on cryptomgr.notests loglevel=5";
+
+const INIT: &str = include_str!("tenant-init.sh");
+
+/// The takeover hooks, which bring up a first primary, too.
+const HOOKS: [(&str, &str); 3] = [
+    ("10-disk", include_str!("hooks/10-disk")),
+    ("20-network", include_str!("hooks/20-network")),
+    ("30-ram-disk", include_str!("hooks/30-ram-disk")),
+];
+
+/// A pair of kernels and a machine for them.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// Of files and logs.
+    pub name: String,
+    /// The first primary's kernel.
+    pub primary: Series,
+    /// The first backup's.
+    pub backup: Series,
+    /// QEMU's machine type.
+    pub chipset: &'static str,
+    /// CPUs.
+    pub cpus: u32,
+    /// Whether Linux is given x2APIC, which takes interrupt remapping.
+    pub has_x2apic: bool,
+    /// A primary silent for so long is dead.
+    pub timeout: Duration,
+    /// Further words for the boot line.
+    pub append: String,
+}
+
+impl Pair {
+    /// A pair on the usual machine.
+    pub fn new(name: impl Into<String>, primary: Series, backup: Series) -> Self {
+        Self {
+            name: name.into(),
+            primary,
+            backup,
+            chipset: "q35",
+            cpus: 4,
+            has_x2apic: false,
+            timeout: Duration::from_millis(250),
+            append: String::new(),
+        }
+    }
+
+    /// Releases of both kernels.
+    ///
+    /// # Errors
+    /// `Skipped` where the packages cannot be had.
+    pub fn kernels(&self) -> Result<[LinuxKernel; 2], Problem> {
+        let packages = Packages::new(&Host, Cache::of_user()?);
+        Ok([
+            packages.kernel(self.primary)?,
+            packages.kernel(self.backup)?,
+        ])
+    }
+
+    /// Builds what is missing and starts the machine.
+    ///
+    /// # Errors
+    /// `Skipped` where the packages cannot be had; something does not build; QEMU does not start.
+    pub fn start(&self, images: &Images, log: &Path, limit: Duration) -> Result<Machine, Problem> {
+        super::set_up()?;
+        let kernels = self.kernels()?;
+        let archive = self.archive(&kernels)?;
+        let disk = paths::scratch(&self.name).join("data.img");
+        boot::make_disk(&disk)?;
+        let launch = Launch {
+            kernel: images.kernel.clone(),
+            archive,
+            log: log.to_path_buf(),
+            limit,
+            is_echoed: false,
+        };
+        Machine::start_with(&self.arguments(&disk), &launch)
+    }
+
+    fn archive(&self, kernels: &[LinuxKernel; 2]) -> Result<PathBuf, Problem> {
+        let mut archive = ArchiveWriter::default();
+        for (kernel, letter) in kernels.iter().zip(["a", "b"]) {
+            archive = archive
+                .file(
+                    &format!("boot/vmlinuz-{letter}"),
+                    &files::read(&kernel.image)?,
+                )
+                .file(&format!("boot/initrd-{letter}"), &initrd(kernel)?);
+        }
+        let path = paths::scratch(&self.name).join("boot.cpio");
+        files::write(&path, &archive.finish())?;
+        Ok(path)
+    }
+
+    /// The boot line.
+    pub fn boot_line(&self) -> String {
+        let tenant = |role: &str, letter: &str| {
+            format!(
+                "{role}_kernel=/boot/vmlinuz-{letter} {role}_initrd=/boot/initrd-{letter} {role}_cmdline=\"{USUAL_WORDS}\""
+            )
+        };
+        let line = format!(
+            "{} {} failover_timeout={}ms pmem=64M {}",
+            tenant("primary", "a"),
+            tenant("failover", "b"),
+            self.timeout.as_millis(),
+            self.append
+        );
+        line.trim_end().into()
+    }
+
+    fn arguments(&self, disk: &Path) -> Vec<String> {
+        let disk = disk.display().to_string().replace(',', ",,");
+        let (chipset, devices): (String, &[&str]) = match self.has_x2apic {
+            true => (
+                format!("{},kernel-irqchip=split", self.chipset),
+                &["-device", "intel-iommu,intremap=on,eim=on"],
+            ),
+            false => (self.chipset.into(), &[]),
+        };
+        let cpus = self.cpus.to_string();
+        let (line, drive) = (
+            self.boot_line(),
+            format!("if=none,id=d0,format=raw,file={disk}"),
+        );
+        let usual = [
+            "-machine", &chipset, "-accel", "tcg", "-cpu", "max", "-smp", &cpus, "-m", "1G",
+            "-append", &line,
+        ];
+        let mut arguments: Vec<String> = usual.map(String::from).to_vec();
+        arguments.extend(devices.iter().map(ToString::to_string));
+        arguments.extend(
+            [
+                "-netdev",
+                "user,id=n0,hostfwd=tcp:127.0.0.1:0-:80",
+                "-device",
+                "virtio-net-pci,netdev=n0,disable-legacy=on",
+                "-drive",
+                &drive,
+                "-device",
+                "virtio-blk-pci,drive=d0,disable-legacy=on",
+            ]
+            .map(String::from),
+        );
+        arguments
+    }
+}
+
+fn initrd(kernel: &LinuxKernel) -> Result<Vec<u8>, Problem> {
+    let busybox = Packages::new(&Host, Cache::of_user()?).busybox()?;
+    let source = module::source();
+    let mut initrd = Initrd::new(&busybox, INIT)?
+        .modules(&ModuleTree::of(kernel)?.in_order(&USUAL_MODULES)?)
+        .modules(&module::build(kernel, &source)?)
+        .modules(&module::build(kernel, &source.join("tests"))?)
+        .program("/bin/linux-guest", &files::read(&guest::build()?)?)
+        .program("/bin/understudyctl", &files::read(&ctl()?)?);
+    for (name, text) in HOOKS {
+        initrd = initrd.program(
+            &format!("/etc/understudy/takeover.d/{name}"),
+            text.as_bytes(),
+        );
+    }
+    Ok(initrd.finish())
+}
+
+/// Builds understudyctl as one static program, which an initrd has room for.
+fn ctl() -> Result<PathBuf, Problem> {
+    const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+    let target = paths::target().join("static");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(paths::workspace())
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "-p",
+            "understudyctl",
+            "--target",
+            TRIPLE,
+        ])
+        .arg("--target-dir")
+        .arg(&target)
+        .args([
+            "--config",
+            "profile.release.strip=true",
+            "--config",
+            "profile.release.opt-level=\"s\"",
+        ])
+        .env(
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+            "-C target-feature=+crt-static",
+        )
+        .status()
+        .map_err(|error| Problem::of_host("cargo", error))?;
+    match status.success() {
+        true => Ok(target.join(TRIPLE).join("release/understudyctl")),
+        false => Err(Problem::BrokenSetUp(
+            "understudyctl does not build; cargo says why above".into(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use partition::Options;
+
+    #[test]
+    fn the_boot_line_is_one_the_monitor_takes() {
+        let mut pair = Pair::new("x", Series::V6_12, Series::V6_1);
+        pair.append = "failover_rearm=auto".into();
+        let options = Options::parse(&pair.boot_line()).unwrap();
+        assert_eq!(options.primary_initrd, "/boot/initrd-a");
+        assert_eq!(options.failover_cmdline, USUAL_WORDS);
+        assert_eq!(options.failover_timeout_ns, 250_000_000);
+        assert_eq!(options.pmem_bytes, 64 << 20);
+    }
+}
