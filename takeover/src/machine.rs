@@ -144,7 +144,9 @@ impl Machine {
             {
                 self.primary_started(cores);
             }
-            (Booting | Promoting, Event::PrimaryRefused) => self.condemn(Cause::ImageRefused, &mut out),
+            (Booting | Promoting, Event::PrimaryRefused) => {
+                self.condemn(Cause::ImageRefused, &mut out)
+            }
 
             // Keepalives. The first of an owner, or the first of one that was believed dead, changes the state; the others prevent a change.
             (Booting | Promoting | Holding { .. } | Dead, Event::Observed(beat)) => {

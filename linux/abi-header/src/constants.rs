@@ -54,10 +54,7 @@ fn sizes() -> Vec<(&'static str, String)> {
         ("CONTROL_BYTES", hex(abi::CONTROL_BYTES as u64)),
         ("LOG_BYTES", number(LOG_BYTES)),
         ("TIMELINES", number(TIMELINES)),
-        (
-            "EPITAPH_STRIDE",
-            number(size_of::<CachePadded<Epitaph>>()),
-        ),
+        ("EPITAPH_STRIDE", number(size_of::<CachePadded<Epitaph>>())),
         ("LOG_STRIDE", number(size_of::<CachePadded<LogRing>>())),
         ("DESK_STRIDE", number(size_of::<CachePadded<LinuxDesk>>())),
         ("TIMELINE_STRIDE", number(size_of::<Timeline>())),

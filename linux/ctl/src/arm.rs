@@ -118,7 +118,7 @@ fn stage(device: &Device, image: &Image) -> Result<[[u64; 2]; 3], Problem> {
     let initrd = image.initrd.as_deref().map(read).transpose()?;
     let initrd = initrd.unwrap_or_default();
     check(&device.info, image, &kernel, initrd.len() as u64)?;
-    let half = device.info.spare[1] / 2 & !0xfff;
+    let half = (device.info.spare[1] / 2) & !0xfff;
     device.stage(half, [&kernel, &initrd, image.cmdline.as_bytes()])
 }
 

@@ -177,6 +177,10 @@ mod tests {
         let gap = seen.longest_gap(start).unwrap();
         // On a busy host it may be seen late, but never early.
         assert!(gap >= MS * 280 && gap < MS * 2000, "{gap:?}");
-        assert!(seen.count() > 15 && seen.identity() == "ok", "{}", seen.count());
+        assert!(
+            seen.count() > 15 && seen.identity() == "ok",
+            "{}",
+            seen.count()
+        );
     }
 }

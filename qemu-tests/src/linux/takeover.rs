@@ -112,19 +112,21 @@ pub fn survive(machine: &Machine, death: Death, releases: [&str; 2]) -> Result<S
         require_equal("the answer to an append", reply.status, 200)?;
         acknowledged += 1;
     }
+    let died = Instant::now();
     // It does not answer that.
     let _ = http::request(
         port,
         "POST",
         "/fault",
         death.fault().as_bytes(),
-        Duration::from_millis(500),
+        Duration::from_secs(3),
     );
-    let died = Instant::now();
     wait_for_backup(port, died)?;
     let status = status_of(machine)?;
     let seen = client.end();
-    let gap = seen.longest.map_or(Duration::ZERO, |(gap, ..)| gap);
+    let gap = seen.longest_gap(died).ok_or_else(|| {
+        Problem::Failed("the client saw no reply before or none after the death".into())
+    })?;
 
     require_equal(
         "the cause",
@@ -169,12 +171,12 @@ fn wait_for_backup(port: u16, died: Instant) -> Result<(), Problem> {
 fn status_of(machine: &Machine) -> Result<Value, Problem> {
     let until = Instant::now() + machine.time_left().min(SURVIVAL_LIMIT);
     while Instant::now() < until {
-        let statuses = machine.console().lines().into_iter().filter_map(|line| {
+        let mut statuses = machine.console().lines().into_iter().filter_map(|line| {
             let (_, text) = line.split_once("init: status ")?;
             serde_json::from_str::<Value>(text.trim()).ok()
         });
         if let Some(status) = statuses
-            .last()
+            .next_back()
             .filter(|status| !status["takeover"].is_null())
         {
             return Ok(status);

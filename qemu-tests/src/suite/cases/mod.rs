@@ -6,7 +6,6 @@ mod clients;
 mod deaths;
 mod images;
 mod journal;
-mod linux;
 mod model;
 mod refusals;
 
@@ -28,7 +27,6 @@ pub(super) fn all() -> Vec<Test> {
         clients::tests(),
         refusals::tests(),
         model::tests(),
-        linux::tests(),
     ];
     subjects.into_iter().flatten().collect()
 }
