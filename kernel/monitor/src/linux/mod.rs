@@ -59,7 +59,7 @@ pub struct Linux {
 }
 
 impl Linux {
-    /// A Linux that was loaded by [`load`] into `slot`, to be entered by `boot` on the first of `cores`.
+    /// A Linux that was loaded by [`load()`] into `slot`, to be entered by `boot` on the first of `cores`.
     pub fn new(
         instance: usize,
         source: Source,
