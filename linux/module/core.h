@@ -116,6 +116,9 @@ int us_add_memory(void);
 u64 us_pool_bytes(void);
 u64 us_added_bytes(void);
 
+/* pmem.c */
+void us_pmem_init(void);
+
 /* journal.c */
 int us_journal_append(const char __user *payload, size_t bytes);
 

@@ -11,7 +11,6 @@
 #include <linux/acpi.h>
 #include <linux/io.h>
 #include <linux/mm.h>
-#include <linux/mm.h>
 #include <linux/module.h>
 
 #include "core.h"
@@ -163,6 +162,7 @@ static int __init us_init(void)
 		goto no_keepalive;
 	/* From here on nothing fails, and nothing is taken back. */
 	us_death_init();
+	us_pmem_init();
 	header = us_region + US_AT_HEADER;
 	if (READ_ONCE(header->primary_instance) == us_hand_off.instance) {
 		us_become_primary();

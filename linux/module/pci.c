@@ -3,7 +3,8 @@
  * The PCI bus of a kernel that was booted with none (pci=off). It is not probed
  * for: the monitor has described every function before any kernel ran. So
  * places without a function and the sizes of base addresses, which make up most
- * of a scan, are answered from that list; all else goes to the hardware.
+ * of a scan, are answered from that list, and no device need be deaf meanwhile;
+ * all else goes to the hardware.
  *
  * A backup touches only functions of its own (warm=): with them its drivers have
  * run before they are needed. The others appear with the role of primary.
@@ -54,6 +55,7 @@ static bool warm_is_borrowed;
 
 static struct pci_bus *root;
 static bool is_adopted;
+static bool is_scanning;
 static void __iomem *ecam;
 static DEFINE_RAW_SPINLOCK(port_lock);
 
@@ -163,6 +165,12 @@ static bool is_reachable(int where)
 	return ecam || where < PORT_SPACE;
 }
 
+static u32 hardware_read(unsigned int bus, unsigned int devfn, int where, int size)
+{
+	return ecam ? mapped_read(bus, devfn, where, size) :
+		      port_read(bus, devfn, where, size);
+}
+
 static int config_read(struct pci_bus *bus, unsigned int devfn, int where, int size,
 		       u32 *value)
 {
@@ -177,10 +185,8 @@ static int config_read(struct pci_bus *bus, unsigned int devfn, int where, int s
 	index = bar_index(&us_hand_off.functions[i], where);
 	if (index != NO_INDEX && (states[i].sizing & BIT(index)))
 		*value = mask_of(&us_hand_off.functions[i], index);
-	else if (ecam)
-		*value = mapped_read(bus->number, devfn, where, size);
 	else
-		*value = port_read(bus->number, devfn, where, size);
+		*value = hardware_read(bus->number, devfn, where, size);
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -202,6 +208,21 @@ static bool is_sizing(int i, int where, int size, u32 value)
 	return true;
 }
 
+/*
+ * True if the write only makes a function deaf while it is sized, or hear
+ * again: as its base addresses do not change, there is nothing it could mishear.
+ * These writes are what costs most in a scan of a virtual machine.
+ */
+static bool is_deafening(struct pci_bus *bus, unsigned int devfn, int where, u32 value)
+{
+	u32 command;
+
+	if (!READ_ONCE(is_scanning) || where != PCI_COMMAND)
+		return false;
+	command = hardware_read(bus->number, devfn, PCI_COMMAND, 2);
+	return !((value ^ command) & 0xffff & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
+}
+
 static int config_write(struct pci_bus *bus, unsigned int devfn, int where, int size,
 			u32 value)
 {
@@ -211,7 +232,8 @@ static int config_write(struct pci_bus *bus, unsigned int devfn, int where, int 
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	if (!is_reachable(where))
 		return PCIBIOS_BAD_REGISTER_NUMBER;
-	if (is_sizing(i, where, size, value))
+	if (is_sizing(i, where, size, value) ||
+	    is_deafening(bus, devfn, where, value))
 		return PCIBIOS_SUCCESSFUL;
 	if (ecam)
 		mapped_write(bus->number, devfn, where, size, value);
@@ -227,26 +249,56 @@ static struct pci_ops ops = {
 
 static struct pci_sysdata sysdata = { .node = NUMA_NO_NODE };
 
+static struct resource bus_numbers = {
+	.name = "PCI buses",
+	.end = 255,
+	.flags = IORESOURCE_BUS,
+};
+
+/*
+ * Slots and ports of a running machine are as the last primary left them. Port
+ * services begin by setting them up anew, and hotplug may find that a slot is to
+ * be switched off, with the network card in it: they are not for us.
+ */
+static void refuse_port_services(struct pci_host_bridge *bridge)
+{
+	bridge->native_pcie_hotplug = 0;
+	bridge->native_shpc_hotplug = 0;
+	bridge->native_pme = 0;
+	bridge->native_aer = 0;
+	bridge->native_dpc = 0;
+}
+
+static struct pci_bus *make_root(void)
+{
+	LIST_HEAD(resources);
+	struct pci_bus *bus;
+
+	pci_add_resource(&resources, &bus_numbers);
+	pci_add_resource(&resources, &ioport_resource);
+	pci_add_resource(&resources, &iomem_resource);
+	bus = pci_create_root_bus(NULL, 0, &ops, &sysdata, &resources);
+	if (bus)
+		refuse_port_services(to_pci_host_bridge(bus->bridge));
+	else
+		pci_free_resource_list(&resources);
+	return bus;
+}
+
 /* Lists what may be touched now, and lets the drivers have it. */
 static void scan(void)
 {
-	LIST_HEAD(resources);
-
 	pci_lock_rescan_remove();
+	if (!root)
+		root = make_root();
 	if (root) {
+		WRITE_ONCE(is_scanning, true);
 		pci_scan_child_bus(root);
-	} else {
-		pci_add_resource(&resources, &ioport_resource);
-		pci_add_resource(&resources, &iomem_resource);
-		root = pci_scan_root_bus(NULL, 0, &ops, &sysdata, &resources);
-		if (!root)
-			pci_free_resource_list(&resources);
-	}
-	if (root) {
+		WRITE_ONCE(is_scanning, false);
 		pci_bus_claim_resources(root);
 		pci_bus_add_devices(root);
 	} else {
-		pr_err("cannot make a PCI bus\n");
+		pr_err("cannot make a PCI bus: is there one already, without pci=off?\n");
 	}
 	pci_unlock_rescan_remove();
 }
