@@ -1,24 +1,23 @@
-//! Loading a new backup, giving it up, and handing over to it.
+//! Loading a new backup.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::sys::signal::{SigSet, Signal};
 use partition::linux::{BzImage, layout};
-use sharedmem::linux::{ARGUMENTS, Answer, Command, ImageSource};
+use sharedmem::linux::{ARGUMENTS, Command, ImageSource};
 use sharedmem::protection::ProtectionState;
 
-use crate::device::{self, Device, Info, ROLE_PRIMARY};
-use crate::park::tell;
+use crate::cpus;
+use crate::hand_off::HandOff;
+use crate::log;
+use crate::mailbox::{self, Loading};
+use crate::module::{Info, Module};
 use crate::problem::Problem;
-use crate::system::Sysfs;
+use crate::root::Root;
 
-/// The monitor looks into its mailbox every few milliseconds.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-
-/// From entry to parked; the monitor itself gives a Linux 60 s.
-const BOOT_LIMIT: Duration = Duration::from_secs(120);
+const PAGE_BYTES: u64 = 4096;
 
 /// What the operator wants loaded.
 pub struct Image {
@@ -30,186 +29,199 @@ pub struct Image {
     pub cmdline: String,
 }
 
-/// Loads a backup, and waits until it protects this kernel.
+/// How a backup is to be loaded.
+#[derive(Default)]
+pub struct Wish {
+    /// What; without it, the other image of the boot line.
+    pub image: Option<Image>,
+    /// The CPU to lend.
+    pub cpu: Option<u32>,
+    /// How long it may take from the order to its being parked.
+    pub limit: Duration,
+}
+
+/// Loads a backup, and waits until it protects this kernel. Lines of the monitor's log meanwhile go to `progress`.
 ///
 /// # Errors
 /// The image, the CPU or the monitor refuses; the backup does not come up.
-pub fn arm(device: &Device, image: Option<&Image>, cpu: Option<u32>) -> Result<(), Problem> {
-    if device.info.role != ROLE_PRIMARY && device.fresh_info()?.role != ROLE_PRIMARY {
+pub fn arm(
+    module: &dyn Module,
+    root: &Root,
+    wish: &Wish,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), Problem> {
+    let info = module.info()?;
+    if !info.is_primary() {
         return Err(Problem::No("only the primary loads a backup".into()));
     }
-    let sysfs = Sysfs::default();
-    let (cpu, core) = lent(&sysfs, cpu)?;
-    let mut arguments = [0; ARGUMENTS];
-    match image {
-        Some(image) => {
-            arguments[1] = ImageSource::Staged as u64;
-            for (slot, word) in arguments[2..]
-                .iter_mut()
-                .zip(stage(device, image)?.as_flattened())
-            {
-                *slot = *word;
-            }
-        }
-        // The other instance's image.
-        None if device.info.instance == 0 => arguments[1] = ImageSource::Failover as u64,
-        None => arguments[1] = ImageSource::Primary as u64,
+    if module.control().protection.state() == ProtectionState::Armed {
+        return Err(Problem::No(
+            "a backup is ready already; `understudyctl disarm` gives it up".into(),
+        ));
     }
-    arguments[0] = core.into();
-    sysfs.set_cpu_online(cpu, false)?;
-    let armed = order(device, Command::Arm, arguments).and_then(|()| wait_until_armed(device));
-    // Whatever became of the backup, the core is this kernel's again.
-    let returned = sysfs.set_cpu_online(cpu, true);
-    armed.and(returned)?;
-    tell("event=rearmed");
+    let (cpu, core) = lent(root, &info, wish.cpu)?;
+    let [_, source, places @ ..] = match &wish.image {
+        Some(image) => stage(module, &info, image)?,
+        None => [0, other_image(&info) as u64, 0, 0, 0, 0, 0, 0],
+    };
+    let arguments = [&[core.into(), source][..], &places].concat();
+    let arguments = <[u64; ARGUMENTS]>::try_from(arguments).unwrap_or_default();
+    lend(module, root, cpu, arguments, wish.limit, progress)?;
+    root.tell("event=rearmed");
     Ok(())
 }
 
+/// The other instance's image, by the boot line.
+fn other_image(info: &Info) -> ImageSource {
+    match info.own() {
+        0 => ImageSource::Failover,
+        _ => ImageSource::Primary,
+    }
+}
+
 /// The CPU that is lent, and its machine number: they are the same core by its APIC id.
-fn lent(sysfs: &Sysfs, cpu: Option<u32>) -> Result<(u32, u32), Problem> {
-    let removable = sysfs.removable_cpus();
-    let online = removable.iter().rev().find(|cpu| sysfs.is_online(**cpu));
+fn lent(root: &Root, info: &Info, cpu: Option<u32>) -> Result<(u32, u32), Problem> {
+    let mut able = cpus::removable(root);
+    able.retain(|cpu| *cpu != 0 && cpus::is_online(root, *cpu));
     let cpu = match cpu {
-        Some(cpu) if removable.contains(&cpu) => cpu,
+        Some(cpu) if able.contains(&cpu) => cpu,
         Some(cpu) => {
-            return Err(Problem::No(format!(
-                "CPU {cpu} cannot be lent; these can: {removable:?}"
+            return Err(Problem::Usage(format!(
+                "CPU {cpu} cannot be lent; these can: {able:?}"
             )));
         }
-        None => *online.ok_or_else(|| {
-            Problem::No("there is no CPU to lend: a backup needs one while it boots".into())
-        })?,
+        None => {
+            let beats = |cpu: &&u32| **cpu == info.lead_cpu;
+            // The one that sends the keepalives only if there is no other.
+            let mut others = able.iter().rev().filter(|cpu| !beats(cpu));
+            *others.next().or(able.last()).ok_or_else(|| {
+                Problem::No(
+                    "there is no CPU to lend: a backup needs one while it boots, and CPU 0 stays"
+                        .into(),
+                )
+            })?
+        }
     };
-    let cpuinfo = fs::read_to_string("/proc/cpuinfo").map_err(Problem::with("/proc/cpuinfo"))?;
-    let apic_id = sysfs
-        .apic_id(cpu, &cpuinfo)
+    let apic_id = cpus::apic_id(root, cpu)
         .ok_or_else(|| Problem::No(format!("/proc/cpuinfo has no APIC id of CPU {cpu}")))?;
-    let core = hand_off_core(apic_id)?;
+    let core = HandOff::read(root)?.core_of(apic_id).ok_or_else(|| {
+        Problem::No(format!(
+            "CPU {cpu} with APIC id {apic_id} is none of the cores that the monitor gave this kernel"
+        ))
+    })?;
     Ok((cpu, core))
 }
 
-/// The machine number of a core by its APIC id, from the monitor's own table.
-fn hand_off_core(apic_id: u32) -> Result<u32, Problem> {
-    use sharedmem::linux::LinuxHandOff;
-    use std::mem::offset_of;
-    const TABLE: &str = "/sys/firmware/acpi/tables/UNDS";
-    const HEADER_BYTES: usize = 36;
-    let table = fs::read(TABLE).map_err(Problem::with(TABLE))?;
-    let word = |offset: usize| {
-        let bytes = table.get(HEADER_BYTES + offset..)?.first_chunk()?;
-        Some(u32::from_le_bytes(*bytes))
+/// Lends `cpu` for as long as the monitor needs it.
+fn lend(
+    module: &dyn Module,
+    root: &Root,
+    cpu: u32,
+    arguments: [u64; ARGUMENTS],
+    limit: Duration,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), Problem> {
+    let _uninterrupted = Uninterrupted::begin();
+    let control = module.control();
+    let before = log::tail(&control.monitor_log);
+    cpus::set_online(root, cpu, false)?;
+    progress(&format!("CPU {cpu} is lent to the backup while it boots"));
+    let outcome = mailbox::order(control, Command::Arm, arguments)
+        .map(|()| mailbox::await_backup(control, before, limit, progress));
+    if let Ok(Loading::GoesOn) = outcome {
+        // The monitor will stop the core that it was lent. It must not be this kernel's by then, or this kernel would miss it.
+        return Err(Problem::No(format!(
+            "the backup is not ready after {} s. CPU {cpu} stays offline, as the monitor still has it: when `understudyctl log` ends with the backup's loss, \
+             or `understudyctl status` says protected, bring it back by: echo 1 > /sys/devices/system/cpu/cpu{cpu}/online",
+            limit.as_secs()
+        )));
+    }
+    let returned = cpus::set_online(root, cpu, true);
+    match outcome? {
+        Loading::Lost(loss) => Err(Problem::No(format!(
+            "the backup did not come up: {loss}; `understudyctl log` has more"
+        ))),
+        Loading::Armed | Loading::GoesOn => returned,
+    }
+}
+
+/// While this is there, no key and no `kill` ends the program: nobody would bring the CPU back.
+struct Uninterrupted(Option<SigSet>);
+
+impl Uninterrupted {
+    fn begin() -> Self {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            set.add(signal);
+        }
+        let before = SigSet::thread_get_mask().ok();
+        Self(before.filter(|_| set.thread_block().is_ok()))
+    }
+}
+
+impl Drop for Uninterrupted {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = before.thread_set_mask();
+        }
+    }
+}
+
+/// Checks an image and puts it into the upper half of the spare slot: from there the monitor moves it down, and the initrd up.
+fn stage(module: &dyn Module, info: &Info, image: &Image) -> Result<[u64; ARGUMENTS], Problem> {
+    let kernel = read(&image.kernel)?;
+    let initrd = image.initrd.as_deref().map(read).transpose()?;
+    let initrd = initrd.unwrap_or_default();
+    check(info, image, &kernel, initrd.len() as u64)?;
+    let line = image.cmdline.as_bytes();
+    let [start, bytes] = info.spare;
+    let page_after =
+        |offset: u64, part: &[u8]| (offset + part.len() as u64).next_multiple_of(PAGE_BYTES);
+    let kernel_at = (bytes / 2) & !(PAGE_BYTES - 1);
+    let initrd_at = page_after(kernel_at, &kernel);
+    let line_at = page_after(initrd_at, &initrd);
+    module.stage(&[(kernel_at, &kernel), (initrd_at, &initrd), (line_at, line)])?;
+    let place = |at: u64, part: &[u8]| match part.is_empty() {
+        true => [0, 0],
+        false => [start + at, part.len() as u64],
     };
-    let count = word(offset_of!(LinuxHandOff, core_count))
-        .unwrap_or(0)
-        .min(32) as usize;
-    (0..count)
-        .find(|index| word(offset_of!(LinuxHandOff, core_apic_ids) + 4 * index) == Some(apic_id))
-        .and_then(|index| word(offset_of!(LinuxHandOff, core_numbers) + 4 * index))
-        .ok_or_else(|| Problem::No(format!("{TABLE}: no core with APIC id {apic_id}")))
+    let [k, i, l] = [
+        place(kernel_at, &kernel),
+        place(initrd_at, &initrd),
+        place(line_at, line),
+    ];
+    let source = ImageSource::Staged as u64;
+    Ok([0, source, k[0], k[1], i[0], i[1], l[0], l[1]])
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     fs::read(path).map_err(Problem::with(path.display()))
 }
 
-/// Checks an image and puts it into the upper half of the spare slot, where the monitor takes it from.
-fn stage(device: &Device, image: &Image) -> Result<[[u64; 2]; 3], Problem> {
-    let kernel = read(&image.kernel)?;
-    let initrd = image.initrd.as_deref().map(read).transpose()?;
-    let initrd = initrd.unwrap_or_default();
-    check(&device.info, image, &kernel, initrd.len() as u64)?;
-    let half = (device.info.spare[1] / 2) & !0xfff;
-    device.stage(half, [&kernel, &initrd, image.cmdline.as_bytes()])
-}
-
 fn check(info: &Info, image: &Image, kernel: &[u8], initrd_bytes: u64) -> Result<(), Problem> {
     let name = image.kernel.display();
     let parsed = BzImage::parse(kernel).map_err(|error| Problem::No(format!("{name}: {error}")))?;
     let needed = layout::needed_bytes(&parsed, initrd_bytes);
-    match needed > info.spare[1] {
-        true => Err(Problem::No(format!(
+    let there = info.spare[1];
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    if needed > there {
+        return Err(Problem::No(format!(
             "{name}: it needs {} MiB, the spare slot has {} MiB; boot with failover_mem={}M",
-            needed >> 20,
-            info.spare[1] >> 20,
-            needed >> 20
-        ))),
-        false => Ok(()),
+            mib(needed),
+            mib(there),
+            mib(needed)
+        )));
     }
-}
-
-/// Asks the monitor for something without arguments.
-///
-/// # Errors
-/// It refuses.
-pub fn ask(device: &Device, command: Command) -> Result<(), Problem> {
-    order(device, command, [0; ARGUMENTS])
-}
-
-fn order(device: &Device, command: Command, arguments: [u64; ARGUMENTS]) -> Result<(), Problem> {
-    let mailbox = &device.control().mailbox;
-    let number = mailbox.ask(command, arguments);
-    let until = Instant::now() + ANSWER_LIMIT;
-    loop {
-        match mailbox.answer(number) {
-            Some((Answer::Accepted, _)) => return Ok(()),
-            Some((Answer::Refused, text)) => return Err(Problem::No(text.as_str().into())),
-            None if Instant::now() > until => {
-                return Err(Problem::No("the monitor does not answer".into()));
-            }
-            None => thread::sleep(Duration::from_millis(2)),
-        }
+    if image.cmdline.len() > parsed.cmdline_max {
+        return Err(Problem::No(format!(
+            "{name}: it takes a command line of {} bytes, this one has {}",
+            parsed.cmdline_max,
+            image.cmdline.len()
+        )));
     }
-}
-
-/// The protection word says when it is ready; while it gets ready, the monitor's mailbox refuses a second request, which tells that from a loss.
-fn wait_until_armed(device: &Device) -> Result<(), Problem> {
-    let until = Instant::now() + BOOT_LIMIT;
-    while Instant::now() < until {
-        if device.control().protection.state() == ProtectionState::Armed {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    Err(Problem::No(
-        "the backup did not come up; `understudyctl log` may say why".into(),
-    ))
-}
-
-/// Hands over to the backup.
-///
-/// # Errors
-/// There is none, or the monitor does not react.
-pub fn switch(device: &Device) -> Result<(), Problem> {
-    if device.control().protection.state() != ProtectionState::Armed {
-        return Err(Problem::No(
-            "there is no backup to hand over to; `understudyctl arm` loads one".into(),
-        ));
-    }
-    device::sync();
-    Err(device.switch_over())
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_that_is_none_or_too_large_is_refused_before_it_is_staged() {
-        let image = Image {
-            kernel: "/boot/x".into(),
-            initrd: None,
-            cmdline: String::new(),
-        };
-        let info = Info {
-            spare: [0x1000_0000, 64 << 20],
-            ..Info::default()
-        };
-        let problem = check(&info, &image, b"no kernel", 0).unwrap_err();
-        assert!(
-            problem
-                .to_string()
-                .starts_with("/boot/x: not a sound Linux image")
-        );
-        assert_eq!(problem.exit_code(), 1);
-    }
-}
+#[path = "arm_tests.rs"]
+pub mod tests;

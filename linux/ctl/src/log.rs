@@ -1,53 +1,128 @@
-//! What the other kernel and the monitor have left to be read.
+//! What this kernel, the other one and the monitor have left to be read. The rings are read as they are: their cursors belong to the console's
+//! owner.
 
 use std::fmt::Write as _;
 
+use serde_json::{Value, json};
+use sharedmem::Control;
+use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::log_ring::{LOG_BYTES, LogRing};
+use takeover::{BackupLoss, Notice};
 
-use crate::device::Device;
-use crate::problem::Problem;
-
-/// The other kernel's epitaph and log, and the monitor's log.
-///
-/// # Errors
-/// None so far; what is there, is told.
-pub fn text(device: &Device) -> Result<String, Problem> {
-    let control = device.control();
-    let other = 1 - (device.info.instance as usize).min(1);
+/// Everything, for people.
+pub fn text(control: &Control) -> String {
     let mut out = String::new();
-    match control.epitaphs[other].read() {
-        Some(epitaph) => {
-            let cause = epitaph.cause.map_or("unknown".into(), |cause| {
-                format!("{cause:?}").to_lowercase()
-            });
-            let _ = writeln!(
-                out,
-                "instance {other} ended in epoch {}: {cause} on its CPU {}: {}",
-                epitaph.epoch,
-                epitaph.core,
-                printable(epitaph.message().as_bytes())
-            );
-        }
-        None => {
-            let _ = writeln!(out, "instance {other} left no epitaph");
-        }
+    for (instance, place) in control.epitaphs.iter().enumerate() {
+        let _ = match place.read() {
+            Some(epitaph) => writeln!(out, "{}", epitaph_line(instance, &epitaph)),
+            None => writeln!(out, "instance {instance} left no epitaph"),
+        };
     }
-    section(&mut out, "its log", &control.instance_logs[other]);
-    section(&mut out, "the monitor's log", &control.monitor_log);
-    Ok(out)
+    for (instance, ring) in control.instance_logs.iter().enumerate() {
+        section(&mut out, &format!("log of instance {instance}"), ring);
+    }
+    section(&mut out, "log of the monitor", &control.monitor_log);
+    out
+}
+
+/// Everything, for programs.
+pub fn json(control: &Control) -> Value {
+    let epitaphs = control.epitaphs.iter().enumerate();
+    let epitaphs = epitaphs.filter_map(|(instance, place)| {
+        let epitaph = place.read()?;
+        Some(json!({
+            "instance": instance,
+            "epoch": epitaph.epoch,
+            "cause": epitaph.cause.map(cause_name),
+            "core": epitaph.core,
+            "time_ns": epitaph.time_ns,
+            "message": printable(epitaph.message().as_bytes()),
+        }))
+    });
+    let lines = |ring: &LogRing| -> Vec<String> {
+        printable(&tail(ring)).lines().map(String::from).collect()
+    };
+    json!({
+        "epitaphs": epitaphs.collect::<Vec<_>>(),
+        "instances": control.instance_logs.iter().map(|ring| lines(ring)).collect::<Vec<_>>(),
+        "monitor": lines(&control.monitor_log),
+    })
+}
+
+fn epitaph_line(instance: usize, epitaph: &EpitaphText) -> String {
+    format!(
+        "instance {instance} ended in epoch {}, {:.6} s after the machine's boot, on its core {}: {}: {}",
+        epitaph.epoch,
+        epitaph.time_ns as f64 / 1e9,
+        epitaph.core,
+        epitaph.cause.map_or("for an unknown reason", cause_name),
+        printable(epitaph.message().as_bytes())
+    )
+}
+
+fn cause_name(cause: EpitaphCause) -> &'static str {
+    match cause {
+        EpitaphCause::Panic => "panic",
+        EpitaphCause::Exception => "exception",
+        EpitaphCause::Superseded => "superseded",
+        EpitaphCause::BootFailed => "boot failed",
+        EpitaphCause::Reboot => "reboot",
+        EpitaphCause::Switchover => "switchover",
+        EpitaphCause::Application => "application",
+    }
 }
 
 fn section(out: &mut String, name: &str, ring: &LogRing) {
-    let mut bytes = vec![0; LOG_BYTES];
-    let taken = ring.copy_tail(&mut bytes);
-    let _ = writeln!(out, "--- {name}, {taken} bytes");
-    for line in printable(&bytes[..taken]).lines() {
+    let bytes = tail(ring);
+    let _ = writeln!(out, "--- {name}, {} bytes", bytes.len());
+    for line in printable(&bytes).lines() {
         let _ = writeln!(out, "{line}");
     }
 }
 
+/// The newest bytes of a ring.
+pub fn tail(ring: &LogRing) -> Vec<u8> {
+    let mut bytes = vec![0; LOG_BYTES];
+    let taken = ring.copy_tail(&mut bytes);
+    bytes.truncate(taken);
+    bytes
+}
+
+/// What of `now` was not in `before` yet: two tails of the same ring, whose lines differ by their times.
+pub fn news<'a>(before: &[u8], now: &'a [u8]) -> &'a [u8] {
+    let before = before.trim_ascii_end();
+    let start = before.iter().rposition(|byte| *byte == b'\n');
+    let last_line = &before[start.map_or(0, |end| end + 1)..];
+    if last_line.is_empty() {
+        return now;
+    }
+    let found = now
+        .windows(last_line.len())
+        .rposition(|window| window == last_line);
+    // Not found: so much was written that nothing is left of what was there.
+    found.map_or(now, |at| now[at + last_line.len()..].trim_ascii_start())
+}
+
+/// Why the last backup was lost, if lines of the monitor's log say so.
+pub fn loss_in(log: &[u8]) -> Option<BackupLoss> {
+    const ALL: [BackupLoss; 7] = [
+        BackupLoss::ImageRefused,
+        BackupLoss::Failed,
+        BackupLoss::Crashed,
+        BackupLoss::Hung,
+        BackupLoss::Dropped,
+        BackupLoss::Promoted,
+        BackupLoss::Disarmed,
+    ];
+    let notices = ALL.map(|loss| (loss, Notice::Unprotected(loss).to_string()));
+    log.split(|byte| *byte == b'\n').rev().find_map(|line| {
+        let is_in = |(_, notice): &&(_, String)| line.ends_with(notice.as_bytes());
+        notices.iter().find(is_in).map(|(loss, _)| *loss)
+    })
+}
+
 /// The bytes of a kernel that died are hostile, and a terminal is easily led astray.
-fn printable(bytes: &[u8]) -> String {
+pub fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
         .map(|c| match c {
@@ -67,10 +142,46 @@ mod tests {
         let ring = LogRing::default();
         ring.write(b"panic\x1b[2J\nnext\x80\n");
         let mut out = String::new();
-        section(&mut out, "its log", &ring);
-        assert_eq!(
-            out,
-            "--- its log, 16 bytes\npanic\u{fffd}[2J\nnext\u{fffd}\n"
-        );
+        section(&mut out, "log", &ring);
+        assert_eq!(out, "--- log, 16 bytes\npanic\u{fffd}[2J\nnext\u{fffd}\n");
+    }
+
+    #[test]
+    fn reading_leaves_the_cursors_alone() {
+        let control = Box::<Control>::default();
+        control.monitor_log.write(b"one\ntwo\n");
+        assert_eq!(text(&control), text(&control));
+        let mut buffer = [0; 64];
+        assert_eq!(control.monitor_log.drain(&mut buffer), (8, 0));
+    }
+
+    #[test]
+    fn epitaphs_are_told_with_their_causes() {
+        let control = Box::<Control>::default();
+        let mut epitaph = EpitaphText::new(3, EpitaphCause::Panic, 2);
+        write!(epitaph, "Attempted to kill init!\x07").unwrap();
+        control.epitaphs[1].write(&epitaph);
+        let text = text(&control);
+        assert!(text.contains("instance 0 left no epitaph"));
+        assert!(text.contains("on its core 2: panic: Attempted to kill init!\u{fffd}"));
+        let json = json(&control);
+        assert_eq!(json["epitaphs"][0]["cause"], "panic");
+        assert_eq!(json["epitaphs"][0]["instance"], 1);
+    }
+
+    #[test]
+    fn only_what_is_new_is_news() {
+        assert_eq!(news(b"", b"a\nb\n"), b"a\nb\n");
+        assert_eq!(news(b"1 a\n2 b\n", b"1 a\n2 b\n"), b"");
+        assert_eq!(news(b"1 a\n2 b\n", b"2 b\n3 c\n4 d\n"), b"3 c\n4 d\n");
+        assert_eq!(news(b"1 a\n", b"7 x\n8 y\n"), b"7 x\n8 y\n");
+    }
+
+    #[test]
+    fn the_last_loss_is_found_in_the_monitors_own_words() {
+        let line = |loss| format!("[    1.000000] monitor: {}\n", Notice::Unprotected(loss));
+        let log = line(BackupLoss::Promoted) + &line(BackupLoss::Crashed) + "something else\n";
+        assert_eq!(loss_in(log.as_bytes()), Some(BackupLoss::Crashed));
+        assert_eq!(loss_in(b"protected: a backup is ready\n"), None);
     }
 }

@@ -2,136 +2,255 @@
 //!
 //! The module opens the door (`/dev/understudy`); what is read there, the shared region, is read by the same crates that the monitor is made of.
 
+mod announce;
 mod arm;
+mod check;
+mod cli;
+mod clock;
+mod cpus;
+mod describe;
 mod device;
+mod hand_off;
 mod hooks;
+mod journal;
 mod log;
+mod mailbox;
+mod memory;
+mod module;
 mod park;
 mod problem;
+mod pulse;
+mod region;
+mod rehearsal;
+mod root;
+mod settle;
 mod status;
-mod system;
+mod switch;
+#[cfg(test)]
+mod testing;
+mod timeline;
 
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
+use crate::cli::{Arguments, Command, JournalCommand};
+use crate::clock::Clock;
 use crate::device::Device;
+use crate::hand_off::HandOff;
+use crate::module::Module;
 use crate::problem::Problem;
+use crate::root::Root;
+use crate::status::Status;
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done, or yes; 1 no, unprotected, or refused; 2 wrong usage; 3 no understudy here: not started by it, or the module is not loaded; \
-4 the system refused something";
-
-#[derive(Parser)]
-#[command(version, about = "Failover between two kernels on one machine", after_help = EXIT_CODES)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Says who this kernel is, and whether a backup protects it
-    Status {
-        /// As one line of JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Waits, asleep, to take over; then runs the hooks. What the init of a backup does last
-    Park {
-        /// Where the hooks are
-        #[arg(long, default_value = "/etc/understudy/takeover.d")]
-        hooks: PathBuf,
-        /// How long a hook may take, in seconds
-        #[arg(long, default_value_t = 10)]
-        limit: u64,
-        /// Leave the pool's memory, the other cores and the re-arming to somebody else
-        #[arg(long)]
-        only_hooks: bool,
-    },
-    /// Loads a new backup: the other kernel of the boot line, or the one given
-    Arm {
-        /// A bzImage
-        kernel: Option<PathBuf>,
-        /// Its initrd
-        #[arg(long, requires = "kernel")]
-        initrd: Option<PathBuf>,
-        /// Its command line
-        #[arg(long, requires = "kernel", default_value = "")]
-        cmdline: String,
-        /// The CPU that is lent to it while it boots; the last one if none is named
-        #[arg(long)]
-        cpu: Option<u32>,
-    },
-    /// Gives the backup up
-    Disarm,
-    /// Tries a takeover again that was refused
-    Retry,
-    /// Hands over to the backup, on purpose
-    Switch,
-    /// Says what the other kernel and the monitor have to say
-    Log,
-    /// Checks, without doing anything, whether a takeover would find what it needs
-    Test,
-    /// Stamps an edge of the takeover's timeline, by name or number
-    Stamp {
-        /// `serving`, `first-reply`, `disk-readable`, ...
-        edge: String,
-    },
-}
+/// How long a backup may take that is loaded after a takeover.
+const REARM_LIMIT: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("understudyctl: {problem}");
+            let text = problem.to_string();
+            if !text.is_empty() {
+                say_aside(&format!("understudyctl: {text}"));
+            }
             ExitCode::from(problem.exit_code())
         }
     }
 }
 
+/// Prints. Whoever reads it may have gone, which is no reason to die.
+fn say(text: impl std::fmt::Display) {
+    let _ = write!(io::stdout(), "{text}");
+}
+
+fn say_aside(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 fn run(command: Command) -> Result<(), Problem> {
-    let device = Device::open()?;
+    let root = Root::default();
     match command {
-        Command::Status { json } => {
-            let status = status::Status::read(&device)?;
-            match json {
-                true => println!("{}", status.json()),
-                false => print!("{}", status.text()),
-            }
-            match status.is_protected() {
-                true => Ok(()),
-                false => Err(Problem::No(status.why_unprotected())),
-            }
-        }
+        Command::Status { json } => status(&Device::open()?, &root, json),
+        Command::Check { json } => check(&root, json),
         Command::Park {
             hooks,
             limit,
+            once,
+            if_backup,
             only_hooks,
-        } => park::park(&device, &hooks, Duration::from_secs(limit), only_hooks),
+        } => {
+            let how = park::Park {
+                hooks,
+                limit: Duration::from_secs(limit),
+                once,
+                only_hooks,
+            };
+            park(&Device::open_or_load()?, &root, &how, if_backup)
+        }
         Command::Arm {
             kernel,
             initrd,
             cmdline,
             cpu,
+            limit,
         } => {
-            let staged = kernel.map(|kernel| arm::Image {
+            let image = kernel.map(|kernel| arm::Image {
                 kernel,
                 initrd,
                 cmdline,
             });
-            arm::arm(&device, staged.as_ref(), cpu)
+            let limit = Duration::from_secs(limit);
+            let wish = arm::Wish { image, cpu, limit };
+            arm::arm(&Device::open()?, &root, &wish, &mut say_aside)
         }
-        Command::Disarm => arm::ask(&device, sharedmem::linux::Command::Disarm),
-        Command::Retry => arm::ask(&device, sharedmem::linux::Command::Retry),
-        Command::Switch => arm::switch(&device),
-        Command::Log => {
-            print!("{}", log::text(&device)?);
+        Command::Disarm => switch::ask(&Device::open()?, sharedmem::linux::Command::Disarm),
+        Command::Retry => switch::ask(&Device::open()?, sharedmem::linux::Command::Retry),
+        Command::Switch { yes, hooks, limit } => {
+            let confirm = || match yes {
+                true => Ok(true),
+                false => switch::ask_terminal(),
+            };
+            let limit = Duration::from_secs(limit);
+            switch::switch(&Device::open()?, &root, &hooks, limit, confirm)
+        }
+        Command::Log { json } => {
+            let device = Device::open()?;
+            match json {
+                true => say(format_args!("{}\n", log::json(device.control()))),
+                false => say(log::text(device.control())),
+            }
             Ok(())
         }
-        Command::Test => status::test(&device),
-        Command::Stamp { edge } => status::stamp(&device, &edge),
+        Command::Test => rehearse(&Device::open()?, &root),
+        Command::Journal {
+            command,
+            follow,
+            json,
+            consume,
+        } => journal(&Device::open()?, command, follow, json, consume),
+        Command::Arp { interface } => announce::interface(&interface).map(drop),
+        Command::Stamp { edge } => timeline::stamp(&Device::open()?, &edge),
+        Command::Completions { shell } => {
+            let mut out = Vec::new();
+            describe::completions(shell, &mut out);
+            say(String::from_utf8_lossy(&out));
+            Ok(())
+        }
+        Command::Man => {
+            let mut out = Vec::new();
+            describe::manual(&mut out).map_err(Problem::with("the manual"))?;
+            say(String::from_utf8_lossy(&out));
+            Ok(())
+        }
+    }
+}
+
+fn status(device: &Device, root: &Root, json: bool) -> Result<(), Problem> {
+    let clock = HandOff::read(root)
+        .ok()
+        .map(|hand_off| Clock::new(&hand_off));
+    let now_ns = || clock.map(|clock| clock.now_ns());
+    let info = device.info()?;
+    let status = Status::of(device.control(), info, root.kernel_release(), now_ns);
+    match json {
+        true => say(format_args!("{}\n", status.json())),
+        false => say(status.text()),
+    }
+    match status.is_protected() {
+        true => Ok(()),
+        // What was printed says why.
+        false => Err(Problem::No(String::new())),
+    }
+}
+
+fn check(root: &Root, json: bool) -> Result<(), Problem> {
+    let report = check::Report::of(root);
+    match json {
+        true => say(format_args!("{}\n", report.json())),
+        false => say(report.text()),
+    }
+    match report.is_possible() {
+        true => Ok(()),
+        false => Err(Problem::No(
+            "not on this machine as it is: see the lines that begin with \"no\"".into(),
+        )),
+    }
+}
+
+fn park(device: &Device, root: &Root, how: &park::Park, if_backup: bool) -> Result<(), Problem> {
+    if if_backup && device.info()?.is_primary() {
+        return Ok(());
+    }
+    let (info, failed) = park::park(device, root, how)?;
+    if !how.only_hooks && park::wants_rearm(&info) {
+        let wish = arm::Wish {
+            limit: REARM_LIMIT,
+            ..arm::Wish::default()
+        };
+        let armed = arm::arm(device, root, &wish, &mut |_| ());
+        if let Err(problem) = &armed {
+            root.tell(&format!("event=not-rearmed reason=\"{problem}\""));
+        }
+        armed?;
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Problem::No(format!(
+            "taken over, but these hooks failed: {}",
+            failed.join(", ")
+        ))),
+    }
+}
+
+fn rehearse(device: &Device, root: &Root) -> Result<(), Problem> {
+    let (control, hand_off) = (device.control(), HandOff::read(root)?);
+    let items = rehearsal::items(control, &device.info()?, &hand_off);
+    for item in &items {
+        let word = if item.is_good { "PASS" } else { "FAIL" };
+        say(format_args!("{word}  {}\n", item.text));
+    }
+    say(rehearsal::forecast(control, &hand_off));
+    match items.iter().all(|item| item.is_good) {
+        true => Ok(()),
+        false => Err(Problem::No("a takeover would fail".into())),
+    }
+}
+
+fn journal(
+    device: &Device,
+    command: Option<JournalCommand>,
+    follow: bool,
+    json: bool,
+    consume: bool,
+) -> Result<(), Problem> {
+    if let Some(JournalCommand::Append { whole }) = command {
+        return journal::append(device, io::stdin().lock(), whole).map(drop);
+    }
+    let mut out = io::stdout();
+    let form = match (json, out.is_terminal()) {
+        (true, _) => journal::Form::Json,
+        (false, true) => journal::Form::Printable,
+        (false, false) => journal::Form::Raw,
+    };
+    let wish = journal::Wish {
+        form,
+        follow,
+        consume,
+    };
+    let region = device.region()?;
+    match journal::print(
+        region.control,
+        region.journal,
+        &wish,
+        &mut out,
+        &mut io::stderr(),
+    )? {
+        true => Ok(()),
+        false => Err(Problem::No(
+            "the journal is damaged; what is whole was printed".into(),
+        )),
     }
 }

@@ -1,115 +1,208 @@
 //! What the init of a backup does last: sleep until the primary is dead, then bring up what the operator wants.
 
-use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
+use nix::sys::mman::{MlockAllFlags, mlockall};
+use sharedmem::Control;
 use takeover::{Cause, Edge};
 
-use crate::arm;
-use crate::device::{Device, FLAG_REARM_AUTO, FLAG_RESUMED, ROLE_PRIMARY};
-use crate::hooks;
+use crate::hooks::{self, Hook};
+use crate::module::{FLAG_REARM_AUTO, FLAG_RESUMED, Info, Module};
 use crate::problem::Problem;
-use crate::system::Sysfs;
+use crate::root::Root;
+use crate::settle;
 
-/// Parks this kernel. Returns when it has taken over and everything is brought up.
+const STATE: &str = "sys/power/state";
+const MEM_SLEEP: &str = "sys/power/mem_sleep";
+
+/// Between two attempts to fall asleep.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// How to park.
+pub struct Park {
+    /// Where the hooks are.
+    pub hooks: PathBuf,
+    /// How long a hook may take that has no limit of its own.
+    pub limit: Duration,
+    /// Give up when Linux does not fall asleep, or wakes up as no primary.
+    pub once: bool,
+    /// Leave to somebody else what comes after the hooks.
+    pub only_hooks: bool,
+}
+
+/// Parks this kernel. Returns when it has taken over and the hooks were run: who it is now, and the hooks that failed.
 ///
 /// # Errors
-/// It is the primary already, Linux does not let it sleep, or it woke up as no primary.
-pub fn park(
-    device: &Device,
-    directory: &Path,
-    limit: Duration,
-    only_hooks: bool,
-) -> Result<(), Problem> {
-    if device.info.role == ROLE_PRIMARY {
+/// It is the primary already, a hook cannot be read, or it does not fall asleep.
+pub fn park(module: &dyn Module, root: &Root, park: &Park) -> Result<(Info, Vec<String>), Problem> {
+    if module.info()?.is_primary() {
         return Err(Problem::No(
             "this kernel is the primary, and only a backup parks".into(),
         ));
     }
-    // Read before, so that nothing has to be found on the way back; a hook that cannot be read is better told now.
-    let hooks = hooks::find(directory)?;
-    let sysfs = Sysfs::default();
-    tell(&format!("parking, with {} hooks", hooks.len()));
-    sysfs.suspend()?;
-    let info = device.fresh_info()?;
-    if info.role != ROLE_PRIMARY || info.flags & FLAG_RESUMED == 0 {
-        return Err(Problem::No(
-            "woken up, but not as the primary: nothing was done".into(),
-        ));
+    // Read before, so that nothing has to be found on the way back; what is wrong is better told now.
+    let hooks = hooks::find(&park.hooks, park.limit)?;
+    // There will be no disk yet from which this program could be read back. Without the right to it, it goes without.
+    let _ = mlockall(MlockAllFlags::MCL_CURRENT);
+    choose_deep_sleep(root)?;
+    root.tell(&format!("event=parking hooks={}", hooks.len()));
+    let info = loop {
+        match sleep(module, root) {
+            Ok(info) => break info,
+            Err(problem) if park.once => return Err(problem),
+            Err(problem) => root.tell(&problem.to_string()),
+        }
+        thread::sleep(RETRY_PAUSE);
+    };
+    let failed = run(root, &hooks, &environment(module.control(), &info));
+    let _ = module.stamp(Edge::Serving.index() as u32);
+    root.tell("event=serving");
+    if !park.only_hooks {
+        settle::settle(module, root);
     }
-    let environment = environment(device, info.epoch, info.instance);
+    Ok((info, failed))
+}
+
+/// Whether the operator wants a new backup at once.
+pub fn wants_rearm(info: &Info) -> bool {
+    info.flags & FLAG_REARM_AUTO != 0
+}
+
+/// `mem` can mean to idle, too, which is no parking.
+fn choose_deep_sleep(root: &Root) -> Result<(), Problem> {
+    let choices = root.text(MEM_SLEEP).unwrap_or_default();
+    match choices.split(' ').any(|choice| choice == "deep") {
+        true => root.write(MEM_SLEEP, "deep"),
+        false => Ok(()),
+    }
+}
+
+/// Falls asleep, and returns when the machine has been taken over.
+fn sleep(module: &dyn Module, root: &Root) -> Result<Info, Problem> {
+    root.write(STATE, "mem")?;
+    let info = module.info()?;
+    match info.is_primary() && info.flags & FLAG_RESUMED != 0 {
+        true => Ok(info),
+        false => Err(Problem::No("woken up, but not as the primary".into())),
+    }
+}
+
+/// Runs the hooks. Returns those that failed.
+fn run(root: &Root, hooks: &[Hook], environment: &[(&str, String)]) -> Vec<String> {
     let mut failed = Vec::new();
-    for hook in &hooks {
-        let outcome = hooks::run(hook, limit, &environment);
-        let text = match &outcome.result {
-            Ok(status) => status.to_string(),
-            Err(reason) => reason.clone(),
-        };
-        tell(&format!(
-            "event=hook name={} took_us={} result=\"{text}\"",
-            outcome.name,
-            outcome.took.as_micros()
-        ));
+    for hook in hooks {
+        let outcome = hooks::run(hook, environment);
+        root.tell(&outcome.line());
         if !outcome.is_good() {
             failed.push(outcome.name);
         }
     }
-    let _ = device.stamp(Edge::Serving.index() as u32);
-    tell("event=serving");
-    if !only_hooks {
-        settle(device, &sysfs);
-        if info.flags & FLAG_REARM_AUTO != 0 {
-            arm::arm(device, None, None)?;
-        }
-    }
-    match failed.is_empty() {
-        true => Ok(()),
-        false => Err(Problem::No(format!(
-            "these hooks failed: {}",
-            failed.join(", ")
-        ))),
-    }
+    failed
 }
 
-/// What is not in a hurry: the memory and the cores of the dead.
-fn settle(device: &Device, sysfs: &Sysfs) {
-    match device.add_memory() {
-        Ok(bytes) => {
-            let blocks = sysfs.online_memory();
-            tell(&format!(
-                "event=memory-added mib={} blocks_onlined={blocks}",
-                bytes >> 20
-            ));
-        }
-        Err(problem) => tell(&problem.to_string()),
-    }
-    let mut online = 0;
-    for cpu in sysfs.removable_cpus() {
-        match sysfs.set_cpu_online(cpu, true) {
-            Ok(()) => online += 1,
-            // The seat is in the list of some kernels, and never comes.
-            Err(problem) => tell(&problem.to_string()),
-        }
-    }
-    tell(&format!("event=cpus-online count={}", online + 1));
-}
-
-fn environment(device: &Device, epoch: u64, instance: u32) -> [(&'static str, String); 3] {
-    let timeline = device.control().timelines.of_epoch(epoch);
+fn environment(control: &Control, info: &Info) -> [(&'static str, String); 3] {
+    let timeline = control.timelines.of_epoch(info.epoch);
     let core = timeline.core() as u32;
-    let cause = Cause::from_code(timeline.cause(), core).map_or("unknown", Cause::name);
+    let cause = Cause::from_code(timeline.cause(), core)
+        .filter(|_| timeline.epoch() == info.epoch)
+        .map_or("unknown", Cause::name);
     [
-        ("UNDERSTUDY_EPOCH", epoch.to_string()),
+        ("UNDERSTUDY_EPOCH", info.epoch.to_string()),
         ("UNDERSTUDY_CAUSE", cause.into()),
-        ("UNDERSTUDY_INSTANCE", instance.to_string()),
+        ("UNDERSTUDY_INSTANCE", info.instance.to_string()),
     ]
 }
 
-/// Into the kernel's log, which outlives this kernel; standard output may lead nowhere in an init.
-pub fn tell(text: &str) {
-    let line = format!("understudyctl: {text}\n");
-    if fs::write("/dev/kmsg", &line).is_err() {
-        eprintln!("understudyctl: {text}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::tests::script;
+    use crate::module::ROLE_PRIMARY;
+    use crate::root::tests::root_of;
+    use crate::testing::FakeModule;
+    use std::path::Path;
+
+    fn info(role: u32, flags: u32) -> Info {
+        Info {
+            role,
+            flags,
+            instance: 1,
+            epoch: 2,
+            ..Info::default()
+        }
+    }
+
+    const BACKUP: u32 = 2;
+
+    fn parked(directory: &Path) -> Park {
+        Park {
+            hooks: directory.into(),
+            limit: Duration::from_secs(10),
+            once: true,
+            only_hooks: true,
+        }
+    }
+
+    #[test]
+    fn who_wakes_up_as_the_primary_runs_the_hooks_and_then_serves() {
+        let (directory, root) = root_of(&[(STATE, "freeze mem"), (MEM_SLEEP, "[s2idle] deep")]);
+        let out = root.path("out");
+        let text = format!(
+            "echo $UNDERSTUDY_EPOCH $UNDERSTUDY_CAUSE $UNDERSTUDY_INSTANCE >> {}",
+            out.display()
+        );
+        script(directory.path(), "10-a", &text, 0o755);
+        script(directory.path(), "20-b", "exit 1", 0o755);
+        script(directory.path(), "30-c", &text, 0o755);
+        let module = FakeModule::of(&[info(BACKUP, 0), info(ROLE_PRIMARY, FLAG_RESUMED)]);
+        module
+            .control
+            .timelines
+            .of_epoch(2)
+            .begin(2, Cause::Silent.code(), 0);
+        let (info, failed) = park(&module, &root, &parked(directory.path())).unwrap();
+        assert_eq!(info.epoch, 2);
+        assert_eq!(failed, ["20-b"]);
+        assert_eq!(root.text("out").unwrap(), "2 silent 1\n2 silent 1");
+        assert_eq!(root.text(STATE).unwrap(), "mem");
+        assert_eq!(root.text(MEM_SLEEP).unwrap(), "deep");
+        assert_eq!(*module.stamps.borrow(), [Edge::Serving.index() as u32]);
+    }
+
+    #[test]
+    fn a_primary_does_not_park() {
+        let (directory, root) = root_of(&[(STATE, "freeze mem")]);
+        let module = FakeModule::primary();
+        assert!(park(&module, &root, &parked(directory.path())).is_err());
+        assert_eq!(root.text(STATE).unwrap(), "freeze mem");
+    }
+
+    #[test]
+    fn who_wakes_up_as_no_primary_runs_nothing_and_tries_again() {
+        let (directory, root) = root_of(&[(STATE, "freeze mem")]);
+        script(directory.path(), "10-a", "exit 0", 0o755);
+        let backup = info(BACKUP, 0);
+        let module = FakeModule::of(&[backup, backup]);
+        let mut how = parked(directory.path());
+        let problem = park(&module, &root, &how).unwrap_err();
+        assert_eq!(problem.to_string(), "woken up, but not as the primary");
+        assert!(module.stamps.borrow().is_empty());
+        how.once = false;
+        let module = FakeModule::of(&[backup, backup, info(ROLE_PRIMARY, FLAG_RESUMED)]);
+        assert!(park(&module, &root, &how).unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn a_cause_of_another_takeover_is_not_told() {
+        let module = FakeModule::primary();
+        module
+            .control
+            .timelines
+            .of_epoch(2)
+            .begin(18, Cause::Silent.code(), 0);
+        let environment = environment(&module.control, &info(ROLE_PRIMARY, FLAG_RESUMED));
+        assert_eq!(environment[1].1, "unknown");
     }
 }

@@ -1,13 +1,29 @@
-//! Why a command could not be carried out.
+//! Why a command could not be carried out, and what the program ends with.
 
 use std::fmt;
 use std::io;
+
+use sharedmem::control::RegionError;
+
+/// What the program ends with, and what that means. Usage errors are clap's as well as ours.
+pub const EXIT_CODES: [(u8, &str); 5] = [
+    (0, "done, or: yes"),
+    (1, "no, unprotected, or refused"),
+    (2, "wrong usage"),
+    (
+        3,
+        "no understudy here: the machine was not started by it, or the module is not loaded",
+    ),
+    (4, "the system refused something"),
+];
 
 /// Why not. The exit code follows from it.
 #[derive(Debug)]
 pub enum Problem {
     /// The answer is no, or the request was refused.
     No(String),
+    /// What was asked for makes no sense.
+    Usage(String),
     /// The machine was not started by understudy, or the module is not there.
     NotHere(String),
     /// The system refused something: what, and why.
@@ -15,21 +31,17 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// A problem with `what`, which the system refused just now.
-    pub fn last(what: impl fmt::Display) -> Self {
-        Self::System(what.to_string(), io::Error::last_os_error())
-    }
-
-    /// A problem with `what`.
-    pub fn with(what: impl fmt::Display) -> impl FnOnce(io::Error) -> Self {
+    /// A problem with `what`; for `map_err`.
+    pub fn with<E: Into<io::Error>>(what: impl fmt::Display) -> impl FnOnce(E) -> Self {
         let what = what.to_string();
-        move |error| Self::System(what, error)
+        move |error| Self::System(what, error.into())
     }
 
-    /// What the command ends with.
+    /// What the command ends with: one of [`EXIT_CODES`].
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::No(_) => 1,
+            Self::Usage(_) => 2,
             Self::NotHere(_) => 3,
             Self::System(..) => 4,
         }
@@ -39,8 +51,43 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::No(text) | Self::NotHere(text) => f.write_str(text),
+            Self::No(text) | Self::Usage(text) | Self::NotHere(text) => f.write_str(text),
             Self::System(what, error) => write!(f, "{what}: {error}"),
         }
+    }
+}
+
+impl From<RegionError> for Problem {
+    fn from(error: RegionError) -> Self {
+        Self::NotHere(match error {
+            RegionError::Magic(magic) => {
+                format!("what the module maps is no shared region: its magic number is {magic:#x}")
+            }
+            RegionError::Revision(found, expected) => format!(
+                "the shared region has ABI revision {} and journal revision {}, this program speaks {} and {}: take the one of the same release",
+                found.0, found.1, expected.0, expected.1
+            ),
+            RegionError::Size(bytes) => format!(
+                "the shared region's sizes contradict each other: {bytes} bytes of journal, by its header"
+            ),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_ends_with_a_code_that_is_documented() {
+        let problems = [
+            Problem::No(String::new()),
+            Problem::Usage(String::new()),
+            Problem::NotHere(String::new()),
+            Problem::with("x")(io::Error::other("y")),
+        ];
+        let codes = problems.map(|problem| problem.exit_code());
+        assert_eq!(codes, [1, 2, 3, 4]);
+        assert_eq!(EXIT_CODES.map(|(code, _)| code), [0, 1, 2, 3, 4]);
     }
 }

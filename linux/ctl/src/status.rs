@@ -1,65 +1,52 @@
-//! Who this kernel is, whether it is protected, and how the last takeover went.
+//! Who this kernel is, and whether it is protected.
 
 use std::fmt::Write as _;
-use std::fs;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sharedmem::Control;
 use sharedmem::protection::ProtectionState;
-use sharedmem::timeline::Timeline;
-use takeover::{Cause, Edge};
 
-use crate::device::{Device, Info, ROLE_PRIMARY};
-use crate::problem::Problem;
+use crate::log;
+use crate::module::Info;
+use crate::pulse::{self, Pulse};
+use crate::timeline::Takeover;
 
 /// What is told.
 pub struct Status {
     info: Info,
     kernel: String,
     protection: ProtectionState,
+    reason: String,
     epoch: u64,
-    beats: u64,
-    seat_beats: u64,
+    sent: Pulse,
+    answered: Pulse,
+    other: String,
     takeover: Option<Takeover>,
 }
 
-/// A takeover, as its timeline has it.
-struct Takeover {
-    epoch: u64,
-    cause: &'static str,
-    fence_rounds: u64,
-    /// Times since the detection, in us; those before it are negative.
-    edges_us: Vec<(&'static str, i64)>,
-}
-
 impl Status {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// The module or /proc refuses.
-    pub fn read(device: &Device) -> Result<Self, Problem> {
-        const RELEASE: &str = "/proc/sys/kernel/osrelease";
-        let kernel = fs::read_to_string(RELEASE).map_err(Problem::with(RELEASE))?;
-        Ok(Self::of(
-            device.control(),
-            device.info,
-            kernel.trim().to_string(),
-        ))
-    }
-
-    fn of(control: &Control, info: Info, kernel: String) -> Self {
-        let epoch = control.epoch.current();
-        let sequence = |slot: &sharedmem::keepalive::KeepaliveSlot| {
-            slot.read().map_or(0, |keepalive| keepalive.sequence)
-        };
+    /// What `control` says about the kernel of release `kernel` that `info` describes. `now_ns` tells the time since the machine's boot.
+    pub fn of(
+        control: &Control,
+        info: Info,
+        kernel: String,
+        now_ns: impl FnOnce() -> Option<u64>,
+    ) -> Self {
+        let protection = control.protection.state();
+        let sent = pulse::newest(&control.primary_keepalive);
+        let answered = pulse::newest(&control.seat_keepalive);
+        // Only now: a keepalive that comes in between would be one from the future.
+        let now_ns = now_ns();
         Self {
+            protection,
+            reason: reason(control, protection),
+            epoch: control.epoch.current(),
+            sent: Pulse::of(sent, now_ns),
+            answered: Pulse::of(answered, now_ns),
+            other: other(control, &info),
+            takeover: Takeover::last(control),
             info,
             kernel,
-            protection: control.protection.state(),
-            epoch,
-            beats: sequence(&control.primary_keepalive),
-            seat_beats: sequence(&control.seat_keepalive),
-            takeover: Takeover::of(control.timelines.of_epoch(epoch), epoch),
         }
     }
 
@@ -68,22 +55,8 @@ impl Status {
         self.protection == ProtectionState::Armed
     }
 
-    /// Why there is no protection.
-    pub fn why_unprotected(&self) -> String {
-        match self.protection {
-            ProtectionState::Armed => "protected".into(),
-            ProtectionState::Claimed => "unprotected: a takeover is under way".into(),
-            ProtectionState::Dropped => {
-                "unprotected: the backup fell behind and was dropped".into()
-            }
-            ProtectionState::NoBackup => {
-                "unprotected: no backup waits; `understudyctl arm` loads one".into()
-            }
-        }
-    }
-
     fn role(&self) -> &'static str {
-        match self.info.role == ROLE_PRIMARY {
+        match self.info.is_primary() {
             true => "primary",
             false => "backup",
         }
@@ -91,33 +64,24 @@ impl Status {
 
     /// For programs: one line.
     pub fn json(&self) -> Value {
-        let takeover = self.takeover.as_ref().map(|takeover| {
-            let edges: Map<String, Value> = takeover
-                .edges_us
-                .iter()
-                .map(|(name, us)| (format!("{}_us", name.replace(' ', "_")), json!(us)))
-                .collect();
-            json!({
-                "epoch": takeover.epoch,
-                "cause": takeover.cause,
-                "fence_rounds": takeover.fence_rounds,
-                "edges": edges,
-            })
-        });
         json!({
             "role": self.role(),
             "instance": self.info.instance,
             "kernel": self.kernel,
             "epoch": self.epoch,
             "protected": self.is_protected(),
-            "keepalives_sent": self.beats,
-            "keepalives_answered": self.seat_beats,
+            "reason": self.reason,
+            "keepalives_sent": self.sent.count,
+            "keepalive_age_us": self.sent.age_us,
+            "keepalives_answered": self.answered.count,
+            "answer_age_us": self.answered.age_us,
             "slot_bytes": self.info.slot[1],
             "spare_bytes": self.info.spare[1],
             "pool_bytes": self.info.pool_bytes,
             "added_bytes": self.info.added_bytes,
             "pmem_bytes": self.info.pmem[1],
-            "takeover": takeover,
+            "other": self.other,
+            "takeover": self.takeover.as_ref().map(Takeover::json),
         })
     }
 
@@ -125,219 +89,189 @@ impl Status {
     pub fn text(&self) -> String {
         let mut out = String::new();
         let mib = |bytes: u64| bytes >> 20;
+        let Info {
+            instance,
+            slot,
+            spare,
+            pmem,
+            pool_bytes,
+            added_bytes,
+            ..
+        } = self.info;
         let _ = writeln!(
             out,
-            "{} (instance {}), Linux {}, epoch {}",
+            "{} (instance {instance}), Linux {}, epoch {}",
             self.role(),
-            self.info.instance,
             self.kernel,
             self.epoch
         );
-        let _ = writeln!(out, "{}", self.why_unprotected());
+        let _ = writeln!(out, "{}", self.reason);
         let _ = writeln!(
             out,
-            "keepalives: {} sent, {} answered",
-            self.beats, self.seat_beats
+            "keepalives: {} sent{}, {} answered{}",
+            self.sent.count,
+            ago(self.sent),
+            self.answered.count,
+            ago(self.answered)
         );
         let _ = writeln!(
             out,
             "memory: slot {} MiB, spare {} MiB, pool {} MiB of which {} MiB added, pmem {} MiB",
-            mib(self.info.slot[1]),
-            mib(self.info.spare[1]),
-            mib(self.info.pool_bytes),
-            mib(self.info.added_bytes),
-            mib(self.info.pmem[1])
+            mib(slot[1]),
+            mib(spare[1]),
+            mib(pool_bytes),
+            mib(added_bytes),
+            mib(pmem[1])
         );
+        let _ = writeln!(out, "the other kernel: {}", self.other);
         if let Some(takeover) = &self.takeover {
             let _ = writeln!(
                 out,
                 "takeover into epoch {}: {}, {} fence rounds",
                 takeover.epoch, takeover.cause, takeover.fence_rounds
             );
-            for (name, us) in &takeover.edges_us {
-                let _ = writeln!(out, "  {:>10.3} ms  {name}", *us as f64 / 1000.0);
+            for line in takeover.lines() {
+                let _ = writeln!(out, "  {line}");
             }
         }
         out
     }
 }
 
-impl Takeover {
-    fn of(timeline: &Timeline, epoch: u64) -> Option<Self> {
-        if timeline.epoch() != epoch {
-            return None;
-        }
-        let zero = timeline.edge_ns(Edge::Detected.index())?;
-        let since = |ns: u64| (ns as i64).wrapping_sub(zero as i64) / 1000;
-        let mut edges_us: Vec<(&'static str, i64)> = Edge::ALL
-            .into_iter()
-            .filter_map(|edge| Some((edge.name(), since(timeline.edge_ns(edge.index())?))))
-            .collect();
-        edges_us.sort_by_key(|(_, us)| *us);
-        Some(Self {
-            epoch,
-            cause: Cause::from_code(timeline.cause(), timeline.core() as u32)
-                .map_or("unknown", Cause::name),
-            fence_rounds: timeline.counter(0),
-            edges_us,
-        })
-    }
-}
-
-/// Checks, without doing anything, what a takeover would find.
-///
-/// # Errors
-/// Something is missing.
-pub fn test(device: &Device) -> Result<(), Problem> {
-    let findings = findings(device.control(), &device.info);
-    for (is_good, text) in &findings {
-        println!("{}  {text}", if *is_good { "ok  " } else { "FAIL" });
-    }
-    match findings.iter().all(|(is_good, _)| *is_good) {
-        true => Ok(()),
-        false => Err(Problem::No("a takeover would fail".into())),
-    }
-}
-
-fn findings(control: &Control, info: &Info) -> Vec<(bool, String)> {
-    let other = 1 - (info.instance as usize).min(1);
-    let beats = |slot: &sharedmem::keepalive::KeepaliveSlot| slot.read().is_some();
-    let [start, bytes] = info.spare;
-    let mut all = vec![
-        (
-            info.role == ROLE_PRIMARY,
-            "this kernel is the primary".into(),
-        ),
-        (
-            control.protection.state() == ProtectionState::Armed,
-            "the monitor says that a backup is ready".into(),
-        ),
-        (
-            beats(&control.primary_keepalive),
-            "this kernel sends keepalives".into(),
-        ),
-        (
-            beats(&control.seat_keepalive),
-            "the monitor answers them".into(),
-        ),
-        (
-            control.epitaphs[info.instance as usize & 1]
-                .read()
-                .is_none(),
-            "no epitaph of this kernel is in the way".into(),
-        ),
-    ];
-    match control.linux[other].ticket() {
-        Some(ticket) => {
-            let is_own = ticket.page_table >= start && ticket.page_table < start + bytes;
-            all.push((
-                is_own,
-                format!(
-                    "the backup's page table is in its slot ({:#x})",
-                    ticket.page_table
-                ),
-            ));
-            all.push((
-                ticket.entry >= 0xffff_8000_0000_0000,
-                format!("its entry is in the kernel's half ({:#x})", ticket.entry),
-            ));
-        }
-        None => all.push((false, "the backup has left its ticket".into())),
-    }
-    all
-}
-
-/// Stamps an edge, by name or number.
-///
-/// # Errors
-/// There is no such edge, or the module refuses.
-pub fn stamp(device: &Device, edge: &str) -> Result<(), Problem> {
-    device.stamp(edge_of(edge)?)
-}
-
-fn edge_of(text: &str) -> Result<u32, Problem> {
-    let named = Edge::ALL
-        .into_iter()
-        .find(|edge| edge.name().replace(' ', "-") == text)
-        .map(|edge| edge.index() as u32);
-    named.or_else(|| text.parse().ok()).ok_or_else(|| {
-        let names = Edge::ALL.map(|edge| edge.name().replace(' ', "-"));
-        Problem::No(format!(
-            "there is no edge {text}; there are {}",
-            names.join(", ")
-        ))
+fn ago(pulse: Pulse) -> String {
+    pulse.age_us.map_or(String::new(), |us| {
+        format!(" (the last {:.1} ms ago)", us as f64 / 1000.0)
     })
+}
+
+fn reason(control: &Control, protection: ProtectionState) -> String {
+    match protection {
+        ProtectionState::Armed => "protected".into(),
+        ProtectionState::Claimed => "unprotected: a takeover is under way".into(),
+        ProtectionState::Dropped => "unprotected: the backup fell behind and was dropped".into(),
+        ProtectionState::NoBackup => match log::loss_in(&log::tail(&control.monitor_log)) {
+            Some(loss) => {
+                format!("unprotected: no backup waits, as {loss}; `understudyctl arm` loads one")
+            }
+            None => "unprotected: no backup waits; `understudyctl arm` loads one".into(),
+        },
+    }
+}
+
+/// What is known of the other instance.
+fn other(control: &Control, info: &Info) -> String {
+    let instance = info.other();
+    let version =
+        version(control, instance).map_or(String::new(), |text| format!(", Linux {text}"));
+    let is_armed = control.protection.state() == ProtectionState::Armed;
+    let has_ticket = control.linux[instance].ticket().is_some();
+    let state = match (info.is_primary(), is_armed, has_ticket) {
+        (false, ..) => "the primary".into(),
+        (true, true, true) => "parked".into(),
+        (true, true, false) => "ready".into(),
+        (true, false, true) => "parked, and given up".into(),
+        (true, false, false) => match control.epitaphs[instance].read() {
+            Some(epitaph) => format!(
+                "dead: {}",
+                log::printable(epitaph.message().as_bytes()).trim()
+            ),
+            None => "not there".into(),
+        },
+    };
+    format!("instance {instance}{version}, {state}")
+}
+
+/// The release of an instance's kernel, if the monitor's log still has it.
+fn version(control: &Control, instance: usize) -> Option<String> {
+    let log = log::printable(&log::tail(&control.monitor_log));
+    let mark = format!("instance {}: Linux ", ["a", "b"][instance & 1]);
+    let (_, text) = log.rsplit_once(&mark)?;
+    let version = text.split([',', '\n']).next()?.trim();
+    (!version.is_empty()).then(|| version.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::module::ROLE_PRIMARY;
+    use sharedmem::epitaph::{EpitaphCause, EpitaphText};
+    use sharedmem::keepalive::Keepalive;
+    use takeover::{BackupLoss, Notice};
 
-    fn info(role: u32) -> Info {
-        Info {
-            role,
+    fn status(control: &Control) -> Status {
+        let info = Info {
+            role: ROLE_PRIMARY,
             instance: 1,
             spare: [0x1000_0000, 128 << 20],
             ..Info::default()
-        }
+        };
+        Status::of(control, info, "6.1.0".into(), || Some(5_000_000))
     }
 
     #[test]
-    fn a_takeover_is_told_from_its_detection_on() {
+    fn who_this_is_and_how_old_the_keepalives_are() {
         let control = Box::<Control>::default();
         control.epoch.reset(2);
-        let timeline = control.timelines.of_epoch(2);
-        timeline.begin(2, Cause::Silent.code(), 0);
-        timeline.stamp(Edge::LastKeepalive.index(), 1_000_000);
-        timeline.stamp(Edge::Detected.index(), 21_000_000);
-        timeline.stamp(Edge::Resumed.index(), 24_500_000);
-        timeline.stamp(Edge::DevicesAdopted.index(), 44_000_000);
-        let status = Status::of(&control, info(ROLE_PRIMARY), "6.1.0".into());
-        let json = status.json();
-        assert_eq!(json["takeover"]["cause"], "silent");
-        assert_eq!(json["takeover"]["edges"]["last_keepalive_us"], -20_000);
-        assert_eq!(json["takeover"]["edges"]["resumed_us"], 3500);
-        assert_eq!(json["protected"], false);
+        let mut beat = Keepalive::first(2, 1);
+        beat.sequence = 9;
+        beat.time_ns = 3_500_000;
+        control.primary_keepalive.publish(&beat);
+        let status = status(&control);
         let text = status.text();
-        assert!(text.contains("primary (instance 1), Linux 6.1.0, epoch 2"));
+        assert!(text.starts_with("primary (instance 1), Linux 6.1.0, epoch 2\n"));
         assert!(
-            text.find("resumed") < text.find("devices adopted"),
+            text.contains("9 sent (the last 1.5 ms ago), 0 answered\n"),
             "{text}"
         );
+        let json = status.json();
+        assert_eq!(json["role"], "primary");
+        assert_eq!(
+            (&json["keepalive_age_us"], &json["spare_bytes"]),
+            (&1500.into(), &(128 << 20).into())
+        );
+        assert!(json["answer_age_us"].is_null() && json["takeover"].is_null());
     }
 
     #[test]
-    fn a_dry_run_finds_what_is_missing() {
+    fn why_it_is_not_protected_is_said() {
         let control = Box::<Control>::default();
-        let bad = |control: &Control| {
-            findings(control, &info(ROLE_PRIMARY))
-                .into_iter()
-                .filter(|(is_good, _)| !is_good)
-                .count()
-        };
-        assert_eq!(bad(&control), 4);
+        assert!(!status(&control).is_protected());
+        assert!(status(&control).reason.contains("no backup waits; "));
+        let line = format!(
+            "[1] monitor: {}\n",
+            Notice::Unprotected(BackupLoss::Crashed)
+        );
+        control.monitor_log.write(line.as_bytes());
+        assert!(
+            status(&control)
+                .reason
+                .contains("as it crashed on the seat")
+        );
         control.protection.arm();
-        let beat = sharedmem::keepalive::Keepalive::first(1, 1);
-        control.primary_keepalive.publish(&beat);
-        control.seat_keepalive.publish(&beat);
-        control.linux[0].park(sharedmem::linux::Ticket {
-            page_table: 0x1000_4000,
-            entry: 0xffff_ffff_c000_0000,
-            stack: 0xffff_ffff_c000_1000,
-            apic_id: 1,
-        });
-        assert_eq!(bad(&control), 0);
+        assert!(status(&control).is_protected());
+        assert_eq!(status(&control).reason, "protected");
+        assert!(control.protection.claim());
+        assert!(status(&control).reason.contains("under way"));
     }
 
     #[test]
-    fn edges_have_names_and_numbers() {
-        assert_eq!(edge_of("disk-readable").unwrap(), 10);
-        assert_eq!(edge_of("8").unwrap(), 8);
+    fn the_other_kernel_is_named_by_what_is_left_of_it() {
+        let control = Box::<Control>::default();
         assert!(
-            edge_of("lunch")
-                .unwrap_err()
-                .to_string()
-                .contains("first-reply")
+            status(&control)
+                .text()
+                .contains("the other kernel: instance 0, not there")
+        );
+        control
+            .monitor_log
+            .write(b"[1] monitor: instance a: Linux 6.12.95, 12 KiB\n");
+        let mut epitaph = EpitaphText::new(1, EpitaphCause::Panic, 0);
+        epitaph.write_str("Fatal exception\n").unwrap();
+        control.epitaphs[0].write(&epitaph);
+        let text = status(&control).text();
+        assert!(
+            text.contains("instance 0, Linux 6.12.95, dead: Fatal exception\n"),
+            "{text}"
         );
     }
 }

@@ -1,0 +1,216 @@
+//! What the firmware is and what its ACPI tables say.
+
+use super::Finding;
+use crate::cpus::number_of;
+use crate::hand_off;
+use crate::root::Root;
+
+const SUBJECT: &str = "firmware";
+
+const TABLES: &str = "sys/firmware/acpi/tables";
+
+const SECURE_BOOT: &str =
+    "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+
+/// FADT (ACPI 6.5, 5.2.9): the flags, and the bit that says that there is a reset register.
+const FADT_FLAGS: usize = 112;
+const RESET_REG_SUP: u32 = 1 << 10;
+
+/// MADT (5.2.12): where its entries begin.
+const MADT_ENTRIES: usize = 44;
+
+/// Looks at the firmware.
+pub fn findings(root: &Root) -> Vec<Finding> {
+    let mut findings = vec![kind(root)];
+    findings.extend(iommu(root));
+    // Where understudy runs, the tables are its own.
+    if !hand_off::is_there(root) {
+        findings.push(reset_register(root));
+        findings.push(processor_order(root));
+    }
+    findings
+}
+
+fn kind(root: &Root) -> Finding {
+    if !root.has("sys/firmware/efi") {
+        return Finding::ok(SUBJECT, "legacy BIOS: boot by GRUB (multiboot2)");
+    }
+    // Four bytes of attributes, then the value.
+    let variable = root.bytes(SECURE_BOOT).unwrap_or_default();
+    match variable.get(4) {
+        Some(1) => Finding::no(
+            SUBJECT,
+            "UEFI with Secure Boot",
+            "switch Secure Boot off in the firmware's set-up: the boot image is not signed",
+        ),
+        _ => Finding::ok(
+            SUBJECT,
+            "UEFI without Secure Boot: boot by GRUB (multiboot2)",
+        ),
+    }
+}
+
+/// A kernel that comes up beside another does not see that DMA is translated, and the translation is the dead kernel's.
+fn iommu(root: &Root) -> Option<Finding> {
+    const SUBJECT: &str = "IOMMU";
+    match root.names("sys/kernel/iommu_groups").is_empty() {
+        true => None,
+        false => Some(Finding::no(
+            SUBJECT,
+            "this kernel has DMA and interrupts translated, which its successor would not know",
+            "add intel_iommu=off amd_iommu=off intremap=off to both command lines, or switch the IOMMU off in the firmware's set-up",
+        )),
+    }
+}
+
+fn reset_register(root: &Root) -> Finding {
+    const SUBJECT: &str = "reset";
+    let Ok(fadt) = root.bytes(format!("{TABLES}/FACP")) else {
+        return unreadable(SUBJECT, "FADT");
+    };
+    let flags = fadt.get(FADT_FLAGS..).and_then(<[u8]>::first_chunk);
+    match flags.map(|bytes| u32::from_le_bytes(*bytes)) {
+        Some(flags) if flags & RESET_REG_SUP != 0 => Finding::ok(
+            SUBJECT,
+            "the firmware has an ACPI reset register; its place is taken by a word of ours",
+        ),
+        Some(_) => Finding::warning(
+            SUBJECT,
+            "the firmware has no ACPI reset register; the kernels are told of one that is ours",
+            "try `reboot` in the primary once: it must start the same kernel again, and not the machine",
+        ),
+        None => Finding::no(SUBJECT, "the FADT is cut off", "update the firmware"),
+    }
+}
+
+/// The first processor in the table must be the one that booted: kernels take it for the one that must be left alone.
+fn processor_order(root: &Root) -> Finding {
+    const SUBJECT: &str = "MADT";
+    let Ok(madt) = root.bytes(format!("{TABLES}/APIC")) else {
+        return unreadable(SUBJECT, "MADT");
+    };
+    let ids = enabled_processors(&madt);
+    let cpuinfo = root.text("proc/cpuinfo").unwrap_or_default();
+    let boot_id = number_of(&cpuinfo, 0, "initial apicid").or(number_of(&cpuinfo, 0, "apicid"));
+    match (ids.first(), boot_id) {
+        (Some(first), Some(boot)) if *first == boot => Finding::ok(
+            SUBJECT,
+            format!("{} processors, the one that boots comes first", ids.len()),
+        ),
+        (Some(first), Some(boot)) => Finding::no(
+            SUBJECT,
+            format!("its first processor has APIC id {first}, but the one that boots has {boot}"),
+            "kernels from 6.9 on would use one core only; look in the firmware's set-up for the order of processors, or take 6.1",
+        ),
+        (None, _) => Finding::no(SUBJECT, "it lists no processor", "update the firmware"),
+        (_, None) => Finding::warning(
+            SUBJECT,
+            "/proc/cpuinfo does not say which processor boots",
+            "look yourself",
+        ),
+    }
+}
+
+/// APIC ids of the processors that are enabled, in the table's order.
+fn enabled_processors(madt: &[u8]) -> Vec<u32> {
+    let mut ids = Vec::new();
+    let mut rest = madt.get(MADT_ENTRIES..).unwrap_or_default();
+    while let [kind, length, ..] = *rest {
+        if length < 2 {
+            break;
+        }
+        let Some((entry, next)) = rest.split_at_checked(length.into()) else {
+            break;
+        };
+        rest = next;
+        let word = |offset: usize| Some(u32::from_le_bytes(*entry.get(offset..)?.first_chunk()?));
+        let found = match (kind, entry.get(3)) {
+            (0, Some(id)) => Some((u32::from(*id), word(4))),
+            (9, _) => word(4).map(|id| (id, word(8))),
+            _ => None,
+        };
+        if let Some((id, Some(flags))) = found
+            && flags & 1 != 0
+        {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+fn unreadable(subject: &'static str, table: &str) -> Finding {
+    Finding::warning(
+        subject,
+        format!("the {table} cannot be read"),
+        "run this as root, on a kernel with ACPI",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+    use crate::root::tests::{put, root_of};
+
+    fn madt(entries: &[&[u8]]) -> Vec<u8> {
+        [&[0; MADT_ENTRIES][..], &entries.concat()].concat()
+    }
+
+    fn local(id: u8, flags: u8) -> [u8; 8] {
+        [0, 8, 0, id, flags, 0, 0, 0]
+    }
+
+    #[test]
+    fn the_one_that_boots_must_come_first() {
+        let (_directory, root) =
+            root_of(&[("proc/cpuinfo", "processor : 0\ninitial apicid : 0\n")]);
+        assert_eq!(processor_order(&root).level, Level::Warning);
+        let of = |entries: &[&[u8]]| {
+            put(&root, "sys/firmware/acpi/tables/APIC", &madt(entries));
+            processor_order(&root).level
+        };
+        assert_eq!(of(&[&local(0, 1), &local(2, 1)]), Level::Ok);
+        // What is not enabled is not counted, nor what is no processor.
+        assert_eq!(
+            of(&[
+                &local(9, 0),
+                &[1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+                &local(0, 1)
+            ]),
+            Level::Ok
+        );
+        assert_eq!(of(&[&local(2, 1), &local(0, 1)]), Level::No);
+        let x2apic = [9, 16, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(of(&[&x2apic]), Level::Ok);
+        for broken in [&[0, 0][..], &[0, 200], &[9, 4, 0, 0], &[0]] {
+            assert_eq!(of(&[broken]), Level::No);
+        }
+    }
+
+    #[test]
+    fn secure_boot_is_in_the_way() {
+        let (_directory, root) = root_of(&[]);
+        assert!(kind(&root).text.starts_with("legacy BIOS"));
+        put(&root, SECURE_BOOT, &[6, 0, 0, 0, 0]);
+        assert_eq!(kind(&root).level, Level::Ok);
+        put(&root, SECURE_BOOT, &[6, 0, 0, 0, 1]);
+        assert_eq!(kind(&root).level, Level::No);
+    }
+
+    #[test]
+    fn a_reset_register_is_looked_for_and_an_iommu_is_told() {
+        let (_directory, root) = root_of(&[]);
+        assert_eq!(reset_register(&root).level, Level::Warning);
+        let mut fadt = vec![0; 244];
+        put(&root, "sys/firmware/acpi/tables/FACP", &fadt);
+        assert_eq!(reset_register(&root).level, Level::Warning);
+        fadt[FADT_FLAGS + 1] = 4;
+        put(&root, "sys/firmware/acpi/tables/FACP", &fadt);
+        assert_eq!(reset_register(&root).level, Level::Ok);
+        put(&root, "sys/firmware/acpi/tables/FACP", &fadt[..100]);
+        assert_eq!(reset_register(&root).level, Level::No);
+        assert_eq!(iommu(&root), None);
+        put(&root, "sys/kernel/iommu_groups/0/type", b"DMA");
+        assert_eq!(iommu(&root).unwrap().level, Level::No);
+    }
+}

@@ -1,0 +1,253 @@
+//! The kernel that runs: whether it can be a primary and a backup.
+
+use partition::linux::{BzImage, layout};
+
+use super::Finding;
+use crate::hand_off;
+use crate::root::Root;
+
+/// What a kernel must have been built with, and what for.
+const NEEDED: [(&str, &str); 6] = [
+    ("SMP", "to be started on any core"),
+    ("MODULES", "for understudy.ko"),
+    ("SUSPEND", "to park"),
+    ("RELOCATABLE", "to be loaded into a slot"),
+    ("PCI_MSI", "to take devices over"),
+    (
+        "HOTPLUG_CPU",
+        "to lend a core, and to get those of the dead",
+    ),
+];
+
+/// What it does without at a loss.
+const USEFUL: [(&str, &str); 1] = [(
+    "MEMORY_HOTPLUG",
+    "without it a new primary keeps the little memory it waited in",
+)];
+
+/// Looks at the kernel.
+pub fn findings(root: &Root) -> Vec<Finding> {
+    let release = root.kernel_release();
+    let mut findings = vec![image(root, &release)];
+    findings.extend(configuration(root, &release));
+    findings.push(module(root, &release));
+    findings.extend(crash_kernel(root));
+    findings.extend(watchdogs(root));
+    findings
+}
+
+fn image(root: &Root, release: &str) -> Finding {
+    const SUBJECT: &str = "kernel";
+    let path = format!("boot/vmlinuz-{release}");
+    let Ok(bytes) = root.bytes(&path) else {
+        if hand_off::is_there(root) {
+            return Finding::ok(SUBJECT, format!("Linux {release}, which was booted by it"));
+        }
+        return Finding::no(
+            SUBJECT,
+            format!("there is no /{path} to be read"),
+            "run this as root; install the package with the kernel's image, or name another with primary_kernel= and failover_kernel=",
+        );
+    };
+    let image = match BzImage::parse(&bytes) {
+        Ok(image) => image,
+        Err(error) => {
+            return Finding::no(SUBJECT, format!("/{path}: {error}"), "take another kernel");
+        }
+    };
+    let initrd = root.path(format!("boot/initrd.img-{release}"));
+    let initrd_bytes = std::fs::metadata(initrd).map_or(0, |file| file.len());
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let needed = mib(layout::needed_bytes(&image, initrd_bytes));
+    match needed > 128 {
+        true => Finding::warning(
+            SUBJECT,
+            format!(
+                "Linux {release} with its initrd of {} MiB needs {needed} MiB as a backup",
+                mib(initrd_bytes)
+            ),
+            format!(
+                "boot with failover_mem={needed}M or more, or make a small initrd for the backup"
+            ),
+        ),
+        false => Finding::ok(
+            SUBJECT,
+            format!("Linux {release} can be booted, and as a backup needs {needed} MiB"),
+        ),
+    }
+}
+
+fn configuration(root: &Root, release: &str) -> Vec<Finding> {
+    const SUBJECT: &str = "options";
+    let path = format!("boot/config-{release}");
+    let Some(config) = root.text(&path) else {
+        return vec![Finding::warning(
+            SUBJECT,
+            format!("there is no /{path}, so it is not known what the kernel has"),
+            "distributions' kernels have what is needed; look for CONFIG_SUSPEND and CONFIG_HOTPLUG_CPU",
+        )];
+    };
+    let lacks = |name: &str| {
+        !config
+            .lines()
+            .any(|line| line == format!("CONFIG_{name}=y"))
+    };
+    let needed = NEEDED
+        .iter()
+        .filter(|(name, _)| lacks(name))
+        .map(|(name, what)| {
+            let text = format!("CONFIG_{name} is missing, {what}");
+            Finding::no(SUBJECT, text, "take a kernel that has it")
+        });
+    let useful = USEFUL
+        .iter()
+        .filter(|(name, _)| lacks(name))
+        .map(|(name, what)| {
+            let text = format!("CONFIG_{name} is missing: {what}");
+            Finding::warning(SUBJECT, text, "take a kernel that has it")
+        });
+    let mut findings: Vec<Finding> = needed.chain(useful).collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok(
+            SUBJECT,
+            "the kernel has what is needed built in",
+        ));
+    }
+    findings
+}
+
+fn module(root: &Root, release: &str) -> Finding {
+    const SUBJECT: &str = "module";
+    if root.has("sys/module/understudy") {
+        return Finding::ok(SUBJECT, "understudy.ko is loaded");
+    }
+    let lockdown = root
+        .text("sys/kernel/security/lockdown")
+        .unwrap_or_default();
+    let is_locked = !lockdown.is_empty() && !lockdown.contains("[none]");
+    let wants_signature = root
+        .text("sys/module/module/parameters/sig_enforce")
+        .as_deref()
+        == Some("Y");
+    if is_locked || wants_signature {
+        return Finding::no(
+            SUBJECT,
+            "this kernel loads signed modules only",
+            "sign understudy.ko with a key that the machine knows (mokutil), or switch Secure Boot and lockdown off",
+        );
+    }
+    let is_installed = ["extra", "updates/dkms", "updates"]
+        .iter()
+        .any(|directory| {
+            ["ko", "ko.xz", "ko.zst", "ko.gz"].iter().any(|suffix| {
+                root.has(format!(
+                    "lib/modules/{release}/{directory}/understudy.{suffix}"
+                ))
+            })
+        });
+    match is_installed {
+        true => Finding::ok(SUBJECT, "understudy.ko is installed"),
+        false => Finding::warning(
+            SUBJECT,
+            format!("understudy.ko is not installed for {release}"),
+            "install the package of the module, and the kernel's headers",
+        ),
+    }
+}
+
+/// It would start a kernel of its own on the machine, at the moment the backup is to have it.
+fn crash_kernel(root: &Root) -> Option<Finding> {
+    const SUBJECT: &str = "kdump";
+    let is_loaded = root.text("sys/kernel/kexec_crash_loaded").as_deref() == Some("1");
+    is_loaded.then(|| {
+        Finding::warning(
+            SUBJECT,
+            "a crash kernel is loaded: beside a backup there can be none",
+            "leave crashkernel= out of primary_cmdline; the backup keeps what the dead kernel said last",
+        )
+    })
+}
+
+fn watchdogs(root: &Root) -> impl Iterator<Item = Finding> {
+    const WATCHDOGS: &str = "sys/class/watchdog";
+    let is_active =
+        |name: &String| root.text(format!("{WATCHDOGS}/{name}/state")).as_deref() == Some("active");
+    let names: Vec<String> = root
+        .names(WATCHDOGS)
+        .into_iter()
+        .filter(is_active)
+        .collect();
+    names.into_iter().map(|name| {
+        Finding::warning(
+            "watchdog",
+            format!("{name} is armed: it resets the machine if nobody feeds it during a takeover"),
+            "give it a time-out of a minute or more, and feed it in the backup, too",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+    use crate::arm::tests::bz_image;
+    use crate::root::tests::{put, root_of};
+
+    const CONFIG: &str = "CONFIG_SMP=y\nCONFIG_MODULES=y\nCONFIG_SUSPEND=y\nCONFIG_RELOCATABLE=y\nCONFIG_PCI_MSI=y\nCONFIG_HOTPLUG_CPU=y\nCONFIG_MEMORY_HOTPLUG=y\n";
+
+    #[test]
+    fn an_image_is_checked_and_its_need_is_told() {
+        let (_directory, root) = root_of(&[]);
+        assert_eq!(image(&root, "6.1").level, Level::No);
+        put(&root, "boot/vmlinuz-6.1", b"no kernel");
+        assert!(image(&root, "6.1").text.contains("not a sound Linux image"));
+        put(&root, "boot/vmlinuz-6.1", &bz_image());
+        assert_eq!(image(&root, "6.1").level, Level::Ok);
+        put(&root, "boot/initrd.img-6.1", &vec![0; 60 << 20]);
+        let finding = image(&root, "6.1");
+        assert_eq!(finding.level, Level::Warning);
+        assert!(finding.advice.contains("failover_mem=158M"), "{finding:?}");
+    }
+
+    #[test]
+    fn missing_options_are_named() {
+        let (_directory, root) = root_of(&[("boot/config-6.1", CONFIG)]);
+        assert_eq!(configuration(&root, "6.1")[0].level, Level::Ok);
+        let without = CONFIG.replace("CONFIG_SUSPEND=y", "# CONFIG_SUSPEND is not set");
+        put(&root, "boot/config-6.1", without.as_bytes());
+        let [finding] = <[Finding; 1]>::try_from(configuration(&root, "6.1")).unwrap();
+        assert_eq!(
+            (finding.level, finding.text.as_str()),
+            (Level::No, "CONFIG_SUSPEND is missing, to park")
+        );
+        let without = CONFIG.replace("CONFIG_MEMORY_HOTPLUG=y", "");
+        put(&root, "boot/config-6.1", without.as_bytes());
+        assert_eq!(configuration(&root, "6.1")[0].level, Level::Warning);
+        assert_eq!(configuration(&root, "6.2")[0].level, Level::Warning);
+    }
+
+    #[test]
+    fn the_module_must_be_there_and_be_let_in() {
+        let (_directory, root) = root_of(&[("sys/kernel/security/lockdown", "[none] integrity")]);
+        assert_eq!(module(&root, "6.1").level, Level::Warning);
+        put(&root, "lib/modules/6.1/updates/dkms/understudy.ko.xz", b"");
+        assert_eq!(module(&root, "6.1").level, Level::Ok);
+        put(&root, "sys/kernel/security/lockdown", b"none [integrity]");
+        assert_eq!(module(&root, "6.1").level, Level::No);
+        put(&root, "sys/module/understudy/refcnt", b"1");
+        assert_eq!(module(&root, "6.1").level, Level::Ok);
+    }
+
+    #[test]
+    fn who_would_come_in_between_is_told() {
+        let (_directory, root) = root_of(&[
+            ("sys/kernel/kexec_crash_loaded", "0"),
+            ("sys/class/watchdog/watchdog0/state", "inactive"),
+        ]);
+        assert_eq!((crash_kernel(&root), watchdogs(&root).count()), (None, 0));
+        put(&root, "sys/kernel/kexec_crash_loaded", b"1\n");
+        put(&root, "sys/class/watchdog/watchdog0/state", b"active\n");
+        assert_eq!(crash_kernel(&root).unwrap().level, Level::Warning);
+        assert_eq!(watchdogs(&root).count(), 1);
+    }
+}

@@ -1,0 +1,147 @@
+//! The memory that the module maps: the shared region and the spare slot. That others write there at any time is what its types say; that it
+//! stays mapped is this file's promise, and the only one it makes.
+
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::ptr::{self, NonNull};
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use sharedmem::abi::CONTROL_BYTES;
+use sharedmem::control::RegionError;
+use sharedmem::{Control, SharedRegion};
+
+use crate::problem::Problem;
+
+/// Offset at which the module maps the shared region.
+const MMAP_SHARED: i64 = 0;
+
+/// Offset at which it maps the spare slot.
+const MMAP_SPARE: i64 = 1 << 40;
+
+/// Maps the control block of a region of `region_bytes`. The ring behind it is left out: a megabyte of it costs as much time as the whole block.
+///
+/// # Errors
+/// The module refuses, or this is no region of ours.
+pub fn map_control(file: &File, region_bytes: u64) -> Result<&'static Control, Problem> {
+    let address = map(file, CONTROL_BYTES as u64, MMAP_SHARED)?;
+    // SAFETY: CONTROL_BYTES are mapped at a page's start, and never unmapped. A control block consists of atomics, for which every bit pattern is
+    // valid and other writers are allowed.
+    let control = unsafe { address.cast::<Control>().as_ref() };
+    control.header.check(region_bytes)?;
+    Ok(control)
+}
+
+/// Maps a whole region of `region_bytes`.
+///
+/// # Errors
+/// As for [`map_control`].
+pub fn map_whole(file: &File, region_bytes: u64) -> Result<SharedRegion, Problem> {
+    if region_bytes <= CONTROL_BYTES as u64 {
+        return Err(RegionError::Size(region_bytes).into());
+    }
+    let address = map(file, region_bytes, MMAP_SHARED)?;
+    // SAFETY: `region_bytes` are mapped at a page's start, for reading and writing, and never unmapped; the types behind it reach them by atomics.
+    Ok(unsafe { SharedRegion::open(address.as_ptr(), region_bytes) }?)
+}
+
+/// The spare slot: written before a backup is loaded there, never read.
+pub struct SpareSlot {
+    address: NonNull<u8>,
+    bytes: u64,
+}
+
+impl SpareSlot {
+    /// Maps it; it has `bytes`.
+    ///
+    /// # Errors
+    /// The module refuses: this is not the primary, or a backup waits there.
+    pub fn map(file: &File, bytes: u64) -> Result<Self, Problem> {
+        let address = map(file, bytes, MMAP_SPARE)?;
+        Ok(Self { address, bytes })
+    }
+
+    /// Writes `part` at `offset`, in bytes.
+    ///
+    /// # Errors
+    /// It does not fit.
+    pub fn write(&mut self, offset: u64, part: &[u8]) -> Result<(), Problem> {
+        let end = offset.checked_add(part.len() as u64);
+        if end.is_none_or(|end| end > self.bytes) {
+            return Err(Problem::No(format!(
+                "{} bytes at {offset:#x} are not in the spare slot of {} bytes",
+                part.len(),
+                self.bytes
+            )));
+        }
+        // SAFETY: the part ends inside the mapping, as was checked; nobody else uses the slot while no backup is loaded, and it is not our memory.
+        unsafe {
+            let target = self.address.add(offset as usize);
+            ptr::copy_nonoverlapping(part.as_ptr(), target.as_ptr(), part.len());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for SpareSlot {
+    fn drop(&mut self) {
+        // SAFETY: it is the mapping made above, and nothing borrows from it. A refusal would leave it mapped, which harms nobody.
+        let _ = unsafe { munmap(self.address.cast(), self.bytes as usize) };
+    }
+}
+
+fn map(file: &File, bytes: u64, offset: i64) -> Result<NonNull<u8>, Problem> {
+    let length = usize::try_from(bytes).ok().and_then(NonZeroUsize::new);
+    let length = length.ok_or_else(|| Problem::No("there is no such memory".into()))?;
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a new mapping at an address of the kernel's choice touches no memory of this program.
+    unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, file, offset) }
+        .map(NonNull::cast)
+        .map_err(Problem::with("mapping the shared memory"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::Ordering;
+
+    /// A file is as good as the device, up to what is unknown at the end.
+    fn region_file(bytes: u64) -> File {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_region_is_opened_as_it_was_made_and_refused_by_what_is_wrong() {
+        let bytes = CONTROL_BYTES as u64 + (1 << 16);
+        let file = region_file(bytes);
+        assert_eq!(map_control(&file, bytes).unwrap_err().exit_code(), 3);
+        let address = map(&file, bytes, 0).unwrap();
+        // SAFETY: mapped for ever, as in `map_whole`.
+        unsafe { SharedRegion::create(address.as_ptr(), bytes, 7) }.unwrap();
+        let control = map_control(&file, bytes).unwrap();
+        let whole = map_whole(&file, bytes).unwrap();
+        control.epoch.reset(5);
+        assert_eq!(whole.control.epoch.current(), 5);
+        assert_eq!(whole.journal.len(), (1 << 16) / 8);
+        control.header.revisions.store(77, Ordering::Relaxed);
+        let text = map_whole(&file, bytes).unwrap_err().to_string();
+        assert!(text.contains("ABI revision 77"), "{text}");
+        assert!(map_whole(&file, 4096).is_err());
+    }
+
+    #[test]
+    fn what_is_staged_stays_in_the_slot() {
+        let file = region_file(0);
+        file.set_len(MMAP_SPARE as u64 + 8192).unwrap();
+        let mut slot = SpareSlot::map(&file, 8192).unwrap();
+        slot.write(4096, &[7; 4096]).unwrap();
+        assert!(slot.write(4097, &[7; 4096]).is_err());
+        assert!(slot.write(u64::MAX, &[7]).is_err());
+        use std::os::unix::fs::FileExt;
+        let mut read = [0; 2];
+        file.read_exact_at(&mut read, MMAP_SPARE as u64 + 4095)
+            .unwrap();
+        assert_eq!(read, [0, 7]);
+    }
+}

@@ -1,0 +1,209 @@
+//! Whether a takeover would find what it needs: a dry run, that changes nothing.
+
+use std::thread;
+use std::time::Duration;
+
+use sharedmem::Control;
+use sharedmem::keepalive::KeepaliveSlot;
+use sharedmem::linux::Ticket;
+use sharedmem::protection::ProtectionState;
+
+use crate::hand_off::HandOff;
+use crate::module::Info;
+use crate::pulse;
+use crate::timeline::Takeover;
+
+/// First address of the upper half: a kernel's.
+const UPPER_HALF: u64 = 0xffff_8000_0000_0000;
+
+const PAGE_BYTES: u64 = 4096;
+
+/// Something that was looked at.
+pub struct Item {
+    /// Whether it is as it should be.
+    pub is_good: bool,
+    /// What it is.
+    pub text: String,
+}
+
+impl Item {
+    fn new(is_good: bool, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { is_good, text }
+    }
+}
+
+/// Looks at everything. Takes one time-out of the failure detector, to see the keepalives go on.
+pub fn items(control: &Control, info: &Info, hand_off: &HandOff) -> Vec<Item> {
+    let slots: [&KeepaliveSlot; 2] = [&control.primary_keepalive, &control.seat_keepalive];
+    let before = slots.map(count);
+    thread::sleep(Duration::from_nanos(hand_off.timeout_ns.min(1_000_000_000)));
+    let [sent, answered] = [0, 1].map(|index| count(slots[index]).saturating_sub(before[index]));
+    let within = format!(
+        "within the time-out of {} ms",
+        hand_off.timeout_ns / 1_000_000
+    );
+    let mut items = vec![
+        Item::new(info.is_primary(), "this kernel is the primary"),
+        Item::new(
+            control.epoch.current() == info.epoch,
+            format!("it owns the machine: epoch {}", info.epoch),
+        ),
+        Item::new(
+            control.protection.state() == ProtectionState::Armed,
+            "the monitor says that a backup is ready",
+        ),
+        Item::new(sent > 0, format!("keepalives sent {within}: {sent}")),
+        Item::new(
+            answered > 0,
+            format!("keepalives answered {within}: {answered}"),
+        ),
+        Item::new(
+            control.epitaphs[info.own()].read().is_none(),
+            "no epitaph of this kernel is in the way",
+        ),
+    ];
+    match control.linux[info.other()].ticket() {
+        Some(ticket) => items.extend(of_ticket(&ticket, info, hand_off)),
+        None => items.push(Item::new(false, "the backup has left its ticket")),
+    }
+    items
+}
+
+fn count(slot: &KeepaliveSlot) -> u64 {
+    pulse::newest(slot).map_or(0, |keepalive| keepalive.sequence)
+}
+
+fn of_ticket(ticket: &Ticket, info: &Info, hand_off: &HandOff) -> [Item; 4] {
+    let [start, bytes] = info.spare;
+    let table = ticket.page_table;
+    let is_in_slot = table
+        .checked_sub(start)
+        .is_some_and(|offset| offset < bytes && table.is_multiple_of(PAGE_BYTES));
+    let core = hand_off.core_of(ticket.apic_id);
+    [
+        Item::new(
+            is_in_slot,
+            format!("the backup's page table is in its slot: {table:#x}"),
+        ),
+        Item::new(
+            ticket.entry >= UPPER_HALF,
+            format!("its entry is in the kernel's half: {:#x}", ticket.entry),
+        ),
+        Item::new(
+            ticket.stack >= UPPER_HALF,
+            format!("and so is its stack: {:#x}", ticket.stack),
+        ),
+        Item::new(
+            core.is_some(),
+            format!(
+                "the core on which it goes on is this kernel's: APIC id {}",
+                ticket.apic_id
+            ),
+        ),
+    ]
+}
+
+/// What would come, by what is known.
+pub fn forecast(control: &Control, hand_off: &HandOff) -> String {
+    let mut out = format!(
+        "A panic would be seen at once, a silence after {} ms.\n",
+        hand_off.timeout_ns / 1_000_000
+    );
+    match Takeover::last(control) {
+        Some(takeover) => {
+            out += "From there it may go as in the last takeover:\n";
+            for line in takeover.lines() {
+                out += &format!("  {line}\n");
+            }
+        }
+        None => {
+            out += "What comes then was not measured yet: there was no takeover on this machine since its boot.\n"
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::ROLE_PRIMARY;
+    use sharedmem::keepalive::Keepalive;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// What is not as it should be, while keepalives go on or not.
+    fn bad(control: &Control, beats: bool) -> Vec<String> {
+        let info = Info {
+            role: ROLE_PRIMARY,
+            instance: 1,
+            epoch: 2,
+            spare: [0x1000_0000, 128 << 20],
+            ..Info::default()
+        };
+        let hand_off = HandOff {
+            tsc_hz: 1_000_000_000,
+            tsc_at_boot: 0,
+            timeout_ns: 200_000_000,
+            cores: vec![(3, 1)],
+        };
+        let is_over = AtomicBool::new(!beats);
+        let items = thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut beat = Keepalive::first(2, 1);
+                beat.sequence = count(&control.primary_keepalive);
+                while !is_over.load(Ordering::Acquire) {
+                    beat.sequence += 1;
+                    control.primary_keepalive.publish(&beat);
+                    control.seat_keepalive.publish(&beat);
+                    thread::sleep(Duration::from_millis(2));
+                }
+            });
+            let items = items(control, &info, &hand_off);
+            is_over.store(true, Ordering::Release);
+            items
+        });
+        let bad = items.into_iter().filter(|item| !item.is_good);
+        bad.map(|item| item.text).collect()
+    }
+
+    const GOOD: Ticket = Ticket {
+        page_table: 0x1000_4000,
+        entry: 0xffff_ffff_c000_0000,
+        stack: 0xffff_ffff_c000_1000,
+        apic_id: 3,
+    };
+
+    #[test]
+    fn a_dry_run_finds_what_is_missing() {
+        let control = Box::<Control>::default();
+        assert_eq!(bad(&control, false).len(), 5);
+        control.epoch.reset(2);
+        control.protection.arm();
+        control.linux[0].park(GOOD);
+        assert_eq!(bad(&control, true), <[String; 0]>::default());
+        // Keepalives that were sent once are none that go on.
+        assert_eq!(bad(&control, false).len(), 2);
+    }
+
+    #[test]
+    fn a_ticket_that_cannot_be_right_is_found() {
+        let control = Box::<Control>::default();
+        control.epoch.reset(2);
+        control.protection.arm();
+        let what_is_wrong = |ticket| {
+            control.linux[0].park(ticket);
+            let [text] = <[String; 1]>::try_from(bad(&control, true)).unwrap();
+            text
+        };
+        for page_table in [0xfff_f000, 0x1800_0000, 0x1000_4008] {
+            let text = what_is_wrong(Ticket { page_table, ..GOOD });
+            assert!(text.contains("page table"), "{text}");
+        }
+        let entry = 0x40_0000;
+        assert!(what_is_wrong(Ticket { entry, ..GOOD }).contains("entry"));
+        let stack = 0;
+        assert!(what_is_wrong(Ticket { stack, ..GOOD }).contains("stack"));
+        let apic_id = 9;
+        assert!(what_is_wrong(Ticket { apic_id, ..GOOD }).contains("APIC id 9"));
+    }
+}

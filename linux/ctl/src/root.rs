@@ -1,0 +1,125 @@
+//! The system's files: /proc, /sys, /boot, /dev. Below another directory in tests.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::problem::Problem;
+
+/// Where the system's files are.
+#[derive(Clone, Debug)]
+pub struct Root(PathBuf);
+
+impl Default for Root {
+    fn default() -> Self {
+        Self("/".into())
+    }
+}
+
+impl Root {
+    /// The place of a file, by its path without the leading slash.
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.0.join(path)
+    }
+
+    /// Whether there is such a file.
+    pub fn has(&self, path: impl AsRef<Path>) -> bool {
+        self.path(path).exists()
+    }
+
+    /// A short text without the blanks around it; `None` if there is none to be read.
+    pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
+        let bytes = fs::read(self.path(path)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).trim().into())
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn bytes(&self, path: impl AsRef<Path>) -> Result<Vec<u8>, Problem> {
+        let path = self.path(path);
+        fs::read(&path).map_err(Problem::with(path.display()))
+    }
+
+    /// Writes into a file that is there.
+    ///
+    /// # Errors
+    /// There is none, or the system does not take it.
+    pub fn write(&self, path: impl AsRef<Path>, text: &str) -> Result<(), Problem> {
+        let path = self.path(path);
+        File::options()
+            .write(true)
+            .truncate(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(Problem::with(format!("{} = {text}", path.display())))
+    }
+
+    /// The names in a directory, in order; none if there is no such directory.
+    pub fn names(&self, path: impl AsRef<Path>) -> Vec<String> {
+        let entries = fs::read_dir(self.path(path))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The last part of where a link leads to: the name of a driver, for one.
+    pub fn link_name(&self, path: impl AsRef<Path>) -> Option<String> {
+        let target = fs::read_link(self.path(path)).ok()?;
+        Some(target.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// Release of the running kernel.
+    pub fn kernel_release(&self) -> String {
+        self.text("proc/sys/kernel/osrelease").unwrap_or_default()
+    }
+
+    /// Says something to whoever looks after this machine: in the kernel's log, which outlives this kernel. Standard output may lead
+    /// nowhere in an init.
+    pub fn tell(&self, text: &str) {
+        let line = format!("understudyctl: {text}\n");
+        if self.write("dev/kmsg", &line).is_err() {
+            eprint!("{line}");
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A root with these files in it.
+    pub fn root_of(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root(directory.path().into());
+        for (path, content) in files {
+            put(&root, path, content.as_bytes());
+        }
+        (directory, root)
+    }
+
+    /// Puts a file into a root.
+    pub fn put(root: &Root, path: &str, content: &[u8]) {
+        let path = root.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    #[test]
+    fn only_what_is_there_is_written_to() {
+        let (_directory, root) = root_of(&[("sys/power/state", "freeze mem\n")]);
+        assert_eq!(root.text("sys/power/state").unwrap(), "freeze mem");
+        root.write("sys/power/state", "mem").unwrap();
+        assert_eq!(root.text("sys/power/state").unwrap(), "mem");
+        assert_eq!(root.write("dev/kmsg", "x").unwrap_err().exit_code(), 4);
+        assert!(!root.has("dev/kmsg"));
+        assert_eq!(root.names("sys"), ["power"]);
+        assert!(root.names("none").is_empty());
+    }
+}

@@ -1,0 +1,91 @@
+//! A module that is none, for tests.
+
+use std::cell::{Cell, RefCell};
+
+use sharedmem::Control;
+
+use crate::module::{Info, Module, ROLE_PRIMARY};
+use crate::problem::Problem;
+
+/// A module whose kernel is what the test says.
+pub struct FakeModule {
+    /// What is said when asked who this kernel is: the first, and so on; the last stays.
+    pub infos: RefCell<Vec<Info>>,
+    /// The shared region.
+    pub control: Box<Control>,
+    /// What was stamped.
+    pub stamps: RefCell<Vec<u32>>,
+    /// What was staged.
+    pub staged: RefCell<Vec<(u64, Vec<u8>)>>,
+    /// Records that were appended.
+    pub records: RefCell<Vec<Vec<u8>>>,
+    switches: Cell<u32>,
+}
+
+impl FakeModule {
+    /// Instance 0, the primary, with a spare slot of 128 MiB.
+    pub fn primary() -> Self {
+        Self::of(&[Info {
+            role: ROLE_PRIMARY,
+            epoch: 1,
+            spare: [0x1000_0000, 128 << 20],
+            ..Info::default()
+        }])
+    }
+
+    /// One that says these things when asked.
+    pub fn of(infos: &[Info]) -> Self {
+        Self {
+            infos: RefCell::new(infos.to_vec()),
+            control: Box::default(),
+            stamps: RefCell::default(),
+            staged: RefCell::default(),
+            records: RefCell::default(),
+            switches: Cell::new(0),
+        }
+    }
+
+    /// How often it was to hand over.
+    pub fn switches(&self) -> u32 {
+        self.switches.get()
+    }
+}
+
+impl Module for FakeModule {
+    fn info(&self) -> Result<Info, Problem> {
+        let mut infos = self.infos.borrow_mut();
+        Ok(match infos.len() {
+            1 => infos[0],
+            _ => infos.remove(0),
+        })
+    }
+
+    fn control(&self) -> &Control {
+        &self.control
+    }
+
+    fn stamp(&self, edge: u32) -> Result<(), Problem> {
+        self.stamps.borrow_mut().push(edge);
+        Ok(())
+    }
+
+    fn add_memory(&self) -> Result<u64, Problem> {
+        Ok(256 << 20)
+    }
+
+    fn switch_over(&self) -> Problem {
+        self.switches.set(self.switches.get() + 1);
+        Problem::No("the monitor does not react".into())
+    }
+
+    fn append(&self, payload: &[u8]) -> Result<(), Problem> {
+        self.records.borrow_mut().push(payload.into());
+        Ok(())
+    }
+
+    fn stage(&self, parts: &[(u64, &[u8])]) -> Result<(), Problem> {
+        let parts = parts.iter().map(|(at, part)| (*at, part.to_vec()));
+        self.staged.borrow_mut().extend(parts);
+        Ok(())
+    }
+}
