@@ -107,11 +107,19 @@ fn initrd(
 /// # Errors
 /// It cannot be written.
 pub fn make_disk(path: &Path) -> Result<(), Problem> {
+    make_file_system(path, DISK_BYTES)
+}
+
+/// Makes an empty ext4 of so many bytes, in pages, as DAX wants it.
+///
+/// # Errors
+/// It cannot be written.
+pub fn make_file_system(path: &Path, bytes: u64) -> Result<(), Problem> {
     files::write(path, b"")?;
     File::options()
         .write(true)
         .open(path)
-        .and_then(|file| file.set_len(DISK_BYTES))
+        .and_then(|file| file.set_len(bytes))
         .map_err(|error| Problem::of_host(path.display(), error))?;
     // It is not on everyone's path.
     let system = "/usr/sbin/mkfs.ext4";
@@ -120,7 +128,13 @@ pub fn make_disk(path: &Path) -> Result<(), Problem> {
     } else {
         "mkfs.ext4"
     };
-    tools::run(program, &["-q", "-F", &path.to_string_lossy()], "", LIMIT).map(drop)
+    tools::run(
+        program,
+        &["-q", "-F", "-b", "4096", &path.to_string_lossy()],
+        "",
+        LIMIT,
+    )
+    .map(drop)
 }
 
 fn arguments(disk: &Path) -> Vec<String> {

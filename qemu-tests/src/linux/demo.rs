@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::kdump;
+use super::ledger::Audit;
 use super::packages::Series;
-use super::takeover::{Death, Survived, survive};
+use super::takeover::{Death, Survived, play};
 use super::tenants::Pair;
 use crate::images::Images;
 use crate::paths;
@@ -23,6 +25,8 @@ pub struct Demo {
     pub deaths: Vec<Death>,
     /// Runs of each.
     pub runs: u32,
+    /// Whether kdump, the peer, is measured in the same run.
+    pub with_kdump: bool,
 }
 
 /// How it went.
@@ -30,22 +34,25 @@ pub struct Demo {
 pub struct Outcome {
     releases: [String; 2],
     survived: Vec<Survived>,
+    /// What a client of the same kernel sees when kdump is what it has: the gap in ms, where it was measured.
+    kdump_gap_ms: Option<f64>,
 }
 
 impl Demo {
-    /// The two deaths, once each.
+    /// A panic and a hard hang, once each.
     pub fn new(primary: Series, backup: Series) -> Self {
         Self {
             pair: Pair::new("linux-demo", primary, backup),
             deaths: [Death::Panic, Death::Hang].into(),
             runs: 1,
+            with_kdump: false,
         }
     }
 
-    /// Runs it.
+    /// Runs it, telling of it as it goes.
     ///
     /// # Errors
-    /// `Skipped` where the packages cannot be had; the first thing that is not as it should be.
+    /// `Skipped` where the packages cannot be had; the first thing that is not as it should be; a lost write is no error but a verdict.
     pub fn run(&self, images: &Images) -> Result<Outcome, Problem> {
         let releases = self.pair.kernels()?.map(|kernel| kernel.release);
         let mut survived = Vec::new();
@@ -55,64 +62,230 @@ impl Demo {
                     "linux-demo: run {run} of {}: Linux {} beside Linux {}; {death}",
                     self.runs, releases[0], releases[1]
                 );
-                let log = paths::fresh_log(&format!("{}-{death}-{run}", self.pair.name))?;
-                let machine = self.pair.start(images, &log, LIMIT)?;
-                let names = [releases[0].as_str(), releases[1].as_str()];
-                let outcome = survive(&machine, *death, names).map_err(|problem| {
-                    problem.while_doing(&format!("{death} (log: {})", log.display()))
-                })?;
-                machine.end();
-                print(&outcome);
+                let outcome = self.act(images, *death, run)?;
+                print!("{}", told(&outcome));
                 survived.push(outcome);
             }
         }
-        Ok(Outcome { releases, survived })
+        Ok(Outcome {
+            releases,
+            survived,
+            kdump_gap_ms: self.kdump_gap_ms()?,
+        })
+    }
+
+    fn kdump_gap_ms(&self) -> Result<Option<f64>, Problem> {
+        if !self.with_kdump {
+            return Ok(None);
+        }
+        println!("linux-demo: kdump on the same machine, {} times", self.runs);
+        let report = kdump::Report::measure(self.pair.primary, self.runs, false)?;
+        println!("  {}", report.text());
+        let tenths = |ms: f64| (ms * 10.0).round() / 10.0;
+        Ok(report.median_gap_ms().map(tenths))
+    }
+
+    fn act(&self, images: &Images, death: Death, run: u32) -> Result<Survived, Problem> {
+        let log = paths::fresh_log(&format!("{}-{death}-{run}", self.pair.name))?;
+        match play(&self.pair, images, &log, LIMIT, death) {
+            Ok((_machine, survived)) => Ok(survived),
+            Err(problem) => {
+                Err(problem.while_doing(&format!("{death} (console: {})", log.display())))
+            }
+        }
     }
 }
 
-fn print(outcome: &Survived) {
-    println!(
-        "  a client saw a gap of {:.0} ms; {} lines acknowledged, {} lost",
-        outcome.client_gap_ms, outcome.acknowledged, outcome.lost
+/// One takeover, for people.
+fn told(outcome: &Survived) -> String {
+    let mut text = format!(
+        "  silence for the client: {:.1} ms, and up to {:.1} ms later\n  {}\n  timeline, ms since the detection:\n",
+        outcome.client_gap_ms(),
+        outcome.settling_gap_ms(),
+        outcome.audit
     );
-    let Some(edges) = outcome.status["takeover"]["edges"].as_object() else {
-        return;
-    };
-    let mut edges: Vec<_> = edges
-        .iter()
-        .filter_map(|(name, us)| Some((us.as_i64()?, name.trim_end_matches("_us"))))
-        .collect();
-    edges.sort_unstable();
-    for (us, name) in edges {
-        println!("  {:>10.1} ms  {}", us as f64 / 1e3, name.replace('_', " "));
+    for (name, us) in outcome.edges_us() {
+        text += &format!("  {:>10.1}  {}\n", us as f64 / 1e3, name.replace('_', " "));
     }
+    text
+}
+
+/// The value in the middle; of an even number, the mean of the two.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)?;
+    Some((values[last / 2] + values[last.div_ceil(2)]) / 2.0)
 }
 
 impl Outcome {
     /// Whether nothing acknowledged was lost.
     pub fn is_passed(&self) -> bool {
-        !self.survived.is_empty() && self.survived.iter().all(|outcome| outcome.lost == 0)
+        !self.survived.is_empty() && self.audit().is_clean()
     }
 
-    /// The median of the gaps, in ms.
-    pub fn median_gap_ms(&self) -> f64 {
-        let mut gaps: Vec<f64> = self.survived.iter().map(|o| o.client_gap_ms).collect();
-        gaps.sort_by(f64::total_cmp);
-        gaps.get(gaps.len() / 2).copied().unwrap_or_default()
+    fn audit(&self) -> Audit {
+        let audits = self.survived.iter().map(|outcome| outcome.audit.clone());
+        audits.fold(Audit::default(), Audit::and)
     }
 
-    /// The last line.
+    /// The last word.
+    pub fn verdict(&self) -> String {
+        let gaps: Vec<f64> = self.survived.iter().map(Survived::client_gap_ms).collect();
+        let worst = gaps.iter().copied().reduce(f64::max);
+        let disk_ms = self
+            .survived
+            .iter()
+            .filter_map(|outcome| outcome.edge_us("disk_readable").map(|us| us as f64 / 1e3));
+        let ms =
+            |value: Option<f64>| value.map_or("not measured".into(), |ms| format!("{ms:.1} ms"));
+        let mut text = format!(
+            "{}: {} takeovers, {}; silence for the client: median {}, worst {}; from detection to a readable disk: median {} (emulation on this host, not \
+             hardware)",
+            if self.is_passed() { "PASS" } else { "FAIL" },
+            self.survived.len(),
+            self.audit(),
+            ms(median(gaps.clone())),
+            ms(worst),
+            ms(median(disk_ms.collect())),
+        );
+        if let (Some(kdump_ms), Some(own_ms)) = (self.kdump_gap_ms, median(gaps)) {
+            text += &format!(
+                "; kdump: {kdump_ms:.0} ms, {:.1} times as long",
+                kdump_ms / own_ms
+            );
+        }
+        text
+    }
+
+    /// For tools.
     pub fn json(&self) -> Value {
-        let sum = |count: fn(&Survived) -> u64| self.survived.iter().map(count).sum::<u64>();
-        let takeovers: Vec<Value> = self.survived.iter().map(Survived::json).collect();
+        let audit = self.audit();
         json!({
-            "verdict": if self.is_passed() { "PASS" } else { "FAIL" },
+            "verdict": if self.is_passed() { "pass" } else { "fail" },
             "kernel_primary": self.releases[0],
             "kernel_backup": self.releases[1],
-            "files_acked": sum(|o| o.acknowledged),
-            "files_lost": sum(|o| o.lost),
-            "kdump_gap_ms": null,
-            "takeovers": takeovers,
+            "files_acked": audit.files_acked,
+            "files_lost": audit.files_lost,
+            "ram_bytes_acked": audit.ram_bytes_acked,
+            "ram_bytes_lost": audit.ram_bytes_lost,
+            "kdump_gap_ms": self.kdump_gap_ms,
+            "takeovers": self.survived.iter().map(Survived::json).collect::<Vec<_>>(),
         })
+    }
+}
+
+/// The JSON of a demonstration that came to no end.
+pub fn failure_json(problem: &Problem) -> Value {
+    json!({
+        "verdict": "fail",
+        "reason": problem.to_string(),
+        "kernel_primary": null,
+        "kernel_backup": null,
+        "files_acked": null,
+        "files_lost": null,
+        "kdump_gap_ms": null,
+        "takeovers": [],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::takeover::tests::survived;
+
+    fn outcome() -> Outcome {
+        let mut slower = survived();
+        slower.handover.gap = Duration::from_millis(200);
+        Outcome {
+            releases: ["6.12.1".into(), "6.1.0".into()],
+            survived: vec![survived(), slower],
+            kdump_gap_ms: None,
+        }
+    }
+
+    #[test]
+    fn the_json_has_what_is_promised() {
+        let object = outcome().json();
+        assert_eq!(object["verdict"], "pass");
+        assert_eq!(
+            (&object["kernel_primary"], &object["kernel_backup"]),
+            (&json!("6.12.1"), &json!("6.1.0"))
+        );
+        assert_eq!(
+            (&object["files_acked"], &object["files_lost"]),
+            (&json!(24), &json!(0))
+        );
+        assert_eq!(object["kdump_gap_ms"], Value::Null);
+        let takeovers = object["takeovers"].as_array().unwrap();
+        assert_eq!(takeovers.len(), 2);
+        assert_eq!(takeovers[1]["client_gap_ms"], json!(200.0));
+        let failure = failure_json(&Problem::Failed("x".into()));
+        let keys = |object: &Value| {
+            object
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        for key in keys(&failure) {
+            assert!(key == "reason" || keys(&object).contains(&key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_broken_promise_fails() {
+        assert!(outcome().is_passed());
+        let mut lost = outcome();
+        lost.survived[1].audit.files_lost = 1;
+        let mut damaged = outcome();
+        damaged.survived[0].audit.ram_bytes_lost = 1;
+        let mut invented = outcome();
+        invented.survived[0].audit.files_invented = 1;
+        let mut nothing = outcome();
+        nothing.survived.clear();
+        for bad in [lost, damaged, invented, nothing] {
+            assert!(!bad.is_passed() && bad.json()["verdict"] == "fail");
+            assert!(bad.verdict().starts_with("FAIL"));
+        }
+    }
+
+    #[test]
+    fn the_verdict_has_the_figures() {
+        let mut outcome = outcome();
+        let text = outcome.verdict();
+        assert!(text.starts_with("PASS: 2 takeovers, 24 files"), "{text}");
+        assert!(
+            text.contains("client: median 165.7 ms, worst 200.0 ms"),
+            "{text}"
+        );
+        assert!(text.contains("readable disk: median 41.0 ms") && !text.contains("kdump"));
+        outcome.kdump_gap_ms = Some(4142.5);
+        assert!(
+            outcome
+                .verdict()
+                .ends_with("kdump: 4142 ms, 25.0 times as long"),
+            "{}",
+            outcome.verdict()
+        );
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0]), Some(3.0));
+        assert_eq!(median(vec![9.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![9.0, 1.0, 2.0, 4.0]), Some(3.0));
+    }
+
+    #[test]
+    fn a_takeover_is_told_in_the_order_of_its_edges() {
+        let text = told(&survived());
+        let place = |part: &str| {
+            text.find(part)
+                .unwrap_or_else(|| panic!("{part} in {text}"))
+        };
+        assert!(place("131.3 ms") < place("-0.9  last keepalive"));
+        assert!(place("1.1  fenced") < place("41.0  disk readable"));
     }
 }

@@ -17,18 +17,47 @@ const LANES: u32 = 10;
 /// A request that takes longer is given up: its lane is needed.
 const PATIENCE: Duration = Duration::from_millis(190);
 
-/// What the client saw: the moment of each good reply, rising, and whose reply was the last.
+/// What the client saw.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    replies: Vec<Instant>,
-    identity: String,
+    replies: Vec<Good>,
+}
+
+/// A good reply.
+#[derive(Clone, Debug)]
+struct Good {
+    at: Instant,
+    /// Of the kernel that gave it: no two boots have the same.
+    boot_id: String,
+}
+
+/// How long the client was without a reply when one kernel followed another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// From the last reply of the old kernel to the first of the new one.
+    pub gap: Duration,
+    /// The longest silence after that: while it still settles, the new one may have no time for its clients.
+    pub settling: Duration,
 }
 
 impl Seen {
-    /// How long the client was without a reply: the longest silence that ended after `since`. `None` if no reply came before, or none after.
+    /// The handover from the first kernel to the last one; `None` if only one has replied.
+    pub fn handover(&self) -> Option<Handover> {
+        let last = &self.replies.last()?.boot_id;
+        let first_of_last = self.replies.iter().position(|good| good.boot_id == *last)?;
+        let silence = |pair: &[Good]| pair[1].at - pair[0].at;
+        let before = self.replies[..first_of_last].last()?;
+        let after = &self.replies[first_of_last..];
+        Some(Handover {
+            gap: after[0].at - before.at,
+            settling: after.windows(2).map(silence).max().unwrap_or_default(),
+        })
+    }
+
+    /// The longest silence that ended after `since`, whoever replied. `None` if no reply came before, or none after.
     pub fn longest_gap(&self, since: Instant) -> Option<Duration> {
-        let pairs = self.replies.windows(2).filter(|pair| pair[1] > since);
-        pairs.map(|pair| pair[1] - pair[0]).max()
+        let pairs = self.replies.windows(2).filter(|pair| pair[1].at > since);
+        pairs.map(|pair| pair[1].at - pair[0].at).max()
     }
 
     /// Good replies.
@@ -36,15 +65,15 @@ impl Seen {
         self.replies.len()
     }
 
-    /// What the service said of itself last.
-    pub fn identity(&self) -> &str {
-        &self.identity
+    fn reply(&mut self, at: Instant, boot_id: String) {
+        self.replies.push(Good { at, boot_id });
     }
+}
 
-    fn reply(&mut self, now: Instant, identity: String) {
-        self.replies.push(now);
-        self.identity = identity;
-    }
+/// The boot in what the service says of itself.
+fn boot_id(identity: &[u8]) -> Option<String> {
+    let identity: serde_json::Value = serde_json::from_slice(identity).ok()?;
+    Some(identity["boot_id"].as_str()?.into())
 }
 
 /// The client at work; dropping it ends it.
@@ -105,10 +134,11 @@ impl Shared {
         while !self.is_over.load(Ordering::Relaxed) {
             thread::sleep(next.saturating_duration_since(Instant::now()));
             let reply = http::request(port, "GET", "/", b"", PATIENCE);
-            if let Some(reply) = reply.ok().filter(|reply| reply.status == 200) {
+            let good = reply.ok().filter(|reply| reply.status == 200);
+            if let Some(boot_id) = good.and_then(|reply| boot_id(&reply.body)) {
                 // The moment is taken under the lock, so that moments rise.
                 let mut seen = self.lock();
-                seen.reply(Instant::now(), reply.text());
+                seen.reply(Instant::now(), boot_id);
             }
             next += PERIOD * LANES;
         }
@@ -128,27 +158,49 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn the_longest_silence_is_that_across_the_fault() {
+    fn the_gap_is_that_between_two_kernels() {
         let start = Instant::now();
         let mut seen = Seen::default();
-        assert_eq!(seen.longest_gap(start), None);
-        // A hiccup before the fault at 400 ms, an old kernel's last reply at 405 ms, and the new one's first at 555 ms.
-        for at_ms in [0, 20, 300, 380, 405, 555, 575] {
-            seen.reply(start + MS * at_ms, format!("at {at_ms}"));
+        assert_eq!(seen.handover(), None);
+        // A hiccup before the death is longer than the gap, and one after it is told apart.
+        for at_ms in [0, 20, 300, 305] {
+            seen.reply(start + MS * at_ms, "old".into());
+            assert_eq!(seen.handover(), None);
         }
-        let fault = start + MS * 400;
-        assert_eq!(seen.longest_gap(fault), Some(MS * 150));
-        assert_eq!(seen.longest_gap(start), Some(MS * 280));
-        assert_eq!(seen.longest_gap(start + MS * 575), None);
-        assert_eq!((seen.count(), seen.identity()), (7, "at 575"));
+        seen.reply(start + MS * 455, "new".into());
+        let gap = MS * 150;
+        let settling = Duration::ZERO;
+        assert_eq!(seen.handover(), Some(Handover { gap, settling }));
+        for at_ms in [475, 975, 995] {
+            seen.reply(start + MS * at_ms, "new".into());
+        }
+        let settling = MS * 500;
+        assert_eq!(seen.handover(), Some(Handover { gap, settling }));
+        assert_eq!(seen.count(), 8);
+        assert_eq!(seen.longest_gap(start + MS * 310), Some(MS * 500));
+        assert_eq!(seen.longest_gap(start), Some(MS * 500));
+        assert_eq!(seen.longest_gap(start + MS * 980), Some(MS * 20));
+        assert_eq!(seen.longest_gap(start + MS * 995), None);
     }
 
-    /// Answers every request but those that begin within `silence` after `good` replies.
-    fn serve(listener: &TcpListener, good: usize, silence: Duration) -> Option<Duration> {
+    #[test]
+    fn a_reply_that_names_no_boot_does_not_count() {
+        let id = |text: &str| boot_id(text.as_bytes());
+        assert_eq!(
+            id("{\"kernel\":\"6\",\"boot_id\":\"a-b\"}\n"),
+            Some("a-b".into())
+        );
+        for other in ["", "{}", "{\"boot_id\":1}", "<html>"] {
+            assert_eq!(id(other), None, "{other}");
+        }
+    }
+
+    /// Answers every request but those that begin within `silence` after `good` replies; then it is another kernel. Returns how many it did not answer.
+    fn serve(listener: &TcpListener, good: usize, silence: Duration) -> usize {
         let mut quiet_since = None;
         let mut unanswered = Vec::new();
-        for count in 0.. {
-            let (mut stream, _) = listener.accept().ok()?;
+        for count in 0..good + 50 {
+            let (mut stream, _) = listener.accept().unwrap();
             if count >= good {
                 let since = *quiet_since.get_or_insert_with(Instant::now);
                 if since.elapsed() < silence {
@@ -158,29 +210,26 @@ mod tests {
                 }
             }
             let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-            if count >= good + 50 {
-                break;
-            }
+            let id = if count < good { "a" } else { "b" };
+            let body = format!("{{\"boot_id\":\"{id}\"}}");
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all((head + &body).as_bytes());
         }
-        quiet_since.map(|since| since.elapsed())
+        unanswered.len()
     }
 
     #[test]
     fn a_silence_is_measured_although_old_requests_hang() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let start = Instant::now();
         let client = Client::start(port);
-        serve(&listener, 10, MS * 300).unwrap();
+        let unanswered = serve(&listener, 10, MS * 300);
         let seen = client.end();
-        let gap = seen.longest_gap(start).unwrap();
+        let gap = seen.handover().unwrap().gap;
         // On a busy host it may be seen late, but never early.
         assert!(gap >= MS * 280 && gap < MS * 2000, "{gap:?}");
-        assert!(
-            seen.count() > 15 && seen.identity() == "ok",
-            "{}",
-            seen.count()
-        );
+        assert!(seen.count() > 15, "{}", seen.count());
+        // Each period a new one, whatever became of the others.
+        assert!(unanswered > 6, "{unanswered}");
     }
 }

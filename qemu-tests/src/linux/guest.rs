@@ -1,4 +1,4 @@
-//! Builds the service of a Linux guest: one static program, by `rustc` alone, so that nothing of the host side's own is built for it a second time.
+//! Builds the programs of a Linux guest: each one static file, by `rustc` alone, so that nothing of the host side's own is built for it a second time.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,27 +7,49 @@ use super::build::{self, Parts};
 use crate::problem::Problem;
 use crate::{files, paths};
 
-/// The program's files; the first is its root.
-const SOURCES: [&str; 4] = ["main.rs", "http.rs", "readiness.rs", "service.rs"];
+/// The service's files; the first is its root.
+const SERVICE: [&str; 8] = [
+    "main.rs",
+    "hooks.rs",
+    "http.rs",
+    "network.rs",
+    "readiness.rs",
+    "service.rs",
+    "stamp.rs",
+    "system.rs",
+];
 
-/// The program, built again only when a source or the compiler has changed.
+/// The service, built again only when a source or the compiler has changed.
 ///
 /// # Errors
 /// It does not build; the compiler says why.
 pub fn build() -> Result<PathBuf, Problem> {
-    let source = paths::workspace().join("qemu-tests/src/bin/linux-guest");
+    let sources = SERVICE.map(|name| format!("linux-guest/{name}"));
+    program("linux-guest", &sources)
+}
+
+/// The loader of crash kernels, built as the service is.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_crash_loader() -> Result<PathBuf, Problem> {
+    program("crash-load", &["crash-load.rs".into()])
+}
+
+fn program(name: &str, sources: &[String]) -> Result<PathBuf, Problem> {
+    let directory = paths::workspace().join("qemu-tests/src/bin");
     let compiler = Command::new("rustc")
         .arg("--version")
         .output()
         .map_err(|error| Problem::of_host("rustc", error))?;
     let mut parts = Parts::default().with_name(String::from_utf8_lossy(&compiler.stdout));
-    for name in SOURCES {
-        parts = parts.with_content(name, &files::read(&source.join(name))?);
+    for source in sources {
+        parts = parts.with_content(source, &files::read(&directory.join(source))?);
     }
-    let place = paths::artifacts().join("linux-guest");
-    let program = place.join("linux-guest");
+    let place = paths::artifacts().join(name);
+    let program = place.join(name);
     build::once(&place, &parts, || {
-        compile(&source.join(SOURCES[0]), &program)
+        compile(&directory.join(&sources[0]), &program)
     })?;
     Ok(program)
 }
@@ -50,8 +72,9 @@ fn compile(source: &Path, program: &Path) -> Result<(), Problem> {
         .map_err(|error| Problem::of_host("rustc", error))?;
     match status.success() {
         true => Ok(()),
-        false => Err(Problem::BrokenSetUp(
-            "the service of the Linux guest does not build; rustc says why above".into(),
-        )),
+        false => Err(Problem::BrokenSetUp(format!(
+            "{} does not build; rustc says why above",
+            source.display()
+        ))),
     }
 }

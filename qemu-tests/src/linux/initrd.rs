@@ -94,6 +94,13 @@ impl Initrd {
         self
     }
 
+    /// Adds a symbolic link at `path` to `target`, and the directories it is in.
+    #[must_use]
+    pub fn symlink(mut self, path: &str, target: &str) -> Self {
+        self.archive = with_parents(self.archive, path).symlink(path, target);
+        self
+    }
+
     /// Adds a file at `path`, and the directories it is in.
     #[must_use]
     pub fn file(mut self, path: &str, bytes: &[u8]) -> Self {

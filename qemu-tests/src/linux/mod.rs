@@ -1,22 +1,30 @@
 //! What a Linux tenant is made of on the host's side.
 //!
 //! [`packages`] has the distribution's kernels, [`kmod`] and [`module`] their modules and ours, [`guest`] the service; [`initrd`] puts them
-//! together, and [`boot`] shows that they are fit for each other. [`http`] is the client.
+//! together, and [`boot`] shows that they are fit for each other. [`tenants`] is a machine with two of them, [`takeover`] what happens to it; [`gap`]
+//! and [`writer`] are its clients, over [`http`], and [`ledger`] is what they were promised. [`demo`] and [`matrix`] are made of these.
 
 pub mod boot;
 mod build;
 pub mod cache;
+pub mod ctl;
 pub mod demo;
 pub mod gap;
 pub mod guest;
 pub mod http;
 pub mod initrd;
+pub mod iso;
+pub mod kdump;
 pub mod kmod;
+pub mod ledger;
+pub mod matrix;
 pub mod module;
 pub mod packages;
 mod stanza;
 pub mod takeover;
 pub mod tenants;
+mod usual_machine;
+pub mod writer;
 
 use crate::problem::Problem;
 use crate::setup::{self, Host};

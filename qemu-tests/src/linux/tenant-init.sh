@@ -18,6 +18,8 @@ while read -r module; do
     insmod "/lib/modules/$module.ko" $options || say "event=module-missing name=$module"
 done < /lib/modules/order
 ip link set lo up
+# A gratuitous ARP goes out with every address that comes up.
+echo 1 > /proc/sys/net/ipv4/conf/all/arp_notify
 linux-guest &
 
 bring_up() {
@@ -29,16 +31,17 @@ bring_up() {
 
 # What is to be quick in a takeover is done once before: drivers, block layer, network, service.
 warm_up() {
-    dd if=/dev/vda of=/dev/null bs=64k count=4 2> /dev/null
-    ip link set eth0 up
+    for hook in /etc/understudy/takeover.d/[12]*; do
+        "$hook" rehearse || say "event=rehearsal-failed name=$hook"
+    done
     for _ in 1 2 3; do
         wget -q -O /dev/null http://127.0.0.1/
     done
-    ip link set eth0 down
     understudyctl --version > /dev/null
 }
 
 if understudyctl status --json | grep -q '"role":"primary"'; then
+    if dmesg | grep -q "x2apic enabled"; then say "event=apic mode=x2apic"; else say "event=apic mode=xapic"; fi
     bring_up
 else
     echo backup > /run/role

@@ -8,7 +8,7 @@ use super::cache::Cache;
 use super::initrd::{Initrd, USUAL_MODULES};
 use super::kmod::ModuleTree;
 use super::packages::{LinuxKernel, Packages, Series};
-use super::{boot, guest, module};
+use super::{boot, ctl, guest, module};
 use crate::archive::ArchiveWriter;
 use crate::images::Images;
 use crate::machine::{Launch, Machine};
@@ -16,17 +16,21 @@ use crate::problem::Problem;
 use crate::setup::Host;
 use crate::{files, paths};
 
-/// What both kernels are told to be short and quiet; none of it is needed.
-const USUAL_WORDS: &str = "console=ttyS0 printk.devkmsg=on mitigations=off random.trust_cpu=on cryptomgr.notests loglevel=5";
+/// What both kernels are told to be short and quiet; none of it is needed. A backup boots on one CPU: with `noreplace-smp` it is not made over, all
+/// of it, when after the takeover the others come up, and does not stand still for that.
+const USUAL_WORDS: &str = "console=ttyS0 printk.devkmsg=on mitigations=off random.trust_cpu=on cryptomgr.notests noreplace-smp loglevel=5";
 
 const INIT: &str = include_str!("tenant-init.sh");
 
-/// The takeover hooks, which bring up a first primary, too.
-const HOOKS: [(&str, &str); 3] = [
-    ("10-disk", include_str!("hooks/10-disk")),
-    ("20-network", include_str!("hooks/20-network")),
-    ("30-ram-disk", include_str!("hooks/30-ram-disk")),
-];
+/// The directory of the takeover hooks, which bring up a first primary, too.
+const HOOKS: &str = "/etc/understudy/takeover.d";
+
+/// The hooks that the service's program is, and the one that no client waits for.
+const OWN_HOOKS: [&str; 2] = ["10-disk", "20-network"];
+const RAM_DISK_HOOK: &str = include_str!("hooks/30-ram-disk");
+
+/// Length of the file system in the RAM disk: a short one is made fast.
+const RAM_DISK_BYTES: u64 = 12 << 20;
 
 /// A pair of kernels and a machine for them.
 #[derive(Clone, Debug)]
@@ -165,7 +169,11 @@ impl Pair {
     }
 }
 
-fn initrd(kernel: &LinuxKernel) -> Result<Vec<u8>, Problem> {
+/// The initrd of a tenant, in either role.
+///
+/// # Errors
+/// Something does not build.
+pub fn initrd(kernel: &LinuxKernel) -> Result<Vec<u8>, Problem> {
     let busybox = Packages::new(&Host, Cache::of_user()?).busybox()?;
     let source = module::source();
     let mut initrd = Initrd::new(&busybox, INIT)?
@@ -173,50 +181,30 @@ fn initrd(kernel: &LinuxKernel) -> Result<Vec<u8>, Problem> {
         .modules(&module::build(kernel, &source)?)
         .modules(&module::build(kernel, &source.join("tests"))?)
         .program("/bin/linux-guest", &files::read(&guest::build()?)?)
-        .program("/bin/understudyctl", &files::read(&ctl()?)?);
-    for (name, text) in HOOKS {
-        initrd = initrd.program(
-            &format!("/etc/understudy/takeover.d/{name}"),
-            text.as_bytes(),
-        );
+        .program("/bin/understudyctl", &files::read(&ctl::build()?)?);
+    for name in OWN_HOOKS {
+        initrd = initrd.symlink(&format!("{HOOKS}/{name}"), "/bin/linux-guest");
     }
+    let initrd = initrd
+        .program(&format!("{HOOKS}/30-ram-disk"), RAM_DISK_HOOK.as_bytes())
+        .file("/lib/ram-disk.gz", &ram_disk()?);
     Ok(initrd.finish())
 }
 
-/// Builds understudyctl as one static program, which an initrd has room for.
-fn ctl() -> Result<PathBuf, Problem> {
-    const TRIPLE: &str = "x86_64-unknown-linux-gnu";
-    let target = paths::target().join("static");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .current_dir(paths::workspace())
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "-p",
-            "understudyctl",
-            "--target",
-            TRIPLE,
-        ])
-        .arg("--target-dir")
-        .arg(&target)
-        .args([
-            "--config",
-            "profile.release.strip=true",
-            "--config",
-            "profile.release.opt-level=\"s\"",
-        ])
-        .env(
-            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
-            "-C target-feature=+crt-static",
-        )
-        .status()
-        .map_err(|error| Problem::of_host("cargo", error))?;
-    match status.success() {
-        true => Ok(target.join(TRIPLE).join("release/understudyctl")),
-        false => Err(Problem::BrokenSetUp(
-            "understudyctl does not build; cargo says why above".into(),
+/// An ext4 with a journal, packed: what busybox makes has none, and would not be whole after the death of the kernel that has it mounted.
+fn ram_disk() -> Result<Vec<u8>, Problem> {
+    let image = paths::artifacts().join("ram-disk.img");
+    boot::make_file_system(&image, RAM_DISK_BYTES)?;
+    let output = Command::new("gzip")
+        .arg("-c")
+        .arg(&image)
+        .output()
+        .map_err(|error| Problem::of_host("gzip", error))?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(Problem::of_host(
+            "gzip",
+            String::from_utf8_lossy(&output.stderr),
         )),
     }
 }

@@ -1,5 +1,6 @@
 //! A running machine: a QEMU that is watched, spoken to, and killed with its owner.
 
+mod disc;
 mod spec;
 
 use std::io::Write;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+pub use disc::{Disc, Firmware, OVMF};
 pub use spec::{Accel, Chipset, HostPort, MachineSpec};
 
 use crate::console::{Event, Line};
@@ -91,6 +93,38 @@ impl Machine {
             HostPort::Any => None,
             HostPort::Fixed(port) => Some(port),
         };
+        Ok(machine)
+    }
+
+    /// Starts QEMU with a disc to boot from, instead of the launch's image and archive.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); `Skipped` if the firmware is not there.
+    pub fn start_disc(spec: &MachineSpec, disc: &Disc, launch: &Launch) -> Result<Self, Problem> {
+        let disk = paths::scratch(&spec.name).join("incidents.img");
+        if spec.has_disk() {
+            disk::create(&disk)?;
+        }
+        let mut machine = Self::start_disc_with(&spec.hardware(&disk), disc, launch)?;
+        machine.disk = disk;
+        Ok(machine)
+    }
+
+    /// As [`start_disc`](Self::start_disc), on hardware that is no [`MachineSpec`]'s.
+    ///
+    /// # Errors
+    /// As [`start_disc`](Self::start_disc).
+    pub fn start_disc_with(
+        hardware: &[String],
+        disc: &Disc,
+        launch: &Launch,
+    ) -> Result<Self, Problem> {
+        let control_socket = fresh_control_socket();
+        let mut arguments = hardware.to_vec();
+        arguments.extend(disc.arguments()?);
+        arguments.extend(spec::kept_arguments(&control_socket));
+        let mut machine = Self::spawn(QEMU, &arguments, launch)?;
+        machine.control_socket = control_socket;
         Ok(machine)
     }
 

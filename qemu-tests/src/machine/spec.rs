@@ -135,6 +135,14 @@ impl MachineSpec {
         disk: &Path,
         control_socket: &str,
     ) -> Vec<String> {
+        let mut list = self.hardware(disk);
+        list.extend(usual_arguments(kernel, archive, control_socket));
+        list.extend(["-append".into(), self.boot_line()]);
+        list
+    }
+
+    /// The part of QEMU's arguments that says what the machine is made of.
+    pub fn hardware(&self, disk: &Path) -> Vec<String> {
         let mut list = Arguments::default();
         list.add(
             "-machine",
@@ -148,9 +156,6 @@ impl MachineSpec {
         list.add("-cpu", &self.cpu);
         list.add("-smp", self.cpus);
         list.add("-m", &self.memory);
-        list.0
-            .extend(usual_arguments(kernel, archive, control_socket));
-        list.add("-append", self.boot_line());
         let port = match self.port {
             HostPort::Any => 0,
             HostPort::Fixed(port) => port,
@@ -186,6 +191,14 @@ impl MachineSpec {
 
 /// What every machine has: no screen, the console on our side, what it boots, and a control channel.
 pub fn usual_arguments(kernel: &Path, archive: &Path, control_socket: &str) -> Vec<String> {
+    let mut list = Arguments(kept_arguments(control_socket));
+    list.add("-kernel", kernel.display());
+    list.add("-initrd", archive.display());
+    list.0
+}
+
+/// As [`usual_arguments`], without what it boots.
+pub fn kept_arguments(control_socket: &str) -> Vec<String> {
     let mut list = Arguments::default();
     list.add("-display", "none");
     list.add("-monitor", "none");
@@ -196,8 +209,6 @@ pub fn usual_arguments(kernel: &Path, archive: &Path, control_socket: &str) -> V
     );
     list.add("-mon", "chardev=control,mode=control");
     list.0.push("-no-reboot".into());
-    list.add("-kernel", kernel.display());
-    list.add("-initrd", archive.display());
     list.0
 }
 
@@ -212,7 +223,7 @@ impl Arguments {
 }
 
 /// In QEMU's options a comma in a value is written twice.
-fn commas_doubled(path: &Path) -> String {
+pub(super) fn commas_doubled(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }
 

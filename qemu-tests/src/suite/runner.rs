@@ -36,9 +36,10 @@ impl fmt::Display for Score {
 }
 
 impl Score {
-    fn count(&mut self, outcome: &Result<(), Problem>) {
+    /// Counts one in.
+    pub fn count<T>(&mut self, outcome: &Result<T, Problem>) {
         match outcome {
-            Ok(()) => self.passed += 1,
+            Ok(_) => self.passed += 1,
             Err(Problem::Skipped(_)) => self.skipped += 1,
             Err(_) => self.failed += 1,
         }

@@ -1,11 +1,16 @@
 //! The service in a Linux guest: a small HTTP server that shows who answers, and keeps what it acknowledges.
 //!
-//! `linux-guest [PORT [ROOT]]`: port 80 and `/` by default. One thread; it listens before there is a network and before anything is mounted. Only the
+//! `linux-guest [PORT [ROOT]]`: port 80 and `/` by default. Called by the name of a hook it is that hook (see [`hooks`]), with `rehearse` a rehearsal of
+//! it. One thread; it listens before there is a network and before anything is mounted. Only the
 //! standard library is used, so that it can be linked statically by `rustc` alone.
 
+mod hooks;
 mod http;
+mod network;
 mod readiness;
 mod service;
+mod stamp;
+mod system;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -58,6 +63,7 @@ impl Connection {
         while self.sent < self.output.len() {
             self.sent += self.stream.write(&self.output[self.sent..])?;
         }
+        service.first_reply.reply_left();
         Ok(true)
     }
 }
@@ -111,7 +117,18 @@ fn accept(listener: &TcpListener, service: &Service, connections: &mut Vec<Conne
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args();
+    let own_name = arguments.next().unwrap_or_default();
+    if let Some(hook) = own_name.rsplit('/').next().and_then(hooks::named) {
+        let is_rehearsal = arguments.next().is_some_and(|word| word == "rehearse");
+        return match hook(is_rehearsal) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{own_name}: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let port = arguments.next().unwrap_or_else(|| "80".into());
     let root = arguments.next().unwrap_or_else(|| "/".into());
     let Ok(port) = port.parse::<u16>() else {

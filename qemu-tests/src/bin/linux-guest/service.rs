@@ -15,6 +15,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::http::{MAX_BODY_BYTES, Reply, Request};
+use crate::stamp::FirstReply;
 
 /// The role of this kernel is one word in this file; whoever changes it, writes it.
 const ROLE_FILE: &str = "run/role";
@@ -25,6 +26,8 @@ pub struct Service {
     dax: PathBuf,
     role: PathBuf,
     fault: PathBuf,
+    /// To be told of every reply.
+    pub first_reply: FirstReply,
     is_mounted: fn(&Path) -> bool,
 }
 
@@ -36,6 +39,7 @@ impl Service {
             dax: root.join("dax"),
             role: root.join(ROLE_FILE),
             fault: root.join("dev/understudy-fault"),
+            first_reply: FirstReply::through(&root.join("dev/understudy")),
             is_mounted: is_mount_point,
         }
     }
@@ -70,8 +74,9 @@ impl Service {
         let word = |path: &Path| fs::read_to_string(path).unwrap_or_default();
         let uptime = word("/proc/uptime".as_ref());
         format!(
-            "{{\"kernel\":\"{}\",\"role\":\"{}\",\"uptime_s\":{}}}\n",
+            "{{\"kernel\":\"{}\",\"boot_id\":\"{}\",\"role\":\"{}\",\"uptime_s\":{}}}\n",
             word("/proc/sys/kernel/osrelease".as_ref()).trim(),
+            word("/proc/sys/kernel/random/boot_id".as_ref()).trim(),
             word(&self.role).trim(),
             uptime
                 .split(' ')
@@ -213,10 +218,12 @@ mod tests {
         fs::write(guest.root.path().join("run/role"), "primary\n").unwrap();
         let (_, text) = guest.ask("GET", "/", "");
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-        assert!(text.contains(&format!(
-            "{{\"kernel\":\"{}\",\"role\":\"primary\",\"uptime_s\":",
-            release.trim()
-        )));
+        let kernel = format!("{{\"kernel\":\"{}\",\"boot_id\":\"", release.trim());
+        assert!(text.starts_with(&kernel), "{text}");
+        assert!(
+            text.contains("\",\"role\":\"primary\",\"uptime_s\":"),
+            "{text}"
+        );
     }
 
     #[test]

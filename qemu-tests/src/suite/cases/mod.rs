@@ -5,7 +5,9 @@ mod boot;
 mod clients;
 mod deaths;
 mod images;
+mod iso;
 mod journal;
+mod linux;
 mod model;
 mod refusals;
 
@@ -26,7 +28,9 @@ pub(super) fn all() -> Vec<Test> {
         backup::tests(),
         clients::tests(),
         refusals::tests(),
+        iso::tests(),
         model::tests(),
+        linux::tests(),
     ];
     subjects.into_iter().flatten().collect()
 }

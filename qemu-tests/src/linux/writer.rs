@@ -1,0 +1,310 @@
+//! A client that writes without end, keeps a ledger, and goes on when the kernel behind its service is another.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::http::{self, Reply};
+use super::ledger::{self, Ledger, Store};
+use crate::problem::Problem;
+
+/// How long it waits for an acknowledgement: an fsync takes milliseconds, and more on a busy host.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Between two writes: a guest under translation has more to do than to serve this client.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Lines of a file; then the next one is begun. New files and old ones fail in different ways.
+const LINES_PER_FILE: u64 = 4;
+
+/// One of so many writes goes to the RAM disk.
+const PUT_EVERY: u64 = 4;
+
+/// Blocks of the RAM disk that are written in turn.
+const BLOCKS: u64 = 40;
+
+/// How long reading back may take.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A client at work; dropping it ends it.
+pub struct Writer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Ledger>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    is_over: AtomicBool,
+    acknowledged: AtomicU64,
+}
+
+impl Writer {
+    /// Begins to write to the service behind a port of this host.
+    pub fn start(port: u16) -> Self {
+        let shared = Arc::new(Shared::default());
+        let work = Work {
+            port,
+            ledger: Ledger::default(),
+            place: 0,
+        };
+        let thread = thread::spawn({
+            let shared = shared.clone();
+            move || work.run(&shared)
+        });
+        Self {
+            shared,
+            thread: Some(thread),
+        }
+    }
+
+    /// Waits until `count` more writes than now are acknowledged.
+    ///
+    /// # Errors
+    /// They are not within `limit`.
+    pub fn wait_more(&self, count: u64, limit: Duration) -> Result<(), Problem> {
+        let deadline = Instant::now() + limit;
+        let goal = self.acknowledged() + count;
+        while self.acknowledged() < goal {
+            if Instant::now() >= deadline {
+                return Err(Problem::TimedOut(format!(
+                    "{} of {count} writes not acknowledged within {limit:.1?}",
+                    goal - self.acknowledged()
+                )));
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&self) -> u64 {
+        self.shared.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Ends it, and gives its ledger.
+    ///
+    /// # Errors
+    /// It has panicked.
+    pub fn finish(mut self) -> Result<Ledger, Problem> {
+        self.stop()
+            .ok_or_else(|| Problem::BrokenSetUp("the writing client panicked".into()))
+    }
+
+    fn stop(&mut self) -> Option<Ledger> {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Work {
+    port: u16,
+    ledger: Ledger,
+    place: u64,
+}
+
+impl Work {
+    fn run(mut self, shared: &Shared) -> Ledger {
+        for number in 0.. {
+            if shared.is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            let is_kept = match number % PUT_EVERY {
+                0 => self.put(number / PUT_EVERY % BLOCKS),
+                _ => self.append(),
+            };
+            if is_kept {
+                shared.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            thread::sleep(PAUSE);
+        }
+        self.ledger
+    }
+
+    /// Adds a line; a file that is in doubt, or full, is followed by the next.
+    fn append(&mut self) -> bool {
+        let file = self.place / LINES_PER_FILE;
+        let Some(line) = self.ledger.append(file) else {
+            return false;
+        };
+        let is_kept = self.send("POST", &format!("/append?file={file}"), line.as_bytes());
+        if is_kept {
+            self.ledger.appended(file);
+            self.place += 1;
+        } else {
+            self.place = (file + 1) * LINES_PER_FILE;
+        }
+        is_kept
+    }
+
+    fn put(&mut self, number: u64) -> bool {
+        let Some(bytes) = self.ledger.put(number) else {
+            return false;
+        };
+        let at = ledger::place(number);
+        let is_kept = self.send("PUT", &format!("/dax?at={at}"), &bytes);
+        if is_kept {
+            self.ledger.has_put(number);
+        }
+        is_kept
+    }
+
+    fn send(&self, method: &str, target: &str, body: &[u8]) -> bool {
+        http::request(self.port, method, target, body, PATIENCE)
+            .is_ok_and(|reply| reply.status == 200)
+    }
+}
+
+/// The service behind a port of this host, as a store.
+pub struct Remote {
+    /// The port.
+    pub port: u16,
+}
+
+impl Remote {
+    fn get(&self, target: &str, absent: u16) -> Result<Option<Vec<u8>>, Problem> {
+        let failed = |text: String| Problem::Failed(format!("taking stock: GET {target}: {text}"));
+        let Reply { status, body } = http::request(self.port, "GET", target, b"", AUDIT_PATIENCE)
+            .map_err(|error| failed(error.to_string()))?;
+        match status {
+            200 => Ok(Some(body)),
+            other if other == absent => Ok(None),
+            other => Err(failed(format!(
+                "{other} {}",
+                String::from_utf8_lossy(&body).trim()
+            ))),
+        }
+    }
+}
+
+impl Store for Remote {
+    fn file(&mut self, number: u64) -> Result<Option<Vec<u8>>, Problem> {
+        self.get(&format!("/file?file={number}"), 404)
+    }
+
+    fn bytes(&mut self, at: u64, length: usize) -> Result<Option<Vec<u8>>, Problem> {
+        self.get(&format!("/dax?at={at}&len={length}"), 416)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    /// A service like the guest's, which keeps nothing of every fifth write that comes, and does not answer it.
+    #[derive(Default)]
+    struct Forgetful {
+        files: BTreeMap<String, Vec<u8>>,
+        ram: Vec<u8>,
+        writes: u32,
+        forgotten_acknowledged: bool,
+    }
+
+    impl Forgetful {
+        fn serve(mut self, listener: &TcpListener) {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let (head, body) = receive(&mut stream);
+                let words: Vec<&str> = head.split([' ', '?', '=', '&']).collect();
+                let reply = match words[..] {
+                    ["QUIT", ..] => return,
+                    ["GET", "/file", _, file, ..] => self.files.get(file).cloned(),
+                    ["GET", "/dax", _, at, _, length, ..] => {
+                        let (at, length) = (number(at), number(length));
+                        self.ram.get(at..at + length).map(<[u8]>::to_vec)
+                    }
+                    _ => self.write(&words, &body),
+                };
+                let absent = if words[1] == "/dax" { 416 } else { 404 };
+                let status = if reply.is_some() { 200 } else { absent };
+                let body = reply.unwrap_or_default();
+                let head = format!(
+                    "HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+            }
+        }
+
+        fn write(&mut self, words: &[&str], body: &[u8]) -> Option<Vec<u8>> {
+            self.writes += 1;
+            let is_forgotten = self.writes.is_multiple_of(5);
+            match words[..] {
+                _ if is_forgotten => {}
+                ["POST", "/append", _, file, ..] => {
+                    let file = self.files.entry(file.into()).or_default();
+                    file.extend([body, b"\n"].concat());
+                }
+                ["PUT", "/dax", _, at, ..] => {
+                    let at = number(at);
+                    self.ram.resize(self.ram.len().max(at + body.len()), 0);
+                    self.ram[at..at + body.len()].copy_from_slice(body);
+                }
+                _ => panic!("{words:?}"),
+            }
+            (self.forgotten_acknowledged || !is_forgotten).then(Vec::new)
+        }
+    }
+
+    fn number(text: &str) -> usize {
+        text.parse().unwrap()
+    }
+
+    fn receive(stream: &mut TcpStream) -> (String, Vec<u8>) {
+        let mut bytes = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            let count = stream.read(&mut chunk).unwrap();
+            bytes.extend_from_slice(&chunk[..count]);
+            let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+            let Some(end) = end else { continue };
+            let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+            let (_, length) = head.rsplit_once(' ').unwrap();
+            if bytes.len() == end + 4 + number(length) {
+                return (head, bytes[end + 4..].to_vec());
+            }
+        }
+    }
+
+    fn audit_of(service: Forgetful, writes: u64) -> ledger::Audit {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::scope(|scope| {
+            scope.spawn(|| service.serve(&listener));
+            let writer = Writer::start(port);
+            writer.wait_more(writes, Duration::from_secs(20)).unwrap();
+            let ledger = writer.finish().unwrap();
+            let audit = ledger.audit(&mut Remote { port }).unwrap();
+            let _ = http::request(port, "QUIT", "/", b"", AUDIT_PATIENCE);
+            audit
+        })
+    }
+
+    #[test]
+    fn only_what_was_acknowledged_is_asked_for() {
+        let audit = audit_of(Forgetful::default(), 60);
+        assert!(audit.is_clean(), "{audit}");
+        assert!(
+            audit.lines_acked >= 40 && audit.ram_bytes_acked > 0,
+            "{audit}"
+        );
+    }
+
+    #[test]
+    fn what_was_acknowledged_and_forgotten_is_found() {
+        let service = Forgetful {
+            forgotten_acknowledged: true,
+            ..Forgetful::default()
+        };
+        let audit = audit_of(service, 60);
+        assert!(audit.files_lost > 0, "{audit}");
+    }
+}
