@@ -8,11 +8,12 @@ use crate::problem::Problem;
 use crate::{files, paths};
 
 /// The service's files; the first is its root.
-const SERVICE: [&str; 8] = [
+const SERVICE: [&str; 9] = [
     "main.rs",
     "hooks.rs",
     "http.rs",
     "network.rs",
+    "order.rs",
     "readiness.rs",
     "service.rs",
     "stamp.rs",

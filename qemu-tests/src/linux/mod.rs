@@ -2,7 +2,8 @@
 //!
 //! [`packages`] has the distribution's kernels, [`kmod`] and [`module`] their modules and ours, [`guest`] the service; [`initrd`] puts them
 //! together, and [`boot`] shows that they are fit for each other. [`tenants`] is a machine with two of them, [`takeover`] what happens to it; [`gap`]
-//! and [`writer`] are its clients, over [`http`], and [`ledger`] is what they were promised. [`demo`] and [`matrix`] are made of these.
+//! and [`writer`] are its clients, over [`http`], and [`ledger`] is what they were promised. [`lives`] is a machine that
+//! goes through several. [`demo`] and [`matrix`] are made of these.
 
 pub mod boot;
 mod build;
@@ -17,6 +18,7 @@ pub mod iso;
 pub mod kdump;
 pub mod kmod;
 pub mod ledger;
+pub mod lives;
 pub mod matrix;
 pub mod module;
 pub mod packages;

@@ -42,7 +42,7 @@ pub enum Death {
 
 impl Death {
     /// What the module for faults and the command line call it.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Panic => "panic",
             Self::Hang => "hang",
@@ -51,7 +51,7 @@ impl Death {
     }
 
     /// What the timeline calls it.
-    fn cause(self) -> &'static str {
+    pub(super) fn cause(self) -> &'static str {
         match self {
             Self::Panic => "panic",
             Self::Hang | Self::Spin => "silent",
@@ -211,10 +211,14 @@ pub fn survive(machine: &Machine, death: Death, releases: [&str; 2]) -> Result<S
     })
 }
 
-/// Kills the primary. An answer says that it did not work.
+/// Kills the primary.
 fn kill(port: u16, death: Death) -> Result<(), Problem> {
-    let way = death.name().as_bytes();
-    match http::request(port, "POST", "/fault", way, LAST_REQUEST_LIMIT) {
+    end(port, death.name())
+}
+
+/// Ends the primary in a way that its service knows. An answer says that it did not work.
+pub(super) fn end(port: u16, way: &str) -> Result<(), Problem> {
+    match http::request(port, "POST", "/fault", way.as_bytes(), LAST_REQUEST_LIMIT) {
         Ok(reply) => Err(Problem::Failed(format!(
             "the primary lives on: {} {}",
             reply.status,
@@ -226,7 +230,16 @@ fn kill(port: u16, death: Death) -> Result<(), Problem> {
 
 /// The status that a primary's init tells when everything is brought up, as soon as there is one as it is wanted.
 fn told_status(machine: &Machine, is_wanted: impl Fn(&Value) -> bool) -> Result<Value, Problem> {
-    let until = Instant::now() + machine.time_left().min(SURVIVAL_LIMIT);
+    status_within(machine, SURVIVAL_LIMIT, is_wanted)
+}
+
+/// The same, within `limit`.
+pub(super) fn status_within(
+    machine: &Machine,
+    limit: Duration,
+    is_wanted: impl Fn(&Value) -> bool,
+) -> Result<Value, Problem> {
+    let until = Instant::now() + machine.time_left().min(limit);
     loop {
         let status = last_status(&machine.console().lines());
         if let Some(status) = status.filter(&is_wanted) {

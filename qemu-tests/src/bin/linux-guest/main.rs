@@ -7,6 +7,7 @@
 mod hooks;
 mod http;
 mod network;
+mod order;
 mod readiness;
 mod service;
 mod stamp;

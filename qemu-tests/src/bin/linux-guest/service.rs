@@ -8,6 +8,7 @@
 //! | `PUT /dax?at=OFFSET` | writes the body into `/dax/bytes` |
 //! | `GET /dax?at=OFFSET&len=N` | reads from there |
 //! | `POST /fault` | kills this kernel in the way the body names |
+//! | `POST /order` | runs `understudyctl` with the words of the body, and tells the kernel's log how it went |
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -15,6 +16,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::http::{MAX_BODY_BYTES, Reply, Request};
+use crate::order;
 use crate::stamp::FirstReply;
 
 /// The role of this kernel is one word in this file; whoever changes it, writes it.
@@ -56,9 +58,12 @@ impl Service {
                 .and_then(|at| Ok((at, number("len")?)))
                 .and_then(|(at, length)| self.get(at, length)),
             ("POST", "/fault") => self.die(request.body),
+            ("POST", "/order") => order::begin(request.body)
+                .map(|()| Reply::ok("begun\n"))
+                .map_err(failed),
             _ => Err(Reply::text(
                 404,
-                "there is GET /, POST /append, GET /file, PUT /dax, GET /dax, POST /fault",
+                "there is GET /, POST /append, GET /file, PUT /dax, GET /dax, POST /fault, POST /order",
             )),
         };
         reply.unwrap_or_else(|refusal| refusal)
@@ -66,7 +71,10 @@ impl Service {
 
     /// There is an answer only if it did not work.
     fn die(&self, way: &[u8]) -> Result<Reply, Reply> {
-        fs::write(&self.fault, way).map_err(failed)?;
+        match way {
+            b"reboot" => order::reboot().map_err(failed)?,
+            way => fs::write(&self.fault, way).map_err(failed)?,
+        }
         Err(Reply::text(500, "still here"))
     }
 

@@ -2,9 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+mod linux;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand};
@@ -12,11 +13,12 @@ use partition::size::parse_size;
 use qemu_tests::accel::AccelChoice;
 use qemu_tests::check_config::Question;
 use qemu_tests::images::{self, Images};
-use qemu_tests::linux::{self, packages::Series, takeover::Death, tenants::Pair};
-use qemu_tests::machine::{Accel, Chipset, Firmware, HostPort, MachineSpec};
+use qemu_tests::machine::{Accel, Chipset, HostPort, MachineSpec};
 use qemu_tests::setup::{self, Host, OldQemu, Ready};
 use qemu_tests::suite::{self, runner};
 use qemu_tests::{bench, demo, paths, run};
+
+use crate::linux::LinuxCommand;
 
 /// Builds, boots, kills, measures and tests the failover kernel.
 #[derive(Parser)]
@@ -60,78 +62,8 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         jobs: usize,
     },
-    /// Boot a distribution's Linux plainly, without a monitor, and try its service.
-    LinuxBoot {
-        /// Which one.
-        #[arg(long, value_enum)]
-        kernel: Series,
-        /// The source of a module that is built and loaded, too.
-        #[arg(long)]
-        module: Option<PathBuf>,
-    },
-    /// Show one distribution's Linux taking over from another.
-    LinuxDemo {
-        /// The first primary.
-        #[arg(long, value_enum, default_value = "6.12")]
-        primary: Series,
-        /// The first backup.
-        #[arg(long, value_enum, default_value = "6.1")]
-        backup: Series,
-        /// How the primary dies; both ways if none is named.
-        #[arg(long, value_enum)]
-        cause: Option<Death>,
-        /// Runs of each.
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        runs: u32,
-        /// Let the same kernel panic with kdump, too, as often.
-        #[arg(long)]
-        with_kdump: bool,
-        /// Time-out of the keepalives, in ms.
-        #[arg(long, default_value_t = 250)]
-        timeout_ms: u64,
-        /// End with one line of JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Measure kdump, the peer, on the machine of `linux-demo`: how long a client is without a reply when the kernel panics, and whether a hang is survived.
-    LinuxKdump {
-        /// Which kernel.
-        #[arg(long, value_enum, default_value = "6.12")]
-        kernel: Series,
-        /// Panics.
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        runs: u32,
-        /// Leave the hang out.
-        #[arg(long)]
-        only_panic: bool,
-        /// End with one line of JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Let every pairing of distributions' kernels take over on every kind of machine.
-    LinuxMatrix {
-        /// Only a few, in which everything comes up once.
-        #[arg(long)]
-        quick: bool,
-    },
-    /// Make a disc that starts two Linux tenants by GRUB, on legacy BIOS and on UEFI.
-    Iso {
-        /// Where to.
-        #[arg(long)]
-        out: Option<PathBuf>,
-        /// The first primary.
-        #[arg(long, value_enum, default_value = "6.12")]
-        primary: Series,
-        /// The first backup.
-        #[arg(long, value_enum, default_value = "6.1")]
-        backup: Series,
-        /// What the boot line says beyond the usual.
-        #[arg(long, default_value = "", allow_hyphen_values = true)]
-        append: String,
-        /// Boot it by this firmware, kill the primary, and look whether the backup serves; may be given twice.
-        #[arg(long = "try", value_enum)]
-        firmware: Vec<Firmware>,
-    },
+    #[command(flatten)]
+    Linux(LinuxCommand),
     /// Measure in the deterministic model.
     Bench {
         #[command(subcommand)]
@@ -222,43 +154,7 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Command::Test { filter, jobs, .. } => test(filter.as_deref(), jobs),
-        Command::LinuxBoot { kernel, module } => linux::boot::run(kernel, module.as_deref())
-            .map(|()| true)
-            .map_err(Into::into),
-        Command::LinuxDemo {
-            primary,
-            backup,
-            cause,
-            runs,
-            with_kdump,
-            timeout_ms,
-            json,
-        } => {
-            let mut demo = linux::demo::Demo::new(primary, backup);
-            demo.pair.timeout = Duration::from_millis(timeout_ms);
-            demo.deaths = cause.map_or(demo.deaths, |cause| vec![cause]);
-            demo.runs = runs;
-            demo.with_kdump = with_kdump;
-            demonstrate_linux(&demo, json)
-        }
-        Command::LinuxMatrix { quick } => run_matrix(quick),
-        Command::LinuxKdump {
-            kernel,
-            runs,
-            only_panic,
-            json,
-        } => measure_kdump(kernel, runs, only_panic, json),
-        Command::Iso {
-            out,
-            primary,
-            backup,
-            append,
-            firmware,
-        } => {
-            let mut pair = Pair::new("iso", primary, backup);
-            pair.append = append;
-            make_iso(&pair, out, &firmware)
-        }
+        Command::Linux(command) => linux::run(command),
         Command::Bench {
             what: BenchCommand::Takeover { json, n },
         } => measure(json, n),
@@ -275,8 +171,8 @@ fn main() -> ExitCode {
 
 fn set_up() -> Result<bool> {
     let ready = setup::set_up(&Host, OldQemu::Replace)?;
-    linux::set_up()?;
-    linux::iso::set_up()?;
+    qemu_tests::linux::set_up()?;
+    qemu_tests::linux::iso::set_up()?;
     println!("setup: all there; QEMU {}", ready.qemu);
     Ok(true)
 }
@@ -363,58 +259,6 @@ fn demonstrate(json: bool, choice: AccelChoice) -> Result<bool> {
             Ok(false)
         }
     }
-}
-
-fn demonstrate_linux(demo: &linux::demo::Demo, json: bool) -> Result<bool> {
-    let (_, images) = prepare()?;
-    let (text, object, is_passed) = match demo.run(&images) {
-        Ok(outcome) => (outcome.verdict(), outcome.json(), outcome.is_passed()),
-        Err(problem) => (
-            format!("FAIL: {problem}"),
-            linux::demo::failure_json(&problem),
-            false,
-        ),
-    };
-    println!("\n{text}");
-    if json {
-        println!("{object}");
-    }
-    Ok(is_passed)
-}
-
-fn run_matrix(is_quick: bool) -> Result<bool> {
-    let (_, images) = prepare()?;
-    let fields = match is_quick {
-        true => linux::matrix::diagonal(),
-        false => linux::matrix::all(),
-    };
-    let score = linux::matrix::run(&fields, &images);
-    println!("{score}");
-    Ok(score.failed == 0)
-}
-
-fn measure_kdump(kernel: Series, runs: u32, only_panic: bool, json: bool) -> Result<bool> {
-    let report = linux::kdump::Report::measure(kernel, runs, !only_panic)?;
-    println!("\n{}", report.text());
-    if json {
-        println!("{}", report.json());
-    }
-    Ok(true)
-}
-
-fn make_iso(pair: &Pair, out: Option<PathBuf>, firmware: &[Firmware]) -> Result<bool> {
-    let (_, images) = prepare()?;
-    let out = out.unwrap_or_else(|| paths::artifacts().join("understudy.iso"));
-    linux::iso::pair::make(pair, &images, &out)?;
-    println!("iso: {}", out.display());
-    for firmware in firmware {
-        let gap = linux::iso::pair::try_out(pair, &images, &out, *firmware)?;
-        println!(
-            "iso: {firmware}: booted, and a panic survived with a gap of {:.0} ms (emulation on this host, not hardware)",
-            gap.as_secs_f64() * 1e3
-        );
-    }
-    Ok(true)
 }
 
 fn list(filter: Option<&str>) {
