@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -23,6 +24,12 @@ const WRITES: u64 = 20;
 
 /// From an end until the machine is protected again: a takeover, and the boot of a new backup.
 const PROTECTION_LIMIT: Duration = Duration::from_secs(120);
+
+/// From the status of a new primary to its first reply.
+const REPLY_LIMIT: Duration = Duration::from_secs(20);
+
+/// Between two looks at what the client saw.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The service begins an order at once.
 const ORDER_LIMIT: Duration = Duration::from_secs(3);
@@ -159,7 +166,14 @@ pub fn play(
     ends: &[End],
 ) -> Result<(Machine, Lives), Problem> {
     let releases = pair.kernels()?.map(|kernel| kernel.release);
-    let machine = pair.start(images, log, limit)?;
+    takeover::once_more_if_qemu_fails(&pair.name, || {
+        let machine = pair.start(images, log, limit)?;
+        let lives = live(&machine, ends, &releases)?;
+        Ok((machine, lives))
+    })
+}
+
+fn live(machine: &Machine, ends: &[End], releases: &[String; 2]) -> Result<Lives, Problem> {
     machine
         .console()
         .wait_for_event("ready", machine.time_left(), |_| true)?;
@@ -167,19 +181,19 @@ pub fn play(
     let writer = Writer::start(port);
     let (mut lives, mut owner) = (Vec::new(), 0);
     for (index, end) in ends.iter().enumerate() {
-        await_protection(&machine, index as u64 + 1)?;
+        await_protection(machine, index as u64 + 1)?;
         writer.wait_more(WRITES, machine.time_left())?;
         let client = Client::start(port);
         writer.wait_more(WRITES, machine.time_left())?;
         owner = end.successor(owner);
-        let life = outlive(&machine, *end, index as u64 + 2, &releases[owner], client)
+        let life = outlive(machine, *end, index as u64 + 2, &releases[owner], client)
             .map_err(|problem| problem.while_doing(&format!("end {}, {end}", index + 1)))?;
         println!("  {}", life.told());
         lives.push(life);
     }
     writer.wait_more(WRITES, machine.time_left())?;
     let audit = writer.finish()?.audit(&mut Remote { port })?;
-    Ok((machine, Lives { lives, audit }))
+    Ok(Lives { lives, audit })
 }
 
 /// Lets one life end, and waits until the machine is protected in the next, that of `epoch`.
@@ -195,15 +209,27 @@ fn outlive(
     let cause = &status["takeover"]["cause"];
     require_equal("the cause", cause, &json!(end.cause()))?;
     require_equal("the primary's kernel", &status["kernel"], &json!(successor))?;
-    let handover = client.end().handover();
-    let handover = handover.ok_or_else(|| {
-        Problem::Failed("the client saw no reply before or none after the end".into())
-    })?;
     Ok(Life {
         end,
         successor: successor.into(),
-        client_gap: handover.gap,
+        client_gap: await_handover(&client)?,
     })
+}
+
+/// How long the client was without a reply. A kernel that was only started again may have told its status before its first reply.
+fn await_handover(client: &Client) -> Result<Duration, Problem> {
+    let until = Instant::now() + REPLY_LIMIT;
+    loop {
+        match client.seen().handover() {
+            Some(handover) => return Ok(handover.gap),
+            None if Instant::now() < until => thread::sleep(LOOK),
+            None => {
+                return Err(Problem::Failed(
+                    "the client saw no reply before or none after the end".into(),
+                ));
+            }
+        }
+    }
 }
 
 /// Waits until the primary of `epoch` says that everything is brought up, and that there is a backup.

@@ -143,18 +143,21 @@ pub fn play(
     death: Death,
 ) -> Result<(Machine, Survived), Problem> {
     let releases = pair.kernels()?.map(|kernel| kernel.release);
-    let attempt = || {
+    once_more_if_qemu_fails(&pair.name, || {
         let machine = pair.start(images, log, limit)?;
         let survived = survive(&machine, death, releases.each_ref().map(String::as_str))?;
         Ok((machine, survived))
-    };
+    })
+}
+
+/// What `attempt` comes to; if QEMU itself broke off, what it comes to the next time.
+pub(super) fn once_more_if_qemu_fails<T>(
+    name: &str,
+    attempt: impl Fn() -> Result<T, Problem>,
+) -> Result<T, Problem> {
     match attempt() {
         Err(problem) if is_qemus_own(&problem) => {
-            println!(
-                "{}: once more, as QEMU failed: {}",
-                pair.name,
-                problem.text()
-            );
+            println!("{name}: once more, as QEMU failed: {}", problem.text());
             attempt()
         }
         outcome => outcome,

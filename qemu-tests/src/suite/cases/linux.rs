@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::{Stage, Test, Verdict};
+use crate::linux::lives::{self, End};
 use crate::linux::packages::Series;
 use crate::linux::takeover::{Death, play};
 use crate::linux::tenants::Pair;
@@ -39,7 +40,34 @@ pub(super) fn tests() -> Vec<Test> {
         test.limit = LIMIT;
         test
     };
-    cases.map(test).into()
+    let mut tests: Vec<Test> = cases.map(test).into();
+    tests.push(rearming());
+    tests
+}
+
+/// In one boot: A dies, B hands over to A on purpose, A reboots, and dies again.
+fn rearming() -> Test {
+    const ENDS: [End; 4] = [
+        End::Death(Death::Panic),
+        End::Switch,
+        End::Reboot,
+        End::Death(Death::Hang),
+    ];
+    let name = "linux-lives";
+    let pair = Pair {
+        timeout: TIMEOUT,
+        append: "failover_rearm=auto".into(),
+        ..Pair::new(name, Series::V6_12, Series::V6_1)
+    };
+    let doc = "two Linuxes in one boot: panic, switchover, reboot, hang; after each the machine is protected again";
+    let mut test = Test::new(name, doc, "", move |stage| {
+        let left = stage.time_left();
+        let (machine, lives) = lives::play(&pair, stage.images, &stage.log, left, &ENDS)?;
+        require(lives.audit.is_clean(), || lives.audit.to_string())?;
+        machine.closing_event("ready")
+    });
+    test.limit = LIMIT * 2;
+    test
 }
 
 fn take_over(stage: &Stage<'_>, pair: &Pair, death: Death) -> Verdict {
