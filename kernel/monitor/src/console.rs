@@ -17,6 +17,9 @@ pub enum Owner {
     Instance(usize),
 }
 
+/// Number of the monitor in the shared word.
+const MONITOR: u64 = 0;
+
 /// Number of "nobody" in the shared word: no instance's number plus one.
 const NOBODY: u64 = u64::MAX;
 
@@ -51,7 +54,7 @@ impl MonitorConsole {
             Owner::Monitor => {
                 // SAFETY: the last owner is dead, or so far gone that a line of two is a smaller evil than a silent machine.
                 self.console = Some(unsafe { Console::take() });
-                control.console_owner.store(0, Ordering::Release);
+                control.console_owner.store(MONITOR, Ordering::Release);
             }
         }
     }
@@ -61,8 +64,12 @@ impl MonitorConsole {
         self.console.is_some()
     }
 
-    /// Prints some of what was logged. True if there is more.
+    /// Prints some of what was logged. True if there is more. A new owner that says it has the port is left alone with it: two who print at a time
+    /// are not to be read, and what is slow here is slow for it, too. What was not printed is still in the rings.
     pub fn pump(&mut self, control: &Control) -> bool {
+        if control.console_owner.load(Ordering::Acquire) != MONITOR {
+            self.console = None;
+        }
         let rings = [
             &*control.monitor_log,
             &*control.instance_logs[0],
