@@ -3,15 +3,20 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use partition::range::Range;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
 
 /// An answer takes no longer than this from a QEMU that is well.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// The part of CR3 that is an address (SDM volume 3, 4.5); the others are a process-context identifier and flags.
+const PAGE_TABLE_ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
 /// A connection to one QEMU.
 pub struct Qmp {
@@ -131,6 +136,28 @@ impl Qmp {
         forwarded_port(text).ok_or_else(|| broken(format!("no forwarded port in {text:?}")))
     }
 
+    /// The physical address of the page table of each CPU.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn page_tables(&mut self) -> Result<Vec<u64>, Problem> {
+        let answer = self.execute(
+            "human-monitor-command",
+            json!({ "command-line": "info registers -a" }),
+        )?;
+        Ok(page_tables(answer.as_str().unwrap_or_default()))
+    }
+
+    /// Has a range of the machine's physical memory written to a file, while the machine runs on.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute), or the file cannot be written.
+    pub fn save_memory(&mut self, range: Range, path: &Path) -> Result<(), Problem> {
+        let arguments =
+            json!({ "val": range.start, "size": range.len(), "filename": path.to_string_lossy() });
+        self.execute("pmemsave", arguments).map(drop)
+    }
+
     fn read(&mut self) -> Result<Value, Problem> {
         let mut line = String::new();
         let length = self.stream.read_line(&mut line).map_err(broken)?;
@@ -155,6 +182,15 @@ fn forwarded_port(table: &str) -> Option<u16> {
         .filter(|port| *port != 0)
 }
 
+/// The page tables' addresses in QEMU's dump of all CPUs' registers: `CR0=... CR2=... CR3=... CR4=...`, once for each. The low bits are none of the address.
+fn page_tables(dump: &str) -> Vec<u64> {
+    let words = dump.split_whitespace();
+    words
+        .filter_map(|word| u64::from_str_radix(word.strip_prefix("CR3=")?, 16).ok())
+        .map(|register| register & PAGE_TABLE_ADDRESS)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +202,14 @@ mod tests {
         assert_eq!(forwarded_port(table), Some(45667));
         assert_eq!(forwarded_port("TCP[HOST_FORWARD] 8 127.0.0.1 0 x"), None);
         assert_eq!(forwarded_port("TCP[ESTABLISHED] 8 127.0.0.1 7 x"), None);
+    }
+
+    #[test]
+    fn every_cpus_page_table_is_found() {
+        let dump = "\r\nCPU#0\r\nRAX=0000000000000001 RBX=00000000CR3=\r\nCR0=80050033 CR2=00007f15 CR3=000000000034a000 CR4=00040ee0\r\n\
+            \r\nCPU#1\r\nCR0=80050033 CR2=00007f15 CR3=800000000c1b4802 CR4=00040ee0\r\n";
+        assert_eq!(page_tables(dump), [0x34a000, 0xc1b4000]);
+        assert!(page_tables("").is_empty());
     }
 
     /// A QEMU that reads `requests` lines and answers with `answers` at once.

@@ -111,7 +111,7 @@ fn told(outcome: &Survived) -> String {
 }
 
 /// The value in the middle; of an even number, the mean of the two.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;
     Some((values[last / 2] + values[last.div_ceil(2)]) / 2.0)

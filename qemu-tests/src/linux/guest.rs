@@ -37,6 +37,14 @@ pub fn build_crash_loader() -> Result<PathBuf, Problem> {
     program("crash-load", &["crash-load.rs".into()])
 }
 
+/// The fixed amount of work, built as the service is.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_work() -> Result<PathBuf, Problem> {
+    program("linux-work", &["linux-work.rs".into()])
+}
+
 fn program(name: &str, sources: &[String]) -> Result<PathBuf, Problem> {
     let directory = paths::workspace().join("qemu-tests/src/bin");
     let compiler = Command::new("rustc")

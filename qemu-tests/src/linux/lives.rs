@@ -166,10 +166,8 @@ pub fn play(
     ends: &[End],
 ) -> Result<(Machine, Lives), Problem> {
     let releases = pair.kernels()?.map(|kernel| kernel.release);
-    takeover::once_more_if_qemu_fails(&pair.name, || {
-        let machine = pair.start(images, log, limit)?;
-        let lives = live(&machine, ends, &releases)?;
-        Ok((machine, lives))
+    takeover::act(pair, images, log, limit, |machine| {
+        live(machine, ends, &releases)
     })
 }
 

@@ -4,10 +4,12 @@
 //! together, and [`boot`] shows that they are fit for each other. [`tenants`] is a machine with two of them, [`takeover`] what happens to it; [`gap`]
 //! and [`writer`] are its clients, over [`http`], and [`ledger`] is what they were promised. [`lives`] is a machine that
 //! goes through several. [`demo`] and [`matrix`] are made of these.
+//! [`parked`] looks at a backup that waits, and [`cost`] is what it costs the primary.
 
 pub mod boot;
 mod build;
 pub mod cache;
+pub mod cost;
 pub mod ctl;
 pub mod demo;
 pub mod gap;
@@ -22,6 +24,7 @@ pub mod lives;
 pub mod matrix;
 pub mod module;
 pub mod packages;
+pub mod parked;
 mod stanza;
 pub mod takeover;
 pub mod tenants;

@@ -131,7 +131,7 @@ fn tenths_of_ms(duration: Duration) -> f64 {
 /// The guest has no part in it.
 const QEMU_RACE: &str = "iotlb_to_section";
 
-/// Starts a machine and lets its primary die, see [`survive`]. A run that QEMU itself breaks off is told and repeated, once.
+/// Starts a machine and lets its primary die, see [`survive`].
 ///
 /// # Errors
 /// `Skipped` where the packages cannot be had; what is not as it should be.
@@ -143,21 +143,34 @@ pub fn play(
     death: Death,
 ) -> Result<(Machine, Survived), Problem> {
     let releases = pair.kernels()?.map(|kernel| kernel.release);
-    once_more_if_qemu_fails(&pair.name, || {
-        let machine = pair.start(images, log, limit)?;
-        let survived = survive(&machine, death, releases.each_ref().map(String::as_str))?;
-        Ok((machine, survived))
+    act(pair, images, log, limit, |machine| {
+        survive(machine, death, releases.each_ref().map(String::as_str))
     })
 }
 
-/// What `attempt` comes to; if QEMU itself broke off, what it comes to the next time.
-pub(super) fn once_more_if_qemu_fails<T>(
-    name: &str,
-    attempt: impl Fn() -> Result<T, Problem>,
-) -> Result<T, Problem> {
+/// Starts a machine and does something with it. A run that QEMU itself breaks off is told and repeated, once.
+///
+/// # Errors
+/// As [`play`]; those of `acting`.
+pub fn act<T>(
+    pair: &Pair,
+    images: &Images,
+    log: &Path,
+    limit: Duration,
+    acting: impl Fn(&Machine) -> Result<T, Problem>,
+) -> Result<(Machine, T), Problem> {
+    let attempt = || {
+        let machine = pair.start(images, log, limit)?;
+        let outcome = acting(&machine)?;
+        Ok((machine, outcome))
+    };
     match attempt() {
         Err(problem) if is_qemus_own(&problem) => {
-            println!("{name}: once more, as QEMU failed: {}", problem.text());
+            println!(
+                "{}: once more, as QEMU failed: {}",
+                pair.name,
+                problem.text()
+            );
             attempt()
         }
         outcome => outcome,

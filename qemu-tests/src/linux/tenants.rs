@@ -51,6 +51,8 @@ pub struct Pair {
     pub timeout: Duration,
     /// Further words for the boot line.
     pub append: String,
+    /// Further words for both kernels.
+    pub words: String,
 }
 
 impl Pair {
@@ -65,6 +67,7 @@ impl Pair {
             has_x2apic: false,
             timeout: Duration::from_millis(250),
             append: String::new(),
+            words: String::new(),
         }
     }
 
@@ -87,7 +90,8 @@ impl Pair {
     pub fn start(&self, images: &Images, log: &Path, limit: Duration) -> Result<Machine, Problem> {
         super::set_up()?;
         let kernels = self.kernels()?;
-        let archive = self.archive(&kernels)?;
+        let initrds = [initrd(&kernels[0])?, initrd(&kernels[1])?];
+        let archive = boot_archive(&self.name, &kernels, &initrds)?;
         let disk = paths::scratch(&self.name).join("data.img");
         boot::make_disk(&disk)?;
         let launch = Launch {
@@ -100,26 +104,17 @@ impl Pair {
         Machine::start_with(&self.arguments(&disk), &launch)
     }
 
-    fn archive(&self, kernels: &[LinuxKernel; 2]) -> Result<PathBuf, Problem> {
-        let mut archive = ArchiveWriter::default();
-        for (kernel, letter) in kernels.iter().zip(["a", "b"]) {
-            archive = archive
-                .file(
-                    &format!("boot/vmlinuz-{letter}"),
-                    &files::read(&kernel.image)?,
-                )
-                .file(&format!("boot/initrd-{letter}"), &initrd(kernel)?);
-        }
-        let path = paths::scratch(&self.name).join("boot.cpio");
-        files::write(&path, &archive.finish())?;
-        Ok(path)
+    /// What both kernels are told.
+    pub fn kernel_words(&self) -> String {
+        format!("{USUAL_WORDS} {}", self.words).trim_end().into()
     }
 
     /// The boot line.
     pub fn boot_line(&self) -> String {
         let tenant = |role: &str, letter: &str| {
             format!(
-                "{role}_kernel=/boot/vmlinuz-{letter} {role}_initrd=/boot/initrd-{letter} {role}_cmdline=\"{USUAL_WORDS}\""
+                "{role}_kernel=/boot/vmlinuz-{letter} {role}_initrd=/boot/initrd-{letter} {role}_cmdline=\"{}\"",
+                self.kernel_words()
             )
         };
         let line = format!(
@@ -167,6 +162,27 @@ impl Pair {
         );
         arguments
     }
+}
+
+/// Writes the boot archive of a machine: the kernels and initrds of the first primary and of its backup, under the names that [`Pair::boot_line`] says.
+///
+/// # Errors
+/// A kernel cannot be read, or the archive cannot be written.
+pub fn boot_archive(
+    machine: &str,
+    kernels: &[LinuxKernel; 2],
+    initrds: &[Vec<u8>; 2],
+) -> Result<PathBuf, Problem> {
+    let mut archive = ArchiveWriter::default();
+    for ((kernel, initrd), letter) in kernels.iter().zip(initrds).zip(["a", "b"]) {
+        let image = files::read(&kernel.image)?;
+        archive = archive
+            .file(&format!("boot/vmlinuz-{letter}"), &image)
+            .file(&format!("boot/initrd-{letter}"), initrd);
+    }
+    let path = paths::scratch(machine).join("boot.cpio");
+    files::write(&path, &archive.finish())?;
+    Ok(path)
 }
 
 /// The initrd of a tenant, in either role.

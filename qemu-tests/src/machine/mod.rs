@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use disc::{Disc, Firmware, OVMF};
-pub use spec::{Accel, Chipset, HostPort, MachineSpec};
+pub use spec::{Accel, Chipset, HostPort, MachineSpec, model_arguments};
 
 use crate::console::{Event, Line};
 use crate::images::Images;

@@ -179,14 +179,22 @@ impl MachineSpec {
         match self.accel {
             Accel::Kvm => list.add("-accel", "kvm"),
             Accel::Tcg => list.add("-accel", "tcg,thread=multi"),
-            Accel::Model => {
-                list.add("-accel", "tcg");
-                list.add("-icount", "shift=3,sleep=off");
-                list.add("-seed", 1);
-                list.add("-rtc", "base=2026-01-01,clock=vm");
-            }
+            Accel::Model => list.0.extend(model_arguments(USUAL_SHIFT, 1)),
         }
     }
+}
+
+/// In the model an instruction takes 2 to the power of this, in ns.
+const USUAL_SHIFT: u32 = 3;
+
+/// The words for the model. An instruction takes 2 to the power of `shift`, in ns; `seed` is that of the guest's random numbers.
+pub fn model_arguments(shift: u32, seed: u32) -> Vec<String> {
+    let mut list = Arguments::default();
+    list.add("-accel", "tcg");
+    list.add("-icount", format!("shift={shift},sleep=off"));
+    list.add("-seed", seed);
+    list.add("-rtc", "base=2026-01-01,clock=vm");
+    list.0
 }
 
 /// What every machine has: no screen, the console on our side, what it boots, and a control channel.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Subcommand;
+use qemu_tests::linux::cost::Cost;
 use qemu_tests::linux::demo::{self, Demo};
 use qemu_tests::linux::lives::{self, End};
 use qemu_tests::linux::packages::Series;
@@ -91,6 +92,27 @@ pub enum LinuxCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Measure what an armed backup costs a Linux that works beside it.
+    LinuxCost {
+        /// The kernel that works.
+        #[arg(long, value_enum, default_value = "6.12")]
+        primary: Series,
+        /// The one that waits.
+        #[arg(long, value_enum, default_value = "6.1")]
+        backup: Series,
+        /// Runs of each, with other random numbers in each.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        n: u32,
+        /// Time-outs of the keepalives, in ms.
+        #[arg(long, value_delimiter = ',', default_values_t = [20, 250])]
+        timeout_ms: Vec<u64>,
+        /// An instruction takes 2 to the power of this, in ns of the model's time.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10))]
+        shift: u32,
+        /// End with one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Let every pairing of distributions' kernels take over on every kind of machine.
     LinuxMatrix {
         /// Only a few, in which everything comes up once.
@@ -149,6 +171,23 @@ pub fn run(command: LinuxCommand) -> Result<bool> {
             let mut pair = Pair::new("linux-lives", primary, backup);
             pair.timeout = Duration::from_millis(timeout_ms);
             live(pair, &ends, json)
+        }
+        LinuxCommand::LinuxCost {
+            primary,
+            backup,
+            n,
+            timeout_ms,
+            shift,
+            json,
+        } => {
+            let cost = Cost {
+                primary,
+                backup,
+                timeouts: timeout_ms.into_iter().map(Duration::from_millis).collect(),
+                runs: n,
+                shift,
+            };
+            measure_cost(&cost, json)
         }
         LinuxCommand::LinuxMatrix { quick } => run_matrix(quick),
         LinuxCommand::LinuxKdump {
@@ -235,4 +274,14 @@ fn live(mut pair: Pair, ends: &[End], json: bool) -> Result<bool> {
         println!("{}", lives.json());
     }
     Ok(lives.audit.is_clean())
+}
+
+fn measure_cost(cost: &Cost, json: bool) -> Result<bool> {
+    let (_, images) = prepare()?;
+    let report = cost.measure(&images)?;
+    println!("\n{}", report.text());
+    if json {
+        println!("{}", report.json());
+    }
+    Ok(true)
 }

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use super::super::{Stage, Test, Verdict};
+use crate::linux::gap::Client;
+use crate::linux::http;
 use crate::linux::lives::{self, End};
 use crate::linux::packages::Series;
-use crate::linux::takeover::{Death, play};
+use crate::linux::parked::{Quarters, Snapshot};
+use crate::linux::takeover::{self, Death, Survived, play, survive};
 use crate::linux::tenants::Pair;
-use crate::problem::require;
+use crate::machine::Machine;
+use crate::problem::{Problem, require, require_equal};
 
 /// Two kernels boot one after the other.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -42,6 +46,7 @@ pub(super) fn tests() -> Vec<Test> {
     };
     let mut tests: Vec<Test> = cases.map(test).into();
     tests.push(rearming());
+    tests.push(parked());
     tests
 }
 
@@ -68,6 +73,110 @@ fn rearming() -> Test {
     });
     test.limit = LIMIT * 2;
     test
+}
+
+/// What a backup may take while it waits.
+const IDLE_BYTES_MAX: u64 = 128 << 20;
+
+/// Looks at the CPUs while the backup boots: it must be seen, or what follows shows nothing.
+const LOOKS_BEFORE: usize = 40;
+
+/// Looks while it is parked: so many times, and so many each time.
+const TIMES: usize = 5;
+const LOOKS: usize = 60;
+
+/// Replies that the primary gives a client meanwhile, at least.
+const REPLIES: usize = 50;
+
+/// No client of the takeover writes to it.
+const OWN_FILE: &str = "/append?file=900000";
+
+/// A write with fsync takes milliseconds.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
+fn parked() -> Test {
+    let pair = Pair {
+        timeout: TIMEOUT,
+        // The default is as much as is allowed, without the piece below 1 MiB.
+        append: "failover_mem=112M".into(),
+        ..Pair::new("linux-parked", Series::V6_12, Series::V6_1)
+    };
+    let doc = "a parked Linux takes at most 128 MiB and executes nothing: no byte of them changes, no CPU is on a page table in them; then it takes over";
+    let mut test = Test::new("linux-parked", doc, "", move |stage| {
+        let releases = pair.kernels()?.map(|kernel| kernel.release);
+        let (machine, outcome) = takeover::act(
+            &pair,
+            stage.images,
+            &stage.log,
+            stage.time_left(),
+            |machine| wait_and_take_over(machine, &pair, releases.each_ref().map(String::as_str)),
+        )?;
+        require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
+        machine.closing_event("ready")
+    });
+    test.limit = LIMIT;
+    test
+}
+
+fn wait_and_take_over(
+    machine: &Machine,
+    pair: &Pair,
+    releases: [&str; 2],
+) -> Result<Survived, Problem> {
+    let cpus = pair.cpus as usize;
+    let quarters = Quarters::of(machine)?;
+    require(quarters.len_bytes() <= IDLE_BYTES_MAX, || {
+        format!("the backup takes {} bytes", quarters.len_bytes())
+    })?;
+    see_it_run(machine, &quarters, cpus, releases[1])?;
+    machine
+        .console()
+        .wait_for_event("ready", machine.time_left(), |_| true)?;
+    see_it_parked(machine, &quarters, cpus)?;
+    survive(machine, Death::Panic, releases)
+}
+
+/// The evidence must show a Linux that runs, or it shows nothing.
+fn see_it_run(
+    machine: &Machine,
+    quarters: &Quarters,
+    cpus: usize,
+    release: &str,
+) -> Result<(), Problem> {
+    machine
+        .console()
+        .wait_for_event("userspace", machine.time_left(), |event| {
+            event.says("kernel", release)
+        })?;
+    let before = Snapshot::take(machine, quarters, "booting")?;
+    let looks = quarters.look(machine, cpus, LOOKS_BEFORE)?;
+    let changed = before.pages_changed(&Snapshot::take(machine, quarters, "later")?)?;
+    println!("linux-parked: while the backup boots: {looks}; {changed} pages change");
+    require(looks.within > 0 && changed > 0, || {
+        "a backup that boots is not seen to run".into()
+    })
+}
+
+fn see_it_parked(machine: &Machine, quarters: &Quarters, cpus: usize) -> Result<(), Problem> {
+    let port = machine.port()?;
+    let client = Client::start(port);
+    let before = Snapshot::take(machine, quarters, "before")?;
+    for time in 1..=TIMES {
+        let looks = quarters.look(machine, cpus, LOOKS)?;
+        let reply = http::request(port, "POST", OWN_FILE, b"work", WRITE_LIMIT)
+            .map_err(|error| Problem::Failed(format!("the primary does not work: {error}")))?;
+        require_equal("the primary's answer", reply.status, 200)?;
+        let changed = before.pages_changed(&Snapshot::take(machine, quarters, "parked")?)?;
+        println!(
+            "linux-parked: look {time} of {TIMES} at the parked one: {looks}; {changed} pages have changed"
+        );
+        require_equal("page tables in the backup's memory", looks.within, 0)?;
+        require_equal("pages that have changed", changed, 0)?;
+    }
+    let replies = client.end().count();
+    require(replies >= REPLIES, || {
+        format!("the primary gave {replies} replies meanwhile")
+    })
 }
 
 fn take_over(stage: &Stage<'_>, pair: &Pair, death: Death) -> Verdict {

@@ -1,0 +1,225 @@
+//! Evidence that a parked Linux executes nothing: its memory stays the same to the byte, and no CPU runs on one of its page tables.
+//!
+//! A Linux that runs writes all the time: the stack of every interrupt, the clock, the counters of its timers. And whatever it executes, it executes
+//! on a page table of its own, which lies in its own memory. What is not said here: that the primary would not read that memory.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use partition::range::Range;
+
+use crate::machine::Machine;
+use crate::paths;
+use crate::problem::{Problem, require_equal};
+use crate::qmp::Qmp;
+
+/// Between two looks at the CPUs: no divisor of any period in the machine.
+const LOOK: Duration = Duration::from_micros(13_700);
+
+const CHUNK_BYTES: usize = 1 << 20;
+const PAGE_BYTES: usize = 4096;
+
+/// The memory that is the backup's alone while it waits, as the monitor's plan has it: its slot, and a piece below 1 MiB to start in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarters {
+    ranges: Vec<Range>,
+}
+
+/// Looks at the registers of all CPUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// Page tables seen, one for each CPU and look.
+    pub tables: usize,
+    /// Of those, in the backup's memory.
+    pub within: usize,
+}
+
+impl fmt::Display for Looks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} page tables are the backup's",
+            self.within, self.tables
+        )
+    }
+}
+
+impl Quarters {
+    /// Reads the table of the plan on a machine's console.
+    ///
+    /// # Errors
+    /// The monitor has printed no plan, or one without a backup.
+    pub fn of(machine: &Machine) -> Result<Self, Problem> {
+        machine
+            .console()
+            .wait_for_event("plan", machine.time_left(), |_| true)?;
+        Self::read(&machine.console().lines())
+            .ok_or_else(|| Problem::Failed("the plan names no memory of the backup's".into()))
+    }
+
+    fn read(lines: &[String]) -> Option<Self> {
+        let rows = lines
+            .iter()
+            .filter_map(|line| Some(line.split_once("monitor: plan: ")?.1));
+        let ranges: Vec<Range> = rows
+            .filter(|row| row.starts_with("backup ") || row.contains("for the backup's cores"))
+            .filter_map(|row| row.split_whitespace().find_map(range))
+            .collect();
+        (ranges.len() == 2).then_some(Self { ranges })
+    }
+
+    /// How much it is, in bytes.
+    pub fn len_bytes(&self) -> u64 {
+        self.ranges.iter().map(Range::len).sum()
+    }
+
+    /// Whether an address is in it.
+    fn has(&self, address: u64) -> bool {
+        self.ranges
+            .iter()
+            .any(|range| (range.start..range.end).contains(&address))
+    }
+
+    /// Looks at the page tables of all CPUs, `looks` times.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or tells of fewer CPUs than the machine has.
+    pub fn look(&self, machine: &Machine, cpus: usize, looks: usize) -> Result<Looks, Problem> {
+        let mut control = machine.control()?;
+        let mut seen = Looks::default();
+        for _ in 0..looks {
+            let tables = control.page_tables()?;
+            require_equal("CPUs that QEMU tells of", tables.len(), cpus)?;
+            seen.tables += tables.len();
+            seen.within += tables.iter().filter(|table| self.has(**table)).count();
+            thread::sleep(LOOK);
+        }
+        Ok(seen)
+    }
+}
+
+/// A range as the plan prints it: `0x8000000-0x10000000`.
+fn range(word: &str) -> Option<Range> {
+    let (start, end) = word.split_once('-')?;
+    let read = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+    Some(Range::new(read(start)?, read(end)?)).filter(|range| !range.is_empty())
+}
+
+/// The backup's memory at one moment, in files. Dropping it removes them.
+pub struct Snapshot {
+    files: Vec<PathBuf>,
+}
+
+impl Snapshot {
+    /// Takes one.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or cannot write.
+    pub fn take(machine: &Machine, quarters: &Quarters, name: &str) -> Result<Self, Problem> {
+        let mut control: Qmp = machine.control()?;
+        let mut snapshot = Self { files: Vec::new() };
+        for (index, range) in quarters.ranges.iter().enumerate() {
+            let path = paths::scratch("parked").join(format!("{name}-{index}.bin"));
+            path.parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .map_err(|error| Problem::of_host(path.display(), error))?;
+            control.save_memory(*range, &path)?;
+            snapshot.files.push(path);
+        }
+        Ok(snapshot)
+    }
+
+    /// How many pages differ from those of a later one.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is not as long as the other.
+    pub fn pages_changed(&self, later: &Self) -> Result<u64, Problem> {
+        let pairs = self.files.iter().zip(&later.files);
+        pairs.map(|(one, other)| pages_changed(one, other)).sum()
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        for file in &self.files {
+            // One that is left is overwritten by the next.
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+fn pages_changed(one: &Path, other: &Path) -> Result<u64, Problem> {
+    let broken = |path: &Path, error: std::io::Error| Problem::of_host(path.display(), error);
+    let open = |path: &Path| {
+        let file = File::open(path).map_err(|error| broken(path, error))?;
+        let bytes = file.metadata().map_err(|error| broken(path, error))?.len();
+        Ok::<_, Problem>((BufReader::with_capacity(CHUNK_BYTES, file), bytes))
+    };
+    let ((mut first, bytes), (mut second, other_bytes)) = (open(one)?, open(other)?);
+    require_equal("bytes of a snapshot", other_bytes, bytes)?;
+    let (mut page, mut other_page) = ([0; PAGE_BYTES], [0; PAGE_BYTES]);
+    let mut changed = 0;
+    for _ in 0..bytes / PAGE_BYTES as u64 {
+        first
+            .read_exact(&mut page)
+            .map_err(|error| broken(one, error))?;
+        second
+            .read_exact(&mut other_page)
+            .map_err(|error| broken(other, error))?;
+        changed += u64::from(page != other_page);
+    }
+    Ok(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: [&str; 6] = [
+        "[    0.111239] monitor: plan: primary  1-3    0x16200000-0x3d600000  628M  everything that is not kept",
+        "[    0.111245] monitor: plan: backup   -      0x8000000-0xf000000    112M  failover_mem; waits on the seat",
+        "[    0.111261] monitor: plan: spare    -      0x16200000-0x1d200000  112M  the first primary's; the next backup waits there",
+        "[    0.111272] monitor: plan: low      -      0x57000-0x9f000        288K  below 1 MiB, for the primary's cores to start in",
+        "[    0.111278] monitor: plan: low      -      0x10000-0x57000        284K  below 1 MiB, for the backup's cores to start in",
+        "[    0.111287] monitor: plan: boot     -      0x100000-0x43e000        4M  monitor",
+    ];
+
+    #[test]
+    fn the_backups_memory_is_read_from_the_plan() {
+        let lines = PLAN.map(String::from);
+        let quarters = Quarters::read(&lines).unwrap();
+        assert_eq!(quarters.len_bytes(), (112 << 20) + (284 << 10));
+        for (address, is_within) in [
+            (0x8000000, true),
+            (0xeffffff, true),
+            (0xf000000, false),
+            (0x10000, true),
+            (0x57000, false),
+            (0x100000, false),
+        ] {
+            assert_eq!(quarters.has(address), is_within, "{address:#x}");
+        }
+        assert_eq!(Quarters::read(&lines[2..]), None);
+    }
+
+    #[test]
+    fn a_page_that_changed_is_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = directory.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        };
+        let mut bytes = vec![7; 3 * PAGE_BYTES];
+        let before = write("before", &bytes);
+        assert_eq!(pages_changed(&before, &write("same", &bytes)), Ok(0));
+        bytes[PAGE_BYTES - 1] ^= 1;
+        bytes[2 * PAGE_BYTES] ^= 1;
+        assert_eq!(pages_changed(&before, &write("after", &bytes)), Ok(2));
+        assert!(pages_changed(&before, &write("short", &bytes[1..])).is_err());
+    }
+}
