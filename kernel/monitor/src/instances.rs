@@ -167,7 +167,7 @@ fn machine(ready: &Ready, now_ns: u64) -> Machine {
     let options = &ready.options;
     let config = Config {
         detector: DetectorConfig {
-            keepalive_ns: options.keepalive_ns,
+            keepalive_ns: options.keepalive_period_ns(ready.plan.kinds.primary),
             timeout_ns: options.failover_timeout_ns,
             boot_timeout_ns: options.boot_timeout_ns(ready.plan.kinds.primary),
         },

@@ -27,6 +27,12 @@ use crate::size::SizeAt;
 /// From the kernel's entry to the module that sends keepalives, firmware of devices and all.
 const LINUX_BOOT_TIMEOUT_NS: u64 = 60_000_000_000;
 
+/// Keepalives of a Linux in a time-out. The time-out minus one period is what a healthy kernel may stand still for.
+const LINUX_KEEPALIVES_PER_TIMEOUT: u64 = 10;
+
+/// The longest period: what an application promises is looked at with each keepalive.
+const LINUX_KEEPALIVE_NS_MAX: u64 = 100_000_000;
+
 /// What happens after a takeover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rearm {
@@ -78,7 +84,7 @@ pub struct Options {
     pub failover_cpus: CpuList,
     /// Memory of the backup.
     pub failover_mem: SizeAt,
-    /// Period of the keepalives.
+    /// Period of the keepalives; what it is for a Linux, [`keepalive_period_ns`](Self::keepalive_period_ns) tells.
     pub keepalive_ns: u64,
     /// A primary that is silent for so long is dead.
     pub failover_timeout_ns: u64,
@@ -153,6 +159,18 @@ impl Options {
         match kind {
             Kind::Linux if !self.was_said("failover_boot_timeout") => LINUX_BOOT_TIMEOUT_NS,
             _ => self.failover_boot_timeout_ns,
+        }
+    }
+
+    /// How often an instance of this kind sends a keepalive, in ns. In a Linux each is an interrupt more: it sends as many in a time-out as show that it
+    /// lives, unless the operator says how often.
+    pub fn keepalive_period_ns(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Linux if !self.was_said("keepalive") => {
+                let period_ns = self.failover_timeout_ns / LINUX_KEEPALIVES_PER_TIMEOUT;
+                period_ns.clamp(self.keepalive_ns, LINUX_KEEPALIVE_NS_MAX)
+            }
+            _ => self.keepalive_ns,
         }
     }
 

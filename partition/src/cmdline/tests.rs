@@ -57,6 +57,21 @@ fn everything_can_be_said() {
 }
 
 #[test]
+fn a_linux_sends_as_many_keepalives_as_its_time_out_needs() {
+    let period_ns = |line: &str, kind| parse(line).unwrap().keepalive_period_ns(kind);
+    for (line, linux_ns) in [
+        ("failover_timeout=2ms", 1_000_000),
+        ("failover_timeout=20ms", 2_000_000),
+        ("failover_timeout=250ms", 25_000_000),
+        ("failover_timeout=5s", 100_000_000),
+        ("failover_timeout=250ms keepalive=500us", 500_000),
+    ] {
+        assert_eq!(period_ns(line, Kind::Linux), linux_ns, "{line}");
+    }
+    assert_eq!(period_ns("failover_timeout=250ms", Kind::Native), 1_000_000);
+}
+
+#[test]
 fn linux_habits() {
     let options = parse("journal_mem=junk failover-mem=1M journal_mem=2M \"debug=1\"").unwrap();
     assert_eq!(options.journal_bytes, 2 << 20);

@@ -81,9 +81,9 @@ fn write_options(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     writeln!(
         f,
         "keepalive {}, failover_timeout {}, failover_boot_timeout {}, failover_rearm {}",
-        DurationText(options.keepalive_ns),
+        DurationText(options.keepalive_period_ns(plan.kinds.primary)),
         DurationText(options.failover_timeout_ns),
-        DurationText(options.failover_boot_timeout_ns),
+        DurationText(options.boot_timeout_ns(plan.kinds.primary)),
         options.failover_rearm
     )?;
     writeln!(

@@ -1,7 +1,8 @@
 //! What an armed backup costs the primary: the same work in the same Linux, beside a backup and alone, in the deterministic model.
 //!
-//! Time in the model is the count of instructions that all CPUs have executed, one after the other. So the seat's instructions are charged to the
-//! primary, too, which they are not on a machine.
+//! Time in the model is the count of instructions that all CPUs have executed, one after the other: at 1 ns each, all of them together are as fast as
+//! one core of 1 GHz that completes one in each cycle. The seat's are charged to the primary, which they are not on a machine; that an interrupt
+//! costs a core more than its instructions is not in it. What comes so often in a second weighs the more, the slower the model is.
 
 mod report;
 

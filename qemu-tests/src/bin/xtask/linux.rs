@@ -107,7 +107,7 @@ pub enum LinuxCommand {
         #[arg(long, value_delimiter = ',', default_values_t = [20, 250])]
         timeout_ms: Vec<u64>,
         /// An instruction takes 2 to the power of this, in ns of the model's time.
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10))]
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10))]
         shift: u32,
         /// End with one line of JSON.
         #[arg(long)]
