@@ -6,6 +6,12 @@ pub const ABI_REVISION: u32 = 2;
 /// Revision of the journal's record format.
 pub const JOURNAL_REVISION: u32 = 1;
 
+/// Kind of a journal record that holds input of the native service.
+pub const RECORD_KIND_INPUT: u16 = 1;
+
+/// Kind of a journal record that a program of a Linux appended through `/dev/understudy`.
+pub const RECORD_KIND_APPLICATION: u16 = 2;
+
 /// The most cores a machine may have here; arrays per core have this length.
 pub const MAX_CORES: usize = 32;
 

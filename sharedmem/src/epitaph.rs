@@ -28,6 +28,21 @@ pub enum EpitaphCause {
     Application = 7,
 }
 
+impl EpitaphCause {
+    /// The cause in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Exception => "exception",
+            Self::Superseded => "superseded",
+            Self::BootFailed => "boot-failed",
+            Self::Reboot => "reboot",
+            Self::Switchover => "switchover",
+            Self::Application => "application",
+        }
+    }
+}
+
 /// An epitaph as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EpitaphText {

@@ -4,12 +4,11 @@ use core::hint::black_box;
 use core::sync::atomic::Ordering;
 
 use arch::cpu;
-use journal::Kind;
 use service::{DebugCommand, HangTarget};
 
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
-use crate::replica::open_journal;
+use crate::replica::{KIND_INPUT, open_journal};
 use crate::{keepalive, measure};
 
 /// Word to a core's main loop: hang with interrupts off.
@@ -90,7 +89,7 @@ fn wild_write(context: &Context) {
 /// Appends a record that is damaged before anybody acknowledged it.
 fn corrupt_tail(context: &Context) {
     let journal = open_journal(context);
-    match journal.append(keepalive::epoch(), Kind(1), &[&[0xa5; 48]]) {
+    match journal.append(keepalive::epoch(), KIND_INPUT, &[&[0xa5; 48]]) {
         Ok(record) => journal.corrupt_for_test(record),
         Err(error) => log::error!("the damaged record cannot be appended: {error}"),
     }

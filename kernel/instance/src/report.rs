@@ -117,16 +117,7 @@ fn tell_epitaph(context: &Context) -> String {
     let Some(text) = context.region.control.epitaphs[other].read() else {
         return String::from("no epitaph was left");
     };
-    let cause = match text.cause {
-        Some(EpitaphCause::Panic) => "panic",
-        Some(EpitaphCause::Exception) => "exception",
-        Some(EpitaphCause::Superseded) => "superseded",
-        Some(EpitaphCause::BootFailed) => "boot-failed",
-        Some(EpitaphCause::Reboot) => "reboot",
-        Some(EpitaphCause::Switchover) => "switchover",
-        Some(EpitaphCause::Application) => "application",
-        None => "unknown",
-    };
+    let cause = text.cause.map_or("unknown", EpitaphCause::name);
     let line = format!(
         "event=epitaph instance={} cause={cause} core={} vector={} error_code={:#x} address={:#x} rip={:#x} rsp={:#x} ns={} message=\"{}\"",
         ["a", "b"][other],

@@ -143,10 +143,10 @@ fn edges() -> Vec<(&'static str, String)> {
 fn journal() -> Vec<(&'static str, String)> {
     vec![
         ("RECORD_HEADER_BYTES", journal::HEADER_BYTES.to_string()),
-        ("RECORD_KIND_APPLICATION", KIND_APPLICATION.to_string()),
+        (
+            "RECORD_KIND_APPLICATION",
+            abi::RECORD_KIND_APPLICATION.to_string(),
+        ),
         ("EPOCH_MAX", format!("{:#x}ULL", journal::EPOCH_MAX)),
     ]
 }
-
-/// Kind of a record that a program appended through `/dev/understudy`. Kind 1 is the native service's.
-const KIND_APPLICATION: u16 = 2;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use journal::{Journal, Kind, Next, Reader, Record};
 use serde_json::json;
+use sharedmem::abi::RECORD_KIND_APPLICATION;
 use sharedmem::crc32c::Crc32c;
 use sharedmem::protection::ProtectionState;
 use sharedmem::{Control, Words};
@@ -15,7 +16,7 @@ use crate::module::Module;
 use crate::problem::Problem;
 
 /// Kind of a program's record.
-const APPLICATION: Kind = Kind(2);
+const APPLICATION: Kind = Kind(RECORD_KIND_APPLICATION);
 
 /// How often it is looked for new records.
 const FOLLOW_POLL: Duration = Duration::from_millis(20);

@@ -33,7 +33,7 @@ pub fn json(control: &Control) -> Value {
         Some(json!({
             "instance": instance,
             "epoch": epitaph.epoch,
-            "cause": epitaph.cause.map(cause_name),
+            "cause": epitaph.cause.map(EpitaphCause::name),
             "core": epitaph.core,
             "time_ns": epitaph.time_ns,
             "message": printable(epitaph.message().as_bytes()),
@@ -55,21 +55,11 @@ fn epitaph_line(instance: usize, epitaph: &EpitaphText) -> String {
         epitaph.epoch,
         epitaph.time_ns as f64 / 1e9,
         epitaph.core,
-        epitaph.cause.map_or("for an unknown reason", cause_name),
+        epitaph
+            .cause
+            .map_or("for an unknown reason", EpitaphCause::name),
         printable(epitaph.message().as_bytes())
     )
-}
-
-fn cause_name(cause: EpitaphCause) -> &'static str {
-    match cause {
-        EpitaphCause::Panic => "panic",
-        EpitaphCause::Exception => "exception",
-        EpitaphCause::Superseded => "superseded",
-        EpitaphCause::BootFailed => "boot failed",
-        EpitaphCause::Reboot => "reboot",
-        EpitaphCause::Switchover => "switchover",
-        EpitaphCause::Application => "application",
-    }
 }
 
 fn section(out: &mut String, name: &str, ring: &LogRing) {

@@ -1,0 +1,118 @@
+//! What is left of the primary that died: its epitaph and the end of its log, as the shared region has them.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+use sharedmem::Control;
+use sharedmem::epitaph::EpitaphText;
+use sharedmem::log_ring::LOG_BYTES;
+
+use crate::text::{last_lines, printable};
+
+/// Lines of its log that are shown.
+const LOG_LINES: usize = 40;
+
+/// The primary that died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dead {
+    pub(crate) name: &'static str,
+    pub(crate) image: String,
+    pub(crate) epitaph: Option<EpitaphText>,
+    pub(crate) log: Vec<String>,
+}
+
+impl Dead {
+    /// Instance `number`, which is called `name` and was made from the file `image`, and owned the machine in `epoch`.
+    pub fn of(
+        control: &Control,
+        number: usize,
+        name: &'static str,
+        image: &str,
+        epoch: u64,
+    ) -> Self {
+        let number = number % control.epitaphs.len();
+        let mut log = vec![0; LOG_BYTES];
+        let log_bytes = control.instance_logs[number].copy_tail(&mut log);
+        Self {
+            name,
+            image: image.into(),
+            // One of another epoch was left by somebody who died before.
+            epitaph: control.epitaphs[number]
+                .read()
+                .filter(|epitaph| epitaph.epoch == epoch),
+            log: last_lines(&log[..log_bytes], LOG_LINES),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "instance": self.name,
+            "image": self.image,
+            "epitaph": self.epitaph.as_ref().map(epitaph_json),
+            "log": self.log,
+        })
+    }
+}
+
+fn epitaph_json(epitaph: &EpitaphText) -> Value {
+    json!({
+        "epoch": epitaph.epoch,
+        "cause": cause_of(epitaph),
+        "core": epitaph.core,
+        "vector": epitaph.vector,
+        "error_code": epitaph.error_code,
+        "address": epitaph.address,
+        "rip": epitaph.rip,
+        "rsp": epitaph.rsp,
+        "time_ns": epitaph.time_ns,
+        "message": message_of(epitaph),
+    })
+}
+
+/// Its cause, in a word.
+pub(crate) fn cause_of(epitaph: &EpitaphText) -> &'static str {
+    epitaph.cause.map_or("unknown", |cause| cause.name())
+}
+
+/// Its message, without what would lead a terminal astray.
+pub(crate) fn message_of(epitaph: &EpitaphText) -> String {
+    String::from(printable(epitaph.message().as_bytes()).trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use core::fmt::Write;
+    use sharedmem::epitaph::EpitaphCause;
+    use std::boxed::Box;
+
+    #[test]
+    fn what_is_left_is_read_and_left_where_it_is() {
+        let control = Box::<Control>::default();
+        let mut epitaph = EpitaphText::new(3, EpitaphCause::BootFailed, 2);
+        write!(epitaph, "no\x1bdevice\n").unwrap();
+        control.epitaphs[0].write(&epitaph);
+        for line in 0..1000 {
+            control.instance_logs[0].write(format!("line {line}\n").as_bytes());
+        }
+        let dead = Dead::of(&control, 0, "a", "/boot/vmlinuz", 3);
+        let json = dead.json();
+        assert_eq!(json["epitaph"]["cause"], "boot-failed");
+        assert_eq!(json["epitaph"]["message"], "no\u{fffd}device");
+        assert_eq!(dead.log.len(), LOG_LINES);
+        assert_eq!(dead.log[LOG_LINES - 1], "line 999");
+        assert_eq!(dead, Dead::of(&control, 0, "a", "/boot/vmlinuz", 3));
+    }
+
+    #[test]
+    fn an_epitaph_of_another_epoch_is_not_its_own() {
+        let control = Box::<Control>::default();
+        control.epitaphs[1].write(&EpitaphText::new(1, EpitaphCause::Panic, 0));
+        assert!(Dead::of(&control, 1, "b", "", 1).epitaph.is_some());
+        let json = Dead::of(&control, 1, "b", "", 3).json();
+        assert!(json["epitaph"].is_null() && json["log"] == json!([]));
+    }
+}

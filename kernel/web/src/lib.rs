@@ -1,0 +1,31 @@
+//! The status page of a native primary, over HTTP: who died and why, and what its programs had left in the journal.
+//!
+//! [`answer`] takes what a client has sent so far and gives a [`Reply`] as soon as it can be told. No sockets and no clock are here: bytes come in,
+//! pieces of a reply go out. Nothing of a request is kept, and a reply is made piece by piece, so that neither many clients nor much to tell
+//! takes much memory.
+//!
+//! What a dead kernel left is hostile until shown otherwise: it is bounded, freed of control characters, and escaped for where it goes.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod dead;
+mod html;
+mod records;
+mod reply;
+mod request;
+mod site;
+mod status;
+mod takeover;
+mod text;
+
+pub use dead::Dead;
+pub use records::Records;
+pub use reply::Reply;
+pub use request::REQUEST_BYTES_MAX;
+pub use site::answer;
+pub use status::{JournalStatus, Status};
+pub use takeover::{Recovered, TakeoverStatus};

@@ -1,0 +1,161 @@
+//! What the page tells, as data and as JSON.
+
+use serde_json::{Value, json};
+
+use crate::dead::Dead;
+use crate::records::Records;
+use crate::takeover::TakeoverStatus;
+
+/// The journal's cursors, in bytes since its beginning, and its size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JournalStatus {
+    /// Everything below is reserved.
+    pub reserved: u64,
+    /// Everything below was applied by the primary.
+    pub applied: u64,
+    /// Everything below was applied by a backup, or is needed by none.
+    pub consumed: u64,
+    /// Bytes of the ring.
+    pub capacity_bytes: u64,
+}
+
+/// What a primary tells of itself and of the one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Name of this instance.
+    pub instance: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The epoch it owns the machine in.
+    pub epoch: u64,
+    /// Its cores.
+    pub cores: u32,
+    /// Since the machine's boot, in ms.
+    pub uptime_ms: u64,
+    /// The TCP port of its service.
+    pub service_port: u16,
+    /// Why no backup protects it; `None` if one does.
+    pub unprotected: Option<&'static str>,
+    /// The journal.
+    pub journal: JournalStatus,
+    /// How the machine came to it; `None` for the first primary.
+    pub takeover: Option<TakeoverStatus>,
+    /// The primary before it; `None` for the first.
+    pub dead: Option<Dead>,
+}
+
+impl Status {
+    /// For programs.
+    pub(crate) fn json(&self, records: &Records) -> Value {
+        let JournalStatus {
+            reserved,
+            applied,
+            consumed,
+            capacity_bytes,
+        } = self.journal;
+        json!({
+            "role": "primary",
+            "instance": self.instance,
+            "version": self.version,
+            "epoch": self.epoch,
+            "cores": self.cores,
+            "uptime_ms": self.uptime_ms,
+            "service_port": self.service_port,
+            "protected": self.unprotected.is_none(),
+            "unprotected_reason": self.unprotected,
+            "journal": {
+                "reserved": reserved,
+                "applied": applied,
+                "consumed": consumed,
+                "capacity_bytes": capacity_bytes,
+            },
+            "records": {
+                "kept": records.len(),
+                "dropped": records.dropped(),
+            },
+            "takeover": self.takeover.as_ref().map(TakeoverStatus::json),
+            "dead": self.dead.as_ref().map(Dead::json),
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::takeover::Recovered;
+    use core::fmt::Write;
+    use sharedmem::Control;
+    use sharedmem::epitaph::{EpitaphCause, EpitaphText};
+    use std::boxed::Box;
+    use takeover::timeline::{Cause, Edge};
+
+    /// That of the first primary.
+    pub(crate) fn first() -> Status {
+        Status {
+            instance: "a",
+            version: "1.2.3",
+            epoch: 1,
+            cores: 3,
+            uptime_ms: 65_432,
+            service_port: 6379,
+            unprotected: None,
+            journal: JournalStatus {
+                reserved: 300,
+                applied: 200,
+                consumed: 100,
+                capacity_bytes: 1 << 20,
+            },
+            takeover: None,
+            dead: None,
+        }
+    }
+
+    /// That of an instance which took over from a Linux that died as `message` and `log` say.
+    pub(crate) fn after(message: &str, log: &[u8]) -> Status {
+        let control = Box::<Control>::default();
+        let mut epitaph = EpitaphText::new(1, EpitaphCause::Panic, 0);
+        epitaph.write_str(message).unwrap();
+        epitaph.time_ns = 9_876_543_210;
+        control.epitaphs[0].write(&epitaph);
+        control.instance_logs[0].write(log);
+        let timeline = control.timelines.of_epoch(2);
+        timeline.begin(2, Cause::Panic { core: 0 }.code(), 0);
+        timeline.stamp(Edge::Detected.index(), 1_000_000);
+        timeline.stamp(Edge::Fenced.index(), 2_500_000);
+        let recovered = Recovered {
+            records: 2,
+            findings: alloc::vec!["torn tail".into()],
+            finding_count: 1,
+        };
+        Status {
+            instance: "b",
+            epoch: 2,
+            unprotected: Some("no backup waits"),
+            takeover: TakeoverStatus::of(&control, 2, recovered),
+            dead: Some(Dead::of(&control, 0, "a", "/boot/vmlinuz-a", 1)),
+            ..first()
+        }
+    }
+
+    #[test]
+    fn the_first_primary_has_nobody_to_tell_of() {
+        let json = first().json(&Records::default());
+        assert_eq!(json["protected"], true);
+        assert!(json["takeover"].is_null() && json["dead"].is_null());
+        assert_eq!(json["journal"]["consumed"], 100);
+    }
+
+    #[test]
+    fn a_successor_tells_who_died_and_why() {
+        let mut records = Records::new(1 << 16);
+        records.keep(0, 1, b"x");
+        let json = after("Fatal exception", b"one\ntwo\n").json(&records);
+        assert_eq!(json["protected"], false);
+        assert_eq!(json["unprotected_reason"], "no backup waits");
+        assert_eq!(json["takeover"]["cause"], "panic");
+        assert_eq!(json["takeover"]["findings"], json!(["torn tail"]));
+        assert_eq!(json["dead"]["epitaph"]["message"], "Fatal exception");
+        assert_eq!(json["dead"]["log"], json!(["one", "two"]));
+        assert_eq!(json["records"], json!({"kept": 1, "dropped": 0}));
+    }
+}
