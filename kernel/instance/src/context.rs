@@ -32,7 +32,7 @@ pub struct Context {
     pub idle_heap_bytes: AtomicU64,
 }
 
-/// Shares of the memory for state, in bytes. An eighth is left for what is counted by nobody.
+/// Shares of the memory for state, in bytes. A sixteenth is left for what is counted by nobody.
 pub struct Shares {
     /// Keys and values.
     pub store_bytes: u64,
@@ -40,12 +40,14 @@ pub struct Shares {
     pub pending_bytes: u64,
     /// Replies that wait for slow clients, of all clients.
     pub backlog_bytes: u64,
+    /// Records of programs, from when a Linux was the primary.
+    pub records_bytes: u64,
 }
 
 static CONTEXT: Once<Context> = Once::new();
 
 /// Names of the two instances in logs.
-const NAMES: [&str; 2] = ["a", "b"];
+pub const NAMES: [&str; 2] = ["a", "b"];
 
 /// The surroundings.
 ///
@@ -73,6 +75,7 @@ impl Context {
             store_bytes: eighth * 5,
             pending_bytes: eighth,
             backlog_bytes: eighth,
+            records_bytes: eighth / 2,
         }
     }
 

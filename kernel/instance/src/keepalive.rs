@@ -54,7 +54,8 @@ pub enum Protection {
 pub struct SeatWatch {
     detector: Detector,
     said: Option<Protection>,
-    is_protected: bool,
+    /// The answer of the last look.
+    seen: Protection,
 }
 
 impl SeatWatch {
@@ -69,7 +70,7 @@ impl SeatWatch {
         Self {
             detector: Detector::new(config, epoch(), context.now_ns()),
             said: None,
-            is_protected: false,
+            seen: Protection::Unprotected("nobody has looked yet"),
         }
     }
 
@@ -91,13 +92,21 @@ impl SeatWatch {
                 Protection::Unprotected("no backup waits")
             }
         };
-        self.is_protected = protection == Protection::Protected;
+        self.seen = protection;
         protection
     }
 
     /// Whether a backup waited at the last look.
     pub fn is_protected(&self) -> bool {
-        self.is_protected
+        self.seen == Protection::Protected
+    }
+
+    /// Why none did, if so.
+    pub fn unprotected_reason(&self) -> Option<&'static str> {
+        match self.seen {
+            Protection::Protected => None,
+            Protection::Unprotected(reason) => Some(reason),
+        }
     }
 
     /// Looks, and tells the log when the answer has changed.

@@ -4,7 +4,7 @@
 //! is whole. A primary commits: it appends a record and then applies it. All three are the same function of the same records.
 
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -13,13 +13,17 @@ use journal::{AppendError, Cursors, Finding, Journal, Kind, Next, Reader};
 use service::{
     ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service, Stamp,
 };
-use sharedmem::abi::SeatStatus;
+use sharedmem::abi::{RECORD_KIND_APPLICATION, RECORD_KIND_INPUT, SeatStatus};
+use web::{Records, Recovered};
 
 use crate::context::{self, Context};
 use crate::network::Peer;
 
 /// Kind of a journal record that holds input to the service.
-const KIND_INPUT: Kind = Kind(1);
+pub const KIND_INPUT: Kind = Kind(RECORD_KIND_INPUT);
+
+/// Kind of a journal record that a program of a Linux appended. It is nothing the service could apply.
+const KIND_APPLICATION: Kind = Kind(RECORD_KIND_APPLICATION);
 
 /// Records a backup applies before it lets the monitor look at the detector.
 const RECORDS_PER_STEP: usize = 64;
@@ -43,28 +47,17 @@ pub struct Replica {
     journal: SharedJournal,
     /// Where a backup stands; a primary has none.
     reader: Option<Reader<'static, &'static [AtomicU64]>>,
-    /// Epoch of the owner whose records are followed.
-    followed_epoch: u64,
     buffer: Vec<u8>,
 }
 
 /// What the records make.
 struct State {
     service: Service,
+    /// What programs had told the journal while a Linux was the primary.
+    records: Records,
     peers: BTreeMap<ConnectionId, Peer>,
     last_connection: ConnectionId,
     last_time_ms: u64,
-}
-
-/// What recovery found in the journal's tail.
-#[derive(Default)]
-pub struct RecoverySummary {
-    /// Records applied.
-    pub records: u64,
-    /// What was not whole, by name.
-    pub findings: Vec<String>,
-    /// How many findings there were.
-    pub finding_count: u64,
 }
 
 /// Who listens while a record is replayed: nobody. Replies were sent, or never will be; faults were injected once.
@@ -107,11 +100,11 @@ impl Replica {
         Self {
             state: State {
                 service,
+                records: Records::new(shares.records_bytes as usize),
                 peers: BTreeMap::new(),
                 last_connection: 0,
                 last_time_ms: 0,
             },
-            followed_epoch: context.region.control.epoch.current(),
             reader: Some(Reader::new(journal, journal.cursors().consumed)),
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
             journal,
@@ -121,6 +114,11 @@ impl Replica {
     /// The service.
     pub fn service(&self) -> &Service {
         &self.state.service
+    }
+
+    /// Records that programs of a Linux had appended.
+    pub fn records(&self) -> &Records {
+        &self.state.records
     }
 
     /// The journal.
@@ -143,10 +141,12 @@ impl Replica {
         let Some(reader) = &mut self.reader else {
             return SeatStatus::Failed;
         };
+        // That of the owner, which may have ended in order and been started again.
+        let epoch = context::get().region.control.epoch.current();
         for _ in 0..RECORDS_PER_STEP {
             let before = reader.position();
-            match reader.next(self.followed_epoch, &mut self.buffer) {
-                Next::Record(record) => self.state.replay(record.payload),
+            match reader.next(epoch, &mut self.buffer) {
+                Next::Record(record) => self.state.replay(&record),
                 // What is damaged below the primary's mark is lost to this backup and cannot be mended; the rest is still worth having. A
                 // reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => log::error!("event=finding what=\"{finding}\""),
@@ -160,9 +160,10 @@ impl Replica {
         SeatStatus::More
     }
 
-    /// Applies the rest of the journal that the dead primary left, whole records only, and begins a new journal behind it.
-    pub fn recover(&mut self) -> RecoverySummary {
-        let mut summary = RecoverySummary::default();
+    /// Applies the rest of the journal that the dead primary left, whole records only, and begins a new journal behind it. `epoch` is
+    /// that of the new owner.
+    pub fn recover(&mut self, epoch: u64) -> Recovered {
+        let mut summary = Recovered::default();
         let Some(reader) = self.reader.take() else {
             return summary;
         };
@@ -170,14 +171,14 @@ impl Replica {
             // The first primary: its backup already waits at the journal's beginning.
             return summary;
         }
-        let mut recovery = reader.recover(self.followed_epoch);
+        let mut recovery = reader.recover(epoch.saturating_sub(1));
         loop {
             match recovery.next(&mut self.buffer) {
                 Next::Record(record) => {
-                    self.state.replay(record.payload);
+                    self.state.replay(&record);
                     summary.records += 1;
                 }
-                Next::Finding(finding) => summary.note(&finding),
+                Next::Finding(finding) => note_finding(&mut summary, &finding),
                 Next::End => break,
             }
         }
@@ -220,8 +221,22 @@ impl Replica {
 }
 
 impl State {
+    /// Takes in what a record of the journal holds.
+    fn replay(&mut self, record: &journal::Record<'_>) {
+        match record.kind {
+            KIND_INPUT => self.apply_input(record.payload),
+            KIND_APPLICATION => self
+                .records
+                .keep(record.position, record.epoch, record.payload),
+            Kind(kind) => log::error!(
+                "event=finding what=\"the record at position {} is of kind {kind}, which this version does not know\"",
+                record.position
+            ),
+        }
+    }
+
     /// Applies an encoded record with nobody listening.
-    fn replay(&mut self, payload: &[u8]) {
+    fn apply_input(&mut self, payload: &[u8]) {
         match Record::decode(payload) {
             Ok(record) => {
                 self.note(&record);
@@ -249,11 +264,9 @@ impl State {
     }
 }
 
-impl RecoverySummary {
-    fn note(&mut self, finding: &Finding) {
-        self.finding_count += 1;
-        if self.findings.len() < FINDINGS_TOLD_MAX {
-            self.findings.push(finding.to_string());
-        }
+fn note_finding(summary: &mut Recovered, finding: &Finding) {
+    summary.finding_count += 1;
+    if summary.findings.len() < FINDINGS_TOLD_MAX {
+        summary.findings.push(finding.to_string());
     }
 }

@@ -7,10 +7,10 @@ use core::sync::atomic::Ordering;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Counter, Edge};
+use web::Recovered;
 
 use crate::context::Context;
 use crate::devices::disk::IncidentDisk;
-use crate::replica::RecoverySummary;
 
 /// Stamps an edge of the takeover that led to `epoch`; the first stamp stays.
 pub fn stamp(context: &Context, epoch: u64, edge: Edge) {
@@ -43,12 +43,12 @@ pub fn console_reply(context: &Context, bytes: &[u8]) {
 
 /// What a new primary tells when it serves.
 pub struct Report {
-    recovery: RecoverySummary,
+    recovery: Recovered,
 }
 
 impl Report {
     /// Of an owner that found `recovery` in the journal.
-    pub fn new(recovery: RecoverySummary) -> Self {
+    pub fn new(recovery: Recovered) -> Self {
         Self { recovery }
     }
 

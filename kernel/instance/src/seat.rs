@@ -26,6 +26,7 @@ impl Standby {
             replica: Replica::new(context),
             network: Network::prepare(
                 context.port(),
+                context.options.status_port,
                 &context.options.network,
                 context.clock_ticks() ^ context.hand_off.entropy,
                 context.shares().backlog_bytes as usize,

@@ -12,13 +12,14 @@ use service::{ConnectionId, DebugCommand, Host, HostStatus, Input};
 use sharedmem::abi::SeatStatus;
 use sharedmem::hand_off::HandOff;
 use takeover::timeline::Edge;
+use web::Recovered;
 
 use crate::console::SerialConsole;
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
 use crate::devices::disk::IncidentDisk;
 use crate::keepalive::{self, Protection, SeatWatch};
-use crate::network::{Event, Network, Outbox};
+use crate::network::{Event, Network, Outbox, Site};
 use crate::replica::{Replica, SharedJournal};
 use crate::report::Report;
 use crate::script::{CONSOLE_CONNECTION, Script};
@@ -38,6 +39,7 @@ pub struct Server {
     script: Script,
     journal: JournaledService,
     report: Option<Report>,
+    recovered: Recovered,
     last_tick_ms: u64,
 }
 
@@ -96,7 +98,7 @@ impl Server {
         let stamp = |edge: Edge| report::stamp(context, epoch, edge);
         let card = devices::adopt_network(context, network.nic_mut());
         stamp(Edge::DevicesAdopted);
-        let recovery = replica.recover();
+        let recovered = replica.recover(epoch);
         stamp(Edge::Replayed);
         match card {
             Ok(mac) => network.start(mac, replica.last_connection() + 1),
@@ -117,7 +119,8 @@ impl Server {
                 seat: SeatWatch::new(context),
                 entropy: context.hand_off.entropy,
             },
-            report: Some(Report::new(recovery)),
+            report: Some(Report::new(recovered.clone())),
+            recovered,
             last_tick_ms: 0,
         }
     }
@@ -150,6 +153,7 @@ impl Server {
         self.take_script();
         self.take_typing();
         self.expire();
+        self.serve_page();
         self.network.egress(self.context.now_ns());
         self.release();
         if let Some(report) = self.report.take() {
@@ -191,6 +195,24 @@ impl Server {
             }
             Event::Closed(connection) => journal.submit(Input::Close { connection }, outbox),
         });
+    }
+
+    /// Answers who asks for the status page.
+    fn serve_page(&mut self) {
+        let Self {
+            network,
+            journal,
+            context,
+            recovered,
+            ..
+        } = self;
+        let (replica, seat) = (&journal.replica, &journal.seat);
+        let status = || status::page(context, seat, replica.journal(), recovered);
+        let mut site = Site {
+            records: replica.records(),
+            answer: &mut |bytes| web::answer(bytes, replica.records(), status),
+        };
+        network.serve_page(context.now_ns(), &mut site);
     }
 
     /// Runs what the script has for this moment.
@@ -297,13 +319,13 @@ impl JournaledService {
         }
     }
 
-    /// Whether a backup, alive or silent, may still need the journal.
+    /// Whether a backup, alive or silent, may still need the journal. A parked Linux never reads it.
     fn is_followed(&self) -> bool {
         use sharedmem::protection::ProtectionState::{Armed, Claimed};
-        matches!(
-            self.context.region.control.protection.state(),
-            Armed | Claimed
-        )
+        let control = self.context.region.control;
+        let is_armed = matches!(control.protection.state(), Armed | Claimed);
+        let other = 1 - self.context.hand_off.instance as usize % control.linux.len();
+        is_armed && control.linux[other].ticket().is_none()
     }
 
     /// The journal is full. Waits a little for the backup; gives up one that is dead.

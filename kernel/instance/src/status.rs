@@ -1,10 +1,11 @@
-//! What INFO and ROLE say of the kernel.
+//! What INFO and ROLE say of the kernel, and what its status page tells.
 
 use service::{HostStatus, Role, Takeover};
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Edge};
+use web::{Dead, JournalStatus, Recovered, Status, TakeoverStatus};
 
-use crate::context::Context;
+use crate::context::{Context, NAMES};
 use crate::keepalive::{self, SeatWatch};
 use crate::note;
 use crate::replica::SharedJournal;
@@ -49,5 +50,40 @@ fn takeover_of(timeline: &Timeline) -> Takeover {
         replay_us: between(Edge::DevicesAdopted, Edge::Replayed).unwrap_or(0),
         first_reply_us: between(Edge::Replayed, Edge::FirstReply),
         total_us: between(Edge::Detected, Edge::FirstReply),
+    }
+}
+
+/// What the status page of a primary tells. `recovered` is what it had found in the journal.
+pub fn page(
+    context: &Context,
+    seat: &SeatWatch,
+    journal: SharedJournal,
+    recovered: &Recovered,
+) -> Status {
+    let control = context.region.control;
+    let epoch = keepalive::epoch();
+    let takeover = TakeoverStatus::of(control, epoch, recovered.clone());
+    let other = 1 - context.hand_off.instance as usize % NAMES.len();
+    let options = &context.options;
+    let image = [&options.primary_kernel, &options.failover_kernel][other];
+    let cursors = journal.cursors();
+    Status {
+        instance: context.name(),
+        version: note::VERSION,
+        epoch,
+        cores: context.hand_off.core_count,
+        uptime_ms: context.now_ns() / 1_000_000,
+        service_port: context.port(),
+        unprotected: seat.unprotected_reason(),
+        journal: JournalStatus {
+            reserved: cursors.reserved,
+            applied: cursors.applied,
+            consumed: cursors.consumed,
+            capacity_bytes: journal.capacity_bytes(),
+        },
+        dead: takeover
+            .is_some()
+            .then(|| Dead::of(control, other, NAMES[other], image, epoch.saturating_sub(1))),
+        takeover,
     }
 }

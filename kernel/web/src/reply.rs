@@ -16,6 +16,7 @@ pub(crate) enum Code {
     BadRequest,
     NotFound,
     MethodNotAllowed,
+    RequestTimeout,
     UriTooLong,
     HeadersTooLarge,
     VersionNotSupported,
@@ -28,6 +29,7 @@ impl Code {
             Self::BadRequest => "400 Bad Request",
             Self::NotFound => "404 Not Found",
             Self::MethodNotAllowed => "405 Method Not Allowed",
+            Self::RequestTimeout => "408 Request Timeout",
             Self::UriTooLong => "414 URI Too Long",
             Self::HeadersTooLarge => "431 Request Header Fields Too Large",
             Self::VersionNotSupported => "505 HTTP Version Not Supported",
@@ -62,6 +64,11 @@ impl Reply {
             taken: 0,
             rest: None,
         }
+    }
+
+    /// For a client that did not get its request out in time.
+    pub fn too_slow() -> Self {
+        Self::text(Code::RequestTimeout, "the request took too long")
     }
 
     /// A line of text.

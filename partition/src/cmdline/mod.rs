@@ -98,6 +98,8 @@ pub struct Options {
     pub pmem_bytes: u64,
     /// What the primary serves.
     pub service: Service,
+    /// TCP port of a native primary's status page, if it is to have one.
+    pub status_port: Option<u16>,
     /// The machine's address.
     pub network: NetworkConfig,
     /// Whether clients may kill kernels.
@@ -191,6 +193,7 @@ impl Options {
             journal_bytes: 0,
             pmem_bytes: 0,
             service: Service::Redis { port: 0 },
+            status_port: None,
             network: NetworkConfig::default(),
             debug: false,
             apic: ApicMode::default(),
@@ -231,6 +234,16 @@ impl Options {
                     DurationText(timeout)
                 ),
                 format!("at least {}", DurationText(timeout)),
+            ));
+        }
+        let Service::Redis { port } = self.service;
+        if self.status_port == Some(port) {
+            let other = if port == 80 { 8080 } else { 80 };
+            return Err(Refusal::new(
+                "status_port",
+                self.said("status_port"),
+                format!("port {port} is that of the service ({})", self.service),
+                format!("{other}, or none"),
             ));
         }
         if !self.exec.is_empty() && !self.debug {

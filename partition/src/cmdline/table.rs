@@ -223,6 +223,16 @@ pub const OPTIONS: &[OptionSpec] = &[
         },
     },
     OptionSpec {
+        name: "status_port",
+        syntax: "PORT|none",
+        preset: Preset::Value("80"),
+        help: "TCP port of a native primary's status page, over HTTP",
+        apply: |options, value| {
+            options.status_port = parse_status_port(value)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
         name: "ip",
         syntax: "CLIENT::GATEWAY:NETMASK",
         preset: Preset::Value("10.0.2.15::10.0.2.2:255.255.255.0"),
@@ -303,14 +313,31 @@ fn parse_service(text: &str) -> Result<Service, ValueError> {
             "redis or redis:6379",
         ));
     }
-    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    match port.parse() {
-        Ok(port @ 1..) if is_number => Ok(Service::Redis { port }),
-        _ => Err(ValueError::new(
-            format!("`{port}` is not a TCP port, 1 to 65535"),
-            "redis:6379",
-        )),
+    match port_number(port) {
+        Some(port) => Ok(Service::Redis { port }),
+        None => Err(no_port(port, "redis:6379")),
     }
+}
+
+fn parse_status_port(text: &str) -> Result<Option<u16>, ValueError> {
+    match text {
+        "none" | "0" => Ok(None),
+        _ => port_number(text)
+            .map(Some)
+            .ok_or_else(|| no_port(text, "80, or none")),
+    }
+}
+
+fn port_number(text: &str) -> Option<u16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| is_number && *port != 0)
+}
+
+fn no_port(text: &str, would_work: &str) -> ValueError {
+    ValueError::new(
+        format!("`{text}` is not a TCP port, 1 to 65535"),
+        would_work,
+    )
 }
 
 /// Writes what every option is for, as a table.

@@ -28,6 +28,7 @@ fn defaults_hold_for_what_is_not_said() {
     assert_eq!(options.failover_rearm, Rearm::Manual);
     assert_eq!(options.journal_bytes, 32 << 20);
     assert_eq!(options.service.to_string(), "redis:6379");
+    assert_eq!(options.status_port, Some(80));
     assert_eq!(options.network, NetworkConfig::default());
     assert_eq!((options.debug, options.apic), (false, ApicMode::Auto));
     assert_eq!(options.exec, []);
@@ -38,7 +39,7 @@ fn defaults_hold_for_what_is_not_said() {
 fn everything_can_be_said() {
     let options = parse(
         "BOOT_IMAGE=/boot/understudy failover_cpus=0,3 failover_mem=128M@0x8000000 keepalive=500us failover_timeout=50 \
-         failover_boot_timeout=30s failover_rearm=auto journal_mem=1G service=redis:7000 ip=192.168.1.5::192.168.1.1:255.255.255.0 \
+         failover_boot_timeout=30s failover_rearm=auto journal_mem=1G service=redis:7000 status_port=8080 ip=192.168.1.5::192.168.1.1:255.255.255.0 \
          debug=1 apic=xapic exec=\"100ms DEBUG POPULATE 1000; 900ms DEBUG PANIC\"",
     )
     .unwrap();
@@ -50,6 +51,7 @@ fn everything_can_be_said() {
     assert_eq!(options.failover_rearm, Rearm::Auto);
     assert_eq!(options.journal_bytes, 1 << 30);
     assert_eq!(options.service, Service::Redis { port: 7000 });
+    assert_eq!(options.status_port, Some(8080));
     assert_eq!(options.network.client.to_string(), "192.168.1.5");
     assert_eq!((options.debug, options.apic), (true, ApicMode::Xapic));
     assert_eq!(options.exec[1].at_ns, 900_000_000);
@@ -127,6 +129,9 @@ fn values_that_cannot_be_are_refused() {
         "service=redis:65536",
         "service=redis:+1",
         "service=redis:",
+        "status_port=65536",
+        "status_port=+80",
+        "status_port=off",
         "debug=2",
         "apic=x3apic",
         "ip=dhcp",
@@ -163,6 +168,26 @@ fn options_that_contradict_each_other_are_refused() {
         refused("exec=PING"),
         "exec=PING: runs with debug=1 only; debug=1 with it would work"
     );
+}
+
+#[test]
+fn the_status_page_has_a_port_of_its_own_or_none() {
+    for rest in ["status_port=none", "status_port=0", "status-port=none"] {
+        assert_eq!(parse(rest).unwrap().status_port, None, "{rest}");
+    }
+    assert_eq!(
+        refused("status_port=http"),
+        "status_port=http: `http` is not a TCP port, 1 to 65535; 80, or none would work"
+    );
+    assert_eq!(
+        refused("status_port=6379"),
+        "status_port=6379: port 6379 is that of the service (redis:6379); 80, or none would work"
+    );
+    assert_eq!(
+        refused("service=redis:80"),
+        "status_port=80 (the default): port 80 is that of the service (redis:80); 8080, or none would work"
+    );
+    assert!(parse("service=redis:80 status_port=none").is_ok());
 }
 
 #[test]

@@ -2,36 +2,44 @@
 //!
 //! It moves bytes between sockets and the server. What they mean, and when frames may leave, the server decides.
 
+mod outbox;
+mod page;
+mod socket;
+
 use alloc::collections::BTreeMap;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use partition::cmdline::NetworkConfig;
 use smoltcp::iface::{
     Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet,
 };
-use smoltcp::socket::tcp::{self, Socket, State};
+use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint};
 
-use crate::backlog::Backlog;
 use crate::devices::nic::Nic;
+use outbox::{Connection, fill};
+use page::PageSockets;
+use socket::Shape;
+
+pub use outbox::Outbox;
+pub use page::Site;
 
 /// Sockets: so many clients at once, and a few that come while others go.
 const SOCKETS: usize = 96;
-/// Receive buffer of a socket, in bytes.
-const RECEIVE_BYTES: usize = 16 << 10;
-/// Send buffer of a socket, in bytes.
-const SEND_BYTES: usize = 32 << 10;
 /// Frames taken in before what they brought is looked at.
 const INGRESS_FRAMES: usize = 256;
 /// Rounds of egress before anything else is looked at.
 const EGRESS_ROUNDS: usize = 16;
-/// A peer that says nothing is asked after this time, and given up after the next.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How long a client of the service may be silent.
 const PEER_TIMEOUT: Duration = Duration::from_secs(90);
-/// How long a client that was hung up on may take to close its side, in ns.
-const CLOSING_NS_MAX: u64 = 10_000_000_000;
+/// The sockets of the service.
+const SHAPE: Shape = Shape {
+    receive_bytes: 16 << 10,
+    send_bytes: 32 << 10,
+    keep_alive: Some(Duration::from_secs(30)),
+    timeout: PEER_TIMEOUT,
+};
 /// How long a client of the dead primary is asked whether it is still there: two rounds of ARP and SYN.
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -48,17 +56,6 @@ pub enum Event<'a> {
     Bytes(ConnectionId, &'a [u8]),
     /// The client is gone, or will send no more.
     Closed(ConnectionId),
-}
-
-/// A connection's outgoing side.
-struct Connection {
-    id: ConnectionId,
-    backlog: Backlog,
-    hang_up: bool,
-    /// It did not read for too long, and something it is owed was thrown away: nothing more may reach it but the end.
-    is_doomed: bool,
-    /// Since when only the client's own end is missing, in ns.
-    closing_since_ns: Option<u64>,
 }
 
 /// The part of a [`Network`] that replies go to, borrowed beside its sockets.
@@ -81,6 +78,7 @@ pub struct Network {
     sockets: SocketSet<'static>,
     handles: Vec<SocketHandle>,
     connections: Vec<Option<Connection>>,
+    page: Option<PageSockets>,
     slot_of: BTreeMap<ConnectionId, usize>,
     next_connection: ConnectionId,
     port: u16,
@@ -93,13 +91,20 @@ pub struct Network {
 
 impl Network {
     /// Makes everything that needs no device: sockets that listen already, and an interface whose address is filled in later.
-    pub fn prepare(port: u16, ip: &NetworkConfig, seed: u64, backlog_bytes_max: usize) -> Self {
+    pub fn prepare(
+        port: u16,
+        status_port: Option<u16>,
+        ip: &NetworkConfig,
+        seed: u64,
+        backlog_bytes_max: usize,
+    ) -> Self {
         let mut nic = Nic::prepare();
         let interface = new_interface(&mut nic, ip, seed);
         let mut sockets = SocketSet::new(Vec::with_capacity(SOCKETS));
         let handles: Vec<_> = (0..SOCKETS)
-            .map(|_| sockets.add(new_socket(port)))
+            .map(|_| sockets.add(SHAPE.listening(port)))
             .collect();
+        let page = status_port.map(|port| PageSockets::open(port, &mut sockets));
         Self {
             nic,
             interface,
@@ -107,6 +112,7 @@ impl Network {
             sockets,
             connections: handles.iter().map(|_| None).collect(),
             handles,
+            page,
             slot_of: BTreeMap::new(),
             next_connection: 1,
             port,
@@ -203,13 +209,7 @@ impl Network {
             };
             let new = self.next_connection;
             self.next_connection += 1;
-            self.connections[slot] = Some(Connection {
-                id: new,
-                backlog: Backlog::default(),
-                hang_up: false,
-                is_doomed: false,
-                closing_since_ns: None,
-            });
+            self.connections[slot] = Some(Connection::new(new));
             self.slot_of.insert(new, slot);
             sink(Event::Opened(new, peer), &mut outbox!(self));
             id = Some(new);
@@ -235,6 +235,13 @@ impl Network {
             socket.close();
             self.connections[slot] = None;
             self.slot_of.remove(&id);
+        }
+    }
+
+    /// Goes on with the clients of the status page, if there is to be one.
+    pub fn serve_page(&mut self, now_ns: u64, site: &mut Site<'_>) {
+        if let Some(page) = &mut self.page {
+            self.has_replied |= page.serve(&mut self.sockets, now_ns, site);
         }
     }
 
@@ -287,76 +294,6 @@ impl Network {
     }
 }
 
-/// Where replies go.
-pub struct Outbox<'a> {
-    connections: &'a mut Vec<Option<Connection>>,
-    slot_of: &'a BTreeMap<ConnectionId, usize>,
-    has_replied: &'a mut bool,
-    backlog_bytes_max: usize,
-}
-
-impl Outbox<'_> {
-    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.slot_of
-            .get(&id)
-            .and_then(|slot| self.connections[*slot].as_mut())
-    }
-
-    /// Appends to what a client is owed. One that does not read for too long is hung up on.
-    pub fn reply(&mut self, id: ConnectionId, bytes: &[u8]) {
-        let (owed, budget) = (self.owed(), self.backlog_bytes_max);
-        let Some(connection) = self.connection(id) else {
-            return;
-        };
-        if connection.is_doomed {
-            return;
-        }
-        if owed + bytes.len() > budget {
-            connection.backlog.clear();
-            connection.is_doomed = true;
-        } else {
-            connection.backlog.push(bytes);
-            *self.has_replied = true;
-        }
-    }
-
-    /// What all clients together are owed, in bytes.
-    fn owed(&self) -> usize {
-        let open = self.connections.iter().flatten();
-        open.map(|connection| connection.backlog.len()).sum()
-    }
-
-    /// Ends a connection when everything owed has been sent.
-    pub fn hang_up(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connection(id) {
-            connection.hang_up = true;
-        }
-    }
-}
-
-/// Moves as much of the backlog into the socket as fits.
-fn fill(socket: &mut Socket<'_>, connection: &mut Connection, now_ns: u64) {
-    while socket.can_send() && !connection.backlog.is_empty() {
-        let Ok(sent) = socket.send_slice(connection.backlog.head()) else {
-            break;
-        };
-        if sent == 0 {
-            break;
-        }
-        connection.backlog.take(sent);
-    }
-    if connection.is_doomed {
-        socket.abort();
-    } else if connection.hang_up && connection.backlog.is_empty() {
-        socket.close();
-        // A client that never closes its side would keep the socket for ever.
-        let since_ns = *connection.closing_since_ns.get_or_insert(now_ns);
-        if now_ns.saturating_sub(since_ns) > CLOSING_NS_MAX {
-            socket.abort();
-        }
-    }
-}
-
 fn new_interface(nic: &mut Nic, ip: &NetworkConfig, seed: u64) -> Interface {
     let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress([
         0x02, 0, 0, 0, 0, 0,
@@ -372,20 +309,6 @@ fn new_interface(nic: &mut Nic, ip: &NetworkConfig, seed: u64) -> Interface {
         let _ = interface.routes_mut().add_default_ipv4_route(gateway);
     }
     interface
-}
-
-fn new_socket(port: u16) -> Socket<'static> {
-    let mut socket = Socket::new(
-        tcp::SocketBuffer::new(vec![0; RECEIVE_BYTES]),
-        tcp::SocketBuffer::new(vec![0; SEND_BYTES]),
-    );
-    socket.set_nagle_enabled(false);
-    socket.set_ack_delay(None);
-    socket.set_keep_alive(Some(KEEP_ALIVE));
-    socket.set_timeout(Some(PEER_TIMEOUT));
-    // A new socket listens; the port is not 0, as the options were checked.
-    let _ = socket.listen(port);
-    socket
 }
 
 fn peer_of(endpoint: IpEndpoint) -> Option<Peer> {
