@@ -127,13 +127,14 @@ impl Qmp {
     ///
     /// # Errors
     /// As [`execute`](Self::execute), or there is none.
-    pub fn forwarded_port(&mut self) -> Result<u16, Problem> {
+    pub fn forwarded_port(&mut self, guest_port: Option<u16>) -> Result<u16, Problem> {
         let answer = self.execute(
             "human-monitor-command",
             json!({ "command-line": "info usernet" }),
         )?;
         let text = answer.as_str().unwrap_or_default();
-        forwarded_port(text).ok_or_else(|| broken(format!("no forwarded port in {text:?}")))
+        forwarded_port(text, guest_port)
+            .ok_or_else(|| broken(format!("no forwarded port in {text:?}")))
     }
 
     /// The physical address of the page table of each CPU.
@@ -172,14 +173,20 @@ fn broken(error: impl std::fmt::Display) -> Problem {
     Problem::of_host("QMP", error)
 }
 
-/// Finds the port in QEMU's table of user-network connections: `TCP[HOST_FORWARD] fd address port ...`.
-fn forwarded_port(table: &str) -> Option<u16> {
-    let row = table.lines().find(|line| line.contains("HOST_FORWARD"))?;
-    row.split_whitespace()
-        .nth(3)?
-        .parse()
-        .ok()
-        .filter(|port| *port != 0)
+/// Finds the port in QEMU's table of user-network connections: `TCP[HOST_FORWARD] fd address port address port ...`.
+fn forwarded_port(table: &str, guest_port: Option<u16>) -> Option<u16> {
+    let rows = table.lines().filter(|line| line.contains("HOST_FORWARD"));
+    let ports = rows.filter_map(|row| {
+        let mut words = row.split_whitespace().skip(3);
+        Some((
+            words.next()?.parse().ok()?,
+            words.nth(1)?.parse::<u16>().ok(),
+        ))
+    });
+    let mut ports = ports.filter(|(host, guest)| {
+        *host != 0 && guest_port.is_none_or(|wanted| *guest == Some(wanted))
+    });
+    ports.next().map(|(host, _)| host)
 }
 
 /// The page tables' addresses in QEMU's dump of all CPUs' registers: `CR0=... CR2=... CR3=... CR4=...`, once for each. The low bits are none of the address.
@@ -199,9 +206,19 @@ mod tests {
     fn the_forwarded_port_is_found() {
         let table = "Hub -1 (n0):\r\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n  \
                      TCP[HOST_FORWARD]   8       127.0.0.1 45667       10.0.2.15  6379     0     0\r\n";
-        assert_eq!(forwarded_port(table), Some(45667));
-        assert_eq!(forwarded_port("TCP[HOST_FORWARD] 8 127.0.0.1 0 x"), None);
-        assert_eq!(forwarded_port("TCP[ESTABLISHED] 8 127.0.0.1 7 x"), None);
+        assert_eq!(forwarded_port(table, None), Some(45667));
+        let two = format!("{table}TCP[HOST_FORWARD] 9 127.0.0.1 4000 10.0.2.15 80 0 0\r\n");
+        assert_eq!(forwarded_port(&two, None), Some(45667));
+        assert_eq!(forwarded_port(&two, Some(80)), Some(4000));
+        assert_eq!(forwarded_port(&two, Some(81)), None);
+        assert_eq!(
+            forwarded_port("TCP[HOST_FORWARD] 8 127.0.0.1 0 x 1", None),
+            None
+        );
+        assert_eq!(
+            forwarded_port("TCP[ESTABLISHED] 8 127.0.0.1 7 x 1", None),
+            None
+        );
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What a Linux tenant is made of on the host's side.
 //!
 //! [`packages`] has the distribution's kernels, [`kmod`] and [`module`] their modules and ours, [`guest`] the service; [`initrd`] puts them
-//! together, and [`boot`] shows that they are fit for each other. [`tenants`] is a machine with two of them, [`takeover`] what happens to it; [`gap`]
-//! and [`writer`] are its clients, over [`http`], and [`ledger`] is what they were promised. [`lives`] is a machine that
-//! goes through several. [`demo`] and [`matrix`] are made of these.
-//! [`parked`] looks at a backup that waits, and [`cost`] is what it costs the primary.
+//! together, and [`boot`] shows that they are fit for each other. [`tenants`] is a machine with two of them, [`mixed`] one with a native instance
+//! beside one of them, [`takeover`] what happens to it; [`gap`] and [`writer`] are its clients, over [`http`], and [`ledger`] is what they were
+//! promised. [`lives`] is a machine that goes through several. [`demo`] and [`matrix`] are made of these. [`parked`] looks at a backup that
+//! waits, and [`cost`] is what it costs the primary.
 
 pub mod boot;
 mod build;
@@ -22,6 +22,7 @@ pub mod kmod;
 pub mod ledger;
 pub mod lives;
 pub mod matrix;
+pub mod mixed;
 pub mod module;
 pub mod packages;
 pub mod parked;

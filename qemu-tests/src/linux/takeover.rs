@@ -227,8 +227,11 @@ pub fn survive(machine: &Machine, death: Death, releases: [&str; 2]) -> Result<S
     })
 }
 
-/// Kills the primary.
-fn kill(port: u16, death: Death) -> Result<(), Problem> {
+/// Kills a primary that is a Linux, by its service at `port`.
+///
+/// # Errors
+/// There is an answer: it did not work.
+pub fn kill(port: u16, death: Death) -> Result<(), Problem> {
     end(port, death.name())
 }
 
@@ -245,7 +248,13 @@ pub(super) fn end(port: u16, way: &str) -> Result<(), Problem> {
 }
 
 /// The status that a primary's init tells when everything is brought up, as soon as there is one as it is wanted.
-fn told_status(machine: &Machine, is_wanted: impl Fn(&Value) -> bool) -> Result<Value, Problem> {
+///
+/// # Errors
+/// There is none in the time that a takeover may take.
+pub fn told_status(
+    machine: &Machine,
+    is_wanted: impl Fn(&Value) -> bool,
+) -> Result<Value, Problem> {
     status_within(machine, SURVIVAL_LIMIT, is_wanted)
 }
 

@@ -18,12 +18,12 @@ use crate::{files, paths};
 
 /// What both kernels are told to be short and quiet; none of it is needed. A backup boots on one CPU: with `noreplace-smp` it is not made over, all
 /// of it, when after the takeover the others come up, and does not stand still for that.
-const USUAL_WORDS: &str = "console=ttyS0 printk.devkmsg=on mitigations=off random.trust_cpu=on cryptomgr.notests noreplace-smp loglevel=5";
+pub(super) const USUAL_WORDS: &str = "console=ttyS0 printk.devkmsg=on mitigations=off random.trust_cpu=on cryptomgr.notests noreplace-smp loglevel=5";
 
 const INIT: &str = include_str!("tenant-init.sh");
 
 /// The directory of the takeover hooks, which bring up a first primary, too.
-const HOOKS: &str = "/etc/understudy/takeover.d";
+pub(super) const HOOKS: &str = "/etc/understudy/takeover.d";
 
 /// The hooks that the service's program is, and the one that no client waits for.
 const OWN_HOOKS: [&str; 2] = ["10-disk", "20-network"];

@@ -4,7 +4,16 @@ use std::path::Path;
 
 /// QEMU's arguments for it. The service's port is at a free one of the host's.
 pub fn hardware(disk: &Path) -> Vec<String> {
+    reached_at(disk, &[80])
+}
+
+/// The same, with each of these ports of the guest at a free one of the host's.
+pub fn reached_at(disk: &Path, guest_ports: &[u16]) -> Vec<String> {
     let disk = disk.display().to_string().replace(',', ",,");
+    let forwards = guest_ports
+        .iter()
+        .map(|port| format!(",hostfwd=tcp:127.0.0.1:0-:{port}"));
+    let network = format!("user,id=n0{}", forwards.collect::<String>());
     let drive = format!("if=none,id=d0,format=raw,file={disk}");
     [
         "-machine",
@@ -18,7 +27,7 @@ pub fn hardware(disk: &Path) -> Vec<String> {
         "-m",
         "1G",
         "-netdev",
-        "user,id=n0,hostfwd=tcp:127.0.0.1:0-:80",
+        &network,
         "-device",
         "virtio-net-pci,netdev=n0,disable-legacy=on",
         "-drive",

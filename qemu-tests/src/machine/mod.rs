@@ -213,8 +213,16 @@ impl Machine {
         if let Some(port) = self.fixed_port.or_else(|| self.port.get().copied()) {
             return Ok(port);
         }
-        let port = self.control()?.forwarded_port()?;
+        let port = self.control()?.forwarded_port(None)?;
         Ok(*self.port.get_or_init(|| port))
+    }
+
+    /// The host's port that leads to `guest_port`, on a machine of which several are reached.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or none does.
+    pub fn port_to(&self, guest_port: u16) -> Result<u16, Problem> {
+        self.control()?.forwarded_port(Some(guest_port))
     }
 
     /// Types a line on the serial console.

@@ -8,6 +8,7 @@ mod images;
 mod iso;
 mod journal;
 mod linux;
+mod mixed;
 mod model;
 mod refusals;
 
@@ -31,6 +32,7 @@ pub(super) fn all() -> Vec<Test> {
         iso::tests(),
         model::tests(),
         linux::tests(),
+        mixed::tests(),
     ];
     subjects.into_iter().flatten().collect()
 }
