@@ -314,7 +314,7 @@ fn native_to_linux(stage: &Stage<'_>) -> Verdict {
 /// A parked Linux reads no journal: a native primary goes on when it has filled it once and more.
 fn overfill_journal(redis: u16) -> Result<(), Problem> {
     let value = "x".repeat(100_000);
-    for _ in 0..25 {
+    for _ in 0..40 {
         client::ask::<()>(redis, &format!("SET large {value}"))
             .map_err(|problem| problem.while_doing("filling the journal"))?;
     }
