@@ -25,6 +25,7 @@ const LINUX_PATH: &str = "/boot/vmlinuz";
 const INITRD_PATH: &str = "/boot/initrd";
 
 const JOURNAL_HOOK: &str = include_str!("hooks/40-journal");
+const REBOOT_HOOK: &str = include_str!("hooks/50-reboot");
 
 /// Which of the two is the first primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Mixed {
     pub timeout: Duration,
     /// What a program of the Linux appends to the journal when it is the primary.
     pub records: Vec<Vec<u8>>,
+    /// Whether the Linux reboots when it has brought everything up as the first primary.
+    pub reboots: bool,
     /// Further words for the boot line.
     pub append: String,
 }
@@ -106,6 +109,9 @@ impl Mixed {
         if !self.records.is_empty() {
             archive = archive.program(&format!("{HOOKS}/40-journal"), JOURNAL_HOOK.as_bytes());
         }
+        if self.reboots {
+            archive = archive.program(&format!("{HOOKS}/50-reboot"), REBOOT_HOOK.as_bytes());
+        }
         archive.finish()
     }
 
@@ -139,6 +145,7 @@ mod tests {
             first: First::Linux,
             timeout: Duration::from_millis(500),
             records: Vec::new(),
+            reboots: false,
             append: "debug=1".into(),
         };
         let options = Options::parse(&mixed.boot_line()).unwrap();
