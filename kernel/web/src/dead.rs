@@ -93,7 +93,7 @@ mod tests {
     fn what_is_left_is_read_and_left_where_it_is() {
         let control = Box::<Control>::default();
         let mut epitaph = EpitaphText::new(3, EpitaphCause::BootFailed, 2);
-        write!(epitaph, "no\x1bdevice\n").unwrap();
+        writeln!(epitaph, "no\x1bdevice").unwrap();
         control.epitaphs[0].write(&epitaph);
         for line in 0..1000 {
             control.instance_logs[0].write(format!("line {line}\n").as_bytes());

@@ -93,6 +93,8 @@ fn records() -> Vec<Vec<u8>> {
         }),
         b"order 2\n".to_vec(),
         vec![0xff, 0x00, 0x0a],
+        // Longer than the page's send buffers.
+        vec![b'x'; 20_000],
     ]
 }
 
