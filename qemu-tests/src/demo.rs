@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::client::{self, IMPATIENT, PATIENT};
+use crate::emulator;
 use crate::images::Images;
 use crate::ledger::Audit;
 use crate::machine::{Accel, Launch, Machine, MachineSpec};
@@ -55,8 +56,10 @@ pub struct Demo {
 pub fn run(images: &Images, accel: Accel, ready: Ready) -> Result<Demo, Problem> {
     let mut acts = Vec::new();
     for (name, command, story) in DEATHS {
+        let attempt = || act(images, accel, name, command, story);
+        let log = paths::log(&act_name(name));
         acts.push(
-            act(images, accel, name, command, story)
+            emulator::once_more(name, &log, attempt)
                 .map_err(|problem| problem.while_doing(story))?,
         );
     }
@@ -67,6 +70,11 @@ pub fn run(images: &Images, accel: Accel, ready: Ready) -> Result<Demo, Problem>
     })
 }
 
+/// The name of an act's machine and log.
+fn act_name(name: &str) -> String {
+    format!("demo-{name}")
+}
+
 fn act(
     images: &Images,
     accel: Accel,
@@ -74,7 +82,7 @@ fn act(
     command: &str,
     story: &str,
 ) -> Result<Act, Problem> {
-    let spec = MachineSpec::new(format!("demo-{name}"), accel).append("debug=1");
+    let spec = MachineSpec::new(act_name(name), accel).append("debug=1");
     let log = paths::fresh_log(&spec.name)?;
     println!(
         "\n{name}: booting {} CPUs, {} (console: {})",

@@ -14,6 +14,7 @@ pub mod console;
 pub mod demo;
 pub mod disk;
 pub mod elf_image;
+pub mod emulator;
 pub mod files;
 pub mod images;
 pub mod ledger;

@@ -9,6 +9,7 @@ use super::ledger::Audit;
 use super::packages::Series;
 use super::takeover::{Death, Survived, play};
 use super::tenants::Pair;
+use crate::emulator;
 use crate::images::Images;
 use crate::paths;
 use crate::problem::Problem;
@@ -87,7 +88,8 @@ impl Demo {
 
     fn act(&self, images: &Images, death: Death, run: u32) -> Result<Survived, Problem> {
         let log = paths::fresh_log(&format!("{}-{death}-{run}", self.pair.name))?;
-        match play(&self.pair, images, &log, LIMIT, death) {
+        let attempt = || play(&self.pair, images, &log, LIMIT, death);
+        match emulator::once_more(&self.pair.name, &log, attempt) {
             Ok((_machine, survived)) => Ok(survived),
             Err(problem) => {
                 Err(problem.while_doing(&format!("{death} (console: {})", log.display())))

@@ -166,9 +166,9 @@ pub fn play(
     ends: &[End],
 ) -> Result<(Machine, Lives), Problem> {
     let releases = pair.kernels()?.map(|kernel| kernel.release);
-    takeover::act(pair, images, log, limit, |machine| {
-        live(machine, ends, &releases)
-    })
+    let machine = pair.start(images, log, limit)?;
+    let lives = live(&machine, ends, &releases)?;
+    Ok((machine, lives))
 }
 
 fn live(machine: &Machine, ends: &[End], releases: &[String; 2]) -> Result<Lives, Problem> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::packages::Series;
 use super::takeover::{Death, play};
 use super::tenants::Pair;
+use crate::emulator;
 use crate::images::Images;
 use crate::machine::Chipset;
 use crate::paths;
@@ -135,7 +136,7 @@ impl Field {
             ));
         }
         let log = paths::fresh_log(&self.name())?;
-        self.play(images, &log)
+        emulator::once_more(&self.name(), &log, || self.play(images, &log))
             .map_err(|problem| problem.while_doing(&format!("console: {}", log.display())))
     }
 

@@ -127,10 +127,6 @@ fn tenths_of_ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e4).round() / 10.0
 }
 
-/// An assertion of QEMU's translator that fails now and then when one CPU's access to a device meets a change that another makes to the memory map.
-/// The guest has no part in it.
-const QEMU_RACE: &str = "iotlb_to_section";
-
 /// Starts a machine and lets its primary die, see [`survive`].
 ///
 /// # Errors
@@ -143,42 +139,9 @@ pub fn play(
     death: Death,
 ) -> Result<(Machine, Survived), Problem> {
     let releases = pair.kernels()?.map(|kernel| kernel.release);
-    act(pair, images, log, limit, |machine| {
-        survive(machine, death, releases.each_ref().map(String::as_str))
-    })
-}
-
-/// Starts a machine and does something with it. A run that QEMU itself breaks off is told and repeated, once.
-///
-/// # Errors
-/// As [`play`]; those of `acting`.
-pub fn act<T>(
-    pair: &Pair,
-    images: &Images,
-    log: &Path,
-    limit: Duration,
-    acting: impl Fn(&Machine) -> Result<T, Problem>,
-) -> Result<(Machine, T), Problem> {
-    let attempt = || {
-        let machine = pair.start(images, log, limit)?;
-        let outcome = acting(&machine)?;
-        Ok((machine, outcome))
-    };
-    match attempt() {
-        Err(problem) if is_qemus_own(&problem) => {
-            println!(
-                "{}: once more, as QEMU failed: {}",
-                pair.name,
-                problem.text()
-            );
-            attempt()
-        }
-        outcome => outcome,
-    }
-}
-
-fn is_qemus_own(problem: &Problem) -> bool {
-    problem.text().contains(QEMU_RACE)
+    let machine = pair.start(images, log, limit)?;
+    let survived = survive(&machine, death, releases.each_ref().map(String::as_str))?;
+    Ok((machine, survived))
 }
 
 /// Waits until the primary serves, lets a client write, kills the primary, and compares what the client was promised with what it finds.
@@ -346,15 +309,6 @@ pub(crate) mod tests {
         let mut without_disk = survived();
         without_disk.status["takeover"]["edges"]["disk_readable_us"].take();
         assert_eq!(without_disk.json()["disk_us"], Value::Null);
-    }
-
-    #[test]
-    fn only_qemus_own_failure_is_no_finding() {
-        let ended = |text: &str| Problem::Failed(format!("QEMU ended before event=ready: {text}"));
-        assert!(is_qemus_own(&ended(
-            "qemu: system/physmem.c:2678: iotlb_to_section: Assertion `section_index < d->map.sections_nb' failed."
-        )));
-        assert!(!is_qemus_own(&ended("Triple fault")));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Stage, Test, tail};
+use crate::emulator;
 use crate::images::Images;
 use crate::paths;
 use crate::problem::Problem;
@@ -95,13 +96,16 @@ fn run_one(test: &Test, images: &Images, ready: Ready) -> Result<(), Problem> {
         );
         return Err(Problem::Skipped(reason));
     }
-    let stage = Stage::new(test, images, ready.qemu)?;
-    let outcome = (test.body)(&stage).map(|_closing_word| ());
-    match outcome {
-        // What failed, failed as the machine was killed.
-        Err(Problem::Failed(text)) if stage.time_left().is_zero() => Err(Problem::TimedOut(text)),
-        outcome => outcome,
-    }
+    emulator::once_more(&test.name, &paths::log(&test.name), || {
+        let stage = Stage::new(test, images, ready.qemu)?;
+        match (test.body)(&stage) {
+            // What failed, failed as the machine was killed.
+            Err(Problem::Failed(text)) if stage.time_left().is_zero() => {
+                Err(Problem::TimedOut(text))
+            }
+            outcome => outcome.map(|_closing_word| ()),
+        }
+    })
 }
 
 fn report(test: &Test, outcome: &Result<(), Problem>, duration: Duration) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Subcommand;
+use qemu_tests::emulator;
 use qemu_tests::linux::cost::Cost;
 use qemu_tests::linux::demo::{self, Demo};
 use qemu_tests::linux::lives::{self, End};
@@ -268,7 +269,9 @@ fn live(mut pair: Pair, ends: &[End], json: bool) -> Result<bool> {
     let log = paths::fresh_log(&pair.name)?;
     println!("linux-lives: console in {}", log.display());
     let limit = LIFE_LIMIT * (ends.len() as u32 + 1);
-    let (_machine, lives) = lives::play(&pair, &images, &log, limit, ends)?;
+    let (_machine, lives) = emulator::once_more(&pair.name, &log, || {
+        lives::play(&pair, &images, &log, limit, ends)
+    })?;
     println!("{}", lives.audit);
     if json {
         println!("{}", lives.json());

@@ -8,7 +8,7 @@ use crate::linux::http;
 use crate::linux::lives::{self, End};
 use crate::linux::packages::Series;
 use crate::linux::parked::{Quarters, Snapshot};
-use crate::linux::takeover::{self, Death, Survived, play, survive};
+use crate::linux::takeover::{Death, Survived, play, survive};
 use crate::linux::tenants::Pair;
 use crate::machine::Machine;
 use crate::problem::{Problem, require, require_equal};
@@ -104,13 +104,8 @@ fn parked() -> Test {
     let doc = "a parked Linux takes at most 128 MiB and executes nothing: no byte of them changes, no CPU is on a page table in them; then it takes over";
     let mut test = Test::new("linux-parked", doc, "", move |stage| {
         let releases = pair.kernels()?.map(|kernel| kernel.release);
-        let (machine, outcome) = takeover::act(
-            &pair,
-            stage.images,
-            &stage.log,
-            stage.time_left(),
-            |machine| wait_and_take_over(machine, &pair, releases.each_ref().map(String::as_str)),
-        )?;
+        let machine = pair.start(stage.images, &stage.log, stage.time_left())?;
+        let outcome = wait_and_take_over(&machine, &pair, releases.each_ref().map(String::as_str))?;
         require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
         machine.closing_event("ready")
     });
