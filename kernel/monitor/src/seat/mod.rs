@@ -9,26 +9,24 @@ use arch::cpu;
 use ipi::Ipi;
 use sharedmem::SharedRegion;
 use sharedmem::epitaph::EpitaphCause;
-use sharedmem::protection::ProtectionState;
 use takeover::timeline::Counter;
-use takeover::{
-    Action, Backup, BackupLoss, Beat, CoreSet, Ending, Event, Machine, Notice, Stage, State,
-    Successor,
-};
+use takeover::{Action, Backup, Beat, Ending, Event, Machine, Notice, Stage, State};
+
+mod backup;
+mod ownership;
+
+pub use ownership::Remaining;
 
 use crate::console::{MonitorConsole, Owner};
 use crate::cores;
 use crate::dispatch::Dispatch;
 use crate::hardware::Hardware;
-use crate::loader::{Loader, Role};
-use crate::tenant::{Readiness, Tenant, Wait};
+use crate::loader::Loader;
+use crate::tenant::{Tenant, Wait};
 use crate::traps;
 
 /// How often the seat looks for check-ins, in ns. A check-in cannot wake the seat: it is a word in memory.
 const FENCE_POLL_NS: u64 = 10_000;
-
-/// How long after its first keepalive an owner gets its further cores at the latest, in ns.
-const REMAINING_LATEST_NS: u64 = 20_000_000;
 
 /// How often the seat looks after a backup that gets ready on a core of its own, in ns.
 pub const PREPARE_POLL_NS: u64 = 1_000_000;
@@ -36,12 +34,6 @@ pub const PREPARE_POLL_NS: u64 = 1_000_000;
 /// How often the seat looks whether the owner wants to reset the machine, in ns. A Linux goes on to the next means 15 ms after it tried
 /// ACPI's.
 const RESET_POLL_NS: u64 = 2_000_000;
-
-/// Cores that wait until their owner has settled.
-pub struct Remaining {
-    cores: CoreSet,
-    latest_ns: u64,
-}
 
 /// The monitor's main loop and all it works on.
 pub struct Seat {
@@ -191,10 +183,7 @@ impl Seat {
             Action::Promote { core } => return self.promote(core),
             Action::Restart { core } => return self.restart(core),
             Action::StartRemaining { cores } => {
-                self.remaining = Some(Remaining {
-                    cores,
-                    latest_ns: self.now_ns() + REMAINING_LATEST_NS,
-                });
+                self.remaining = Some(Remaining::of(cores, self.now_ns()));
             }
             Action::Stamp { edge, at_ns } => {
                 let epoch = self.timeline_epoch();
@@ -213,166 +202,6 @@ impl Seat {
     fn timeline_epoch(&self) -> u64 {
         let is_raised = !matches!(self.machine.state(), State::Fencing(_));
         self.machine.epoch() + u64::from(!is_raised)
-    }
-
-    /// The old owner is stopped for good. Unless it had given the backup up before, the machine is in a new epoch from here on.
-    fn raise_epoch(&mut self, to: u64) -> Event<'static> {
-        let control = self.region.control;
-        if self.machine.successor() == Successor::Backup && !control.protection.claim() {
-            return Event::BackupLost(BackupLoss::Dropped);
-        }
-        control.epoch.reset(to);
-        control.primary_keepalive.clear();
-        self.console.give_to(control, Owner::Nobody);
-        Event::Completed(Stage::RaiseEpoch)
-    }
-
-    /// Sends the backup to `core`, which has just checked in and may still be awake.
-    fn promote(&mut self, core: u32) -> Option<Event<'static>> {
-        let mut backup = self.backup.take()?;
-        let control = self.region.control;
-        let order = match backup.promote(self.loader.space()) {
-            Ok(order) => order,
-            Err(loss) => {
-                log::error!("the backup cannot be promoted: {loss}");
-                return Some(Event::PrimaryRefused);
-            }
-        };
-        self.owner_instance = backup.instance();
-        let number = self.owner_instance as u64;
-        control
-            .header
-            .primary_instance
-            .store(number, Ordering::Release);
-        control.protection.withdraw();
-        self.set_owner(backup, core);
-        self.dispatch.employ(core, order);
-        None
-    }
-
-    /// Starts the owner's image again.
-    fn restart(&mut self, core: u32) -> Option<Event<'static>> {
-        // A backup that was getting ready did so on one of the cores that were just stopped.
-        if self.machine.backup() == Backup::Loading {
-            self.lose_backup(BackupLoss::Failed);
-        }
-        let ended = self.owner.take()?;
-        let loaded = self.loader.load(
-            ended.instance(),
-            Role::Primary,
-            ended.source(),
-            ended.cores(),
-        );
-        match loaded {
-            Ok(tenant) => {
-                let order = tenant.start();
-                self.set_owner(tenant, core);
-                self.dispatch.start(core, order);
-                None
-            }
-            Err(reason) => {
-                log::error!("the primary cannot be started again: {reason}");
-                Some(Event::PrimaryRefused)
-            }
-        }
-    }
-
-    /// Makes `owner` the one that is watched, before it runs.
-    pub fn set_owner(&mut self, owner: Box<dyn Tenant>, lead: u32) {
-        let control = self.region.control;
-        control.epitaphs[self.owner_instance].clear();
-        control.linux[self.owner_instance]
-            .reset
-            .store(0, Ordering::Release);
-        traps::set_owner(match owner.takes_interrupts() {
-            true => self.dispatch.apic_ids.get(lead as usize).copied(),
-            false => None,
-        });
-        if !owner.takes_interrupts() {
-            self.console.give_to(control, Owner::Monitor);
-        }
-        self.owner = Some(owner);
-    }
-
-    /// Starts the owner's further cores, once it has settled: until then they would only be in its way.
-    fn start_remaining(&mut self) {
-        let printer = self.region.control.console_owner.load(Ordering::Acquire);
-        let has_settled = printer == self.owner_instance as u64 + 1;
-        let now_ns = self.now_ns();
-        let is_due = |remaining: &mut Remaining| has_settled || now_ns >= remaining.latest_ns;
-        let Some(Remaining { cores, .. }) = self.remaining.take_if(is_due) else {
-            return;
-        };
-        let Some(owner) = &self.owner else { return };
-        for core in cores.iter() {
-            if let Some(order) = owner.join(core) {
-                self.dispatch.start(core, order);
-            }
-        }
-    }
-
-    /// Lets the backup do what it can: get ready, or apply some of the journal.
-    fn let_backup_work(&mut self) -> Wait {
-        let is_waiting = matches!(
-            self.machine.state(),
-            State::Booting | State::Watching | State::Holding { .. }
-        );
-        if self.machine.backup() == Backup::Loading {
-            self.prepare_backup();
-            return Wait::Idle;
-        }
-        let Some(backup) = self.backup.as_mut().filter(|_| is_waiting) else {
-            return Wait::Idle;
-        };
-        if self.region.control.protection.state() == ProtectionState::Dropped {
-            self.lose_backup(BackupLoss::Dropped);
-            return Wait::Idle;
-        }
-        let journal = &self.region.control.journal;
-        let debug = &self.region.control.debug;
-        let asked =
-            debug.panic_backup.load(Ordering::Relaxed) | debug.hang_backup.load(Ordering::Relaxed);
-        if journal.applied.load(Ordering::Acquire) == journal.consumed.load(Ordering::Relaxed)
-            && asked == 0
-        {
-            return Wait::Idle;
-        }
-        match backup.work() {
-            Ok(wait) => wait,
-            Err(loss) => {
-                self.lose_backup(loss);
-                Wait::Idle
-            }
-        }
-    }
-
-    /// Takes the next step of a backup that gets ready.
-    pub fn prepare_backup(&mut self) {
-        let Some(backup) = &mut self.backup else {
-            return;
-        };
-        match backup.prepare(&self.dispatch) {
-            Ok(Readiness::NotYet) => {}
-            Ok(Readiness::Ready) => {
-                self.machine.set_lead(backup.cores().first().copied());
-                self.region.control.protection.arm();
-                self.step(self.now_ns(), Event::BackupReady);
-            }
-            Err(loss) => self.lose_backup(loss),
-        }
-    }
-
-    /// The backup is no more; the primary goes on without.
-    pub fn lose_backup(&mut self, loss: BackupLoss) {
-        self.region.control.protection.withdraw();
-        let lost = self
-            .backup
-            .take()
-            .and_then(|backup| self.region.control.epitaphs[backup.instance()].read());
-        if let Some(epitaph) = lost {
-            log::error!("the backup's last words: {}", epitaph.message());
-        }
-        self.step(self.now_ns(), Event::BackupLost(loss));
     }
 
     /// Sleeps until the next keepalive, or until something is due.

@@ -1,0 +1,75 @@
+//! The backup while it waits: it gets ready, applies the journal, or is lost.
+
+use core::sync::atomic::Ordering;
+
+use sharedmem::protection::ProtectionState;
+use takeover::{Backup, BackupLoss, Event, State};
+
+use super::Seat;
+use crate::tenant::{Readiness, Wait};
+
+impl Seat {
+    /// Lets the backup do what it can: get ready, or apply some of the journal.
+    pub(super) fn let_backup_work(&mut self) -> Wait {
+        let is_waiting = matches!(
+            self.machine.state(),
+            State::Booting | State::Watching | State::Holding { .. }
+        );
+        if self.machine.backup() == Backup::Loading {
+            self.prepare_backup();
+            return Wait::Idle;
+        }
+        let Some(backup) = self.backup.as_mut().filter(|_| is_waiting) else {
+            return Wait::Idle;
+        };
+        if self.region.control.protection.state() == ProtectionState::Dropped {
+            self.lose_backup(BackupLoss::Dropped);
+            return Wait::Idle;
+        }
+        let journal = &self.region.control.journal;
+        let debug = &self.region.control.debug;
+        let asked =
+            debug.panic_backup.load(Ordering::Relaxed) | debug.hang_backup.load(Ordering::Relaxed);
+        if journal.applied.load(Ordering::Acquire) == journal.consumed.load(Ordering::Relaxed)
+            && asked == 0
+        {
+            return Wait::Idle;
+        }
+        match backup.work() {
+            Ok(wait) => wait,
+            Err(loss) => {
+                self.lose_backup(loss);
+                Wait::Idle
+            }
+        }
+    }
+
+    /// Takes the next step of a backup that gets ready.
+    pub fn prepare_backup(&mut self) {
+        let Some(backup) = &mut self.backup else {
+            return;
+        };
+        match backup.prepare(&self.dispatch) {
+            Ok(Readiness::NotYet) => {}
+            Ok(Readiness::Ready) => {
+                self.machine.set_lead(backup.cores().first().copied());
+                self.region.control.protection.arm();
+                self.step(self.now_ns(), Event::BackupReady);
+            }
+            Err(loss) => self.lose_backup(loss),
+        }
+    }
+
+    /// The backup is no more; the primary goes on without.
+    pub fn lose_backup(&mut self, loss: BackupLoss) {
+        self.region.control.protection.withdraw();
+        let lost = self
+            .backup
+            .take()
+            .and_then(|backup| self.region.control.epitaphs[backup.instance()].read());
+        if let Some(epitaph) = lost {
+            log::error!("the backup's last words: {}", epitaph.message());
+        }
+        self.step(self.now_ns(), Event::BackupLost(loss));
+    }
+}

@@ -1,0 +1,130 @@
+//! Who owns the machine: the end of one owner, the start of the next, and of its further cores.
+
+use core::sync::atomic::Ordering;
+
+use alloc::boxed::Box;
+
+use takeover::{Backup, BackupLoss, CoreSet, Event, Stage, Successor};
+
+use super::Seat;
+use crate::console::Owner;
+use crate::loader::Role;
+use crate::tenant::Tenant;
+use crate::traps;
+
+/// How long after its first keepalive an owner gets its further cores at the latest, in ns.
+const REMAINING_LATEST_NS: u64 = 20_000_000;
+
+/// Cores that wait until their owner has settled.
+pub struct Remaining {
+    cores: CoreSet,
+    latest_ns: u64,
+}
+
+impl Remaining {
+    /// These cores, whose owner starts at `now_ns`.
+    pub fn of(cores: CoreSet, now_ns: u64) -> Self {
+        Self {
+            cores,
+            latest_ns: now_ns + REMAINING_LATEST_NS,
+        }
+    }
+}
+
+impl Seat {
+    /// The old owner is stopped for good. Unless it had given the backup up before, the machine is in a new epoch from here on.
+    pub(super) fn raise_epoch(&mut self, to: u64) -> Event<'static> {
+        let control = self.region.control;
+        if self.machine.successor() == Successor::Backup && !control.protection.claim() {
+            return Event::BackupLost(BackupLoss::Dropped);
+        }
+        control.epoch.reset(to);
+        control.primary_keepalive.clear();
+        self.console.give_to(control, Owner::Nobody);
+        Event::Completed(Stage::RaiseEpoch)
+    }
+
+    /// Sends the backup to `core`, which has just checked in and may still be awake.
+    pub(super) fn promote(&mut self, core: u32) -> Option<Event<'static>> {
+        let mut backup = self.backup.take()?;
+        let control = self.region.control;
+        let order = match backup.promote(self.loader.space()) {
+            Ok(order) => order,
+            Err(loss) => {
+                log::error!("the backup cannot be promoted: {loss}");
+                return Some(Event::PrimaryRefused);
+            }
+        };
+        self.owner_instance = backup.instance();
+        let number = self.owner_instance as u64;
+        control
+            .header
+            .primary_instance
+            .store(number, Ordering::Release);
+        control.protection.withdraw();
+        self.set_owner(backup, core);
+        self.dispatch.employ(core, order);
+        None
+    }
+
+    /// Starts the owner's image again.
+    pub(super) fn restart(&mut self, core: u32) -> Option<Event<'static>> {
+        // A backup that was getting ready did so on one of the cores that were just stopped.
+        if self.machine.backup() == Backup::Loading {
+            self.lose_backup(BackupLoss::Failed);
+        }
+        let ended = self.owner.take()?;
+        let loaded = self.loader.load(
+            ended.instance(),
+            Role::Primary,
+            ended.source(),
+            ended.cores(),
+        );
+        match loaded {
+            Ok(tenant) => {
+                let order = tenant.start();
+                self.set_owner(tenant, core);
+                self.dispatch.start(core, order);
+                None
+            }
+            Err(reason) => {
+                log::error!("the primary cannot be started again: {reason}");
+                Some(Event::PrimaryRefused)
+            }
+        }
+    }
+
+    /// Makes `owner` the one that is watched, before it runs.
+    pub fn set_owner(&mut self, owner: Box<dyn Tenant>, lead: u32) {
+        let control = self.region.control;
+        control.epitaphs[self.owner_instance].clear();
+        control.linux[self.owner_instance]
+            .reset
+            .store(0, Ordering::Release);
+        traps::set_owner(match owner.takes_interrupts() {
+            true => self.dispatch.apic_ids.get(lead as usize).copied(),
+            false => None,
+        });
+        if !owner.takes_interrupts() {
+            self.console.give_to(control, Owner::Monitor);
+        }
+        self.owner = Some(owner);
+    }
+
+    /// Starts the owner's further cores, once it has settled: until then they would only be in its way.
+    pub(super) fn start_remaining(&mut self) {
+        let printer = self.region.control.console_owner.load(Ordering::Acquire);
+        let has_settled = printer == self.owner_instance as u64 + 1;
+        let now_ns = self.now_ns();
+        let is_due = |remaining: &mut Remaining| has_settled || now_ns >= remaining.latest_ns;
+        let Some(Remaining { cores, .. }) = self.remaining.take_if(is_due) else {
+            return;
+        };
+        let Some(owner) = &self.owner else { return };
+        for core in cores.iter() {
+            if let Some(order) = owner.join(core) {
+                self.dispatch.start(core, order);
+            }
+        }
+    }
+}
