@@ -5,6 +5,7 @@
 //!
 //! - [`detector`]: is the peer alive? From its keepalives, by the observer's own clock.
 //! - [`fence`]: stop every core of a dead primary for good, with proof.
+//! - [`summons`]: get a stopped core to come for its order.
 //! - [`machine`]: who owns the machine, and in which order it changes hands.
 //!
 //! # How to drive it
@@ -25,6 +26,7 @@ pub mod event;
 pub mod fence;
 pub mod machine;
 pub mod notice;
+pub mod summons;
 pub mod timeline;
 
 pub use action::{ACTIONS_MAX, Action, Actions};
@@ -35,4 +37,5 @@ pub use event::{BackupLoss, Ending, Event, Stage};
 pub use fence::{Fence, FenceConfig};
 pub use machine::{Backup, Machine, State, Successor};
 pub use notice::{Notice, Refusal};
+pub use summons::{Call, Summons};
 pub use timeline::{Cause, Edge};

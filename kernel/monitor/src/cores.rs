@@ -188,12 +188,15 @@ pub struct Order {
 /// The monitor's view of one core.
 struct Desk {
     check_in: AtomicU64,
-    has_order: AtomicBool,
+    /// How often the core has come here.
+    arrivals: AtomicU64,
+    /// The first arrival that may take the order up; 0: there is none.
+    order_from: AtomicU64,
     lingers: AtomicBool,
     order: UnsafeCell<Option<Order>>,
 }
 
-// SAFETY: `order` is written by the seat only while `has_order` is false, and read by the core only after it has seen `has_order`.
+// SAFETY: `order` is written by the seat only while `order_from` is 0, and read by the core only after it has made that 0 itself.
 unsafe impl Sync for Desk {}
 
 #[repr(C, align(4096))]
@@ -202,10 +205,22 @@ struct Stacks(UnsafeCell<[[u8; CORE_STACK_BYTES]; MAX_CORES]>);
 // SAFETY: each core uses its own element.
 unsafe impl Sync for Stacks {}
 
+const NO_ORDER: u64 = 0;
+
+/// Which of a core's arrivals an order is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Its last one: it is still awake, or is not coming back to take it.
+    Last,
+    /// Its next one, after INIT and SIPI. INIT takes its time: until then the core must not set out, as it would be stopped on its way.
+    Next,
+}
+
 static DESKS: [Desk; MAX_CORES] = [const {
     Desk {
         check_in: AtomicU64::new(0),
-        has_order: AtomicBool::new(false),
+        arrivals: AtomicU64::new(0),
+        order_from: AtomicU64::new(NO_ORDER),
         lingers: AtomicBool::new(false),
         order: UnsafeCell::new(None),
     }
@@ -291,28 +306,53 @@ pub fn set_lingers(core: usize, lingers: bool) {
     DESKS[core].lingers.store(lingers, Ordering::Release);
 }
 
-/// Leaves an order for a core that is stopped, or that lingers after its check-in.
-pub fn leave_order(core: usize, order: Order) {
+/// Leaves an order for a core that is stopped or about to be, or that lingers after its check-in.
+pub fn leave_order(core: usize, order: Order, arrival: Arrival) {
     let desk = &DESKS[core];
-    desk.has_order.store(false, Ordering::Relaxed);
+    desk.order_from.store(NO_ORDER, Ordering::Relaxed);
     // SAFETY: the core reads it only after the store below.
     unsafe { *desk.order.get() = Some(order) };
-    desk.has_order.store(true, Ordering::Release);
+    let last = desk.arrivals.load(Ordering::Acquire);
+    let from = match arrival {
+        // A core that never came has none.
+        Arrival::Last => last.max(1),
+        Arrival::Next => last + 1,
+    };
+    desk.order_from.store(from, Ordering::Release);
 }
 
 /// Takes an order back. False if there was none, or the core has taken it up: then it is on its way and must be left alone.
 pub fn withdraw_order(core: usize) -> bool {
-    DESKS[core].has_order.swap(false, Ordering::AcqRel)
+    DESKS[core].order_from.swap(NO_ORDER, Ordering::AcqRel) != NO_ORDER
 }
 
 /// Whether the core has not taken up its order.
 pub fn has_order(core: usize) -> bool {
-    DESKS[core].has_order.load(Ordering::Acquire)
+    DESKS[core].order_from.load(Ordering::Acquire) != NO_ORDER
+}
+
+impl Desk {
+    /// The order, for the core itself at this arrival.
+    fn take_order(&self, arrival: u64) -> Option<Order> {
+        let from = self.order_from.load(Ordering::Acquire);
+        let is_mine = from != NO_ORDER && from <= arrival;
+        let taken = is_mine
+            && self
+                .order_from
+                .compare_exchange(from, NO_ORDER, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok();
+        if !taken {
+            return None;
+        }
+        // SAFETY: the seat wrote the order before it said whom it is for, and does not write it again before it is taken.
+        unsafe { *self.order.get() }
+    }
 }
 
 /// Where a started core arrives, on its own little stack, in the monitor's address space, with interrupts off and no interrupt table.
 extern "C" fn arrive(core: u64) -> ! {
     let desk = &DESKS[core as usize];
+    let arrival = desk.arrivals.fetch_add(1, Ordering::AcqRel) + 1;
     desk.check_in
         .store(GENERATION.load(Ordering::SeqCst), Ordering::Release);
     let mut rounds = if desk.lingers.load(Ordering::Acquire) {
@@ -321,11 +361,8 @@ extern "C" fn arrive(core: u64) -> ! {
         1
     };
     while rounds > 0 {
-        if desk.has_order.swap(false, Ordering::AcqRel) {
-            // SAFETY: the seat wrote the order before it set the flag, and does not write it again before the flag is clear.
-            if let Some(order) = unsafe { *desk.order.get() } {
-                enter(&order);
-            }
+        if let Some(order) = desk.take_order(arrival) {
+            enter(&order);
         }
         core::hint::spin_loop();
         rounds -= 1;

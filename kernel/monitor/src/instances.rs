@@ -78,11 +78,7 @@ pub fn run(ready: Ready) -> ! {
     let mut seat = Seat {
         machine: machine(ready, clock.now_ns()),
         region,
-        dispatch: Dispatch {
-            local_apic: ready.local_apic,
-            apic_ids: apic_ids(ready),
-            clock,
-        },
+        dispatch: Dispatch::new(ready.local_apic, apic_ids(ready), clock),
         hardware: Hardware {
             io_apics: ready
                 .acpi

@@ -63,7 +63,7 @@ impl Tenant for Native {
         self.loaded.fixed_bytes
     }
 
-    fn prepare(&mut self, _dispatch: &Dispatch) -> Result<Readiness, BackupLoss> {
+    fn prepare(&mut self, _dispatch: &mut Dispatch) -> Result<Readiness, BackupLoss> {
         self.call(EntryReason::SeatInit).map(|_| Readiness::Ready)
     }
 

@@ -44,7 +44,7 @@ pub trait Tenant {
     ///
     /// # Errors
     /// Why it will not wait.
-    fn prepare(&mut self, dispatch: &Dispatch) -> Result<Readiness, BackupLoss>;
+    fn prepare(&mut self, dispatch: &mut Dispatch) -> Result<Readiness, BackupLoss>;
 
     /// Does some of what a waiting instance has to do.
     ///

@@ -125,7 +125,7 @@ impl Linux {
     }
 
     /// Takes the core away. `None` while that goes on.
-    fn stop(&mut self, dispatch: &Dispatch) -> Option<Result<(), BackupLoss>> {
+    fn stop(&mut self, dispatch: &mut Dispatch) -> Option<Result<(), BackupLoss>> {
         let lead = self.lead();
         let Stage::Stopping { fence, outcome } = &mut self.stage else {
             return None;
@@ -176,7 +176,7 @@ impl Tenant for Linux {
         self.slot.len()
     }
 
-    fn prepare(&mut self, dispatch: &Dispatch) -> Result<Readiness, BackupLoss> {
+    fn prepare(&mut self, dispatch: &mut Dispatch) -> Result<Readiness, BackupLoss> {
         match self.stage {
             Stage::Loaded => {
                 self.desk.clear();

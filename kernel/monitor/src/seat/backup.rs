@@ -49,7 +49,7 @@ impl Seat {
         let Some(backup) = &mut self.backup else {
             return;
         };
-        match backup.prepare(&self.dispatch) {
+        match backup.prepare(&mut self.dispatch) {
             Ok(Readiness::NotYet) => {}
             Ok(Readiness::Ready) => {
                 self.machine.set_lead(backup.cores().first().copied());

@@ -74,6 +74,7 @@ impl Seat {
             // Taken before the look: an interrupt that comes after it is a reason not to sleep.
             let seen = traps::wake_count();
             self.look();
+            self.dispatch.chase();
             if matches!(self.machine.state(), State::Fencing(_)) {
                 self.doze(seen, FENCE_POLL_NS);
                 continue;
@@ -224,10 +225,12 @@ impl Seat {
     /// Sleeps until an interrupt beyond the `seen` ones, until the machine wants its next tick, or for `most_ns`.
     pub fn doze(&mut self, seen: u64, most_ns: u64) {
         let now_ns = self.now_ns();
-        let until_deadline = self
-            .machine
-            .deadline_ns()
-            .map(|deadline_ns| deadline_ns.saturating_sub(now_ns));
+        let deadlines_ns = [self.machine.deadline_ns(), self.dispatch.deadline_ns()];
+        let until_deadline = deadlines_ns
+            .into_iter()
+            .flatten()
+            .map(|deadline_ns| deadline_ns.saturating_sub(now_ns))
+            .min();
         match until_deadline.unwrap_or(u64::MAX).min(most_ns) {
             0 => return,
             u64::MAX => {}

@@ -1,0 +1,82 @@
+//! A summons: a stopped core is called by SIPI, to take up an order.
+//!
+//! SIPI has no acknowledgement and does nothing to a core that does not wait for it, so one may be lost: the usual start sequence sends two
+//! (Intel SDM vol. 3A, "Typical BSP Initialization Sequence"). Here the order itself tells: while it lies there the core has not come, and is
+//! called again, from INIT on.
+
+/// How long the first call waits, in ns; doubled by each. A core comes within microseconds, an emulated one when its host has time for it.
+const FIRST_WAIT_NS: u64 = 20_000_000;
+
+/// Calls before the core is given up.
+const CALLS_MAX: u32 = 6;
+
+/// One core's summons; the order still lies there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summons {
+    calls: u32,
+    until_ns: u64,
+}
+
+/// What a step of a summons asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Nothing before the deadline.
+    Wait,
+    /// Call the core again.
+    Again,
+    /// The core does not come: leave it.
+    GiveUp,
+}
+
+impl Summons {
+    /// The core was called the first time, at `now_ns`.
+    pub fn new(now_ns: u64) -> Self {
+        Self {
+            calls: 1,
+            until_ns: now_ns.saturating_add(FIRST_WAIT_NS),
+        }
+    }
+
+    /// What is due at `now_ns` if the core has not come.
+    pub fn step(&mut self, now_ns: u64) -> Call {
+        if now_ns < self.until_ns {
+            return Call::Wait;
+        }
+        if self.calls >= CALLS_MAX {
+            return Call::GiveUp;
+        }
+        self.until_ns = now_ns.saturating_add(FIRST_WAIT_NS << self.calls);
+        self.calls += 1;
+        Call::Again
+    }
+
+    /// When to step again, in ns.
+    pub fn deadline_ns(&self) -> u64 {
+        self.until_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_that_does_not_come_is_called_again_ever_later_and_then_given_up() {
+        let mut summons = Summons::new(7);
+        let (mut calls, mut wait_ns) = (1, FIRST_WAIT_NS);
+        let mut called_ns = 7;
+        loop {
+            let due_ns = summons.deadline_ns();
+            assert_eq!(due_ns - called_ns, wait_ns);
+            assert_eq!(summons.step(due_ns - 1), Call::Wait);
+            match summons.step(due_ns) {
+                Call::Again => calls += 1,
+                Call::GiveUp => break,
+                Call::Wait => panic!("nothing was done when it was due"),
+            }
+            (called_ns, wait_ns) = (due_ns, wait_ns * 2);
+        }
+        assert_eq!(calls, CALLS_MAX);
+        assert_eq!(summons.step(u64::MAX), Call::GiveUp);
+    }
+}
