@@ -23,6 +23,7 @@ mod pulse;
 mod region;
 mod rehearsal;
 mod root;
+mod serial;
 mod settle;
 mod status;
 mod switch;

@@ -12,6 +12,7 @@ use crate::hooks::{self, Hook};
 use crate::module::{FLAG_REARM_AUTO, FLAG_RESUMED, Info, Module};
 use crate::problem::Problem;
 use crate::root::Root;
+use crate::serial;
 use crate::settle;
 
 const STATE: &str = "sys/power/state";
@@ -47,6 +48,7 @@ pub fn park(module: &dyn Module, root: &Root, park: &Park) -> Result<(Info, Vec<
     // There will be no disk yet from which this program could be read back. Without the right to it, it goes without.
     let _ = mlockall(MlockAllFlags::MCL_CURRENT);
     choose_deep_sleep(root)?;
+    serial::poll_consoles(root);
     root.tell(&format!("event=parking hooks={}", hooks.len()));
     let info = loop {
         match sleep(module, root) {

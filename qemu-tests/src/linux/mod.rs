@@ -11,6 +11,7 @@ mod build;
 pub mod cache;
 pub mod cost;
 pub mod ctl;
+pub mod deb;
 pub mod demo;
 pub mod gap;
 pub mod guest;

@@ -86,7 +86,7 @@ fn make(kernel: &LinuxKernel, work: &Path) -> Result<(), Problem> {
 }
 
 /// The sources beneath `directory` by their paths, sorted. What Kbuild leaves behind is none.
-fn sources(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Problem> {
+pub(super) fn sources(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Problem> {
     let mut sources = Vec::new();
     let mut pending = vec![directory.to_path_buf()];
     while let Some(current) = pending.pop() {

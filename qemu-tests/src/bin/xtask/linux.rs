@@ -12,7 +12,7 @@ use qemu_tests::linux::lives::{self, End};
 use qemu_tests::linux::packages::Series;
 use qemu_tests::linux::takeover::Death;
 use qemu_tests::linux::tenants::Pair;
-use qemu_tests::linux::{boot, iso, kdump, matrix};
+use qemu_tests::linux::{boot, deb, iso, kdump, matrix};
 use qemu_tests::machine::Firmware;
 use qemu_tests::paths;
 
@@ -138,6 +138,15 @@ pub enum LinuxCommand {
         #[arg(long = "try", value_enum)]
         firmware: Vec<Firmware>,
     },
+    /// Make the Debian packages.
+    Deb {
+        /// The directory to put them in.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Install them in a fresh Debian, and boot two of its kernels with them; takes root.
+        #[arg(long = "try")]
+        is_tried: bool,
+    },
 }
 
 /// Runs one; false if what it shows is not as it should be.
@@ -208,6 +217,7 @@ pub fn run(command: LinuxCommand) -> Result<bool> {
             pair.append = append;
             make_iso(&pair, out, &firmware)
         }
+        LinuxCommand::Deb { out, is_tried } => make_packages(out, is_tried),
     }
 }
 
@@ -259,6 +269,19 @@ fn make_iso(pair: &Pair, out: Option<PathBuf>, firmware: &[Firmware]) -> Result<
             "iso: {firmware}: booted, and a panic survived with a gap of {:.0} ms (emulation on this host, not hardware)",
             gap.as_secs_f64() * 1e3
         );
+    }
+    Ok(true)
+}
+
+fn make_packages(out: Option<PathBuf>, is_tried: bool) -> Result<bool> {
+    let (_, images) = prepare()?;
+    let out = out.unwrap_or_else(|| paths::artifacts().join("packages"));
+    let packages = deb::make(&images, &out)?;
+    for package in [&packages.main, &packages.dkms] {
+        println!("deb: {}", package.display());
+    }
+    if is_tried {
+        deb::trial::run(&packages)?;
     }
     Ok(true)
 }

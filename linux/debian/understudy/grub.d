@@ -1,0 +1,74 @@
+#!/bin/sh
+# The entry of GRUB's menu that boots a machine with a failover kernel. The kernels are named in /etc/default/understudy.
+set -e
+
+prefix=/usr
+datarootdir=/usr/share
+. "${pkgdatadir:-$datarootdir/grub}/grub-mkconfig_lib"
+
+sysconfdir=${sysconfdir:-/etc}
+if [ -r "$sysconfdir/default/understudy" ]; then
+    . "$sysconfdir/default/understudy"
+fi
+
+image=${UNDERSTUDY_IMAGE:-/boot/understudy}
+primary=$UNDERSTUDY_PRIMARY_KERNEL
+failover=$UNDERSTUDY_FAILOVER_KERNEL
+if [ -z "$primary" ] && [ -z "$failover" ]; then
+    exit 0
+fi
+
+refuse() {
+    gettext_printf "No entry for understudy: %s\n" "$1" >&2
+    exit 0
+}
+
+[ -n "$primary" ] || refuse "UNDERSTUDY_PRIMARY_KERNEL is not set"
+[ -n "$failover" ] || refuse "UNDERSTUDY_FAILOVER_KERNEL is not set"
+
+initrd_of() {
+    echo "$(dirname "$1")/initrd.img-${1##*/vmlinuz-}"
+}
+primary_initrd=${UNDERSTUDY_PRIMARY_INITRD:-$(initrd_of "$primary")}
+failover_initrd=${UNDERSTUDY_FAILOVER_INITRD:-$(initrd_of "$failover")}
+for file in "$image" "$primary" "$primary_initrd" "$failover" "$failover_initrd"; do
+    [ -r "$file" ] || refuse "$file is not there"
+done
+
+root=$GRUB_DEVICE
+if [ -n "$GRUB_DEVICE_UUID" ] && [ "$GRUB_DISABLE_LINUX_UUID" != true ]; then
+    root=UUID=$GRUB_DEVICE_UUID
+fi
+usual="root=$root ro $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT"
+primary_words=${UNDERSTUDY_PRIMARY_CMDLINE:-$usual}
+failover_words=${UNDERSTUDY_FAILOVER_CMDLINE:-$usual}
+# GRUB hands over quotes and backslashes changed (see docs/linux.md).
+case $primary_words$failover_words$UNDERSTUDY_OPTIONS in
+*[\"\'\\]*) refuse "a boot line has a quote or a backslash, which GRUB cannot hand over" ;;
+esac
+
+path_of() {
+    make_system_path_relative_to_its_root "$1"
+}
+# Two tenants may have the same file; the boot image asks for it by its name and is given it once.
+modules() {
+    printf '%s\n' "$primary" "$primary_initrd" "$failover" "$failover_initrd" | sort -u | while read -r file; do
+        printf "\tmodule2 '%s' '%s'\n" "$(path_of "$file")" "$file"
+    done
+}
+
+gettext_printf "Found understudy: %s beside %s\n" "$primary" "$failover" >&2
+cat <<EOF
+menuentry 'Understudy: ${primary##*/vmlinuz-} beside ${failover##*/vmlinuz-}' --class understudy --id understudy {
+	insmod part_gpt
+	insmod part_msdos
+$(prepare_grub_to_access_device "$GRUB_DEVICE_BOOT" | grub_add_tab)
+	multiboot2 '$(path_of "$image")' \\
+		primary_kernel='$primary' primary_initrd='$primary_initrd' \\
+		primary_cmdline='$primary_words' \\
+		failover_kernel='$failover' failover_initrd='$failover_initrd' \\
+		failover_cmdline='$failover_words' \\
+		$UNDERSTUDY_OPTIONS
+$(modules)
+}
+EOF
