@@ -5,7 +5,7 @@
 //! told, before its kernel parks, to be looked after by a timer.
 
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -56,7 +56,7 @@ pub fn poll_consoles(root: &Root) {
 /// The open serial consoles. That of this program's own input need not be opened a second time, which would make it one of several users.
 fn consoles(root: &Root) -> Vec<(String, io::Result<File>)> {
     let stdin = io::stdin();
-    if stdin.is_terminal() && read(&stdin).is_ok() {
+    if read(&stdin).is_ok() {
         let own = stdin.as_fd().try_clone_to_owned().map(File::from);
         return vec![("stdin".into(), own)];
     }
