@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::cache::Cache;
+use super::hardware::Hardware;
 use super::http::{self, Reply};
 use super::initrd::{Initrd, USUAL_MODULES};
 use super::kmod::ModuleTree;
@@ -48,7 +49,15 @@ pub fn run(series: Series, own_module: Option<&Path>) -> Result<(), Problem> {
         is_echoed: true,
     };
     let started = Instant::now();
-    let machine = Machine::start_with(&arguments(&disk), &launch)?;
+    let hardware = Hardware {
+        cpus: 1,
+        memory: "512M",
+        has_x2apic: false,
+        ..Hardware::default()
+    };
+    let mut arguments = hardware.arguments(&disk);
+    arguments.extend(["-append", COMMAND_LINE].map(String::from));
+    let machine = Machine::start_with(&arguments, &launch)?;
     let wait = |event: &str| {
         machine
             .console()
@@ -135,35 +144,6 @@ pub fn make_file_system(path: &Path, bytes: u64) -> Result<(), Problem> {
         LIMIT,
     )
     .map(drop)
-}
-
-fn arguments(disk: &Path) -> Vec<String> {
-    let disk = disk.display().to_string().replace(',', ",,");
-    let drive = format!("if=none,id=d0,format=raw,file={disk}");
-    [
-        "-machine",
-        "q35",
-        "-accel",
-        "tcg",
-        "-cpu",
-        "max",
-        "-smp",
-        "1",
-        "-m",
-        "512M",
-        "-append",
-        COMMAND_LINE,
-        "-netdev",
-        "user,id=n0,hostfwd=tcp:127.0.0.1:0-:80",
-        "-device",
-        "virtio-net-pci,netdev=n0,disable-legacy=on",
-        "-drive",
-        &drive,
-        "-device",
-        "virtio-blk-pci,drive=d0,disable-legacy=on",
-    ]
-    .map(String::from)
-    .to_vec()
 }
 
 /// Asks for everything that the service can do.

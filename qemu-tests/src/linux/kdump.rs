@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 
 use super::cache::Cache;
 use super::gap::Client;
+use super::hardware::Hardware;
 use super::http::{self, Reply};
 use super::initrd::{Initrd, USUAL_MODULES};
 use super::kmod::ModuleTree;
 use super::packages::{LinuxKernel, Packages, Series};
-use super::{boot, guest, module, usual_machine};
+use super::{boot, guest, module};
 use crate::console::Event;
 use crate::machine::{Launch, Machine};
 use crate::problem::{Problem, require, require_equal};
@@ -185,7 +186,7 @@ impl Peer {
             limit: LIMIT,
             is_echoed: false,
         };
-        let mut arguments = usual_machine::hardware(&disk);
+        let mut arguments = Hardware::default().arguments(&disk);
         arguments.extend(["-append", FIRST_WORDS].map(String::from));
         let machine = Machine::start_with(&arguments, &launch)?;
         require_equal("crash_loaded", ready(&machine)?.text("crash_loaded")?, "1")?;

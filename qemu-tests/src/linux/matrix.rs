@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::hardware::Hardware;
 use super::packages::Series;
 use super::takeover::{Death, play};
 use super::tenants::Pair;
@@ -120,9 +121,12 @@ impl Field {
 
     fn pair(&self) -> Pair {
         Pair {
-            chipset: chipset_name(self.chipset),
-            cpus: self.cpus,
-            has_x2apic: self.has_x2apic,
+            hardware: Hardware {
+                chipset: chipset_name(self.chipset),
+                cpus: self.cpus,
+                has_x2apic: self.has_x2apic,
+                ..Hardware::default()
+            },
             timeout: TIMEOUT,
             // All share their files: they run one after the other.
             ..Pair::new("linux-matrix", self.primary, self.backup)

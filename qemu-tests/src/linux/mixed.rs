@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::boot;
 use super::cache::Cache;
+use super::hardware::Hardware;
 use super::packages::{LinuxKernel, Packages, Series};
 use super::tenants::{HOOKS, USUAL_WORDS, initrd};
-use super::{boot, usual_machine};
 use crate::archive::ArchiveWriter;
 use crate::images::Images;
 use crate::machine::{Launch, Machine};
@@ -80,7 +81,11 @@ impl Mixed {
             limit,
             is_echoed: false,
         };
-        let mut arguments = usual_machine::reached_at(&disk, &[HTTP_PORT, REDIS_PORT]);
+        let hardware = Hardware {
+            ports: vec![HTTP_PORT, REDIS_PORT],
+            ..Hardware::default()
+        };
+        let mut arguments = hardware.arguments(&disk);
         arguments.extend(["-append".into(), self.boot_line()]);
         Machine::start_with(&arguments, &launch)
     }

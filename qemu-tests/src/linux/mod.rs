@@ -15,6 +15,7 @@ pub mod deb;
 pub mod demo;
 pub mod gap;
 pub mod guest;
+pub mod hardware;
 pub mod http;
 pub mod initrd;
 pub mod iso;
@@ -30,7 +31,6 @@ pub mod parked;
 mod stanza;
 pub mod takeover;
 pub mod tenants;
-mod usual_machine;
 pub mod writer;
 
 use crate::problem::Problem;

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::cache::Cache;
+use super::hardware::Hardware;
 use super::initrd::{Initrd, USUAL_MODULES};
 use super::kmod::ModuleTree;
 use super::packages::{LinuxKernel, Packages, Series};
@@ -41,12 +42,8 @@ pub struct Pair {
     pub primary: Series,
     /// The first backup's.
     pub backup: Series,
-    /// QEMU's machine type.
-    pub chipset: &'static str,
-    /// CPUs.
-    pub cpus: u32,
-    /// Whether Linux is given x2APIC, which takes interrupt remapping.
-    pub has_x2apic: bool,
+    /// The machine.
+    pub hardware: Hardware,
     /// A primary silent for so long is dead.
     pub timeout: Duration,
     /// Further words for the boot line.
@@ -62,9 +59,7 @@ impl Pair {
             name: name.into(),
             primary,
             backup,
-            chipset: "q35",
-            cpus: 4,
-            has_x2apic: false,
+            hardware: Hardware::default(),
             timeout: Duration::from_millis(250),
             append: String::new(),
             words: String::new(),
@@ -88,10 +83,7 @@ impl Pair {
     /// # Errors
     /// `Skipped` where the packages cannot be had; something does not build; QEMU does not start.
     pub fn start(&self, images: &Images, log: &Path, limit: Duration) -> Result<Machine, Problem> {
-        super::set_up()?;
-        let kernels = self.kernels()?;
-        let initrds = [initrd(&kernels[0])?, initrd(&kernels[1])?];
-        let archive = boot_archive(&self.name, &kernels, &initrds)?;
+        let archive = self.archive()?;
         let disk = paths::scratch(&self.name).join("data.img");
         boot::make_disk(&disk)?;
         let launch = Launch {
@@ -101,7 +93,20 @@ impl Pair {
             limit,
             is_echoed: false,
         };
-        Machine::start_with(&self.arguments(&disk), &launch)
+        let mut arguments = self.hardware.arguments(&disk);
+        arguments.extend(["-append".into(), self.boot_line()]);
+        Machine::start_with(&arguments, &launch)
+    }
+
+    /// Builds what is missing and writes the boot archive.
+    ///
+    /// # Errors
+    /// `Skipped` where the packages cannot be had; something does not build.
+    pub fn archive(&self) -> Result<PathBuf, Problem> {
+        super::set_up()?;
+        let kernels = self.kernels()?;
+        let initrds = [initrd(&kernels[0])?, initrd(&kernels[1])?];
+        boot_archive(&self.name, &kernels, &initrds)
     }
 
     /// What both kernels are told.
@@ -125,42 +130,6 @@ impl Pair {
             self.append
         );
         line.trim_end().into()
-    }
-
-    fn arguments(&self, disk: &Path) -> Vec<String> {
-        let disk = disk.display().to_string().replace(',', ",,");
-        let (chipset, devices): (String, &[&str]) = match self.has_x2apic {
-            true => (
-                format!("{},kernel-irqchip=split", self.chipset),
-                &["-device", "intel-iommu,intremap=on,eim=on"],
-            ),
-            false => (self.chipset.into(), &[]),
-        };
-        let cpus = self.cpus.to_string();
-        let (line, drive) = (
-            self.boot_line(),
-            format!("if=none,id=d0,format=raw,file={disk}"),
-        );
-        let usual = [
-            "-machine", &chipset, "-accel", "tcg", "-cpu", "max", "-smp", &cpus, "-m", "1G",
-            "-append", &line,
-        ];
-        let mut arguments: Vec<String> = usual.map(String::from).to_vec();
-        arguments.extend(devices.iter().map(ToString::to_string));
-        arguments.extend(
-            [
-                "-netdev",
-                "user,id=n0,hostfwd=tcp:127.0.0.1:0-:80",
-                "-device",
-                "virtio-net-pci,netdev=n0,disable-legacy=on",
-                "-drive",
-                &drive,
-                "-device",
-                "virtio-blk-pci,drive=d0,disable-legacy=on",
-            ]
-            .map(String::from),
-        );
-        arguments
     }
 }
 

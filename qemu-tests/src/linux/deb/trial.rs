@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{IMAGE_PATH, Packages, SOURCE};
 use crate::archive::ArchiveWriter;
-use crate::linux::usual_machine;
+use crate::linux::hardware::Hardware;
 use crate::machine::{Launch, Machine};
 use crate::problem::{Problem, require, require_equal};
 use crate::setup::{self, Host, System};
@@ -130,9 +130,12 @@ fn boot_archive(root: &Path) -> Result<Vec<u8>, Problem> {
 }
 
 fn take_over(disk: &Path, launch: &Launch) -> Result<(), Problem> {
-    let mut arguments = usual_machine::hardware(disk);
-    arguments.extend(["-m", "2G", "-append"].map(String::from));
-    arguments.push(boot_line());
+    let hardware = Hardware {
+        memory: "2G",
+        ..Hardware::default()
+    };
+    let mut arguments = hardware.arguments(disk);
+    arguments.extend(["-append".into(), boot_line()]);
     let machine = Machine::start_with(&arguments, launch)?;
     for (epoch, file) in [("1", "none"), ("2", "epoch-1")] {
         let told = machine

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::Iso;
 use crate::images::Images;
+use crate::linux::boot;
 use crate::linux::gap::Client;
 use crate::linux::http;
 use crate::linux::tenants::Pair;
-use crate::linux::{boot, usual_machine};
 use crate::machine::{Disc, Firmware, Launch, Machine};
 use crate::problem::{Problem, require};
 use crate::{files, paths};
@@ -29,10 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// `Skipped` where the packages cannot be had; something does not build, or a tool fails.
 pub fn make(pair: &Pair, images: &Images, out: &Path) -> Result<(), Problem> {
     super::set_up()?;
-    // It is the start that puts the archive together; QEMU has done nothing by then.
-    pair.start(images, &paths::fresh_log(&pair.name)?, LIMIT)?
-        .end();
-    let archive = files::read(&paths::scratch(&pair.name).join("boot.cpio"))?;
+    let archive = files::read(&pair.archive()?)?;
     Iso::new(files::read(&images.kernel)?, pair.boot_line())
         .files_of(&archive)?
         .write(&pair.name, out)
@@ -57,7 +54,7 @@ pub fn try_out(
         firmware,
     };
     let launch = Launch::of(images, &log, LIMIT);
-    let machine = Machine::start_disc_with(&usual_machine::hardware(&disk), &disc, &launch)?;
+    let machine = Machine::start_disc_with(&pair.hardware.arguments(&disk), &disc, &launch)?;
     survive(&machine, &pair.kernels()?.map(|kernel| kernel.release))
         .map_err(|problem| problem.while_doing(&format!("{firmware} (log: {})", log.display())))
 }

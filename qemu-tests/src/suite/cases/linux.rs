@@ -118,7 +118,7 @@ fn wait_and_take_over(
     pair: &Pair,
     releases: [&str; 2],
 ) -> Result<Survived, Problem> {
-    let cpus = pair.cpus as usize;
+    let cpus = pair.hardware.cpus as usize;
     let quarters = Quarters::of(machine)?;
     require(quarters.len_bytes() <= IDLE_BYTES_MAX, || {
         format!("the backup takes {} bytes", quarters.len_bytes())
