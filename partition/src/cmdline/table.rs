@@ -144,7 +144,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "failover_mem",
         syntax: "SIZE[@ADDRESS]",
         preset: Preset::Value("64M"),
-        help: "memory of the backup, and where; 128M for a Linux that is not given another size",
+        help: "memory of the backup, and where; 126M for a Linux that is not given another size",
         apply: |options, value| {
             options.failover_mem = SizeAt::parse(value)?;
             Ok(())

@@ -18,8 +18,9 @@ use crate::size::{SizeAt, SizeText};
 /// Below 1 MiB are the BIOS, its data, and the page the other cores start in.
 const LOW_MEMORY: Range = Range::new(0, 1 << 20);
 
-/// A Linux backup's memory, unless the operator says how much: 112 MiB are enough for a distribution's kernel and a small userspace.
-const LINUX_BACKUP_BYTES: u64 = 128 << 20;
+/// A Linux backup's memory, unless the operator says how much: enough for a distribution's kernel and a small userspace, and less than 128 MiB
+/// together with its piece below 1 MiB.
+const LINUX_BACKUP_BYTES: u64 = 126 << 20;
 
 /// What does not fit into any smaller machine, with a margin for what firmware and boot loader keep.
 const LEAST: &str = "16M together with journal_mem=1M on a machine with at least 128M of memory";

@@ -51,11 +51,11 @@ fn total(meminfo: &str) -> Finding {
         LEAST_BYTES..EASY_BYTES => Finding::warning(
             SUBJECT,
             text,
-            "failover_mem=128M is taken from it, for good; the primary will feel that",
+            "failover_mem=126M is taken from it, for good; the primary will feel that",
         ),
         _ => Finding::ok(
             SUBJECT,
-            format!("{text}, of which a backup takes 128 (failover_mem)"),
+            format!("{text}, of which a backup takes 126 (failover_mem)"),
         ),
     }
 }

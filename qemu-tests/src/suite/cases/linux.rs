@@ -97,8 +97,6 @@ const WRITE_LIMIT: Duration = Duration::from_secs(5);
 fn parked() -> Test {
     let pair = Pair {
         timeout: TIMEOUT,
-        // The default is 128M, to which the piece below 1 MiB comes.
-        append: "failover_mem=126M".into(),
         ..Pair::new("linux-parked", Series::V6_12, Series::V6_1)
     };
     let doc = "a parked Linux takes at most 128 MiB and executes nothing: no byte of them changes, no CPU is on a page table in them; then it takes over";
