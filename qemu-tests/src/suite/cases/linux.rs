@@ -101,9 +101,8 @@ fn parked() -> Test {
     };
     let doc = "a parked Linux takes at most 128 MiB and executes nothing: no byte of them changes, no CPU is on a page table in them; then it takes over";
     let mut test = Test::new("linux-parked", doc, "", move |stage| {
-        let releases = pair.kernels()?.map(|kernel| kernel.release);
         let machine = pair.start(stage.images, &stage.log, stage.time_left())?;
-        let outcome = wait_and_take_over(&machine, &pair, releases.each_ref().map(String::as_str))?;
+        let outcome = wait_and_take_over(&machine, &pair)?;
         require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
         machine.closing_event("ready")
     });
@@ -111,22 +110,19 @@ fn parked() -> Test {
     test
 }
 
-fn wait_and_take_over(
-    machine: &Machine,
-    pair: &Pair,
-    releases: [&str; 2],
-) -> Result<Survived, Problem> {
+fn wait_and_take_over(machine: &Machine, pair: &Pair) -> Result<Survived, Problem> {
     let cpus = pair.hardware.cpus as usize;
     let quarters = Quarters::of(machine)?;
     require(quarters.len_bytes() <= IDLE_BYTES_MAX, || {
         format!("the backup takes {} bytes", quarters.len_bytes())
     })?;
-    see_it_run(machine, &quarters, cpus, releases[1])?;
+    let [_, backup] = pair.kernels()?;
+    see_it_run(machine, &quarters, cpus, &backup.release)?;
     machine
         .console()
         .wait_for_event("ready", machine.time_left(), |_| true)?;
     see_it_parked(machine, &quarters, cpus)?;
-    survive(machine, Death::Panic, releases)
+    survive(machine, pair, Death::Panic)
 }
 
 /// The evidence must show a Linux that runs, or it shows nothing.
