@@ -35,6 +35,8 @@ pub struct Demo {
 pub struct Outcome {
     releases: [String; 2],
     survived: Vec<Survived>,
+    /// What was not survived, or not as it should be.
+    failures: Vec<Problem>,
     /// What a client of the same kernel sees when kdump is what it has: the gap in ms, where it was measured.
     kdump_gap_ms: Option<f64>,
 }
@@ -53,24 +55,33 @@ impl Demo {
     /// Runs it, telling of it as it goes.
     ///
     /// # Errors
-    /// `Skipped` where the packages cannot be had; the first thing that is not as it should be; a lost write is no error but a verdict.
+    /// `Skipped` where the packages cannot be had, or the host is at fault. What the machine does wrong is no error but a verdict.
     pub fn run(&self, images: &Images) -> Result<Outcome, Problem> {
         let releases = self.pair.kernels()?.map(|kernel| kernel.release);
-        let mut survived = Vec::new();
+        let (mut survived, mut failures) = (Vec::new(), Vec::new());
         for run in 1..=self.runs {
             for death in &self.deaths {
                 println!(
                     "linux-demo: run {run} of {}: Linux {} beside Linux {}; {death}",
                     self.runs, releases[0], releases[1]
                 );
-                let outcome = self.act(images, *death, run)?;
-                print!("{}", told(&outcome));
-                survived.push(outcome);
+                match self.act(images, *death, run) {
+                    Ok(outcome) => {
+                        print!("{}", told(&outcome));
+                        survived.push(outcome);
+                    }
+                    Err(problem @ (Problem::Failed(_) | Problem::TimedOut(_))) => {
+                        println!("  {problem}");
+                        failures.push(problem);
+                    }
+                    Err(problem) => return Err(problem),
+                }
             }
         }
         Ok(Outcome {
             releases,
             survived,
+            failures,
             kdump_gap_ms: self.kdump_gap_ms()?,
         })
     }
@@ -122,7 +133,7 @@ pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
 impl Outcome {
     /// Whether nothing acknowledged was lost.
     pub fn is_passed(&self) -> bool {
-        !self.survived.is_empty() && self.audit().is_clean()
+        !self.survived.is_empty() && self.failures.is_empty() && self.audit().is_clean()
     }
 
     fn audit(&self) -> Audit {
@@ -141,10 +152,11 @@ impl Outcome {
         let ms =
             |value: Option<f64>| value.map_or("not measured".into(), |ms| format!("{ms:.1} ms"));
         let mut text = format!(
-            "{}: {} takeovers, {}; silence for the client: median {}, worst {}; from detection to a readable disk: median {} (emulation on this host, not \
+            "{}: {} of {} takeovers, {}; silence for the client: median {}, worst {}; from detection to a readable disk: median {} (emulation on this host, not \
              hardware)",
             if self.is_passed() { "PASS" } else { "FAIL" },
             self.survived.len(),
+            self.survived.len() + self.failures.len(),
             self.audit(),
             ms(median(gaps.clone())),
             ms(worst),
@@ -170,6 +182,7 @@ impl Outcome {
             "files_lost": audit.files_lost,
             "ram_bytes_acked": audit.ram_bytes_acked,
             "ram_bytes_lost": audit.ram_bytes_lost,
+            "failures": self.failures.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "kdump_gap_ms": self.kdump_gap_ms,
             "takeovers": self.survived.iter().map(Survived::json).collect::<Vec<_>>(),
         })
@@ -201,6 +214,7 @@ mod tests {
         Outcome {
             releases: ["6.12.1".into(), "6.1.0".into()],
             survived: vec![survived(), slower],
+            failures: Vec::new(),
             kdump_gap_ms: None,
         }
     }
@@ -246,7 +260,10 @@ mod tests {
         invented.survived[0].audit.files_invented = 1;
         let mut nothing = outcome();
         nothing.survived.clear();
-        for bad in [lost, damaged, invented, nothing] {
+        let mut died = outcome();
+        died.failures.push(Problem::Failed("nobody serves".into()));
+        assert!(died.verdict().contains("2 of 3 takeovers"));
+        for bad in [lost, damaged, invented, nothing, died] {
             assert!(!bad.is_passed() && bad.json()["verdict"] == "fail");
             assert!(bad.verdict().starts_with("FAIL"));
         }
@@ -256,7 +273,10 @@ mod tests {
     fn the_verdict_has_the_figures() {
         let mut outcome = outcome();
         let text = outcome.verdict();
-        assert!(text.starts_with("PASS: 2 takeovers, 24 files"), "{text}");
+        assert!(
+            text.starts_with("PASS: 2 of 2 takeovers, 24 files"),
+            "{text}"
+        );
         assert!(
             text.contains("client: median 165.7 ms, worst 200.0 ms"),
             "{text}"
