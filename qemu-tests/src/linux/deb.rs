@@ -275,12 +275,13 @@ fn size_bytes(root: &Path) -> Result<u64, Problem> {
     Ok(bytes)
 }
 
-/// Every file beneath `directory`.
+/// Every file beneath `directory`. A symbolic link is one, whatever it points to: it may well be the directory it is in.
 fn walk(directory: &Path, visit: &mut impl FnMut(&Path)) -> Result<(), Problem> {
     let broken = |error| Problem::of_host(directory.display(), error);
     for entry in fs::read_dir(directory).map_err(broken)? {
-        let path = entry.map_err(broken)?.path();
-        if path.is_dir() {
+        let entry = entry.map_err(broken)?;
+        let path = entry.path();
+        if entry.file_type().map_err(broken)?.is_dir() {
             walk(&path, visit)?;
         } else {
             visit(&path);

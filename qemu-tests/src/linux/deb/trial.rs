@@ -167,8 +167,11 @@ fn boot_line() -> String {
 
 /// Removes the packages again, with their configuration, and looks for what they leave.
 fn remove(root: &Path) -> Result<(), Problem> {
-    let mut command = Command::new("chroot");
-    command.arg(root).args([
+    // What the packages' scripts run needs /proc: /dev/fd is a link into it.
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--pid", "--fork"]);
+    command.arg(format!("--mount-proc={}", root.join("proc").display()));
+    command.arg("chroot").arg(root).args([
         "apt-get",
         "purge",
         "--yes",
