@@ -25,7 +25,6 @@
 //! An owner that ended in order to be started again goes the same way, with its own image in the backup's place: the fence knows no difference.
 //!
 //! A backup lost in Holding, Fencing, Preparing or Refused leaves the machine Dead; a backup that gets ready then still takes over.
-//!
 //! An owner that nobody touched yet (in Holding, or in Dead for want of a backup) and that sends a keepalive again owns the machine as
 //! before. One at which a takeover struck does not come back, whatever it sends: it is condemned.
 
