@@ -26,6 +26,7 @@ pub mod problem;
 pub mod qmp;
 pub mod run;
 pub mod setup;
+pub mod steady;
 pub mod suite;
 pub mod takeover;
 pub mod tools;

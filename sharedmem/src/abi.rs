@@ -1,7 +1,7 @@
 //! Constants of the contract between kernels: revisions, sizes, vectors, entry reasons.
 
 /// Revision of every layout in this crate. Raised by any change that an image of the previous revision could misread.
-pub const ABI_REVISION: u32 = 2;
+pub const ABI_REVISION: u32 = 3;
 
 /// Revision of the journal's record format.
 pub const JOURNAL_REVISION: u32 = 1;
@@ -11,6 +11,12 @@ pub const RECORD_KIND_INPUT: u16 = 1;
 
 /// Kind of a journal record that a program of a Linux appended through `/dev/understudy`.
 pub const RECORD_KIND_APPLICATION: u16 = 2;
+
+/// Kind of a journal record that tells of a connection of the native service.
+pub const RECORD_KIND_CONNECTION: u16 = 3;
+
+/// Kind of a journal record that holds what a native primary knows of itself and of its backup, of which replies are made.
+pub const RECORD_KIND_STATUS: u16 = 4;
 
 /// The most cores a machine may have here; arrays per core have this length.
 pub const MAX_CORES: usize = 32;

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use arch::clock::Clock;
 use arch::logger::LOGGER;
 use ipi::{LocalApic, Mode};
+use network::CONNECTION_BYTES;
 use partition::cmdline::{Options, Service};
 use sharedmem::SharedRegion;
 use sharedmem::abi::DIRECT_BASE;
@@ -32,6 +33,9 @@ pub struct Context {
     pub idle_heap_bytes: AtomicU64,
 }
 
+/// Connections for which there is room in the slice beside the memory for state.
+const CONNECTIONS_MIN: usize = 160;
+
 /// Shares of the memory for state, in bytes. A sixteenth is left for what is counted by nobody.
 pub struct Shares {
     /// Keys and values.
@@ -39,9 +43,11 @@ pub struct Shares {
     /// Requests that are not finished, of all clients.
     pub pending_bytes: u64,
     /// Replies that wait for slow clients, of all clients.
-    pub backlog_bytes: u64,
+    pub owed_bytes: u64,
     /// Records of programs, from when a Linux was the primary.
     pub records_bytes: u64,
+    /// Connections at a time; their number.
+    pub connections: usize,
 }
 
 static CONTEXT: Once<Context> = Once::new();
@@ -70,12 +76,13 @@ impl Context {
 
     /// How the memory for state is divided; the same on both instances.
     pub fn shares(&self) -> Shares {
-        let eighth = self.hand_off.service_memory_bytes / 8;
+        let sixteenth = self.hand_off.service_memory_bytes / 16;
         Shares {
-            store_bytes: eighth * 5,
-            pending_bytes: eighth,
-            backlog_bytes: eighth,
-            records_bytes: eighth / 2,
+            store_bytes: sixteenth * 9,
+            pending_bytes: sixteenth * 2,
+            owed_bytes: sixteenth * 2,
+            records_bytes: sixteenth,
+            connections: CONNECTIONS_MIN + sixteenth as usize / CONNECTION_BYTES,
         }
     }
 

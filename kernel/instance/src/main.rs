@@ -8,7 +8,6 @@
 
 extern crate alloc;
 
-mod backlog;
 mod console;
 mod context;
 mod cores;
@@ -16,10 +15,11 @@ mod death;
 mod devices;
 mod faults;
 mod keepalive;
+mod ledger;
 mod measure;
 mod memory;
-mod network;
 mod note;
+mod page;
 mod replica;
 mod report;
 mod script;

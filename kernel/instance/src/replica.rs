@@ -3,24 +3,34 @@
 //! A backup follows: it applies what the primary has applied. On its promotion it recovers: it applies the rest of the journal, as far as it
 //! is whole. A primary commits: it appends a record and then applies it. All three are the same function of the same records.
 
-use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use core::error::Error;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use journal::{AppendError, Cursors, Finding, Journal, Kind, Next, Reader};
+use network::{Fact, Flows};
 use service::{
     ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service, Stamp,
 };
-use sharedmem::abi::{RECORD_KIND_APPLICATION, RECORD_KIND_INPUT, SeatStatus};
+use sharedmem::abi::{
+    RECORD_KIND_APPLICATION, RECORD_KIND_CONNECTION, RECORD_KIND_INPUT, RECORD_KIND_STATUS,
+    SeatStatus,
+};
 use web::{Records, Recovered};
 
 use crate::context::{self, Context};
-use crate::network::Peer;
+use crate::script::CONSOLE_CONNECTION;
 
 /// Kind of a journal record that holds input to the service.
 pub const KIND_INPUT: Kind = Kind(RECORD_KIND_INPUT);
+
+/// Kind of a journal record that tells of a connection.
+pub const KIND_CONNECTION: Kind = Kind(RECORD_KIND_CONNECTION);
+
+/// Kind of a journal record that holds the primary's status.
+pub const KIND_STATUS: Kind = Kind(RECORD_KIND_STATUS);
 
 /// Kind of a journal record that a program of a Linux appended. It is nothing the service could apply.
 const KIND_APPLICATION: Kind = Kind(RECORD_KIND_APPLICATION);
@@ -55,23 +65,58 @@ struct State {
     service: Service,
     /// What programs had told the journal while a Linux was the primary.
     records: Records,
-    peers: BTreeMap<ConnectionId, Peer>,
-    last_connection: ConnectionId,
+    flows: Flows,
     last_time_ms: u64,
 }
 
-/// Who listens while a record is replayed: nobody. Replies were sent, or never will be; faults were injected once.
+/// What a record does outside the replica, where it is applied for the first time.
+pub trait Outside {
+    /// Prints a reply to the console.
+    fn print(&mut self, bytes: &[u8]);
+    /// Injects a fault.
+    fn debug(&mut self, command: DebugCommand);
+    /// Counts work.
+    fn progress(&mut self);
+}
+
+/// The world outside while a record is replayed. Its reply was printed, or never will be; a fault was injected once.
 struct Nobody;
 
-impl Host for Nobody {
-    fn reply(&mut self, _: ConnectionId, _: &[u8]) {}
-    fn hang_up(&mut self, _: ConnectionId) {}
+impl Outside for Nobody {
+    fn print(&mut self, _: &[u8]) {}
     fn debug(&mut self, _: DebugCommand) {}
-    fn status(&self) -> HostStatus {
-        HostStatus::default()
-    }
     fn progress(&mut self) {
         context::get().note_seat_progress();
+    }
+}
+
+/// Replies go to the flows, wherever they are made: there they wait until the client has them.
+struct Inside<'a, O> {
+    flows: &'a mut Flows,
+    outside: &'a mut O,
+}
+
+impl<O: Outside> Host for Inside<'_, O> {
+    fn reply(&mut self, connection: ConnectionId, bytes: &[u8]) {
+        // Replies are handed over in pieces, so this is progress however long they are.
+        self.outside.progress();
+        if connection == CONSOLE_CONNECTION {
+            self.outside.print(bytes);
+        } else {
+            self.flows.reply(connection, bytes);
+        }
+    }
+
+    fn hang_up(&mut self, connection: ConnectionId) {
+        self.flows.hang_up(connection);
+    }
+
+    fn debug(&mut self, command: DebugCommand) {
+        self.outside.debug(command);
+    }
+
+    fn progress(&mut self) {
+        self.outside.progress();
     }
 }
 
@@ -92,6 +137,7 @@ impl Replica {
             max_pending_bytes: shares.pending_bytes as usize,
             max_request_bytes: (shares.pending_bytes as usize)
                 .min(Limits::default().max_request_bytes),
+            max_clients: shares.connections,
             debug: context.options.debug,
             ..Limits::default()
         };
@@ -101,8 +147,7 @@ impl Replica {
             state: State {
                 service,
                 records: Records::new(shares.records_bytes as usize),
-                peers: BTreeMap::new(),
-                last_connection: 0,
+                flows: Flows::new(shares.owed_bytes as usize),
                 last_time_ms: 0,
             },
             reader: Some(Reader::new(journal, journal.cursors().consumed)),
@@ -126,14 +171,9 @@ impl Replica {
         self.journal
     }
 
-    /// The last number a connection had.
-    pub fn last_connection(&self) -> ConnectionId {
-        self.state.last_connection
-    }
-
-    /// Connections that are open in the journal, with their clients.
-    pub fn peers(&self) -> impl Iterator<Item = (ConnectionId, Peer)> + '_ {
-        self.state.peers.iter().map(|(id, peer)| (*id, *peer))
+    /// The connections.
+    pub fn flows(&self) -> &Flows {
+        &self.state.flows
     }
 
     /// Applies some of what the primary has applied. For the waiting backup.
@@ -186,29 +226,35 @@ impl Replica {
         summary
     }
 
-    /// Appends `input` to the journal. When it returns, the record is committed.
+    /// Composes the payload of a record, to be committed.
+    pub fn compose(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        self.buffer.clear();
+        encode(&mut self.buffer);
+    }
+
+    /// Appends the payload that was composed to the journal. When it returns, the record is committed; it ends at the position returned.
     ///
     /// # Errors
     /// The journal is full, or damaged.
-    pub fn commit(
-        &mut self,
-        epoch: u64,
-        stamp: Stamp,
-        input: Input<'_>,
-    ) -> Result<u64, AppendError> {
-        self.buffer.clear();
-        Record { stamp, input }.encode(&mut self.buffer);
+    pub fn commit(&mut self, epoch: u64, kind: Kind) -> Result<u64, AppendError> {
         self.journal
-            .append(epoch, KIND_INPUT, &[&self.buffer])
+            .append(epoch, kind, &[&self.buffer])
             .map(|appended| appended.end)
     }
 
-    /// Applies the record just committed, which ends at `end`.
-    pub fn apply(&mut self, stamp: Stamp, input: Input<'_>, end: u64, host: &mut impl Host) {
-        let record = Record { stamp, input };
-        self.state.note(&record);
-        self.state.service.apply(&record, host);
-        self.journal.mark_applied(end);
+    /// Applies the input just committed.
+    pub fn apply(&mut self, record: &Record<'_>, outside: &mut impl Outside) {
+        self.state.apply(record, outside);
+    }
+
+    /// Applies the fact just committed.
+    pub fn apply_fact(&mut self, fact: &Fact) {
+        self.state.apply_fact(fact);
+    }
+
+    /// Takes in the status just committed.
+    pub fn learn(&mut self, status: HostStatus) {
+        self.state.service.learn(status);
     }
 
     /// A stamp for a record at `now_ms`: time never goes back over a takeover.
@@ -224,7 +270,18 @@ impl State {
     /// Takes in what a record of the journal holds.
     fn replay(&mut self, record: &journal::Record<'_>) {
         match record.kind {
-            KIND_INPUT => self.apply_input(record.payload),
+            KIND_INPUT => match Record::decode(record.payload) {
+                Ok(record) => self.apply(&record, &mut Nobody),
+                Err(error) => not_understood(&error),
+            },
+            KIND_CONNECTION => match Fact::decode(record.payload) {
+                Ok(fact) => self.apply_fact(&fact),
+                Err(error) => not_understood(&error),
+            },
+            KIND_STATUS => match HostStatus::decode(record.payload) {
+                Ok(status) => self.service.learn(status),
+                Err(error) => not_understood(&error),
+            },
             KIND_APPLICATION => self
                 .records
                 .keep(record.position, record.epoch, record.payload),
@@ -235,33 +292,30 @@ impl State {
         }
     }
 
-    /// Applies an encoded record with nobody listening.
-    fn apply_input(&mut self, payload: &[u8]) {
-        match Record::decode(payload) {
-            Ok(record) => {
-                self.note(&record);
-                self.service.apply(&record, &mut Nobody);
-            }
-            Err(error) => log::error!(
-                "event=finding what=\"a record that is whole but not understood: {error}\""
-            ),
+    /// Applies input: to the connection it came in on, and to the service.
+    fn apply(&mut self, record: &Record<'_>, outside: &mut impl Outside) {
+        self.last_time_ms = self.last_time_ms.max(record.stamp.time_ms);
+        let Self { flows, service, .. } = self;
+        match record.input {
+            Input::Open { connection, .. } => flows.opened(connection),
+            Input::Bytes { connection, bytes } => flows.received(connection, bytes.len()),
+            Input::Close { connection } => flows.closed(connection),
+            Input::Tick => {}
         }
+        service.apply(record, &mut Inside { flows, outside });
     }
 
-    /// Keeps what a record says about connections and time.
-    fn note(&mut self, record: &Record<'_>) {
-        self.last_time_ms = self.last_time_ms.max(record.stamp.time_ms);
-        match record.input {
-            Input::Open { connection, peer } => {
-                self.last_connection = self.last_connection.max(connection);
-                self.peers.insert(connection, peer);
-            }
-            Input::Close { connection } => {
-                self.peers.remove(&connection);
-            }
-            Input::Bytes { .. } | Input::Tick => {}
+    /// Applies a fact about a connection.
+    fn apply_fact(&mut self, fact: &Fact) {
+        if let Err(error) = self.flows.apply(fact) {
+            log::error!("event=finding what=\"{error}\"");
         }
     }
+}
+
+/// A record is whole, and its payload is nothing this version knows.
+fn not_understood(error: &dyn Error) {
+    log::error!("event=finding what=\"a record that is whole but not understood: {error}\"");
 }
 
 fn note_finding(summary: &mut Recovered, finding: &Finding) {

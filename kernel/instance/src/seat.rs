@@ -2,13 +2,15 @@
 
 use core::sync::atomic::Ordering;
 
+use network::{Config, Network};
 use sharedmem::abi::SeatStatus;
 use sharedmem::hand_off::HandOff;
 use spin::Mutex;
 
 use crate::HEAP;
 use crate::context::{self, Context};
-use crate::network::Network;
+use crate::devices::nic::Nic;
+use crate::page::PageSockets;
 use crate::replica::Replica;
 
 /// Everything a primary needs but the devices: what makes a promotion short is that nothing is left to be made.
@@ -16,21 +18,32 @@ pub struct Standby {
     /// State and journal.
     pub replica: Replica,
     /// Interface and sockets.
-    pub network: Network,
+    pub network: Network<Nic>,
+    /// Sockets of the status page, if there is to be one.
+    pub page: Option<PageSockets>,
 }
 
 impl Standby {
     /// Makes it.
     pub fn new(context: &Context) -> Self {
+        let ip = &context.options.network;
+        let config = Config {
+            address: ip.client,
+            prefix_len: ip.prefix_len,
+            gateway: ip.gateway,
+            port: context.port(),
+            seed: context.clock_ticks() ^ context.hand_off.entropy,
+            connections_max: context.shares().connections,
+        };
+        let mut network = Network::prepare(Nic::prepare(), &config);
+        let page = context
+            .options
+            .status_port
+            .map(|port| PageSockets::open(port, network.lobby()));
         let standby = Self {
             replica: Replica::new(context),
-            network: Network::prepare(
-                context.port(),
-                context.options.status_port,
-                &context.options.network,
-                context.clock_ticks() ^ context.hand_off.entropy,
-                context.shares().backlog_bytes as usize,
-            ),
+            network,
+            page,
         };
         context::note_idle_heap(context);
         standby

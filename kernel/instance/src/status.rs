@@ -32,7 +32,7 @@ pub fn of(context: &Context, seat: &SeatWatch, journal: SharedJournal) -> HostSt
         cores: context.hand_off.core_count,
         takeovers: epoch.saturating_sub(FIRST_EPOCH) as u32,
         last_takeover: (timeline.epoch() == epoch).then(|| takeover_of(timeline)),
-        version: note::VERSION,
+        version: note::VERSION.into(),
     }
 }
 
@@ -42,7 +42,7 @@ fn takeover_of(timeline: &Timeline) -> Takeover {
     let between = |from: Edge, to: Edge| Some(at(to)?.saturating_sub(at(from)?) / 1000);
     let cause = Cause::from_code(timeline.cause(), timeline.core() as u32);
     Takeover {
-        cause: cause.map_or("unknown", Cause::name),
+        cause: cause.map_or("unknown", Cause::name).into(),
         detect_us: between(Edge::LastKeepalive, Edge::Detected).unwrap_or(0),
         fence_us: between(Edge::Detected, Edge::Fenced).unwrap_or(0),
         interrupts_us: between(Edge::Fenced, Edge::InterruptsSeized).unwrap_or(0),

@@ -16,71 +16,8 @@ pub trait Host {
     /// Injects a fault or runs a measurement. A replaying host ignores it.
     fn debug(&mut self, command: DebugCommand);
 
-    /// What only the kernel knows, for `INFO` and `ROLE`. These replies are as equal on two kernels as the two statuses are.
-    fn status(&self) -> HostStatus;
-
     /// Called at least every 256 elements of any long loop; the failure detector counts it as a sign of work.
     fn progress(&mut self);
-}
-
-/// Which part the kernel plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Role {
-    /// It serves.
-    #[default]
-    Primary,
-    /// It waits.
-    Backup,
-}
-
-/// What only the kernel knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct HostStatus {
-    /// Which part the kernel plays.
-    pub role: Role,
-    /// Raised by every takeover.
-    pub epoch: u64,
-    /// Whether a backup is ready.
-    pub protected: bool,
-    /// Age of the backup's last keepalive, in microseconds; `None` without a backup.
-    pub keepalive_age_us: Option<u64>,
-    /// Bytes journaled since the machine was started; the offset `ROLE` gives.
-    pub journal_position: u64,
-    /// Bytes journaled and not yet applied by the backup.
-    pub journal_lag_bytes: u64,
-    /// TCP port.
-    pub port: u16,
-    /// Milliseconds since the machine was started.
-    pub uptime_ms: u64,
-    /// Cores of this instance.
-    pub cores: u32,
-    /// How many takeovers there were.
-    pub takeovers: u32,
-    /// The last one.
-    pub last_takeover: Option<Takeover>,
-    /// Version of the kernel.
-    pub version: &'static str,
-}
-
-/// One takeover: its cause, and how long each phase took, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Takeover {
-    /// One word: `panic`, `timeout`, ...
-    pub cause: &'static str,
-    /// Last keepalive to detected.
-    pub detect_us: u64,
-    /// Detected to every core fenced.
-    pub fence_us: u64,
-    /// Fenced to interrupt controllers seized.
-    pub interrupts_us: u64,
-    /// Interrupts seized to devices adopted.
-    pub devices_us: u64,
-    /// Devices adopted to journal replayed.
-    pub replay_us: u64,
-    /// Replayed to the first reply; `None` until there was one.
-    pub first_reply_us: Option<u64>,
-    /// Detected to the first reply; `None` until there was one.
-    pub total_us: Option<u64>,
 }
 
 /// A `DEBUG` subcommand that is the kernel's to carry out.

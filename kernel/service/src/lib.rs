@@ -28,9 +28,11 @@ mod random;
 mod record;
 mod reply;
 mod service;
+mod status;
 mod store;
 
-pub use host::{DebugCommand, HangTarget, Host, HostStatus, Role, Takeover};
+pub use host::{DebugCommand, HangTarget, Host};
 pub use parser::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use record::{ConnectionId, HEADER_BYTES, Input, Record, RecordError, Stamp};
 pub use service::{Limits, Service};
+pub use status::{HostStatus, Role, StatusError, Takeover, Word};

@@ -83,10 +83,6 @@ impl<'a> Output<'a> {
         self.host
     }
 
-    pub(crate) fn host_status(&self) -> crate::HostStatus {
-        self.host.status()
-    }
-
     /// Counts one element of a loop that may be long.
     pub(crate) fn step(&mut self) {
         self.steps += 1;

@@ -7,6 +7,7 @@ use crate::parser::{Found, Parser, ProtocolError};
 use crate::random::Random;
 use crate::record::{ConnectionId, Input, Record, Stamp};
 use crate::reply::{Failure, Output};
+use crate::status::HostStatus;
 use crate::store::Keyspace;
 use alloc::vec::Vec;
 use core::mem;
@@ -56,6 +57,7 @@ pub struct Service {
     keyspace: Keyspace,
     connections: Connections,
     statistics: Statistics,
+    status: HostStatus,
     pending_bytes: usize,
     /// Where replies come together; kept for its memory.
     reply_buffer: Vec<u8>,
@@ -68,6 +70,7 @@ impl Service {
             keyspace: Keyspace::new(limits.hash_seed),
             connections: Connections::new(),
             statistics: Statistics::default(),
+            status: HostStatus::default(),
             pending_bytes: 0,
             reply_buffer: Vec::new(),
             limits,
@@ -92,6 +95,16 @@ impl Service {
                 self.keyspace.collect_garbage(&mut steps(host));
             }
         }
+    }
+
+    /// Learns what the kernel knows. Replies depend on it, so it is to be told at the same place among the records wherever they are applied.
+    pub fn learn(&mut self, status: HostStatus) {
+        self.status = status;
+    }
+
+    /// Whether a connection is open.
+    pub fn is_open(&self, connection: ConnectionId) -> bool {
+        self.connections.contains_key(&connection)
     }
 
     /// From when on a [`Input::Tick`] finds something to do, in milliseconds of the records' time. Before that it is not worth
@@ -236,6 +249,7 @@ impl Service {
             connection,
             limits: &self.limits,
             statistics: &self.statistics,
+            status: &self.status,
             keyspace: &mut self.keyspace,
             connections: &mut self.connections,
             random,

@@ -134,7 +134,7 @@ mod server {
     #[test]
     fn info_shows_what_the_host_knows() {
         let mut bench = Bench::new(Limits::default());
-        bench.host.status = HostStatus {
+        bench.service.learn(HostStatus {
             epoch: 3,
             protected: true,
             keepalive_age_us: Some(412),
@@ -145,15 +145,15 @@ mod server {
             cores: 3,
             takeovers: 1,
             last_takeover: Some(Takeover {
-                cause: "panic",
+                cause: "panic".into(),
                 detect_us: 18,
                 first_reply_us: None,
                 total_us: Some(700),
                 ..Takeover::default()
             }),
-            version: "0.1.0",
+            version: "0.1.0".into(),
             ..HostStatus::default()
-        };
+        });
         bench.send("SET a 1 EX 100");
         let info = bench.send("INFO");
         for line in [

@@ -262,7 +262,7 @@ fn describe(lines: &mut String, context: &Context<'_, '_>, id: ConnectionId, cli
          argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem={pending_bytes} events=r \
          cmd={command} user=default redir=-1 resp=2",
         peer = client.peer,
-        port = context.out.host_status().port,
+        port = context.status.port,
         name = String::from_utf8_lossy(&client.name),
         flags = if client.no_evict { "e" } else { "N" },
         command = client.last_command,

@@ -2,8 +2,8 @@
 
 use super::client::REDIS_VERSION;
 use super::{Context, is};
-use crate::host::{HostStatus, Role};
 use crate::reply::Outcome;
+use crate::status::{HostStatus, Role};
 use crate::store::Bytes;
 use alloc::format;
 use alloc::string::String;
@@ -23,7 +23,7 @@ const SECTIONS: [(&str, Section); 7] = [
 ];
 
 pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let status = context.out.host_status();
+    let status = context.status;
     let wanted = &arguments[1..];
     let mut lines = Lines(String::new());
     for (name, section) in SECTIONS {
@@ -35,7 +35,7 @@ pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
             });
         if is_wanted {
             lines.title(name);
-            section(&mut lines, context, &status);
+            section(&mut lines, context, status);
         }
     }
     context.out.text(&lines.0);

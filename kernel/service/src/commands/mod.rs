@@ -20,6 +20,7 @@ use crate::random::Random;
 use crate::record::ConnectionId;
 use crate::reply::{Failure, Outcome, Output};
 use crate::service::{Limits, Statistics};
+use crate::status::HostStatus;
 use crate::store::{Bytes, ENTRY_BYTES, Keyspace, NEW_KEY_BYTES, heap_bytes};
 pub(crate) use table::Command;
 use table::{COMMANDS, DENYOOM, lookup_key};
@@ -30,6 +31,7 @@ pub(crate) struct Context<'a, 'h> {
     pub(crate) connection: ConnectionId,
     pub(crate) limits: &'a Limits,
     pub(crate) statistics: &'a Statistics,
+    pub(crate) status: &'a HostStatus,
     pub(crate) keyspace: &'a mut Keyspace,
     pub(crate) connections: &'a mut Connections,
     pub(crate) random: &'a mut Random,

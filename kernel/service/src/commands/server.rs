@@ -9,7 +9,7 @@ use alloc::string::{String, ToString};
 
 /// Who answers is the master, by Redis' words; its replica is no Redis server that a client could talk to.
 pub(super) fn role(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
-    let position = context.out.host_status().journal_position;
+    let position = context.status.journal_position;
     let out = &mut context.out;
     out.array(3);
     out.text("master");
@@ -25,7 +25,7 @@ pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut [Bytes])
         ("maxclients", context.limits.max_clients.to_string()),
         ("maxmemory", context.limits.max_memory_bytes.to_string()),
         ("maxmemory-policy", "noeviction".into()),
-        ("port", context.out.host_status().port.to_string()),
+        ("port", context.status.port.to_string()),
         ("proto-max-bulk-len", BULK_MAX_BYTES.to_string()),
         ("save", String::new()),
     ];

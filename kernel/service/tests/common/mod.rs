@@ -1,9 +1,7 @@
 //! What the tests share: a host that remembers, a client's view of a service, and a reader of RESP2 replies.
 #![allow(dead_code)]
 
-use service::{
-    ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service, Stamp,
-};
+use service::{ConnectionId, DebugCommand, Host, Input, Limits, Record, Service, Stamp};
 
 /// Remembers what the service asked for.
 #[derive(Default, Clone, PartialEq, Debug)]
@@ -12,7 +10,6 @@ pub struct Recorder {
     pub hung_up: Vec<ConnectionId>,
     /// With the number of reply bytes that had gone out before.
     pub debugged: Vec<(DebugCommand, usize)>,
-    pub status: HostStatus,
     pub progress: u64,
 }
 
@@ -30,9 +27,6 @@ impl Host for Recorder {
     fn debug(&mut self, command: DebugCommand) {
         let sent = self.replies.iter().map(|(_, bytes)| bytes.len()).sum();
         self.debugged.push((command, sent));
-    }
-    fn status(&self) -> HostStatus {
-        self.status
     }
     fn progress(&mut self) {
         self.progress += 1;

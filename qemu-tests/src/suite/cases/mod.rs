@@ -3,6 +3,7 @@
 mod backup;
 mod boot;
 mod clients;
+mod connections;
 mod deaths;
 mod images;
 mod iso;
@@ -28,6 +29,7 @@ pub(super) fn all() -> Vec<Test> {
         journal::tests(),
         backup::tests(),
         clients::tests(),
+        connections::tests(),
         refusals::tests(),
         iso::tests(),
         model::tests(),

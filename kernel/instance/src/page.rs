@@ -3,12 +3,11 @@
 use alloc::vec::Vec;
 use core::mem;
 
+use network::Shape;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Duration;
 use web::{REQUEST_BYTES_MAX, Records, Reply};
-
-use super::socket::Shape;
 
 /// So many clients at once; others are refused, and may try again.
 const SOCKETS: usize = 8;

@@ -1,0 +1,306 @@
+//! Sockets of connections: what happens on them goes to the ledger, what the ledger owes goes into them.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use smoltcp::iface::{SocketHandle, SocketSet};
+use smoltcp::phy::Device;
+use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::time::Instant;
+use smoltcp::wire::EthernetAddress;
+
+use crate::fact::Fact;
+use crate::flow::{Flow, Flows};
+use crate::segment::{Arriving, Local};
+use crate::stack::{Event, Ledger};
+use crate::{ConnectionId, nudge, shape};
+
+/// How long a client that was hung up on may take to close its side, in ns.
+const CLOSING_NS_MAX: u64 = 60_000_000_000;
+/// Bytes under way at most, counted from what the ledger says is acknowledged.
+const UNDER_WAY_BYTES_MAX: u64 = shape::SERVICE.send_bytes as u64;
+/// What is acknowledged is entered when it is so much: it is what a successor may send in vain.
+const ACKNOWLEDGED_BYTES_STEP: u64 = UNDER_WAY_BYTES_MAX / 4;
+
+/// The sockets.
+pub(crate) struct Live {
+    pub(crate) sockets: SocketSet<'static>,
+    attached: BTreeMap<ConnectionId, Attached>,
+}
+
+/// A flow's socket.
+struct Attached {
+    handle: SocketHandle,
+    /// Bytes of the replies that were put into it, or that its client had before.
+    enqueued_bytes: u64,
+    /// Since when only the client's own end is missing, in ns.
+    closing_since_ns: Option<u64>,
+    /// Acknowledgements still to be sent, in case that its client waits for one.
+    nudges: u8,
+}
+
+impl Live {
+    pub(crate) fn new() -> Self {
+        Self {
+            sockets: SocketSet::new(Vec::new()),
+            attached: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.attached.len()
+    }
+
+    pub(crate) fn is_attached(&self, connection: ConnectionId) -> bool {
+        self.attached.contains_key(&connection)
+    }
+
+    /// Whether the socket of a connection, if it has one, takes notice of what `segment` acknowledges (RFC 9293, 3.10.7.4: not if the segment is
+    /// old). One that was made from a flow may stand elsewhere than its client does.
+    pub(crate) fn would_hear(
+        &self,
+        connection: ConnectionId,
+        flow: &Flow,
+        segment: &Arriving,
+    ) -> bool {
+        let Some(attached) = self.attached.get(&connection) else {
+            return false;
+        };
+        let under_way = attached.enqueued_bytes - flow.acknowledged_bytes;
+        let fits = |ack: u32| u64::from(ack.wrapping_sub(flow.first_out())) <= under_way + 1;
+        let distance = segment.seq.wrapping_sub(flow.next_in());
+        distance <= shape::SERVICE.receive_bytes as u32 && segment.ack.is_none_or(fits)
+    }
+
+    /// Takes a socket that a client has begun to use.
+    pub(crate) fn attach_new(&mut self, connection: ConnectionId, socket: Socket<'static>) {
+        self.attached.insert(
+            connection,
+            Attached {
+                handle: self.sockets.add(socket),
+                enqueued_bytes: 0,
+                closing_since_ns: None,
+                nudges: 0,
+            },
+        );
+    }
+
+    /// Takes a socket that was made from `flow`.
+    pub(crate) fn attach_revived(
+        &mut self,
+        connection: ConnectionId,
+        socket: Socket<'static>,
+        flow: &Flow,
+    ) {
+        self.attached.insert(
+            connection,
+            Attached {
+                handle: self.sockets.add(socket),
+                enqueued_bytes: flow.acknowledged_bytes,
+                closing_since_ns: None,
+                nudges: nudge::ACKNOWLEDGEMENTS,
+            },
+        );
+    }
+
+    /// Whether a connection is over, but for segments that come late.
+    pub(crate) fn is_only_waiting(&self, connection: ConnectionId) -> bool {
+        self.attached.get(&connection).is_some_and(|attached| {
+            self.sockets.get::<Socket<'_>>(attached.handle).state() == State::TimeWait
+        })
+    }
+
+    /// Throws the socket of a connection away.
+    pub(crate) fn detach(&mut self, connection: ConnectionId) {
+        if let Some(attached) = self.attached.remove(&connection) {
+            self.sockets.remove(attached.handle);
+        }
+    }
+
+    /// Enters what happened on every socket. When it is crowded, connections that are over make room.
+    pub(crate) fn tell(&mut self, now_ns: u64, is_crowded: bool, ledger: &mut impl Ledger) {
+        let mut next = 0;
+        while let Some((&connection, attached)) = self.attached.range_mut(next..).next() {
+            next = connection + 1;
+            let socket = self.sockets.get_mut(attached.handle);
+            if !attached.tell(connection, socket, now_ns, is_crowded, ledger) {
+                self.detach(connection);
+            }
+        }
+    }
+
+    /// Moves what is owed into the sockets. True if something was.
+    pub(crate) fn fill(&mut self, now_ns: u64, flows: &Flows) -> bool {
+        let mut has_moved = false;
+        for (connection, attached) in &mut self.attached {
+            let socket = self.sockets.get_mut(attached.handle);
+            if let Some(flow) = flows.get(*connection) {
+                has_moved |= attached.fill(socket, flow, now_ns);
+            }
+        }
+        has_moved
+    }
+
+    /// Reminds clients that may have sent something in vain, as far as `device` has room.
+    pub(crate) fn nudge<D: Device>(
+        &mut self,
+        device: &mut D,
+        mac: EthernetAddress,
+        local: Local,
+        flows: &Flows,
+        now: Instant,
+    ) {
+        let window = shape::SERVICE.receive_bytes as u16;
+        for (connection, attached) in &mut self.attached {
+            let Some(flow) = flows.get(*connection).filter(|_| attached.nudges > 0) else {
+                continue;
+            };
+            let socket = self.sockets.get::<Socket<'_>>(attached.handle);
+            let is_waiting = matches!(socket.state(), State::SynReceived | State::Established);
+            if !is_waiting || flow.owed.len() > 0 {
+                continue;
+            }
+            while attached.nudges > 0 && nudge::acknowledge(device, mac, local, flow, window, now) {
+                attached.nudges -= 1;
+            }
+        }
+    }
+}
+
+impl Attached {
+    /// Enters what happened. False if the socket is of no more use.
+    fn tell(
+        &mut self,
+        connection: ConnectionId,
+        socket: &mut Socket<'_>,
+        now_ns: u64,
+        is_crowded: bool,
+        ledger: &mut impl Ledger,
+    ) -> bool {
+        let state = socket.state();
+        let Some(flow) = ledger.flows().get(connection) else {
+            return false;
+        };
+        if !flow.is_open
+            && (matches!(state, State::Established | State::CloseWait) || socket.can_recv())
+        {
+            let peer = flow.peer;
+            ledger.enter(Event::Opened(connection, peer));
+        }
+        let has_received = self.tell_bytes(connection, socket, ledger);
+        self.tell_acknowledged(connection, socket, has_received, ledger);
+        let Some(flow) = ledger.flows().get(connection) else {
+            return false;
+        };
+        let peer_has_closed = matches!(
+            state,
+            State::CloseWait | State::LastAck | State::Closing | State::TimeWait
+        );
+        let (is_known, is_open) = (flow.peer_has_closed, flow.is_open && !flow.is_closed);
+        if peer_has_closed && !is_known {
+            ledger.enter(Event::Fact(Fact::PeerClosed { connection }));
+        }
+        if is_open && (peer_has_closed || state == State::Closed) {
+            ledger.enter(Event::Closed(connection));
+        }
+        let is_gone = match state {
+            State::Closed => {
+                // One that was given up is told so first, if it can be reached.
+                socket.remote_endpoint().is_none() || self.is_overdue(now_ns)
+            }
+            // It went away before it was there.
+            State::Listen => true,
+            State::TimeWait => is_crowded,
+            _ => false,
+        };
+        if is_gone {
+            ledger.enter(Event::Fact(Fact::Gone { connection }));
+        }
+        !is_gone
+    }
+
+    /// Enters what came in. True if anything did.
+    fn tell_bytes(
+        &mut self,
+        connection: ConnectionId,
+        socket: &mut Socket<'_>,
+        ledger: &mut impl Ledger,
+    ) -> bool {
+        let mut has_received = false;
+        while socket.can_recv() {
+            let taken = socket.recv(|bytes| {
+                ledger.enter(Event::Bytes(connection, bytes));
+                (bytes.len(), bytes.len())
+            });
+            if !taken.is_ok_and(|bytes| bytes > 0) {
+                break;
+            }
+            has_received = true;
+            self.nudges = 0;
+        }
+        has_received
+    }
+
+    /// Enters what was acknowledged, when it is worth it: a client that goes on asking will acknowledge more.
+    fn tell_acknowledged(
+        &self,
+        connection: ConnectionId,
+        socket: &Socket<'_>,
+        has_received: bool,
+        ledger: &mut impl Ledger,
+    ) {
+        let Some(flow) = ledger.flows().get(connection) else {
+            return;
+        };
+        let bytes = self.enqueued_bytes - socket.send_queue() as u64;
+        let news = bytes.saturating_sub(flow.acknowledged_bytes);
+        let is_all = news == flow.owed.len() as u64;
+        let end = matches!(socket.state(), State::FinWait2 | State::TimeWait);
+        let is_worth_it = news >= ACKNOWLEDGED_BYTES_STEP
+            || (news > 0 && is_all && !has_received)
+            || (end && !flow.is_end_acknowledged);
+        if is_worth_it && !flow.is_doomed {
+            ledger.enter(Event::Fact(Fact::Acknowledged {
+                connection,
+                bytes,
+                end,
+            }));
+        }
+    }
+
+    /// Moves as much of what is owed into the socket as may be under way. True if that is anything.
+    fn fill(&mut self, socket: &mut Socket<'_>, flow: &Flow, now_ns: u64) -> bool {
+        if flow.is_doomed {
+            socket.abort();
+            return false;
+        }
+        let produced = flow.produced_bytes();
+        let limit = produced.min(flow.acknowledged_bytes + UNDER_WAY_BYTES_MAX);
+        let before = self.enqueued_bytes;
+        while self.enqueued_bytes < limit && socket.can_send() {
+            let bytes = flow
+                .owed
+                .from((self.enqueued_bytes - flow.acknowledged_bytes) as usize);
+            let room = bytes.len().min((limit - self.enqueued_bytes) as usize);
+            match socket.send_slice(&bytes[..room]) {
+                Ok(sent) if sent > 0 => self.enqueued_bytes += sent as u64,
+                _ => break,
+            }
+        }
+        // Not before everything was acknowledged: behind the end, smoltcp 0.14 takes no notice of a window that opens (`LastAck` in `process`).
+        if flow.is_ending() && self.enqueued_bytes == produced && socket.send_queue() == 0 {
+            socket.close();
+            // A client that never closes its side would keep the socket for ever.
+            if flow.is_hung_up && self.is_overdue(now_ns) {
+                socket.abort();
+            }
+        }
+        self.enqueued_bytes > before
+    }
+
+    /// Whether the end takes too long, counted from the first call.
+    fn is_overdue(&mut self, now_ns: u64) -> bool {
+        let since_ns = *self.closing_since_ns.get_or_insert(now_ns);
+        now_ns.saturating_sub(since_ns) > CLOSING_NS_MAX
+    }
+}

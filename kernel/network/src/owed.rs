@@ -1,0 +1,102 @@
+//! The part of the replies that a client has not acknowledged: in pieces of bounded size, so that no growth ever copies what is there.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// Size of a piece, in bytes. All pieces but the last are full.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// Bytes in order, first in, first out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owed {
+    pieces: VecDeque<Vec<u8>>,
+    /// Bytes of the first piece that are gone already.
+    taken: usize,
+    bytes: usize,
+}
+
+impl Owed {
+    /// Bytes owed.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends `bytes`.
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) {
+        self.bytes += bytes.len();
+        while !bytes.is_empty() {
+            if self
+                .pieces
+                .back()
+                .is_none_or(|piece| piece.len() == PIECE_BYTES)
+            {
+                self.pieces.push_back(Vec::new());
+            }
+            if let Some(piece) = self.pieces.back_mut() {
+                let (now, later) = bytes.split_at(bytes.len().min(PIECE_BYTES - piece.len()));
+                piece.extend_from_slice(now);
+                bytes = later;
+            }
+        }
+    }
+
+    /// Some of the bytes from `offset` on: at least one, if there is one.
+    pub(crate) fn from(&self, offset: usize) -> &[u8] {
+        let place = self.taken + offset;
+        self.pieces
+            .get(place / PIECE_BYTES)
+            .and_then(|piece| piece.get(place % PIECE_BYTES..))
+            .unwrap_or(&[])
+    }
+
+    /// Takes the first `count` bytes away, which are there.
+    pub(crate) fn take(&mut self, count: usize) {
+        self.taken += count;
+        self.bytes -= count;
+        while self
+            .pieces
+            .front()
+            .is_some_and(|piece| self.taken >= piece.len())
+        {
+            // Only the last piece may be short, and then nothing is left.
+            self.taken -= self.pieces.pop_front().map_or(0, |piece| piece.len());
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn all(owed: &Owed) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while bytes.len() < owed.len() {
+            bytes.extend_from_slice(owed.from(bytes.len()));
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_out_as_they_went_in(steps in prop::collection::vec((0_usize..40_000, 0_usize..50_000), 1..12)) {
+            let (mut owed, mut expected) = (Owed::default(), Vec::new());
+            for (number, (pushed, taken)) in steps.into_iter().enumerate() {
+                let bytes: Vec<u8> = (0..pushed).map(|index| (index * 7 + number) as u8).collect();
+                owed.push(&bytes);
+                expected.extend_from_slice(&bytes);
+                let taken = taken.min(expected.len());
+                owed.take(taken);
+                expected.drain(..taken);
+                prop_assert_eq!(owed.len(), expected.len());
+                prop_assert_eq!(&all(&owed), &expected);
+                prop_assert!(owed.from(owed.len()).is_empty());
+            }
+        }
+    }
+}

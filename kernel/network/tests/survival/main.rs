@@ -1,0 +1,204 @@
+//! Connections survive the death of the kernel that serves them, whatever the instant.
+//!
+//! Clients with a TCP of their own talk to a service over a cable that loses, doubles and reorders frames. The kernel behind it dies after a number of
+//! steps, a step being a record committed or a frame sent, several times in each run. Only the journal is left to the next one. No client may
+//! see a reset, or a byte that is wrong.
+
+mod client;
+mod dialogue;
+mod server;
+mod wire;
+
+use std::ops::Range;
+
+use client::Clients;
+use dialogue::Random;
+use server::{Kernel, State};
+use wire::{Way, segment_in};
+
+/// One frame in so many: none.
+const NO_LOSS: u64 = u64::MAX;
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// What a run was like.
+#[derive(Debug, Default)]
+struct Outcome {
+    deaths: u64,
+    records: usize,
+    took_ns: u64,
+}
+
+/// How hard a run is.
+#[derive(Clone)]
+struct Hardship {
+    clients: usize,
+    deaths: u64,
+    /// So many steps between two deaths.
+    steps: Range<u64>,
+    /// One frame in so many is lost.
+    loss: u64,
+}
+
+fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
+    let mut random = Random::new(seed);
+    let mut clients = Clients::new(hardship.clients, random.next());
+    let (mut up, mut down) = (Way::default(), Way::default());
+    let steps = |random: &mut Random, deaths| {
+        (deaths < hardship.deaths).then(|| {
+            let Range { start, end } = hardship.steps;
+            start + random.below(end - start)
+        })
+    };
+    let is_cable_bad = hardship.loss != NO_LOSS;
+    let mut outcome = Outcome::default();
+    let first_steps = steps(&mut random, 0);
+    let mut kernel = Kernel::start(Vec::new(), random.next(), first_steps);
+    let mut now_ns = 1_000_000;
+    let mut over_ns = None;
+    loop {
+        for frame in clients.round(now_ns) {
+            if segment_in(&frame)
+                .is_some_and(|it| it.is_reset && !clients.may_be_reset(it, is_cable_bad))
+            {
+                return Err(format!(
+                    "a client resets its connection\n{}",
+                    clients.describe()
+                ));
+            }
+            up.send(frame, now_ns, hardship.loss, &mut random);
+        }
+        kernel
+            .network
+            .device_mut()
+            .arrived
+            .extend(up.arrived(now_ns));
+        for frame in kernel.round(now_ns) {
+            if segment_in(&frame)
+                .is_some_and(|it| it.is_reset && !clients.may_be_reset(it, is_cable_bad))
+            {
+                let flows = &State::of(&kernel.desk.journal).flows;
+                return Err(format!(
+                    "the service resets a connection at {now_ns}\n{}{flows:?}",
+                    clients.describe()
+                ));
+            }
+            down.send(frame, now_ns, hardship.loss, &mut random);
+        }
+        if kernel.desk.is_dead() {
+            outcome.deaths += 1;
+            now_ns += random.below(5_000_000);
+            // What came in meanwhile was for nobody, or waited in the device.
+            if random.one_in(2) {
+                up.arrived(now_ns);
+            }
+            let steps = steps(&mut random, outcome.deaths);
+            kernel = Kernel::start(kernel.desk.journal, random.next(), steps);
+        }
+        down.arrived(now_ns)
+            .into_iter()
+            .for_each(|frame| clients.hear(frame));
+        if let Some(client) = clients
+            .clients
+            .iter()
+            .find(|client| client.trouble.is_some())
+        {
+            return Err(client.trouble.clone().unwrap_or_default());
+        }
+        if clients.are_done() && *over_ns.get_or_insert(now_ns) + 30 * SECOND_NS < now_ns {
+            break;
+        }
+        if now_ns > 2_000 * SECOND_NS {
+            let flows = &State::of(&kernel.desk.journal).flows;
+            return Err(format!("it does not end\n{}{flows:?}", clients.describe()));
+        }
+        let due = [
+            clients.due_ns(now_ns),
+            kernel.network.due_ns(now_ns),
+            up.next_ns(),
+            down.next_ns(),
+            over_ns.map(|_| now_ns + SECOND_NS),
+        ];
+        let due = due
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now_ns + SECOND_NS);
+        now_ns = due.max(now_ns + 10_000);
+    }
+    let left = State::of(&kernel.desk.journal);
+    if !left.flows.is_empty() {
+        return Err(format!("connections are left: {:?}", left.flows));
+    }
+    outcome.records = kernel.desk.journal.len();
+    outcome.took_ns = now_ns;
+    Ok(outcome)
+}
+
+/// The seeds to run: those of the test, or what `SURVIVAL_SEEDS=FROM..TO` says, for a longer campaign or to replay one.
+fn seeds(usual: Range<u64>) -> Range<u64> {
+    let Ok(said) = std::env::var("SURVIVAL_SEEDS") else {
+        return usual;
+    };
+    let (from, to) = said.split_once("..").expect("SURVIVAL_SEEDS=FROM..TO");
+    let number = |text: &str| text.parse().expect("SURVIVAL_SEEDS has numbers");
+    number(from)..number(to)
+}
+
+fn survive(seeds: Range<u64>, hardship: Hardship) -> u64 {
+    let mut deaths = 0;
+    for seed in seeds {
+        match run(seed, hardship.clone()) {
+            Ok(outcome) => deaths += outcome.deaths,
+            Err(reason) => panic!("seed {seed}: {reason}"),
+        }
+    }
+    deaths
+}
+
+#[test]
+fn connections_survive_deaths_on_a_good_cable() {
+    let hardship = Hardship {
+        clients: 3,
+        deaths: 6,
+        steps: 1..60,
+        loss: NO_LOSS,
+    };
+    let deaths = survive(seeds(0..150), hardship);
+    println!("{deaths} deaths");
+    assert!(deaths >= 500, "only {deaths} deaths");
+}
+
+#[test]
+fn connections_survive_deaths_on_a_bad_cable() {
+    let hardship = Hardship {
+        clients: 4,
+        deaths: 8,
+        steps: 1..100,
+        loss: 20,
+    };
+    let deaths = survive(seeds(1000..1100), hardship);
+    println!("{deaths} deaths");
+    assert!(deaths >= 500, "only {deaths} deaths");
+}
+
+/// One death, after each step of one run in turn.
+#[test]
+fn connections_survive_death_after_any_step() {
+    let mut step = 0;
+    let mut deaths = 0;
+    loop {
+        step += 1;
+        let hardship = Hardship {
+            clients: 2,
+            deaths: 1,
+            steps: step..step + 1,
+            loss: NO_LOSS,
+        };
+        match run(7, hardship) {
+            Ok(Outcome { deaths: 0, .. }) => break,
+            Ok(outcome) => deaths += outcome.deaths,
+            Err(reason) => panic!("step {step}: {reason}"),
+        }
+    }
+    assert!(deaths >= 100, "only {deaths} deaths");
+}

@@ -1,0 +1,163 @@
+//! A machine whose kernel may die between any two things it does, and another one that goes on from the journal.
+
+use std::collections::BTreeMap;
+
+use network::{Config, ConnectionId, Event, Fact, Flows, Ledger, Network};
+use smoltcp::wire::Ipv4Address;
+
+use crate::dialogue::Dialogue;
+use crate::wire::Port;
+
+pub const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
+pub const PORT: u16 = 6379;
+const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+const OWED_BYTES_MAX: usize = 1 << 20;
+
+/// One record of the journal.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    Fact(Vec<u8>),
+    Opened(ConnectionId),
+    Bytes(ConnectionId, Vec<u8>),
+    Closed(ConnectionId),
+}
+
+/// What the journal makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    pub flows: Flows,
+    dialogues: BTreeMap<ConnectionId, Dialogue>,
+}
+
+impl State {
+    pub fn of(journal: &[Entry]) -> Self {
+        let mut state = Self {
+            flows: Flows::new(OWED_BYTES_MAX),
+            dialogues: BTreeMap::new(),
+        };
+        journal.iter().for_each(|entry| state.apply(entry));
+        state
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Fact(payload) => {
+                let fact = Fact::decode(payload).expect("the journal is whole");
+                self.flows
+                    .apply(&fact)
+                    .expect("the facts follow one another");
+            }
+            Entry::Opened(connection) => {
+                self.flows.opened(*connection);
+                self.dialogues.insert(*connection, Dialogue::default());
+            }
+            Entry::Bytes(connection, bytes) => {
+                self.flows.received(*connection, bytes.len());
+                let Some(dialogue) = self.dialogues.get_mut(connection) else {
+                    return;
+                };
+                let mut reply = Vec::new();
+                let hangs_up = dialogue.answer(bytes, &mut reply);
+                self.flows.reply(*connection, &reply);
+                if hangs_up {
+                    self.flows.hang_up(*connection);
+                    self.dialogues.remove(connection);
+                }
+            }
+            Entry::Closed(connection) => {
+                self.flows.closed(*connection);
+                self.dialogues.remove(connection);
+            }
+        }
+    }
+}
+
+/// The kernel that serves. Once it is dead, nothing that it does has an effect.
+pub struct Kernel {
+    pub network: Network<Port>,
+    pub desk: Desk,
+}
+
+/// Its journal, and its life: so many steps are left.
+pub struct Desk {
+    pub journal: Vec<Entry>,
+    state: State,
+    pub steps_left: Option<u64>,
+}
+
+impl Desk {
+    /// Counts a step. False if the kernel is dead.
+    fn step(&mut self) -> bool {
+        match &mut self.steps_left {
+            None => true,
+            Some(0) => false,
+            Some(steps) => {
+                *steps -= 1;
+                true
+            }
+        }
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.steps_left == Some(0)
+    }
+}
+
+impl Ledger for Desk {
+    fn flows(&self) -> &Flows {
+        &self.state.flows
+    }
+
+    fn enter(&mut self, event: Event<'_>) {
+        let entry = match event {
+            Event::Fact(fact) => {
+                let mut payload = Vec::new();
+                fact.encode(&mut payload);
+                Entry::Fact(payload)
+            }
+            Event::Opened(connection, _) => Entry::Opened(connection),
+            Event::Bytes(connection, bytes) => Entry::Bytes(connection, bytes.to_vec()),
+            Event::Closed(connection) => Entry::Closed(connection),
+        };
+        if self.step() {
+            self.journal.push(entry.clone());
+        }
+        // A death between commit and application is the same as one after it: the state goes with the kernel.
+        self.state.apply(&entry);
+    }
+}
+
+impl Kernel {
+    /// A kernel that goes on from `journal`.
+    pub fn start(journal: Vec<Entry>, seed: u64, steps_left: Option<u64>) -> Self {
+        let config = Config {
+            address: ADDRESS,
+            prefix_len: 24,
+            gateway: None,
+            port: PORT,
+            seed,
+            connections_max: 64,
+        };
+        let mut network = Network::prepare(Port::default(), &config);
+        let state = State::of(&journal);
+        network.start(MAC, &state.flows);
+        Self {
+            network,
+            desk: Desk {
+                journal,
+                state,
+                steps_left,
+            },
+        }
+    }
+
+    /// One round of the main loop. Returns the frames that left.
+    pub fn round(&mut self, now_ns: u64) -> Vec<Vec<u8>> {
+        self.network.ingress(now_ns, &mut self.desk);
+        self.network.tell(now_ns, &mut self.desk);
+        self.network.egress(now_ns, &mut self.desk);
+        assert_eq!(self.network.take_complaint(), None);
+        let leaving = std::mem::take(&mut self.network.device_mut().leaving);
+        leaving.into_iter().filter(|_| self.desk.step()).collect()
+    }
+}

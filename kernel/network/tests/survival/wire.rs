@@ -1,0 +1,118 @@
+//! A cable with two ends: frames take a while, and some are lost or doubled.
+//!
+//! None overtakes another: `smoltcp` 0.14 believes the window in the last segment that came, however old it is, and if that is 0 and something is under
+//! way, it never asks again.
+
+use std::collections::VecDeque;
+
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket};
+
+use crate::dialogue::Random;
+
+/// One end: frames that arrived, and frames to be sent.
+#[derive(Default)]
+pub struct Port {
+    pub arrived: VecDeque<Vec<u8>>,
+    pub leaving: VecDeque<Vec<u8>>,
+}
+
+pub struct Frame(Vec<u8>);
+
+impl RxToken for Frame {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, work: F) -> R {
+        work(&self.0)
+    }
+}
+
+pub struct Room<'a>(&'a mut VecDeque<Vec<u8>>);
+
+impl TxToken for Room<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
+        let mut frame = vec![0; length];
+        let result = work(&mut frame);
+        self.0.push_back(frame);
+        result
+    }
+}
+
+impl Device for Port {
+    type RxToken<'a> = Frame;
+    type TxToken<'a> = Room<'a>;
+
+    fn receive(&mut self, _: Instant) -> Option<(Frame, Room<'_>)> {
+        let frame = self.arrived.pop_front()?;
+        Some((Frame(frame), Room(&mut self.leaving)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Room<'_>> {
+        Some(Room(&mut self.leaving))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = 1514;
+        capabilities
+    }
+}
+
+/// How long a frame takes.
+const DELAY_NS: u64 = 30_000;
+
+/// Frames on their way in one direction, with the time at which each arrives.
+#[derive(Default)]
+pub struct Way {
+    frames: Vec<(u64, Vec<u8>)>,
+}
+
+impl Way {
+    pub fn send(&mut self, frame: Vec<u8>, now_ns: u64, loss: u64, random: &mut Random) {
+        if random.one_in(loss) {
+            return;
+        }
+        let copies = if random.one_in(loss) { 2 } else { 1 };
+        for _ in 0..copies {
+            self.frames.push((now_ns + DELAY_NS, frame.clone()));
+        }
+    }
+
+    /// Takes what has arrived by now.
+    pub fn arrived(&mut self, now_ns: u64) -> Vec<Vec<u8>> {
+        let mut arrived: Vec<_> = self
+            .frames
+            .extract_if(.., |(at, _)| *at <= now_ns)
+            .collect();
+        arrived.sort_by_key(|(at, _)| *at);
+        arrived.into_iter().map(|(_, frame)| frame).collect()
+    }
+
+    pub fn next_ns(&self) -> Option<u64> {
+        self.frames.iter().map(|(at, _)| *at).min()
+    }
+}
+
+/// What a TCP segment says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    pub source: u16,
+    pub destination: u16,
+    pub is_reset: bool,
+    /// Sequence number, acknowledgement and window, if it says nothing else.
+    pub acknowledgement: Option<(i32, i32, u16)>,
+}
+
+/// The segment in a frame.
+pub fn segment_in(frame: &[u8]) -> Option<Segment> {
+    let frame = EthernetFrame::new_checked(frame).ok()?;
+    let ip = Ipv4Packet::new_checked(frame.into_inner().get(14..)?).ok()?;
+    let tcp = TcpPacket::new_checked(ip.into_inner().get(20..)?).ok()?;
+    Some(Segment {
+        source: tcp.src_port(),
+        destination: tcp.dst_port(),
+        is_reset: tcp.rst(),
+        acknowledgement: (tcp.segment_len() == 0 && !tcp.rst())
+            .then(|| (tcp.seq_number().0, tcp.ack_number().0, tcp.window_len())),
+    })
+}

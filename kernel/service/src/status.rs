@@ -1,0 +1,306 @@
+//! What only the kernel around the service knows, for `INFO` and `ROLE`.
+//!
+//! Replies are made of it, so it is input like everything else: journaled by the primary, and the same wherever the journal is applied.
+//!
+//! Layout of a payload: the fields of [`HostStatus`] in their order, then, if there was a takeover, those of [`Takeover`]. Numbers are little-endian and as wide
+//! as in the structure, what may be missing has 8 bytes of ones for that, a flag has one byte, and a word has 32: its length, and its text.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Which part the kernel plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Role {
+    /// It serves.
+    #[default]
+    Primary,
+    /// It waits.
+    Backup,
+}
+
+/// What only the kernel knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct HostStatus {
+    /// Which part the kernel plays.
+    pub role: Role,
+    /// Raised by every takeover.
+    pub epoch: u64,
+    /// Whether a backup is ready.
+    pub protected: bool,
+    /// Age of the backup's last keepalive, in microseconds; `None` without a backup.
+    pub keepalive_age_us: Option<u64>,
+    /// Bytes journaled since the machine was started; the offset `ROLE` gives.
+    pub journal_position: u64,
+    /// Bytes journaled and not yet applied by the backup.
+    pub journal_lag_bytes: u64,
+    /// TCP port.
+    pub port: u16,
+    /// Milliseconds since the machine was started.
+    pub uptime_ms: u64,
+    /// Cores of this instance.
+    pub cores: u32,
+    /// How many takeovers there were.
+    pub takeovers: u32,
+    /// Version of the kernel.
+    pub version: Word,
+    /// The last takeover.
+    pub last_takeover: Option<Takeover>,
+}
+
+/// One takeover: its cause, and how long each phase took, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Takeover {
+    /// One word: `panic`, `timeout`, ...
+    pub cause: Word,
+    /// Last keepalive to detected.
+    pub detect_us: u64,
+    /// Detected to every core fenced.
+    pub fence_us: u64,
+    /// Fenced to interrupt controllers seized.
+    pub interrupts_us: u64,
+    /// Interrupts seized to devices adopted.
+    pub devices_us: u64,
+    /// Devices adopted to journal replayed.
+    pub replay_us: u64,
+    /// Replayed to the first reply; `None` until there was one.
+    pub first_reply_us: Option<u64>,
+    /// Detected to the first reply; `None` until there was one.
+    pub total_us: Option<u64>,
+}
+
+const WORD_BYTES_MAX: usize = 31;
+
+/// A short text of ASCII letters, digits and punctuation. What is longer is cut off, what is none of these is a question mark.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Word {
+    length: u8,
+    bytes: [u8; WORD_BYTES_MAX],
+}
+
+impl From<&str> for Word {
+    fn from(text: &str) -> Self {
+        Self::of(text.as_bytes())
+    }
+}
+
+impl Word {
+    fn of(text: &[u8]) -> Self {
+        let mut word = Self::default();
+        for (to, from) in word.bytes.iter_mut().zip(text) {
+            *to = if from.is_ascii_graphic() { *from } else { b'?' };
+            word.length += 1;
+        }
+        word
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..usize::from(self.length));
+        bytes
+            .and_then(|bytes| core::str::from_utf8(bytes).ok())
+            .unwrap_or("")
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// Bytes are not a status: they have a length it cannot have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusError {
+    /// Their length in bytes.
+    pub length: usize,
+}
+
+impl fmt::Display for StatusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "status record of {} bytes is not as long as a status",
+            self.length
+        )
+    }
+}
+
+impl core::error::Error for StatusError {}
+
+impl HostStatus {
+    /// Appends the payload to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.role == Role::Backup));
+        out.extend_from_slice(&self.epoch.to_le_bytes());
+        out.push(u8::from(self.protected));
+        put_option(out, self.keepalive_age_us);
+        out.extend_from_slice(&self.journal_position.to_le_bytes());
+        out.extend_from_slice(&self.journal_lag_bytes.to_le_bytes());
+        out.extend_from_slice(&self.port.to_le_bytes());
+        out.extend_from_slice(&self.uptime_ms.to_le_bytes());
+        out.extend_from_slice(&self.cores.to_le_bytes());
+        out.extend_from_slice(&self.takeovers.to_le_bytes());
+        put_word(out, &self.version);
+        let Some(takeover) = &self.last_takeover else {
+            return;
+        };
+        put_word(out, &takeover.cause);
+        for phase_us in [
+            takeover.detect_us,
+            takeover.fence_us,
+            takeover.interrupts_us,
+            takeover.devices_us,
+            takeover.replay_us,
+        ] {
+            out.extend_from_slice(&phase_us.to_le_bytes());
+        }
+        put_option(out, takeover.first_reply_us);
+        put_option(out, takeover.total_us);
+    }
+
+    /// The status in a payload.
+    ///
+    /// # Errors
+    /// [`StatusError`].
+    pub fn decode(payload: &[u8]) -> Result<Self, StatusError> {
+        let mut fields = Fields(payload);
+        let length = payload.len();
+        let status = fields.status().ok_or(StatusError { length })?;
+        if fields.0.is_empty() {
+            Ok(status)
+        } else {
+            Err(StatusError { length })
+        }
+    }
+}
+
+fn put_option(out: &mut Vec<u8>, value: Option<u64>) {
+    out.extend_from_slice(&value.unwrap_or(u64::MAX).to_le_bytes());
+}
+
+fn put_word(out: &mut Vec<u8>, word: &Word) {
+    out.push(word.length);
+    out.extend_from_slice(&word.bytes);
+}
+
+/// What is left of a payload.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*array)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn option(&mut self) -> Option<Option<u64>> {
+        self.number()
+            .map(|value| Some(value).filter(|value| *value != u64::MAX))
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        self.array().map(|[byte]| byte != 0)
+    }
+
+    fn word(&mut self) -> Option<Word> {
+        let [length] = self.array()?;
+        let bytes: [u8; WORD_BYTES_MAX] = self.array()?;
+        Some(Word::of(bytes.get(..usize::from(length)).unwrap_or(&bytes)))
+    }
+
+    fn status(&mut self) -> Option<HostStatus> {
+        Some(HostStatus {
+            role: if self.flag()? {
+                Role::Backup
+            } else {
+                Role::Primary
+            },
+            epoch: self.number()?,
+            protected: self.flag()?,
+            keepalive_age_us: self.option()?,
+            journal_position: self.number()?,
+            journal_lag_bytes: self.number()?,
+            port: self.array().map(u16::from_le_bytes)?,
+            uptime_ms: self.number()?,
+            cores: self.array().map(u32::from_le_bytes)?,
+            takeovers: self.array().map(u32::from_le_bytes)?,
+            version: self.word()?,
+            last_takeover: match self.0 {
+                [] => None,
+                _ => Some(self.takeover()?),
+            },
+        })
+    }
+
+    fn takeover(&mut self) -> Option<Takeover> {
+        Some(Takeover {
+            cause: self.word()?,
+            detect_us: self.number()?,
+            fence_us: self.number()?,
+            interrupts_us: self.number()?,
+            devices_us: self.number()?,
+            replay_us: self.number()?,
+            first_reply_us: self.option()?,
+            total_us: self.option()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_comes_back_and_no_part_of_one_does() {
+        let plain = HostStatus {
+            epoch: 3,
+            protected: true,
+            keepalive_age_us: Some(0),
+            port: 6379,
+            version: "0.1.0".into(),
+            ..HostStatus::default()
+        };
+        let takeover = Takeover {
+            cause: "never-came-up".into(),
+            devices_us: 5,
+            total_us: Some(u64::MAX - 1),
+            ..Takeover::default()
+        };
+        let taken_over = HostStatus {
+            last_takeover: Some(takeover),
+            ..plain
+        };
+        for status in [HostStatus::default(), plain, taken_over] {
+            let mut bytes = Vec::new();
+            status.encode(&mut bytes);
+            assert_eq!(HostStatus::decode(&bytes), Ok(status));
+            bytes.push(0);
+            assert!(HostStatus::decode(&bytes).is_err());
+        }
+        let mut bytes = Vec::new();
+        plain.encode(&mut bytes);
+        for length in 0..bytes.len() {
+            assert_eq!(
+                HostStatus::decode(&bytes[..length]),
+                Err(StatusError { length })
+            );
+        }
+    }
+
+    #[test]
+    fn a_word_is_short_and_cannot_break_a_line() {
+        assert_eq!(Word::from("panic").as_str(), "panic");
+        assert_eq!(Word::from("a\r\nb\u{e9}").as_str(), "a??b??");
+        assert_eq!(Word::from("x".repeat(99).as_str()).as_str().len(), 31);
+    }
+}
