@@ -6,8 +6,7 @@
 //!
 //! * What came in is journaled before TCP acknowledges it, as frames wait at a gate until the journal has everything that they tell.
 //! * What goes out is a function of what came in, and is kept until the journal says that the client has it.
-//! * Never more bytes are under way than one send buffer, counted from what the *journal* says is acknowledged. So whatever the client
-//!   acknowledges to a successor, the successor has sent, or could have.
+//! * A client that says it has more than the journal knows is believed: the dead kernel had sent it what the successor would send.
 //!
 //! The TCP is `smoltcp`'s. No clock and no device are here: time comes in as a number, the device as a trait.
 #![no_std]

@@ -17,10 +17,8 @@ use crate::{ConnectionId, nudge, shape};
 
 /// How long a client that was hung up on may take to close its side, in ns.
 const CLOSING_NS_MAX: u64 = 60_000_000_000;
-/// Bytes under way at most, counted from what the ledger says is acknowledged.
-const UNDER_WAY_BYTES_MAX: u64 = shape::SERVICE.send_bytes as u64;
 /// What is acknowledged is entered when it is so much: it is what a successor may send in vain.
-const ACKNOWLEDGED_BYTES_STEP: u64 = UNDER_WAY_BYTES_MAX / 4;
+const ACKNOWLEDGED_BYTES_STEP: u64 = shape::SERVICE.send_bytes as u64 / 4;
 
 /// The sockets.
 pub(crate) struct Live {
@@ -268,21 +266,17 @@ impl Attached {
         }
     }
 
-    /// Moves as much of what is owed into the socket as may be under way. True if that is anything.
+    /// Moves as much of what is owed into the socket as it takes. True if that is anything.
     fn fill(&mut self, socket: &mut Socket<'_>, flow: &Flow, now_ns: u64) -> bool {
         if flow.is_doomed {
             socket.abort();
             return false;
         }
         let produced = flow.produced_bytes();
-        let limit = produced.min(flow.acknowledged_bytes + UNDER_WAY_BYTES_MAX);
         let before = self.enqueued_bytes;
-        while self.enqueued_bytes < limit && socket.can_send() {
-            let bytes = flow
-                .owed
-                .from((self.enqueued_bytes - flow.acknowledged_bytes) as usize);
-            let room = bytes.len().min((limit - self.enqueued_bytes) as usize);
-            match socket.send_slice(&bytes[..room]) {
+        while self.enqueued_bytes < produced && socket.can_send() {
+            let offset = self.enqueued_bytes - flow.acknowledged_bytes;
+            match socket.send_slice(flow.owed.from(offset as usize)) {
                 Ok(sent) if sent > 0 => self.enqueued_bytes += sent as u64,
                 _ => break,
             }
