@@ -188,6 +188,10 @@ mod server {
         let some = bench.send("INFO keyspace REPLICATION");
         let titles: Vec<_> = some.lines().filter(|line| line.starts_with('#')).collect();
         assert_eq!(titles, ["# Replication", "# Keyspace"]);
+        let protection = ["master_failover_state:no-failover", "protected:1", "epoch:3"];
+        for line in protection {
+            assert!(some.contains(&format!("{line}\r\n")), "{line} is not in {some}");
+        }
         assert_eq!(bench.send("INFO nosuch"), "$0\r\n\r\n");
         assert_eq!(bench.send("ROLE"), "*3\r\n$6\r\nmaster\r\n:9000\r\n*0\r\n");
     }

@@ -3,7 +3,7 @@
 use super::client::REDIS_VERSION;
 use super::{Context, is};
 use crate::reply::Outcome;
-use crate::status::{HostStatus, Role};
+use crate::status::{HostStatus, Role, Takeover};
 use crate::store::Bytes;
 use alloc::format;
 use alloc::string::String;
@@ -102,10 +102,45 @@ fn stats(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
     lines.field("expired_keys", context.keyspace.expired());
 }
 
+/// Redis' fields, and what stands for a replica here: the backup is none that a client could talk to.
 fn replication(lines: &mut Lines, _: &Context<'_, '_>, status: &HostStatus) {
     lines.field("role", "master");
     lines.field("connected_slaves", 0);
+    lines.field("master_failover_state", "no-failover");
     lines.field("master_repl_offset", status.journal_position);
+    protection(lines, status);
+}
+
+/// Whether somebody would go on, from where, and how it went the last time.
+fn protection(lines: &mut Lines, status: &HostStatus) {
+    lines.field("epoch", status.epoch);
+    lines.field("protected", u8::from(status.protected));
+    if let Some(age_us) = status.keepalive_age_us {
+        lines.field("backup_keepalive_age_us", age_us);
+    }
+    lines.field("journal_position", status.journal_position);
+    lines.field("journal_lag_bytes", status.journal_lag_bytes);
+    lines.field("takeovers", status.takeovers);
+    if let Some(takeover) = &status.last_takeover {
+        last_takeover(lines, takeover);
+    }
+}
+
+fn last_takeover(lines: &mut Lines, takeover: &Takeover) {
+    lines.field("last_takeover_cause", takeover.cause);
+    for (phase, duration_us) in [
+        ("detect", Some(takeover.detect_us)),
+        ("fence", Some(takeover.fence_us)),
+        ("interrupts", Some(takeover.interrupts_us)),
+        ("devices", Some(takeover.devices_us)),
+        ("replay", Some(takeover.replay_us)),
+        ("first_reply", takeover.first_reply_us),
+        ("total", takeover.total_us),
+    ] {
+        if let Some(duration_us) = duration_us {
+            lines.field(&format!("last_takeover_{phase}_us"), duration_us);
+        }
+    }
 }
 
 fn keyspace(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
@@ -123,32 +158,7 @@ fn understudy(lines: &mut Lines, _: &Context<'_, '_>, status: &HostStatus) {
     };
     lines.field("understudy_version", status.version);
     lines.field("understudy_role", role);
-    lines.field("epoch", status.epoch);
     lines.field("cores", status.cores);
-    lines.field("protected", u8::from(status.protected));
-    if let Some(age_us) = status.keepalive_age_us {
-        lines.field("backup_keepalive_age_us", age_us);
-    }
-    lines.field("journal_position", status.journal_position);
-    lines.field("journal_lag_bytes", status.journal_lag_bytes);
-    lines.field("takeovers", status.takeovers);
-    let Some(takeover) = &status.last_takeover else {
-        return;
-    };
-    lines.field("last_takeover_cause", takeover.cause);
-    for (phase, duration_us) in [
-        ("detect", Some(takeover.detect_us)),
-        ("fence", Some(takeover.fence_us)),
-        ("interrupts", Some(takeover.interrupts_us)),
-        ("devices", Some(takeover.devices_us)),
-        ("replay", Some(takeover.replay_us)),
-        ("first_reply", takeover.first_reply_us),
-        ("total", takeover.total_us),
-    ] {
-        if let Some(duration_us) = duration_us {
-            lines.field(&format!("last_takeover_{phase}_us"), duration_us);
-        }
-    }
 }
 
 /// As Redis' `bytesToHuman`.
