@@ -62,6 +62,11 @@ pub fn superseded(found_epoch: u64) -> ! {
     leave(text)
 }
 
+/// This kernel hands the machine over to its backup, as it was asked to.
+pub fn hand_over() -> ! {
+    leave(new_text(EpitaphCause::Switchover))
+}
+
 /// This kernel cannot come up.
 pub fn boot_failed(reason: &str) -> ! {
     let mut text = new_text(EpitaphCause::BootFailed);

@@ -63,6 +63,18 @@ impl JournaledService {
         );
     }
 
+    /// Whether the machine is to be handed over now: somebody asked for it, and there is a backup.
+    pub fn is_leaving(&self, now_ns: u64) -> bool {
+        let service = self.replica.service();
+        let now_ms = self.replica.stamp(now_ns / 1_000_000, 0).time_ms;
+        service.wants_failover(self.epoch, now_ms) && self.seat.is_protected()
+    }
+
+    /// Whether the backup has applied everything.
+    pub fn is_backup_level(&self) -> bool {
+        self.replica.journal().lag_bytes() == 0
+    }
+
     /// Commits the status, if the last one is old: replies are made of it.
     fn refresh_status(&mut self) {
         let now_ns = self.context.now_ns();

@@ -127,7 +127,9 @@ impl Server {
         let core = cores::core(LEAD);
         core.advance();
         let now_ns = self.context.now_ns();
-        let more = self.network.ingress(now_ns, &mut self.journal);
+        // Who is about to hand over takes no more in: clients send it again to the successor.
+        let is_leaving = self.journal.is_leaving(now_ns);
+        let more = !is_leaving && self.network.ingress(now_ns, &mut self.journal);
         self.network.tell(now_ns, &mut self.journal);
         self.take_script();
         self.take_typing();
@@ -136,6 +138,9 @@ impl Server {
         self.network
             .egress(self.context.now_ns(), &mut self.journal);
         self.release();
+        if is_leaving && self.network.device().is_gate_empty() && self.journal.is_backup_level() {
+            death::hand_over();
+        }
         if let Some(report) = self.report.take() {
             self.settle(report);
         }

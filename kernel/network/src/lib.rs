@@ -17,6 +17,7 @@ extern crate alloc;
 mod fact;
 mod flow;
 mod frame;
+mod ledger;
 mod live;
 mod lobby;
 mod nudge;
@@ -28,8 +29,9 @@ mod stack;
 
 pub use fact::{Fact, FactError, Handshake};
 pub use flow::{Flow, FlowError, Flows};
+pub use ledger::{Event, Ledger};
 pub use shape::{CONNECTION_BYTES, Shape};
-pub use stack::{Config, Event, Ledger, Network};
+pub use stack::{Config, Network};
 
 /// Number of a connection, never used twice.
 pub type ConnectionId = u64;

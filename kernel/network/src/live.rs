@@ -11,8 +11,8 @@ use smoltcp::wire::EthernetAddress;
 
 use crate::fact::Fact;
 use crate::flow::{Flow, Flows};
+use crate::ledger::{Event, Ledger};
 use crate::segment::{Arriving, Local};
-use crate::stack::{Event, Ledger};
 use crate::{ConnectionId, nudge, shape};
 
 /// How long a client that was hung up on may take to close its side, in ns.

@@ -13,6 +13,7 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Add
 use crate::fact::Fact;
 use crate::flow::Flows;
 use crate::frame::{OneFrame, Tapped};
+use crate::ledger::{Event, Ledger};
 use crate::live::Live;
 use crate::lobby::Lobby;
 use crate::revival::revive;
@@ -44,28 +45,6 @@ pub struct Config {
     pub seed: u64,
     /// Most connections at a time.
     pub connections_max: usize,
-}
-
-/// What happened on the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// A fact about a connection, for [`Flows::apply`].
-    Fact(Fact),
-    /// A client has connected: for the service, and for [`Flows::opened`].
-    Opened(ConnectionId, Peer),
-    /// Bytes came in, in order: for the service, and for [`Flows::received`].
-    Bytes(ConnectionId, &'a [u8]),
-    /// A client will send no more: for the service, and for [`Flows::closed`].
-    Closed(ConnectionId),
-}
-
-/// Where events are entered: in the journal first, then in the flows.
-pub trait Ledger {
-    /// The flows, with all that was entered.
-    fn flows(&self) -> &Flows;
-
-    /// Enters an event. When it returns, the event survives the death of this kernel, and is in the flows.
-    fn enter(&mut self, event: Event<'_>);
 }
 
 /// Interface, sockets and connections, on a device that holds back what it is given to send until its owner lets it leave.

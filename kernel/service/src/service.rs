@@ -1,6 +1,6 @@
 //! The state machine: one record in, its effects out.
 
-use crate::commands::{self, Context};
+use crate::commands::{self, Context, Failover};
 use crate::connection::{Connection, Connections};
 use crate::host::Host;
 use crate::parser::{Found, Parser, ProtocolError};
@@ -58,6 +58,7 @@ pub struct Service {
     connections: Connections,
     statistics: Statistics,
     status: HostStatus,
+    failover: Option<Failover>,
     pending_bytes: usize,
     /// Where replies come together; kept for its memory.
     reply_buffer: Vec<u8>,
@@ -71,6 +72,7 @@ impl Service {
             connections: Connections::new(),
             statistics: Statistics::default(),
             status: HostStatus::default(),
+            failover: None,
             pending_bytes: 0,
             reply_buffer: Vec::new(),
             limits,
@@ -100,6 +102,12 @@ impl Service {
     /// Learns what the kernel knows. Replies depend on it, so it is to be told at the same place among the records wherever they are applied.
     pub fn learn(&mut self, status: HostStatus) {
         self.status = status;
+    }
+
+    /// Whether the owner of `epoch` was asked to hand over, and it is not too late at `now_ms` of the records' time.
+    pub fn wants_failover(&self, epoch: u64, now_ms: u64) -> bool {
+        self.failover
+            .is_some_and(|failover| failover.is_due(epoch, now_ms))
     }
 
     /// Whether a connection is open.
@@ -250,6 +258,7 @@ impl Service {
             limits: &self.limits,
             statistics: &self.statistics,
             status: &self.status,
+            failover: &mut self.failover,
             keyspace: &mut self.keyspace,
             connections: &mut self.connections,
             random,

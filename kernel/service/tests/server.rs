@@ -188,12 +188,72 @@ mod server {
         let some = bench.send("INFO keyspace REPLICATION");
         let titles: Vec<_> = some.lines().filter(|line| line.starts_with('#')).collect();
         assert_eq!(titles, ["# Replication", "# Keyspace"]);
-        let protection = ["master_failover_state:no-failover", "protected:1", "epoch:3"];
+        let protection = [
+            "master_failover_state:no-failover",
+            "protected:1",
+            "epoch:3",
+        ];
         for line in protection {
-            assert!(some.contains(&format!("{line}\r\n")), "{line} is not in {some}");
+            assert!(
+                some.contains(&format!("{line}\r\n")),
+                "{line} is not in {some}"
+            );
         }
         assert_eq!(bench.send("INFO nosuch"), "$0\r\n\r\n");
         assert_eq!(bench.send("ROLE"), "*3\r\n$6\r\nmaster\r\n:9000\r\n*0\r\n");
+    }
+
+    #[test]
+    fn a_failover_is_asked_of_one_owner_for_a_time() {
+        let mut bench = Bench::new(Limits::default());
+        let status = HostStatus {
+            epoch: 3,
+            ..HostStatus::default()
+        };
+        bench.service.learn(status);
+        assert_eq!(
+            bench.send("FAILOVER"),
+            "-ERR FAILOVER requires connected replicas.\r\n"
+        );
+        bench.service.learn(HostStatus {
+            protected: true,
+            ..status
+        });
+        let no_failover = "-ERR No failover in progress.\r\n";
+        assert_eq!(bench.send("FAILOVER ABORT"), no_failover);
+        for (line, error) in [
+            (
+                "FAILOVER TIMEOUT 0",
+                "-ERR FAILOVER timeout must be greater than 0\r\n",
+            ),
+            ("FAILOVER NOW", "-ERR syntax error\r\n"),
+            (
+                "FAILOVER TO 10.0.0.1 6379 FORCE",
+                "-ERR FAILOVER target HOST and PORT is not a replica.\r\n",
+            ),
+        ] {
+            assert_eq!(bench.send(line), error);
+        }
+        let now_ms = bench.stamp.time_ms;
+        assert!(!bench.service.wants_failover(3, now_ms));
+        assert_eq!(bench.send("FAILOVER TIMEOUT 200"), "+OK\r\n");
+        assert!(bench.service.wants_failover(3, now_ms + 199));
+        assert!(!bench.service.wants_failover(3, now_ms + 200));
+        assert!(!bench.service.wants_failover(4, now_ms));
+        assert!(
+            bench
+                .send("INFO replication")
+                .contains("master_failover_state:waiting-for-sync\r\n")
+        );
+        assert_eq!(
+            bench.send("FAILOVER"),
+            "-ERR FAILOVER already in progress.\r\n"
+        );
+        assert_eq!(bench.send("FAILOVER ABORT"), "+OK\r\n");
+        assert!(!bench.service.wants_failover(3, now_ms));
+        bench.send("FAILOVER TIMEOUT 200");
+        bench.pass(200);
+        assert_eq!(bench.send("FAILOVER ABORT"), no_failover);
     }
 
     #[test]

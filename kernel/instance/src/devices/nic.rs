@@ -116,6 +116,11 @@ impl Nic {
         released
     }
 
+    /// Whether no frame waits at the gate.
+    pub fn is_gate_empty(&self) -> bool {
+        self.gate.is_empty()
+    }
+
     /// Throws away what waits at the gate: nothing leaves any more.
     pub fn discard(&mut self) {
         self.gate.clear();

@@ -1,7 +1,7 @@
 //! `INFO`.
 
 use super::client::REDIS_VERSION;
-use super::{Context, is};
+use super::{Context, Failover, is};
 use crate::reply::Outcome;
 use crate::status::{HostStatus, Role, Takeover};
 use crate::store::Bytes;
@@ -103,10 +103,16 @@ fn stats(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
 }
 
 /// Redis' fields, and what stands for a replica here: the backup is none that a client could talk to.
-fn replication(lines: &mut Lines, _: &Context<'_, '_>, status: &HostStatus) {
+fn replication(lines: &mut Lines, context: &Context<'_, '_>, status: &HostStatus) {
+    let now_ms = context.keyspace.now_ms();
+    let is_due = |failover: &Failover| failover.is_due(status.epoch, now_ms);
+    let failover_state = match &*context.failover {
+        Some(failover) if is_due(failover) => "waiting-for-sync",
+        _ => "no-failover",
+    };
     lines.field("role", "master");
     lines.field("connected_slaves", 0);
-    lines.field("master_failover_state", "no-failover");
+    lines.field("master_failover_state", failover_state);
     lines.field("master_repl_offset", status.journal_position);
     protection(lines, status);
 }

@@ -3,6 +3,7 @@
 mod client;
 mod debug;
 mod expiry;
+mod failover;
 mod hashes;
 mod info;
 mod introspection;
@@ -22,6 +23,7 @@ use crate::reply::{Failure, Outcome, Output};
 use crate::service::{Limits, Statistics};
 use crate::status::HostStatus;
 use crate::store::{Bytes, ENTRY_BYTES, Keyspace, NEW_KEY_BYTES, heap_bytes};
+pub(crate) use failover::Failover;
 pub(crate) use table::Command;
 use table::{COMMANDS, DENYOOM, lookup_key};
 
@@ -32,6 +34,7 @@ pub(crate) struct Context<'a, 'h> {
     pub(crate) limits: &'a Limits,
     pub(crate) statistics: &'a Statistics,
     pub(crate) status: &'a HostStatus,
+    pub(crate) failover: &'a mut Option<Failover>,
     pub(crate) keyspace: &'a mut Keyspace,
     pub(crate) connections: &'a mut Connections,
     pub(crate) random: &'a mut Random,

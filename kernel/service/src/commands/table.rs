@@ -1,8 +1,8 @@
 //! The one table of commands. Lookup, the check of the number of arguments, the memory check and `COMMAND` all come from it.
 
 use super::{
-    Context, client, debug, expiry, hashes, info, introspection, keys, lists, scan, server, sets,
-    strings,
+    Context, client, debug, expiry, failover, hashes, info, introspection, keys, lists, scan,
+    server, sets, strings,
 };
 use crate::reply::Outcome;
 use crate::store::Bytes;
@@ -138,6 +138,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("echo", 2, FAST, NONE, "connection", client::echo, "Get the given string back"),
     row("exists", -2, READONLY | FAST, ALL, "generic", keys::exists, "Count how many of the keys exist"),
     row("expire", -3, WRITE | DENYOOM | FAST, ONE, "generic", expiry::expire, "Set a key's time to live in seconds"),
+    row("failover", -1, ADMIN, NONE, "server", failover::failover, "Hand the machine over to the backup"),
     row("flushall", -1, WRITE, NONE, "server", keys::flush, "Remove all keys"),
     row("flushdb", -1, WRITE, NONE, "server", keys::flush, "Remove all keys of the database"),
     row("get", 2, READONLY | FAST, ONE, "string", strings::get, "Get the value of a key"),

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::{Stage, Test, Verdict};
 use crate::client;
-use crate::problem::{Problem, require};
+use crate::machine::Machine;
+use crate::problem::{Problem, require, require_equal};
 use crate::steady::{Habit, Steady};
+use crate::takeover::Takeover;
 use crate::tools;
 
 /// Rounds of every client before the death, and after it.
@@ -30,6 +32,12 @@ pub(super) fn tests() -> Vec<Test> {
         })
         .into();
     tests.push(Test::new(
+        "failover",
+        "FAILOVER hands over on purpose: no client sees an error, and no fault is told",
+        "",
+        failover,
+    ));
+    tests.push(Test::new(
         "redis-cli-pipe",
         "redis-cli --pipe, whose one connection outlives the kernel, ends without an error",
         "debug=1",
@@ -47,21 +55,47 @@ pub(super) fn tests() -> Vec<Test> {
 fn connections(stage: &Stage<'_>, command: &str) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
+    stay(&machine, || client::inject(port, command))?;
+    machine.closing_word()
+}
+
+fn failover(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let takeover = stay(&machine, || {
+        let answer: String = client::ask(port, "FAILOVER TIMEOUT 3000")?;
+        require_equal("the answer", answer.as_str(), "OK")
+    })?;
+    require_equal("the cause", takeover.cause.as_str(), "switchover")?;
+    let again = client::ask::<String>(port, "FAILOVER");
+    let refusal = again.err().map(|problem| problem.to_string());
+    require(
+        refusal
+            .as_ref()
+            .is_some_and(|it| it.contains("requires connected replicas")),
+        || format!("without a backup, FAILOVER says {refusal:?}"),
+    )?;
+    machine.closing_word()
+}
+
+/// Lets clients of every kind work while the primary ends by what `end` does.
+fn stay(machine: &Machine, end: impl FnOnce() -> Result<(), Problem>) -> Result<Takeover, Problem> {
+    let port = machine.port()?;
     let clients: Vec<Steady> = Habit::ALL
         .into_iter()
         .flat_map(|habit| [1, 2].map(|number| (habit, format!("{habit:?}-{number}"))))
         .map(|(habit, name)| Steady::start(port, habit, &name))
         .collect();
-    Steady::all_do_more(&clients, ROUNDS, stage.time_left())?;
-    client::inject(port, command)?;
-    machine.wait_takeover(2)?;
-    Steady::all_do_more(&clients, ROUNDS, stage.time_left())
+    Steady::all_do_more(&clients, ROUNDS, machine.time_left())?;
+    end()?;
+    let takeover = machine.wait_takeover(2)?;
+    Steady::all_do_more(&clients, ROUNDS, machine.time_left())
         .map_err(|problem| problem.while_doing("going on after the takeover"))?;
     clients.iter().for_each(Steady::go_on);
     for client in clients {
         client.finish()?;
     }
-    machine.closing_word()
+    Ok(takeover)
 }
 
 fn redis_cli_pipe(stage: &Stage<'_>) -> Verdict {

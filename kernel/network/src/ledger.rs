@@ -1,0 +1,27 @@
+//! What happens on the network, and where it is written down.
+
+use crate::fact::Fact;
+use crate::flow::Flows;
+use crate::{ConnectionId, Peer};
+
+/// What happened on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A fact about a connection, for [`Flows::apply`].
+    Fact(Fact),
+    /// A client has connected: for the service, and for [`Flows::opened`].
+    Opened(ConnectionId, Peer),
+    /// Bytes came in, in order: for the service, and for [`Flows::received`].
+    Bytes(ConnectionId, &'a [u8]),
+    /// A client will send no more: for the service, and for [`Flows::closed`].
+    Closed(ConnectionId),
+}
+
+/// Where events are entered: in the journal first, then in the flows.
+pub trait Ledger {
+    /// The flows, with all that was entered.
+    fn flows(&self) -> &Flows;
+
+    /// Enters an event. When it returns, the event survives the death of this kernel, and is in the flows.
+    fn enter(&mut self, event: Event<'_>);
+}

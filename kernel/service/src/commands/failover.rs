@@ -1,0 +1,68 @@
+//! `FAILOVER`: the primary hands the machine over to its backup on purpose.
+
+use super::{Context, is};
+use crate::number::parse_integer;
+use crate::reply::{Failure, Outcome};
+use crate::store::Bytes;
+
+/// How long a handing over without a time-out of its own may wait for the backup, in ms.
+const TIMEOUT_MS: u64 = 5_000;
+
+/// A handing over that was asked for, and has not happened yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failover {
+    /// Who was asked. Nobody else feels concerned.
+    epoch: u64,
+    /// Until when it may happen, in ms since 1970.
+    until_ms: u64,
+}
+
+impl Failover {
+    /// Whether the owner of `epoch` is to hand over at `now_ms`.
+    pub(crate) fn is_due(&self, epoch: u64, now_ms: u64) -> bool {
+        self.epoch == epoch && now_ms < self.until_ms
+    }
+}
+
+pub(super) fn failover(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    let (epoch, now_ms) = (context.status.epoch, context.keyspace.now_ms());
+    let is_pending = context
+        .failover
+        .is_some_and(|failover| failover.is_due(epoch, now_ms));
+    let timeout_ms = match &arguments[1..] {
+        [word] if is(word, "abort") => {
+            if !is_pending {
+                return Err(Failure::Fixed("ERR No failover in progress."));
+            }
+            *context.failover = None;
+            context.out.ok();
+            return Ok(());
+        }
+        [word, timeout_ms] if is(word, "timeout") => parse_integer(timeout_ms)
+            .and_then(|ms| u64::try_from(ms).ok())
+            .filter(|ms| *ms > 0)
+            .ok_or(Failure::Fixed(
+                "ERR FAILOVER timeout must be greater than 0",
+            ))?,
+        [] => TIMEOUT_MS,
+        // The backup has no address to be named by.
+        [word, _, _, ..] if is(word, "to") => {
+            return Err(Failure::Fixed(
+                "ERR FAILOVER target HOST and PORT is not a replica.",
+            ));
+        }
+        _ => return Err(Failure::SYNTAX),
+    };
+    if is_pending {
+        return Err(Failure::Fixed("ERR FAILOVER already in progress."));
+    }
+    if !context.status.protected {
+        return Err(Failure::Fixed("ERR FAILOVER requires connected replicas."));
+    }
+    *context.failover = Some(Failover {
+        epoch,
+        until_ms: now_ms.saturating_add(timeout_ms),
+    });
+    context.out.ok();
+    Ok(())
+}
