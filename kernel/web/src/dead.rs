@@ -12,7 +12,7 @@ use sharedmem::log_ring::LOG_BYTES;
 use crate::text::{last_lines, printable};
 
 /// Lines of its log that are shown.
-const LOG_LINES: usize = 40;
+const LOG_LINES: usize = 120;
 
 /// The primary that died.
 #[derive(Clone, Debug, PartialEq, Eq)]

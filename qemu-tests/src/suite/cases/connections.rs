@@ -11,6 +11,8 @@ use crate::steady::{Habit, Steady};
 use crate::takeover::Takeover;
 use crate::tools;
 
+/// Idle connections at a time.
+const MANY: usize = 256;
 /// Rounds of every client before the death, and after it.
 const ROUNDS: u64 = 3;
 /// Commands in one stream.
@@ -31,6 +33,12 @@ pub(super) fn tests() -> Vec<Test> {
             )
         })
         .into();
+    tests.push(Test::new(
+        "connections-256",
+        "256 connections that were idle are all there after a takeover",
+        "debug=1",
+        many_idle,
+    ));
     tests.push(Test::new(
         "failover",
         "FAILOVER hands over on purpose: no client sees an error, and no fault is told",
@@ -56,6 +64,24 @@ fn connections(stage: &Stage<'_>, command: &str) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     stay(&machine, || client::inject(port, command))?;
+    machine.closing_word()
+}
+
+fn many_idle(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let mut clients = Vec::new();
+    for number in 0..MANY {
+        let client = Steady::start(port, Habit::Idle, &format!("idle-{number}"));
+        // One after another: QEMU's user network has no queue for those who connect at once.
+        Steady::all_do_more(std::slice::from_ref(&client), 1, stage.time_left())?;
+        clients.push(client);
+    }
+    client::inject(port, "DEBUG PANIC")?;
+    machine.wait_takeover(2)?;
+    for client in clients {
+        client.finish()?;
+    }
     machine.closing_word()
 }
 
