@@ -115,8 +115,9 @@ impl Server {
         }
     }
 
-    /// What was not in a hurry: after the first round, console and disk are adopted.
+    /// What was not in a hurry: after the first round, the network card gets the rest of its buffers, and console and disk are adopted.
     fn settle(&mut self, report: Report) {
+        self.network.device_mut().deepen();
         self.console = SerialConsole::adopt(self.context);
         self.disk = devices::adopt_disk(self.context);
         report.tell(self.context, self.epoch, self.disk.as_mut());

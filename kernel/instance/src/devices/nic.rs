@@ -19,6 +19,8 @@ use super::transport::MsixTransport;
 const QUEUE_SIZE: usize = 256;
 /// Receive buffers the device may fill before the driver comes round.
 const RECEIVE_BUFFERS: usize = QUEUE_SIZE;
+/// So many of them are given to it when it is adopted: in a takeover, each delays the first reply.
+const RECEIVE_BUFFERS_AT_FIRST: usize = 32;
 /// Frames that may wait at the gate; when it is full, the TCP stack keeps its data.
 const GATE_FRAMES_MAX: usize = 512;
 /// Longest frame: Ethernet header and 1500 bytes.
@@ -84,10 +86,20 @@ impl Nic {
             receiving: (0..QUEUE_SIZE).map(|_| None).collect(),
             sending: (0..QUEUE_SIZE).map(|_| None).collect(),
         });
-        for _ in 0..RECEIVE_BUFFERS {
+        for _ in 0..RECEIVE_BUFFERS_AT_FIRST {
             device.receive_into(self.spare.pop().unwrap_or_else(new_buffer));
         }
         Ok(mac)
+    }
+
+    /// Gives the device the rest of the buffers, when nobody waits. Once.
+    pub fn deepen(&mut self) {
+        let Some(device) = &mut self.device else {
+            return;
+        };
+        for _ in RECEIVE_BUFFERS_AT_FIRST..RECEIVE_BUFFERS {
+            device.receive_into(self.spare.pop().unwrap_or_else(new_buffer));
+        }
     }
 
     /// Whether a frame has arrived.
