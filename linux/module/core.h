@@ -105,6 +105,14 @@ void us_death_init(void);
 void us_park_init(void);
 bool us_was_resumed(void);
 
+/* config_space.c */
+void us_config_space_init(void);
+bool us_config_space_is_mapped(void);
+bool us_config_space_reaches(int where);
+u32 us_config_space_read(unsigned int bus, unsigned int devfn, int where, int size);
+void us_config_space_write(unsigned int bus, unsigned int devfn, int where, int size,
+			   u32 value);
+
 /* pci.c */
 void us_pci_init(void);
 void us_pci_release(void);

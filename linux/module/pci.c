@@ -11,10 +11,8 @@
  */
 #define pr_fmt(fmt) "understudy: " fmt
 
-#include <linux/io.h>
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/pci-ecam.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -32,15 +30,9 @@ static bool warm_by_ports;
 module_param(warm_by_ports, bool, 0444);
 MODULE_PARM_DESC(warm_by_ports, "adopt warm= even if that takes the ports 0xcf8/0xcfc while a primary may use them (default: no)");
 
-#define PORT_ADDRESS	0xcf8
-#define PORT_DATA	0xcfc
-#define PORT_SPACE	256
-
 /* One more behind the base addresses proper. */
 #define ROM_INDEX	6
 #define NO_INDEX	-1
-
-#define BUS_OF(function)	((function)->address >> 8)
 
 /* What became of each of us_hand_off.functions. */
 static struct {
@@ -56,8 +48,6 @@ static bool warm_is_borrowed;
 static struct pci_bus *root;
 static bool is_adopted;
 static bool is_scanning;
-static void __iomem *ecam;
-static DEFINE_RAW_SPINLOCK(port_lock);
 
 static int find(unsigned int bus, unsigned int devfn)
 {
@@ -105,72 +95,6 @@ static bool asks_for_size(int index, u32 value)
 	return (value & ones) == ones;
 }
 
-static u32 mapped_read(unsigned int bus, unsigned int devfn, int where, int size)
-{
-	void __iomem *at = ecam + PCIE_ECAM_OFFSET(bus, devfn, where);
-
-	return size == 1 ? readb(at) : size == 2 ? readw(at) : readl(at);
-}
-
-static void mapped_write(unsigned int bus, unsigned int devfn, int where, int size,
-			 u32 value)
-{
-	void __iomem *at = ecam + PCIE_ECAM_OFFSET(bus, devfn, where);
-
-	if (size == 1)
-		writeb(value, at);
-	else if (size == 2)
-		writew(value, at);
-	else
-		writel(value, at);
-}
-
-static void select_register(unsigned int bus, unsigned int devfn, int where)
-{
-	outl(BIT(31) | bus << 16 | devfn << 8 | (where & 0xfc), PORT_ADDRESS);
-}
-
-static u32 port_read(unsigned int bus, unsigned int devfn, int where, int size)
-{
-	int port = PORT_DATA + (where & 3);
-	unsigned long flags;
-	u32 value;
-
-	raw_spin_lock_irqsave(&port_lock, flags);
-	select_register(bus, devfn, where);
-	value = size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
-	raw_spin_unlock_irqrestore(&port_lock, flags);
-	return value;
-}
-
-static void port_write(unsigned int bus, unsigned int devfn, int where, int size,
-		       u32 value)
-{
-	int port = PORT_DATA + (where & 3);
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&port_lock, flags);
-	select_register(bus, devfn, where);
-	if (size == 1)
-		outb(value, port);
-	else if (size == 2)
-		outw(value, port);
-	else
-		outl(value, port);
-	raw_spin_unlock_irqrestore(&port_lock, flags);
-}
-
-static bool is_reachable(int where)
-{
-	return ecam || where < PORT_SPACE;
-}
-
-static u32 hardware_read(unsigned int bus, unsigned int devfn, int where, int size)
-{
-	return ecam ? mapped_read(bus, devfn, where, size) :
-		      port_read(bus, devfn, where, size);
-}
-
 static int config_read(struct pci_bus *bus, unsigned int devfn, int where, int size,
 		       u32 *value)
 {
@@ -180,13 +104,13 @@ static int config_read(struct pci_bus *bus, unsigned int devfn, int where, int s
 	*value = ~0U;
 	if (i < 0)
 		return PCIBIOS_DEVICE_NOT_FOUND;
-	if (!is_reachable(where))
+	if (!us_config_space_reaches(where))
 		return PCIBIOS_BAD_REGISTER_NUMBER;
 	index = bar_index(&us_hand_off.functions[i], where);
 	if (index != NO_INDEX && (states[i].sizing & BIT(index)))
 		*value = mask_of(&us_hand_off.functions[i], index);
 	else
-		*value = hardware_read(bus->number, devfn, where, size);
+		*value = us_config_space_read(bus->number, devfn, where, size);
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -219,7 +143,7 @@ static bool is_deafening(struct pci_bus *bus, unsigned int devfn, int where, u32
 
 	if (!READ_ONCE(is_scanning) || where != PCI_COMMAND)
 		return false;
-	command = hardware_read(bus->number, devfn, PCI_COMMAND, 2);
+	command = us_config_space_read(bus->number, devfn, PCI_COMMAND, 2);
 	return !((value ^ command) & 0xffff & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
 }
 
@@ -230,15 +154,12 @@ static int config_write(struct pci_bus *bus, unsigned int devfn, int where, int 
 
 	if (i < 0)
 		return PCIBIOS_DEVICE_NOT_FOUND;
-	if (!is_reachable(where))
+	if (!us_config_space_reaches(where))
 		return PCIBIOS_BAD_REGISTER_NUMBER;
 	if (is_sizing(i, where, size, value) ||
 	    is_deafening(bus, devfn, where, value))
 		return PCIBIOS_SUCCESSFUL;
-	if (ecam)
-		mapped_write(bus->number, devfn, where, size, value);
-	else
-		port_write(bus->number, devfn, where, size, value);
+	us_config_space_write(bus->number, devfn, where, size, value);
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -364,18 +285,6 @@ static bool read_lists(void)
 	return has_warm;
 }
 
-/* Memory-mapped configuration space, as far as there are buses. */
-static void map_ecam(void)
-{
-	u32 last_bus = 0;
-	u32 i;
-
-	for (i = 0; i < us_hand_off.function_count; i++)
-		last_bus = max(last_bus, BUS_OF(&us_hand_off.functions[i]));
-	if (us_hand_off.ecam)
-		ecam = ioremap(us_hand_off.ecam, PCIE_ECAM_OFFSET(last_bus + 1, 0, 0));
-}
-
 /* The ports are two registers for one access: two kernels must not share them. */
 static bool may_warm(void)
 {
@@ -383,7 +292,7 @@ static bool may_warm(void)
 
 	if (READ_ONCE(slot->version) == 0)
 		return true;
-	return !warm_is_borrowed && (ecam || warm_by_ports);
+	return !warm_is_borrowed && (us_config_space_is_mapped() || warm_by_ports);
 }
 
 /**
@@ -394,7 +303,7 @@ void us_pci_init(void)
 	bool has_warm;
 	u32 i;
 
-	map_ecam();
+	us_config_space_init();
 	has_warm = read_lists();
 	if (has_warm && may_warm()) {
 		scan();
