@@ -73,9 +73,7 @@ fn many_idle(stage: &Stage<'_>) -> Verdict {
     let mut clients = Vec::new();
     for number in 0..MANY {
         let client = Steady::start(port, Habit::Idle, &format!("idle-{number}"));
-        // One after another: QEMU's user network has no queue for those who connect at once.
-        Steady::all_do_more(std::slice::from_ref(&client), 1, stage.time_left())?;
-        clients.push(client);
+        clients.push(begun(client, stage.time_left())?);
     }
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;
@@ -104,14 +102,23 @@ fn failover(stage: &Stage<'_>) -> Verdict {
     machine.closing_word()
 }
 
+/// Waits until a client has done its first round. One begins after another: QEMU's user network has no queue for those who connect at once, and the
+/// host's kernel, which believes it had answered them, resets them in the end.
+fn begun(client: Steady, limit: Duration) -> Result<Steady, Problem> {
+    Steady::all_do_more(std::slice::from_ref(&client), 1, limit)?;
+    Ok(client)
+}
+
 /// Lets clients of every kind work while the primary ends by what `end` does.
 fn stay(machine: &Machine, end: impl FnOnce() -> Result<(), Problem>) -> Result<Takeover, Problem> {
     let port = machine.port()?;
-    let clients: Vec<Steady> = Habit::ALL
-        .into_iter()
-        .flat_map(|habit| [1, 2].map(|number| (habit, format!("{habit:?}-{number}"))))
-        .map(|(habit, name)| Steady::start(port, habit, &name))
-        .collect();
+    let mut clients = Vec::new();
+    for habit in Habit::ALL {
+        for number in [1, 2] {
+            let client = Steady::start(port, habit, &format!("{habit:?}-{number}"));
+            clients.push(begun(client, machine.time_left())?);
+        }
+    }
     Steady::all_do_more(&clients, ROUNDS, machine.time_left())?;
     end()?;
     let takeover = machine.wait_takeover(2)?;
