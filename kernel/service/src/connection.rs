@@ -20,6 +20,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// What `CLIENT LIST` tells of one that has not asked for anything.
+    pub(crate) const NO_COMMAND: &'static str = "NULL";
+
     pub(crate) fn new(peer: [u8; 6], now_ms: u64) -> Self {
         Self {
             peer: Peer(peer),
@@ -27,7 +30,7 @@ impl Connection {
             last_input_ms: now_ms,
             parser: Parser::default(),
             name: Bytes::new(),
-            last_command: "NULL",
+            last_command: Self::NO_COMMAND,
             no_evict: false,
         }
     }

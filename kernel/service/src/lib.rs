@@ -17,6 +17,7 @@
 
 extern crate alloc;
 
+mod checkpoint;
 mod commands;
 mod connection;
 mod glob;
@@ -31,6 +32,7 @@ mod service;
 mod status;
 mod store;
 
+pub use crate::checkpoint::Restoration;
 pub use host::{DebugCommand, HangTarget, Host};
 pub use parser::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use record::{ConnectionId, HEADER_BYTES, Input, Record, RecordError, Stamp};

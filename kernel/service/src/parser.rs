@@ -10,6 +10,7 @@ use crate::store::Bytes;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::mem;
+use serde::{Deserialize, Serialize};
 
 /// Longest line, in bytes: an inline command, a count or a length (Redis' `PROTO_INLINE_MAX_SIZE`).
 pub const LINE_MAX_BYTES: usize = 64 * 1024;
@@ -45,7 +46,7 @@ pub(crate) enum ProtocolError {
     RequestTooBig,
 }
 
-#[derive(Default, PartialEq, Eq, Clone, Copy)]
+#[derive(Default, Debug, PartialEq, Eq, Clone, Copy, Serialize, Deserialize)]
 enum State {
     /// Before the first byte of a request, or behind a complete one.
     #[default]
@@ -75,7 +76,38 @@ pub(crate) struct Parser {
     pub(crate) arguments: Vec<Bytes>,
 }
 
+/// What a parser has understood, but for its strings: the unfinished line, and the arguments so far.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Understood {
+    state: State,
+    remaining: usize,
+    request_bytes: usize,
+}
+
 impl Parser {
+    /// A parser that has understood this.
+    pub(crate) fn restored(understood: Understood, line: Vec<u8>, arguments: Vec<Bytes>) -> Self {
+        Self {
+            state: understood.state,
+            line,
+            remaining: understood.remaining,
+            request_bytes: understood.request_bytes,
+            arguments,
+        }
+    }
+
+    pub(crate) fn understood(&self) -> Understood {
+        Understood {
+            state: self.state,
+            remaining: self.remaining,
+            request_bytes: self.request_bytes,
+        }
+    }
+
+    pub(crate) fn line(&self) -> &[u8] {
+        &self.line
+    }
+
     /// Takes bytes from the front of `input` until a request is complete or the bytes are used up. `step` is called
     /// for each argument and each line. A request that would take more than `request_max_bytes` is refused.
     pub(crate) fn next(

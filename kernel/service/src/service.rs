@@ -11,6 +11,7 @@ use crate::status::HostStatus;
 use crate::store::Keyspace;
 use alloc::vec::Vec;
 use core::mem;
+use serde::{Deserialize, Serialize};
 
 /// What is set at boot. It must be the same on every kernel that applies the same records: replies depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Default for Limits {
 }
 
 /// Counters for `INFO`.
-#[derive(Default)]
+#[derive(Default, Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Statistics {
     pub(crate) connections_received: u64,
     pub(crate) connections_rejected: u64,
@@ -53,13 +54,13 @@ pub(crate) struct Statistics {
 
 /// The server: keyspace, connections, and the requests they have begun.
 pub struct Service {
-    limits: Limits,
-    keyspace: Keyspace,
-    connections: Connections,
-    statistics: Statistics,
-    status: HostStatus,
-    failover: Option<Failover>,
-    pending_bytes: usize,
+    pub(crate) limits: Limits,
+    pub(crate) keyspace: Keyspace,
+    pub(crate) connections: Connections,
+    pub(crate) statistics: Statistics,
+    pub(crate) status: HostStatus,
+    pub(crate) failover: Option<Failover>,
+    pub(crate) pending_bytes: usize,
     /// Where replies come together; kept for its memory.
     reply_buffer: Vec<u8>,
 }

@@ -4,12 +4,13 @@ use super::{Context, is};
 use crate::number::parse_integer;
 use crate::reply::{Failure, Outcome};
 use crate::store::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// How long a handing over without a time-out of its own may wait for the backup, in ms.
 const TIMEOUT_MS: u64 = 5_000;
 
 /// A handing over that was asked for, and has not happened yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Failover {
     /// Who was asked. Nobody else feels concerned.
     epoch: u64,

@@ -92,6 +92,16 @@ pub(crate) fn find(arguments: &[Bytes]) -> Result<&'static Command, Failure> {
     }
 }
 
+/// A command's or subcommand's name as the tables have it; `None` if it is in none of them.
+pub(crate) fn name_of(name: &[u8]) -> Option<&'static str> {
+    let name = core::str::from_utf8(name).ok()?;
+    let mut all = COMMANDS
+        .iter()
+        .flat_map(|command| core::iter::once(command).chain(command.subcommands));
+    all.find(|command| command.name == name)
+        .map(|command| command.name)
+}
+
 /// Checks arity and memory, runs the command, and answers with its error if it ends in one.
 pub(crate) fn run(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) {
     if let Err(failure) = checked(context, arguments) {

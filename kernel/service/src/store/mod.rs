@@ -1,10 +1,12 @@
 //! The keyspace: keys, values, deadlines, and the account of what they take.
 
+mod changes;
 mod digest;
 mod list;
 mod table;
 mod value;
 
+pub(crate) use changes::{Changes, Move};
 pub(crate) use list::{End, List};
 pub(crate) use table::{Seed, Slot, Table};
 pub(crate) use value::{Hash, Kind, Set, Value};
@@ -21,7 +23,7 @@ pub(crate) type Bytes = SmallVec<[u8; INLINE_BYTES]>;
 
 const INLINE_BYTES: usize = 16;
 /// Shards of the keyspace: a million keys are some 250 in each.
-const SHARDS: usize = 4096;
+pub(crate) const SHARDS: usize = 4096;
 /// What a key and its value take besides what they have on the heap, in bytes: the entry, its hash, its share of
 /// the shard's table and of the room the shard keeps for growing.
 pub(crate) const ENTRY_BYTES: u64 = 168;
@@ -71,6 +73,8 @@ pub(crate) struct Keyspace {
     expired: u64,
     /// Large values that nobody can see any more, until [`collect_garbage`](Self::collect_garbage).
     garbage: Vec<Value>,
+    /// While a checkpoint is told.
+    changes: Option<Changes>,
 }
 
 impl Keyspace {
@@ -83,6 +87,7 @@ impl Keyspace {
             used_bytes: 0,
             expired: 0,
             garbage: Vec::new(),
+            changes: None,
         }
     }
 
@@ -107,6 +112,20 @@ impl Keyspace {
     /// Keys removed because their time had come.
     pub(crate) fn expired(&self) -> u64 {
         self.expired
+    }
+
+    pub(crate) fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// What happened since a checkpoint was begun.
+    pub(crate) fn changes_mut(&mut self) -> &mut Option<Changes> {
+        &mut self.changes
+    }
+
+    /// Takes the time and the count of expired keys over from the keyspace whose entries were restored.
+    pub(crate) fn restore_counts(&mut self, now_ms: u64, expired: u64) {
+        (self.now_ms, self.expired) = (now_ms, expired);
     }
 
     pub(crate) fn deadline_count(&self) -> usize {
@@ -191,6 +210,7 @@ impl Keyspace {
         let result = change(value);
         let (after, is_spent) = (value.payload_bytes(), value.is_spent());
         self.used_bytes = self.used_bytes - before + after;
+        self.note_touched(slot);
         if is_spent {
             self.remove_at(slot);
         }
@@ -230,6 +250,7 @@ impl Keyspace {
         if old == deadline_ms {
             return;
         }
+        self.note_touched(slot);
         let Some((key, _)) = self.table.entry(slot) else {
             return;
         };
@@ -282,6 +303,9 @@ impl Keyspace {
             step();
         }
         self.used_bytes = 0;
+        if let Some(changes) = &mut self.changes {
+            changes.cleared(SHARDS);
+        }
     }
 
     /// Frees the large values that commands have removed or replaced.
@@ -297,7 +321,21 @@ impl Keyspace {
             value,
             deadline_ms: None,
         };
-        self.table.insert_new(hash, key, entry)
+        let slot = self.table.insert_new(hash, key, entry);
+        if let Some(changes) = &mut self.changes
+            && let Some((key, _)) = self.table.entry(slot)
+        {
+            changes.inserted(slot.shard, key);
+        }
+        slot
+    }
+
+    fn note_touched(&mut self, slot: Slot) {
+        if let Some(changes) = &mut self.changes
+            && let Some((key, _)) = self.table.entry(slot)
+        {
+            changes.touched(slot.shard, key);
+        }
     }
 
     fn replace(&mut self, slot: Slot, value: Value) {
@@ -306,6 +344,7 @@ impl Keyspace {
             let old = mem::replace(&mut entry.value, value);
             self.used_bytes -= old.payload_bytes();
             self.bury(old);
+            self.note_touched(slot);
         }
     }
 
@@ -314,6 +353,9 @@ impl Keyspace {
         if let Some((key, entry)) = self.table.remove_at(slot) {
             self.used_bytes -= ENTRY_BYTES + heap_bytes(key.len()) + entry.value.payload_bytes();
             self.bury(entry.value);
+            if let Some(changes) = &mut self.changes {
+                changes.removed(slot.shard, &key);
+            }
         }
     }
 

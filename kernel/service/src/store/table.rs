@@ -39,11 +39,6 @@ pub(crate) struct Table<V> {
 }
 
 impl<V> Table<V> {
-    /// A table that starts with one shard and is spread out once, when it has become large.
-    pub(crate) fn small(seed: Seed) -> Self {
-        Self::with_shards(seed, 1)
-    }
-
     /// A table of `shards` shards, a power of two.
     pub(crate) fn with_shards(seed: Seed, shards: usize) -> Self {
         debug_assert!(shards.is_power_of_two());
@@ -52,6 +47,16 @@ impl<V> Table<V> {
             len: 0,
             shards: new_shards(shards),
         }
+    }
+
+    /// A table that starts with one shard and is spread out once, when it has become large; or was, before its entries were told.
+    pub(crate) fn growing(seed: Seed, is_spread: bool) -> Self {
+        Self::with_shards(seed, if is_spread { LARGE_SHARDS } else { 1 })
+    }
+
+    /// Whether a [`growing`](Self::growing) table has been spread out.
+    pub(crate) fn is_spread(&self) -> bool {
+        self.shards.len() > 1
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -157,6 +162,11 @@ impl<V> Table<V> {
         self.shards.iter().flatten()
     }
 
+    /// The entries of one shard, in order.
+    pub(crate) fn shard(&self, shard: usize) -> impl Iterator<Item = (&Bytes, &V)> {
+        self.shards.get(shard).into_iter().flatten()
+    }
+
     fn shard_of(&self, hash: u64) -> usize {
         // The middle of the hash: the map inside takes the low bits for the place and the top seven for its tags.
         (hash >> 32) as usize & (self.shards.len() - 1)
@@ -194,7 +204,7 @@ mod tests {
 
     #[test]
     fn keeps_every_entry_while_it_grows_and_shrinks() {
-        let mut table = Table::small([1, 2]);
+        let mut table = Table::growing([1, 2], false);
         for number in 0..5000 {
             assert_eq!(table.insert(key(number), number), None);
         }
@@ -215,7 +225,7 @@ mod tests {
 
     #[test]
     fn nth_goes_through_the_table_in_order() {
-        let mut table = Table::small([3, 4]);
+        let mut table = Table::growing([3, 4], false);
         for number in 0..2000 {
             table.insert(key(number), number);
         }

@@ -151,10 +151,19 @@ pub(crate) struct Hash {
 
 impl Hash {
     fn new(seed: Seed) -> Self {
+        Self::restored(seed, false)
+    }
+
+    /// An empty one, for the fields of one that has been spread out, or not.
+    pub(crate) fn restored(seed: Seed, is_spread: bool) -> Self {
         Self {
-            table: Table::small(seed),
+            table: Table::growing(seed, is_spread),
             entries_bytes: 0,
         }
+    }
+
+    pub(crate) fn is_spread(&self) -> bool {
+        self.table.is_spread()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -203,10 +212,19 @@ pub(crate) struct Set {
 
 impl Set {
     fn new(seed: Seed) -> Self {
+        Self::restored(seed, false)
+    }
+
+    /// An empty one, for the members of one that has been spread out, or not.
+    pub(crate) fn restored(seed: Seed, is_spread: bool) -> Self {
         Self {
-            table: Table::small(seed),
+            table: Table::growing(seed, is_spread),
             entries_bytes: 0,
         }
+    }
+
+    pub(crate) fn is_spread(&self) -> bool {
+        self.table.is_spread()
     }
 
     pub(crate) fn len(&self) -> usize {

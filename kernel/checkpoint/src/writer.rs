@@ -1,0 +1,96 @@
+//! Items into records.
+
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use crate::sequence::HEADER_BYTES;
+use crate::{Item, Sequence};
+
+/// A record is written when it has grown to this, in bytes. The smallest journal takes records several times as large.
+const RECORD_BYTES: usize = 16 << 10;
+/// Longest part of a string, in bytes.
+const PART_BYTES: usize = 8 << 10;
+
+/// Writes items of one owner.
+pub struct Writer<'s> {
+    sink: &'s mut dyn FnMut(&[u8]),
+    sequence: &'s mut Sequence,
+    /// The items of the record to be, behind room for its beginning.
+    record: Vec<u8>,
+    head: Vec<u8>,
+    owner: u8,
+    written_bytes: usize,
+}
+
+impl<'s> Writer<'s> {
+    /// Writes items of `owner`, a name among those whose state is told. `sink` takes each record's payload.
+    pub fn new(owner: u8, sequence: &'s mut Sequence, sink: &'s mut dyn FnMut(&[u8])) -> Self {
+        let mut record = Vec::with_capacity(RECORD_BYTES + PART_BYTES + 64);
+        record.resize(HEADER_BYTES, 0);
+        Self {
+            sink,
+            sequence,
+            record,
+            head: Vec::new(),
+            owner,
+            written_bytes: 0,
+        }
+    }
+
+    /// Writes what says what follows.
+    pub fn head(&mut self, head: &impl Serialize) {
+        let mut bytes = core::mem::take(&mut self.head);
+        bytes.clear();
+        bytes = encode(head, bytes);
+        self.item(&Item::Head(&bytes));
+        self.head = bytes;
+    }
+
+    /// Writes a string.
+    pub fn string(&mut self, string: &[u8]) {
+        let mut rest = string;
+        loop {
+            let (bytes, later) = rest.split_at(rest.len().min(PART_BYTES));
+            let is_last = later.is_empty();
+            self.item(&Item::Part { bytes, is_last });
+            if is_last {
+                return;
+            }
+            rest = later;
+        }
+    }
+
+    /// Bytes written so far.
+    pub fn written_bytes(&self) -> usize {
+        self.written_bytes + self.record.len() - HEADER_BYTES
+    }
+
+    fn item(&mut self, item: &Item<'_>) {
+        let record = core::mem::take(&mut self.record);
+        self.record = encode(item, record);
+        if self.record.len() >= RECORD_BYTES {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.written_bytes += self.record.len() - HEADER_BYTES;
+        self.record[..HEADER_BYTES].copy_from_slice(&self.sequence.begin(self.owner));
+        (self.sink)(&self.record);
+        self.record.truncate(HEADER_BYTES);
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        if self.record.len() > HEADER_BYTES {
+            self.flush();
+        }
+    }
+}
+
+/// Appends to a vector, which always has room: what it returns is what it was given, and more.
+fn encode(value: &impl Serialize, out: Vec<u8>) -> Vec<u8> {
+    postcard::to_extend(value, out).unwrap_or_default()
+}

@@ -1,0 +1,228 @@
+//! A state that is told while it changes is heard as it is in the end, and goes on as the one that was told.
+
+use crate::common::Recorder;
+use crate::config;
+use crate::generate::{Event, event, limits, record};
+use ::checkpoint::{Items, Malformed, Sequence, Writer};
+use proptest::prelude::*;
+use service::{ConnectionId, Limits, Restoration, Service, Stamp};
+
+const OWNER: u8 = 3;
+
+/// A primary, and what it tells.
+struct Primary {
+    service: Service,
+    host: Recorder,
+    time_ms: u64,
+    sequence: Sequence,
+    records: Vec<Vec<u8>>,
+}
+
+impl Primary {
+    fn new(limits: Limits) -> Self {
+        Self {
+            service: Service::new(limits),
+            host: Recorder::default(),
+            time_ms: 1_000,
+            sequence: Sequence::default(),
+            records: Vec::new(),
+        }
+    }
+
+    fn apply(&mut self, (event, passed_ms, entropy): &(Event, u64, u64)) {
+        self.time_ms += passed_ms;
+        let (time_ms, entropy) = (self.time_ms, *entropy);
+        let record = record(event, Stamp { time_ms, entropy });
+        self.service.apply(&record, &mut self.host);
+    }
+
+    fn run(&mut self, connection: ConnectionId, line: &str) {
+        let bytes = format!("{line}\r\n").into_bytes();
+        self.apply(&(Event::Bytes(connection, bytes), 1, 5));
+    }
+
+    /// Tells some. True if everything but the rest is told.
+    fn tell(&mut self, budget_bytes: usize) -> bool {
+        let mut sink = |payload: &[u8]| self.records.push(payload.to_vec());
+        let mut writer = Writer::new(OWNER, &mut self.sequence, &mut sink);
+        self.service.tell_keyspace(&mut writer, budget_bytes)
+    }
+
+    fn end(&mut self) {
+        while !self.tell(1 << 20) {}
+        let mut sink = |payload: &[u8]| self.records.push(payload.to_vec());
+        self.service
+            .end_checkpoint(&mut Writer::new(OWNER, &mut self.sequence, &mut sink));
+    }
+
+    /// What a new backup makes of it.
+    fn heard(&self, limits: Limits) -> Result<Service, Malformed> {
+        let (mut restoration, mut sequence) = (Restoration::new(limits), Sequence::default());
+        for payload in &self.records {
+            let (owner, items) = Items::of(payload, &mut sequence)?;
+            assert_eq!(owner, OWNER);
+            restoration.hear(items, &mut || ())?;
+        }
+        restoration.finish()
+    }
+}
+
+fn numbers(service: &Service) -> [u64; 6] {
+    [
+        service.digest(|| ()),
+        service.used_bytes(),
+        service.key_count() as u64,
+        service.next_expiry_ms().unwrap_or(0),
+        service.pending_bytes() as u64,
+        service.connection_count() as u64,
+    ]
+}
+
+/// What both answer to everything that looks at order, time and counters.
+fn answers(service: &mut Service, time_ms: u64) -> Recorder {
+    let mut host = Recorder::default();
+    let asked = [
+        "CLIENT LIST",
+        "INFO",
+        "ROLE",
+        "SCAN 0 COUNT 1000",
+        "KEYS *",
+        "SPOP a",
+        "HGETALL b",
+        "LRANGE c 0 -1",
+        "SMEMBERS many",
+        "SPOP many 3",
+        "DBSIZE",
+        "RANDOMKEY",
+    ];
+    let open = Event::Open(77);
+    let lines = asked.map(|line| Event::Bytes(77, format!("{line}\r\n").into_bytes()));
+    for (entropy, event) in std::iter::once(open).chain(lines).enumerate() {
+        let stamp = Stamp {
+            time_ms,
+            entropy: entropy as u64,
+        };
+        service.apply(&record(&event, stamp), &mut host);
+    }
+    host
+}
+
+proptest! {
+    #![proptest_config(config(150))]
+
+    #[test]
+    fn a_state_is_heard_as_it_is_told(
+        before in prop::collection::vec(event(), 0..40),
+        meanwhile in prop::collection::vec((event(), 1..60_usize), 0..40),
+        after in prop::collection::vec(event(), 0..20),
+    ) {
+        let mut primary = Primary::new(limits());
+        before.iter().for_each(|event| primary.apply(event));
+        primary.service.begin_checkpoint();
+        for (event, budget_bytes) in &meanwhile {
+            primary.tell(*budget_bytes);
+            primary.apply(event);
+        }
+        primary.end();
+        let mut backup = primary.heard(limits());
+        let backup = backup.as_mut().unwrap();
+        prop_assert_eq!(numbers(backup), numbers(&primary.service));
+
+        primary.host = Recorder::default();
+        let mut backup_host = Recorder::default();
+        for each in &after {
+            primary.apply(each);
+            let stamp = Stamp { time_ms: primary.time_ms, entropy: each.2 };
+            backup.apply(&record(&each.0, stamp), &mut backup_host);
+        }
+        prop_assert_eq!(&backup_host, &primary.host);
+        let time_ms = primary.time_ms;
+        prop_assert_eq!(answers(backup, time_ms), answers(&mut primary.service, time_ms));
+        prop_assert_eq!(numbers(backup), numbers(&primary.service));
+    }
+}
+
+proptest! {
+    #![proptest_config(config(12))]
+
+    /// Nothing that is damaged is taken for a whole.
+    #[test]
+    fn a_record_that_is_missing_or_cut_is_noticed(which in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>()) {
+        let mut primary = large();
+        primary.end();
+        let which = which.index(primary.records.len());
+        let whole = primary.records.clone();
+        primary.records.remove(which);
+        prop_assert!(primary.heard(with_debug()).is_err());
+        primary.records = whole;
+        let record = &mut primary.records[which];
+        let length = cut.index(record.len());
+        record.truncate(length);
+        prop_assert!(primary.heard(with_debug()).is_err());
+    }
+}
+
+fn with_debug() -> Limits {
+    Limits {
+        debug: true,
+        ..Limits::default()
+    }
+}
+
+/// A primary with strings and collections that are longer than a record.
+fn large() -> Primary {
+    let mut primary = Primary::new(Limits {
+        debug: true,
+        ..Limits::default()
+    });
+    primary.apply(&(Event::Open(0), 0, 0));
+    primary.service.begin_checkpoint();
+    let long = "x".repeat(40_000);
+    primary.run(0, &format!("SET long {long}"));
+    primary.run(0, &format!("SET {long} short"));
+    for chunk in 0..30 {
+        let members: Vec<String> = (0..50)
+            .map(|number| format!("m{}", chunk * 50 + number))
+            .collect();
+        primary.run(0, &format!("SADD many {}", members.join(" ")));
+        primary.run(0, &format!("RPUSH list {} {long}", members.join(" ")));
+        let fields: Vec<String> = members
+            .iter()
+            .map(|member| format!("{member} {chunk}"))
+            .collect();
+        primary.run(0, &format!("HSET hash {}", fields.join(" ")));
+        primary.tell(3_000);
+    }
+    primary
+}
+
+#[test]
+fn what_is_longer_than_a_record_is_heard() {
+    let mut primary = large();
+    // Fewer than need to be spread, in tables that are.
+    for number in 3..1500 {
+        primary.run(0, &format!("SREM many m{number}"));
+        primary.run(0, &format!("HDEL hash m{number}"));
+    }
+    // A request of which a part is missing.
+    primary.apply(&(Event::Open(1), 0, 0));
+    let begun = [
+        b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$30000\r\n".to_vec(),
+        vec![b'y'; 20_000],
+    ]
+    .concat();
+    primary.apply(&(Event::Bytes(1, begun), 0, 0));
+    primary.end();
+    let mut backup = primary
+        .heard(Limits {
+            debug: true,
+            ..Limits::default()
+        })
+        .unwrap();
+    assert_eq!(numbers(&backup), numbers(&primary.service));
+    let time_ms = primary.time_ms;
+    assert_eq!(
+        answers(&mut backup, time_ms),
+        answers(&mut primary.service, time_ms)
+    );
+}

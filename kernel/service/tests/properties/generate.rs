@@ -1,0 +1,154 @@
+//! Requests and records as proptest makes them.
+
+use crate::common::request;
+use proptest::prelude::*;
+use service::{ConnectionId, Input, Limits, Record, Stamp};
+
+/// A command on few keys, so that they meet.
+pub fn command() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let key = prop::sample::select(vec!["a", "b", "c", "a long key that is not stored inline"]);
+    let word = prop_oneof![
+        prop::sample::select(vec![
+            "",
+            "1",
+            "-7",
+            "9223372036854775807",
+            "x",
+            "NX",
+            "XX",
+            "GET",
+            "EX",
+            "*",
+            "0"
+        ])
+        .prop_map(|word| word.as_bytes().to_vec()),
+        prop::collection::vec(any::<u8>(), 0..40),
+    ];
+    let name = prop::sample::select(vec![
+        "SET",
+        "GET",
+        "GETSET",
+        "SETNX",
+        "APPEND",
+        "STRLEN",
+        "DEL",
+        "EXISTS",
+        "INCR",
+        "INCRBY",
+        "MSET",
+        "MGET",
+        "EXPIRE",
+        "PEXPIRE",
+        "TTL",
+        "PERSIST",
+        "TYPE",
+        "KEYS",
+        "SCAN",
+        "DBSIZE",
+        "LPUSH",
+        "RPUSH",
+        "LPOP",
+        "RPOP",
+        "LLEN",
+        "LRANGE",
+        "HSET",
+        "HGET",
+        "HDEL",
+        "HGETALL",
+        "SADD",
+        "SREM",
+        "SMEMBERS",
+        "SCARD",
+        "SISMEMBER",
+        "PING",
+        "ECHO",
+        "SELECT",
+        "CLIENT",
+        "INFO",
+        "nosuch",
+    ]);
+    (name, key, prop::collection::vec(word, 0..4)).prop_map(|(name, key, words)| {
+        let mut command = vec![name.as_bytes().to_vec(), key.as_bytes().to_vec()];
+        command.extend(words);
+        command
+    })
+}
+
+/// The same with chance and time in it.
+pub fn any_command() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let fixed = |words: &[&str]| Just(words.iter().map(|word| word.as_bytes().to_vec()).collect());
+    prop_oneof![
+        12 => command(),
+        1 => fixed(&["SADD", "a", "1", "2", "3", "4", "5", "6"]),
+        1 => fixed(&["SPOP", "a"]),
+        1 => fixed(&["SPOP", "a", "2"]),
+        1 => fixed(&["SET", "b", "x", "PX", "30"]),
+        1 => fixed(&["PEXPIRE", "a", "50"]),
+        1 => fixed(&["DEBUG", "POPULATE", "20"]),
+        1 => fixed(&["FLUSHALL"]),
+    ]
+}
+
+pub fn encoded(command: &[Vec<u8>]) -> Vec<u8> {
+    let arguments: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
+    request(&arguments)
+}
+
+/// A stream of requests, as arrays and inline, sometimes with something strange between.
+pub fn stream() -> impl Strategy<Value = Vec<u8>> {
+    let part = prop_oneof![
+        20 => command().prop_map(|command| encoded(&command)),
+        4 => "(SET|GET|PING|ECHO)( [a-c]| \"x y\"| '\\\\n'){0,3}\r?\n".prop_map(String::into_bytes),
+        1 => prop::sample::select(vec!["\r\n", "*0\r\n", "*-1\r\n", "QUIT\r\n", "*1\r\n:\r\n", "\"\r\n", "*x\r\n", "*1\r\n$-1\r\n"]).prop_map(|text| text.as_bytes().to_vec()),
+    ];
+    prop::collection::vec(part, 1..12).prop_map(|parts| parts.concat())
+}
+
+#[derive(Clone, Debug)]
+pub enum Event {
+    Open(ConnectionId),
+    Bytes(ConnectionId, Vec<u8>),
+    Close(ConnectionId),
+    Tick,
+}
+
+pub fn event() -> impl Strategy<Value = (Event, u64, u64)> {
+    let bytes = prop_oneof![
+        8 => prop::collection::vec(any_command(), 1..5).prop_map(|commands| commands.iter().flat_map(|command| encoded(command)).collect()),
+        1 => prop::collection::vec(any::<u8>(), 0..30),
+    ];
+    let event = prop_oneof![
+        3 => (0..4_u64).prop_map(Event::Open),
+        12 => (0..4_u64, bytes).prop_map(|(connection, bytes)| Event::Bytes(connection, bytes)),
+        1 => (0..4_u64).prop_map(Event::Close),
+        2 => Just(Event::Tick),
+    ];
+    (event, 0..40_u64, any::<u64>())
+}
+
+pub fn record<'a>(event: &'a Event, stamp: Stamp) -> Record<'a> {
+    let input = match event {
+        Event::Open(connection) => Input::Open {
+            connection: *connection,
+            peer: [10, 0, 0, 2, 1, 2],
+        },
+        Event::Bytes(connection, bytes) => Input::Bytes {
+            connection: *connection,
+            bytes,
+        },
+        Event::Close(connection) => Input::Close {
+            connection: *connection,
+        },
+        Event::Tick => Input::Tick,
+    };
+    Record { stamp, input }
+}
+
+pub fn limits() -> Limits {
+    Limits {
+        debug: true,
+        max_clients: 3,
+        max_memory_bytes: 40_000,
+        ..Limits::default()
+    }
+}
