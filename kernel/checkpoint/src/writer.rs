@@ -49,15 +49,22 @@ impl<'s> Writer<'s> {
 
     /// Writes a string.
     pub fn string(&mut self, string: &[u8]) {
-        let mut rest = string;
+        self.string_of(string.len(), |from| &string[from..]);
+    }
+
+    /// Writes a string of `length` bytes, of which `piece` gives some from a place on.
+    pub fn string_of<'p>(&mut self, length: usize, piece: impl Fn(usize) -> &'p [u8]) {
+        let mut from = 0;
         loop {
-            let (bytes, later) = rest.split_at(rest.len().min(PART_BYTES));
-            let is_last = later.is_empty();
+            let bytes = piece(from);
+            let bytes = &bytes[..bytes.len().min(PART_BYTES)];
+            from += bytes.len();
+            // A piece that is missing ends it, too: its reader sees that it is too short.
+            let is_last = from >= length || bytes.is_empty();
             self.item(&Item::Part { bytes, is_last });
             if is_last {
                 return;
             }
-            rest = later;
         }
     }
 

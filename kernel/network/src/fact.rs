@@ -19,6 +19,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{ConnectionId, Peer};
 
 const BEGUN: u8 = 1;
@@ -29,7 +31,7 @@ const GONE: u8 = 4;
 const NO_SCALE: u8 = 255;
 
 /// How a connection began (RFC 9293, 3.5): the client's SYN and our answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handshake {
     /// Hardware address that the client's frames come from: its own, or that of the router before it.
     pub peer_mac: [u8; 6],

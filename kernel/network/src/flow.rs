@@ -261,6 +261,28 @@ impl Flows {
         }
     }
 
+    pub(crate) fn last_connection(&self) -> ConnectionId {
+        self.last_connection
+    }
+
+    /// Takes the last number over from the connections that were told.
+    pub(crate) fn restore_last_connection(&mut self, last_connection: ConnectionId) {
+        self.last_connection = last_connection;
+    }
+
+    /// Completes a connection that was told.
+    pub(crate) fn restore(
+        &mut self,
+        connection: ConnectionId,
+        owed: &[u8],
+        complete: impl FnOnce(&mut Flow),
+    ) {
+        self.reply(connection, owed);
+        if let Some(flow) = self.flows.get_mut(&connection) {
+            complete(flow);
+        }
+    }
+
     fn known(&mut self, connection: ConnectionId) -> Result<&mut Flow, FlowError> {
         self.flows
             .get_mut(&connection)

@@ -14,6 +14,7 @@
 
 extern crate alloc;
 
+mod checkpoint;
 mod fact;
 mod flow;
 mod frame;
@@ -27,6 +28,7 @@ mod segment;
 mod shape;
 mod stack;
 
+pub use crate::checkpoint::Restoration;
 pub use fact::{Fact, FactError, Handshake};
 pub use flow::{Flow, FlowError, Flows};
 pub use ledger::{Event, Ledger};

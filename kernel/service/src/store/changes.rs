@@ -47,9 +47,7 @@ impl Changes {
         }
     }
 
-    /// Of an empty keyspace there is nothing more to tell.
-    pub(super) fn cleared(&mut self, shards: usize) {
-        self.told_shards = shards;
+    pub(super) fn cleared(&mut self) {
         self.moves.clear();
         self.moves.push(Move::Clear);
         self.touched.clear();

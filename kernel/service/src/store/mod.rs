@@ -304,7 +304,7 @@ impl Keyspace {
         }
         self.used_bytes = 0;
         if let Some(changes) = &mut self.changes {
-            changes.cleared(SHARDS);
+            changes.cleared();
         }
     }
 
