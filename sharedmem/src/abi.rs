@@ -1,7 +1,7 @@
 //! Constants of the contract between kernels: revisions, sizes, vectors, entry reasons.
 
 /// Revision of every layout in this crate. Raised by any change that an image of the previous revision could misread.
-pub const ABI_REVISION: u32 = 3;
+pub const ABI_REVISION: u32 = 4;
 
 /// Revision of the journal's record format.
 pub const JOURNAL_REVISION: u32 = 1;
@@ -17,6 +17,9 @@ pub const RECORD_KIND_CONNECTION: u16 = 3;
 
 /// Kind of a journal record that holds what a native primary knows of itself and of its backup, of which replies are made.
 pub const RECORD_KIND_STATUS: u16 = 4;
+
+/// Kind of a journal record in which a native primary tells a new backup its state.
+pub const RECORD_KIND_CHECKPOINT: u16 = 5;
 
 /// The most cores a machine may have here; arrays per core have this length.
 pub const MAX_CORES: usize = 32;
@@ -100,6 +103,8 @@ pub enum SeatStatus {
     More = 1,
     /// This backup cannot go on; its log says why.
     Failed = 2,
+    /// Everything that is there is read, but the state was not told to its end yet.
+    Filling = 3,
 }
 
 impl SeatStatus {
@@ -108,6 +113,7 @@ impl SeatStatus {
         match raw {
             0 => Self::Idle,
             1 => Self::More,
+            3 => Self::Filling,
             _ => Self::Failed,
         }
     }

@@ -14,9 +14,11 @@ pub enum ProtectionState {
     Claimed = 2,
     /// The primary had to drop journal that the backup had not consumed; the backup is stale for good.
     Dropped = 3,
+    /// A backup is loaded that has to be told the state first: the primary is to do that, and to keep the journal for it.
+    Filling = 4,
 }
 
-/// The word. Monitor: [`arm`](Self::arm), [`claim`](Self::claim), [`withdraw`](Self::withdraw). Primary: [`drop_backup`](Self::drop_backup).
+/// The word. Monitor: [`fill`](Self::fill), [`arm`](Self::arm), [`claim`](Self::claim), [`withdraw`](Self::withdraw). Primary: [`drop_backup`](Self::drop_backup).
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct ProtectionWord(AtomicU64);
@@ -28,8 +30,21 @@ impl ProtectionWord {
             1 => ProtectionState::Armed,
             2 => ProtectionState::Claimed,
             3 => ProtectionState::Dropped,
+            4 => ProtectionState::Filling,
             _ => ProtectionState::NoBackup,
         }
+    }
+
+    /// The monitor says that a backup waits to be told the state.
+    pub fn fill(&self) {
+        self.0
+            .store(ProtectionState::Filling as u64, Ordering::Release);
+    }
+
+    /// The monitor says that the backup was told everything, and is ready. False if the primary gave it up before.
+    #[must_use]
+    pub fn fill_to_arm(&self) -> bool {
+        self.swap(ProtectionState::Filling, ProtectionState::Armed)
     }
 
     /// The monitor says that a ready backup waits.
@@ -55,6 +70,7 @@ impl ProtectionWord {
     #[must_use]
     pub fn drop_backup(&self) -> bool {
         self.swap(ProtectionState::Armed, ProtectionState::Dropped)
+            || self.swap(ProtectionState::Filling, ProtectionState::Dropped)
     }
 
     fn swap(&self, from: ProtectionState, to: ProtectionState) -> bool {
@@ -79,6 +95,20 @@ mod tests {
         assert!(word.claim());
         assert!(!word.drop_backup());
         assert_eq!(word.state(), ProtectionState::Claimed);
+    }
+
+    #[test]
+    fn a_backup_that_is_filled_is_armed_unless_it_was_given_up() {
+        let word = ProtectionWord::default();
+        assert!(!word.fill_to_arm());
+        word.fill();
+        assert!(!word.claim());
+        assert!(word.fill_to_arm());
+        assert_eq!(word.state(), ProtectionState::Armed);
+        word.fill();
+        assert!(word.drop_backup());
+        assert!(!word.fill_to_arm());
+        assert_eq!(word.state(), ProtectionState::Dropped);
     }
 
     #[test]

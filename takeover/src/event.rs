@@ -104,6 +104,8 @@ pub enum BackupLoss {
     Promoted,
     /// The operator gave it up.
     Disarmed,
+    /// The primary died before it had told it the state.
+    Unfilled,
 }
 
 impl fmt::Display for BackupLoss {
@@ -116,6 +118,7 @@ impl fmt::Display for BackupLoss {
             Self::Dropped => "the primary dropped it for want of journal room",
             Self::Promoted => "it became the primary",
             Self::Disarmed => "the operator gave it up",
+            Self::Unfilled => "the primary died before it had told it the state",
         })
     }
 }

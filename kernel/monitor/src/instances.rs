@@ -10,6 +10,7 @@ use arch::clock::Clock;
 use arch::logger::LOGGER;
 use arch::{cpu, entropy};
 use arrayvec::ArrayVec;
+use partition::cmdline::Rearm;
 use partition::{Plan, Range};
 use sharedmem::abi::CONTROL_BYTES;
 use sharedmem::hand_off::PhysicalRange;
@@ -22,7 +23,7 @@ use crate::dispatch::Dispatch;
 use crate::hardware::Hardware;
 use crate::loader::{Loader, Role, Source, owner_cores, physical, refuse_image};
 use crate::memory::MonitorSpace;
-use crate::seat::{PREPARE_POLL_NS, Seat};
+use crate::seat::{PREPARE_POLL_NS, Rearming, Seat};
 use crate::tenant::Tenant;
 use crate::{CONTROL, cores, memory, traps};
 
@@ -94,6 +95,9 @@ pub fn run(ready: Ready) -> ! {
         owner: None,
         owner_instance: 0,
         remaining: None,
+        rearming: Rearming::new(
+            ready.options.failover_rearm == Rearm::Auto && !ready.plan.kinds.has_linux(),
+        ),
     };
     arm(&mut seat, backup);
     start_primary(&mut seat, primary);

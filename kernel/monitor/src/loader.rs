@@ -97,6 +97,11 @@ impl Loader {
         }
     }
 
+    /// What the plan was made from, and the plan.
+    pub fn ready(&self) -> &'static Ready {
+        self.ready
+    }
+
     /// The monitor's address space.
     pub fn space(&mut self) -> &mut MonitorSpace {
         &mut self.space
@@ -181,6 +186,7 @@ impl Loader {
             source: *source,
             cores: cores.iter().copied().take(MAX_CORES).collect(),
             loaded: loaded?,
+            is_begun: false,
         }))
     }
 

@@ -23,6 +23,8 @@ pub struct Native {
     pub cores: ArrayVec<u32, MAX_CORES>,
     /// Where it is.
     pub loaded: Loaded,
+    /// It was entered on the seat.
+    pub is_begun: bool,
 }
 
 impl Native {
@@ -64,7 +66,16 @@ impl Tenant for Native {
     }
 
     fn prepare(&mut self, _dispatch: &mut Dispatch) -> Result<Readiness, BackupLoss> {
-        self.call(EntryReason::SeatInit).map(|_| Readiness::Ready)
+        let reason = match self.is_begun {
+            true => EntryReason::SeatStep,
+            false => EntryReason::SeatInit,
+        };
+        self.is_begun = true;
+        Ok(match self.call(reason)? {
+            SeatStatus::Filling => Readiness::Filling(Wait::Idle),
+            SeatStatus::More => Readiness::Filling(Wait::More),
+            _ => Readiness::Ready,
+        })
     }
 
     fn work(&mut self) -> Result<Wait, BackupLoss> {

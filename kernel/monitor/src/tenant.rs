@@ -24,6 +24,8 @@ pub enum Readiness {
     Ready,
     /// It still gets ready; ask again.
     NotYet,
+    /// It is told the state by the primary; ask again, at once if there is more.
+    Filling(Wait),
 }
 
 /// An instance in its slice.

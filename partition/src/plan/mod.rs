@@ -84,6 +84,11 @@ impl Kinds {
     pub fn are_linux(self) -> bool {
         self.primary == Kind::Linux && self.backup == Kind::Linux
     }
+
+    /// Whether one of them is a Linux, and the other is not.
+    pub fn are_mixed(self) -> bool {
+        self.has_linux() && !self.are_linux()
+    }
 }
 
 /// What Linux adds memory in.
@@ -170,11 +175,11 @@ pub struct Plan {
 /// # Errors
 /// The option that cannot be satisfied, what it said, why it cannot be, and a value that can: given that, this refusal goes away.
 pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
-    if options.failover_rearm == Rearm::Auto && !machine.kinds.are_linux() {
+    if options.failover_rearm == Rearm::Auto && machine.kinds.are_mixed() {
         return Err(Refusal::new(
             "failover_rearm",
             options.said("failover_rearm"),
-            "re-arming by itself is not built yet for native instances",
+            "a Linux and a native instance cannot be loaded beside each other while one of them runs",
             "manual",
         ));
     }

@@ -16,8 +16,7 @@ impl Seat {
             State::Booting | State::Watching | State::Holding { .. }
         );
         if self.machine.backup() == Backup::Loading {
-            self.prepare_backup();
-            return Wait::Idle;
+            return self.prepare_backup();
         }
         let Some(backup) = self.backup.as_mut().filter(|_| is_waiting) else {
             return Wait::Idle;
@@ -45,23 +44,43 @@ impl Seat {
     }
 
     /// Takes the next step of a backup that gets ready.
-    pub fn prepare_backup(&mut self) {
+    pub fn prepare_backup(&mut self) -> Wait {
+        let protection = &self.region.control.protection;
         let Some(backup) = &mut self.backup else {
-            return;
+            return Wait::Idle;
         };
+        // Nobody but a primary that lives can tell it the rest.
+        let is_alone = matches!(self.machine.state(), State::Holding { .. } | State::Dead);
+        let before = protection.state();
         match backup.prepare(&mut self.dispatch) {
+            _ if before == ProtectionState::Dropped => self.lose_backup(BackupLoss::Dropped),
             Ok(Readiness::NotYet) => {}
+            Ok(Readiness::Filling(Wait::Idle)) if is_alone => {
+                self.lose_backup(BackupLoss::Unfilled)
+            }
+            Ok(Readiness::Filling(wait)) => {
+                if before == ProtectionState::NoBackup {
+                    protection.fill();
+                }
+                return wait;
+            }
             Ok(Readiness::Ready) => {
                 self.machine.set_lead(backup.cores().first().copied());
-                self.region.control.protection.arm();
+                if before == ProtectionState::Filling && !protection.fill_to_arm() {
+                    self.lose_backup(BackupLoss::Dropped);
+                    return Wait::Idle;
+                }
+                protection.arm();
                 self.step(self.now_ns(), Event::BackupReady);
             }
             Err(loss) => self.lose_backup(loss),
         }
+        Wait::Idle
     }
 
     /// The backup is no more; the primary goes on without.
     pub fn lose_backup(&mut self, loss: BackupLoss) {
+        self.rearming.failed(self.now_ns());
         self.region.control.protection.withdraw();
         let lost = self
             .backup

@@ -14,8 +14,10 @@ use takeover::{Action, Backup, Beat, Ending, Event, Machine, Notice, Stage, Stat
 
 mod backup;
 mod ownership;
+mod rearm;
 
 pub use ownership::Remaining;
+pub use rearm::Rearming;
 
 use crate::console::{MonitorConsole, Owner};
 use crate::cores;
@@ -57,6 +59,8 @@ pub struct Seat {
     pub owner_instance: usize,
     /// Cores that the owner is still to get.
     pub remaining: Option<Remaining>,
+    /// When a new backup is loaded.
+    pub rearming: Rearming,
 }
 
 static ROUNDS: AtomicU64 = AtomicU64::new(0);
@@ -81,6 +85,7 @@ impl Seat {
             }
             self.start_remaining();
             self.answer_operator();
+            self.rearm_if_due();
             if self.let_backup_work() == Wait::More {
                 continue;
             }

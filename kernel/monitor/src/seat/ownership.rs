@@ -62,6 +62,7 @@ impl Seat {
             .primary_instance
             .store(number, Ordering::Release);
         control.protection.withdraw();
+        self.rearming.succeeded();
         self.set_owner(backup, core);
         self.dispatch.employ(core, order);
         None
