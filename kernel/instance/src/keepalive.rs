@@ -46,6 +46,8 @@ pub fn send() {
 pub enum Protection {
     /// A ready backup waits on a seat that answers.
     Protected,
+    /// A new backup is being told the state, on a seat that answers.
+    Filling,
     /// There is none; the reason.
     Unprotected(&'static str),
 }
@@ -83,8 +85,11 @@ impl SeatWatch {
         }
         let is_silent = matches!(self.detector.verdict(now_ns), Verdict::Red(_));
         let protection = match control.protection.state() {
-            ProtectionState::Armed if is_silent => Protection::Unprotected("the seat is silent"),
+            ProtectionState::Armed | ProtectionState::Filling if is_silent => {
+                Protection::Unprotected("the seat is silent")
+            }
             ProtectionState::Armed => Protection::Protected,
+            ProtectionState::Filling => Protection::Filling,
             ProtectionState::Dropped => {
                 Protection::Unprotected("the backup was dropped for journal room")
             }
@@ -105,6 +110,7 @@ impl SeatWatch {
     pub fn unprotected_reason(&self) -> Option<&'static str> {
         match self.seen {
             Protection::Protected => None,
+            Protection::Filling => Some("a new backup is being told the state"),
             Protection::Unprotected(reason) => Some(reason),
         }
     }
@@ -115,6 +121,7 @@ impl SeatWatch {
         if self.said != Some(now) {
             match now {
                 Protection::Protected => log::info!("event=protected"),
+                Protection::Filling => log::info!("event=filling"),
                 Protection::Unprotected(reason) => {
                     log::warn!("event=unprotected reason=\"{reason}\"")
                 }

@@ -5,15 +5,22 @@ use alloc::vec::Vec;
 use journal::{AppendError, Kind};
 use network::{Event, Flows, Ledger};
 use service::{DebugCommand, Input, Record};
+use sharedmem::protection::ProtectionState;
 
+use crate::checkpoint::Telling;
 use crate::context::Context;
 use crate::cores::{self, LEAD};
 use crate::keepalive::{Protection, SeatWatch};
-use crate::replica::{KIND_CONNECTION, KIND_INPUT, KIND_STATUS, Outside, Replica};
+use crate::replica::{
+    KIND_CHECKPOINT, KIND_CONNECTION, KIND_INPUT, KIND_STATUS, Outside, Replica, SharedJournal,
+};
 use crate::{death, faults, report, status};
 
 /// How old the status may be that `INFO` and `ROLE` tell, in ns.
 const STATUS_AGE_NS_MAX: u64 = 10_000_000;
+
+/// How long after its end a checkpoint is told again, if the backup has not heard all of it, in ns.
+const TELLING_AGAIN_NS: u64 = 1_000_000_000;
 
 /// The replica of a primary.
 pub struct JournaledService {
@@ -26,6 +33,9 @@ pub struct JournaledService {
     entropy: u64,
     /// When the status was committed last, in ns since the machine's boot.
     status_ns: Option<u64>,
+    telling: Option<Telling>,
+    /// When a checkpoint may begin, in ns since the machine's boot.
+    telling_from_ns: u64,
 }
 
 impl JournaledService {
@@ -38,6 +48,8 @@ impl JournaledService {
             seat: SeatWatch::new(context),
             entropy: context.hand_off.entropy,
             status_ns: None,
+            telling: None,
+            telling_from_ns: 0,
         }
     }
 
@@ -73,6 +85,38 @@ impl JournaledService {
     /// Whether the backup has applied everything.
     pub fn is_backup_level(&self) -> bool {
         self.replica.journal().lag_bytes() == 0
+    }
+
+    /// Tells a new backup some of the state, if there is one that needs it. True if there is more to tell.
+    pub fn tell_state(&mut self) -> bool {
+        let (context, epoch) = (self.context, self.epoch);
+        let is_wanted = context.region.control.protection.state() == ProtectionState::Filling;
+        let now_ns = context.now_ns();
+        if !is_wanted {
+            if self.telling.take().is_some() {
+                self.replica.state_mut().service.abandon_checkpoint();
+            }
+            self.telling_from_ns = 0;
+            return false;
+        }
+        let journal = self.replica.journal();
+        let state = self.replica.state_mut();
+        let mut sink = |payload: &[u8]| publish(context, journal, epoch, payload);
+        let Some(telling) = &mut self.telling else {
+            let is_due = now_ns >= self.telling_from_ns;
+            if is_due {
+                self.telling = Some(Telling::begin(state, &mut sink));
+            }
+            return is_due;
+        };
+        if !telling.go_on(state, &mut sink) {
+            return true;
+        }
+        let (bytes, keys) = (telling.bytes, state.service.key_count());
+        log::info!("event=checkpoint bytes={bytes} keys={keys}");
+        self.telling = None;
+        self.telling_from_ns = now_ns + TELLING_AGAIN_NS;
+        false
     }
 
     /// Commits the status, if the last one is old: replies are made of it.
@@ -132,9 +176,9 @@ impl JournaledService {
 
     /// Whether a backup, alive or silent, may still need the journal. A parked Linux never reads it.
     fn is_followed(&self) -> bool {
-        use sharedmem::protection::ProtectionState::{Armed, Claimed};
+        use sharedmem::protection::ProtectionState::{Armed, Claimed, Filling};
         let control = self.context.region.control;
-        let is_armed = matches!(control.protection.state(), Armed | Claimed);
+        let is_armed = matches!(control.protection.state(), Armed | Claimed | Filling);
         let other = 1 - self.context.hand_off.instance as usize % control.linux.len();
         is_armed && control.linux[other].ticket().is_none()
     }
@@ -149,7 +193,7 @@ impl JournaledService {
         if !self.is_followed() {
             let journal = self.replica.journal();
             journal.mark_consumed(journal.cursors().applied);
-        } else if self.seat.look(self.context) != Protection::Protected
+        } else if matches!(self.seat.look(self.context), Protection::Unprotected(_))
             && control.protection.drop_backup()
         {
             log::error!(
@@ -157,6 +201,26 @@ impl JournaledService {
             );
         }
         core::hint::spin_loop();
+    }
+}
+
+/// Appends a record of a checkpoint, which a new backup reads at once. If it does not, it is given up: who tells the state then tells nobody.
+fn publish(context: &Context, journal: SharedJournal, epoch: u64, payload: &[u8]) {
+    let control = context.region.control;
+    let deadline_ns = context.now_ns() + context.options.failover_timeout_ns;
+    while control.protection.state() == ProtectionState::Filling {
+        cores::core(LEAD).advance();
+        match journal.append(epoch, KIND_CHECKPOINT, &[payload]) {
+            Ok(record) => return journal.mark_applied(record.end),
+            Err(AppendError::Full { .. }) if context.now_ns() < deadline_ns => {
+                core::hint::spin_loop();
+            }
+            Err(error) => {
+                log::error!("{error}: the new backup is given up");
+                // If somebody else was faster, the state is another.
+                let _ = control.protection.drop_backup();
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod checkpoint;
 mod console;
 mod context;
 mod cores;

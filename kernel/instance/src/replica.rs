@@ -15,11 +15,12 @@ use service::{
     ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service, Stamp,
 };
 use sharedmem::abi::{
-    RECORD_KIND_APPLICATION, RECORD_KIND_CONNECTION, RECORD_KIND_INPUT, RECORD_KIND_STATUS,
-    SeatStatus,
+    RECORD_KIND_APPLICATION, RECORD_KIND_CHECKPOINT, RECORD_KIND_CONNECTION, RECORD_KIND_INPUT,
+    RECORD_KIND_STATUS, SeatStatus,
 };
 use web::{Records, Recovered};
 
+use crate::checkpoint::{Hearing, Told};
 use crate::context::{self, Context};
 use crate::script::CONSOLE_CONNECTION;
 
@@ -31,6 +32,9 @@ pub const KIND_CONNECTION: Kind = Kind(RECORD_KIND_CONNECTION);
 
 /// Kind of a journal record that holds the primary's status.
 pub const KIND_STATUS: Kind = Kind(RECORD_KIND_STATUS);
+
+/// Kind of a journal record that tells a new backup the state.
+pub const KIND_CHECKPOINT: Kind = Kind(RECORD_KIND_CHECKPOINT);
 
 /// Kind of a journal record that a program of a Linux appended. It is nothing the service could apply.
 const KIND_APPLICATION: Kind = Kind(RECORD_KIND_APPLICATION);
@@ -61,12 +65,19 @@ pub struct Replica {
 }
 
 /// What the records make.
-struct State {
-    service: Service,
+pub struct State {
+    /// Keys, values, and what clients have begun.
+    pub service: Service,
     /// What programs had told the journal while a Linux was the primary.
     records: Records,
-    flows: Flows,
-    last_time_ms: u64,
+    /// The connections.
+    pub flows: Flows,
+    /// Time of the newest record.
+    pub last_time_ms: u64,
+    /// Whether that is all, or still to be told by the primary.
+    hearing: Hearing,
+    limits: Limits,
+    owed_bytes_max: usize,
 }
 
 /// What a record does outside the replica, where it is applied for the first time.
@@ -142,15 +153,24 @@ impl Replica {
             ..Limits::default()
         };
         let journal = open_journal(context);
-        let service = Service::new(limits);
+        let cursors = journal.cursors();
+        // Who comes later has to be told what was before.
+        let hearing = match cursors == NOTHING_WRITTEN {
+            true => Hearing::Whole,
+            false => Hearing::Waiting,
+        };
+        let owed_bytes_max = shares.owed_bytes as usize;
         Self {
             state: State {
-                service,
+                service: Service::new(limits.clone()),
                 records: Records::new(shares.records_bytes as usize),
-                flows: Flows::new(shares.owed_bytes as usize),
+                flows: Flows::new(owed_bytes_max),
                 last_time_ms: 0,
+                hearing,
+                limits,
+                owed_bytes_max,
             },
-            reader: Some(Reader::new(journal, journal.cursors().consumed)),
+            reader: Some(Reader::new(journal, cursors.applied)),
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
             journal,
         }
@@ -190,7 +210,8 @@ impl Replica {
                 // What is damaged below the primary's mark is lost to this backup and cannot be mended; the rest is still worth having. A
                 // reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => log::error!("event=finding what=\"{finding}\""),
-                Next::End => return SeatStatus::Idle,
+                Next::End if self.state.hearing.is_whole() => return SeatStatus::Idle,
+                Next::End => return SeatStatus::Filling,
             }
             if reader.position() != before {
                 self.journal.mark_consumed(reader.position());
@@ -207,6 +228,8 @@ impl Replica {
         let Some(reader) = self.reader.take() else {
             return summary;
         };
+        // Who is the owner has all there is.
+        self.state.hearing = Hearing::Whole;
         if self.journal.cursors() == NOTHING_WRITTEN {
             // The first primary: its backup already waits at the journal's beginning.
             return summary;
@@ -224,6 +247,11 @@ impl Replica {
         }
         self.journal.restart(recovery.resume_position());
         summary
+    }
+
+    /// The state, to be told.
+    pub fn state_mut(&mut self) -> &mut State {
+        &mut self.state
     }
 
     /// Composes the payload of a record, to be committed.
@@ -270,6 +298,8 @@ impl State {
     /// Takes in what a record of the journal holds.
     fn replay(&mut self, record: &journal::Record<'_>) {
         match record.kind {
+            KIND_CHECKPOINT => self.hear(record.payload),
+            _ if !self.hearing.is_whole() => {}
             KIND_INPUT => match Record::decode(record.payload) {
                 Ok(record) => self.apply(&record, &mut Nobody),
                 Err(error) => not_understood(&error),
@@ -289,6 +319,25 @@ impl State {
                 "event=finding what=\"the record at position {} is of kind {kind}, which this version does not know\"",
                 record.position
             ),
+        }
+    }
+
+    /// Takes in what a checkpoint's record tells.
+    fn hear(&mut self, payload: &[u8]) {
+        let (limits, owed_bytes_max) = (&self.limits, self.owed_bytes_max);
+        let step = &mut || context::get().note_seat_progress();
+        match self.hearing.hear(payload, limits, owed_bytes_max, step) {
+            Ok(None) => {}
+            Ok(Some(told)) => {
+                let Told {
+                    service,
+                    flows,
+                    last_time_ms,
+                } = told;
+                (self.service, self.flows) = (service, flows);
+                self.last_time_ms = last_time_ms;
+            }
+            Err(error) => log::error!("event=finding what=\"{error}; it has to begin again\""),
         }
     }
 

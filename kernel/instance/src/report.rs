@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::sync::atomic::Ordering;
 
+use partition::cmdline::Rearm;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Counter, Edge};
@@ -70,8 +71,12 @@ impl Report {
         let epitaph = tell_epitaph(context);
         let summary = self.summary(context, timeline);
         log::warn!("{summary}");
+        let rearm = match context.options.failover_rearm {
+            Rearm::Auto => "auto",
+            Rearm::Manual => "manual",
+        };
         log::warn!(
-            "this machine is unprotected until a new backup is loaded (failover_rearm=manual)"
+            "this machine is unprotected until a new backup is loaded (failover_rearm={rearm})"
         );
         let recorded = disk.map_or(Ok(()), |disk| {
             disk.append(&format!("{summary}\n{epitaph}\n"))

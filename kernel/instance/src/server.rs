@@ -136,6 +136,7 @@ impl Server {
         self.take_typing();
         self.expire();
         self.serve_page();
+        let more = self.journal.tell_state() || more;
         self.network
             .egress(self.context.now_ns(), &mut self.journal);
         self.release();

@@ -11,6 +11,7 @@ mod journal;
 mod linux;
 mod mixed;
 mod model;
+mod rearm;
 mod refusals;
 
 use super::{Stage, Test, Verdict, audit};
@@ -30,6 +31,7 @@ pub(super) fn all() -> Vec<Test> {
         backup::tests(),
         clients::tests(),
         connections::tests(),
+        rearm::tests(),
         refusals::tests(),
         iso::tests(),
         model::tests(),

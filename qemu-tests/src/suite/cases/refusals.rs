@@ -26,13 +26,12 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 /// What is wrong, and the option that is blamed.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 5] = [
     ("failover_mem=2T", "failover_mem"),
     ("failover_mem=64M@0x1000", "failover_mem"),
     ("failover_cpus=1", "failover_cpus"),
     ("failover_cpus=0,7", "failover_cpus"),
     ("failover_memory=64M", "failover_memory"),
-    ("failover_rearm=auto", "failover_rearm"),
 ];
 
 fn refusals(stage: &Stage<'_>) -> Verdict {
