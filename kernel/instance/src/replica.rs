@@ -210,8 +210,7 @@ impl Replica {
                 // What is damaged below the primary's mark is lost to this backup and cannot be mended; the rest is still worth having. A
                 // reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => log::error!("event=finding what=\"{finding}\""),
-                Next::End if self.state.hearing.is_whole() => return SeatStatus::Idle,
-                Next::End => return SeatStatus::Filling,
+                Next::End => return self.idle_status(),
             }
             if reader.position() != before {
                 self.journal.mark_consumed(reader.position());
@@ -219,6 +218,14 @@ impl Replica {
             context::get().note_seat_progress();
         }
         SeatStatus::More
+    }
+
+    /// What a backup says that has read everything.
+    pub fn idle_status(&self) -> SeatStatus {
+        match self.state.hearing.is_whole() {
+            true => SeatStatus::Idle,
+            false => SeatStatus::Filling,
+        }
     }
 
     /// Applies the rest of the journal that the dead primary left, whole records only, and begins a new journal behind it. `epoch` is

@@ -56,9 +56,11 @@ static STANDBY: Mutex<Option<Standby>> = Mutex::new(None);
 pub fn init(hand_off: &'static HandOff) -> SeatStatus {
     match context::init(hand_off) {
         Ok(context) => {
-            *STANDBY.lock() = Some(Standby::new(context));
+            let standby = Standby::new(context);
+            let status = standby.replica.idle_status();
+            *STANDBY.lock() = Some(standby);
             report(context);
-            SeatStatus::Idle
+            status
         }
         Err(reason) => {
             log::error!("cannot wait as a backup: {reason}");
