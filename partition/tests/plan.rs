@@ -3,7 +3,7 @@
 use partition::acpi::ApicId;
 use partition::memory::{Region, RegionKind};
 use partition::plan::{ALIGN_BYTES, CPUS_MAX, RANGES_MAX, SHARED_END, SURVIVES_RESET_START};
-use partition::{Kinds, Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
+use partition::{Kind, Kinds, Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
 use proptest::prelude::*;
 
 const MIB: u64 = 1 << 20;
@@ -128,9 +128,17 @@ fn what_is_too_small_and_what_is_not_built_is_refused() {
         refused("journal_mem=4K", &machine),
         "journal_mem=4K: a journal has at least 1M; at least 1M would work"
     );
+    assert!(planned("failover_rearm=auto", &machine).is_ok());
+    let mixed = Machine {
+        kinds: Kinds {
+            primary: Kind::Linux,
+            backup: Kind::Native,
+        },
+        ..machine.clone()
+    };
     assert_eq!(
-        refused("failover_rearm=auto", &machine),
-        "failover_rearm=auto: re-arming by itself is not built yet for native instances; manual would work"
+        refused("failover_rearm=auto", &mixed),
+        "failover_rearm=auto: a Linux and a native instance cannot be loaded beside each other while one of them runs; manual would work"
     );
     let both = refused("failover_mem=1T journal_mem=1T", &machine);
     assert!(

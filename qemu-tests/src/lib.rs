@@ -24,6 +24,7 @@ pub mod model;
 pub mod paths;
 pub mod problem;
 pub mod qmp;
+pub mod rearm;
 pub mod run;
 pub mod setup;
 pub mod steady;

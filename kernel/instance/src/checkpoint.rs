@@ -29,6 +29,8 @@ pub struct Telling {
     sequence: Sequence,
     /// Bytes told so far.
     pub bytes: u64,
+    /// The longest time that the clients had to wait for it, in ns.
+    pub longest_ns: u64,
 }
 
 impl Telling {
@@ -37,7 +39,11 @@ impl Telling {
         let mut sequence = Sequence::default();
         Writer::new(MARKS, &mut sequence, sink).head(&Mark::Begin);
         state.service.begin_checkpoint();
-        Self { sequence, bytes: 0 }
+        Self {
+            sequence,
+            bytes: 0,
+            longest_ns: 0,
+        }
     }
 
     /// Tells some. True if that was all.

@@ -109,11 +109,17 @@ impl JournaledService {
             }
             return is_due;
         };
-        if !telling.go_on(state, &mut sink) {
+        let is_told = telling.go_on(state, &mut sink);
+        telling.longest_ns = telling.longest_ns.max(context.now_ns() - now_ns);
+        if !is_told {
             return true;
         }
-        let (bytes, keys) = (telling.bytes, state.service.key_count());
-        log::info!("event=checkpoint bytes={bytes} keys={keys}");
+        log::info!(
+            "event=checkpoint bytes={} keys={} longest_ns={}",
+            telling.bytes,
+            state.service.key_count(),
+            telling.longest_ns
+        );
         self.telling = None;
         self.telling_from_ns = now_ns + TELLING_AGAIN_NS;
         false

@@ -1,6 +1,5 @@
 //! All connections, told to a new backup in one go.
 
-use alloc::borrow::Cow;
 use core::mem;
 
 use checkpoint::{Item, Items, Joiner, Malformed, Writer, decode};
@@ -142,7 +141,7 @@ impl Restoration {
         Ok(())
     }
 
-    fn flow(&mut self, owed: &Cow<'_, [u8]>) -> Result<(), Malformed> {
+    fn flow(&mut self, owed: &[u8]) -> Result<(), Malformed> {
         let image = mem::take(&mut self.begun).ok_or(Malformed("replies of no connection"))?;
         let begun = Fact::Begun {
             connection: image.connection,

@@ -147,6 +147,7 @@ fn ago(pulse: Pulse) -> String {
 fn reason(control: &Control, protection: ProtectionState) -> String {
     match protection {
         ProtectionState::Armed => "protected".into(),
+        ProtectionState::Filling => "unprotected: a new backup is being told the state".into(),
         ProtectionState::Claimed => "unprotected: a takeover is under way".into(),
         ProtectionState::Dropped => "unprotected: the backup fell behind and was dropped".into(),
         ProtectionState::NoBackup => match log::loss_in(&log::tail(&control.monitor_log)) {

@@ -16,7 +16,7 @@ use qemu_tests::images::{self, Images};
 use qemu_tests::machine::{Accel, Chipset, HostPort, MachineSpec};
 use qemu_tests::setup::{self, Host, OldQemu, Ready};
 use qemu_tests::suite::{self, runner};
-use qemu_tests::{bench, demo, paths, run};
+use qemu_tests::{bench, demo, paths, rearm, run};
 
 use crate::linux::LinuxCommand;
 
@@ -61,6 +61,15 @@ enum Command {
         /// Tests at a time.
         #[arg(long, default_value_t = 1)]
         jobs: usize,
+    },
+    /// Kill one kernel after another: the machine arms itself again each time, and nothing is lost.
+    Rearm {
+        /// Takeovers in a row.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        takeovers: u64,
+        /// Where the guest's instructions are executed.
+        #[arg(long, value_enum, default_value_t)]
+        accel: AccelChoice,
     },
     #[command(flatten)]
     Linux(LinuxCommand),
@@ -154,6 +163,7 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Command::Test { filter, jobs, .. } => test(filter.as_deref(), jobs),
+        Command::Rearm { takeovers, accel } => arm_again(takeovers, accel),
         Command::Linux(command) => linux::run(command),
         Command::Bench {
             what: BenchCommand::Takeover { json, n },
@@ -259,6 +269,13 @@ fn demonstrate(json: bool, choice: AccelChoice) -> Result<bool> {
             Ok(false)
         }
     }
+}
+
+fn arm_again(takeovers: u64, choice: AccelChoice) -> Result<bool> {
+    let (_, images) = prepare()?;
+    let accel = choose_accel(choice, &images)?;
+    rearm::campaign(&images, accel, takeovers)?;
+    Ok(true)
 }
 
 fn list(filter: Option<&str>) {

@@ -1,0 +1,124 @@
+//! One takeover after another, each by a backup that was loaded while the last primary served.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::client;
+use crate::images::Images;
+use crate::machine::{Accel, Launch, Machine, MachineSpec};
+use crate::paths;
+use crate::problem::{Problem, require, require_equal};
+use crate::steady::{Habit, Steady};
+use crate::takeover::Takeover;
+
+/// What the boot line says beyond the usual.
+pub const OPTIONS: &str = "failover_rearm=auto debug=1";
+/// Rounds of every client between two takeovers.
+const ROUNDS: u64 = 3;
+/// Keys that are there from the beginning.
+const KEYS: u64 = 5_000;
+/// How often the machine is asked whether it is protected.
+const LOOK: Duration = Duration::from_millis(20);
+/// Time for one takeover of a campaign.
+const LIMIT_EACH: Duration = Duration::from_secs(20);
+/// A campaign tells of so many takeovers at a time.
+const TOLD: usize = 50;
+
+/// Ways for a primary to go, in turn, and the cause that is told.
+const ENDS: [(&str, &str); 5] = [
+    ("DEBUG PANIC", "panic"),
+    ("DEBUG HANG all", "silent"),
+    ("DEBUG DOUBLE-FAULT", "panic"),
+    ("FAILOVER", "switchover"),
+    ("DEBUG HANG loop", "hung"),
+];
+
+/// Lets the machine change hands `count` times under clients that never reconnect, and tells `each`. No connection, no reply and no key may be lost.
+///
+/// # Errors
+/// One was, or the machine was not protected again.
+pub fn in_a_row(
+    machine: &Machine,
+    count: u64,
+    mut each: impl FnMut(&Takeover) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let port = machine.port()?;
+    client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
+    let mut clients = Vec::new();
+    for habit in [Habit::Chat, Habit::Pipeline, Habit::Idle] {
+        let client = Steady::start(port, habit, &format!("{habit:?}"));
+        Steady::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
+        clients.push(client);
+    }
+    for (epoch, (end, cause)) in (2..=count + 1).zip(ENDS.into_iter().cycle()) {
+        wait_protected(machine, port)?;
+        Steady::all_do_more(&clients, ROUNDS, machine.time_left())?;
+        end_by(port, end)?;
+        let takeover = machine.wait_takeover(epoch)?;
+        require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
+        each(&takeover)?;
+    }
+    wait_protected(machine, port)?;
+    for client in clients {
+        client.finish()?;
+    }
+    let keys: u64 = client::ask(port, "DBSIZE")?;
+    require(keys >= KEYS, || format!("{keys} keys of {KEYS} are left"))?;
+    machine.closing_word()?;
+    Ok(())
+}
+
+/// A campaign: as [`in_a_row`], telling of it as it goes.
+///
+/// # Errors
+/// As [`in_a_row`].
+pub fn campaign(images: &Images, accel: Accel, count: u64) -> Result<(), Problem> {
+    let spec = MachineSpec::new("rearm", accel).append(OPTIONS);
+    let log = paths::fresh_log(&spec.name)?;
+    let limit = LIMIT_EACH * u32::try_from(count).unwrap_or(u32::MAX);
+    let machine = Machine::start(&spec, &Launch::of(images, &log, limit))?;
+    machine.wait_serving(1)?;
+    let port = machine.port()?;
+    let mut serving_us = Vec::new();
+    in_a_row(&machine, count, |takeover| {
+        serving_us.push((takeover.serving_ns - takeover.detected_ns) / 1000);
+        if serving_us.len() % TOLD == 0 || takeover.epoch == count + 1 {
+            let newest = serving_us.len().saturating_sub(TOLD);
+            let mut latest = serving_us[newest..].to_vec();
+            latest.sort_unstable();
+            let memory: String = client::ask(port, "INFO memory")?;
+            let used = memory.lines().find(|line| line.starts_with("used_memory:"));
+            println!(
+                "{} takeovers, nothing lost; of the last {}: detected to serving {} us (median), {} us (longest); {}",
+                serving_us.len(),
+                latest.len(),
+                latest[latest.len() / 2],
+                latest[latest.len() - 1],
+                used.unwrap_or("used_memory is not told"),
+            );
+        }
+        Ok(())
+    })
+}
+
+fn end_by(port: u16, end: &str) -> Result<(), Problem> {
+    if end == "FAILOVER" {
+        let answer: String = client::ask(port, end)?;
+        return require_equal("the answer", answer.as_str(), "OK");
+    }
+    client::inject(port, end)
+}
+
+/// Waits until the machine says that it is protected.
+fn wait_protected(machine: &Machine, port: u16) -> Result<(), Problem> {
+    loop {
+        let info: String = client::ask(port, "INFO replication")?;
+        if info.contains("protected:1\r") {
+            return Ok(());
+        }
+        require(!machine.time_left().is_zero(), || {
+            format!("the machine is not protected again: {info}")
+        })?;
+        thread::sleep(LOOK);
+    }
+}
