@@ -2,6 +2,8 @@
 //!
 //! It begins and ends with a mark. What the other records between the two bring about is in it, so they are not applied; those behind its end are.
 
+use alloc::boxed::Box;
+
 use checkpoint::{Item, Items, Malformed, Sequence, Writer, decode};
 use network::Flows;
 use serde::{Deserialize, Serialize};
@@ -73,7 +75,7 @@ pub enum Hearing {
     /// Nothing: a checkpoint has to begin.
     Waiting,
     /// A part of it.
-    Amid(Amid),
+    Amid(Box<Amid>),
     /// All of it.
     Whole,
 }
@@ -119,11 +121,11 @@ impl Hearing {
         if let Ok((MARKS, items)) = Items::of(payload, &mut first)
             && matches!(mark(items)?, Mark::Begin)
         {
-            *self = Self::Amid(Amid {
+            *self = Self::Amid(Box::new(Amid {
                 sequence: first,
                 service: service::Restoration::new(limits.clone()),
                 flows: network::Restoration::new(owed_bytes_max),
-            });
+            }));
             return Ok(None);
         }
         match core::mem::replace(self, Self::Waiting) {
