@@ -11,7 +11,7 @@ use crate::images::Images;
 use crate::machine::{Accel, Launch, Machine, MachineSpec};
 use crate::model::{self, CLOSING_WORD, Run, Scenario};
 use crate::paths;
-use crate::problem::Problem;
+use crate::problem::{Problem, require_equal};
 use crate::setup::{Ready, Version};
 
 /// The model's time for an instruction: `-icount shift=3`.
@@ -26,6 +26,7 @@ const FAULT_SHIFT: Duration = Duration::from_micros(137);
 const KEYS_USUAL: u64 = 10_000;
 const KEYS_FEW: u64 = 1_000;
 const KEYS_MANY: u64 = 1_000_000;
+const KEYS_TOLD: u64 = 100_000;
 
 /// A figure, and what it should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +68,7 @@ pub fn takeover(images: &Images, ready: Ready, runs: u32) -> Result<Report, Prob
     let hangs = bench.series("hang", KEYS_USUAL, "DEBUG HANG all")?;
     let (few, many) = (bench.large(KEYS_FEW)?, bench.large(KEYS_MANY)?);
     let (footprint_kib, append_ns) = bench.still_life()?;
+    let told_us = bench.telling()?;
     let figures = vec![
         Figure {
             key: "detected_to_first_reply_us",
@@ -95,6 +97,13 @@ pub fn takeover(images: &Images, ready: Ready, runs: u32) -> Result<Report, Prob
             value: to_first_reply_us(&many)? / to_first_reply_us(&few)?,
             unit: "times",
             at_most: 1.1,
+        },
+        Figure {
+            key: "checkpoint_longest_us",
+            text: "longest pause while a new backup is told 100,000 keys",
+            value: told_us,
+            unit: "us",
+            at_most: 2000.0,
         },
         Figure {
             key: "backup_footprint_kib",
@@ -144,6 +153,30 @@ impl Bench<'_> {
         scenario.machine.memory = "2G".into();
         scenario.machine = scenario.machine.append("failover_mem=768M");
         scenario.run(self.images, self.log, MACHINE_LIMIT)
+    }
+
+    /// The longest time that the main loop spends at once on telling a new backup the state, in us.
+    fn telling(&self) -> Result<f64, Problem> {
+        println!("bench: arming again with {KEYS_TOLD} keys");
+        let script = format!(
+            "failover_rearm=auto failover_mem=128M debug=1 exec=\"DEBUG POPULATE {KEYS_TOLD}; 2500ms DEBUG PANIC; PING\""
+        );
+        let spec = model::machine("bench-rearm", self.qemu).append(&script);
+        let machine = Machine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
+        machine.wait_takeover(2)?;
+        let told = machine
+            .console()
+            .wait_for_event("checkpoint", machine.time_left(), |_| true)?;
+        require_equal("keys that were told", told.number("keys")?, KEYS_TOLD)?;
+        // The second time: the first was at the boot.
+        let mut seen = 0;
+        machine
+            .console()
+            .wait_for("a new backup", machine.time_left(), |line| {
+                seen += usize::from(line.contains("event=protected"));
+                (seen == 2).then_some(())
+            })?;
+        Ok(told.decimal("longest_ns")? / 1000.0)
     }
 
     /// What needs no death: the backup's footprint in KiB, and an append to the journal in ns.

@@ -12,7 +12,7 @@ use service::{Limits, Service};
 use crate::replica::State;
 
 /// Bytes that are told in one round of the main loop. A value is told in one go.
-const BYTES_PER_ROUND: usize = 24 << 10;
+const BYTES_PER_ROUND: usize = 4 << 10;
 
 /// Whose items are in a record.
 const MARKS: u8 = 0;
