@@ -110,7 +110,10 @@ fn end_by(port: u16, end: &str) -> Result<(), Problem> {
 }
 
 /// Waits until the machine says that it is protected.
-fn wait_protected(machine: &Machine, port: u16) -> Result<(), Problem> {
+///
+/// # Errors
+/// It does not in the time that it has.
+pub fn wait_protected(machine: &Machine, port: u16) -> Result<(), Problem> {
     loop {
         let info: String = client::ask(port, "INFO replication")?;
         if info.contains("protected:1\r") {
