@@ -7,7 +7,7 @@
 use core::cell::UnsafeCell;
 
 use arch::paging::{AddressSpace, LARGE_PAGE_BYTES, MapError, PAGE_BYTES, Protection, TableFrames};
-use sharedmem::abi::DIRECT_BASE;
+use sharedmem::abi::{DIRECT_BASE, MAX_INSTANCES};
 use sharedmem::hand_off::PhysicalRange;
 use x86_64::PhysAddr;
 
@@ -49,6 +49,8 @@ pub struct Window {
 /// The monitor's address space.
 pub struct MonitorSpace {
     space: AddressSpace,
+    /// Top tables of instances on the seat.
+    seat_tables: [Option<u64>; MAX_INSTANCES],
 }
 
 impl MonitorSpace {
@@ -108,7 +110,10 @@ impl MonitorSpace {
                 Protection::ReadWrite,
             )?;
         }
-        Ok(Self { space })
+        Ok(Self {
+            space,
+            seat_tables: [None; MAX_INSTANCES],
+        })
     }
 
     /// Physical address of the top table.
@@ -190,18 +195,30 @@ impl MonitorSpace {
         Ok(result)
     }
 
-    /// Makes the address space in which an instance runs on the seat: the instance's own, and the monitor's first entry.
-    /// `instance`'s tables must be visible now.
+    /// The page of the pool that is kept for the top table of instance `number` on the seat. One each, for ever: they are loaded again and again.
+    fn seat_table(&mut self, number: usize) -> Option<u64> {
+        let kept = self.seat_tables.get_mut(number)?;
+        if kept.is_none() {
+            let next = self.space.next_table_frame();
+            *kept = self.space.take_table_frame().then_some(next);
+        }
+        *kept
+    }
+
+    /// Makes the address space in which instance `number` runs on the seat: the instance's own, and the monitor's first entry.
+    /// `instance`'s tables must be visible now. The one that was made for an earlier instance of that number is no more.
     ///
     /// # Errors
     /// When the table memory does not suffice.
-    pub fn make_seat_space(&mut self, instance: &AddressSpace) -> Result<PhysAddr, MapError> {
-        let first = self.space.next_table_frame();
-        // SAFETY: one more page of the pool, identity mapped; the pool's cursor is moved past it below.
-        let seat = unsafe { AddressSpace::new(0, TableFrames::new(first, first + PAGE_BYTES)) };
-        let mut seat = seat
-            .filter(|_| self.space.take_table_frame())
-            .ok_or(MapError::NoTableMemory)?;
+    pub fn make_seat_space(
+        &mut self,
+        number: usize,
+        instance: &AddressSpace,
+    ) -> Result<PhysAddr, MapError> {
+        let first = self.seat_table(number).ok_or(MapError::NoTableMemory)?;
+        let frames = TableFrames::new(first, first + PAGE_BYTES);
+        // SAFETY: a page of the pool, identity mapped, and kept for this; an instance of this number runs nowhere while another is loaded.
+        let mut seat = unsafe { AddressSpace::new(0, frames) }.ok_or(MapError::NoTableMemory)?;
         for index in 1..512 {
             // SAFETY: on the seat the instance may use what is its own.
             unsafe { seat.share_top_entry(instance, index) };
