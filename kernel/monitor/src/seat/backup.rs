@@ -66,12 +66,18 @@ impl Seat {
             }
             Ok(Readiness::Ready) => {
                 self.machine.set_lead(backup.cores().first().copied());
-                if before == ProtectionState::Filling && !protection.fill_to_arm() {
-                    self.lose_backup(BackupLoss::Dropped);
-                    return Wait::Idle;
+                // From the swap on the primary may give it up again, so nothing may be stored behind it.
+                let is_armed = match before {
+                    ProtectionState::Filling => protection.fill_to_arm(),
+                    _ => {
+                        protection.arm();
+                        true
+                    }
+                };
+                match is_armed {
+                    true => self.step(self.now_ns(), Event::BackupReady),
+                    false => self.lose_backup(BackupLoss::Dropped),
                 }
-                protection.arm();
-                self.step(self.now_ns(), Event::BackupReady);
             }
             Err(loss) => self.lose_backup(loss),
         }
