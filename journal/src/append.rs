@@ -59,11 +59,11 @@ impl<W: Words + Copy> Journal<'_, W> {
     /// Takes `needed_bytes` for this core alone. Lock-free: it goes round again only when another core moved a cursor.
     #[inline]
     fn reserve(&self, needed_bytes: u64) -> Result<Appended, AppendError> {
-        // `consumed` is read before `reserved`, so that it cannot have overtaken it. Acquire: the backup is done with the room.
-        let mut consumed = self.cursors.consumed.load(Acquire);
+        // The floor is read before `reserved`, so that it cannot have overtaken it. Acquire: its readers are done with the room.
+        let mut floor = self.floor();
         loop {
             let reserved = self.cursors.reserved.load(Acquire);
-            match self.end_of(reserved, consumed, needed_bytes) {
+            match self.end_of(reserved, floor, needed_bytes) {
                 Ok(end) => {
                     let swap = self
                         .cursors
@@ -77,11 +77,11 @@ impl<W: Words + Copy> Journal<'_, W> {
                     }
                 }
                 Err(error) => {
-                    let now = self.cursors.consumed.load(Acquire);
-                    if now == consumed {
+                    let now = self.floor();
+                    if now == floor {
                         return Err(error);
                     }
-                    consumed = now;
+                    floor = now;
                 }
             }
         }
@@ -89,9 +89,9 @@ impl<W: Words + Copy> Journal<'_, W> {
 
     /// The end of a record at `reserved`, if there is room for it.
     #[inline]
-    fn end_of(&self, reserved: u64, consumed: u64, needed_bytes: u64) -> Result<u64, AppendError> {
+    fn end_of(&self, reserved: u64, floor: u64, needed_bytes: u64) -> Result<u64, AppendError> {
         let free_bytes = reserved
-            .checked_sub(consumed)
+            .checked_sub(floor)
             .and_then(|used| self.capacity_bytes().checked_sub(used))
             .filter(|_| reserved.is_multiple_of(8));
         match (free_bytes, reserved.checked_add(needed_bytes)) {
@@ -100,7 +100,7 @@ impl<W: Words + Copy> Journal<'_, W> {
                 needed_bytes,
                 free_bytes,
             }),
-            _ => Err(AppendError::CursorsCorrupt { reserved, consumed }),
+            _ => Err(AppendError::CursorsCorrupt { reserved, floor }),
         }
     }
 

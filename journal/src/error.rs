@@ -46,8 +46,8 @@ pub enum AppendError {
     CursorsCorrupt {
         /// The cursor of the producers.
         reserved: u64,
-        /// The cursor of the backup.
-        consumed: u64,
+        /// The lower one of what the backup has applied and what is retained.
+        floor: u64,
     },
     /// The epoch does not fit a record.
     EpochTooLarge {
@@ -73,9 +73,9 @@ impl Display for AppendError {
                 f,
                 "payload of {payload_bytes} bytes is too large for this journal: at most {max_bytes} would fit one record"
             ),
-            Self::CursorsCorrupt { reserved, consumed } => write!(
+            Self::CursorsCorrupt { reserved, floor } => write!(
                 f,
-                "journal cursors are corrupt: reserved {reserved} does not follow consumed {consumed} by at most the ring's size"
+                "journal cursors are corrupt: reserved {reserved} does not follow what is kept from {floor} on by at most the ring's size"
             ),
             Self::EpochTooLarge { epoch } => write!(
                 f,

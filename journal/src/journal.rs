@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use sharedmem::Words;
-use sharedmem::control::JournalCursors;
+use sharedmem::control::{JournalCursors, NOTHING_RETAINED};
 use sharedmem::crc32c::Crc32c;
 
 use crate::append::Appended;
@@ -92,7 +92,34 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
 
     /// Bytes that may be reserved now.
     pub fn free_bytes(&self) -> u64 {
-        self.capacity_bytes().saturating_sub(self.lag_bytes())
+        let used_bytes = self.lag_bytes().max(self.retained_bytes());
+        self.capacity_bytes().saturating_sub(used_bytes)
+    }
+
+    /// Where reading begins that ends with the whole state: at a checkpoint, or where there was nothing yet.
+    pub fn retained(&self) -> Option<u64> {
+        let position = self.cursors.retained.load(Acquire);
+        (position != NOTHING_RETAINED).then_some(position)
+    }
+
+    /// Bytes that are kept for who has to read everything.
+    pub fn retained_bytes(&self) -> u64 {
+        let from = self.retained().unwrap_or(NOTHING_RETAINED);
+        self.cursors.reserved.load(Acquire).saturating_sub(from)
+    }
+
+    /// Says from where on the journal makes the whole state: what lies there and behind stays, whoever has consumed it. With `None` there
+    /// is no such place. One writer, the primary.
+    pub fn retain(&self, from: Option<u64>) {
+        let position = from.unwrap_or(NOTHING_RETAINED);
+        self.cursors.retained.store(position, Release);
+    }
+
+    /// Everything below may be written over, as far as waiting backups and later readers are concerned.
+    #[inline]
+    pub(crate) fn floor(&self) -> u64 {
+        let consumed = self.cursors.consumed.load(Acquire);
+        consumed.min(self.cursors.retained.load(Acquire))
     }
 
     /// Says that the primary applied everything below `position`: the backup may follow. One writer, the primary.
@@ -108,13 +135,19 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
         self.cursors.consumed.store(position, Release);
     }
 
-    /// Begins anew at `position`, with an empty journal: for a new region (0), and for a new primary after its recovery
-    /// ([`Recovery::resume_position`](crate::Recovery::resume_position)). Nobody else may use the journal meanwhile.
-    pub fn restart(&self, position: u64) {
+    /// Goes on at `position`: for a new primary after its recovery ([`Recovery::resume_position`](crate::Recovery::resume_position)),
+    /// which appends a record of its own epoch before any other. What is retained stays. Nobody else may write meanwhile.
+    pub fn resume(&self, position: u64) {
         // In the order in which they chase each other, so that it holds in between as well.
         self.cursors.reserved.store(position, Release);
         self.cursors.applied.store(position, Release);
         self.cursors.consumed.store(position, Release);
+    }
+
+    /// Begins anew at `position`, with an empty journal: nothing is retained. Nobody else may use the journal meanwhile.
+    pub fn restart(&self, position: u64) {
+        self.resume(position);
+        self.retain(None);
     }
 
     /// Flips a bit in the last word of `record`, as failing memory would: fault injection for tests and for a debug command.
@@ -158,6 +191,8 @@ mod tests {
     fn lag_and_free_room_follow_the_cursors_and_survive_scribbled_ones() {
         let (words, cursors) = (ring(16), JournalCursors::default());
         let journal = Journal::salted(&words[..], &cursors, 1, Crc32c::portable()).unwrap();
+        assert_eq!(journal.retained(), Some(0));
+        journal.retain(None);
         let record = journal.append(1, crate::Kind(1), &[b"12345678"]).unwrap();
         assert_eq!((journal.lag_bytes(), journal.free_bytes()), (32, 96));
         journal.mark_applied(record.end);
@@ -166,6 +201,7 @@ mod tests {
         journal.mark_consumed(u64::MAX);
         assert_eq!((journal.lag_bytes(), journal.free_bytes()), (0, 128));
         journal.restart(256);
+        assert_eq!(journal.retained(), None);
         cursors.reserved.store(u64::MAX, Relaxed);
         assert_eq!(journal.free_bytes(), 0);
         journal.restart(256);

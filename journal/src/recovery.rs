@@ -18,6 +18,7 @@ pub struct Recovery<'c, W> {
     extent: Extent,
     epoch: u64,
     resume_position: u64,
+    is_intact: bool,
 }
 
 impl<'c, W: Words + Copy> Recovery<'c, W> {
@@ -27,9 +28,14 @@ impl<'c, W: Words + Copy> Recovery<'c, W> {
     }
 
     pub(crate) fn go_on(scan: Scan<'c, W>, epoch: u64) -> Self {
+        let extent = extent(&scan);
         Self {
-            extent: extent(&scan),
-            resume_position: scan.end_of_lap(),
+            resume_position: match extent.cursors_astray {
+                None => extent.end,
+                Some(_) => scan.end_of_lap(),
+            },
+            extent,
+            is_intact: extent.cursors_astray.is_none(),
             scan,
             epoch,
         }
@@ -48,12 +54,19 @@ impl<'c, W: Words + Copy> Recovery<'c, W> {
         self.scan.step(&extent, self.epoch, buffer)
     }
 
-    /// Where the new primary begins its own records: give it to [`Journal::restart`] when everything is applied.
+    /// Where the new primary begins its own records: give it to [`Journal::resume`], or to [`Journal::restart`] if the cursors made no
+    /// sense.
     ///
-    /// One lap behind where this recovery began. So nothing in the ring can be taken for a record of a later position, whatever the
-    /// dead primary wrote, and whatever it said it had reserved.
+    /// Right behind what was reserved, so that all that is retained can be read again. What the dead primary may have left beyond is of an
+    /// earlier epoch than the new primary's first record, and so is foreign. If the cursors made no sense, one lap behind where this
+    /// recovery began: so nothing in the ring can be taken for a record of a later position.
     pub fn resume_position(&self) -> u64 {
         self.resume_position
+    }
+
+    /// Whether the cursors made sense.
+    pub fn is_intact(&self) -> bool {
+        self.is_intact
     }
 }
 

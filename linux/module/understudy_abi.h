@@ -10,7 +10,7 @@
 #define UNDERSTUDY_ABI_H
 
 /* Revisions */
-#define US_ABI_REVISION                 4
+#define US_ABI_REVISION                 5
 #define US_JOURNAL_REVISION             1
 #define US_CONTROL_MAGIC                0x5944545352444e55ULL
 #define US_TABLE_SIGNATURE              "UNDS"
@@ -34,11 +34,11 @@
 #define US_AT_JOURNAL_RESERVED          0x480
 #define US_AT_JOURNAL_APPLIED           0x500
 #define US_AT_JOURNAL_CONSUMED          0x580
-#define US_AT_CONSOLE_OWNER             0x700
-#define US_AT_EPITAPHS                  0x780
-#define US_AT_TIMELINES                 0xa80
-#define US_AT_INSTANCE_LOGS             0x5880
-#define US_AT_DESKS                     0xd980
+#define US_AT_CONSOLE_OWNER             0x800
+#define US_AT_EPITAPHS                  0x880
+#define US_AT_TIMELINES                 0xb80
+#define US_AT_INSTANCE_LOGS             0x5980
+#define US_AT_DESKS                     0xda80
 
 /* Vectors */
 #define US_VECTOR_KEEPALIVE             0x40
@@ -84,6 +84,8 @@ struct us_header {
 	u64 journal_bytes;
 	u64 journal_salt;
 	u64 primary_instance;
+	u64 time_before_ns;
+	u64 resets;
 };
 static_assert(offsetof(struct us_header, magic) == 0);
 static_assert(offsetof(struct us_header, revisions) == 8);
@@ -91,7 +93,9 @@ static_assert(offsetof(struct us_header, region_bytes) == 16);
 static_assert(offsetof(struct us_header, journal_bytes) == 24);
 static_assert(offsetof(struct us_header, journal_salt) == 32);
 static_assert(offsetof(struct us_header, primary_instance) == 40);
-static_assert(sizeof(struct us_header) == 48);
+static_assert(offsetof(struct us_header, time_before_ns) == 48);
+static_assert(offsetof(struct us_header, resets) == 56);
+static_assert(sizeof(struct us_header) == 64);
 
 struct us_keepalive_slot {
 	u64 version;

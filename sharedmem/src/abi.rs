@@ -1,7 +1,7 @@
 //! Constants of the contract between kernels: revisions, sizes, vectors, entry reasons.
 
 /// Revision of every layout in this crate. Raised by any change that an image of the previous revision could misread.
-pub const ABI_REVISION: u32 = 4;
+pub const ABI_REVISION: u32 = 5;
 
 /// Revision of the journal's record format.
 pub const JOURNAL_REVISION: u32 = 1;
@@ -20,6 +20,9 @@ pub const RECORD_KIND_STATUS: u16 = 4;
 
 /// Kind of a journal record in which a native primary tells a new backup its state.
 pub const RECORD_KIND_CHECKPOINT: u16 = 5;
+
+/// Kind of a journal record with which a new native owner begins its part of the journal. It has no payload: its epoch is what it says.
+pub const RECORD_KIND_EPOCH: u16 = 6;
 
 /// The most cores a machine may have here; arrays per core have this length.
 pub const MAX_CORES: usize = 32;

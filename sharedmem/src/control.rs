@@ -33,9 +33,13 @@ pub struct Header {
     pub journal_salt: AtomicU64,
     /// Index of the instance that is the primary now.
     pub primary_instance: AtomicU64,
+    /// Time that the machine had run before its last reset, in ns: what is told of time to the service goes on from there.
+    pub time_before_ns: AtomicU64,
+    /// Resets by the monitor since the machine was protected last.
+    pub resets: AtomicU64,
 }
 
-layout!(Header: magic, revisions, region_bytes, journal_bytes, journal_salt, primary_instance);
+layout!(Header: magic, revisions, region_bytes, journal_bytes, journal_salt, primary_instance, time_before_ns, resets);
 
 /// The journal's cursors: positions in bytes since the journal's beginning, never wrapping. A position is a record's sequence number.
 #[repr(C)]
@@ -47,7 +51,15 @@ pub struct JournalCursors {
     pub applied: CachePadded<AtomicU64>,
     /// Backup: everything below was applied by the backup; its room may be used again.
     pub consumed: CachePadded<AtomicU64>,
+    /// Primary, and the monitor when it makes an owner: where the journal begins that makes the whole state when it is read from there, so
+    /// that its room is not used again; [`NOTHING_RETAINED`] if there is none.
+    pub retained: CachePadded<AtomicU64>,
+    /// Primary: the position of the record that it applies now, and in the lowest three bits how often that was begun; 0 if it applies none.
+    pub applying: CachePadded<AtomicU64>,
 }
+
+/// What [`JournalCursors::retained`] holds if the journal does not make the state.
+pub const NOTHING_RETAINED: u64 = u64::MAX;
 
 /// Fault injection and scripts, all of it only with `debug=1`. Writer: the primary.
 #[repr(C)]
@@ -184,16 +196,16 @@ mod tests {
         assert_eq!(span_of!(Control, protection), 0x100..0x180);
         assert_eq!(span_of!(Control, primary_keepalive), 0x180..0x300);
         assert_eq!(span_of!(Control, seat_keepalive), 0x300..0x480);
-        assert_eq!(span_of!(Control, journal), 0x480..0x600);
-        assert_eq!(span_of!(Control, debug), 0x600..0x680);
-        assert_eq!(span_of!(Control, backup), 0x680..0x700);
-        assert_eq!(span_of!(Control, console_owner), 0x700..0x780);
-        assert_eq!(span_of!(Control, epitaphs), 0x780..0xa80);
-        assert_eq!(span_of!(Control, timelines), 0xa80..0x1800);
-        assert_eq!(span_of!(Control, monitor_log), 0x1800..0x5880);
-        assert_eq!(span_of!(Control, instance_logs), 0x5880..0xd980);
-        assert_eq!(span_of!(Control, linux), 0xd980..0xda80);
-        assert_eq!(span_of!(Control, mailbox), 0xda80..0xdc00);
+        assert_eq!(span_of!(Control, journal), 0x480..0x700);
+        assert_eq!(span_of!(Control, debug), 0x700..0x780);
+        assert_eq!(span_of!(Control, backup), 0x780..0x800);
+        assert_eq!(span_of!(Control, console_owner), 0x800..0x880);
+        assert_eq!(span_of!(Control, epitaphs), 0x880..0xb80);
+        assert_eq!(span_of!(Control, timelines), 0xb80..0x1900);
+        assert_eq!(span_of!(Control, monitor_log), 0x1900..0x5980);
+        assert_eq!(span_of!(Control, instance_logs), 0x5980..0xda80);
+        assert_eq!(span_of!(Control, linux), 0xda80..0xdb80);
+        assert_eq!(span_of!(Control, mailbox), 0xdb80..0xdd00);
         assert_eq!(offset_of!(Header, journal_salt), 32);
     }
 

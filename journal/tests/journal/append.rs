@@ -53,6 +53,30 @@ fn the_ring_can_be_filled_to_the_last_byte_and_not_over() {
 }
 
 #[test]
+fn what_is_retained_is_kept_though_it_is_consumed() {
+    let memory = Memory::new(128);
+    let journal = memory.journal();
+    let records: Vec<_> = (0..3).map(|n| append(&journal, &[n; 8])).collect();
+    journal.retain(Some(records[1].position));
+    journal.mark_applied(records[2].end);
+    journal.mark_consumed(records[2].end);
+    assert_eq!((journal.lag_bytes(), journal.retained_bytes()), (0, 64));
+    let kept = [append(&journal, &[3; 8]), append(&journal, &[4; 8])];
+    let full = AppendError::Full {
+        needed_bytes: 32,
+        free_bytes: 0,
+    };
+    assert_eq!(journal.append(EPOCH, Kind(0), &[&[5; 8]]), Err(full));
+    assert_eq!(
+        recover(&journal, records[1].position, EPOCH).records,
+        [&records[1..], &kept].concat()
+    );
+    journal.retain(None);
+    assert_eq!(journal.free_bytes(), 64);
+    append(&journal, &[5; 8]);
+}
+
+#[test]
 fn the_largest_payload_fits_and_one_byte_more_does_not() {
     let memory = Memory::new(4096);
     let journal = memory.journal();
@@ -87,7 +111,10 @@ fn scribbled_cursors_refuse_the_append_and_nothing_is_written() {
         memory.cursors.consumed.store(consumed, Relaxed);
         assert_eq!(
             journal.append(EPOCH, Kind(0), &[&[1; 8]]),
-            Err(AppendError::CursorsCorrupt { reserved, consumed })
+            Err(AppendError::CursorsCorrupt {
+                reserved,
+                floor: consumed
+            })
         );
         assert_eq!(memory.cursors.reserved.load(Relaxed), reserved);
     }

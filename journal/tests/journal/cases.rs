@@ -314,13 +314,44 @@ fn a_reader_keeps_the_epoch_it_has_seen_into_its_recovery() {
 }
 
 #[test]
-fn a_new_primary_begins_where_no_old_record_can_be_taken_for_its_own() {
+fn what_the_old_primary_left_beyond_its_end_is_foreign_once_the_new_one_has_begun() {
     let (memory, from, records) = three_records();
     let journal = memory.journal();
-    // The old primary said it had reserved less than it wrote.
+    // The old primary said it had reserved less than it wrote: the new one begins amid its records.
     memory.cursors.reserved.store(records[0].end, Relaxed);
-    journal.restart(Recovery::new(journal, from, EPOCH).resume_position());
+    journal.mark_applied(records[0].end);
+    journal.resume(Recovery::new(journal, from, EPOCH).resume_position());
+    let first = journal.append(EPOCH + 1, Kind(6), &[]).unwrap();
+    assert_eq!(first.position, records[0].end);
+    // It reserves what is left of the ring and dies before it writes.
+    let left_bytes = from + 512 - first.end;
+    Dying::after(&memory, 0)
+        .journal()
+        .append(
+            EPOCH + 1,
+            Kind(1),
+            &[&vec![0; left_bytes as usize / 4 - 24]],
+        )
+        .unwrap();
+    let readings = recover(&journal, from, EPOCH + 1);
+    let positions: Vec<_> = readings
+        .records
+        .iter()
+        .map(|record| record.position)
+        .collect();
+    assert_eq!(positions, [from, first.position]);
+}
+
+#[test]
+fn cursors_that_make_no_sense_are_left_a_lap_behind() {
+    let (memory, from, records) = three_records();
+    let journal = memory.journal();
+    memory.cursors.reserved.store(records[0].end + 4, Relaxed);
+    let recovery = Recovery::new(journal, from, EPOCH);
+    assert!(!recovery.is_intact());
+    journal.restart(recovery.resume_position());
     let resumed = journal.cursors().reserved;
+    assert_eq!((resumed, journal.retained()), (from + 512, None));
     // The new one reserves the whole ring and dies before it writes.
     for _ in 0..4 {
         append(&Dying::after(&memory, 0).journal(), &[0; 104]);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use journal::{Finding, Journal, Kind, Next, Reader, Record, Recovery};
 use sharedmem::Words;
-use sharedmem::control::JournalCursors;
+use sharedmem::control::{JournalCursors, NOTHING_RETAINED};
 use sharedmem::crc32c::Crc32c;
 
 pub const SALT: u64 = 0x005e_ed0f_7415_b007;
@@ -21,9 +21,11 @@ pub struct Memory {
 
 impl Memory {
     pub fn new(capacity_bytes: usize) -> Self {
+        let cursors = JournalCursors::default();
+        cursors.retained.store(NOTHING_RETAINED, Ordering::Relaxed);
         Self {
             words: (0..capacity_bytes / 8).map(|_| AtomicU64::new(0)).collect(),
-            cursors: JournalCursors::default(),
+            cursors,
         }
     }
 

@@ -17,6 +17,8 @@ enum Step {
     /// The backup applies what it may.
     Consume,
     TakeOver,
+    /// The primary has told a checkpoint that begins at its end: nothing before it is needed.
+    Retain,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -26,6 +28,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..6_usize).prop_map(Step::Apply),
         3 => Just(Step::Consume),
         1 => Just(Step::TakeOver),
+        1 => Just(Step::Retain),
     ]
 }
 
@@ -36,6 +39,9 @@ struct Model {
     epoch: u64,
     in_flight: VecDeque<Kept>,
     applied: VecDeque<Kept>,
+    /// From where on everything can be read again, and what that is, without what is in flight.
+    retained: u64,
+    kept: Vec<Kept>,
 }
 
 impl Model {
@@ -49,7 +55,8 @@ impl Model {
             });
         }
         let needed_bytes = record_bytes(payload.len() as u32);
-        let free_bytes = self.consumed + CAPACITY_BYTES as u64 - self.reserved;
+        let floor = self.consumed.min(self.retained);
+        let free_bytes = floor + CAPACITY_BYTES as u64 - self.reserved;
         if needed_bytes > free_bytes {
             return Err(AppendError::Full {
                 needed_bytes,
@@ -79,6 +86,7 @@ proptest! {
         let memory = Memory::new(CAPACITY_BYTES);
         let journal = memory.journal();
         journal.restart(from);
+        journal.retain(Some(from));
         let mut reader = Reader::new(journal, from);
         let mut model = Model {
             reserved: from,
@@ -86,6 +94,8 @@ proptest! {
             epoch: 1,
             in_flight: VecDeque::new(),
             applied: VecDeque::new(),
+            retained: from,
+            kept: Vec::new(),
         };
         for step in steps {
             match step {
@@ -97,7 +107,9 @@ proptest! {
                 }
                 Step::Apply(count) => {
                     let count = count.min(model.in_flight.len());
-                    model.applied.extend(model.in_flight.drain(..count));
+                    let applied = Vec::from_iter(model.in_flight.drain(..count));
+                    model.kept.extend(applied.iter().cloned());
+                    model.applied.extend(applied);
                     if let Some(last) = model.applied.back() {
                         journal.mark_applied(last.end);
                     }
@@ -112,18 +124,34 @@ proptest! {
                 Step::TakeOver => {
                     let tail = recover(&journal, reader.position(), model.epoch);
                     prop_assert_eq!(tail.findings, []);
+                    model.kept.extend(model.in_flight.iter().cloned());
                     let left = model.applied.drain(..).chain(model.in_flight.drain(..));
                     prop_assert_eq!(tail.records, Vec::from_iter(left));
                     let resume =
                         Recovery::new(journal, reader.position(), model.epoch).resume_position();
-                    journal.restart(resume);
+                    journal.resume(resume);
                     reader = Reader::new(journal, resume);
                     (model.reserved, model.consumed) = (resume, resume);
                     model.epoch += 1;
                 }
+                Step::Retain => {
+                    model.retained = model.reserved;
+                    journal.retain(Some(model.retained));
+                    model.kept.clear();
+                    // What is in flight lies before it, and is applied later all the same.
+                    let in_flight = Vec::from_iter(model.in_flight.drain(..));
+                    if let Some(last) = in_flight.last() {
+                        journal.mark_applied(last.end);
+                    }
+                    model.applied.extend(in_flight);
+                }
             }
             prop_assert_eq!(journal.lag_bytes(), model.reserved - model.consumed);
         }
+        let all = recover(&journal, model.retained, model.epoch);
+        let kept = model.kept.into_iter().chain(model.in_flight.iter().cloned());
+        prop_assert_eq!(all.records, Vec::from_iter(kept));
+        prop_assert_eq!(all.findings, []);
         let left = model.applied.into_iter().chain(model.in_flight);
         let tail = recover(&journal, reader.position(), model.epoch);
         prop_assert_eq!(tail.records, Vec::from_iter(left));
