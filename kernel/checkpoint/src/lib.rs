@@ -9,10 +9,12 @@
 extern crate alloc;
 
 mod reader;
+mod schedule;
 mod sequence;
 mod writer;
 
 pub use reader::{Items, Joiner, decode};
+pub use schedule::Schedule;
 pub use sequence::Sequence;
 pub use writer::Writer;
 
