@@ -19,4 +19,5 @@ mod mem;
 pub mod paging;
 pub mod pci;
 pub mod pci_bars;
+pub mod reset;
 pub mod traps;

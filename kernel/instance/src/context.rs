@@ -103,6 +103,12 @@ impl Context {
         arch::clock::ticks()
     }
 
+    /// The service's time at `now_ns`, in ms: it goes on over resets, from where it stood at the last keepalive before.
+    pub fn service_ms(&self, now_ns: u64) -> u64 {
+        let before_ns = &self.region.control.header.time_before_ns;
+        now_ns.saturating_add(before_ns.load(Ordering::Relaxed)) / 1_000_000
+    }
+
     /// Nanoseconds since the machine's boot.
     pub fn now_ns(&self) -> u64 {
         self.clock.now_ns()

@@ -3,12 +3,13 @@
 use core::hint::black_box;
 use core::sync::atomic::Ordering;
 
-use arch::cpu;
+use arch::{cpu, reset};
 use service::{DebugCommand, HangTarget};
 
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
-use crate::replica::{KIND_INPUT, open_journal};
+use crate::replica::open_journal;
+use crate::state::KIND_INPUT;
 use crate::{keepalive, measure};
 
 /// Word to a core's main loop: hang with interrupts off.
@@ -35,6 +36,7 @@ pub fn inject(context: &'static Context, command: DebugCommand) {
             context.clock.spin_ns(duration_us.saturating_mul(1000))
         }
         DebugCommand::DoubleFault => double_fault(),
+        DebugCommand::TripleFault => reset::triple_fault(),
         DebugCommand::StackOverflow => {
             black_box(overflow(black_box(1)));
         }

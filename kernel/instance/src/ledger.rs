@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use ::checkpoint::Schedule;
 use journal::{AppendError, Kind};
 use network::{Event, Flows, Ledger};
 use service::{DebugCommand, Input, Record};
@@ -11,15 +12,16 @@ use crate::checkpoint::Telling;
 use crate::context::Context;
 use crate::cores::{self, LEAD};
 use crate::keepalive::{Protection, SeatWatch};
-use crate::replica::{
-    KIND_CHECKPOINT, KIND_CONNECTION, KIND_INPUT, KIND_STATUS, Outside, Replica, SharedJournal,
+use crate::replica::Replica;
+use crate::state::{
+    KIND_CHECKPOINT, KIND_CONNECTION, KIND_EPOCH, KIND_INPUT, KIND_STATUS, Outside,
 };
 use crate::{death, faults, report, status};
 
 /// How old the status may be that `INFO` and `ROLE` tell, in ns.
 const STATUS_AGE_NS_MAX: u64 = 10_000_000;
 
-/// How long after its end a checkpoint is told again, if the backup has not heard all of it, in ns.
+/// How long a backup may take to read the state, before it is told again, in ns.
 const TELLING_AGAIN_NS: u64 = 1_000_000_000;
 
 /// The replica of a primary.
@@ -34,14 +36,18 @@ pub struct JournaledService {
     /// When the status was committed last, in ns since the machine's boot.
     status_ns: Option<u64>,
     telling: Option<Telling>,
-    /// When a checkpoint may begin, in ns since the machine's boot.
-    telling_from_ns: u64,
+    schedule: Schedule,
+    /// Where the journal ended when the checkpoint was gone on with last.
+    paced_to: u64,
+    /// When a backup that waits to be told the state gets a checkpoint of its own, in ns since the machine's boot.
+    filling_from_ns: Option<u64>,
 }
 
 impl JournaledService {
     /// The service of the owner of `epoch`.
     pub fn new(context: &'static Context, epoch: u64, replica: Replica) -> Self {
-        Self {
+        let journal = replica.journal();
+        let mut ledger = Self {
             context,
             epoch,
             replica,
@@ -49,8 +55,13 @@ impl JournaledService {
             entropy: context.hand_off.entropy,
             status_ns: None,
             telling: None,
-            telling_from_ns: 0,
-        }
+            schedule: Schedule::new(journal.capacity_bytes()),
+            paced_to: journal.cursors().reserved,
+            filling_from_ns: None,
+        };
+        // Before any other: what earlier owners may have left behind the journal's end is foreign from here on.
+        ledger.commit(KIND_EPOCH, |_| {}, |_, _| {});
+        ledger
     }
 
     /// Commits `input`, then applies it.
@@ -64,7 +75,7 @@ impl JournaledService {
             .wrapping_add(self.context.clock_ticks() | 1);
         let stamp = self
             .replica
-            .stamp(self.context.now_ns() / 1_000_000, self.entropy);
+            .stamp(self.context.service_ms(self.context.now_ns()), self.entropy);
         let record = Record { stamp, input };
         self.commit(
             KIND_INPUT,
@@ -78,7 +89,10 @@ impl JournaledService {
     /// Whether the machine is to be handed over now: somebody asked for it, and there is a backup.
     pub fn is_leaving(&self, now_ns: u64) -> bool {
         let service = self.replica.service();
-        let now_ms = self.replica.stamp(now_ns / 1_000_000, 0).time_ms;
+        let now_ms = self
+            .replica
+            .stamp(self.context.service_ms(now_ns), 0)
+            .time_ms;
         service.wants_failover(self.epoch, now_ms) && self.seat.is_protected()
     }
 
@@ -87,42 +101,95 @@ impl JournaledService {
         self.replica.journal().lag_bytes() == 0
     }
 
-    /// Tells a new backup some of the state, if there is one that needs it. True if there is more to tell.
+    /// Tells some of the state, if a checkpoint is due. True if there is more to tell.
     pub fn tell_state(&mut self) -> bool {
-        let (context, epoch) = (self.context, self.epoch);
-        let is_wanted = context.region.control.protection.state() == ProtectionState::Filling;
-        let now_ns = context.now_ns();
-        if !is_wanted {
-            if self.telling.take().is_some() {
-                self.replica.state_mut().service.abandon_checkpoint();
-            }
-            self.telling_from_ns = 0;
-            return false;
-        }
-        let journal = self.replica.journal();
-        let state = self.replica.state_mut();
-        let mut sink = |payload: &[u8]| publish(context, journal, epoch, payload);
-        let Some(telling) = &mut self.telling else {
-            let is_due = now_ns >= self.telling_from_ns;
+        let now_ns = self.context.now_ns();
+        let arrived_bytes = self.arrived_bytes();
+        let mut payloads = Vec::new();
+        let mut sink = |payload: &[u8]| payloads.push(payload.to_vec());
+        let Some(mut telling) = self.telling.take() else {
+            let is_due = self.is_checkpoint_due(now_ns);
             if is_due {
-                self.telling = Some(Telling::begin(state, &mut sink));
+                let position = self.replica.journal().cursors().reserved;
+                let state = self.replica.state_mut();
+                self.telling = Some(Telling::begin(state, position, &mut sink));
+                self.publish(&payloads);
             }
             return is_due;
         };
-        let is_told = telling.go_on(state, &mut sink);
-        telling.longest_ns = telling.longest_ns.max(context.now_ns() - now_ns);
-        if !is_told {
-            return true;
+        let pace_bytes = self.schedule.pace_bytes(arrived_bytes) as usize;
+        let is_told = telling.go_on(self.replica.state_mut(), pace_bytes, &mut sink);
+        self.publish(&payloads);
+        telling.longest_ns = telling.longest_ns.max(self.context.now_ns() - now_ns);
+        match is_told {
+            true => self.retain(&telling),
+            false => self.telling = Some(telling),
         }
+        !is_told
+    }
+
+    /// Bytes that came into the journal since the last time.
+    fn arrived_bytes(&mut self) -> u64 {
+        let reserved = self.replica.journal().cursors().reserved;
+        reserved - core::mem::replace(&mut self.paced_to, reserved)
+    }
+
+    /// Whether a checkpoint is to begin: for a backup that has to be told the state, or because the journal cannot be kept for much longer.
+    fn is_checkpoint_due(&mut self, now_ns: u64) -> bool {
+        let journal = self.replica.journal();
+        let retained_bytes = journal.retained().map(|_| journal.retained_bytes());
+        let is_filling = self.context.region.control.protection.state() == ProtectionState::Filling;
+        if !is_filling {
+            self.filling_from_ns = None;
+        } else {
+            // A backup reads what is retained. If it still is not filled after a while, it found damage there.
+            let from_ns = *self.filling_from_ns.get_or_insert(match retained_bytes {
+                Some(_) => now_ns + TELLING_AGAIN_NS,
+                None => now_ns,
+            });
+            if now_ns >= from_ns {
+                self.filling_from_ns = Some(now_ns + TELLING_AGAIN_NS);
+                return true;
+            }
+        }
+        let memory_bytes = self.replica.service().used_bytes();
+        self.schedule.is_due(retained_bytes, memory_bytes)
+    }
+
+    /// The state is told to its end: from now on, the journal is kept from where that began.
+    fn retain(&mut self, telling: &Telling) {
+        let journal = self.replica.journal();
+        let memory_bytes = self.replica.service().used_bytes();
+        let kept_bytes = journal.cursors().reserved - telling.position;
+        let is_kept = self.schedule.told(telling.bytes, kept_bytes, memory_bytes);
+        journal.retain(is_kept.then_some(telling.position));
         log::info!(
-            "event=checkpoint bytes={} keys={} longest_ns={}",
+            "event=checkpoint bytes={} keys={} longest_ns={} kept={}",
             telling.bytes,
-            state.service.key_count(),
-            telling.longest_ns
+            self.replica.service().key_count(),
+            telling.longest_ns,
+            u8::from(is_kept)
         );
-        self.telling = None;
-        self.telling_from_ns = now_ns + TELLING_AGAIN_NS;
-        false
+        if self.schedule.is_too_large() {
+            log::warn!(
+                "the state ({} bytes) is more than a third of the journal ({} bytes): it does not survive a reset of the machine; a larger journal_mem= would keep it",
+                telling.bytes,
+                journal.capacity_bytes()
+            );
+        }
+        self.filling_from_ns = None;
+    }
+
+    /// Commits records of a checkpoint.
+    fn publish(&mut self, payloads: &[Vec<u8>]) {
+        for payload in payloads {
+            self.commit(
+                KIND_CHECKPOINT,
+                |out| out.extend_from_slice(payload),
+                |_, _| {},
+            );
+        }
+        self.paced_to = self.replica.journal().cursors().reserved;
     }
 
     /// Commits the status, if the last one is old: replies are made of it.
@@ -151,7 +218,7 @@ impl JournaledService {
         self.replica.compose(encode);
         let end = loop {
             match self.replica.commit(self.epoch, kind) {
-                Ok(end) => break end,
+                Ok(appended) => break appended.end,
                 Err(AppendError::Full { .. }) => self.make_room(),
                 // The room is the backup's to give. One that scribbles on it is given up, and the journal goes on without it.
                 Err(error @ AppendError::CursorsCorrupt { .. }) => {
@@ -171,6 +238,9 @@ impl JournaledService {
     /// What the backup has written cannot be believed: it is given up.
     fn go_on_without_backup(&mut self, error: &AppendError) {
         cores::core(LEAD).advance();
+        if self.retain_nothing_more() {
+            return;
+        }
         if self.context.region.control.protection.drop_backup() {
             log::error!("{error}: the backup is given up, and the journal goes on without it");
         }
@@ -178,6 +248,19 @@ impl JournaledService {
             let journal = self.replica.journal();
             journal.mark_consumed(journal.cursors().applied);
         }
+    }
+
+    /// Gives up what is retained, if it is what takes the room.
+    fn retain_nothing_more(&mut self) -> bool {
+        let journal = self.replica.journal();
+        let is_in_the_way = journal
+            .retained()
+            .is_some_and(|position| position < journal.cursors().consumed);
+        if is_in_the_way {
+            log::warn!("event=retention-lost reason=\"more came in than the journal can keep\"");
+            journal.retain(None);
+        }
+        is_in_the_way
     }
 
     /// Whether a backup, alive or silent, may still need the journal. A parked Linux never reads it.
@@ -196,6 +279,9 @@ impl JournaledService {
         if !control.epoch.is_owned_by(self.epoch) {
             death::superseded(control.epoch.current());
         }
+        if self.retain_nothing_more() {
+            return;
+        }
         if !self.is_followed() {
             let journal = self.replica.journal();
             journal.mark_consumed(journal.cursors().applied);
@@ -207,26 +293,6 @@ impl JournaledService {
             );
         }
         core::hint::spin_loop();
-    }
-}
-
-/// Appends a record of a checkpoint, which a new backup reads at once. If it does not, it is given up: who tells the state then tells nobody.
-fn publish(context: &Context, journal: SharedJournal, epoch: u64, payload: &[u8]) {
-    let control = context.region.control;
-    let deadline_ns = context.now_ns() + context.options.failover_timeout_ns;
-    while control.protection.state() == ProtectionState::Filling {
-        cores::core(LEAD).advance();
-        match journal.append(epoch, KIND_CHECKPOINT, &[payload]) {
-            Ok(record) => return journal.mark_applied(record.end),
-            Err(AppendError::Full { .. }) if context.now_ns() < deadline_ns => {
-                core::hint::spin_loop();
-            }
-            Err(error) => {
-                log::error!("{error}: the new backup is given up");
-                // If somebody else was faster, the state is another.
-                let _ = control.protection.drop_backup();
-            }
-        }
     }
 }
 

@@ -26,6 +26,7 @@ mod report;
 mod script;
 mod seat;
 mod server;
+mod state;
 mod status;
 mod traps;
 

@@ -1,53 +1,25 @@
 //! The replica: the service's state, and the journal it is made from.
 //!
-//! A backup follows: it applies what the primary has applied. On its promotion it recovers: it applies the rest of the journal, as far as it
-//! is whole. A primary commits: it appends a record and then applies it. All three are the same function of the same records.
+//! A backup follows: it reads from where the journal makes the whole state, as far as the primary has applied it. Who becomes the primary recovers: it
+//! reads the rest, as far as it is whole. A primary commits: it appends a record and then applies it.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use core::error::Error;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use journal::{AppendError, Cursors, Finding, Journal, Kind, Next, Reader};
+use journal::{AppendError, Appended, Finding, Journal, Kind, Next, Reader};
 use network::{Fact, Flows};
-use service::{
-    ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service, Stamp,
-};
-use sharedmem::abi::{
-    RECORD_KIND_APPLICATION, RECORD_KIND_CHECKPOINT, RECORD_KIND_CONNECTION, RECORD_KIND_INPUT,
-    RECORD_KIND_STATUS, SeatStatus,
-};
+use service::{HostStatus, Record, Service, Stamp};
+use sharedmem::abi::SeatStatus;
 use web::{Records, Recovered};
 
-use crate::checkpoint::{Hearing, Told};
 use crate::context::{self, Context};
-use crate::script::CONSOLE_CONNECTION;
-
-/// Kind of a journal record that holds input to the service.
-pub const KIND_INPUT: Kind = Kind(RECORD_KIND_INPUT);
-
-/// Kind of a journal record that tells of a connection.
-pub const KIND_CONNECTION: Kind = Kind(RECORD_KIND_CONNECTION);
-
-/// Kind of a journal record that holds the primary's status.
-pub const KIND_STATUS: Kind = Kind(RECORD_KIND_STATUS);
-
-/// Kind of a journal record that tells a new backup the state.
-pub const KIND_CHECKPOINT: Kind = Kind(RECORD_KIND_CHECKPOINT);
-
-/// Kind of a journal record that a program of a Linux appended. It is nothing the service could apply.
-const KIND_APPLICATION: Kind = Kind(RECORD_KIND_APPLICATION);
+use crate::cores::{self, LEAD};
+use crate::state::{Outside, State};
 
 /// Records a backup applies before it lets the monitor look at the detector.
 const RECORDS_PER_STEP: usize = 64;
-
-/// The cursors of a journal that nobody has written to.
-const NOTHING_WRITTEN: Cursors = Cursors {
-    reserved: 0,
-    applied: 0,
-    consumed: 0,
-};
 
 /// Findings of a recovery that are told one by one.
 const FINDINGS_TOLD_MAX: usize = 16;
@@ -55,80 +27,15 @@ const FINDINGS_TOLD_MAX: usize = 16;
 /// The journal in the shared region.
 pub type SharedJournal = Journal<'static, &'static [AtomicU64]>;
 
+type SharedReader = Reader<'static, &'static [AtomicU64]>;
+
 /// State and journal.
 pub struct Replica {
     state: State,
     journal: SharedJournal,
-    /// Where a backup stands; a primary has none.
-    reader: Option<Reader<'static, &'static [AtomicU64]>>,
+    /// Where a backup stands that has begun to read; a primary has none.
+    reader: Option<SharedReader>,
     buffer: Vec<u8>,
-}
-
-/// What the records make.
-pub struct State {
-    /// Keys, values, and what clients have begun.
-    pub service: Service,
-    /// What programs had told the journal while a Linux was the primary.
-    records: Records,
-    /// The connections.
-    pub flows: Flows,
-    /// Time of the newest record.
-    pub last_time_ms: u64,
-    /// Whether that is all, or still to be told by the primary.
-    hearing: Hearing,
-    limits: Limits,
-    owed_bytes_max: usize,
-}
-
-/// What a record does outside the replica, where it is applied for the first time.
-pub trait Outside {
-    /// Prints a reply to the console.
-    fn print(&mut self, bytes: &[u8]);
-    /// Injects a fault.
-    fn debug(&mut self, command: DebugCommand);
-    /// Counts work.
-    fn progress(&mut self);
-}
-
-/// The world outside while a record is replayed. Its reply was printed, or never will be; a fault was injected once.
-struct Nobody;
-
-impl Outside for Nobody {
-    fn print(&mut self, _: &[u8]) {}
-    fn debug(&mut self, _: DebugCommand) {}
-    fn progress(&mut self) {
-        context::get().note_seat_progress();
-    }
-}
-
-/// Replies go to the flows, wherever they are made: there they wait until the client has them.
-struct Inside<'a, O> {
-    flows: &'a mut Flows,
-    outside: &'a mut O,
-}
-
-impl<O: Outside> Host for Inside<'_, O> {
-    fn reply(&mut self, connection: ConnectionId, bytes: &[u8]) {
-        // Replies are handed over in pieces, so this is progress however long they are.
-        self.outside.progress();
-        if connection == CONSOLE_CONNECTION {
-            self.outside.print(bytes);
-        } else {
-            self.flows.reply(connection, bytes);
-        }
-    }
-
-    fn hang_up(&mut self, connection: ConnectionId) {
-        self.flows.hang_up(connection);
-    }
-
-    fn debug(&mut self, command: DebugCommand) {
-        self.outside.debug(command);
-    }
-
-    fn progress(&mut self) {
-        self.outside.progress();
-    }
 }
 
 /// The journal in `context`'s shared region.
@@ -139,41 +46,40 @@ pub fn open_journal(context: &Context) -> SharedJournal {
         .expect("the plan gives the journal its least size")
 }
 
+/// Begins to read where the journal makes the whole state, if there is such a place, and keeps it from there on. Else at its end.
+fn begin(journal: SharedJournal) -> (SharedReader, u64) {
+    loop {
+        let retained = journal.retained();
+        let from = retained.unwrap_or(journal.cursors().applied);
+        journal.mark_consumed(from);
+        // Was it still retained when the cursor was set, then the cursor keeps it.
+        if journal.retained() == retained {
+            return (Reader::new(journal, from), from);
+        }
+    }
+}
+
 impl Replica {
-    /// An empty state before the journal as it stands.
+    /// An empty state, with nothing read yet.
     pub fn new(context: &Context) -> Self {
-        let shares = context.shares();
-        let limits = Limits {
-            max_memory_bytes: shares.store_bytes,
-            max_pending_bytes: shares.pending_bytes as usize,
-            max_request_bytes: (shares.pending_bytes as usize)
-                .min(Limits::default().max_request_bytes),
-            max_clients: shares.connections,
-            debug: context.options.debug,
-            ..Limits::default()
-        };
         let journal = open_journal(context);
-        let cursors = journal.cursors();
-        // Who comes later has to be told what was before.
-        let hearing = match cursors == NOTHING_WRITTEN {
-            true => Hearing::Whole,
-            false => Hearing::Waiting,
-        };
-        let owed_bytes_max = shares.owed_bytes as usize;
         Self {
-            state: State {
-                service: Service::new(limits.clone()),
-                records: Records::new(shares.records_bytes as usize),
-                flows: Flows::new(owed_bytes_max),
-                last_time_ms: 0,
-                hearing,
-                limits,
-                owed_bytes_max,
-            },
-            reader: Some(Reader::new(journal, cursors.applied)),
+            state: State::new(context),
+            reader: None,
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
             journal,
         }
+    }
+
+    /// The reader; it is made when it is first needed.
+    fn reader(&mut self) -> SharedReader {
+        self.reader.take().unwrap_or_else(|| {
+            let (reader, from) = begin(self.journal);
+            if from == 0 {
+                self.state.begin_whole();
+            }
+            reader
+        })
     }
 
     /// The service.
@@ -198,9 +104,13 @@ impl Replica {
 
     /// Applies some of what the primary has applied. For the waiting backup.
     pub fn follow(&mut self) -> SeatStatus {
-        let Some(reader) = &mut self.reader else {
-            return SeatStatus::Failed;
-        };
+        let mut reader = self.reader();
+        let status = self.follow_with(&mut reader);
+        self.reader = Some(reader);
+        status
+    }
+
+    fn follow_with(&mut self, reader: &mut SharedReader) -> SeatStatus {
         // That of the owner, which may have ended in order and been started again.
         let epoch = context::get().region.control.epoch.current();
         for _ in 0..RECORDS_PER_STEP {
@@ -210,7 +120,8 @@ impl Replica {
                 // What is damaged below the primary's mark is lost to this backup and cannot be mended; the rest is still worth having. A
                 // reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => log::error!("event=finding what=\"{finding}\""),
-                Next::End => return self.idle_status(),
+                Next::End if self.state.is_whole() => return SeatStatus::Idle,
+                Next::End => return SeatStatus::Filling,
             }
             if reader.position() != before {
                 self.journal.mark_consumed(reader.position());
@@ -220,28 +131,13 @@ impl Replica {
         SeatStatus::More
     }
 
-    /// What a backup says that has read everything.
-    pub fn idle_status(&self) -> SeatStatus {
-        match self.state.hearing.is_whole() {
-            true => SeatStatus::Idle,
-            false => SeatStatus::Filling,
-        }
-    }
-
-    /// Applies the rest of the journal that the dead primary left, whole records only, and begins a new journal behind it. `epoch` is
-    /// that of the new owner.
+    /// Applies the rest of the journal that was left, whole records only, and goes on behind it. `epoch` is that of the new owner, who then
+    /// [commits](Self::commit) a record of its own before any other.
+    ///
+    /// A machine's first primary has read nothing yet: it reads all of it. What is told of the state may be damaged; then the state is empty.
     pub fn recover(&mut self, epoch: u64) -> Recovered {
         let mut summary = Recovered::default();
-        let Some(reader) = self.reader.take() else {
-            return summary;
-        };
-        // Who is the owner has all there is.
-        self.state.hearing = Hearing::Whole;
-        if self.journal.cursors() == NOTHING_WRITTEN {
-            // The first primary: its backup already waits at the journal's beginning.
-            return summary;
-        }
-        let mut recovery = reader.recover(epoch.saturating_sub(1));
+        let mut recovery = self.reader().recover(epoch.saturating_sub(1));
         loop {
             match recovery.next(&mut self.buffer) {
                 Next::Record(record) => {
@@ -251,8 +147,18 @@ impl Replica {
                 Next::Finding(finding) => note_finding(&mut summary, &finding),
                 Next::End => break,
             }
+            cores::core(LEAD).advance();
         }
-        self.journal.restart(recovery.resume_position());
+        let is_whole = self.state.is_whole();
+        if !is_whole {
+            log::error!("event=state-lost reason=\"the journal does not hold the whole state\"");
+            self.state = State::new(context::get());
+            self.state.begin_whole();
+        }
+        match is_whole && recovery.is_intact() {
+            true => self.journal.resume(recovery.resume_position()),
+            false => self.journal.restart(recovery.resume_position()),
+        }
         summary
     }
 
@@ -267,14 +173,12 @@ impl Replica {
         encode(&mut self.buffer);
     }
 
-    /// Appends the payload that was composed to the journal. When it returns, the record is committed; it ends at the position returned.
+    /// Appends the payload that was composed to the journal. When it returns, the record is committed.
     ///
     /// # Errors
     /// The journal is full, or damaged.
-    pub fn commit(&mut self, epoch: u64, kind: Kind) -> Result<u64, AppendError> {
-        self.journal
-            .append(epoch, kind, &[&self.buffer])
-            .map(|appended| appended.end)
+    pub fn commit(&mut self, epoch: u64, kind: Kind) -> Result<Appended, AppendError> {
+        self.journal.append(epoch, kind, &[&self.buffer])
     }
 
     /// Applies the input just committed.
@@ -299,79 +203,6 @@ impl Replica {
             entropy,
         }
     }
-}
-
-impl State {
-    /// Takes in what a record of the journal holds.
-    fn replay(&mut self, record: &journal::Record<'_>) {
-        match record.kind {
-            KIND_CHECKPOINT => self.hear(record.payload),
-            _ if !self.hearing.is_whole() => {}
-            KIND_INPUT => match Record::decode(record.payload) {
-                Ok(record) => self.apply(&record, &mut Nobody),
-                Err(error) => not_understood(&error),
-            },
-            KIND_CONNECTION => match Fact::decode(record.payload) {
-                Ok(fact) => self.apply_fact(&fact),
-                Err(error) => not_understood(&error),
-            },
-            KIND_STATUS => match HostStatus::decode(record.payload) {
-                Ok(status) => self.service.learn(status),
-                Err(error) => not_understood(&error),
-            },
-            KIND_APPLICATION => self
-                .records
-                .keep(record.position, record.epoch, record.payload),
-            Kind(kind) => log::error!(
-                "event=finding what=\"the record at position {} is of kind {kind}, which this version does not know\"",
-                record.position
-            ),
-        }
-    }
-
-    /// Takes in what a checkpoint's record tells.
-    fn hear(&mut self, payload: &[u8]) {
-        let (limits, owed_bytes_max) = (&self.limits, self.owed_bytes_max);
-        let step = &mut || context::get().note_seat_progress();
-        match self.hearing.hear(payload, limits, owed_bytes_max, step) {
-            Ok(None) => {}
-            Ok(Some(told)) => {
-                let Told {
-                    service,
-                    flows,
-                    last_time_ms,
-                } = told;
-                (self.service, self.flows) = (service, flows);
-                self.last_time_ms = last_time_ms;
-            }
-            Err(error) => log::error!("event=finding what=\"{error}; it has to begin again\""),
-        }
-    }
-
-    /// Applies input: to the connection it came in on, and to the service.
-    fn apply(&mut self, record: &Record<'_>, outside: &mut impl Outside) {
-        self.last_time_ms = self.last_time_ms.max(record.stamp.time_ms);
-        let Self { flows, service, .. } = self;
-        match record.input {
-            Input::Open { connection, .. } => flows.opened(connection),
-            Input::Bytes { connection, bytes } => flows.received(connection, bytes.len()),
-            Input::Close { connection } => flows.closed(connection),
-            Input::Tick => {}
-        }
-        service.apply(record, &mut Inside { flows, outside });
-    }
-
-    /// Applies a fact about a connection.
-    fn apply_fact(&mut self, fact: &Fact) {
-        if let Err(error) = self.flows.apply(fact) {
-            log::error!("event=finding what=\"{error}\"");
-        }
-    }
-}
-
-/// A record is whole, and its payload is nothing this version knows.
-fn not_understood(error: &dyn Error) {
-    log::error!("event=finding what=\"a record that is whole but not understood: {error}\"");
 }
 
 fn note_finding(summary: &mut Recovered, finding: &Finding) {

@@ -56,11 +56,10 @@ static STANDBY: Mutex<Option<Standby>> = Mutex::new(None);
 pub fn init(hand_off: &'static HandOff) -> SeatStatus {
     match context::init(hand_off) {
         Ok(context) => {
-            let standby = Standby::new(context);
-            let status = standby.replica.idle_status();
-            *STANDBY.lock() = Some(standby);
+            *STANDBY.lock() = Some(Standby::new(context));
             report(context);
-            status
+            // The journal is still to be read: in steps, when the primary knows that somebody reads.
+            SeatStatus::More
         }
         Err(reason) => {
             log::error!("cannot wait as a backup: {reason}");

@@ -229,7 +229,7 @@ impl Server {
 
     /// Lets keys expire whose time has come.
     fn expire(&mut self) {
-        let now_ms = self.context.now_ns() / 1_000_000;
+        let now_ms = self.context.service_ms(self.context.now_ns());
         let is_due = self
             .journal
             .replica

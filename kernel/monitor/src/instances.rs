@@ -7,14 +7,14 @@ use core::ptr;
 use core::sync::atomic::Ordering;
 
 use arch::clock::Clock;
+use arch::cpu;
 use arch::logger::LOGGER;
-use arch::{cpu, entropy};
 use arrayvec::ArrayVec;
-use partition::cmdline::Rearm;
+use partition::cmdline::{Rearm, Reset};
 use partition::{Plan, Range};
-use sharedmem::abi::CONTROL_BYTES;
+use sharedmem::MAX_CORES;
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::{MAX_CORES, SharedRegion};
+use sharedmem::protection::ProtectionState;
 use takeover::{Backup, BackupLoss, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine};
 
 use crate::boot::{self, Ready};
@@ -23,12 +23,9 @@ use crate::dispatch::Dispatch;
 use crate::hardware::Hardware;
 use crate::loader::{Loader, Role, Source, owner_cores, physical, refuse_image};
 use crate::memory::MonitorSpace;
-use crate::seat::{PREPARE_POLL_NS, Rearming, Seat};
-use crate::tenant::Tenant;
-use crate::{CONTROL, cores, memory, traps};
-
-/// Epoch of the first primary.
-const FIRST_EPOCH: u64 = 1;
+use crate::seat::{PREPARE_POLL_NS, Rearming, Resetting, Seat};
+use crate::tenant::{Tenant, Wait};
+use crate::{CONTROL, cores, memory, region, traps};
 
 /// Loads and starts everything, and keeps the seat.
 pub fn run(ready: Ready) -> ! {
@@ -36,7 +33,8 @@ pub fn run(ready: Ready) -> ! {
     let clock = Clock::new(ready.frequencies.tsc_hz, ready.tsc_at_boot);
     let shared = physical(ready.plan.shared);
     let space = enter_own_space(ready, shared);
-    let region = create_region(shared);
+    let region = region::make(shared, ready.options.failover_reset == Reset::Auto);
+    CONTROL.store(ptr::from_ref(region.control).cast_mut(), Ordering::Release);
     let mut console = MonitorConsole::take();
     console.print_early(boot::early_log());
     LOGGER.use_ring(&region.control.monitor_log);
@@ -77,7 +75,7 @@ pub fn run(ready: Ready) -> ! {
         cpu::stop();
     }
     let mut seat = Seat {
-        machine: machine(ready, clock.now_ns()),
+        machine: machine(ready, region.control.epoch.current(), clock.now_ns()),
         region,
         dispatch: Dispatch::new(ready.local_apic, apic_ids(ready), clock),
         hardware: Hardware {
@@ -98,6 +96,7 @@ pub fn run(ready: Ready) -> ! {
         rearming: Rearming::new(
             ready.options.failover_rearm == Rearm::Auto && !ready.plan.kinds.has_linux(),
         ),
+        resetting: Resetting::new(ready.options.failover_reset),
     };
     arm(&mut seat, backup);
     start_primary(&mut seat, primary);
@@ -128,18 +127,6 @@ fn enter_own_space(ready: &Ready, shared: PhysicalRange) -> MonitorSpace {
     }
 }
 
-fn create_region(shared: PhysicalRange) -> SharedRegion {
-    // SAFETY: the plan gave this memory to the shared region, identity mapped; the control block begins as zeros.
-    let region = unsafe {
-        ptr::write_bytes(shared.start as *mut u8, 0, CONTROL_BYTES);
-        SharedRegion::create(shared.start as *mut u8, shared.len(), entropy::bits())
-    };
-    let region = region.expect("the plan gives the journal its least size");
-    region.control.epoch.reset(FIRST_EPOCH);
-    CONTROL.store(ptr::from_ref(region.control).cast_mut(), Ordering::Release);
-    region
-}
-
 fn tell_plan(ready: &Ready) {
     log::info!(
         "understudy {}, {}",
@@ -163,7 +150,7 @@ fn tell_plan(ready: &Ready) {
     );
 }
 
-fn machine(ready: &Ready, now_ns: u64) -> Machine {
+fn machine(ready: &Ready, first_epoch: u64, now_ns: u64) -> Machine {
     let options = &ready.options;
     let config = Config {
         detector: DetectorConfig {
@@ -173,7 +160,7 @@ fn machine(ready: &Ready, now_ns: u64) -> Machine {
         },
         fence: FenceConfig::default(),
         backup_wait_ns: options.boot_timeout_ns(ready.plan.kinds.backup),
-        first_epoch: FIRST_EPOCH,
+        first_epoch,
         spare: CoreSet::from_cores(owner_cores(&ready.plan))
             .expect("the plan keeps the seat to the monitor"),
     };
@@ -189,10 +176,17 @@ fn arm(seat: &mut Seat, loaded: Result<Box<dyn Tenant>, ()>) {
     seat.backup = Some(backup);
     while seat.machine.backup() == Backup::Loading {
         let seen = traps::wake_count();
-        seat.prepare_backup();
+        let wait = seat.prepare_backup();
         seat.console.pump(seat.region.control);
-        if seat.machine.backup() == Backup::Loading {
-            seat.doze(seen, PREPARE_POLL_NS);
+        let is_filling = seat.region.control.protection.state() == ProtectionState::Filling;
+        match wait {
+            Wait::More => {}
+            // What was left in memory does not make the whole state: the primary has to tell it.
+            Wait::Idle if is_filling => break,
+            Wait::Idle if seat.machine.backup() == Backup::Loading => {
+                seat.doze(seen, PREPARE_POLL_NS);
+            }
+            Wait::Idle => {}
         }
     }
     if seat.machine.backup() == Backup::Ready {

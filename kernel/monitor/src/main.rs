@@ -22,6 +22,7 @@ mod loader;
 mod memory;
 mod native;
 mod operator;
+mod region;
 mod seat;
 mod tenant;
 mod traps;

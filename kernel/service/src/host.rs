@@ -29,6 +29,8 @@ pub enum DebugCommand {
     Hang(HangTarget),
     /// A fault inside the handler of a fault.
     DoubleFault,
+    /// A fault that no handler can be found for: the processor shuts down, and the platform is reset.
+    TripleFault,
     /// The stack runs into its guard page.
     StackOverflow,
     /// A write into memory that is another instance's.

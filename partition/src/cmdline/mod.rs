@@ -43,6 +43,16 @@ pub enum Rearm {
     Manual,
 }
 
+/// What is done when nobody serves and no kernel can be loaded that would go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reset {
+    /// The machine is reset; the next boot goes on with the state that the journal in memory makes.
+    #[default]
+    Auto,
+    /// The machine stands still, and a boot does not look at what is in memory.
+    Off,
+}
+
 /// The mode the local APICs are used in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ApicMode {
@@ -92,6 +102,8 @@ pub struct Options {
     pub failover_boot_timeout_ns: u64,
     /// What happens after a takeover.
     pub failover_rearm: Rearm,
+    /// What is done when nobody serves.
+    pub failover_reset: Reset,
     /// Memory of the journal, in bytes.
     pub journal_bytes: u64,
     /// Memory that is offered to Linux tenants as a disk in RAM, in bytes; 0 for none.
@@ -190,6 +202,7 @@ impl Options {
             failover_timeout_ns: 0,
             failover_boot_timeout_ns: 0,
             failover_rearm: Rearm::default(),
+            failover_reset: Reset::default(),
             journal_bytes: 0,
             pmem_bytes: 0,
             service: Service::Redis { port: 0 },
@@ -305,6 +318,15 @@ impl fmt::Display for Service {
         match self {
             Self::Redis { port } => write!(f, "redis:{port}"),
         }
+    }
+}
+
+impl fmt::Display for Reset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Off => "off",
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::format;
 use core::fmt;
 
-use super::{ApicMode, NetworkConfig, Options, Rearm, Service, exec};
+use super::{ApicMode, NetworkConfig, Options, Rearm, Reset, Service, exec};
 use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::{DurationText, parse_duration};
@@ -209,6 +209,16 @@ pub const OPTIONS: &[OptionSpec] = &[
         apply: |options, value| {
             options.failover_rearm =
                 one_of(value, &[("auto", Rearm::Auto), ("manual", Rearm::Manual)])?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_reset",
+        syntax: "auto|off",
+        preset: Preset::Value("auto"),
+        help: "whether the machine is reset when nobody serves, and goes on with the state that is still in memory",
+        apply: |options, value| {
+            options.failover_reset = one_of(value, &[("auto", Reset::Auto), ("off", Reset::Off)])?;
             Ok(())
         },
     },

@@ -80,11 +80,12 @@ fn write_options(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     let options = &plan.options;
     writeln!(
         f,
-        "keepalive {}, failover_timeout {}, failover_boot_timeout {}, failover_rearm {}",
+        "keepalive {}, failover_timeout {}, failover_boot_timeout {}, failover_rearm {}, failover_reset {}",
         DurationText(options.keepalive_period_ns(plan.kinds.primary)),
         DurationText(options.failover_timeout_ns),
         DurationText(options.boot_timeout_ns(plan.kinds.primary)),
-        options.failover_rearm
+        options.failover_rearm,
+        options.failover_reset
     )?;
     writeln!(
         f,

@@ -80,6 +80,8 @@ pub struct MachineSpec {
     pub append: String,
     /// The host's port.
     pub port: HostPort,
+    /// Whether a reset boots it again; else QEMU ends, as a test that does not expect one had better notice.
+    pub may_reset: bool,
 }
 
 impl MachineSpec {
@@ -94,6 +96,7 @@ impl MachineSpec {
             cpu: "max".into(),
             append: String::new(),
             port: HostPort::Any,
+            may_reset: false,
         }
     }
 
@@ -138,6 +141,9 @@ impl MachineSpec {
         let mut list = self.hardware(disk);
         list.extend(usual_arguments(kernel, archive, control_socket));
         list.extend(["-append".into(), self.boot_line()]);
+        if self.may_reset {
+            list.retain(|word| word != NO_RESET);
+        }
         list
     }
 
@@ -216,9 +222,12 @@ pub fn kept_arguments(control_socket: &str) -> Vec<String> {
         format!("socket,id=control,path={control_socket},abstract=on,server=on,wait=off"),
     );
     list.add("-mon", "chardev=control,mode=control");
-    list.0.push("-no-reboot".into());
+    list.0.push(NO_RESET.into());
     list.0
 }
+
+/// QEMU ends when the guest resets the machine.
+const NO_RESET: &str = "-no-reboot";
 
 #[derive(Default)]
 struct Arguments(Vec<String>);

@@ -15,9 +15,11 @@ use takeover::{Action, Backup, Beat, Ending, Event, Machine, Notice, Stage, Stat
 mod backup;
 mod ownership;
 mod rearm;
+mod reset;
 
 pub use ownership::Remaining;
 pub use rearm::Rearming;
+pub use reset::Resetting;
 
 use crate::console::{MonitorConsole, Owner};
 use crate::cores;
@@ -61,6 +63,8 @@ pub struct Seat {
     pub remaining: Option<Remaining>,
     /// When a new backup is loaded.
     pub rearming: Rearming,
+    /// When the machine is reset.
+    pub resetting: Resetting,
 }
 
 static ROUNDS: AtomicU64 = AtomicU64::new(0);
@@ -86,6 +90,7 @@ impl Seat {
             self.start_remaining();
             self.answer_operator();
             self.rearm_if_due();
+            self.reset_if_hopeless();
             if self.let_backup_work() == Wait::More {
                 continue;
             }
@@ -134,7 +139,8 @@ impl Seat {
                 },
                 _ => Event::Epitaph { epoch, core },
             };
-            self.step(now_ns, event);
+            // Learned of now: what it tells of may have happened since this look began.
+            self.step(self.now_ns(), event);
         } else if self.wants_reset() {
             let (epoch, ending) = (self.machine.epoch(), Ending::Reboot);
             self.step(now_ns, Event::Ended { epoch, ending });
@@ -222,7 +228,7 @@ impl Seat {
             match (is_loading, may_reset) {
                 (true, _) => PREPARE_POLL_NS,
                 (false, true) => RESET_POLL_NS,
-                (false, false) => u64::MAX,
+                (false, false) => self.hopeless_poll_ns(),
             },
         );
     }

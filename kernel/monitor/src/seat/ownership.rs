@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering;
 
 use alloc::boxed::Box;
 
+use sharedmem::control::NOTHING_RETAINED;
 use takeover::{Backup, BackupLoss, CoreSet, Event, Stage, Successor};
 
 use super::Seat;
@@ -108,6 +109,11 @@ impl Seat {
         });
         if !owner.takes_interrupts() {
             self.console.give_to(control, Owner::Monitor);
+            // A Linux keeps its state elsewhere, and writes over the journal as soon as its backup has read it.
+            control
+                .journal
+                .retained
+                .store(NOTHING_RETAINED, Ordering::Release);
         }
         self.owner = Some(owner);
     }

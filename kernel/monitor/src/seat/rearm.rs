@@ -41,17 +41,22 @@ impl Rearming {
 }
 
 impl Seat {
-    /// Loads a new backup, if there is none and it is time. The owner has settled: it has all its cores.
+    /// Loads a new backup, if there is none and it is time. An owner that lives has settled before: it has all its cores.
     pub(super) fn rearm_if_due(&mut self) {
-        let is_wanted = match self.machine.backup() {
+        let is_time = self.now_ns() >= self.rearming.not_before_ns;
+        let is_due = match self.machine.backup() {
             Backup::Lost(BackupLoss::ImageRefused | BackupLoss::Disarmed) => false,
-            Backup::Lost(_) => self.machine.state() == State::Unprotected,
+            Backup::Lost(_) => match self.machine.state() {
+                State::Unprotected => {
+                    is_time && self.rearming.is_automatic && self.remaining.is_none()
+                }
+                // Nobody serves: whoever reads the journal to its end goes on.
+                State::Dead => self.can_read_state(),
+                _ => false,
+            },
             Backup::Loading | Backup::Ready => false,
         };
-        let is_due = self.rearming.is_automatic
-            && self.remaining.is_none()
-            && self.now_ns() >= self.rearming.not_before_ns;
-        if is_wanted && is_due {
+        if is_due {
             self.load_backup();
         }
     }
@@ -66,6 +71,9 @@ impl Seat {
         let cores = owner.cores().to_vec();
         self.region.control.epitaphs[instance].clear();
         let loaded = self.loader.load(instance, Role::Backup, &source, &cores);
+        if self.machine.state() == State::Dead {
+            self.resetting.loading();
+        }
         self.step(self.now_ns(), Event::Rearmed);
         match loaded {
             Ok(backup) => {

@@ -13,6 +13,7 @@ mod mixed;
 mod model;
 mod rearm;
 mod refusals;
+mod reset;
 
 use super::{Stage, Test, Verdict, audit};
 use crate::client::{self, IMPATIENT};
@@ -32,6 +33,7 @@ pub(super) fn all() -> Vec<Test> {
         clients::tests(),
         connections::tests(),
         rearm::tests(),
+        reset::tests(),
         refusals::tests(),
         iso::tests(),
         model::tests(),

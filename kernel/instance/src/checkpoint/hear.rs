@@ -1,74 +1,12 @@
-//! The checkpoint: how a primary tells a new backup its state, in records of the journal among the others, and how that one hears it.
-//!
-//! It begins and ends with a mark. What the other records between the two bring about is in it, so they are not applied; those behind its end are.
+//! Hearing: the side of who reads the journal from its retained beginning, or came too late for it.
 
 use alloc::boxed::Box;
 
-use checkpoint::{Item, Items, Malformed, Sequence, Writer, decode};
+use checkpoint::{Item, Items, Malformed, Sequence, decode};
 use network::Flows;
-use serde::{Deserialize, Serialize};
 use service::{Limits, Service};
 
-use crate::replica::State;
-
-/// Bytes that are told in one round of the main loop. A value is told in one go.
-const BYTES_PER_ROUND: usize = 4 << 10;
-
-/// Whose items are in a record.
-const MARKS: u8 = 0;
-const SERVICE: u8 = 1;
-const CONNECTIONS: u8 = 2;
-
-/// Where a checkpoint stands.
-#[derive(Debug, Serialize, Deserialize)]
-enum Mark {
-    Begin,
-    End { last_time_ms: u64 },
-}
-
-/// A checkpoint that is being told.
-pub struct Telling {
-    sequence: Sequence,
-    /// Bytes told so far.
-    pub bytes: u64,
-    /// The longest time that the clients had to wait for it, in ns.
-    pub longest_ns: u64,
-}
-
-impl Telling {
-    /// Begins. `sink` takes each record's payload.
-    pub fn begin(state: &mut State, sink: &mut dyn FnMut(&[u8])) -> Self {
-        let mut sequence = Sequence::default();
-        Writer::new(MARKS, &mut sequence, sink).head(&Mark::Begin);
-        state.service.begin_checkpoint();
-        Self {
-            sequence,
-            bytes: 0,
-            longest_ns: 0,
-        }
-    }
-
-    /// Tells some. True if that was all.
-    pub fn go_on(&mut self, state: &mut State, sink: &mut dyn FnMut(&[u8])) -> bool {
-        let bytes = &mut self.bytes;
-        let mut sink = |payload: &[u8]| {
-            *bytes += payload.len() as u64;
-            sink(payload);
-        };
-        let mut writer = Writer::new(SERVICE, &mut self.sequence, &mut sink);
-        if !state.service.tell_keyspace(&mut writer, BYTES_PER_ROUND) {
-            return false;
-        }
-        state.service.end_checkpoint(&mut writer);
-        drop(writer);
-        state
-            .flows
-            .tell(&mut Writer::new(CONNECTIONS, &mut self.sequence, &mut sink));
-        let last_time_ms = state.last_time_ms;
-        Writer::new(MARKS, &mut self.sequence, &mut sink).head(&Mark::End { last_time_ms });
-        true
-    }
-}
+use super::{CONNECTIONS, MARKS, Mark, SERVICE};
 
 /// How much of the state a backup has.
 pub enum Hearing {

@@ -1,0 +1,125 @@
+//! When nobody serves: the state is still in the journal, so another kernel is loaded that reads it; if none can be, the machine is reset.
+
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use arch::reset;
+use partition::acpi::Register;
+use partition::cmdline::Reset;
+use sharedmem::control::NOTHING_RETAINED;
+use takeover::{Backup, BackupLoss, State};
+
+use super::{PREPARE_POLL_NS, Seat};
+use crate::console::Owner;
+
+/// How long nobody serves before the machine is reset, in ns. An owner that was only slow may come back until then.
+const GRACE_NS: u64 = 1_000_000_000;
+
+/// Kernels that are loaded in vain before the machine is reset.
+const LOADS_MAX: u32 = 2;
+
+/// Resets in a row before the machine stands still: another one would not help.
+const IN_A_ROW_MAX: u64 = 3;
+
+/// A boot that lasted so long begins a new row, in ns.
+const ROW_NS: u64 = 60_000_000_000;
+
+/// When the machine is reset.
+pub struct Resetting {
+    is_allowed: bool,
+    /// Since when nobody serves, in ns.
+    dead_from_ns: Option<u64>,
+    /// Kernels that were loaded since then.
+    loads: u32,
+}
+
+impl Resetting {
+    /// By itself, or never.
+    pub fn new(reset: Reset) -> Self {
+        Self {
+            is_allowed: reset == Reset::Auto,
+            dead_from_ns: None,
+            loads: 0,
+        }
+    }
+
+    /// A kernel is loaded that is to go on for a dead one.
+    pub(super) fn loading(&mut self) {
+        self.loads += 1;
+    }
+}
+
+impl Seat {
+    /// Whether a kernel that is loaded now could go on for the one that is dead.
+    pub(super) fn can_read_state(&self) -> bool {
+        let journal = &self.region.control.journal;
+        let is_native = !self.loader.ready().plan.kinds.has_linux();
+        let is_refused = matches!(
+            self.machine.backup(),
+            Backup::Lost(BackupLoss::ImageRefused)
+        );
+        is_native
+            && !is_refused
+            && self.resetting.loads < LOADS_MAX
+            && journal.retained.load(Acquire) != NOTHING_RETAINED
+    }
+
+    /// Resets the machine, if nobody serves and nobody is about to.
+    pub(super) fn reset_if_hopeless(&mut self) {
+        let is_hopeless = match self.machine.state() {
+            State::Watching | State::Unprotected => {
+                self.resetting.loads = 0;
+                false
+            }
+            State::Dead => self.backup.is_none() && !self.can_read_state(),
+            State::Refused(_) => true,
+            _ => false,
+        };
+        if !is_hopeless || !self.resetting.is_allowed {
+            self.resetting.dead_from_ns = None;
+            return;
+        }
+        let now_ns = self.now_ns();
+        let dead_from_ns = *self.resetting.dead_from_ns.get_or_insert(now_ns);
+        if now_ns >= dead_from_ns + GRACE_NS {
+            self.reset(now_ns);
+        }
+    }
+
+    /// How long to sleep at most, in ns: no keepalive wakes the seat when nobody serves.
+    pub(super) fn hopeless_poll_ns(&self) -> u64 {
+        match self.machine.state() {
+            State::Dead | State::Refused(_) => PREPARE_POLL_NS,
+            _ => u64::MAX,
+        }
+    }
+
+    fn reset(&mut self, now_ns: u64) {
+        let control = self.region.control;
+        let resets = &control.header.resets;
+        let in_a_row = match now_ns < ROW_NS {
+            true => resets.load(Relaxed),
+            false => 0,
+        };
+        self.console.give_to(control, Owner::Monitor);
+        if in_a_row >= IN_A_ROW_MAX {
+            self.resetting.is_allowed = false;
+            log::error!(
+                "event=stands-still reason=\"{in_a_row} resets in a row did not help; reset the machine by hand to try again\""
+            );
+            return self.console.flush(control);
+        }
+        resets.store(in_a_row + 1, Relaxed);
+        log::error!(
+            "event=reset number={} reason=\"nobody serves\"",
+            in_a_row + 1
+        );
+        self.console.flush(control);
+        let register = self.loader.ready().acpi.reset;
+        let port = register.and_then(|reset| match reset.register {
+            Register::Port(port) => Some((port, reset.value)),
+            Register::Memory(_) => None,
+        });
+        // SAFETY: nobody serves, and what is to be kept is in memory.
+        unsafe { reset::machine(port) }
+    }
+}

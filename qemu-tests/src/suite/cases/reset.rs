@@ -1,0 +1,134 @@
+//! A reset of the machine: the state is there again.
+
+use super::{Stage, Test, Verdict};
+use crate::client;
+use crate::machine::Machine;
+use crate::problem::{Problem, require, require_equal};
+use crate::rearm;
+use crate::steady::{Habit, Steady};
+
+/// Keys that are there.
+const KEYS: u64 = 40_000;
+/// Rounds of every client before the reset, and after it.
+const ROUNDS: u64 = 3;
+
+pub(super) fn tests() -> Vec<Test> {
+    let button = |machine: &Machine| machine.control()?.reset();
+    let fault = |machine: &Machine| client::inject(machine.port()?, "DEBUG TRIPLE-FAULT");
+    let mut tests = vec![
+        Test::new(
+            "reset-button",
+            "the reset button is pressed: the next boot goes on with every key and every connection",
+            rearm::OPTIONS,
+            move |stage| survive(stage, button),
+        ),
+        Test::new(
+            "reset-triple-fault",
+            "a triple fault resets the platform: the next boot goes on with every key and every connection",
+            rearm::OPTIONS,
+            move |stage| survive(stage, fault),
+        ),
+        Test::new(
+            "reset-no-backup",
+            "the primary dies and no backup can be loaded: the machine resets itself, and the state is there again",
+            "failover_kernel=/boot/none debug=1",
+            no_backup,
+        ),
+        Test::new(
+            "reset-off",
+            "failover_reset=off: a machine on which nobody serves stands still, and one that is reset begins anew",
+            "failover_kernel=/boot/none failover_reset=off debug=1",
+            off,
+        ),
+        Test::new(
+            "reset-in-a-row",
+            "a machine that dies again and again is reset three times, and then stands still and says so",
+            "failover_kernel=/boot/none debug=1 exec=\"100ms DEBUG PANIC; 100ms DEBUG PANIC; 100ms DEBUG PANIC; 100ms DEBUG PANIC\"",
+            in_a_row,
+        ),
+    ];
+    for test in &mut tests {
+        test.machine.may_reset = true;
+    }
+    tests
+}
+
+/// Clients that never reconnect go on through a reset, and the keyspace is the same. Twice: what was recovered can be recovered again.
+fn survive(stage: &Stage<'_>, reset: impl Fn(&Machine) -> Result<(), Problem>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
+    let mut clients = Vec::new();
+    for habit in [Habit::Chat, Habit::Pipeline, Habit::Idle] {
+        let client = Steady::start(port, habit, &format!("{habit:?}"));
+        Steady::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
+        clients.push(client);
+    }
+    for epoch in [2, 3] {
+        Steady::all_do_more(&clients, ROUNDS, machine.time_left())?;
+        reset(&machine)?;
+        machine.wait_epoch("reset-survived", epoch)?;
+        machine.wait_serving(epoch)?;
+    }
+    // A backup stands by that has read the same.
+    rearm::wait_protected(&machine, port)?;
+    Steady::all_do_more(&clients, ROUNDS, machine.time_left())?;
+    client::inject(port, "DEBUG PANIC")?;
+    machine.wait_takeover(4)?;
+    for client in clients {
+        client.finish()?;
+    }
+    let keys: u64 = client::ask(port, "DBSIZE")?;
+    require(keys >= KEYS, || format!("{keys} keys of {KEYS} are left"))?;
+    machine.closing_word()
+}
+
+fn no_backup(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.start(&stage.spec)?;
+    machine.wait_serving(1)?;
+    let port = machine.port()?;
+    client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
+    client::inject(port, "SET ttl x EX 1000")?;
+    let digest: String = client::ask(port, "DEBUG DIGEST")?;
+    client::inject(port, "DEBUG PANIC")?;
+    machine
+        .console()
+        .wait_for_event("reset", machine.time_left(), |_| true)?;
+    machine.wait_serving(2)?;
+    let after: String = client::ask(port, "DEBUG DIGEST")?;
+    require_equal("the digest", after, digest)?;
+    let left_s: u64 = client::ask(port, "TTL ttl")?;
+    require((900..=1000).contains(&left_s), || {
+        format!("the key expires in {left_s} s of 1000")
+    })?;
+    machine.closing_word()
+}
+
+fn in_a_row(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.start(&stage.spec)?;
+    let word = machine.closing_event("stands-still")?;
+    let console = machine.console();
+    require_equal("number of resets", console.events("reset").len(), 3)?;
+    require_equal("boots", console.events("serving").len(), 4)?;
+    Ok(word)
+}
+
+fn off(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.start(&stage.spec)?;
+    machine.wait_serving(1)?;
+    let port = machine.port()?;
+    client::inject(port, "SET key value")?;
+    client::inject(port, "DEBUG PANIC")?;
+    let dead = |line: &str| line.contains("nobody serves").then_some(());
+    machine
+        .console()
+        .wait_for("the end", machine.time_left(), dead)?;
+    machine.control()?.reset()?;
+    let port = machine.port()?;
+    let keys: u64 = client::ask(port, "DBSIZE")?;
+    require_equal("number of keys", keys, 0)?;
+    for event in ["reset", "reset-survived"] {
+        require_equal(event, machine.console().events(event).len(), 0)?;
+    }
+    machine.closing_word()
+}
