@@ -7,7 +7,9 @@ use sharedmem::Words;
 use crate::error::AppendError;
 use crate::journal::Journal;
 use crate::payload::PayloadWords;
-use crate::record::{EPOCH_MAX, Kind, checksum, length_word, owner_word, record_bytes, stamp};
+use crate::record::{
+    EPOCH_MAX, Kind, Record, checksum, length_word, owner_word, record_bytes, stamp,
+};
 
 /// Where an appended record lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,20 @@ impl<W: Words + Copy> Journal<'_, W> {
         let record = self.reserve(record_bytes(length_bytes))?;
         self.write(record.position, epoch, kind, length_bytes, payload);
         Ok(record)
+    }
+
+    /// Gives `record`, which was read from here, another kind: for every reader from now on. For the owner of the journal, while nobody else
+    /// reads that far. A kernel that dies in here leaves a record whose checksum does not match.
+    pub fn relabel(&self, record: &Record<'_>, kind: Kind) {
+        let mut place = self.place(record.position);
+        let [_stamp, mut at_length] = [place.leave(), place.leave()];
+        let owner = owner_word(record.epoch, kind);
+        let length_bytes = record.payload.len() as u32;
+        let payload = [record.payload];
+        let words = PayloadWords::new(&payload);
+        let checksum = checksum(self.crc, record.position, length_bytes, owner, words);
+        place.store(owner, Relaxed);
+        at_length.store(length_word(length_bytes, checksum), Release);
     }
 
     #[inline]

@@ -24,6 +24,9 @@ pub const RECORD_KIND_CHECKPOINT: u16 = 5;
 /// Kind of a journal record with which a new native owner begins its part of the journal. It has no payload: its epoch is what it says.
 pub const RECORD_KIND_EPOCH: u16 = 6;
 
+/// Set in the kind of a journal record that stopped two owners: input is answered with an error, anything else is passed over.
+pub const RECORD_SKIPPED: u16 = 1 << 15;
+
 /// The most cores a machine may have here; arrays per core have this length.
 pub const MAX_CORES: usize = 32;
 

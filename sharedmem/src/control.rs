@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
 use crate::abi::{ABI_REVISION, CONTROL_BYTES, JOURNAL_REVISION, MAX_INSTANCES};
+use crate::applying::Applying;
 use crate::epitaph::Epitaph;
 use crate::epoch::EpochWord;
 use crate::keepalive::KeepaliveSlot;
@@ -54,8 +55,8 @@ pub struct JournalCursors {
     /// Primary, and the monitor when it makes an owner: where the journal begins that makes the whole state when it is read from there, so
     /// that its room is not used again; [`NOTHING_RETAINED`] if there is none.
     pub retained: CachePadded<AtomicU64>,
-    /// Primary: the position of the record that it applies now, and in the lowest three bits how often that was begun; 0 if it applies none.
-    pub applying: CachePadded<AtomicU64>,
+    /// Primary: the record that it applies now, and the one that stopped an earlier one.
+    pub applying: CachePadded<Applying>,
 }
 
 /// What [`JournalCursors::retained`] holds if the journal does not make the state.

@@ -11,6 +11,7 @@
 extern crate std;
 
 pub mod abi;
+pub mod applying;
 pub mod control;
 pub mod crc32c;
 pub mod epitaph;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use journal::{AppendError, EPOCH_MAX, Kind};
+use journal::{AppendError, EPOCH_MAX, Kind, Next, Recovery};
 
 use crate::fixture::{EPOCH, Kept, Memory, append, recover};
 
@@ -74,6 +74,22 @@ fn what_is_retained_is_kept_though_it_is_consumed() {
     journal.retain(None);
     assert_eq!(journal.free_bytes(), 64);
     append(&journal, &[5; 8]);
+}
+
+#[test]
+fn a_record_can_be_given_another_kind() {
+    let memory = Memory::new(128);
+    let journal = memory.journal();
+    journal.resume(128 - 16);
+    journal.retain(None);
+    let mut records = [append(&journal, b"before"), append(&journal, b"kills")];
+    let (mut recovery, mut buffer) = (Recovery::new(journal, 112, EPOCH), Vec::new());
+    let Next::Record(first) = recovery.next(&mut buffer) else {
+        panic!("no record");
+    };
+    journal.relabel(&first, Kind(0x8001));
+    records[0].kind = Kind(0x8001);
+    assert_eq!(recover(&journal, 112, EPOCH).records, records);
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub fn inject(context: &'static Context, command: DebugCommand) {
     }
     match command {
         DebugCommand::Panic => panic!("DEBUG PANIC"),
+        DebugCommand::Poison => panic!("DEBUG POISON"),
         DebugCommand::Hang(HangTarget::ThisCore) => cpu::hang(),
         DebugCommand::Hang(HangTarget::Core(core)) => hang(context, core as usize),
         DebugCommand::Hang(HangTarget::AllCores) => {

@@ -216,9 +216,9 @@ impl JournaledService {
         apply: impl FnOnce(&mut Replica, &'static Context),
     ) {
         self.replica.compose(encode);
-        let end = loop {
+        let appended = loop {
             match self.replica.commit(self.epoch, kind) {
-                Ok(appended) => break appended.end,
+                Ok(appended) => break appended,
                 Err(AppendError::Full { .. }) => self.make_room(),
                 // The room is the backup's to give. One that scribbles on it is given up, and the journal goes on without it.
                 Err(error @ AppendError::CursorsCorrupt { .. }) => {
@@ -227,7 +227,12 @@ impl JournaledService {
                 Err(error) => panic!("the journal cannot be written: {error}"),
             }
         };
+        let end = appended.end;
+        // A successor that finds this word knows in which record this kernel stopped.
+        let applying = &self.context.region.control.journal.applying;
+        applying.begin(appended.position);
         apply(&mut self.replica, self.context);
+        applying.end();
         let journal = self.replica.journal();
         journal.mark_applied(end);
         if !self.is_followed() {

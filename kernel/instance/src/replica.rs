@@ -3,26 +3,33 @@
 //! A backup follows: it reads from where the journal makes the whole state, as far as the primary has applied it. Who becomes the primary recovers: it
 //! reads the rest, as far as it is whole. A primary commits: it appends a record and then applies it.
 
-use alloc::string::ToString;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use journal::{AppendError, Appended, Finding, Journal, Kind, Next, Reader};
+use journal::{AppendError, Appended, Journal, Kind, Next, Reader};
 use network::{Fact, Flows};
-use service::{HostStatus, Record, Service, Stamp};
+use service::{HostStatus, Input, Record, Service, Stamp};
 use sharedmem::abi::SeatStatus;
 use web::{Records, Recovered};
 
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
-use crate::state::{Outside, State};
+use crate::state::{KIND_INPUT, Outside, State, skipped};
 
 /// Records a backup applies before it lets the monitor look at the detector.
 const RECORDS_PER_STEP: usize = 64;
 
 /// Findings of a recovery that are told one by one.
 const FINDINGS_TOLD_MAX: usize = 16;
+
+/// How often a record is tried again that a kernel stopped in.
+const RETRIES: u64 = 1;
+
+/// Bytes of a record's content that are told.
+const EXCERPT_BYTES: usize = 80;
 
 /// The journal in the shared region.
 pub type SharedJournal = Journal<'static, &'static [AtomicU64]>;
@@ -138,17 +145,37 @@ impl Replica {
     pub fn recover(&mut self, epoch: u64) -> Recovered {
         let mut summary = Recovered::default();
         let mut recovery = self.reader().recover(epoch.saturating_sub(1));
+        let applying = &context::get().region.control.journal.applying;
+        let killer = applying
+            .settle()
+            .filter(|suspect| suspect.deaths > RETRIES)
+            .map(|suspect| suspect.position);
         loop {
             match recovery.next(&mut self.buffer) {
-                Next::Record(record) => {
+                Next::Record(mut record) => {
+                    if killer == Some(record.position) {
+                        note(
+                            &mut summary,
+                            format!(
+                                "{} stopped {} kernels and is skipped",
+                                what_is(&record),
+                                RETRIES + 1
+                            ),
+                        );
+                        self.journal.relabel(&record, skipped(record.kind));
+                        record.kind = skipped(record.kind);
+                    }
+                    applying.begin(record.position);
                     self.state.replay(&record);
+                    applying.end();
                     summary.records += 1;
                 }
-                Next::Finding(finding) => note_finding(&mut summary, &finding),
+                Next::Finding(finding) => note(&mut summary, finding.to_string()),
                 Next::End => break,
             }
             cores::core(LEAD).advance();
         }
+        applying.absolve();
         let is_whole = self.state.is_whole();
         if !is_whole {
             log::error!("event=state-lost reason=\"the journal does not hold the whole state\"");
@@ -205,9 +232,26 @@ impl Replica {
     }
 }
 
-fn note_finding(summary: &mut Recovered, finding: &Finding) {
+fn note(summary: &mut Recovered, finding: String) {
     summary.finding_count += 1;
     if summary.findings.len() < FINDINGS_TOLD_MAX {
-        summary.findings.push(finding.to_string());
+        summary.findings.push(finding);
+    }
+}
+
+/// A record, for people.
+fn what_is(record: &journal::Record<'_>) -> String {
+    let (position, Kind(kind)) = (record.position, record.kind);
+    match Record::decode(record.payload) {
+        Ok(Record {
+            input: Input::Bytes { connection, bytes },
+            ..
+        }) if record.kind == KIND_INPUT => {
+            let excerpt = bytes[..bytes.len().min(EXCERPT_BYTES)].escape_ascii();
+            format!(
+                "the record at position {position} (input on connection {connection}: '{excerpt}')"
+            )
+        }
+        _ => format!("the record at position {position} (kind {kind})"),
     }
 }

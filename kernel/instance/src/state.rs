@@ -8,7 +8,7 @@ use network::{Fact, Flows};
 use service::{ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service};
 use sharedmem::abi::{
     RECORD_KIND_APPLICATION, RECORD_KIND_CHECKPOINT, RECORD_KIND_CONNECTION, RECORD_KIND_EPOCH,
-    RECORD_KIND_INPUT, RECORD_KIND_STATUS,
+    RECORD_KIND_INPUT, RECORD_KIND_STATUS, RECORD_SKIPPED,
 };
 use web::Records;
 
@@ -34,6 +34,11 @@ pub const KIND_EPOCH: Kind = Kind(RECORD_KIND_EPOCH);
 
 /// Kind of a journal record that a program of a Linux appended. It is nothing the service could apply.
 const KIND_APPLICATION: Kind = Kind(RECORD_KIND_APPLICATION);
+
+/// The kind of a record that is skipped from now on.
+pub fn skipped(Kind(kind): Kind) -> Kind {
+    Kind(kind | RECORD_SKIPPED)
+}
 
 /// What the records make.
 pub struct State {
@@ -66,7 +71,11 @@ struct Nobody;
 
 impl Outside for Nobody {
     fn print(&mut self, _: &[u8]) {}
-    fn debug(&mut self, _: DebugCommand) {}
+    fn debug(&mut self, command: DebugCommand) {
+        if command == DebugCommand::Poison {
+            panic!("DEBUG POISON");
+        }
+    }
     fn progress(&mut self) {
         context::get().note_seat_progress();
         cores::core(LEAD).advance();
@@ -159,6 +168,7 @@ impl State {
             KIND_APPLICATION => self
                 .records
                 .keep(record.position, record.epoch, record.payload),
+            Kind(kind) if kind & RECORD_SKIPPED != 0 => self.pass_over(record),
             Kind(kind) => log::error!(
                 "event=finding what=\"the record at position {} is of kind {kind}, which this version does not know\"",
                 record.position
@@ -187,15 +197,34 @@ impl State {
 
     /// Applies input: to the connection it came in on, and to the service.
     pub fn apply(&mut self, record: &Record<'_>, outside: &mut impl Outside) {
-        self.last_time_ms = self.last_time_ms.max(record.stamp.time_ms);
+        self.arrive(record);
         let Self { flows, service, .. } = self;
+        service.apply(record, &mut Inside { flows, outside });
+    }
+
+    /// Takes in a record that stopped two owners: whoever sent it is told so.
+    fn pass_over(&mut self, record: &journal::Record<'_>) {
+        if record.kind != skipped(KIND_INPUT) {
+            return;
+        }
+        if let Ok(record) = Record::decode(record.payload) {
+            self.arrive(&record);
+            let Self { flows, service, .. } = self;
+            let outside = &mut Nobody;
+            service.refuse(&record, &mut Inside { flows, outside });
+        }
+    }
+
+    /// What input is to its connection, whether it is carried out or not.
+    fn arrive(&mut self, record: &Record<'_>) {
+        self.last_time_ms = self.last_time_ms.max(record.stamp.time_ms);
+        let flows = &mut self.flows;
         match record.input {
             Input::Open { connection, .. } => flows.opened(connection),
             Input::Bytes { connection, bytes } => flows.received(connection, bytes.len()),
             Input::Close { connection } => flows.closed(connection),
             Input::Tick => {}
         }
-        service.apply(record, &mut Inside { flows, outside });
     }
 
     /// Applies a fact about a connection.

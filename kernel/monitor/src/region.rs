@@ -22,7 +22,7 @@ struct Left {
     reserved: u64,
     applied: u64,
     retained: u64,
-    applying: u64,
+    applying: [u64; 2],
     time_ns: u64,
     resets: u64,
     script_position: u64,
@@ -49,7 +49,7 @@ impl Left {
             reserved,
             applied: journal.applied.load(Acquire),
             retained,
-            applying: journal.applying.load(Acquire),
+            applying: journal.applying.save(),
             time_ns: header.time_before_ns.load(Relaxed).saturating_add(run_ns),
             resets: header.resets.load(Relaxed),
             script_position: control.debug.script_position.load(Relaxed),
@@ -68,7 +68,7 @@ impl Left {
             .store(self.script_position, Relaxed);
         control.epoch.reset(self.epoch.saturating_add(1));
         journal.retained.store(self.retained, Release);
-        journal.applying.store(self.applying, Release);
+        journal.applying.restore(self.applying);
         journal.consumed.store(self.retained, Release);
         journal.applied.store(self.applied, Release);
         journal.reserved.store(self.reserved, Release);

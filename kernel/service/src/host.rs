@@ -29,6 +29,8 @@ pub enum DebugCommand {
     Hang(HangTarget),
     /// A fault inside the handler of a fault.
     DoubleFault,
+    /// As a panic, and again wherever the command is replayed.
+    Poison,
     /// A fault that no handler can be found for: the processor shuts down, and the platform is reset.
     TripleFault,
     /// The stack runs into its guard page.

@@ -100,6 +100,26 @@ impl Service {
         }
     }
 
+    /// Answers input that is not carried out, since every kernel that tried stopped: with an error, and the end of its connection. What the connection
+    /// had begun before is not carried out either.
+    pub fn refuse(&mut self, record: &Record<'_>, host: &mut impl Host) {
+        self.keyspace.set_time(record.stamp.time_ms);
+        let (Input::Open { connection, .. }
+        | Input::Bytes { connection, .. }
+        | Input::Close { connection }) = record.input
+        else {
+            return;
+        };
+        if let Some(client) = self.connections.remove(&connection) {
+            self.forget(client.parser, host);
+        }
+        host.reply(
+            connection,
+            b"-ERR skipped: this request has stopped two kernels; nothing of it was carried out\r\n",
+        );
+        host.hang_up(connection);
+    }
+
     /// Learns what the kernel knows. Replies depend on it, so it is to be told at the same place among the records wherever they are applied.
     pub fn learn(&mut self, status: HostStatus) {
         self.status = status;

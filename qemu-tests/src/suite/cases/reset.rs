@@ -29,6 +29,18 @@ pub(super) fn tests() -> Vec<Test> {
             move |stage| survive(stage, fault),
         ),
         Test::new(
+            "poison",
+            "a command that stops every kernel: tried twice, then skipped, answered with an error and named; all else goes on",
+            rearm::OPTIONS,
+            poison,
+        ),
+        Test::new(
+            "poison-reset",
+            "the same with a platform reset between the deaths, and no backup at all",
+            "failover_kernel=/boot/none debug=1",
+            poison_alone,
+        ),
+        Test::new(
             "reset-no-backup",
             "the primary dies and no backup can be loaded: the machine resets itself, and the state is there again",
             "failover_kernel=/boot/none debug=1",
@@ -81,6 +93,60 @@ fn survive(stage: &Stage<'_>, reset: impl Fn(&Machine) -> Result<(), Problem>) -
     let keys: u64 = client::ask(port, "DBSIZE")?;
     require(keys >= KEYS, || format!("{keys} keys of {KEYS} are left"))?;
     machine.closing_word()
+}
+
+fn poison(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
+    let client = Steady::start(port, Habit::Chat, "chat");
+    Steady::all_do_more(std::slice::from_ref(&client), ROUNDS, machine.time_left())?;
+    // The connection lives through two deaths of a kernel, to be told of the third kernel's decision.
+    skipped(port)?;
+    machine.wait_takeover(3)?;
+    Steady::all_do_more(std::slice::from_ref(&client), ROUNDS, machine.time_left())?;
+    client.finish()?;
+    named(&machine)?;
+    // Who reads the journal from its beginning skips it as well.
+    rearm::wait_protected(&machine, port)?;
+    machine.control()?.reset()?;
+    machine.wait_serving(4)?;
+    let keys: u64 = client::ask(port, "DBSIZE")?;
+    require(keys >= KEYS, || format!("{keys} keys of {KEYS} are left"))?;
+    machine.closing_word()
+}
+
+fn poison_alone(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.start(&stage.spec)?;
+    machine.wait_serving(1)?;
+    let port = machine.port()?;
+    client::inject(port, "SET key value")?;
+    skipped(port)?;
+    machine.wait_serving(3)?;
+    named(&machine)?;
+    let keys: u64 = client::ask(port, "DBSIZE")?;
+    require_equal("number of keys", keys, 1)?;
+    machine.closing_word()
+}
+
+/// Sends the command that kills; its answer is an error.
+fn skipped(port: u16) -> Result<(), Problem> {
+    let answer = client::ask::<String>(port, "DEBUG POISON");
+    let is_told = matches!(&answer, Err(problem) if problem.to_string().contains("skipped"));
+    require(is_told, || format!("the answer is {answer:?}"))
+}
+
+/// The log tells which record it was.
+fn named(machine: &Machine) -> Result<(), Problem> {
+    let findings = machine.console().events("finding");
+    let is_named = findings.iter().any(|finding| {
+        finding
+            .text("what")
+            .is_ok_and(|what| what.contains("POISON") && what.contains("is skipped"))
+    });
+    require(is_named, || {
+        format!("the record is not named: {findings:?}")
+    })
 }
 
 fn no_backup(stage: &Stage<'_>) -> Verdict {
