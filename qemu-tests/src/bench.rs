@@ -159,7 +159,7 @@ impl Bench<'_> {
     fn telling(&self) -> Result<f64, Problem> {
         println!("bench: arming again with {KEYS_TOLD} keys");
         let script = format!(
-            "failover_rearm=auto failover_mem=128M debug=1 exec=\"DEBUG POPULATE {KEYS_TOLD}; 2500ms DEBUG PANIC; PING\""
+            "failover_rearm=auto failover_mem=128M debug=1 exec=\"DEBUG POPULATE {KEYS_TOLD}; 2500ms DEBUG PANIC; PING; DEBUG CHECKPOINT\""
         );
         let spec = model::machine("bench-rearm", self.qemu).append(&script);
         let machine = Machine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;

@@ -18,11 +18,15 @@ const WORD_HANG: u64 = 1;
 /// Does what a `DEBUG` command asks of the kernel. Most do not return.
 pub fn inject(context: &'static Context, command: DebugCommand) {
     let debug = &context.region.control.debug;
-    if !matches!(command, DebugCommand::JournalBench { .. }) {
+    if !matches!(
+        command,
+        DebugCommand::JournalBench { .. } | DebugCommand::Checkpoint
+    ) {
         debug.injected_ns.store(context.now_ns(), Ordering::Release);
     }
     match command {
         DebugCommand::Panic => panic!("DEBUG PANIC"),
+        DebugCommand::Checkpoint => open_journal(context).retain(None),
         DebugCommand::Poison => panic!("DEBUG POISON"),
         DebugCommand::Hang(HangTarget::ThisCore) => cpu::hang(),
         DebugCommand::Hang(HangTarget::Core(core)) => hang(context, core as usize),

@@ -29,6 +29,8 @@ pub enum DebugCommand {
     Hang(HangTarget),
     /// A fault inside the handler of a fault.
     DoubleFault,
+    /// What the journal keeps for later readers is given up: the state has to be told anew.
+    Checkpoint,
     /// As a panic, and again wherever the command is replayed.
     Poison,
     /// A fault that no handler can be found for: the processor shuts down, and the platform is reset.

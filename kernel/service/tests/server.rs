@@ -30,6 +30,7 @@ mod debug {
             ("hang all", DebugCommand::Hang(HangTarget::AllCores)),
             ("HANG LOOP", DebugCommand::Hang(HangTarget::MainLoop)),
             ("DOUBLE-FAULT", DebugCommand::DoubleFault),
+            ("CHECKPOINT", DebugCommand::Checkpoint),
             ("POISON", DebugCommand::Poison),
             ("TRIPLE-FAULT", DebugCommand::TripleFault),
             ("STACK-OVERFLOW", DebugCommand::StackOverflow),

@@ -45,6 +45,11 @@ fn backup_panics(stage: &Stage<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
+    // The new backup reads from here on.
+    client::inject(port, "DEBUG CHECKPOINT")?;
+    machine
+        .console()
+        .wait_for_event("checkpoint", machine.time_left(), |_| true)?;
     client::inject(port, "DEBUG BACKUP-PANIC")?;
     let lost = |line: &str| line.contains("it crashed on the seat").then_some(());
     machine
