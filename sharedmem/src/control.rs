@@ -76,7 +76,12 @@ pub struct Debug {
     pub script_start_ns: AtomicU64,
     /// Clauses of the script that were begun.
     pub script_position: AtomicU64,
+    /// What the next instance that is promoted is to do at once: 1 panic, 2 hang.
+    pub promotion_fault: AtomicU64,
 }
+
+/// Words of a version's text.
+pub const VERSION_WORDS: usize = 4;
 
 /// What a waiting backup and the monitor say of the backup; sizes in bytes, for the figures and for people.
 #[repr(C)]
@@ -92,6 +97,30 @@ pub struct BackupReport {
     pub heap_bytes: AtomicU64,
     /// The state of the service.
     pub state_bytes: AtomicU64,
+    /// The version of the backup's image, filled up with zeros; only zeros if there is no backup. Writer: the monitor.
+    pub version: [AtomicU64; VERSION_WORDS],
+}
+
+impl BackupReport {
+    /// Says which version waits; nothing but `""` if there is none. What is longer than the room there is, is cut off.
+    pub fn set_version(&self, version: &str) {
+        let mut bytes = [0; VERSION_WORDS * 8];
+        for (to, from) in bytes.iter_mut().zip(version.bytes()) {
+            *to = from;
+        }
+        for (word, eight) in self.version.iter().zip(bytes.as_chunks().0) {
+            word.store(u64::from_le_bytes(*eight), Ordering::Relaxed);
+        }
+    }
+
+    /// The version that waits, as bytes filled up with zeros.
+    pub fn version(&self) -> [u8; VERSION_WORDS * 8] {
+        let mut bytes = [0; VERSION_WORDS * 8];
+        for (eight, word) in bytes.as_chunks_mut().0.iter_mut().zip(&self.version) {
+            *eight = word.load(Ordering::Relaxed).to_le_bytes();
+        }
+        bytes
+    }
 }
 
 /// The control block. Each part has one writer, or is a word with a protocol.

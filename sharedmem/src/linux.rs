@@ -184,6 +184,8 @@ pub enum Command {
     Disarm = 2,
     /// Try a refused takeover again.
     Retry = 3,
+    /// Load a native image in place of the backup there is. Arguments: physical start and length in bytes of the file, in the primary's slice.
+    Load = 4,
 }
 
 /// Where a new backup's image comes from.

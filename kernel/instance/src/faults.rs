@@ -15,6 +15,10 @@ use crate::{keepalive, measure};
 /// Word to a core's main loop: hang with interrupts off.
 const WORD_HANG: u64 = 1;
 
+/// Words to the instance that is promoted next.
+const PROMOTION_PANIC: u64 = 1;
+const PROMOTION_HANG: u64 = 2;
+
 /// Does what a `DEBUG` command asks of the kernel. Most do not return.
 pub fn inject(context: &'static Context, command: DebugCommand) {
     let debug = &context.region.control.debug;
@@ -50,9 +54,25 @@ pub fn inject(context: &'static Context, command: DebugCommand) {
             corrupt_tail(context);
             panic!("DEBUG CORRUPT-TAIL");
         }
+        DebugCommand::PromotionPanic => debug
+            .promotion_fault
+            .store(PROMOTION_PANIC, Ordering::Release),
+        DebugCommand::PromotionHang => debug
+            .promotion_fault
+            .store(PROMOTION_HANG, Ordering::Release),
         DebugCommand::BackupPanic => debug.panic_backup.store(1, Ordering::Release),
         DebugCommand::BackupHang => debug.hang_backup.store(1, Ordering::Release),
         DebugCommand::JournalBench { records } => measure::journal_bench(context, records),
+    }
+}
+
+/// What was asked of whoever is promoted next, to try an upgrade to a kernel that does not work.
+pub fn at_promotion(context: &'static Context) {
+    let fault = &context.region.control.debug.promotion_fault;
+    match fault.swap(0, Ordering::Relaxed) {
+        PROMOTION_PANIC => panic!("DEBUG PROMOTION-PANIC"),
+        PROMOTION_HANG => cpu::hang(),
+        _ => {}
     }
 }
 

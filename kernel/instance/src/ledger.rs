@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use ::checkpoint::Schedule;
 use journal::{AppendError, Kind};
 use network::{Event, Flows, Ledger};
-use service::{DebugCommand, Input, Record};
+use service::{DebugCommand, Input, OperatorCommand, Record};
 use sharedmem::protection::ProtectionState;
 
 use crate::checkpoint::Telling;
@@ -16,7 +16,7 @@ use crate::replica::Replica;
 use crate::state::{
     KIND_CHECKPOINT, KIND_CONNECTION, KIND_EPOCH, KIND_INPUT, KIND_STATUS, Outside,
 };
-use crate::{death, faults, report, status};
+use crate::{death, faults, operator, report, status};
 
 /// How old the status may be that `INFO` and `ROLE` tell, in ns.
 const STATUS_AGE_NS_MAX: u64 = 10_000_000;
@@ -332,6 +332,10 @@ impl Outside for Alive {
 
     fn debug(&mut self, command: DebugCommand) {
         faults::inject(self.context, command);
+    }
+
+    fn operate(&mut self, command: OperatorCommand<'_>) {
+        operator::ask(self.context, command);
     }
 
     fn progress(&mut self) {

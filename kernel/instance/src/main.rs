@@ -20,6 +20,7 @@ mod ledger;
 mod measure;
 mod memory;
 mod note;
+mod operator;
 mod page;
 mod replica;
 mod report;

@@ -2,8 +2,7 @@
 
 use sharedmem::abi::{ABI_REVISION, JOURNAL_REVISION, NOTE_TYPE};
 
-/// This image's version.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 const NAME: [u8; 12] = *b"Understudy\0\0";
 const VERSION_BYTES: usize = 16;
@@ -39,4 +38,15 @@ const fn padded(text: &str) -> [u8; VERSION_BYTES] {
         index += 1;
     }
     bytes
+}
+
+/// This image's version: what the note says.
+pub fn version() -> &'static str {
+    // Volatile, so that it is what the file says, and not what it said when it was compiled.
+    // SAFETY: a static of ours, which nobody writes.
+    let note: &'static Note = unsafe { &*core::ptr::read_volatile(&&raw const NOTE) };
+    let bytes = note.version.split(|byte| *byte == 0).next();
+    bytes
+        .and_then(|bytes| core::str::from_utf8(bytes).ok())
+        .unwrap_or("")
 }

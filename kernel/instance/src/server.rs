@@ -24,7 +24,7 @@ use crate::page::{PageSockets, Site};
 use crate::report::Report;
 use crate::script::{CONSOLE_CONNECTION, Script};
 use crate::seat::Standby;
-use crate::{death, devices, report, seat, status};
+use crate::{death, devices, faults, operator, report, seat, status};
 
 /// Interval of the expiry's records when something may expire, in ms: a time to live is kept to about this.
 const EXPIRY_INTERVAL_MS: u64 = 100;
@@ -75,6 +75,7 @@ fn serve(context: &'static Context, standby: Standby) -> ! {
     }
     keepalive::send();
     x86_64::instructions::interrupts::enable();
+    faults::at_promotion(context);
     let mut server = Server::adopt(context, epoch, standby);
     loop {
         server.round();
@@ -147,6 +148,7 @@ impl Server {
             self.settle(report);
         }
         self.journal.seat.report(self.context);
+        operator::look(self.context);
         let printing = self.console.pump(self.context);
         let (network, script, context) = (&mut self.network, &self.script, self.context);
         cpu::wait_unless(|| {

@@ -5,7 +5,9 @@ use core::error::Error;
 
 use journal::Kind;
 use network::{Fact, Flows};
-use service::{ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, Record, Service};
+use service::{
+    ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, OperatorCommand, Record, Service,
+};
 use sharedmem::abi::{
     RECORD_KIND_APPLICATION, RECORD_KIND_CHECKPOINT, RECORD_KIND_CONNECTION, RECORD_KIND_EPOCH,
     RECORD_KIND_INPUT, RECORD_KIND_STATUS, RECORD_SKIPPED,
@@ -62,6 +64,8 @@ pub trait Outside {
     fn print(&mut self, bytes: &[u8]);
     /// Injects a fault.
     fn debug(&mut self, command: DebugCommand);
+    /// Asks the monitor.
+    fn operate(&mut self, command: OperatorCommand<'_>);
     /// Counts work.
     fn progress(&mut self);
 }
@@ -76,6 +80,7 @@ impl Outside for Nobody {
             panic!("DEBUG POISON");
         }
     }
+    fn operate(&mut self, _: OperatorCommand<'_>) {}
     fn progress(&mut self) {
         context::get().note_seat_progress();
         cores::core(LEAD).advance();
@@ -107,6 +112,10 @@ impl<O: Outside> Host for Inside<'_, O> {
         self.outside.debug(command);
     }
 
+    fn operate(&mut self, command: OperatorCommand<'_>) {
+        self.outside.operate(command);
+    }
+
     fn progress(&mut self) {
         self.outside.progress();
     }
@@ -123,6 +132,7 @@ impl State {
                 .min(Limits::default().max_request_bytes),
             max_clients: shares.connections,
             debug: context.options.debug,
+            admin: context.options.admin,
             ..Limits::default()
         };
         let owed_bytes_max = shares.owed_bytes as usize;

@@ -1,14 +1,14 @@
 //! What INFO and ROLE say of the kernel, and what its status page tells.
 
-use service::{HostStatus, Role, Takeover};
+use service::{HostStatus, Role, Takeover, Word};
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Edge};
 use web::{Dead, JournalStatus, Recovered, Status, TakeoverStatus};
 
 use crate::context::{Context, NAMES};
 use crate::keepalive::{self, SeatWatch};
-use crate::note;
 use crate::replica::SharedJournal;
+use crate::{note, operator};
 
 /// The epoch of the first primary; each takeover raises it.
 const FIRST_EPOCH: u64 = 1;
@@ -18,6 +18,7 @@ pub fn of(context: &Context, seat: &SeatWatch, journal: SharedJournal) -> HostSt
     let now_ns = context.now_ns();
     let epoch = keepalive::epoch();
     let timeline = context.region.control.timelines.of_epoch(epoch);
+    let operator = operator::said();
     HostStatus {
         role: Role::Primary,
         epoch,
@@ -32,8 +33,18 @@ pub fn of(context: &Context, seat: &SeatWatch, journal: SharedJournal) -> HostSt
         cores: context.hand_off.core_count,
         takeovers: epoch.saturating_sub(FIRST_EPOCH) as u32,
         last_takeover: (timeline.epoch() == epoch).then(|| takeover_of(timeline)),
-        version: note::VERSION.into(),
+        version: note::version().into(),
+        backup_version: backup_version(context),
+        operator_requests: operator.requests,
+        operator_answer: operator.answer,
     }
+}
+
+/// The version that waits, as the monitor says.
+fn backup_version(context: &Context) -> Word {
+    let bytes = context.region.control.backup.version();
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    core::str::from_utf8(text).unwrap_or("?").into()
 }
 
 /// A timeline as the lengths of its phases.
@@ -69,7 +80,7 @@ pub fn page(
     let cursors = journal.cursors();
     Status {
         instance: context.name(),
-        version: note::VERSION,
+        version: note::version(),
         epoch,
         cores: context.hand_off.core_count,
         uptime_ms: context.now_ns() / 1_000_000,

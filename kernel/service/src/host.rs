@@ -16,8 +16,27 @@ pub trait Host {
     /// Injects a fault or runs a measurement. A replaying host ignores it.
     fn debug(&mut self, command: DebugCommand);
 
+    /// Asks the machine's monitor for something. A replaying host ignores it: it was asked once, by a kernel that may be dead.
+    fn operate(&mut self, command: OperatorCommand<'_>);
+
     /// Called at least every 256 elements of any long loop; the failure detector counts it as a sign of work.
     fn progress(&mut self);
+}
+
+/// An `UNDERSTUDY` subcommand: what the operator asks of the machine's monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperatorCommand<'a> {
+    /// Load this image as the backup.
+    Load {
+        /// The file, as it is.
+        image: &'a [u8],
+    },
+    /// Load a backup, if there is none.
+    Arm,
+    /// Give the backup up.
+    Disarm,
+    /// Try a refused takeover again.
+    Retry,
 }
 
 /// A `DEBUG` subcommand that is the kernel's to carry out.
@@ -31,6 +50,10 @@ pub enum DebugCommand {
     DoubleFault,
     /// What the journal keeps for later readers is given up: the state has to be told anew.
     Checkpoint,
+    /// The next kernel that is promoted panics at once.
+    PromotionPanic,
+    /// The next kernel that is promoted hangs at once.
+    PromotionHang,
     /// As a panic, and again wherever the command is replayed.
     Poison,
     /// A fault that no handler can be found for: the processor shuts down, and the platform is reset.

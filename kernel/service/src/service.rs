@@ -27,6 +27,8 @@ pub struct Limits {
     pub max_pending_bytes: usize,
     /// Whether `DEBUG` is allowed.
     pub debug: bool,
+    /// Whether `UNDERSTUDY` is allowed.
+    pub admin: bool,
     /// Key of the hash function. Any two words do; unknown ones keep clients from making keys collide.
     pub hash_seed: [u64; 2],
 }
@@ -39,6 +41,7 @@ impl Default for Limits {
             max_request_bytes: 32 * 1024 * 1024,
             max_pending_bytes: 64 * 1024 * 1024,
             debug: false,
+            admin: false,
             hash_seed: [0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908],
         }
     }

@@ -3,7 +3,7 @@
 //! Replies are made of it, so it is input like everything else: journaled by the primary, and the same wherever the journal is applied.
 //!
 //! Layout of a payload: the fields of [`HostStatus`] in their order, then, if there was a takeover, those of [`Takeover`]. Numbers are little-endian and as wide
-//! as in the structure, what may be missing has 8 bytes of ones for that, a flag has one byte, and a word has 32: its length, and its text.
+//! as in the structure, what may be missing has 8 bytes of ones for that, a flag has one byte, and a text has a byte for its length before it.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -43,6 +43,12 @@ pub struct HostStatus {
     pub takeovers: u32,
     /// Version of the kernel.
     pub version: Word,
+    /// Version of the backup's image; empty without a backup.
+    pub backup_version: Word,
+    /// Requests of the operator to this kernel.
+    pub operator_requests: u32,
+    /// How the last one went; empty as long as there is no answer.
+    pub operator_answer: Sentence,
     /// The last takeover.
     pub last_takeover: Option<Takeover>,
 }
@@ -68,26 +74,40 @@ pub struct Takeover {
     pub total_us: Option<u64>,
 }
 
-const WORD_BYTES_MAX: usize = 31;
-
-/// A short text of ASCII letters, digits and punctuation. What is longer is cut off, what is none of these is a question mark.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Word {
+/// A text of at most `N` bytes of printable ASCII, `N` being at most 255. What is longer is cut off, what is not printable is a question mark.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Text<const N: usize> {
     length: u8,
-    bytes: [u8; WORD_BYTES_MAX],
+    bytes: [u8; N],
 }
 
-impl From<&str> for Word {
+/// A name, a version, a cause.
+pub type Word = Text<31>;
+
+/// What people are told.
+pub type Sentence = Text<191>;
+
+impl<const N: usize> Default for Text<N> {
+    fn default() -> Self {
+        Self {
+            length: 0,
+            bytes: [0; N],
+        }
+    }
+}
+
+impl<const N: usize> From<&str> for Text<N> {
     fn from(text: &str) -> Self {
         Self::of(text.as_bytes())
     }
 }
 
-impl Word {
+impl<const N: usize> Text<N> {
     fn of(text: &[u8]) -> Self {
         let mut word = Self::default();
         for (to, from) in word.bytes.iter_mut().zip(text) {
-            *to = if from.is_ascii_graphic() { *from } else { b'?' };
+            let is_printable = from.is_ascii_graphic() || *from == b' ';
+            *to = if is_printable { *from } else { b'?' };
             word.length += 1;
         }
         word
@@ -102,13 +122,13 @@ impl Word {
     }
 }
 
-impl fmt::Display for Word {
+impl<const N: usize> fmt::Display for Text<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl fmt::Debug for Word {
+impl<const N: usize> fmt::Debug for Text<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
     }
@@ -146,11 +166,14 @@ impl HostStatus {
         out.extend_from_slice(&self.uptime_ms.to_le_bytes());
         out.extend_from_slice(&self.cores.to_le_bytes());
         out.extend_from_slice(&self.takeovers.to_le_bytes());
-        put_word(out, &self.version);
+        put_text(out, self.version.as_str());
+        put_text(out, self.backup_version.as_str());
+        out.extend_from_slice(&self.operator_requests.to_le_bytes());
+        put_text(out, self.operator_answer.as_str());
         let Some(takeover) = &self.last_takeover else {
             return;
         };
-        put_word(out, &takeover.cause);
+        put_text(out, takeover.cause.as_str());
         for phase_us in [
             takeover.detect_us,
             takeover.fence_us,
@@ -184,9 +207,9 @@ fn put_option(out: &mut Vec<u8>, value: Option<u64>) {
     out.extend_from_slice(&value.unwrap_or(u64::MAX).to_le_bytes());
 }
 
-fn put_word(out: &mut Vec<u8>, word: &Word) {
-    out.push(word.length);
-    out.extend_from_slice(&word.bytes);
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    out.push(text.len() as u8);
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// What is left of a payload.
@@ -212,10 +235,11 @@ impl Fields<'_> {
         self.array().map(|[byte]| byte != 0)
     }
 
-    fn word(&mut self) -> Option<Word> {
+    fn text<const N: usize>(&mut self) -> Option<Text<N>> {
         let [length] = self.array()?;
-        let bytes: [u8; WORD_BYTES_MAX] = self.array()?;
-        Some(Word::of(bytes.get(..usize::from(length)).unwrap_or(&bytes)))
+        let (text, rest) = self.0.split_at_checked(usize::from(length))?;
+        self.0 = rest;
+        Some(Text::of(text))
     }
 
     fn status(&mut self) -> Option<HostStatus> {
@@ -234,7 +258,10 @@ impl Fields<'_> {
             uptime_ms: self.number()?,
             cores: self.array().map(u32::from_le_bytes)?,
             takeovers: self.array().map(u32::from_le_bytes)?,
-            version: self.word()?,
+            version: self.text()?,
+            backup_version: self.text()?,
+            operator_requests: self.array().map(u32::from_le_bytes)?,
+            operator_answer: self.text()?,
             last_takeover: match self.0 {
                 [] => None,
                 _ => Some(self.takeover()?),
@@ -244,7 +271,7 @@ impl Fields<'_> {
 
     fn takeover(&mut self) -> Option<Takeover> {
         Some(Takeover {
-            cause: self.word()?,
+            cause: self.text()?,
             detect_us: self.number()?,
             fence_us: self.number()?,
             interrupts_us: self.number()?,
@@ -268,6 +295,8 @@ mod tests {
             keepalive_age_us: Some(0),
             port: 6379,
             version: "0.1.0".into(),
+            operator_requests: 2,
+            operator_answer: "refused: it is too large".into(),
             ..HostStatus::default()
         };
         let takeover = Takeover {
@@ -300,7 +329,7 @@ mod tests {
     #[test]
     fn a_word_is_short_and_cannot_break_a_line() {
         assert_eq!(Word::from("panic").as_str(), "panic");
-        assert_eq!(Word::from("a\r\nb\u{e9}").as_str(), "a??b??");
+        assert_eq!(Word::from("a\r\nb \u{e9}").as_str(), "a??b ??");
         assert_eq!(Word::from("x".repeat(99).as_str()).as_str().len(), 31);
     }
 }

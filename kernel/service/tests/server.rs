@@ -30,6 +30,8 @@ mod debug {
             ("hang all", DebugCommand::Hang(HangTarget::AllCores)),
             ("HANG LOOP", DebugCommand::Hang(HangTarget::MainLoop)),
             ("DOUBLE-FAULT", DebugCommand::DoubleFault),
+            ("PROMOTION-HANG", DebugCommand::PromotionHang),
+            ("PROMOTION-PANIC", DebugCommand::PromotionPanic),
             ("CHECKPOINT", DebugCommand::Checkpoint),
             ("POISON", DebugCommand::Poison),
             ("TRIPLE-FAULT", DebugCommand::TripleFault),
@@ -135,6 +137,24 @@ mod server {
     use super::*;
 
     #[test]
+    fn the_operator_is_heard_only_if_that_was_allowed() {
+        let mut bench = Bench::new(Limits::default());
+        assert!(bench.send("UNDERSTUDY DISARM").contains("admin=1"));
+        assert_eq!(bench.host.operated, [""; 0]);
+        let mut bench = Bench::new(Limits {
+            admin: true,
+            ..Limits::default()
+        });
+        for command in ["ARM", "disarm", "RETRY", "LOAD image"] {
+            assert_eq!(bench.send(&format!("UNDERSTUDY {command}")), "+QUEUED\r\n");
+        }
+        assert!(bench.send("UNDERSTUDY LOAD").starts_with("-ERR unknown"));
+        assert!(bench.send("UNDERSTUDY HELP").starts_with('*'));
+        let image = "Load { image: [105, 109, 97, 103, 101] }";
+        assert_eq!(bench.host.operated, ["Arm", "Disarm", "Retry", image]);
+    }
+
+    #[test]
     fn info_shows_what_the_host_knows() {
         let mut bench = Bench::new(Limits::default());
         bench.service.learn(HostStatus {
@@ -155,6 +175,9 @@ mod server {
                 ..Takeover::default()
             }),
             version: "0.1.0".into(),
+            backup_version: "0.2.0".into(),
+            operator_requests: 1,
+            operator_answer: "accepted".into(),
             ..HostStatus::default()
         });
         bench.send("SET a 1 EX 100");
@@ -174,6 +197,10 @@ mod server {
             "# Understudy",
             "understudy_role:primary",
             "epoch:3",
+            "version:0.1.0",
+            "backup_version:0.2.0",
+            "operator_requests:1",
+            "operator_answer:accepted",
             "protected:1",
             "backup_keepalive_age_us:412",
             "journal_lag_bytes:64",

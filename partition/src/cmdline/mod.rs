@@ -116,6 +116,8 @@ pub struct Options {
     pub network: NetworkConfig,
     /// Whether clients may kill kernels.
     pub debug: bool,
+    /// Whether clients may load kernels.
+    pub admin: bool,
     /// The mode of the local APICs.
     pub apic: ApicMode,
     /// Commands the first primary runs by itself.
@@ -209,6 +211,7 @@ impl Options {
             status_port: None,
             network: NetworkConfig::default(),
             debug: false,
+            admin: false,
             apic: ApicMode::default(),
             exec: Vec::new(),
             said: BTreeMap::new(),

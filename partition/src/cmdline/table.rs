@@ -280,6 +280,16 @@ pub const OPTIONS: &[OptionSpec] = &[
         },
     },
     OptionSpec {
+        name: "admin",
+        syntax: "0|1",
+        preset: Preset::Value("0"),
+        help: "whether clients may load other kernels (UNDERSTUDY LOAD and the like)",
+        apply: |options, value| {
+            options.admin = one_of(value, &[("0", false), ("1", true)])?;
+            Ok(())
+        },
+    },
+    OptionSpec {
         name: "exec",
         syntax: "\"[DURATION] COMMAND; ...\"",
         preset: Preset::Unset,

@@ -127,6 +127,10 @@ fn protection(lines: &mut Lines, status: &HostStatus) {
     lines.field("journal_position", status.journal_position);
     lines.field("journal_lag_bytes", status.journal_lag_bytes);
     lines.field("takeovers", status.takeovers);
+    lines.field("version", status.version);
+    lines.field("backup_version", status.backup_version);
+    lines.field("operator_requests", status.operator_requests);
+    lines.field("operator_answer", status.operator_answer);
     if let Some(takeover) = &status.last_takeover {
         last_takeover(lines, takeover);
     }

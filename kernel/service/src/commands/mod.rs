@@ -14,6 +14,7 @@ mod server;
 mod sets;
 mod strings;
 mod table;
+mod understudy;
 
 use crate::connection::{Connection, Connections};
 use crate::number::parse_integer;

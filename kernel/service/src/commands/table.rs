@@ -2,7 +2,7 @@
 
 use super::{
     Context, client, debug, expiry, failover, hashes, info, introspection, keys, lists, scan,
-    server, sets, strings,
+    server, sets, strings, understudy,
 };
 use crate::reply::Outcome;
 use crate::store::Bytes;
@@ -181,6 +181,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("strlen", 2, READONLY | FAST, ONE, "string", strings::strlen, "Get the length of a key's value"),
     row("ttl", 2, READONLY | FAST, ONE, "generic", expiry::ttl, "Get a key's time to live in seconds"),
     row("type", 2, READONLY | FAST, ONE, "generic", keys::type_of, "Get the type of a key's value"),
+    row("understudy", -2, ADMIN, NONE, "server", understudy::understudy, "Load, arm and disarm backups; needs admin=1 at boot"),
 ];
 
 #[rustfmt::skip]

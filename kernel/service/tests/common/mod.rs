@@ -1,7 +1,9 @@
 //! What the tests share: a host that remembers, a client's view of a service, and a reader of RESP2 replies.
 #![allow(dead_code)]
 
-use service::{ConnectionId, DebugCommand, Host, Input, Limits, Record, Service, Stamp};
+use service::{
+    ConnectionId, DebugCommand, Host, Input, Limits, OperatorCommand, Record, Service, Stamp,
+};
 
 /// Remembers what the service asked for.
 #[derive(Default, Clone, PartialEq, Debug)]
@@ -10,6 +12,8 @@ pub struct Recorder {
     pub hung_up: Vec<ConnectionId>,
     /// With the number of reply bytes that had gone out before.
     pub debugged: Vec<(DebugCommand, usize)>,
+    /// What the operator asked for, in words.
+    pub operated: Vec<String>,
     pub progress: u64,
 }
 
@@ -27,6 +31,9 @@ impl Host for Recorder {
     fn debug(&mut self, command: DebugCommand) {
         let sent = self.replies.iter().map(|(_, bytes)| bytes.len()).sum();
         self.debugged.push((command, sent));
+    }
+    fn operate(&mut self, command: OperatorCommand<'_>) {
+        self.operated.push(format!("{command:?}"));
     }
     fn progress(&mut self) {
         self.progress += 1;

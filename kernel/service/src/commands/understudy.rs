@@ -1,0 +1,51 @@
+//! `UNDERSTUDY`: what the operator asks of the machine's monitor. The answer comes later, in `INFO replication`: replies are made of records, and what
+//! the monitor says is not in one yet.
+
+use super::{Context, help, is};
+use crate::host::OperatorCommand;
+use crate::reply::{Failure, Outcome};
+use crate::store::Bytes;
+
+const NOT_ALLOWED: Failure = Failure::Fixed(
+    "ERR UNDERSTUDY command not allowed: it loads kernels. Boot with admin=1 to allow it to every client.",
+);
+
+pub(super) fn understudy(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+    if !context.limits.admin {
+        return Err(NOT_ALLOWED);
+    }
+    let command = match &arguments[1..] {
+        [word] if is(word, "help") => return show_help(context),
+        [word] if is(word, "arm") => OperatorCommand::Arm,
+        [word] if is(word, "disarm") => OperatorCommand::Disarm,
+        [word] if is(word, "retry") => OperatorCommand::Retry,
+        [word, image] if is(word, "load") => OperatorCommand::Load { image },
+        _ => {
+            return Err(Failure::Fixed(
+                "ERR unknown subcommand or wrong number of arguments. Try UNDERSTUDY HELP.",
+            ));
+        }
+    };
+    context.out.host().operate(command);
+    context.out.status("QUEUED");
+    Ok(())
+}
+
+fn show_help(context: &mut Context<'_, '_>) -> Outcome {
+    help(
+        context.out,
+        "UNDERSTUDY",
+        &[
+            "ARM",
+            "    Load a backup, if there is none.",
+            "DISARM",
+            "    Give the backup up.",
+            "LOAD <image>",
+            "    Verify an image and load it as the backup, in place of the one there is.",
+            "RETRY",
+            "    Try a refused takeover again.",
+            "The answer is in INFO replication: operator_requests and operator_answer.",
+            "FAILOVER switches to the backup.",
+        ],
+    )
+}
