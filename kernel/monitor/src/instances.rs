@@ -93,6 +93,7 @@ pub fn run(ready: Ready) -> ! {
         owner: None,
         owner_instance: 0,
         remaining: None,
+        images: [0, 1].map(Source::of_boot_line),
         rearming: Rearming::new(
             ready.options.failover_rearm == Rearm::Auto && !ready.plan.kinds.has_linux(),
         ),
@@ -173,7 +174,7 @@ fn arm(seat: &mut Seat, loaded: Result<Box<dyn Tenant>, ()>) {
         return seat.lose_backup(BackupLoss::ImageRefused);
     };
     let image_bytes = backup.fixed_bytes();
-    seat.backup = Some(backup);
+    seat.set_backup(backup);
     while seat.machine.backup() == Backup::Loading {
         let seen = traps::wake_count();
         let wait = seat.prepare_backup();

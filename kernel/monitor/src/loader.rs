@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::ptr;
 
 use arch::entropy;
-use arch::paging::Protection;
+use arch::paging::{LARGE_PAGE_BYTES, Protection};
 use arrayvec::ArrayVec;
 use partition::{BootFiles, Image, Plan, Range, content};
 use sharedmem::abi::{ABI_REVISION, DIRECT_BASE, JOURNAL_REVISION};
@@ -16,13 +17,19 @@ use sharedmem::{MAX_CORES, SharedRegion};
 
 use crate::boot::Ready;
 use crate::linux;
-use crate::load::{self, Loaded};
+use crate::load;
 use crate::memory::MonitorSpace;
 use crate::native::Native;
 use crate::tenant::Tenant;
 
 /// Memory of a slice that is not the service's to fill: image, tables, network buffers.
 const OVERHEAD_BYTES: u64 = 14 << 20;
+
+/// What an image that the operator brought is called.
+const BROUGHT: &str = "the image that was brought";
+
+/// The largest one, as a part of the slice: the rest is the service's.
+const BROUGHT_PART: u64 = 8;
 
 /// What an instance is loaded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +49,18 @@ pub enum Source {
     Failover,
     /// What the primary put into the spare slot: kernel, initrd, command line.
     Staged([PhysicalRange; 3]),
+    /// A native image that the operator brought, at the end of the instance's own slice.
+    Brought(PhysicalRange),
+}
+
+impl Source {
+    /// What the boot line names for an instance.
+    pub fn of_boot_line(instance: usize) -> Self {
+        match instance {
+            0 => Self::Primary,
+            _ => Self::Failover,
+        }
+    }
 }
 
 /// Machine numbers of the cores a promoted backup has, lowest first: the primary's, and those kept for it.
@@ -67,6 +86,7 @@ pub fn path_of<'a>(ready: &'a Ready, source: &Source) -> &'a str {
         Source::Primary => &ready.options.primary_kernel,
         Source::Failover => &ready.options.failover_kernel,
         Source::Staged(_) => "the staged image",
+        Source::Brought(_) => BROUGHT,
     }
 }
 
@@ -128,6 +148,9 @@ impl Loader {
         cores: &[u32],
     ) -> Result<Box<dyn Tenant>, String> {
         let ready = self.ready;
+        if let Source::Brought(file) = source {
+            return self.load_brought(instance, *file, cores);
+        }
         let archive = archive_window(ready)?;
         // SAFETY: the boot archive is kept out of every slice by the plan, and nobody writes to it.
         let files = unsafe { self.space.open_window(archive, Protection::ReadOnly) }
@@ -163,31 +186,159 @@ impl Loader {
             let tenant = linux::load(self.ready, &mut self.space, self.region, files, &place)?;
             return Ok(Box::new(tenant));
         }
-        let slice = if instance == 0 {
-            &self.ready.plan.primary
-        } else {
-            &self.ready.plan.backup
+        let (image, bytes) = Image::load(files, path).map_err(|error| error.to_string())?;
+        let ranges = self.slice(instance);
+        self.load_native(instance, *source, &image, bytes, &ranges, cores)
+    }
+
+    /// The memory of an instance.
+    fn slice(&self, instance: usize) -> Vec<PhysicalRange> {
+        let plan = &self.ready.plan;
+        let slice = match instance {
+            0 => &plan.primary,
+            _ => &plan.backup,
         };
-        let ranges: Vec<_> = slice.ranges.iter().copied().map(physical).collect();
+        slice.ranges.iter().copied().map(physical).collect()
+    }
+
+    /// Checks the image and loads it into `ranges`.
+    fn load_native(
+        &mut self,
+        instance: usize,
+        source: Source,
+        image: &Image,
+        bytes: &[u8],
+        ranges: &[PhysicalRange],
+        cores: &[u32],
+    ) -> Result<Box<dyn Tenant>, String> {
+        check_revisions(image)?;
+        log::info!(
+            "{}: version {}, {} KiB",
+            image.path,
+            image.version,
+            image.size_bytes().div_ceil(1024)
+        );
         let mut hand_off = self.hand_off(instance, cores);
+        let start_page = self.ready.start_page;
         // SAFETY: the instance's slice is its own by the plan, and nothing of it runs.
         let loaded = unsafe {
-            load_image(
+            load::load(
                 &mut self.space,
-                files,
-                path,
-                &ranges,
-                self.ready.start_page,
+                image,
+                bytes,
+                ranges,
+                start_page,
                 &mut hand_off,
             )
         };
         Ok(Box::new(Native {
             instance,
-            source: *source,
+            source,
+            version: image.version.clone(),
             cores: cores.iter().copied().take(MAX_CORES).collect(),
-            loaded: loaded?,
+            loaded: loaded.map_err(|error| error.to_string())?,
             is_begun: false,
         }))
+    }
+
+    /// Loads the image in `file`, which lies at the end of the instance's slice and is not given to it.
+    fn load_brought(
+        &mut self,
+        instance: usize,
+        file: PhysicalRange,
+        cores: &[u32],
+    ) -> Result<Box<dyn Tenant>, String> {
+        let mut ranges = self.slice(instance);
+        if let Some(first) = ranges.first_mut() {
+            first.end = file.start & !(LARGE_PAGE_BYTES - 1);
+        }
+        // SAFETY: the file is in nobody's hands: the slice that is given to the instance ends before it.
+        let window = unsafe { self.space.open_window(file, Protection::ReadOnly) }
+            .map_err(|error| alloc::format!("no page tables for the image: {error:?}"))?;
+        // SAFETY: the window is open until the end of this function.
+        let bytes = unsafe { visible(file) };
+        let loaded = Image::parse(BROUGHT, bytes)
+            .map_err(|error| error.to_string())
+            .and_then(|image| {
+                let source = Source::Brought(file);
+                self.load_native(instance, source, &image, bytes, &ranges, cores)
+            });
+        // SAFETY: nothing refers to the window any more.
+        unsafe { self.space.close_window(window) };
+        loaded
+    }
+
+    /// Checks an image that the operator brought and that lies in `owner`'s slice. Nothing is changed.
+    ///
+    /// # Errors
+    /// Why it cannot be the other instance's.
+    pub fn verify_brought(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String> {
+        if self.ready.plan.kinds.has_linux() {
+            return Err("beside a Linux no native image can be loaded".to_string());
+        }
+        let is_in = |range: &PhysicalRange| range.start <= file.start && file.end <= range.end;
+        if file.is_empty() || !self.slice(owner).iter().any(is_in) {
+            return Err("the image is not in the primary's memory".to_string());
+        }
+        let room_bytes = self.room_for_brought(1 - owner);
+        if file.len() > room_bytes {
+            return Err(alloc::format!(
+                "the image has {} KiB; there is room for {} KiB",
+                file.len().div_ceil(1024),
+                room_bytes / 1024
+            ));
+        }
+        // SAFETY: the primary waits for the answer before it touches this again, and if it does not, the copy is checked once more.
+        let window = unsafe { self.space.open_window(file, Protection::ReadOnly) }
+            .map_err(|error| alloc::format!("no page tables for the image: {error:?}"))?;
+        // SAFETY: the window is open until the end of this function.
+        let bytes = unsafe { visible(file) };
+        let verdict = Image::parse(BROUGHT, bytes)
+            .map_err(|error| error.to_string())
+            .and_then(|image| check_revisions(&image));
+        // SAFETY: nothing refers to the window any more.
+        unsafe { self.space.close_window(window) };
+        verdict
+    }
+
+    /// Bytes that an image for an instance may have.
+    fn room_for_brought(&self, instance: usize) -> u64 {
+        let first = self.slice(instance).first().copied().unwrap_or_default();
+        first.len() / BROUGHT_PART
+    }
+
+    /// Copies an image that was [verified](Self::verify_brought) to the end of an instance's slice, where it stays. Nothing of the instance runs.
+    ///
+    /// # Errors
+    /// The page tables do not suffice.
+    pub fn keep_brought(&mut self, instance: usize, file: PhysicalRange) -> Result<Source, String> {
+        let slice = self.slice(instance).first().copied().unwrap_or_default();
+        let start = (slice.end - file.len()) & !(LARGE_PAGE_BYTES - 1);
+        let kept = PhysicalRange {
+            start,
+            end: start + file.len(),
+        };
+        let no_tables = |error| alloc::format!("no page tables for the image: {error:?}");
+        // SAFETY: the primary's copy is only read; the place it goes to is in the slice of an instance that does not run.
+        unsafe {
+            let from = self
+                .space
+                .open_window(file, Protection::ReadOnly)
+                .map_err(no_tables)?;
+            let copied = self
+                .space
+                .with_window(kept, Protection::ReadWrite, |_| {
+                    ptr::copy_nonoverlapping(
+                        (DIRECT_BASE + file.start) as *const u8,
+                        (DIRECT_BASE + kept.start) as *mut u8,
+                        file.len() as usize,
+                    );
+                })
+                .map_err(no_tables);
+            self.space.close_window(from);
+            copied?;
+        }
+        Ok(Source::Brought(kept))
     }
 
     fn hand_off(&self, instance: usize, cores: &[u32]) -> HandOff {
@@ -277,41 +428,31 @@ fn archive_window(ready: &Ready) -> Result<PhysicalRange, String> {
 unsafe fn visible_files(modules: &[(String, Range)]) -> Result<BootFiles<'_>, String> {
     let visible = modules.iter().map(|(name, range)| {
         // SAFETY: the caller's promise; nobody writes to the boot archive.
-        let bytes = unsafe {
-            core::slice::from_raw_parts(
-                (DIRECT_BASE + range.start) as *const u8,
-                range.len() as usize,
-            )
-        };
+        let bytes = unsafe { visible(physical(*range)) };
         (name.as_str(), bytes)
     });
     BootFiles::new(visible).map_err(|error| error.to_string())
 }
 
-/// Finds, checks and loads one image.
-///
-/// # Safety
-/// As for [`load::load`].
-unsafe fn load_image(
-    space: &mut MonitorSpace,
-    files: &BootFiles<'_>,
-    path: &str,
-    ranges: &[PhysicalRange],
-    start_page: u64,
-    hand_off: &mut HandOff,
-) -> Result<Loaded, String> {
-    let (image, bytes) = Image::load(files, path).map_err(|error| error.to_string())?;
+/// Whether an image can work with this monitor.
+fn check_revisions(image: &Image) -> Result<(), String> {
     image
         .check_revisions(ABI_REVISION, JOURNAL_REVISION)
-        .map_err(|error| error.to_string())?;
-    log::info!(
-        "{path}: version {}, {} KiB",
-        image.version,
-        image.size_bytes().div_ceil(1024)
-    );
-    // SAFETY: the caller's promise.
-    unsafe { load::load(space, &image, bytes, ranges, start_page, hand_off) }
         .map_err(|error| error.to_string())
+}
+
+/// What an open window shows of `range`.
+///
+/// # Safety
+/// The window is open for as long as the bytes are used, and nobody writes there.
+unsafe fn visible<'a>(range: PhysicalRange) -> &'a [u8] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        core::slice::from_raw_parts(
+            (DIRECT_BASE + range.start) as *const u8,
+            range.len() as usize,
+        )
+    }
 }
 
 /// Tells why an image is not used.

@@ -1,5 +1,7 @@
 //! A native tenant: our own ELF. It waits as a guest on the seat, called step by step.
 
+use alloc::string::String;
+
 use arrayvec::ArrayVec;
 use sharedmem::MAX_CORES;
 use sharedmem::abi::{EntryReason, SeatStatus, stack_top};
@@ -19,6 +21,8 @@ pub struct Native {
     pub instance: usize,
     /// Where its image came from.
     pub source: Source,
+    /// Its image's version.
+    pub version: String,
     /// Machine numbers of its cores; the first leads.
     pub cores: ArrayVec<u32, MAX_CORES>,
     /// Where it is.
@@ -55,6 +59,10 @@ impl Tenant for Native {
 
     fn source(&self) -> &Source {
         &self.source
+    }
+
+    fn version(&self) -> &str {
+        &self.version
     }
 
     fn cores(&self) -> &[u32] {

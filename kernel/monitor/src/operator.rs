@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::linux::{ARGUMENTS, Answer, Command, ImageSource};
-use takeover::{Backup, BackupLoss, Event};
+use takeover::{Backup, BackupLoss, Event, State};
 
 use crate::loader::{Role, Source};
 use crate::seat::Seat;
@@ -31,8 +31,10 @@ impl Seat {
         const ARM: u64 = Command::Arm as u64;
         const DISARM: u64 = Command::Disarm as u64;
         const RETRY: u64 = Command::Retry as u64;
+        const LOAD: u64 = Command::Load as u64;
         match command {
             ARM => self.rearm(arguments),
+            LOAD => self.replace(arguments),
             DISARM => self.disarm(),
             RETRY => {
                 self.step(self.now_ns(), Event::RetryRequested);
@@ -50,7 +52,7 @@ impl Seat {
         }
         let owner = self.owner.as_ref().ok_or("there is no primary")?;
         if !owner.may_reset() {
-            return Err("only beside a Linux can a backup be loaded while it runs".to_string());
+            return self.rearm_native();
         }
         let cores = self.cores_led_by(lent)?;
         let instance = 1 - self.owner_instance;
@@ -67,7 +69,7 @@ impl Seat {
             return Err("the staged image is not in the spare slot".to_string());
         }
         let backup = self.loader.load(instance, Role::Backup, &source, &cores)?;
-        self.backup = Some(backup);
+        self.set_backup(backup);
         self.step(self.now_ns(), Event::Rearmed);
         log::info!(
             "event=arming instance={} core={}",
@@ -75,6 +77,41 @@ impl Seat {
             cores[0]
         );
         Ok(())
+    }
+
+    /// Loads a backup beside a native primary, which lends nothing: it gets ready on the seat.
+    fn rearm_native(&mut self) -> Result<(), String> {
+        if self.loader.ready().plan.kinds.has_linux() {
+            return Err("beside a native primary no Linux can get ready".to_string());
+        }
+        self.load_backup();
+        match self.machine.backup() {
+            Backup::Lost(loss) => Err(format!("the backup is lost: {loss}")),
+            Backup::Loading | Backup::Ready => Ok(()),
+        }
+    }
+
+    /// Loads the image that the operator brought, in place of the backup that waits. One that cannot be used leaves that one as it is.
+    fn replace(&mut self, arguments: [u64; ARGUMENTS]) -> Result<(), String> {
+        let [start, bytes, ..] = arguments;
+        let end = start
+            .checked_add(bytes)
+            .ok_or("the image ends beyond memory")?;
+        let file = PhysicalRange { start, end };
+        self.loader.verify_brought(self.owner_instance, file)?;
+        if !matches!(self.machine.state(), State::Watching | State::Unprotected) {
+            return Err("there is no primary that serves".to_string());
+        }
+        if !matches!(self.machine.backup(), Backup::Lost(_)) {
+            self.lose_backup(BackupLoss::Disarmed);
+        }
+        let instance = 1 - self.owner_instance;
+        self.images[instance] = self.loader.keep_brought(instance, file)?;
+        self.load_backup();
+        match self.machine.backup() {
+            Backup::Lost(loss) => Err(format!("the image is not used: {loss}")),
+            Backup::Loading | Backup::Ready => Ok(()),
+        }
     }
 
     /// The owner's cores, the lent one first.

@@ -36,6 +36,11 @@ pub trait Tenant {
     /// Where its image came from.
     fn source(&self) -> &Source;
 
+    /// Its image's version; empty if it tells none.
+    fn version(&self) -> &str {
+        ""
+    }
+
     /// Machine numbers of the cores it has, or gets when it is promoted, in its own order; the first leads.
     fn cores(&self) -> &[u32];
 

@@ -199,6 +199,8 @@ unsafe fn files_of<'a>(
     let (initrd, line) = match source {
         Source::Primary => (&options.primary_initrd, &options.primary_cmdline),
         Source::Failover => (&options.failover_initrd, &options.failover_cmdline),
+        // A native image: the loader does not come here with it.
+        Source::Brought(_) => return Err("a native image is no Linux".to_string()),
         Source::Staged(parts) => {
             // SAFETY: the parts lie in the slot, to which the window is open; they are bytes, and are parsed as hostile ones.
             let [kernel, initrd, line] = parts.map(|part| unsafe {

@@ -2,11 +2,14 @@
 
 use core::sync::atomic::Ordering;
 
+use alloc::boxed::Box;
+
 use sharedmem::protection::ProtectionState;
 use takeover::{Backup, BackupLoss, Event, State};
 
 use super::Seat;
-use crate::tenant::{Readiness, Wait};
+use crate::loader::Source;
+use crate::tenant::{Readiness, Tenant, Wait};
 
 impl Seat {
     /// Lets the backup do what it can: get ready, or apply some of the journal.
@@ -84,9 +87,17 @@ impl Seat {
         Wait::Idle
     }
 
+    /// From now on this one gets ready, and waits.
+    pub fn set_backup(&mut self, backup: Box<dyn Tenant>) {
+        self.region.control.backup.set_version(backup.version());
+        self.backup = Some(backup);
+    }
+
     /// The backup is no more; the primary goes on without.
     pub fn lose_backup(&mut self, loss: BackupLoss) {
         self.rearming.failed(self.now_ns());
+        self.region.control.backup.set_version("");
+        self.fall_back(loss);
         self.region.control.protection.withdraw();
         let lost = self
             .backup
@@ -96,5 +107,20 @@ impl Seat {
             log::error!("the backup's last words: {}", epitaph.message());
         }
         self.step(self.now_ns(), Event::BackupLost(loss));
+    }
+
+    /// An image that the operator had brought and that cannot wait is not tried again: the boot line's is loaded instead.
+    fn fall_back(&mut self, loss: BackupLoss) {
+        use BackupLoss::{Crashed, Failed, Hung, ImageRefused};
+        let instance = 1 - self.owner_instance;
+        let is_its_fault = matches!(loss, Crashed | Failed | Hung | ImageRefused);
+        if is_its_fault && matches!(self.images[instance], Source::Brought(_)) {
+            self.images[instance] = Source::of_boot_line(instance);
+            self.rearming.ask();
+            log::warn!(
+                "event=fell-back instance={} reason=\"{loss}\"",
+                ["a", "b"][instance]
+            );
+        }
     }
 }

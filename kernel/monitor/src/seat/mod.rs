@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use arch::cpu;
 use ipi::Ipi;
 use sharedmem::SharedRegion;
+use sharedmem::abi::MAX_INSTANCES;
 use sharedmem::epitaph::EpitaphCause;
 use takeover::timeline::Counter;
 use takeover::{Action, Backup, Beat, Ending, Event, Machine, Notice, Stage, State};
@@ -25,7 +26,7 @@ use crate::console::{MonitorConsole, Owner};
 use crate::cores;
 use crate::dispatch::Dispatch;
 use crate::hardware::Hardware;
-use crate::loader::Loader;
+use crate::loader::{Loader, Source};
 use crate::tenant::{Tenant, Wait};
 use crate::traps;
 
@@ -61,6 +62,8 @@ pub struct Seat {
     pub owner_instance: usize,
     /// Cores that the owner is still to get.
     pub remaining: Option<Remaining>,
+    /// Where the image of each instance comes from when it is loaded next.
+    pub images: [Source; MAX_INSTANCES],
     /// When a new backup is loaded.
     pub rearming: Rearming,
     /// When the machine is reset.

@@ -63,6 +63,7 @@ impl Seat {
             .primary_instance
             .store(number, Ordering::Release);
         control.protection.withdraw();
+        control.backup.set_version("");
         self.rearming.succeeded();
         self.set_owner(backup, core);
         self.dispatch.employ(core, order);

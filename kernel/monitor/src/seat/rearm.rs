@@ -3,7 +3,7 @@
 use takeover::{Backup, BackupLoss, Event, State};
 
 use super::Seat;
-use crate::loader::{Role, Source, refuse_image};
+use crate::loader::{Role, refuse_image};
 
 /// How long after a backup was lost the next one is loaded, in ns; after each further loss in a row it is twice as long.
 const PAUSE_NS: u64 = 1_000_000_000;
@@ -13,6 +13,8 @@ const DOUBLINGS_MAX: u32 = 6;
 /// When a new backup is loaded.
 pub struct Rearming {
     is_automatic: bool,
+    /// The next one is to be loaded in any case.
+    is_asked: bool,
     /// Backups that were lost since the last takeover.
     failures: u32,
     not_before_ns: u64,
@@ -23,6 +25,7 @@ impl Rearming {
     pub fn new(is_automatic: bool) -> Self {
         Self {
             is_automatic,
+            is_asked: false,
             failures: 0,
             not_before_ns: 0,
         }
@@ -32,6 +35,17 @@ impl Rearming {
     pub(super) fn failed(&mut self, now_ns: u64) {
         self.not_before_ns = now_ns + (PAUSE_NS << self.failures.min(DOUBLINGS_MAX));
         self.failures += 1;
+    }
+
+    /// One that the operator had brought is no good: another is loaded, at once.
+    pub(super) fn ask(&mut self) {
+        self.is_asked = true;
+        self.not_before_ns = 0;
+    }
+
+    /// Whether another image is to be loaded than the one that was no good.
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_asked
     }
 
     /// A backup became the primary.
@@ -44,32 +58,32 @@ impl Seat {
     /// Loads a new backup, if there is none and it is time. An owner that lives has settled before: it has all its cores.
     pub(super) fn rearm_if_due(&mut self) {
         let is_time = self.now_ns() >= self.rearming.not_before_ns;
-        let is_due = match self.machine.backup() {
-            Backup::Lost(BackupLoss::ImageRefused | BackupLoss::Disarmed) => false,
-            Backup::Lost(_) => match self.machine.state() {
-                State::Unprotected => {
-                    is_time && self.rearming.is_automatic && self.remaining.is_none()
-                }
-                // Nobody serves: whoever reads the journal to its end goes on.
-                State::Dead => self.can_read_state(),
-                _ => false,
-            },
-            Backup::Loading | Backup::Ready => false,
+        let Backup::Lost(loss) = self.machine.backup() else {
+            return;
+        };
+        let is_final = matches!(loss, BackupLoss::ImageRefused | BackupLoss::Disarmed);
+        let is_due = match self.machine.state() {
+            State::Unprotected => {
+                let is_wanted = self.rearming.is_automatic && !is_final || self.rearming.is_asked;
+                is_wanted && is_time && self.remaining.is_none()
+            }
+            // Nobody serves: whoever reads the journal to its end goes on.
+            State::Dead => self.can_read_state(),
+            _ => false,
         };
         if is_due {
             self.load_backup();
         }
     }
 
-    fn load_backup(&mut self) {
+    /// Loads the instance that is not the owner, and lets it get ready.
+    pub fn load_backup(&mut self) {
         let instance = 1 - self.owner_instance;
-        let source = match instance {
-            0 => Source::Primary,
-            _ => Source::Failover,
-        };
+        let source = self.images[instance];
         let Some(owner) = &self.owner else { return };
         let cores = owner.cores().to_vec();
         self.region.control.epitaphs[instance].clear();
+        self.rearming.is_asked = false;
         let loaded = self.loader.load(instance, Role::Backup, &source, &cores);
         if self.machine.state() == State::Dead {
             self.resetting.loading();
@@ -78,7 +92,7 @@ impl Seat {
         match loaded {
             Ok(backup) => {
                 log::info!("event=arming instance={}", ["a", "b"][instance]);
-                self.backup = Some(backup);
+                self.set_backup(backup);
             }
             Err(reason) => {
                 refuse_image(self.loader.ready(), instance, &source, &reason);

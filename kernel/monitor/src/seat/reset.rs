@@ -56,7 +56,7 @@ impl Seat {
         let is_refused = matches!(
             self.machine.backup(),
             Backup::Lost(BackupLoss::ImageRefused)
-        );
+        ) && !self.rearming.is_asked();
         is_native
             && !is_refused
             && self.resetting.loads < LOADS_MAX
