@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod linux;
 pub mod machine;
 pub mod model;
+pub mod operator;
 pub mod paths;
 pub mod problem;
 pub mod qmp;

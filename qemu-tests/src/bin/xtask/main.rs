@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ctl;
 mod linux;
 
 use std::path::PathBuf;
@@ -71,6 +72,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         accel: AccelChoice,
     },
+    /// Look at a native machine that runs, load another kernel as its backup, switch to it, fall back. Needs admin=1 on its boot line.
+    Ctl(ctl::CtlArguments),
     #[command(flatten)]
     Linux(LinuxCommand),
     /// Measure in the deterministic model.
@@ -164,6 +167,7 @@ fn main() -> ExitCode {
         }
         Command::Test { filter, jobs, .. } => test(filter.as_deref(), jobs),
         Command::Rearm { takeovers, accel } => arm_again(takeovers, accel),
+        Command::Ctl(arguments) => ctl::operate(&arguments),
         Command::Linux(command) => linux::run(command),
         Command::Bench {
             what: BenchCommand::Takeover { json, n },
@@ -217,6 +221,7 @@ fn run_machine(arguments: &RunArguments) -> Result<bool> {
         chipset: arguments.machine,
         cpu: arguments.cpu.clone(),
         port: HostPort::Fixed(arguments.port),
+        may_reset: true,
         ..MachineSpec::new("run", accel)
     };
     run::run(&images, &spec.append(&arguments.append))?;

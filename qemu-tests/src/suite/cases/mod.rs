@@ -14,6 +14,7 @@ mod model;
 mod rearm;
 mod refusals;
 mod reset;
+mod upgrade;
 
 use super::{Stage, Test, Verdict, audit};
 use crate::client::{self, IMPATIENT};
@@ -34,6 +35,7 @@ pub(super) fn all() -> Vec<Test> {
         connections::tests(),
         rearm::tests(),
         reset::tests(),
+        upgrade::tests(),
         refusals::tests(),
         iso::tests(),
         model::tests(),

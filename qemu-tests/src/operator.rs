@@ -1,0 +1,138 @@
+//! What the operator of a native machine does from afar, as `kexec` is used for reboots: look, load another image as the backup, switch to it, fall back.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::client::{self, PATIENT};
+use crate::problem::{Problem, require};
+
+/// How often the machine is asked how far it is.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long an answer, or a backup, may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What a native machine says of itself.
+#[derive(Clone, Debug)]
+pub struct Status(BTreeMap<String, String>);
+
+impl Status {
+    /// Asks the machine at `port`.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn of(port: u16) -> Result<Self, Problem> {
+        let info: String = client::ask(port, "INFO replication")?;
+        let fields = info.lines().filter_map(|line| line.split_once(':'));
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.trim_end().to_owned());
+        Ok(Self(fields.map(owned).collect()))
+    }
+
+    /// A field; empty if the machine does not tell it.
+    pub fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// A field that is a number; 0 if the machine does not tell it.
+    pub fn number(&self, name: &str) -> u64 {
+        self.text(name).parse().unwrap_or(0)
+    }
+
+    /// Whether a backup waits that may take over.
+    pub fn is_protected(&self) -> bool {
+        self.number("protected") == 1
+    }
+
+    /// All fields, for people.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.0
+            .iter()
+            .map(|(name, value)| format!("{name:28} {value}"))
+    }
+}
+
+/// Asks until `is_there` holds.
+///
+/// # Errors
+/// It never does; `what` was awaited.
+pub fn wait_until(
+    port: u16,
+    what: &str,
+    is_there: impl Fn(&Status) -> bool,
+) -> Result<Status, Problem> {
+    let deadline = Instant::now() + LIMIT;
+    let mut last = None;
+    while Instant::now() < deadline {
+        // A machine that changes hands may be silent for a while.
+        match Status::of(port) {
+            Ok(status) if is_there(&status) => return Ok(status),
+            Ok(status) => last = Some(status),
+            Err(problem) => drop(problem),
+        }
+        thread::sleep(LOOK);
+    }
+    Err(Problem::TimedOut(format!(
+        "{what} within {LIMIT:.0?}; the machine last said {last:?}"
+    )))
+}
+
+/// Asks the monitor for something, and waits for its answer.
+///
+/// # Errors
+/// It refuses, and says why; or does not answer.
+pub fn request(port: u16, words: &[&[u8]]) -> Result<(), Problem> {
+    let before = Status::of(port)?;
+    let mut command = redis::cmd("UNDERSTUDY");
+    for word in words {
+        command.arg(*word);
+    }
+    let name = String::from_utf8_lossy(words.first().copied().unwrap_or_default()).into_owned();
+    client::connect(port, PATIENT)
+        .and_then(|mut connection| command.query::<String>(&mut connection))
+        .map_err(|error| Problem::Failed(format!("{name}: {error}")))?;
+    let is_answered = |status: &Status| {
+        status.number("operator_requests") > before.number("operator_requests")
+            && !status.text("operator_answer").is_empty()
+    };
+    let status = wait_until(port, "no answer", is_answered)?;
+    let answer = status.text("operator_answer");
+    require(answer == "accepted", || format!("{name}: {answer}"))
+}
+
+/// Loads `image` as the backup and waits until some backup is ready. Returns the version of the one that is.
+///
+/// # Errors
+/// The image is refused, or no backup gets ready.
+pub fn load(port: u16, image: &[u8]) -> Result<String, Problem> {
+    request(port, &[b"LOAD", image])?;
+    // The status is up to 10 ms old, and the backup that was there before may still be in it.
+    thread::sleep(LOOK);
+    let status = wait_until(port, "no backup is ready", Status::is_protected)?;
+    Ok(status.text("backup_version").to_owned())
+}
+
+/// As [`load`], from a file.
+///
+/// # Errors
+/// As [`load`], or the file cannot be read.
+pub fn load_file(port: u16, path: &Path) -> Result<String, Problem> {
+    let image =
+        fs::read(path).map_err(|error| Problem::Failed(format!("{}: {error}", path.display())))?;
+    load(port, &image)
+}
+
+/// Switches to the backup, and waits until it serves. Returns what it says.
+///
+/// # Errors
+/// There is no backup, or nobody serves then.
+pub fn switch(port: u16) -> Result<Status, Problem> {
+    let epoch = Status::of(port)?.number("epoch");
+    let answer: String = client::ask(port, "FAILOVER")?;
+    require(answer == "OK", || format!("FAILOVER: {answer}"))?;
+    wait_until(port, "nobody serves", |status| {
+        status.number("epoch") > epoch
+    })
+}
