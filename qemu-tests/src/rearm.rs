@@ -64,8 +64,23 @@ pub fn in_a_row(
     }
     let keys: u64 = client::ask(port, "DBSIZE")?;
     require(keys >= KEYS, || format!("{keys} keys of {KEYS} are left"))?;
+    require_no_growth(machine)?;
     machine.closing_word()?;
     Ok(())
+}
+
+/// The monitor's heap is as large at the end as it was in the beginning: it is the one part that is never loaded again.
+fn require_no_growth(machine: &Machine) -> Result<(), Problem> {
+    let arming = machine.console().events("arming");
+    let heap_bytes: Vec<u64> = arming
+        .iter()
+        .map(|event| event.number("heap_bytes"))
+        .collect::<Result<_, _>>()?;
+    let (early, late) = heap_bytes.split_at(heap_bytes.len() / 2);
+    let [early, late] = [early, late].map(|some| some.iter().max().copied().unwrap_or(0));
+    require(late <= early, || {
+        format!("the monitor's heap has grown from {early} to {late} bytes")
+    })
 }
 
 /// A campaign: as [`in_a_row`], telling of it as it goes.

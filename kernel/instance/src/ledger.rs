@@ -41,11 +41,13 @@ pub struct JournaledService {
     paced_to: u64,
     /// When a backup that waits to be told the state gets a checkpoint of its own, in ns since the machine's boot.
     filling_from_ns: Option<u64>,
+    /// A checkpoint is due in any case.
+    is_asked: bool,
 }
 
 impl JournaledService {
-    /// The service of the owner of `epoch`.
-    pub fn new(context: &'static Context, epoch: u64, replica: Replica) -> Self {
+    /// The service of the owner of `epoch`. If what it was made from `is_damaged`, the state is told anew: nobody has to read the damage again.
+    pub fn new(context: &'static Context, epoch: u64, replica: Replica, is_damaged: bool) -> Self {
         let journal = replica.journal();
         let mut ledger = Self {
             context,
@@ -58,6 +60,7 @@ impl JournaledService {
             schedule: Schedule::new(journal.capacity_bytes()),
             paced_to: journal.cursors().reserved,
             filling_from_ns: None,
+            is_asked: is_damaged,
         };
         // Before any other: what earlier owners may have left behind the journal's end is foreign from here on.
         ledger.commit(KIND_EPOCH, |_| {}, |_, _| {});
@@ -153,7 +156,7 @@ impl JournaledService {
             }
         }
         let memory_bytes = self.replica.service().used_bytes();
-        self.schedule.is_due(retained_bytes, memory_bytes)
+        core::mem::take(&mut self.is_asked) || self.schedule.is_due(retained_bytes, memory_bytes)
     }
 
     /// The state is told to its end: from now on, the journal is kept from where that began.

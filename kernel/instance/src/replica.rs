@@ -13,6 +13,7 @@ use journal::{AppendError, Appended, Journal, Kind, Next, Reader};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, Record, Service, Stamp};
 use sharedmem::abi::SeatStatus;
+use sharedmem::protection::ProtectionState;
 use web::{Records, Recovered};
 
 use crate::context::{self, Context};
@@ -120,13 +121,19 @@ impl Replica {
     fn follow_with(&mut self, reader: &mut SharedReader) -> SeatStatus {
         // That of the owner, which may have ended in order and been started again.
         let epoch = context::get().region.control.epoch.current();
+        let protection = &context::get().region.control.protection;
         for _ in 0..RECORDS_PER_STEP {
             let before = reader.position();
             match reader.next(epoch, &mut self.buffer) {
                 Next::Record(record) => self.state.replay(&record),
-                // What is damaged below the primary's mark is lost to this backup and cannot be mended; the rest is still worth having. A
-                // reader that is led astray by the cursors does not move, and frees nothing.
-                Next::Finding(finding) => log::error!("event=finding what=\"{finding}\""),
+                // What is damaged below the primary's mark is lost to this backup. One that still gets ready is told the state anew; for one
+                // that waits the rest is still worth having. A reader that is led astray by the cursors does not move, and frees nothing.
+                Next::Finding(finding) => {
+                    log::error!("event=finding what=\"{finding}\"");
+                    if protection.state() == ProtectionState::Filling {
+                        self.state = State::new(context::get());
+                    }
+                }
                 Next::End if self.state.is_whole() => return SeatStatus::Idle,
                 Next::End => return SeatStatus::Filling,
             }

@@ -75,7 +75,9 @@ fn serve(context: &'static Context, standby: Standby) -> ! {
     }
     keepalive::send();
     x86_64::instructions::interrupts::enable();
-    faults::at_promotion(context);
+    if context.options.debug {
+        faults::at_promotion(context);
+    }
     let mut server = Server::adopt(context, epoch, standby);
     loop {
         server.round();
@@ -109,7 +111,7 @@ impl Server {
             disk: None,
             console: SerialConsole::not_yet(),
             script: Script::new(context),
-            journal: JournaledService::new(context, epoch, replica),
+            journal: JournaledService::new(context, epoch, replica, recovered.finding_count > 0),
             report: Some(Report::new(recovered.clone())),
             recovered,
             last_tick_ms: 0,

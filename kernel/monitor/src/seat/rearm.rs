@@ -3,6 +3,7 @@
 use takeover::{Backup, BackupLoss, Event, State};
 
 use super::Seat;
+use crate::HEAP;
 use crate::loader::{Role, refuse_image};
 
 /// How long after a backup was lost the next one is loaded, in ns; after each further loss in a row it is twice as long.
@@ -91,8 +92,12 @@ impl Seat {
         self.step(self.now_ns(), Event::Rearmed);
         match loaded {
             Ok(backup) => {
-                log::info!("event=arming instance={}", ["a", "b"][instance]);
                 self.set_backup(backup);
+                log::info!(
+                    "event=arming instance={} heap_bytes={}",
+                    ["a", "b"][instance],
+                    HEAP.used_bytes()
+                );
             }
             Err(reason) => {
                 refuse_image(self.loader.ready(), instance, &source, &reason);

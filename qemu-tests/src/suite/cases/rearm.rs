@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Stage, Test, Verdict};
 use crate::client;
-use crate::problem::require_equal;
+use crate::problem::{require, require_equal};
 use crate::rearm;
 
 /// Takeovers in a row; a campaign has as many as one likes.
@@ -38,6 +38,12 @@ pub(super) fn tests() -> Vec<Test> {
             rearm::OPTIONS,
             amid,
         ),
+        Test::new(
+            "rearm-damaged",
+            "a journal with a damaged record: the new primary tells its state anew, and the new backup has exactly that",
+            rearm::OPTIONS,
+            damaged,
+        ),
     ]
 }
 
@@ -62,6 +68,25 @@ fn backup_panics(stage: &Stage<'_>) -> Verdict {
     let digest: String = client::ask(port, "DEBUG DIGEST")?;
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;
+    let successors: String = client::ask(port, "DEBUG DIGEST")?;
+    require_equal("the digest", successors, digest)?;
+    machine.closing_word()
+}
+
+fn damaged(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
+    client::inject(port, "DEBUG CORRUPT-TAIL")?;
+    let takeover = machine.wait_takeover(2)?;
+    require(takeover.findings > 0, || "the damage was not found".into())?;
+    rearm::wait_protected(&machine, port)?;
+    let told = machine.console().events("checkpoint").len();
+    require(told > 0, || "the state was not told anew".into())?;
+    let digest: String = client::ask(port, "DEBUG DIGEST")?;
+    client::inject(port, "DEBUG PANIC")?;
+    let next = machine.wait_takeover(3)?;
+    require_equal("findings", next.findings, 0)?;
     let successors: String = client::ask(port, "DEBUG DIGEST")?;
     require_equal("the digest", successors, digest)?;
     machine.closing_word()
