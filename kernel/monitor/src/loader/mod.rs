@@ -1,12 +1,13 @@
 //! Which image goes where: found in the boot archive, checked, and loaded with a hand-off that tells it what the plan gave it.
 
+mod brought;
+
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::ptr;
 
 use arch::entropy;
-use arch::paging::{LARGE_PAGE_BYTES, Protection};
+use arch::paging::Protection;
 use arrayvec::ArrayVec;
 use partition::{BootFiles, Image, Plan, Range, content};
 use sharedmem::abi::{ABI_REVISION, DIRECT_BASE, JOURNAL_REVISION};
@@ -24,12 +25,6 @@ use crate::tenant::Tenant;
 
 /// Memory of a slice that is not the service's to fill: image, tables, network buffers.
 const OVERHEAD_BYTES: u64 = 14 << 20;
-
-/// What an image that the operator brought is called.
-const BROUGHT: &str = "the image that was brought";
-
-/// The largest one, as a part of the slice: the rest is the service's.
-const BROUGHT_PART: u64 = 8;
 
 /// What an instance is loaded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +81,7 @@ pub fn path_of<'a>(ready: &'a Ready, source: &Source) -> &'a str {
         Source::Primary => &ready.options.primary_kernel,
         Source::Failover => &ready.options.failover_kernel,
         Source::Staged(_) => "the staged image",
-        Source::Brought(_) => BROUGHT,
+        Source::Brought(_) => brought::NAME,
     }
 }
 
@@ -239,106 +234,6 @@ impl Loader {
             loaded: loaded.map_err(|error| error.to_string())?,
             is_begun: false,
         }))
-    }
-
-    /// Loads the image in `file`, which lies at the end of the instance's slice and is not given to it.
-    fn load_brought(
-        &mut self,
-        instance: usize,
-        file: PhysicalRange,
-        cores: &[u32],
-    ) -> Result<Box<dyn Tenant>, String> {
-        let mut ranges = self.slice(instance);
-        if let Some(first) = ranges.first_mut() {
-            first.end = file.start & !(LARGE_PAGE_BYTES - 1);
-        }
-        // SAFETY: the file is in nobody's hands: the slice that is given to the instance ends before it.
-        let window = unsafe { self.space.open_window(file, Protection::ReadOnly) }
-            .map_err(|error| alloc::format!("no page tables for the image: {error:?}"))?;
-        // SAFETY: the window is open until the end of this function.
-        let bytes = unsafe { visible(file) };
-        let loaded = Image::parse(BROUGHT, bytes)
-            .map_err(|error| error.to_string())
-            .and_then(|image| {
-                let source = Source::Brought(file);
-                self.load_native(instance, source, &image, bytes, &ranges, cores)
-            });
-        // SAFETY: nothing refers to the window any more.
-        unsafe { self.space.close_window(window) };
-        loaded
-    }
-
-    /// Checks an image that the operator brought and that lies in `owner`'s slice. Nothing is changed.
-    ///
-    /// # Errors
-    /// Why it cannot be the other instance's.
-    pub fn verify_brought(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String> {
-        if self.ready.plan.kinds.has_linux() {
-            return Err("beside a Linux no native image can be loaded".to_string());
-        }
-        let is_in = |range: &PhysicalRange| range.start <= file.start && file.end <= range.end;
-        if file.is_empty() || !self.slice(owner).iter().any(is_in) {
-            return Err("the image is not in the primary's memory".to_string());
-        }
-        let room_bytes = self.room_for_brought(1 - owner);
-        if file.len() > room_bytes {
-            return Err(alloc::format!(
-                "the image has {} KiB; there is room for {} KiB",
-                file.len().div_ceil(1024),
-                room_bytes / 1024
-            ));
-        }
-        // SAFETY: the primary waits for the answer before it touches this again, and if it does not, the copy is checked once more.
-        let window = unsafe { self.space.open_window(file, Protection::ReadOnly) }
-            .map_err(|error| alloc::format!("no page tables for the image: {error:?}"))?;
-        // SAFETY: the window is open until the end of this function.
-        let bytes = unsafe { visible(file) };
-        let verdict = Image::parse(BROUGHT, bytes)
-            .map_err(|error| error.to_string())
-            .and_then(|image| check_revisions(&image));
-        // SAFETY: nothing refers to the window any more.
-        unsafe { self.space.close_window(window) };
-        verdict
-    }
-
-    /// Bytes that an image for an instance may have.
-    fn room_for_brought(&self, instance: usize) -> u64 {
-        let first = self.slice(instance).first().copied().unwrap_or_default();
-        first.len() / BROUGHT_PART
-    }
-
-    /// Copies an image that was [verified](Self::verify_brought) to the end of an instance's slice, where it stays. Nothing of the instance runs.
-    ///
-    /// # Errors
-    /// The page tables do not suffice.
-    pub fn keep_brought(&mut self, instance: usize, file: PhysicalRange) -> Result<Source, String> {
-        let slice = self.slice(instance).first().copied().unwrap_or_default();
-        let start = (slice.end - file.len()) & !(LARGE_PAGE_BYTES - 1);
-        let kept = PhysicalRange {
-            start,
-            end: start + file.len(),
-        };
-        let no_tables = |error| alloc::format!("no page tables for the image: {error:?}");
-        // SAFETY: the primary's copy is only read; the place it goes to is in the slice of an instance that does not run.
-        unsafe {
-            let from = self
-                .space
-                .open_window(file, Protection::ReadOnly)
-                .map_err(no_tables)?;
-            let copied = self
-                .space
-                .with_window(kept, Protection::ReadWrite, |_| {
-                    ptr::copy_nonoverlapping(
-                        (DIRECT_BASE + file.start) as *const u8,
-                        (DIRECT_BASE + kept.start) as *mut u8,
-                        file.len() as usize,
-                    );
-                })
-                .map_err(no_tables);
-            self.space.close_window(from);
-            copied?;
-        }
-        Ok(Source::Brought(kept))
     }
 
     fn hand_off(&self, instance: usize, cores: &[u32]) -> HandOff {
