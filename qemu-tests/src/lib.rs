@@ -16,6 +16,7 @@ pub mod disk;
 pub mod elf_image;
 pub mod emulator;
 pub mod files;
+pub mod fleet;
 pub mod images;
 pub mod ledger;
 pub mod linux;

@@ -4,17 +4,15 @@ use std::thread;
 use std::time::Duration;
 
 use crate::client;
+use crate::fleet::Fleet;
 use crate::images::Images;
 use crate::machine::{Accel, Launch, Machine, MachineSpec};
 use crate::paths;
 use crate::problem::{Problem, require, require_equal};
-use crate::steady::{Habit, Steady};
 use crate::takeover::Takeover;
 
 /// What the boot line says beyond the usual.
 pub const OPTIONS: &str = "failover_rearm=auto debug=1";
-/// Rounds of every client between two takeovers.
-const ROUNDS: u64 = 3;
 /// Keys that are there from the beginning.
 const KEYS: u64 = 5_000;
 /// How often the machine is asked whether it is protected.
@@ -43,27 +41,17 @@ pub fn in_a_row(
     mut each: impl FnMut(&Takeover) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let port = machine.port()?;
-    client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
-    let mut clients = Vec::new();
-    for habit in [Habit::Chat, Habit::Pipeline, Habit::Idle] {
-        let client = Steady::start(port, habit, &format!("{habit:?}"));
-        Steady::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
-        clients.push(client);
-    }
+    let clients = Fleet::start(machine, KEYS)?;
     for (epoch, (end, cause)) in (2..=count + 1).zip(ENDS.into_iter().cycle()) {
         wait_protected(machine, port)?;
-        Steady::all_do_more(&clients, ROUNDS, machine.time_left())?;
+        clients.do_more(machine)?;
         end_by(port, end)?;
         let takeover = machine.wait_takeover(epoch)?;
         require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
         each(&takeover)?;
     }
     wait_protected(machine, port)?;
-    for client in clients {
-        client.finish()?;
-    }
-    let keys: u64 = client::ask(port, "DBSIZE")?;
-    require(keys >= KEYS, || format!("{keys} keys of {KEYS} are left"))?;
+    clients.finish(machine)?;
     require_no_growth(machine)?;
     machine.closing_word()?;
     Ok(())
@@ -139,4 +127,18 @@ pub fn wait_protected(machine: &Machine, port: u16) -> Result<(), Problem> {
         })?;
         thread::sleep(LOOK);
     }
+}
+
+/// Lets the primary panic: the successor, of `epoch`, has exactly the keyspace that it had.
+///
+/// # Errors
+/// Nobody takes over, or with another keyspace.
+pub fn take_over_whole(machine: &Machine, epoch: u64) -> Result<Takeover, Problem> {
+    let port = machine.port()?;
+    let digest: String = client::ask(port, "DEBUG DIGEST")?;
+    client::inject(port, "DEBUG PANIC")?;
+    let takeover = machine.wait_takeover(epoch)?;
+    let successors: String = client::ask(port, "DEBUG DIGEST")?;
+    require_equal("the digest", successors, digest)?;
+    Ok(takeover)
 }

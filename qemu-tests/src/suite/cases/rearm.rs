@@ -65,11 +65,7 @@ fn backup_panics(stage: &Stage<'_>) -> Verdict {
         .console()
         .wait_for_event("filling", machine.time_left(), |_| true)?;
     rearm::wait_protected(&machine, port)?;
-    let digest: String = client::ask(port, "DEBUG DIGEST")?;
-    client::inject(port, "DEBUG PANIC")?;
-    machine.wait_takeover(2)?;
-    let successors: String = client::ask(port, "DEBUG DIGEST")?;
-    require_equal("the digest", successors, digest)?;
+    rearm::take_over_whole(&machine, 2)?;
     machine.closing_word()
 }
 
@@ -83,12 +79,8 @@ fn damaged(stage: &Stage<'_>) -> Verdict {
     rearm::wait_protected(&machine, port)?;
     let told = machine.console().events("checkpoint").len();
     require(told > 0, || "the state was not told anew".into())?;
-    let digest: String = client::ask(port, "DEBUG DIGEST")?;
-    client::inject(port, "DEBUG PANIC")?;
-    let next = machine.wait_takeover(3)?;
+    let next = rearm::take_over_whole(&machine, 3)?;
     require_equal("findings", next.findings, 0)?;
-    let successors: String = client::ask(port, "DEBUG DIGEST")?;
-    require_equal("the digest", successors, digest)?;
     machine.closing_word()
 }
 

@@ -2,15 +2,14 @@
 
 use super::{Stage, Test, Verdict};
 use crate::client;
+use crate::console::Event;
+use crate::fleet::Fleet;
 use crate::machine::Machine;
 use crate::problem::{Problem, require, require_equal};
 use crate::rearm;
-use crate::steady::{Habit, Steady};
 
 /// Keys that are there.
 const KEYS: u64 = 40_000;
-/// Rounds of every client before the reset, and after it.
-const ROUNDS: u64 = 3;
 
 pub(super) fn tests() -> Vec<Test> {
     let button = |machine: &Machine| machine.control()?.reset();
@@ -69,43 +68,31 @@ pub(super) fn tests() -> Vec<Test> {
 fn survive(stage: &Stage<'_>, reset: impl Fn(&Machine) -> Result<(), Problem>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
-    client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
-    let mut clients = Vec::new();
-    for habit in [Habit::Chat, Habit::Pipeline, Habit::Idle] {
-        let client = Steady::start(port, habit, &format!("{habit:?}"));
-        Steady::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
-        clients.push(client);
-    }
+    let clients = Fleet::start(&machine, KEYS)?;
     for epoch in [2, 3] {
-        Steady::all_do_more(&clients, ROUNDS, machine.time_left())?;
+        clients.do_more(&machine)?;
         reset(&machine)?;
         machine.wait_epoch("reset-survived", epoch)?;
         machine.wait_serving(epoch)?;
     }
     // A backup stands by that has read the same.
     rearm::wait_protected(&machine, port)?;
-    Steady::all_do_more(&clients, ROUNDS, machine.time_left())?;
+    clients.do_more(&machine)?;
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(4)?;
-    for client in clients {
-        client.finish()?;
-    }
-    let keys: u64 = client::ask(port, "DBSIZE")?;
-    require(keys >= KEYS, || format!("{keys} keys of {KEYS} are left"))?;
+    clients.finish(&machine)?;
     machine.closing_word()
 }
 
 fn poison(stage: &Stage<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
-    client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
-    let client = Steady::start(port, Habit::Chat, "chat");
-    Steady::all_do_more(std::slice::from_ref(&client), ROUNDS, machine.time_left())?;
+    let clients = Fleet::start(&machine, KEYS)?;
+    clients.do_more(&machine)?;
     // The connection lives through two deaths of a kernel, to be told of the third kernel's decision.
     skipped(port)?;
     machine.wait_takeover(3)?;
-    Steady::all_do_more(std::slice::from_ref(&client), ROUNDS, machine.time_left())?;
-    client.finish()?;
+    clients.finish(&machine)?;
     named(&machine)?;
     // Who reads the journal from its beginning skips it as well.
     rearm::wait_protected(&machine, port)?;
@@ -138,15 +125,15 @@ fn skipped(port: u16) -> Result<(), Problem> {
 
 /// The log tells which record it was.
 fn named(machine: &Machine) -> Result<(), Problem> {
-    let findings = machine.console().events("finding");
-    let is_named = findings.iter().any(|finding| {
+    let is_named = |finding: &Event| {
         finding
             .text("what")
             .is_ok_and(|what| what.contains("POISON") && what.contains("is skipped"))
-    });
-    require(is_named, || {
-        format!("the record is not named: {findings:?}")
-    })
+    };
+    machine
+        .console()
+        .wait_for_event("finding", machine.time_left(), is_named)
+        .map(drop)
 }
 
 fn no_backup(stage: &Stage<'_>) -> Verdict {

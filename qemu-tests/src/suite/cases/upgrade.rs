@@ -2,17 +2,15 @@
 
 use super::{Stage, Test, Verdict};
 use crate::client;
-use crate::machine::Machine;
+use crate::fleet::Fleet;
 use crate::operator::{self, Status};
 use crate::problem::{Problem, require, require_equal};
-use crate::steady::{Habit, Steady};
+use crate::rearm;
 
 /// What the boot line says beyond the usual.
 const OPTIONS: &str = "failover_rearm=auto failover_boot_timeout=1s admin=1 debug=1";
 /// Keys that are there.
 const KEYS: u64 = 20_000;
-/// Rounds of every client between two changes.
-const ROUNDS: u64 = 3;
 /// The version that the new image says it has.
 const NEW: &str = "0.1.1";
 
@@ -73,46 +71,17 @@ fn newer(stage: &Stage<'_>) -> Result<Vec<u8>, Problem> {
     Ok(image)
 }
 
-struct Clients(Vec<Steady>);
-
-impl Clients {
-    fn start(machine: &Machine) -> Result<Self, Problem> {
-        let port = machine.port()?;
-        client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
-        let mut clients = Vec::new();
-        for habit in [Habit::Chat, Habit::Pipeline, Habit::Idle] {
-            let client = Steady::start(port, habit, &format!("{habit:?}"));
-            Steady::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
-            clients.push(client);
-        }
-        Ok(Self(clients))
-    }
-
-    fn go_on(&self, machine: &Machine) -> Result<(), Problem> {
-        Steady::all_do_more(&self.0, ROUNDS, machine.time_left())
-    }
-
-    fn finish(self, machine: &Machine) -> Result<(), Problem> {
-        self.go_on(machine)?;
-        for client in self.0 {
-            client.finish()?;
-        }
-        let keys: u64 = client::ask(machine.port()?, "DBSIZE")?;
-        require(keys >= KEYS, || format!("{keys} keys of {KEYS} are left"))
-    }
-}
-
 fn upgrade(stage: &Stage<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     let old = Status::of(port)?.text("version").to_owned();
-    let clients = Clients::start(&machine)?;
+    let clients = Fleet::start(&machine, KEYS)?;
     let armed = operator::load(port, &newer(stage)?)?;
     require_equal("the backup's version", armed.as_str(), NEW)?;
-    clients.go_on(&machine)?;
+    clients.do_more(&machine)?;
     let switched = operator::switch(port)?;
     require_equal("the version that serves", switched.text("version"), NEW)?;
-    clients.go_on(&machine)?;
+    clients.do_more(&machine)?;
     let back = operator::wait_until(port, "no backup is ready", Status::is_protected)?;
     require_equal("the backup's version", back.text("backup_version"), &*old)?;
     let fallen_back = operator::switch(port)?;
@@ -168,7 +137,7 @@ fn does_not_boot(stage: &Stage<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     let old = Status::of(port)?.text("version").to_owned();
-    let clients = Clients::start(&machine)?;
+    let clients = Fleet::start(&machine, KEYS)?;
     let mut image = newer(stage)?;
     break_entry(&mut image)?;
     let armed = operator::load(port, &image)?;
@@ -176,7 +145,7 @@ fn does_not_boot(stage: &Stage<'_>) -> Verdict {
     machine
         .console()
         .wait_for_event("fell-back", machine.time_left(), |_| true)?;
-    clients.go_on(&machine)?;
+    clients.do_more(&machine)?;
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;
     clients.finish(&machine)?;
@@ -202,7 +171,7 @@ fn dies(stage: &Stage<'_>, fault: &str) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     let old = Status::of(port)?.text("version").to_owned();
-    let clients = Clients::start(&machine)?;
+    let clients = Fleet::start(&machine, KEYS)?;
     let armed = operator::load(port, &newer(stage)?)?;
     require_equal("the backup's version", armed.as_str(), NEW)?;
     client::inject(port, fault)?;
@@ -226,10 +195,6 @@ fn arm_disarm(stage: &Stage<'_>) -> Verdict {
     operator::wait_until(port, "no backup is ready", Status::is_protected)?;
     let twice = operator::request(port, &[b"ARM"]);
     require(twice.is_err(), || "two backups were armed".to_owned())?;
-    let digest: String = client::ask(port, "DEBUG DIGEST")?;
-    client::inject(port, "DEBUG PANIC")?;
-    machine.wait_takeover(2)?;
-    let successors: String = client::ask(port, "DEBUG DIGEST")?;
-    require_equal("the digest", successors, digest)?;
+    rearm::take_over_whole(&machine, 2)?;
     machine.closing_word()
 }
