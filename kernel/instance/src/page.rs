@@ -23,7 +23,8 @@ const SHAPE: Shape = Shape {
     receive_bytes: REQUEST_BYTES_MAX,
     send_bytes: 8 << 10,
     keep_alive: None,
-    timeout: Duration::from_secs(10),
+    // Longer than a client may take for its request: who is too slow is told so, and not reset by the socket at the same moment.
+    timeout: Duration::from_secs(20),
 };
 
 /// How far a client has got, and since when, in ns since the machine's boot.
