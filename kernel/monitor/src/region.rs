@@ -24,7 +24,6 @@ struct Left {
     retained: u64,
     applying: [u64; 2],
     time_ns: u64,
-    resets: u64,
     script_position: u64,
 }
 
@@ -51,7 +50,6 @@ impl Left {
             retained,
             applying: journal.applying.save(),
             time_ns: header.time_before_ns.load(Relaxed).saturating_add(run_ns),
-            resets: header.resets.load(Relaxed),
             script_position: control.debug.script_position.load(Relaxed),
         })
     }
@@ -61,7 +59,6 @@ impl Left {
         let control = region.control;
         let (header, journal) = (&control.header, &control.journal);
         header.time_before_ns.store(self.time_ns, Relaxed);
-        header.resets.store(self.resets, Relaxed);
         control
             .debug
             .script_position
@@ -80,6 +77,11 @@ pub fn make(shared: PhysicalRange, may_go_on: bool) -> SharedRegion {
     let address = shared.start as *mut u8;
     // SAFETY: the plan gave this memory to the shared region, identity mapped.
     let old = unsafe { SharedRegion::open(address, shared.len()) };
+    // Counted also where no state is kept: a machine that dies again and again must come to rest.
+    let resets = match old {
+        Ok(region) if may_go_on => region.control.header.resets.load(Relaxed),
+        _ => 0,
+    };
     let left = match old {
         Ok(region) if may_go_on => Left::of(region),
         Err(RegionError::Revision(found, expected)) => {
@@ -101,6 +103,7 @@ pub fn make(shared: PhysicalRange, may_go_on: bool) -> SharedRegion {
         SharedRegion::create(address, shared.len(), salt)
     };
     let region = region.expect("the plan gives the journal its least size");
+    region.control.header.resets.store(resets, Relaxed);
     region.control.epoch.reset(FIRST_EPOCH);
     if let Some(left) = left {
         left.restore(region);
