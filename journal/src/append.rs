@@ -1,6 +1,6 @@
 //! Appending: reserve, write, publish.
 
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use sharedmem::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use sharedmem::Words;
 

@@ -1,6 +1,6 @@
 //! The journal: the ring, its cursors and its salt.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use sharedmem::sync::Ordering::{Acquire, Relaxed, Release};
 
 use sharedmem::Words;
 use sharedmem::control::{JournalCursors, NOTHING_RETAINED};
@@ -167,7 +167,7 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::sync::atomic::AtomicU64;
+    use sharedmem::sync::AtomicU64;
     use std::vec::Vec;
 
     fn ring(count: usize) -> Vec<AtomicU64> {

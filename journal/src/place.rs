@@ -1,6 +1,6 @@
 //! A place in the ring: words one after another, round and round.
 
-use core::sync::atomic::Ordering;
+use sharedmem::sync::Ordering;
 
 use sharedmem::Words;
 
@@ -63,8 +63,8 @@ impl<W: Words + Copy> Place<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::sync::atomic::AtomicU64;
-    use core::sync::atomic::Ordering::Relaxed;
+    use sharedmem::sync::AtomicU64;
+    use sharedmem::sync::Ordering::Relaxed;
 
     #[test]
     fn a_place_goes_round_the_ring() {

@@ -2,7 +2,7 @@
 //! [`Recovery`](crate::Recovery) differ only in how far they look.
 
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use sharedmem::sync::Ordering::{Acquire, Relaxed};
 
 use sharedmem::Words;
 

@@ -1,6 +1,6 @@
 //! Which journal record the owner applies now, and which one stopped an owner: so that one that stops every kernel is not tried for ever.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// In the current word: there is a record. Positions are multiples of 8.
 const IS_APPLYING: u64 = 1;

@@ -1,6 +1,6 @@
 //! The control block at the start of the shared region: everything but the journal's records.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 

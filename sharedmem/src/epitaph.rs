@@ -1,8 +1,8 @@
 //! The epitaph: what a dying kernel leaves to be read by whoever comes after.
 
+use crate::sync::{AtomicU64, Ordering};
 use core::array;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::layout::layout;
 /// Words of message text (8 bytes each).

@@ -1,6 +1,6 @@
 //! The epoch word: which takeover we live after, and so who owns the machine.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// The owner's number. Only the monitor raises it, and only after the fence was proven.
 #[repr(C)]

@@ -1,7 +1,7 @@
 //! Keepalive slots: one writer, one reader, a sequence lock without a lock.
 
+use crate::sync::{AtomicU64, Ordering, fence};
 use core::array;
-use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::abi::MAX_CORES;
 use crate::layout::layout;

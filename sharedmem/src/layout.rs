@@ -1,6 +1,6 @@
 //! What the shared structures are made of, as data: for bindings in other languages, and for tests that no field is forgotten there.
 
-use core::sync::atomic::{AtomicU8, AtomicU64};
+use crate::sync::{AtomicU8, AtomicU64};
 
 /// What a field holds one or more of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

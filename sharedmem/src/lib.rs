@@ -7,7 +7,7 @@
 //! Unsafe code is confined to the mapping layer ([`region`]) and to the CRC instruction ([`crc32c`]).
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "observed"))]
 extern crate std;
 
 pub mod abi;
@@ -23,6 +23,7 @@ pub mod linux;
 pub mod log_ring;
 pub mod protection;
 pub mod region;
+pub mod sync;
 pub mod timeline;
 pub mod words;
 

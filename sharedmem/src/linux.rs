@@ -1,8 +1,8 @@
 //! What a Linux instance shares with the monitor: a hand-off in an ACPI table of its own, a desk per instance, and the operator's
 //! mailbox. The C side of it is generated from here.
 
+use crate::sync::{AtomicU64, Ordering};
 use core::array;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::abi::MAX_CORES;
 use crate::hand_off::PhysicalRange;

@@ -1,7 +1,7 @@
 //! A log ring: a kernel's own words, readable by another kernel while it lives and after it died.
 
+use crate::sync::{AtomicU8, AtomicU64, Ordering};
 use core::array;
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::layout::layout;
 /// Bytes of text a ring holds; the oldest are overwritten.

@@ -1,6 +1,6 @@
 //! Whether there is a backup that may take over: one word on which primary and monitor agree by compare-and-swap.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// State of the machine's protection.
 #[repr(u64)]

@@ -1,6 +1,6 @@
 //! The mapping layer: from an address to references to atomics. The only place where raw memory becomes shared structures.
 
-use core::sync::atomic::AtomicU64;
+use crate::sync::AtomicU64;
 
 use crate::abi::CONTROL_BYTES;
 use crate::control::{Control, RegionError};
@@ -78,8 +78,8 @@ impl SharedRegion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::Ordering;
     use crate::words::Words;
-    use core::sync::atomic::Ordering;
     use std::alloc::{Layout, alloc_zeroed};
 
     #[test]

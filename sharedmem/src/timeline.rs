@@ -1,7 +1,7 @@
 //! The timeline of a takeover: a stamp for each edge, written by monitor and new primary, read by whoever asks.
 
+use crate::sync::{AtomicU64, Ordering};
 use core::array;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::layout::layout;
 /// Edges a timeline has room for.

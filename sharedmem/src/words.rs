@@ -1,6 +1,6 @@
 //! Memory as 64-bit words: what the journal needs of the region it lives in.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// A run of 64-bit words that another kernel may change at any instant.
 ///

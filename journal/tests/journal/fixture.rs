@@ -1,7 +1,7 @@
 //! A journal in ordinary memory, and what was read from it.
 
+use sharedmem::sync::{AtomicU64, Ordering};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use journal::{Finding, Journal, Kind, Next, Reader, Record, Recovery};
 use sharedmem::Words;

@@ -1,7 +1,7 @@
 //! Memory written by somebody who wants harm.
 
+use sharedmem::sync::{AtomicU64, Ordering, Ordering::Relaxed};
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicU64, Ordering, Ordering::Relaxed};
 
 use journal::{Damage, Journal, Kind, Next, Reader, Recovery};
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! Measurements a kernel makes of itself, for `DEBUG JOURNAL-BENCH`.
 
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicU64;
+use sharedmem::sync::AtomicU64;
 
 use journal::{Journal, Kind};
 use sharedmem::control::JournalCursors;

@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use sharedmem::sync::{AtomicU64, Ordering};
 
 use journal::{AppendError, Appended, Journal, Kind, Next, Reader};
 use network::{Fact, Flows};

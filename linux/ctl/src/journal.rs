@@ -173,7 +173,7 @@ mod tests {
     use super::*;
     use crate::testing::FakeModule;
     use sharedmem::linux::Ticket;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use sharedmem::sync::{AtomicU64, Ordering};
 
     const SALT: u64 = 0x1234_5678_9abc_def0;
 

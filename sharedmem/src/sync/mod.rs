@@ -1,0 +1,18 @@
+//! The atomics that shared memory is made of, behind one door: in a kernel the processor's own; under the model checker `loom` its
+//! ([`cfg(loom)`](https://docs.rs/loom)); with the feature `observed` those of a simulation, which stands between the code and the memory at every single access.
+
+#[cfg(all(feature = "observed", not(loom)))]
+mod observed;
+
+#[cfg(all(feature = "observed", not(loom)))]
+pub use observed::{AtomicU64, Observer, observe};
+
+#[cfg(not(any(feature = "observed", loom)))]
+pub use core::sync::atomic::AtomicU64;
+#[cfg(not(loom))]
+pub use core::sync::atomic::{AtomicU8, fence};
+
+#[cfg(loom)]
+pub use loom::sync::atomic::{AtomicU8, AtomicU64, fence};
+
+pub use core::sync::atomic::Ordering;
