@@ -86,12 +86,6 @@ impl Context {
         }
     }
 
-    /// The backup works: a count for the monitor, which ends a call that stands still.
-    pub fn note_seat_progress(&self) {
-        let progress = &self.region.control.backup.progress;
-        progress.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// The port the service listens on.
     pub fn port(&self) -> u16 {
         let Service::Redis { port } = self.options.service;
@@ -101,12 +95,6 @@ impl Context {
     /// The time-stamp counter: nobody outside can foretell its low bits.
     pub fn clock_ticks(&self) -> u64 {
         arch::clock::ticks()
-    }
-
-    /// The service's time at `now_ns`, in ms: it goes on over resets, from where it stood at the last keepalive before.
-    pub fn service_ms(&self, now_ns: u64) -> u64 {
-        let before_ns = &self.region.control.header.time_before_ns;
-        now_ns.saturating_add(before_ns.load(Ordering::Relaxed)) / 1_000_000
     }
 
     /// Nanoseconds since the machine's boot.

@@ -4,12 +4,11 @@ use core::hint::black_box;
 use core::sync::atomic::Ordering;
 
 use arch::{cpu, reset};
+use replica::{kinds, open_journal};
 use service::{DebugCommand, HangTarget};
 
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
-use crate::replica::open_journal;
-use crate::state::KIND_INPUT;
 use crate::{keepalive, measure};
 
 /// Word to a core's main loop: hang with interrupts off.
@@ -30,7 +29,7 @@ pub fn inject(context: &'static Context, command: DebugCommand) {
     }
     match command {
         DebugCommand::Panic => panic!("DEBUG PANIC"),
-        DebugCommand::Checkpoint => open_journal(context).retain(None),
+        DebugCommand::Checkpoint => open_journal(&context).retain(None),
         DebugCommand::Poison => panic!("DEBUG POISON"),
         DebugCommand::Hang(HangTarget::ThisCore) => cpu::hang(),
         DebugCommand::Hang(HangTarget::Core(core)) => hang(context, core as usize),
@@ -114,9 +113,9 @@ fn wild_write(context: &Context) {
 }
 
 /// Appends a record that is damaged before anybody acknowledged it.
-fn corrupt_tail(context: &Context) {
-    let journal = open_journal(context);
-    match journal.append(keepalive::epoch(), KIND_INPUT, &[&[0xa5; 48]]) {
+fn corrupt_tail(context: &'static Context) {
+    let journal = open_journal(&context);
+    match journal.append(keepalive::epoch(), kinds::INPUT, &[&[0xa5; 48]]) {
         Ok(record) => journal.corrupt_for_test(record),
         Err(error) => log::error!("the damaged record cannot be appended: {error}"),
     }

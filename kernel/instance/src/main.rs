@@ -8,7 +8,6 @@
 
 extern crate alloc;
 
-mod checkpoint;
 mod console;
 mod context;
 mod cores;
@@ -16,19 +15,17 @@ mod death;
 mod devices;
 mod faults;
 mod keepalive;
-mod ledger;
 mod measure;
 mod memory;
 mod note;
 mod operator;
 mod page;
-mod replica;
 mod report;
 mod script;
 mod seat;
 mod server;
-mod state;
 mod status;
+mod surroundings;
 mod traps;
 
 use core::panic::PanicInfo;

@@ -6,9 +6,6 @@ use core::sync::atomic::Ordering;
 
 use crate::context::Context;
 
-/// The connection that the console's commands come in on.
-pub const CONSOLE_CONNECTION: u64 = 0;
-
 /// The script, from where it stands.
 pub struct Script {
     start_ns: u64,

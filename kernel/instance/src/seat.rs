@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use network::{Config, Network};
+use replica::Replica;
 use sharedmem::abi::SeatStatus;
 use sharedmem::hand_off::HandOff;
 use spin::Mutex;
@@ -11,12 +12,11 @@ use crate::HEAP;
 use crate::context::{self, Context};
 use crate::devices::nic::Nic;
 use crate::page::PageSockets;
-use crate::replica::Replica;
 
 /// Everything a primary needs but the devices: what makes a promotion short is that nothing is left to be made.
 pub struct Standby {
     /// State and journal.
-    pub replica: Replica,
+    pub replica: Replica<&'static Context>,
     /// Interface and sockets.
     pub network: Network<Nic>,
     /// Sockets of the status page, if there is to be one.
@@ -25,7 +25,7 @@ pub struct Standby {
 
 impl Standby {
     /// Makes it.
-    pub fn new(context: &Context) -> Self {
+    pub fn new(context: &'static Context) -> Self {
         let ip = &context.options.network;
         let config = Config {
             address: ip.client,

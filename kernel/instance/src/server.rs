@@ -7,6 +7,7 @@ use alloc::string::String;
 
 use arch::cpu;
 use network::Network;
+use replica::{CONSOLE_CONNECTION, JournaledService, Surroundings};
 use service::Input;
 use sharedmem::abi::SeatStatus;
 use sharedmem::hand_off::HandOff;
@@ -19,10 +20,9 @@ use crate::cores::{self, LEAD};
 use crate::devices::disk::IncidentDisk;
 use crate::devices::nic::Nic;
 use crate::keepalive;
-use crate::ledger::JournaledService;
 use crate::page::{PageSockets, Site};
 use crate::report::Report;
-use crate::script::{CONSOLE_CONNECTION, Script};
+use crate::script::Script;
 use crate::seat::Standby;
 use crate::{death, devices, faults, operator, report, seat, status};
 
@@ -39,7 +39,7 @@ pub struct Server {
     disk: Option<IncidentDisk>,
     console: SerialConsole,
     script: Script,
-    journal: JournaledService,
+    journal: JournaledService<&'static Context>,
     report: Option<Report>,
     recovered: Recovered,
     last_tick_ms: u64,
@@ -149,7 +149,7 @@ impl Server {
         if let Some(report) = self.report.take() {
             self.settle(report);
         }
-        self.journal.seat.report(self.context);
+        self.journal.seat.report(&self.context);
         operator::look(self.context);
         let printing = self.console.pump(self.context);
         let (network, script, context) = (&mut self.network, &self.script, self.context);
@@ -166,10 +166,9 @@ impl Server {
 
     /// Opens the gate, if the machine is still ours.
     fn release(&mut self) {
-        let word = &self.context.region.control.epoch;
-        if !word.is_owned_by(self.epoch) {
+        if !self.journal.is_owner() {
             self.network.device_mut().discard();
-            death::superseded(word.current());
+            death::superseded(self.context.region.control.epoch.current());
         }
         if let Some(complaint) = self.network.take_complaint() {
             log::error!("a connection is lost: {complaint}");

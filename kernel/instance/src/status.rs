@@ -1,13 +1,13 @@
 //! What INFO and ROLE say of the kernel, and what its status page tells.
 
+use replica::{SeatWatch, SharedJournal};
 use service::{HostStatus, Role, Takeover, Word};
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Edge};
 use web::{Dead, JournalStatus, Recovered, Status, TakeoverStatus};
 
 use crate::context::{Context, NAMES};
-use crate::keepalive::{self, SeatWatch};
-use crate::replica::SharedJournal;
+use crate::keepalive;
 use crate::{note, operator};
 
 /// The epoch of the first primary; each takeover raises it.

@@ -1,6 +1,6 @@
 //! Telling: the primary's side.
 
-use checkpoint::{Sequence, Writer};
+use ::checkpoint::{Sequence, Writer};
 
 use super::{CONNECTIONS, MARKS, Mark, SERVICE};
 use crate::state::State;

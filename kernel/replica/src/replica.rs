@@ -7,18 +7,17 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use sharedmem::sync::{AtomicU64, Ordering};
-
 use journal::{AppendError, Appended, Journal, Kind, Next, Reader};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, Record, Service, Stamp};
 use sharedmem::abi::SeatStatus;
 use sharedmem::protection::ProtectionState;
+use sharedmem::sync::{AtomicU64, Ordering};
 use web::{Records, Recovered};
 
-use crate::context::{self, Context};
-use crate::cores::{self, LEAD};
-use crate::state::{KIND_INPUT, Outside, State, skipped};
+use crate::kinds::{self, skipped};
+use crate::state::{State, note_seat_progress};
+use crate::surroundings::Surroundings;
 
 /// Records a backup applies before it lets the monitor look at the detector.
 const RECORDS_PER_STEP: usize = 64;
@@ -38,7 +37,8 @@ pub type SharedJournal = Journal<'static, &'static [AtomicU64]>;
 type SharedReader = Reader<'static, &'static [AtomicU64]>;
 
 /// State and journal.
-pub struct Replica {
+pub struct Replica<S> {
+    surroundings: S,
     state: State,
     journal: SharedJournal,
     /// Where a backup stands that has begun to read; a primary has none.
@@ -46,11 +46,15 @@ pub struct Replica {
     buffer: Vec<u8>,
 }
 
-/// The journal in `context`'s shared region.
-pub fn open_journal(context: &Context) -> SharedJournal {
-    let control = context.region.control;
+/// The journal in the region that the surroundings share.
+///
+/// # Panics
+/// The ring is smaller than the least that a plan gives it.
+pub fn open_journal(surroundings: &impl Surroundings) -> SharedJournal {
+    let region = surroundings.region();
+    let control = region.control;
     let salt = control.header.journal_salt.load(Ordering::Relaxed);
-    Journal::salted(context.region.journal, &control.journal, salt, context.crc)
+    Journal::salted(region.journal, &control.journal, salt, surroundings.crc())
         .expect("the plan gives the journal its least size")
 }
 
@@ -67,12 +71,13 @@ fn begin(journal: SharedJournal) -> (SharedReader, u64) {
     }
 }
 
-impl Replica {
+impl<S: Surroundings> Replica<S> {
     /// An empty state, with nothing read yet.
-    pub fn new(context: &Context) -> Self {
-        let journal = open_journal(context);
+    pub fn new(surroundings: S) -> Self {
+        let journal = open_journal(&surroundings);
         Self {
-            state: State::new(context),
+            surroundings,
+            state: State::new(surroundings.limits()),
             reader: None,
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
             journal,
@@ -120,18 +125,18 @@ impl Replica {
 
     fn follow_with(&mut self, reader: &mut SharedReader) -> SeatStatus {
         // That of the owner, which may have ended in order and been started again.
-        let epoch = context::get().region.control.epoch.current();
-        let protection = &context::get().region.control.protection;
+        let control = self.surroundings.region().control;
+        let epoch = control.epoch.current();
         for _ in 0..RECORDS_PER_STEP {
             let before = reader.position();
             match reader.next(epoch, &mut self.buffer) {
-                Next::Record(record) => self.state.replay(&record),
+                Next::Record(record) => self.state.replay(&record, &self.surroundings),
                 // What is damaged below the primary's mark is lost to this backup. One that still gets ready is told the state anew; for one
                 // that waits the rest is still worth having. A reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => {
                     log::error!("event=finding what=\"{finding}\"");
-                    if protection.state() == ProtectionState::Filling {
-                        self.state = State::new(context::get());
+                    if control.protection.state() == ProtectionState::Filling {
+                        self.state.clear();
                     }
                 }
                 Next::End if self.state.is_whole() => return SeatStatus::Idle,
@@ -140,7 +145,7 @@ impl Replica {
             if reader.position() != before {
                 self.journal.mark_consumed(reader.position());
             }
-            context::get().note_seat_progress();
+            note_seat_progress(&self.surroundings);
         }
         SeatStatus::More
     }
@@ -152,7 +157,7 @@ impl Replica {
     pub fn recover(&mut self, epoch: u64) -> Recovered {
         let mut summary = Recovered::default();
         let mut recovery = self.reader().recover(epoch.saturating_sub(1));
-        let applying = &context::get().region.control.journal.applying;
+        let applying = &self.surroundings.region().control.journal.applying;
         let killer = applying
             .settle()
             .filter(|suspect| suspect.deaths > RETRIES)
@@ -173,20 +178,20 @@ impl Replica {
                         record.kind = skipped(record.kind);
                     }
                     applying.begin(record.position);
-                    self.state.replay(&record);
+                    self.state.replay(&record, &self.surroundings);
                     applying.end();
                     summary.records += 1;
                 }
                 Next::Finding(finding) => note(&mut summary, finding.to_string()),
                 Next::End => break,
             }
-            cores::core(LEAD).advance();
+            self.surroundings.advance();
         }
         applying.absolve();
         let is_whole = self.state.is_whole();
         if !is_whole {
             log::error!("event=state-lost reason=\"the journal does not hold the whole state\"");
-            self.state = State::new(context::get());
+            self.state.clear();
             self.state.begin_whole();
         }
         match is_whole && recovery.is_intact() {
@@ -216,8 +221,8 @@ impl Replica {
     }
 
     /// Applies the input just committed.
-    pub fn apply(&mut self, record: &Record<'_>, outside: &mut impl Outside) {
-        self.state.apply(record, outside);
+    pub fn apply(&mut self, record: &Record<'_>) {
+        self.state.apply(record, &self.surroundings);
     }
 
     /// Applies the fact just committed.
@@ -253,7 +258,7 @@ fn what_is(record: &journal::Record<'_>) -> String {
         Ok(Record {
             input: Input::Bytes { connection, bytes },
             ..
-        }) if record.kind == KIND_INPUT => {
+        }) if record.kind == kinds::INPUT => {
             let excerpt = bytes[..bytes.len().min(EXCERPT_BYTES)].escape_ascii();
             format!(
                 "the record at position {position} (input on connection {connection}: '{excerpt}')"

@@ -2,45 +2,21 @@
 //! apply the same records in the same way.
 
 use core::error::Error;
+use core::sync::atomic::Ordering;
 
 use journal::Kind;
 use network::{Fact, Flows};
 use service::{
-    ConnectionId, DebugCommand, Host, HostStatus, Input, Limits, OperatorCommand, Record, Service,
-};
-use sharedmem::abi::{
-    RECORD_KIND_APPLICATION, RECORD_KIND_CHECKPOINT, RECORD_KIND_CONNECTION, RECORD_KIND_EPOCH,
-    RECORD_KIND_INPUT, RECORD_KIND_STATUS, RECORD_SKIPPED,
+    ConnectionId, DebugCommand, Host, HostStatus, Input, OperatorCommand, Record, Service,
 };
 use web::Records;
 
 use crate::checkpoint::{Hearing, Told};
-use crate::context::{self, Context};
-use crate::cores::{self, LEAD};
-use crate::script::CONSOLE_CONNECTION;
+use crate::kinds::{self, is_skipped, skipped};
+use crate::surroundings::{Limits, Surroundings};
 
-/// Kind of a journal record that holds input to the service.
-pub const KIND_INPUT: Kind = Kind(RECORD_KIND_INPUT);
-
-/// Kind of a journal record that tells of a connection.
-pub const KIND_CONNECTION: Kind = Kind(RECORD_KIND_CONNECTION);
-
-/// Kind of a journal record that holds the primary's status.
-pub const KIND_STATUS: Kind = Kind(RECORD_KIND_STATUS);
-
-/// Kind of a journal record that tells a new backup the state.
-pub const KIND_CHECKPOINT: Kind = Kind(RECORD_KIND_CHECKPOINT);
-
-/// Kind of a journal record with which an owner begins.
-pub const KIND_EPOCH: Kind = Kind(RECORD_KIND_EPOCH);
-
-/// Kind of a journal record that a program of a Linux appended. It is nothing the service could apply.
-const KIND_APPLICATION: Kind = Kind(RECORD_KIND_APPLICATION);
-
-/// The kind of a record that is skipped from now on.
-pub fn skipped(Kind(kind): Kind) -> Kind {
-    Kind(kind | RECORD_SKIPPED)
-}
+/// The connection that the console's commands come in on.
+pub const CONSOLE_CONNECTION: ConnectionId = 0;
 
 /// What the records make.
 pub struct State {
@@ -55,45 +31,58 @@ pub struct State {
     /// Whether that is all, or still to be told by the primary.
     hearing: Hearing,
     limits: Limits,
-    owed_bytes_max: usize,
 }
 
-/// What a record does outside the replica, where it is applied for the first time.
-pub trait Outside {
-    /// Prints a reply to the console.
-    fn print(&mut self, bytes: &[u8]);
-    /// Injects a fault.
-    fn debug(&mut self, command: DebugCommand);
-    /// Asks the monitor.
-    fn operate(&mut self, command: OperatorCommand<'_>);
-    /// Counts work.
-    fn progress(&mut self);
+/// The world outside, while a record is applied for the first time or replayed. Of a replayed one the reply was printed, or never will be; a
+/// fault was injected once; the monitor was asked.
+struct Outside<'s, S> {
+    surroundings: &'s S,
+    is_replayed: bool,
 }
 
-/// The world outside while a record is replayed. Its reply was printed, or never will be; a fault was injected once.
-struct Nobody;
+impl<S: Surroundings> Outside<'_, S> {
+    /// Counts work, for whoever watches this kernel: as a primary, or on the seat.
+    fn progress(&self) {
+        if self.is_replayed {
+            note_seat_progress(self.surroundings);
+        }
+        self.surroundings.advance();
+    }
 
-impl Outside for Nobody {
-    fn print(&mut self, _: &[u8]) {}
-    fn debug(&mut self, command: DebugCommand) {
-        if command == DebugCommand::Poison {
-            panic!("DEBUG POISON");
+    fn print(&self, bytes: &[u8]) {
+        if !self.is_replayed {
+            self.surroundings.print(bytes);
         }
     }
-    fn operate(&mut self, _: OperatorCommand<'_>) {}
-    fn progress(&mut self) {
-        context::get().note_seat_progress();
-        cores::core(LEAD).advance();
+
+    fn debug(&self, command: DebugCommand) {
+        match self.is_replayed {
+            false => self.surroundings.debug(command),
+            true if command == DebugCommand::Poison => panic!("DEBUG POISON"),
+            true => {}
+        }
     }
+
+    fn operate(&self, command: OperatorCommand<'_>) {
+        if !self.is_replayed {
+            self.surroundings.operate(command);
+        }
+    }
+}
+
+/// The backup works: a count for the monitor, which ends a call that stands still.
+pub(crate) fn note_seat_progress(surroundings: &impl Surroundings) {
+    let progress = &surroundings.region().control.backup.progress;
+    progress.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Replies go to the flows, wherever they are made: there they wait until the client has them.
-struct Inside<'a, O> {
+struct Inside<'a, S> {
     flows: &'a mut Flows,
-    outside: &'a mut O,
+    outside: Outside<'a, S>,
 }
 
-impl<O: Outside> Host for Inside<'_, O> {
+impl<S: Surroundings> Host for Inside<'_, S> {
     fn reply(&mut self, connection: ConnectionId, bytes: &[u8]) {
         // Replies are handed over in pieces, so this is progress however long they are.
         self.outside.progress();
@@ -123,27 +112,14 @@ impl<O: Outside> Host for Inside<'_, O> {
 
 impl State {
     /// An empty state, of which nothing is known: a checkpoint has to come first.
-    pub fn new(context: &Context) -> Self {
-        let shares = context.shares();
-        let limits = Limits {
-            max_memory_bytes: shares.store_bytes,
-            max_pending_bytes: shares.pending_bytes as usize,
-            max_request_bytes: (shares.pending_bytes as usize)
-                .min(Limits::default().max_request_bytes),
-            max_clients: shares.connections,
-            debug: context.options.debug,
-            admin: context.options.admin,
-            ..Limits::default()
-        };
-        let owed_bytes_max = shares.owed_bytes as usize;
+    pub fn new(limits: Limits) -> Self {
         Self {
-            service: Service::new(limits.clone()),
-            records: Records::new(shares.records_bytes as usize),
-            flows: Flows::new(owed_bytes_max),
+            service: Service::new(limits.service.clone()),
+            records: Records::new(limits.records_bytes_max),
+            flows: Flows::new(limits.owed_bytes_max),
             last_time_ms: 0,
             hearing: Hearing::Waiting,
             limits,
-            owed_bytes_max,
         }
     }
 
@@ -157,28 +133,33 @@ impl State {
         self.hearing = Hearing::Whole;
     }
 
+    /// Forgets everything: a checkpoint has to come.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.limits.clone());
+    }
+
     /// Takes in what a record of the journal holds.
-    pub fn replay(&mut self, record: &journal::Record<'_>) {
+    pub fn replay(&mut self, record: &journal::Record<'_>, surroundings: &impl Surroundings) {
         match record.kind {
-            KIND_CHECKPOINT => self.hear(record.payload),
-            KIND_EPOCH => {}
+            kinds::CHECKPOINT => self.hear(record.payload, surroundings),
+            kinds::EPOCH => {}
             _ if !self.hearing.is_whole() => {}
-            KIND_INPUT => match Record::decode(record.payload) {
-                Ok(record) => self.apply(&record, &mut Nobody),
+            kinds::INPUT => match Record::decode(record.payload) {
+                Ok(record) => self.enter(&record, surroundings, true),
                 Err(error) => not_understood(&error),
             },
-            KIND_CONNECTION => match Fact::decode(record.payload) {
+            kinds::CONNECTION => match Fact::decode(record.payload) {
                 Ok(fact) => self.apply_fact(&fact),
                 Err(error) => not_understood(&error),
             },
-            KIND_STATUS => match HostStatus::decode(record.payload) {
+            kinds::STATUS => match HostStatus::decode(record.payload) {
                 Ok(status) => self.service.learn(status),
                 Err(error) => not_understood(&error),
             },
-            KIND_APPLICATION => self
+            kinds::APPLICATION => self
                 .records
                 .keep(record.position, record.epoch, record.payload),
-            Kind(kind) if kind & RECORD_SKIPPED != 0 => self.pass_over(record),
+            kind if is_skipped(kind) => self.pass_over(record, surroundings),
             Kind(kind) => log::error!(
                 "event=finding what=\"the record at position {} is of kind {kind}, which this version does not know\"",
                 record.position
@@ -187,10 +168,9 @@ impl State {
     }
 
     /// Takes in what a checkpoint's record tells.
-    fn hear(&mut self, payload: &[u8]) {
-        let (limits, owed_bytes_max) = (&self.limits, self.owed_bytes_max);
-        let step = &mut || context::get().note_seat_progress();
-        match self.hearing.hear(payload, limits, owed_bytes_max, step) {
+    fn hear(&mut self, payload: &[u8], surroundings: &impl Surroundings) {
+        let step = &mut || note_seat_progress(surroundings);
+        match self.hearing.hear(payload, &self.limits, step) {
             Ok(None) => {}
             Ok(Some(told)) => {
                 let Told {
@@ -205,24 +185,40 @@ impl State {
         }
     }
 
-    /// Applies input: to the connection it came in on, and to the service.
-    pub fn apply(&mut self, record: &Record<'_>, outside: &mut impl Outside) {
+    /// Applies input for the first time: to the connection it came in on, and to the service.
+    pub fn apply(&mut self, record: &Record<'_>, surroundings: &impl Surroundings) {
+        self.enter(record, surroundings, false);
+    }
+
+    fn enter(&mut self, record: &Record<'_>, surroundings: &impl Surroundings, is_replayed: bool) {
         self.arrive(record);
-        let Self { flows, service, .. } = self;
-        service.apply(record, &mut Inside { flows, outside });
+        let (service, mut inside) = self.inside(surroundings, is_replayed);
+        service.apply(record, &mut inside);
     }
 
     /// Takes in a record that stopped two owners: whoever sent it is told so.
-    fn pass_over(&mut self, record: &journal::Record<'_>) {
-        if record.kind != skipped(KIND_INPUT) {
+    fn pass_over(&mut self, record: &journal::Record<'_>, surroundings: &impl Surroundings) {
+        if record.kind != skipped(kinds::INPUT) {
             return;
         }
         if let Ok(record) = Record::decode(record.payload) {
             self.arrive(&record);
-            let Self { flows, service, .. } = self;
-            let outside = &mut Nobody;
-            service.refuse(&record, &mut Inside { flows, outside });
+            let (service, mut inside) = self.inside(surroundings, true);
+            service.refuse(&record, &mut inside);
         }
+    }
+
+    fn inside<'a, S: Surroundings>(
+        &'a mut self,
+        surroundings: &'a S,
+        is_replayed: bool,
+    ) -> (&'a mut Service, Inside<'a, S>) {
+        let outside = Outside {
+            surroundings,
+            is_replayed,
+        };
+        let flows = &mut self.flows;
+        (&mut self.service, Inside { flows, outside })
     }
 
     /// What input is to its connection, whether it is carried out or not.

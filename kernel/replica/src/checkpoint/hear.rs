@@ -2,11 +2,12 @@
 
 use alloc::boxed::Box;
 
-use checkpoint::{Item, Items, Malformed, Sequence, decode};
+use ::checkpoint::{Item, Items, Malformed, Sequence, decode};
 use network::Flows;
-use service::{Limits, Service};
+use service::Service;
 
 use super::{CONNECTIONS, MARKS, Mark, SERVICE};
+use crate::surroundings::Limits;
 
 /// How much of the state a backup has.
 pub enum Hearing {
@@ -49,7 +50,6 @@ impl Hearing {
         &mut self,
         payload: &[u8],
         limits: &Limits,
-        owed_bytes_max: usize,
         step: &mut dyn FnMut(),
     ) -> Result<Option<Told>, Malformed> {
         if self.is_whole() {
@@ -61,8 +61,8 @@ impl Hearing {
         {
             *self = Self::Amid(Box::new(Amid {
                 sequence: first,
-                service: service::Restoration::new(limits.clone()),
-                flows: network::Restoration::new(owed_bytes_max),
+                service: service::Restoration::new(limits.service.clone()),
+                flows: network::Restoration::new(limits.owed_bytes_max),
             }));
             return Ok(None);
         }

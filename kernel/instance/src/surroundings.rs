@@ -1,0 +1,87 @@
+//! This kernel, as the replica in it sees it.
+
+use replica::{Limits, SeatWatch, SharedJournal, Surroundings};
+use service::{DebugCommand, HostStatus, OperatorCommand};
+use sharedmem::SharedRegion;
+use sharedmem::crc32c::Crc32c;
+use takeover::detector::DetectorConfig;
+
+use crate::context::Context;
+use crate::cores::{self, LEAD};
+use crate::{death, faults, operator, report, status};
+
+impl Surroundings for &'static Context {
+    fn region(&self) -> SharedRegion {
+        self.region
+    }
+
+    fn crc(&self) -> Crc32c {
+        self.crc
+    }
+
+    fn instance(&self) -> usize {
+        self.hand_off.instance as usize
+    }
+
+    fn limits(&self) -> Limits {
+        let shares = self.shares();
+        let request_bytes_max = service::Limits::default().max_request_bytes;
+        Limits {
+            service: service::Limits {
+                max_memory_bytes: shares.store_bytes,
+                max_pending_bytes: shares.pending_bytes as usize,
+                max_request_bytes: (shares.pending_bytes as usize).min(request_bytes_max),
+                max_clients: shares.connections,
+                debug: self.options.debug,
+                admin: self.options.admin,
+                ..service::Limits::default()
+            },
+            owed_bytes_max: shares.owed_bytes as usize,
+            records_bytes_max: shares.records_bytes as usize,
+        }
+    }
+
+    fn detector(&self) -> DetectorConfig {
+        DetectorConfig {
+            keepalive_ns: self.options.keepalive_ns,
+            timeout_ns: self.options.failover_timeout_ns,
+            boot_timeout_ns: self.options.failover_boot_timeout_ns,
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    fn entropy(&self) -> u64 {
+        self.hand_off.entropy ^ self.clock_ticks()
+    }
+
+    fn advance(&self) {
+        cores::core(LEAD).advance();
+    }
+
+    fn pause(&self) {
+        core::hint::spin_loop();
+    }
+
+    fn superseded(&self, epoch: u64) -> ! {
+        death::superseded(epoch)
+    }
+
+    fn status(&self, seat: &SeatWatch, journal: SharedJournal) -> HostStatus {
+        status::of(self, seat, journal)
+    }
+
+    fn print(&self, bytes: &[u8]) {
+        report::console_reply(self, bytes);
+    }
+
+    fn debug(&self, command: DebugCommand) {
+        faults::inject(self, command);
+    }
+
+    fn operate(&self, command: OperatorCommand<'_>) {
+        operator::ask(self, command);
+    }
+}

@@ -1,0 +1,145 @@
+//! When the primary tells its state, and how: some of it in each round of its main loop.
+
+use alloc::vec::Vec;
+
+use checkpoint::Schedule;
+use journal::Journal;
+use sharedmem::Words;
+use sharedmem::protection::ProtectionState;
+
+use super::JournaledService;
+use crate::checkpoint::Telling;
+use crate::kinds;
+use crate::surroundings::Surroundings;
+
+/// How long a backup may take to read the state, before it is told again, in ns.
+const TELLING_AGAIN_NS: u64 = 1_000_000_000;
+
+/// Where the telling stands.
+pub(super) struct Checkpoints {
+    telling: Option<Telling>,
+    schedule: Schedule,
+    /// Where the journal ended when the checkpoint was gone on with last.
+    paced_to: u64,
+    /// When a backup that waits to be told the state gets a checkpoint of its own, in ns since the machine's boot.
+    filling_from_ns: Option<u64>,
+    /// A checkpoint is due in any case.
+    is_asked: bool,
+}
+
+impl Checkpoints {
+    /// None is under way; one is due if it `is_asked` for.
+    pub fn new<W: Words + Copy>(journal: &Journal<'_, W>, is_asked: bool) -> Self {
+        Self {
+            telling: None,
+            schedule: Schedule::new(journal.capacity_bytes()),
+            paced_to: journal.cursors().reserved,
+            filling_from_ns: None,
+            is_asked,
+        }
+    }
+}
+
+impl<S: Surroundings> JournaledService<S> {
+    /// Tells some of the state, if a checkpoint is due. True if there is more to tell.
+    pub fn tell_state(&mut self) -> bool {
+        let now_ns = self.surroundings.now_ns();
+        let arrived_bytes = self.arrived_bytes();
+        let mut payloads = Vec::new();
+        let mut sink = |payload: &[u8]| payloads.push(payload.to_vec());
+        let Some(mut telling) = self.checkpoints.telling.take() else {
+            let is_due = self.is_checkpoint_due(now_ns);
+            if is_due {
+                let position = self.replica.journal().cursors().reserved;
+                let state = self.replica.state_mut();
+                self.checkpoints.telling = Some(Telling::begin(state, position, &mut sink));
+                self.publish(&payloads);
+            }
+            return is_due;
+        };
+        let pace_bytes = self.checkpoints.schedule.pace_bytes(arrived_bytes) as usize;
+        let is_told = telling.go_on(self.replica.state_mut(), pace_bytes, &mut sink);
+        self.publish(&payloads);
+        telling.longest_ns = telling.longest_ns.max(self.surroundings.now_ns() - now_ns);
+        match is_told {
+            true => self.retain(&telling),
+            false => self.checkpoints.telling = Some(telling),
+        }
+        !is_told
+    }
+
+    /// Bytes that came into the journal since the last time.
+    fn arrived_bytes(&mut self) -> u64 {
+        let reserved = self.replica.journal().cursors().reserved;
+        reserved - core::mem::replace(&mut self.checkpoints.paced_to, reserved)
+    }
+
+    /// Whether a checkpoint is to begin: for a backup that has to be told the state, or because the journal cannot be kept for much longer.
+    fn is_checkpoint_due(&mut self, now_ns: u64) -> bool {
+        let journal = self.replica.journal();
+        let retained_bytes = journal.retained().map(|_| journal.retained_bytes());
+        let is_filling =
+            self.surroundings.region().control.protection.state() == ProtectionState::Filling;
+        if !is_filling {
+            self.checkpoints.filling_from_ns = None;
+        } else {
+            // A backup reads what is retained. If it still is not filled after a while, it found damage there.
+            let from_ns = *self
+                .checkpoints
+                .filling_from_ns
+                .get_or_insert(match retained_bytes {
+                    Some(_) => now_ns + TELLING_AGAIN_NS,
+                    None => now_ns,
+                });
+            if now_ns >= from_ns {
+                self.checkpoints.filling_from_ns = Some(now_ns + TELLING_AGAIN_NS);
+                return true;
+            }
+        }
+        let memory_bytes = self.replica.service().used_bytes();
+        core::mem::take(&mut self.checkpoints.is_asked)
+            || self
+                .checkpoints
+                .schedule
+                .is_due(retained_bytes, memory_bytes)
+    }
+
+    /// The state is told to its end: from now on, the journal is kept from where that began.
+    fn retain(&mut self, telling: &Telling) {
+        let journal = self.replica.journal();
+        let memory_bytes = self.replica.service().used_bytes();
+        let kept_bytes = journal.cursors().reserved - telling.position;
+        let is_kept = self
+            .checkpoints
+            .schedule
+            .told(telling.bytes, kept_bytes, memory_bytes);
+        journal.retain(is_kept.then_some(telling.position));
+        log::info!(
+            "event=checkpoint bytes={} keys={} longest_ns={} kept={}",
+            telling.bytes,
+            self.replica.service().key_count(),
+            telling.longest_ns,
+            u8::from(is_kept)
+        );
+        if self.checkpoints.schedule.is_too_large() {
+            log::warn!(
+                "the state ({} bytes) is more than a third of the journal ({} bytes): it does not survive a reset of the machine; a larger journal_mem= would keep it",
+                telling.bytes,
+                journal.capacity_bytes()
+            );
+        }
+        self.checkpoints.filling_from_ns = None;
+    }
+
+    /// Commits records of a checkpoint.
+    fn publish(&mut self, payloads: &[Vec<u8>]) {
+        for payload in payloads {
+            self.commit(
+                kinds::CHECKPOINT,
+                |out| out.extend_from_slice(payload),
+                |_| {},
+            );
+        }
+        self.checkpoints.paced_to = self.replica.journal().cursors().reserved;
+    }
+}

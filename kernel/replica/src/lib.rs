@@ -1,0 +1,26 @@
+//! What a native instance is without its machine: the service's state, the journal that state is made from, and the primary's way into the journal.
+//!
+//! - [`State`]: what the records make. A backup that follows, a new primary that recovers and a primary that commits apply the same records in the same way.
+//! - [`Replica`]: state and journal. The backup's side, and the step from backup to primary.
+//! - [`JournaledService`]: the primary's side: commit first, then apply; room in the journal; checkpoints.
+//! - [`SeatWatch`]: what the primary knows of its backup.
+//!
+//! The kernel around it is behind one trait, [`Surroundings`]; so the code that decides in the kernel is the code that is simulated.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod checkpoint;
+pub mod kinds;
+mod ledger;
+mod replica;
+mod seat_watch;
+mod state;
+mod surroundings;
+
+pub use ledger::JournaledService;
+pub use replica::{Replica, SharedJournal, open_journal};
+pub use seat_watch::{Protection, SeatWatch};
+pub use state::{CONSOLE_CONNECTION, State};
+pub use surroundings::{Limits, Surroundings};

@@ -1,0 +1,106 @@
+//! The primary's watch over the seat.
+
+use sharedmem::keepalive::Keepalive;
+use sharedmem::protection::ProtectionState;
+use takeover::detector::{Beat, Detector, Verdict};
+
+use crate::surroundings::Surroundings;
+
+/// Whether a backup waits, as the primary sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// A ready backup waits on a seat that answers.
+    Protected,
+    /// A new backup is being told the state, on a seat that answers.
+    Filling,
+    /// There is none; the reason.
+    Unprotected(&'static str),
+}
+
+/// The primary's watch over the seat.
+pub struct SeatWatch {
+    detector: Detector,
+    said: Option<Protection>,
+    /// The answer of the last look.
+    seen: Protection,
+}
+
+impl SeatWatch {
+    /// Begins to watch, as the owner of `epoch`.
+    pub fn new(surroundings: &impl Surroundings, epoch: u64) -> Self {
+        Self {
+            detector: Detector::new(surroundings.detector(), epoch, surroundings.now_ns()),
+            said: None,
+            seen: Protection::Unprotected("nobody has looked yet"),
+        }
+    }
+
+    /// Looks at the seat's slot and the protection word.
+    pub fn look(&mut self, surroundings: &impl Surroundings) -> Protection {
+        let now_ns = surroundings.now_ns();
+        let control = surroundings.region().control;
+        if let Some(keepalive) = control.seat_keepalive.read() {
+            self.detector.observe(now_ns, &beat_of(&keepalive));
+        }
+        let is_silent = matches!(self.detector.verdict(now_ns), Verdict::Red(_));
+        let protection = match control.protection.state() {
+            ProtectionState::Armed | ProtectionState::Filling if is_silent => {
+                Protection::Unprotected("the seat is silent")
+            }
+            ProtectionState::Armed => Protection::Protected,
+            ProtectionState::Filling => Protection::Filling,
+            ProtectionState::Dropped => {
+                Protection::Unprotected("the backup was dropped for journal room")
+            }
+            ProtectionState::Claimed | ProtectionState::NoBackup => {
+                Protection::Unprotected("no backup waits")
+            }
+        };
+        self.seen = protection;
+        protection
+    }
+
+    /// Whether a backup waited at the last look.
+    pub fn is_protected(&self) -> bool {
+        self.seen == Protection::Protected
+    }
+
+    /// Why none did, if so.
+    pub fn unprotected_reason(&self) -> Option<&'static str> {
+        match self.seen {
+            Protection::Protected => None,
+            Protection::Filling => Some("a new backup is being told the state"),
+            Protection::Unprotected(reason) => Some(reason),
+        }
+    }
+
+    /// Looks, and tells the log when the answer has changed.
+    pub fn report(&mut self, surroundings: &impl Surroundings) {
+        let now = self.look(surroundings);
+        if self.said != Some(now) {
+            match now {
+                Protection::Protected => log::info!("event=protected"),
+                Protection::Filling => log::info!("event=filling"),
+                Protection::Unprotected(reason) => {
+                    log::warn!("event=unprotected reason=\"{reason}\"")
+                }
+            }
+            self.said = Some(now);
+        }
+    }
+
+    /// When the seat was last heard of, in ns since boot.
+    pub fn last_seen_ns(&self) -> Option<u64> {
+        self.detector.last_seen_ns()
+    }
+}
+
+/// A slot's content as the detector takes it.
+fn beat_of(keepalive: &Keepalive) -> Beat {
+    Beat {
+        sequence: keepalive.sequence,
+        epoch: keepalive.epoch,
+        cores: keepalive.cores,
+        progress: keepalive.progress,
+    }
+}

@@ -1,0 +1,72 @@
+//! The kernel around a replica, as far as a replica needs one.
+
+use service::{DebugCommand, HostStatus, OperatorCommand};
+use sharedmem::SharedRegion;
+use sharedmem::crc32c::Crc32c;
+use sharedmem::sync::Ordering;
+use takeover::DetectorConfig;
+
+use crate::replica::SharedJournal;
+use crate::seat_watch::SeatWatch;
+
+/// What the state may grow to, and what clients may do; the same on both instances, as replies depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The service's.
+    pub service: service::Limits,
+    /// Most bytes that all clients together are owed.
+    pub owed_bytes_max: usize,
+    /// Memory for the records that programs of a Linux appended, in bytes.
+    pub records_bytes_max: usize,
+}
+
+/// The kernel that a replica lives in. A handle: cheap to copy.
+pub trait Surroundings: Copy {
+    /// What is shared with the other kernels.
+    fn region(&self) -> SharedRegion;
+
+    /// The CRC that this processor computes.
+    fn crc(&self) -> Crc32c;
+
+    /// This instance's number.
+    fn instance(&self) -> usize;
+
+    /// What the state may grow to.
+    fn limits(&self) -> Limits;
+
+    /// When the seat counts as dead.
+    fn detector(&self) -> DetectorConfig;
+
+    /// Time since the machine's boot, in ns.
+    fn now_ns(&self) -> u64;
+
+    /// The service's time at `now_ns`, in ms: it goes on over resets, from where it stood at the last keepalive before.
+    fn service_ms(&self, now_ns: u64) -> u64 {
+        let before_ns = &self.region().control.header.time_before_ns;
+        now_ns.saturating_add(before_ns.load(Ordering::Relaxed)) / 1_000_000
+    }
+
+    /// A word that nobody outside can foretell.
+    fn entropy(&self) -> u64;
+
+    /// The main loop came round, or a long piece of work went on: a sign of life.
+    fn advance(&self);
+
+    /// Nothing can be done before another kernel has done something. Returns after a moment.
+    fn pause(&self);
+
+    /// The machine is in `epoch`, which is not the one that this kernel owns it in: it stops.
+    fn superseded(&self, epoch: u64) -> !;
+
+    /// What `INFO` and `ROLE` tell of the kernel.
+    fn status(&self, seat: &SeatWatch, journal: SharedJournal) -> HostStatus;
+
+    /// Prints a reply to the console.
+    fn print(&self, bytes: &[u8]);
+
+    /// Injects a fault.
+    fn debug(&self, command: DebugCommand);
+
+    /// Asks the monitor.
+    fn operate(&self, command: OperatorCommand<'_>);
+}
