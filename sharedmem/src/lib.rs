@@ -19,6 +19,7 @@ pub mod epoch;
 pub mod hand_off;
 pub mod keepalive;
 pub mod layout;
+pub mod left;
 pub mod linux;
 pub mod log_ring;
 pub mod protection;
