@@ -1,14 +1,14 @@
-//! The other cores: the page they start in, their check-in, and the orders they get there.
+//! The other cores: the page they start in, and the way from there over their desks into an instance.
 //!
-//! A core comes here by INIT and SIPI, at boot as after a fence. It writes its check-in, which proves that whatever it ran before has
-//! stopped for good, looks for an order, and either enters an instance or stops. Check-ins and orders are in the monitor's own memory,
-//! which no instance maps.
+//! A core comes here by INIT and SIPI, at boot as after a fence. It checks in at its [desk](seat::Desks), looks for an order, and either enters an
+//! instance or stops.
 
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use seat::{Desks, Order};
 use sharedmem::MAX_CORES;
 
 use crate::memory::MonitorSpace;
@@ -25,6 +25,9 @@ const PAGE_BYTES: usize = 4096;
 
 /// How long the core that is to lead stays awake after its check-in, waiting for its order, in rounds of PAUSE.
 const LINGER_ROUNDS: u32 = 2_000_000;
+
+/// No core's APIC id: as a destination it would be everybody's.
+const NO_CORE: u32 = u32::MAX;
 
 /// Stack of a core while it is with the monitor, in bytes.
 const CORE_STACK_BYTES: usize = 4096;
@@ -172,62 +175,15 @@ unsafe extern "C" {
     static start_gate: u8;
 }
 
-/// What a core does after its check-in.
-#[derive(Clone, Copy, Debug)]
-pub struct Order {
-    /// Top page table of the instance.
-    pub page_table: u64,
-    /// Entry point and stack in that address space.
-    pub entry: u64,
-    /// Top of the stack.
-    pub stack_top: u64,
-    /// What it finds in RDI, RSI and RDX.
-    pub arguments: [u64; 3],
-}
-
-/// The monitor's view of one core.
-struct Desk {
-    check_in: AtomicU64,
-    /// How often the core has come here.
-    arrivals: AtomicU64,
-    /// The first arrival that may take the order up; 0: there is none.
-    order_from: AtomicU64,
-    lingers: AtomicBool,
-    order: UnsafeCell<Option<Order>>,
-}
-
-// SAFETY: `order` is written by the seat only while `order_from` is 0, and read by the core only after it has made that 0 itself.
-unsafe impl Sync for Desk {}
-
 #[repr(C, align(4096))]
 struct Stacks(UnsafeCell<[[u8; CORE_STACK_BYTES]; MAX_CORES]>);
 
 // SAFETY: each core uses its own element.
 unsafe impl Sync for Stacks {}
 
-const NO_ORDER: u64 = 0;
-
-/// Which of a core's arrivals an order is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// Its last one: it is still awake, or is not coming back to take it.
-    Last,
-    /// Its next one, after INIT and SIPI. INIT takes its time: until then the core must not set out, as it would be stopped on its way.
-    Next,
-}
-
-static DESKS: [Desk; MAX_CORES] = [const {
-    Desk {
-        check_in: AtomicU64::new(0),
-        arrivals: AtomicU64::new(0),
-        order_from: AtomicU64::new(NO_ORDER),
-        lingers: AtomicBool::new(false),
-        order: UnsafeCell::new(None),
-    }
-}; MAX_CORES];
+static DESKS: Desks = Desks::new();
 static STACKS: Stacks = Stacks(UnsafeCell::new([[0; CORE_STACK_BYTES]; MAX_CORES]));
-static APIC_IDS: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(u32::MAX) }; MAX_CORES];
-static GENERATION: AtomicU64 = AtomicU64::new(0);
+static APIC_IDS: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(NO_CORE) }; MAX_CORES];
 static LENT_GENERATION: AtomicU64 = AtomicU64::new(0);
 static START_PAGE: AtomicU64 = AtomicU64::new(0);
 
@@ -281,9 +237,20 @@ pub fn start_vector() -> u8 {
     (START_PAGE.load(Ordering::Relaxed) >> 12) as u8
 }
 
-/// Begins a generation of check-ins; those of earlier ones prove nothing any more.
-pub fn begin_generation(generation: u64) {
-    GENERATION.store(generation, Ordering::SeqCst);
+/// Where cores arrive.
+pub fn desks() -> &'static Desks {
+    &DESKS
+}
+
+/// APIC id of the core with this machine number.
+pub fn apic_id(core: u32) -> Option<u32> {
+    let id = APIC_IDS.get(core as usize)?.load(Ordering::Relaxed);
+    (id != NO_CORE).then_some(id)
+}
+
+/// The machine number of the core with this APIC id.
+pub fn core_of(id: u32) -> Option<u32> {
+    (0..MAX_CORES as u32).find(|core| apic_id(*core) == Some(id))
 }
 
 /// The newest generation that a lent core was stopped with; `first` before there was one.
@@ -296,72 +263,13 @@ pub fn note_lent_generation(generation: u64) {
     LENT_GENERATION.store(generation, Ordering::Relaxed);
 }
 
-/// The generation of the core's last check-in.
-pub fn checked_in(core: usize) -> u64 {
-    DESKS[core].check_in.load(Ordering::Acquire)
-}
-
-/// Lets the core stay awake for its order after its check-in.
-pub fn set_lingers(core: usize, lingers: bool) {
-    DESKS[core].lingers.store(lingers, Ordering::Release);
-}
-
-/// Leaves an order for a core that is stopped or about to be, or that lingers after its check-in.
-pub fn leave_order(core: usize, order: Order, arrival: Arrival) {
-    let desk = &DESKS[core];
-    desk.order_from.store(NO_ORDER, Ordering::Relaxed);
-    // SAFETY: the core reads it only after the store below.
-    unsafe { *desk.order.get() = Some(order) };
-    let last = desk.arrivals.load(Ordering::Acquire);
-    let from = match arrival {
-        // A core that never came has none.
-        Arrival::Last => last.max(1),
-        Arrival::Next => last + 1,
-    };
-    desk.order_from.store(from, Ordering::Release);
-}
-
-/// Takes an order back. False if there was none, or the core has taken it up: then it is on its way and must be left alone.
-pub fn withdraw_order(core: usize) -> bool {
-    DESKS[core].order_from.swap(NO_ORDER, Ordering::AcqRel) != NO_ORDER
-}
-
-/// Whether the core has not taken up its order.
-pub fn has_order(core: usize) -> bool {
-    DESKS[core].order_from.load(Ordering::Acquire) != NO_ORDER
-}
-
-impl Desk {
-    /// The order, for the core itself at this arrival.
-    fn take_order(&self, arrival: u64) -> Option<Order> {
-        let from = self.order_from.load(Ordering::Acquire);
-        let is_mine = from != NO_ORDER && from <= arrival;
-        let taken = is_mine
-            && self
-                .order_from
-                .compare_exchange(from, NO_ORDER, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok();
-        if !taken {
-            return None;
-        }
-        // SAFETY: the seat wrote the order before it said whom it is for, and does not write it again before it is taken.
-        unsafe { *self.order.get() }
-    }
-}
-
 /// Where a started core arrives, on its own little stack, in the monitor's address space, with interrupts off and no interrupt table.
 extern "C" fn arrive(core: u64) -> ! {
-    let desk = &DESKS[core as usize];
-    let arrival = desk.arrivals.fetch_add(1, Ordering::AcqRel) + 1;
-    desk.check_in
-        .store(GENERATION.load(Ordering::SeqCst), Ordering::Release);
-    let mut rounds = if desk.lingers.load(Ordering::Acquire) {
-        LINGER_ROUNDS
-    } else {
-        1
-    };
+    let core = core as u32;
+    let arrived = DESKS.arrive(core);
+    let mut rounds = if arrived.lingers { LINGER_ROUNDS } else { 1 };
     while rounds > 0 {
-        if let Some(order) = desk.take_order(arrival) {
+        if let Some(order) = DESKS.take_order(core, &arrived) {
             enter(&order);
         }
         core::hint::spin_loop();

@@ -12,19 +12,17 @@ use arch::logger::LOGGER;
 use arrayvec::ArrayVec;
 use partition::cmdline::{Rearm, Reset};
 use partition::{Plan, Range};
-use sharedmem::MAX_CORES;
+use seat::{Policy, Port, Role, Seat, Source};
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::protection::ProtectionState;
-use takeover::{Backup, BackupLoss, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine};
+use sharedmem::{Control, MAX_CORES};
+use takeover::{Backup, Config, CoreSet, DetectorConfig, FenceConfig, Machine};
 
 use crate::boot::{self, Ready};
-use crate::console::{MonitorConsole, Owner};
-use crate::dispatch::Dispatch;
+use crate::console::{MonitorConsole, SerialPort};
 use crate::hardware::Hardware;
-use crate::loader::{Loader, Role, Source, owner_cores, physical, refuse_image};
+use crate::loader::{Loader, owner_cores, physical, refuse_image};
 use crate::memory::MonitorSpace;
-use crate::seat::{PREPARE_POLL_NS, Rearming, Resetting, Seat};
-use crate::tenant::{Tenant, Wait};
+use crate::platform::{BareMachine, OtherCores};
 use crate::{CONTROL, cores, memory, region, traps};
 
 /// Loads and starts everything, and keeps the seat.
@@ -35,8 +33,9 @@ pub fn run(ready: Ready) -> ! {
     let space = enter_own_space(ready, shared);
     let region = region::make(shared, ready.options.failover_reset == Reset::Auto);
     CONTROL.store(ptr::from_ref(region.control).cast_mut(), Ordering::Release);
-    let mut console = MonitorConsole::take();
-    console.print_early(boot::early_log());
+    let mut port = SerialPort::take();
+    port.print_early(boot::early_log());
+    let mut console = MonitorConsole::new(port);
     LOGGER.use_ring(&region.control.monitor_log);
     tell_plan(ready);
     traps::begin(traps::Surroundings {
@@ -74,34 +73,43 @@ pub fn run(ready: Ready) -> ! {
         console.flush(region.control);
         cpu::stop();
     }
-    let mut seat = Seat {
-        machine: machine(ready, region.control.epoch.current(), clock.now_ns()),
-        region,
-        dispatch: Dispatch::new(ready.local_apic, apic_ids(ready), clock),
-        hardware: Hardware {
-            io_apics: ready
-                .acpi
-                .io_apics
-                .iter()
-                .map(|io_apic| io_apic.address)
-                .collect(),
-            functions: ready.functions.clone(),
+    let footprint_bytes = backup.as_ref().ok().map(|backup| backup.fixed_bytes());
+    let mut seat = Seat::new(
+        machine(ready, region.control.epoch.current(), clock.now_ns()),
+        region.control,
+        OtherCores {
+            local_apic: ready.local_apic,
+            clock,
+        },
+        BareMachine {
+            hardware: hardware(ready),
+            loader,
         },
         console,
-        loader,
-        backup: None,
-        owner: None,
-        owner_instance: 0,
-        remaining: None,
-        images: [0, 1].map(Source::of_boot_line),
-        rearming: Rearming::new(
-            ready.options.failover_rearm == Rearm::Auto && !ready.plan.kinds.has_linux(),
-        ),
-        resetting: Resetting::new(ready.options.failover_reset),
-    };
-    arm(&mut seat, backup);
-    start_primary(&mut seat, primary);
+        &traps::PULSE,
+        Policy {
+            rearms: ready.options.failover_rearm == Rearm::Auto,
+            resets: ready.options.failover_reset == Reset::Auto,
+            has_linux: ready.plan.kinds.has_linux(),
+        },
+    );
+    seat.arm_first(backup.ok());
+    if let Some(image_bytes) = footprint_bytes
+        && seat.machine().backup() == Backup::Ready
+    {
+        tell_footprint(&mut seat, region.control, image_bytes);
+    }
+    seat.start_first(primary.ok())
+        .expect("the plan keeps the seat to the monitor");
     seat.keep()
+}
+
+fn hardware(ready: &Ready) -> Hardware {
+    let io_apics = ready.acpi.io_apics.iter();
+    Hardware {
+        io_apics: io_apics.map(|io_apic| io_apic.address).collect(),
+        functions: ready.functions.clone(),
+    }
 }
 
 fn apic_ids(ready: &Ready) -> ArrayVec<u32, MAX_CORES> {
@@ -168,36 +176,10 @@ fn machine(ready: &Ready, first_epoch: u64, now_ns: u64) -> Machine {
     Machine::new(config, now_ns).expect("the options were checked when they were parsed")
 }
 
-/// Gets the backup ready before the primary starts: so that a native one sees the journal from its beginning, and a Linux one can be lent a core.
-fn arm(seat: &mut Seat, loaded: Result<Box<dyn Tenant>, ()>) {
-    let Ok(backup) = loaded else {
-        return seat.lose_backup(BackupLoss::ImageRefused);
-    };
-    let image_bytes = backup.fixed_bytes();
-    seat.set_backup(backup);
-    while seat.machine.backup() == Backup::Loading {
-        let seen = traps::wake_count();
-        let wait = seat.prepare_backup();
-        seat.console.pump(seat.region.control);
-        let is_filling = seat.region.control.protection.state() == ProtectionState::Filling;
-        match wait {
-            Wait::More => {}
-            // What was left in memory does not make the whole state: the primary has to tell it.
-            Wait::Idle if is_filling => break,
-            Wait::Idle if seat.machine.backup() == Backup::Loading => {
-                seat.doze(seen, PREPARE_POLL_NS);
-            }
-            Wait::Idle => {}
-        }
-    }
-    if seat.machine.backup() == Backup::Ready {
-        tell_footprint(seat, image_bytes);
-    }
-}
-
-fn tell_footprint(seat: &mut Seat, image_bytes: u64) {
-    let report = &seat.region.control.backup;
-    let monitor_bytes = memory::image().len() + seat.loader.space().table_bytes();
+/// Tells how much memory the protection takes.
+fn tell_footprint(seat: &mut Seat<BareMachine>, control: &Control, image_bytes: u64) {
+    let report = &control.backup;
+    let monitor_bytes = memory::image().len() + seat.platform().loader.space().table_bytes();
     report.monitor_bytes.store(monitor_bytes, Ordering::Relaxed);
     report.image_bytes.store(image_bytes, Ordering::Relaxed);
     let kib = |bytes: u64| bytes.div_ceil(1024);
@@ -211,21 +193,4 @@ fn tell_footprint(seat: &mut Seat, image_bytes: u64) {
         "event=footprint monitor_kib={monitor} image_kib={image} heap_kib={heap} state_kib={state} total_kib={}",
         monitor + image + heap
     );
-}
-
-/// Starts the primary on its first core; the others follow when it has shown that it lives.
-fn start_primary(seat: &mut Seat, loaded: Result<Box<dyn Tenant>, ()>) {
-    seat.console.flush(seat.region.control);
-    let Ok(primary) = loaded else {
-        seat.step(seat.now_ns(), Event::PrimaryRefused);
-        return;
-    };
-    let lead = primary.cores()[0];
-    let cores = CoreSet::from_cores(primary.cores().iter().copied())
-        .expect("the plan keeps the seat to the monitor");
-    seat.console.give_to(seat.region.control, Owner::Nobody);
-    let order = primary.start();
-    seat.set_owner(primary, lead);
-    seat.dispatch.start(lead, order);
-    seat.step(seat.now_ns(), Event::PrimaryStarted { cores });
 }

@@ -11,7 +11,6 @@ mod boot;
 mod calibrate;
 mod console;
 mod cores;
-mod dispatch;
 mod entry;
 mod guest;
 mod hardware;
@@ -21,10 +20,8 @@ mod load;
 mod loader;
 mod memory;
 mod native;
-mod operator;
+mod platform;
 mod region;
-mod seat;
-mod tenant;
 mod traps;
 
 use core::panic::PanicInfo;
@@ -33,9 +30,10 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use arch::cpu;
 use arch::heap::Heap;
 use arch::logger::LOGGER;
+use seat::{Owner, Port};
 use sharedmem::Control;
 
-use crate::console::{MonitorConsole, Owner};
+use crate::console::{MonitorConsole, SerialPort};
 
 /// Heap of the monitor: boot information, plan, ACPI tables, device list.
 const HEAP_BYTES: usize = 2 << 20;
@@ -72,7 +70,7 @@ fn last_words() {
     }
     // SAFETY: set from the `&'static` of the shared region.
     let control = unsafe { &*control };
-    let mut console = MonitorConsole::take();
+    let mut console = MonitorConsole::new(SerialPort::take());
     console.give_to(control, Owner::Monitor);
     console.flush(control);
 }

@@ -3,17 +3,14 @@
 use alloc::string::String;
 
 use arrayvec::ArrayVec;
+use seat::{Order, Readiness, Source, Tenant, Wait};
 use sharedmem::MAX_CORES;
 use sharedmem::abi::{EntryReason, SeatStatus, stack_top};
 use takeover::BackupLoss;
 
-use crate::cores::Order;
-use crate::dispatch::Dispatch;
 use crate::guest;
 use crate::load::Loaded;
-use crate::loader::Source;
-use crate::memory::MonitorSpace;
-use crate::tenant::{Readiness, Tenant, Wait};
+use crate::platform::{BareMachine, Dispatch};
 
 /// A native instance in its slice.
 pub struct Native {
@@ -52,7 +49,7 @@ impl Native {
     }
 }
 
-impl Tenant for Native {
+impl Tenant<BareMachine> for Native {
     fn instance(&self) -> usize {
         self.instance
     }
@@ -99,7 +96,7 @@ impl Tenant for Native {
         self.order(EntryReason::StartPrimary, 0)
     }
 
-    fn promote(&mut self, _space: &mut MonitorSpace) -> Result<Order, BackupLoss> {
+    fn promote(&mut self, _platform: &mut BareMachine) -> Result<Order, BackupLoss> {
         Ok(self.order(EntryReason::Promote, 0))
     }
 

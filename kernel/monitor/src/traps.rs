@@ -1,18 +1,18 @@
 //! Interrupts and exceptions on the seat, in the monitor as in the backup that is its guest.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use arch::clock::Clock;
 use arch::cpu;
 use arch::traps::{FIRST_INTERRUPT, TrapFrame, VECTOR_NMI, VECTOR_PAGE_FAULT, exception_name};
 use ipi::{Ipi, LocalApic};
+use seat::Pulse;
 use sharedmem::SharedRegion;
 use sharedmem::abi::{VECTOR_EPITAPH, VECTOR_KEEPALIVE_TO_PRIMARY, VECTOR_KEEPALIVE_TO_SEAT};
-use sharedmem::keepalive::Keepalive;
 use spin::Once;
 use x86_64::registers::control::Cr2;
 
-use crate::{guest, seat};
+use crate::{cores, guest};
 
 /// The seat's own timer.
 pub const VECTOR_TIMER: u8 = 0x50;
@@ -33,20 +33,13 @@ pub struct Surroundings {
 
 static SURROUNDINGS: Once<Surroundings> = Once::new();
 static WAKES: AtomicU64 = AtomicU64::new(0);
-static SEQUENCE: AtomicU64 = AtomicU64::new(0);
-static OWNER: AtomicU32 = AtomicU32::new(NOBODY);
 
-/// No APIC id: as a destination it would be everybody's.
-const NOBODY: u32 = u32::MAX;
+/// What the handler of keepalives and the main loop have in common.
+pub static PULSE: Pulse = Pulse::new();
 
 /// From here on interrupts are handled.
 pub fn begin(surroundings: Surroundings) {
     SURROUNDINGS.call_once(|| surroundings);
-}
-
-/// The APIC id of the owner's first core, to which keepalives go; `None` if it finds them by looking.
-pub fn set_owner(apic_id: Option<u32>) {
-    OWNER.store(apic_id.unwrap_or(NOBODY), Ordering::Release);
 }
 
 /// How many interrupts have come; a change since the last look is a reason not to sleep.
@@ -85,14 +78,8 @@ pub fn handle(frame: &mut TrapFrame) {
 
 /// The seat's keepalive, in answer to the primary's: slot first, then the interrupt.
 fn answer(it: &Surroundings) {
-    let control = it.region.control;
-    let mut keepalive = Keepalive::first(control.epoch.current(), 1);
-    keepalive.sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1;
-    keepalive.time_ns = it.clock.now_ns();
-    keepalive.progress[0] = seat::rounds() + backup_progress(it);
-    control.seat_keepalive.publish(&keepalive);
-    let owner = OWNER.load(Ordering::Acquire);
-    if owner != NOBODY {
+    let core = PULSE.answer(it.region.control, it.clock.now_ns());
+    if let Some(owner) = core.and_then(cores::apic_id) {
         let _ = it
             .local_apic
             .send(owner, Ipi::Fixed(VECTOR_KEEPALIVE_TO_PRIMARY));

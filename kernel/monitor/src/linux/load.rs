@@ -12,14 +12,14 @@ use partition::linux::{
     bzimage::ENTRY_64, memory_map,
 };
 use partition::{BootFiles, Kind, Range};
+use seat::{Order, Role, Source};
 use sharedmem::SharedRegion;
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::linux::{RESET_VALUE, TABLE_SIGNATURE};
 
 use super::{Linux, hand_off};
 use crate::boot::Ready;
-use crate::cores::Order;
-use crate::loader::{Role, Source, path_of, physical};
+use crate::loader::{path_of, physical};
 use crate::memory::MonitorSpace;
 
 unsafe extern "C" {

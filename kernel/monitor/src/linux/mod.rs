@@ -9,6 +9,7 @@ mod hand_off;
 mod load;
 
 use arrayvec::ArrayVec;
+use seat::{Order, Readiness, Source, Tenant, Wait};
 use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::linux::{LinuxDesk, Ticket};
@@ -18,11 +19,8 @@ use takeover::{BackupLoss, CoreSet, Fence, FenceConfig};
 
 pub use load::{LinuxPlace, load};
 
-use crate::cores::{self, Order};
-use crate::dispatch::Dispatch;
-use crate::loader::Source;
-use crate::memory::MonitorSpace;
-use crate::tenant::{Readiness, Tenant, Wait};
+use crate::cores;
+use crate::platform::{BareMachine, Dispatch};
 
 /// Generations of check-ins from here on are those of lent cores; the takeover machine counts from 1.
 const FIRST_LENT_GENERATION: u64 = 1 << 63;
@@ -89,10 +87,10 @@ impl Linux {
     /// Looks how the boot goes.
     fn watch_boot(&mut self, until_ns: u64, dispatch: &Dispatch) {
         let outcome = if let Some(ticket) = self.desk.ticket() {
-            self.check(ticket, dispatch)
+            self.check(ticket)
         } else if self.epitaph.read().is_some() || self.has_reset() {
             Err(BackupLoss::Crashed)
-        } else if dispatch.clock.now_ns() >= until_ns {
+        } else if dispatch.now_ns() >= until_ns {
             log::error!("the backup did not park within its boot time-out");
             Err(BackupLoss::Hung)
         } else {
@@ -112,11 +110,11 @@ impl Linux {
     }
 
     /// A ticket is a claim. One that cannot be right is not promoted, and better found now than then.
-    fn check(&self, ticket: Ticket, dispatch: &Dispatch) -> Result<(), BackupLoss> {
+    fn check(&self, ticket: Ticket) -> Result<(), BackupLoss> {
         let is_own = (self.slot.start..self.slot.end).contains(&ticket.page_table)
             && ticket.page_table.is_multiple_of(4096);
         let is_kernel = ticket.entry >= UPPER_HALF && ticket.stack >= UPPER_HALF;
-        let is_here = dispatch.core_of(ticket.apic_id) == Some(self.lead());
+        let is_here = cores::core_of(ticket.apic_id) == Some(self.lead());
         if is_own && is_kernel && is_here {
             return Ok(());
         }
@@ -130,13 +128,13 @@ impl Linux {
         let Stage::Stopping { fence, outcome } = &mut self.stage else {
             return None;
         };
-        if cores::checked_in(lead as usize) == fence.generation() {
+        if dispatch.desks().checked_in(lead) == fence.generation() {
             fence.check_in(lead, fence.generation());
         }
-        match fence.step(dispatch.clock.now_ns()) {
+        match fence.step(dispatch.now_ns()) {
             Strike::Wait => None,
             Strike::Nmi(_) => {
-                dispatch.send(lead, ipi::Ipi::Nmi);
+                dispatch.nmi(lead);
                 None
             }
             Strike::Init(_) => {
@@ -145,9 +143,7 @@ impl Linux {
             }
             Strike::Startup(_) => {
                 cores::note_lent_generation(fence.generation());
-                cores::begin_generation(fence.generation());
-                cores::set_lingers(lead as usize, false);
-                dispatch.startup(lead);
+                dispatch.startup(lead, fence.generation(), false);
                 None
             }
             Strike::Proven => Some(*outcome),
@@ -159,7 +155,7 @@ impl Linux {
     }
 }
 
-impl Tenant for Linux {
+impl Tenant<BareMachine> for Linux {
     fn instance(&self) -> usize {
         self.instance
     }
@@ -183,7 +179,7 @@ impl Tenant for Linux {
                 self.epitaph.clear();
                 dispatch.start(self.lead(), self.boot);
                 self.stage = Stage::Booting {
-                    until_ns: dispatch.clock.now_ns() + self.boot_timeout_ns,
+                    until_ns: dispatch.now_ns() + self.boot_timeout_ns,
                 };
             }
             Stage::Booting { until_ns } => self.watch_boot(until_ns, dispatch),
@@ -208,11 +204,12 @@ impl Tenant for Linux {
         self.boot
     }
 
-    fn promote(&mut self, space: &mut MonitorSpace) -> Result<Order, BackupLoss> {
+    fn promote(&mut self, platform: &mut BareMachine) -> Result<Order, BackupLoss> {
         let ticket = self.desk.ticket().ok_or(BackupLoss::Failed)?;
         // SAFETY: the instance is parked: nothing of it runs, and its tables are in its slot, as was checked when it parked; were they changed
         // since, the worst is that its own first instruction faults.
-        let page_table = unsafe { bridge::make(space, self.slot, ticket.page_table) };
+        let page_table =
+            unsafe { bridge::make(platform.loader.space(), self.slot, ticket.page_table) };
         self.desk.set_resumed();
         Ok(Order {
             page_table: page_table.ok_or(BackupLoss::Failed)?,

@@ -7,11 +7,12 @@ use core::ptr;
 
 use arch::paging::{LARGE_PAGE_BYTES, Protection};
 use partition::Image;
+use seat::Source;
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::hand_off::PhysicalRange;
 
-use super::{Loader, Source, check_revisions, visible};
-use crate::tenant::Tenant;
+use super::{Loader, check_revisions, visible};
+use crate::platform::Tenant;
 
 /// What an image that the operator brought is called.
 pub const NAME: &str = "the image that was brought";
@@ -26,7 +27,7 @@ impl Loader {
         instance: usize,
         file: PhysicalRange,
         cores: &[u32],
-    ) -> Result<Box<dyn Tenant>, String> {
+    ) -> Result<Box<Tenant>, String> {
         let mut ranges = self.slice(instance);
         if let Some(first) = ranges.first_mut() {
             first.end = file.start & !(LARGE_PAGE_BYTES - 1);

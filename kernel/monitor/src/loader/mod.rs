@@ -10,6 +10,7 @@ use arch::entropy;
 use arch::paging::Protection;
 use arrayvec::ArrayVec;
 use partition::{BootFiles, Image, Plan, Range, content};
+use seat::{Role, Source};
 use sharedmem::abi::{ABI_REVISION, DIRECT_BASE, JOURNAL_REVISION};
 use sharedmem::hand_off::{
     COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX, PhysicalRange,
@@ -21,42 +22,10 @@ use crate::linux;
 use crate::load;
 use crate::memory::MonitorSpace;
 use crate::native::Native;
-use crate::tenant::Tenant;
+use crate::platform::Tenant;
 
 /// Memory of a slice that is not the service's to fill: image, tables, network buffers.
 const OVERHEAD_BYTES: u64 = 14 << 20;
-
-/// What an instance is loaded for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// To own the machine from its boot.
-    Primary,
-    /// To wait.
-    Backup,
-}
-
-/// Where an image comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// `primary_kernel` of the boot line.
-    Primary,
-    /// `failover_kernel` of the boot line.
-    Failover,
-    /// What the primary put into the spare slot: kernel, initrd, command line.
-    Staged([PhysicalRange; 3]),
-    /// A native image that the operator brought, at the end of the instance's own slice.
-    Brought(PhysicalRange),
-}
-
-impl Source {
-    /// What the boot line names for an instance.
-    pub fn of_boot_line(instance: usize) -> Self {
-        match instance {
-            0 => Self::Primary,
-            _ => Self::Failover,
-        }
-    }
-}
 
 /// Machine numbers of the cores a promoted backup has, lowest first: the primary's, and those kept for it.
 pub fn owner_cores(plan: &Plan) -> ArrayVec<u32, MAX_CORES> {
@@ -141,7 +110,7 @@ impl Loader {
         role: Role,
         source: &Source,
         cores: &[u32],
-    ) -> Result<Box<dyn Tenant>, String> {
+    ) -> Result<Box<Tenant>, String> {
         let ready = self.ready;
         if let Source::Brought(file) = source {
             return self.load_brought(instance, *file, cores);
@@ -165,7 +134,7 @@ impl Loader {
         role: Role,
         source: &Source,
         cores: &[u32],
-    ) -> Result<Box<dyn Tenant>, String> {
+    ) -> Result<Box<Tenant>, String> {
         let path = path_of(self.ready, source);
         let is_linux = match source {
             Source::Staged(_) => true,
@@ -205,7 +174,7 @@ impl Loader {
         bytes: &[u8],
         ranges: &[PhysicalRange],
         cores: &[u32],
-    ) -> Result<Box<dyn Tenant>, String> {
+    ) -> Result<Box<Tenant>, String> {
         check_revisions(image)?;
         log::info!(
             "{}: version {}, {} KiB",

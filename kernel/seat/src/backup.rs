@@ -7,13 +7,14 @@ use alloc::boxed::Box;
 use sharedmem::protection::ProtectionState;
 use takeover::{Backup, BackupLoss, Event, State};
 
-use super::Seat;
-use crate::loader::Source;
+use crate::image::Source;
+use crate::platform::Platform;
+use crate::seat::Seat;
 use crate::tenant::{Readiness, Tenant, Wait};
 
-impl Seat {
+impl<P: Platform> Seat<P> {
     /// Lets the backup do what it can: get ready, or apply some of the journal.
-    pub(super) fn let_backup_work(&mut self) -> Wait {
+    pub(crate) fn let_backup_work(&mut self) -> Wait {
         let is_waiting = matches!(
             self.machine.state(),
             State::Booting | State::Watching | State::Holding { .. }
@@ -24,12 +25,12 @@ impl Seat {
         let Some(backup) = self.backup.as_mut().filter(|_| is_waiting) else {
             return Wait::Idle;
         };
-        if self.region.control.protection.state() == ProtectionState::Dropped {
+        if self.control.protection.state() == ProtectionState::Dropped {
             self.lose_backup(BackupLoss::Dropped);
             return Wait::Idle;
         }
-        let journal = &self.region.control.journal;
-        let debug = &self.region.control.debug;
+        let journal = &self.control.journal;
+        let debug = &self.control.debug;
         let asked =
             debug.panic_backup.load(Ordering::Relaxed) | debug.hang_backup.load(Ordering::Relaxed);
         if journal.applied.load(Ordering::Acquire) == journal.consumed.load(Ordering::Relaxed)
@@ -47,8 +48,8 @@ impl Seat {
     }
 
     /// Takes the next step of a backup that gets ready.
-    pub fn prepare_backup(&mut self) -> Wait {
-        let protection = &self.region.control.protection;
+    pub(crate) fn prepare_backup(&mut self) -> Wait {
+        let protection = &self.control.protection;
         let Some(backup) = &mut self.backup else {
             return Wait::Idle;
         };
@@ -88,21 +89,21 @@ impl Seat {
     }
 
     /// From now on this one gets ready, and waits.
-    pub fn set_backup(&mut self, backup: Box<dyn Tenant>) {
-        self.region.control.backup.set_version(backup.version());
+    pub(crate) fn set_backup(&mut self, backup: Box<dyn Tenant<P>>) {
+        self.control.backup.set_version(backup.version());
         self.backup = Some(backup);
     }
 
     /// The backup is no more; the primary goes on without.
-    pub fn lose_backup(&mut self, loss: BackupLoss) {
+    pub(crate) fn lose_backup(&mut self, loss: BackupLoss) {
         self.rearming.failed(self.now_ns());
-        self.region.control.backup.set_version("");
+        self.control.backup.set_version("");
         self.fall_back(loss);
-        self.region.control.protection.withdraw();
+        self.control.protection.withdraw();
         let lost = self
             .backup
             .take()
-            .and_then(|backup| self.region.control.epitaphs[backup.instance()].read());
+            .and_then(|backup| self.control.epitaphs[backup.instance()].read());
         if let Some(epitaph) = lost {
             log::error!("the backup's last words: {}", epitaph.message());
         }

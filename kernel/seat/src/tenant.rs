@@ -1,12 +1,12 @@
 //! Tenants: what kinds of instance there are, behind one trait. How one is entered, how it waits, and how it is made primary is all that
-//! the rest of the monitor asks.
+//! the seat asks.
 
 use takeover::BackupLoss;
 
-use crate::cores::Order;
+use crate::desk::Order;
 use crate::dispatch::Dispatch;
-use crate::loader::Source;
-use crate::memory::MonitorSpace;
+use crate::image::Source;
+use crate::platform::Platform;
 
 /// Whether a waiting instance has more to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Readiness {
 }
 
 /// An instance in its slice.
-pub trait Tenant {
+pub trait Tenant<P: Platform> {
     /// Its number.
     fn instance(&self) -> usize;
 
@@ -51,7 +51,7 @@ pub trait Tenant {
     ///
     /// # Errors
     /// Why it will not wait.
-    fn prepare(&mut self, dispatch: &mut Dispatch) -> Result<Readiness, BackupLoss>;
+    fn prepare(&mut self, dispatch: &mut Dispatch<P::Cores>) -> Result<Readiness, BackupLoss>;
 
     /// Does some of what a waiting instance has to do.
     ///
@@ -66,7 +66,7 @@ pub trait Tenant {
     ///
     /// # Errors
     /// Why that cannot be done.
-    fn promote(&mut self, space: &mut MonitorSpace) -> Result<Order, BackupLoss>;
+    fn promote(&mut self, platform: &mut P) -> Result<Order, BackupLoss>;
 
     /// How a further core enters it; `None` if it fetches its cores itself.
     fn join(&self, core: u32) -> Option<Order>;

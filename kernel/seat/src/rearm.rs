@@ -2,9 +2,9 @@
 
 use takeover::{Backup, BackupLoss, Event, State};
 
-use super::Seat;
-use crate::HEAP;
-use crate::loader::{Role, refuse_image};
+use crate::image::Role;
+use crate::platform::Platform;
+use crate::seat::Seat;
 
 /// How long after a backup was lost the next one is loaded, in ns; after each further loss in a row it is twice as long.
 const PAUSE_NS: u64 = 1_000_000_000;
@@ -12,7 +12,7 @@ const PAUSE_NS: u64 = 1_000_000_000;
 const DOUBLINGS_MAX: u32 = 6;
 
 /// When a new backup is loaded.
-pub struct Rearming {
+pub(crate) struct Rearming {
     is_automatic: bool,
     /// The next one is to be loaded in any case.
     is_asked: bool,
@@ -23,7 +23,7 @@ pub struct Rearming {
 
 impl Rearming {
     /// Never, or after each takeover.
-    pub fn new(is_automatic: bool) -> Self {
+    pub(crate) fn new(is_automatic: bool) -> Self {
         Self {
             is_automatic,
             is_asked: false,
@@ -33,31 +33,31 @@ impl Rearming {
     }
 
     /// A backup was lost at `now_ns`.
-    pub(super) fn failed(&mut self, now_ns: u64) {
+    pub(crate) fn failed(&mut self, now_ns: u64) {
         self.not_before_ns = now_ns + (PAUSE_NS << self.failures.min(DOUBLINGS_MAX));
         self.failures += 1;
     }
 
     /// One that the operator had brought is no good: another is loaded, at once.
-    pub(super) fn ask(&mut self) {
+    pub(crate) fn ask(&mut self) {
         self.is_asked = true;
         self.not_before_ns = 0;
     }
 
     /// Whether another image is to be loaded than the one that was no good.
-    pub(super) fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         self.is_asked
     }
 
     /// A backup became the primary.
-    pub(super) fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         (self.failures, self.not_before_ns) = (0, 0);
     }
 }
 
-impl Seat {
+impl<P: Platform> Seat<P> {
     /// Loads a new backup, if there is none and it is time. An owner that lives has settled before: it has all its cores.
-    pub(super) fn rearm_if_due(&mut self) {
+    pub(crate) fn rearm_if_due(&mut self) {
         let is_time = self.now_ns() >= self.rearming.not_before_ns;
         let Backup::Lost(loss) = self.machine.backup() else {
             return;
@@ -78,14 +78,14 @@ impl Seat {
     }
 
     /// Loads the instance that is not the owner, and lets it get ready.
-    pub fn load_backup(&mut self) {
+    pub(crate) fn load_backup(&mut self) {
         let instance = 1 - self.owner_instance;
         let source = self.images[instance];
         let Some(owner) = &self.owner else { return };
         let cores = owner.cores().to_vec();
-        self.region.control.epitaphs[instance].clear();
+        self.control.epitaphs[instance].clear();
         self.rearming.is_asked = false;
-        let loaded = self.loader.load(instance, Role::Backup, &source, &cores);
+        let loaded = self.platform.load(instance, Role::Backup, &source, &cores);
         if self.machine.state() == State::Dead {
             self.resetting.loading();
         }
@@ -96,11 +96,11 @@ impl Seat {
                 log::info!(
                     "event=arming instance={} heap_bytes={}",
                     ["a", "b"][instance],
-                    HEAP.used_bytes()
+                    self.platform.heap_bytes()
                 );
             }
             Err(reason) => {
-                refuse_image(self.loader.ready(), instance, &source, &reason);
+                self.platform.tell_refused(instance, &source, &reason);
                 self.lose_backup(BackupLoss::ImageRefused);
             }
         }

@@ -8,13 +8,14 @@ use sharedmem::hand_off::PhysicalRange;
 use sharedmem::linux::{ARGUMENTS, Answer, Command, ImageSource};
 use takeover::{Backup, BackupLoss, Event, State};
 
-use crate::loader::{Role, Source};
+use crate::image::{Role, Source};
+use crate::platform::Platform;
 use crate::seat::Seat;
 
-impl Seat {
+impl<P: Platform> Seat<P> {
     /// Answers the request in the mailbox, if there is one.
-    pub fn answer_operator(&mut self) {
-        let mailbox = &self.region.control.mailbox;
+    pub(crate) fn answer_operator(&mut self) {
+        let mailbox = &self.control.mailbox;
         let Some((number, command, arguments)) = mailbox.request() else {
             return;
         };
@@ -58,7 +59,7 @@ impl Seat {
         let instance = 1 - self.owner_instance;
         let source = source_of(source, ranges)?;
         let slot = self
-            .loader
+            .platform
             .slot(instance)
             .ok_or("the plan has no spare slot")?;
         if let Source::Staged(parts) = source
@@ -68,7 +69,9 @@ impl Seat {
         {
             return Err("the staged image is not in the spare slot".to_string());
         }
-        let backup = self.loader.load(instance, Role::Backup, &source, &cores)?;
+        let backup = self
+            .platform
+            .load(instance, Role::Backup, &source, &cores)?;
         self.set_backup(backup);
         self.step(self.now_ns(), Event::Rearmed);
         log::info!(
@@ -81,7 +84,7 @@ impl Seat {
 
     /// Loads a backup beside a native primary, which lends nothing: it gets ready on the seat.
     fn rearm_native(&mut self) -> Result<(), String> {
-        if self.loader.ready().plan.kinds.has_linux() {
+        if self.policy.has_linux {
             return Err("beside a native primary no Linux can get ready".to_string());
         }
         self.load_backup();
@@ -98,7 +101,7 @@ impl Seat {
             .checked_add(bytes)
             .ok_or("the image ends beyond memory")?;
         let file = PhysicalRange { start, end };
-        self.loader.verify_brought(self.owner_instance, file)?;
+        self.platform.verify_brought(self.owner_instance, file)?;
         if !matches!(self.machine.state(), State::Watching | State::Unprotected) {
             return Err("there is no primary that serves".to_string());
         }
@@ -106,7 +109,7 @@ impl Seat {
             self.lose_backup(BackupLoss::Disarmed);
         }
         let instance = 1 - self.owner_instance;
-        self.images[instance] = self.loader.keep_brought(instance, file)?;
+        self.images[instance] = self.platform.keep_brought(instance, file)?;
         self.load_backup();
         match self.machine.backup() {
             Backup::Lost(loss) => Err(format!("the image is not used: {loss}")),

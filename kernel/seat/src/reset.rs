@@ -2,14 +2,12 @@
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
-use arch::reset;
-use partition::acpi::Register;
-use partition::cmdline::Reset;
 use sharedmem::control::NOTHING_RETAINED;
 use takeover::{Backup, BackupLoss, State};
 
-use super::{PREPARE_POLL_NS, Seat};
 use crate::console::Owner;
+use crate::platform::Platform;
+use crate::seat::{PREPARE_POLL_NS, Seat};
 
 /// How long nobody serves before the machine is reset, in ns. An owner that was only slow may come back until then.
 const GRACE_NS: u64 = 1_000_000_000;
@@ -24,7 +22,7 @@ const IN_A_ROW_MAX: u64 = 3;
 const ROW_NS: u64 = 60_000_000_000;
 
 /// When the machine is reset.
-pub struct Resetting {
+pub(crate) struct Resetting {
     is_allowed: bool,
     /// Since when nobody serves, in ns.
     dead_from_ns: Option<u64>,
@@ -34,25 +32,25 @@ pub struct Resetting {
 
 impl Resetting {
     /// By itself, or never.
-    pub fn new(reset: Reset) -> Self {
+    pub(crate) fn new(is_allowed: bool) -> Self {
         Self {
-            is_allowed: reset == Reset::Auto,
+            is_allowed,
             dead_from_ns: None,
             loads: 0,
         }
     }
 
     /// A kernel is loaded that is to go on for a dead one.
-    pub(super) fn loading(&mut self) {
+    pub(crate) fn loading(&mut self) {
         self.loads += 1;
     }
 }
 
-impl Seat {
+impl<P: Platform> Seat<P> {
     /// Whether a kernel that is loaded now could go on for the one that is dead.
-    pub(super) fn can_read_state(&self) -> bool {
-        let journal = &self.region.control.journal;
-        let is_native = !self.loader.ready().plan.kinds.has_linux();
+    pub(crate) fn can_read_state(&self) -> bool {
+        let journal = &self.control.journal;
+        let is_native = !self.policy.has_linux;
         let is_refused = matches!(
             self.machine.backup(),
             Backup::Lost(BackupLoss::ImageRefused)
@@ -64,7 +62,7 @@ impl Seat {
     }
 
     /// Resets the machine, if nobody serves and nobody is about to.
-    pub(super) fn reset_if_hopeless(&mut self) {
+    pub(crate) fn reset_if_hopeless(&mut self) {
         let is_hopeless = match self.machine.state() {
             State::Watching | State::Unprotected => {
                 self.resetting.loads = 0;
@@ -86,7 +84,7 @@ impl Seat {
     }
 
     /// How long to sleep at most, in ns: no keepalive wakes the seat when nobody serves.
-    pub(super) fn hopeless_poll_ns(&self) -> u64 {
+    pub(crate) fn hopeless_poll_ns(&self) -> u64 {
         match self.machine.state() {
             State::Dead | State::Refused(_) => PREPARE_POLL_NS,
             _ => u64::MAX,
@@ -94,7 +92,7 @@ impl Seat {
     }
 
     fn reset(&mut self, now_ns: u64) {
-        let control = self.region.control;
+        let control = self.control;
         let resets = &control.header.resets;
         let in_a_row = match now_ns < ROW_NS {
             true => resets.load(Relaxed),
@@ -114,12 +112,6 @@ impl Seat {
             in_a_row + 1
         );
         self.console.flush(control);
-        let register = self.loader.ready().acpi.reset;
-        let port = register.and_then(|reset| match reset.register {
-            Register::Port(port) => Some((port, reset.value)),
-            Register::Memory(_) => None,
-        });
-        // SAFETY: nobody serves, and what is to be kept is in memory.
-        unsafe { reset::machine(port) }
+        self.platform.reset()
     }
 }

@@ -7,24 +7,24 @@ use alloc::boxed::Box;
 use sharedmem::control::NOTHING_RETAINED;
 use takeover::{Backup, BackupLoss, CoreSet, Event, Stage, Successor};
 
-use super::Seat;
 use crate::console::Owner;
-use crate::loader::Role;
+use crate::image::Role;
+use crate::platform::Platform;
+use crate::seat::Seat;
 use crate::tenant::Tenant;
-use crate::traps;
 
 /// How long after its first keepalive an owner gets its further cores at the latest, in ns.
 const REMAINING_LATEST_NS: u64 = 20_000_000;
 
 /// Cores that wait until their owner has settled.
-pub struct Remaining {
+pub(crate) struct Remaining {
     cores: CoreSet,
     latest_ns: u64,
 }
 
 impl Remaining {
     /// These cores, whose owner starts at `now_ns`.
-    pub fn of(cores: CoreSet, now_ns: u64) -> Self {
+    pub(crate) fn of(cores: CoreSet, now_ns: u64) -> Self {
         Self {
             cores,
             latest_ns: now_ns + REMAINING_LATEST_NS,
@@ -32,10 +32,10 @@ impl Remaining {
     }
 }
 
-impl Seat {
+impl<P: Platform> Seat<P> {
     /// The old owner is stopped for good. Unless it had given the backup up before, the machine is in a new epoch from here on.
-    pub(super) fn raise_epoch(&mut self, to: u64) -> Event<'static> {
-        let control = self.region.control;
+    pub(crate) fn raise_epoch(&mut self, to: u64) -> Event<'static> {
+        let control = self.control;
         if self.machine.successor() == Successor::Backup && !control.protection.claim() {
             return Event::BackupLost(BackupLoss::Dropped);
         }
@@ -46,10 +46,10 @@ impl Seat {
     }
 
     /// Sends the backup to `core`, which has just checked in and may still be awake.
-    pub(super) fn promote(&mut self, core: u32) -> Option<Event<'static>> {
+    pub(crate) fn promote(&mut self, core: u32) -> Option<Event<'static>> {
         let mut backup = self.backup.take()?;
-        let control = self.region.control;
-        let order = match backup.promote(self.loader.space()) {
+        let control = self.control;
+        let order = match backup.promote(&mut self.platform) {
             Ok(order) => order,
             Err(loss) => {
                 log::error!("the backup cannot be promoted: {loss}");
@@ -71,13 +71,13 @@ impl Seat {
     }
 
     /// Starts the owner's image again.
-    pub(super) fn restart(&mut self, core: u32) -> Option<Event<'static>> {
+    pub(crate) fn restart(&mut self, core: u32) -> Option<Event<'static>> {
         // A backup that was getting ready did so on one of the cores that were just stopped.
         if self.machine.backup() == Backup::Loading {
             self.lose_backup(BackupLoss::Failed);
         }
         let ended = self.owner.take()?;
-        let loaded = self.loader.load(
+        let loaded = self.platform.load(
             ended.instance(),
             Role::Primary,
             ended.source(),
@@ -98,16 +98,14 @@ impl Seat {
     }
 
     /// Makes `owner` the one that is watched, before it runs.
-    pub fn set_owner(&mut self, owner: Box<dyn Tenant>, lead: u32) {
-        let control = self.region.control;
+    pub(crate) fn set_owner(&mut self, owner: Box<dyn Tenant<P>>, lead: u32) {
+        let control = self.control;
         control.epitaphs[self.owner_instance].clear();
         control.linux[self.owner_instance]
             .reset
             .store(0, Ordering::Release);
-        traps::set_owner(match owner.takes_interrupts() {
-            true => self.dispatch.apic_ids.get(lead as usize).copied(),
-            false => None,
-        });
+        self.pulse
+            .answer_to(owner.takes_interrupts().then_some(lead));
         if !owner.takes_interrupts() {
             self.console.give_to(control, Owner::Monitor);
             // A Linux keeps its state elsewhere, and writes over the journal as soon as its backup has read it.
@@ -120,8 +118,8 @@ impl Seat {
     }
 
     /// Starts the owner's further cores, once it has settled: until then they would only be in its way.
-    pub(super) fn start_remaining(&mut self) {
-        let printer = self.region.control.console_owner.load(Ordering::Acquire);
+    pub(crate) fn start_remaining(&mut self) {
+        let printer = self.control.console_owner.load(Ordering::Acquire);
         let has_settled = printer == self.owner_instance as u64 + 1;
         let now_ns = self.now_ns();
         let is_due = |remaining: &mut Remaining| has_settled || now_ns >= remaining.latest_ns;

@@ -1,0 +1,110 @@
+//! From events to deeds: one step of the takeover machine, and what it asks for.
+
+use takeover::timeline::Counter;
+use takeover::{Action, Event, Notice, Stage, State};
+
+use crate::console::Owner;
+use crate::ownership::Remaining;
+use crate::platform::Platform;
+use crate::seat::Seat;
+
+impl<P: Platform> Seat<P> {
+    /// One step of the machine, and of those that follow from what it asks.
+    pub(crate) fn step(&mut self, now_ns: u64, event: Event<'_>) {
+        let mut actions = self.machine.step(now_ns, event);
+        loop {
+            let mut answer = None;
+            for action in &actions {
+                answer = self.act(*action).or(answer);
+            }
+            let Some(event) = answer else { return };
+            actions = self.machine.step(self.now_ns(), event);
+        }
+    }
+
+    /// Does one thing. What is to be answered at once, is.
+    fn act(&mut self, action: Action) -> Option<Event<'static>> {
+        match action {
+            Action::SendInit { core } => self.dispatch.init(core),
+            Action::SendStartup { core, generation } => {
+                let leads = self.machine.next_lead() == Some(core);
+                self.dispatch.startup(core, generation, leads);
+            }
+            Action::SendNmi { core } => self.dispatch.nmi(core),
+            Action::RaiseEpoch { to } => return Some(self.raise_epoch(to)),
+            Action::SeizeInterrupts => {
+                self.platform.seize_interrupts();
+                return Some(Event::Completed(Stage::SeizeInterrupts));
+            }
+            Action::QuietDevices => {
+                let is_quiet = self.platform.quiet_devices();
+                return Some(if is_quiet {
+                    Event::Completed(Stage::QuietDevices)
+                } else {
+                    Event::Failed(Stage::QuietDevices)
+                });
+            }
+            Action::Promote { core } => return self.promote(core),
+            Action::Restart { core } => return self.restart(core),
+            Action::StartRemaining { cores } => {
+                self.remaining = Some(Remaining::of(cores, self.now_ns()));
+            }
+            Action::Stamp { edge, at_ns } => {
+                let epoch = self.timeline_epoch();
+                self.control
+                    .timelines
+                    .of_epoch(epoch)
+                    .stamp(edge.index(), at_ns);
+            }
+            Action::Notify(notice) => self.tell(notice),
+        }
+        None
+    }
+
+    /// The epoch that the takeover under way leads to.
+    fn timeline_epoch(&self) -> u64 {
+        let is_raised = !matches!(self.machine.state(), State::Fencing(_));
+        self.machine.epoch() + u64::from(!is_raised)
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        let control = self.control;
+        match notice {
+            Notice::TakeoverBegan { cause, epoch } => {
+                // The dead owner gets no further cores.
+                self.remaining = None;
+                control.timelines.of_epoch(epoch).begin(
+                    epoch,
+                    cause.code(),
+                    cause.core().unwrap_or(0).into(),
+                );
+                control
+                    .timelines
+                    .of_epoch(epoch)
+                    .count(Counter::FenceRounds.index(), 1);
+            }
+            Notice::FenceRetry { round, .. } => {
+                let timeline = control.timelines.of_epoch(self.machine.epoch() + 1);
+                timeline.count(Counter::FenceRounds.index(), round.into());
+            }
+            Notice::Refused(takeover::Refusal::Unproven { missing }) => {
+                self.console.give_to(control, Owner::Monitor);
+                log::error!("event=fence-refused cores=\"{missing}\"");
+            }
+            // An owner that was believed dead and is not, prints again.
+            Notice::OwnerUp { .. }
+                if self.console.is_taken()
+                    && self
+                        .owner
+                        .as_ref()
+                        .is_some_and(|owner| owner.takes_interrupts()) =>
+            {
+                let owner = Owner::Instance(self.owner_instance);
+                self.console.give_to(control, owner);
+            }
+            Notice::Refused(_) | Notice::Dead(_) => self.console.give_to(control, Owner::Monitor),
+            _ => {}
+        }
+        log::info!("{notice}");
+    }
+}

@@ -1,0 +1,250 @@
+//! Desks: where a started core arrives. It checks in, which proves that whatever it ran before has stopped for good, and finds its order.
+//!
+//! The seat writes on one side and the core on the other, with nothing but the words between them. They are in the monitor's own memory,
+//! which no instance maps: a dead primary cannot have written them.
+
+use core::array;
+
+use sharedmem::MAX_CORES;
+use sharedmem::sync::{AtomicU64, Ordering};
+
+/// What a core does after its check-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Top page table of the instance.
+    pub page_table: u64,
+    /// Entry point and stack in that address space.
+    pub entry: u64,
+    /// Top of the stack.
+    pub stack_top: u64,
+    /// What it finds in RDI, RSI and RDX.
+    pub arguments: [u64; 3],
+}
+
+const ORDER_WORDS: usize = 6;
+
+impl Order {
+    fn words(&self) -> [u64; ORDER_WORDS] {
+        let [first, second, third] = self.arguments;
+        [
+            self.page_table,
+            self.entry,
+            self.stack_top,
+            first,
+            second,
+            third,
+        ]
+    }
+
+    fn from_words([page_table, entry, stack_top, arguments @ ..]: [u64; ORDER_WORDS]) -> Self {
+        Self {
+            page_table,
+            entry,
+            stack_top,
+            arguments,
+        }
+    }
+}
+
+/// Which of a core's arrivals an order is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Its last one: it is still awake, or is not coming back to take it.
+    Last,
+    /// Its next one, after INIT and SIPI. INIT takes its time: until then the core must not set out, as it would be stopped on its way.
+    Next,
+}
+
+/// A core that has checked in and looks for its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// Which of its arrivals this is, counted from 1.
+    pub number: u64,
+    /// Whether it is to stay awake and look again.
+    pub lingers: bool,
+}
+
+const NO_ORDER: u64 = 0;
+
+/// What the seat and one core have between them.
+struct Desk {
+    check_in: AtomicU64,
+    /// How often the core has come here.
+    arrivals: AtomicU64,
+    /// The first arrival that may take the order up; 0: there is none.
+    order_from: AtomicU64,
+    /// Not 0: the core stays awake after its check-in.
+    lingers: AtomicU64,
+    order: [AtomicU64; ORDER_WORDS],
+}
+
+/// The desks of all cores, by machine number.
+pub struct Desks {
+    generation: AtomicU64,
+    desks: [Desk; MAX_CORES],
+}
+
+impl Default for Desks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The seat's side.
+impl Desks {
+    /// Nobody has come.
+    pub const fn new() -> Self {
+        Self {
+            generation: AtomicU64::new(0),
+            desks: [const {
+                Desk {
+                    check_in: AtomicU64::new(0),
+                    arrivals: AtomicU64::new(0),
+                    order_from: AtomicU64::new(NO_ORDER),
+                    lingers: AtomicU64::new(0),
+                    order: [const { AtomicU64::new(0) }; ORDER_WORDS],
+                }
+            }; MAX_CORES],
+        }
+    }
+
+    /// Begins a generation of check-ins; those of earlier ones prove nothing any more.
+    pub fn begin_generation(&self, generation: u64) {
+        self.generation.store(generation, Ordering::SeqCst);
+    }
+
+    /// The generation of the core's last check-in.
+    pub fn checked_in(&self, core: u32) -> u64 {
+        self.of(core).check_in.load(Ordering::Acquire)
+    }
+
+    /// Lets the core stay awake for its order after its check-in.
+    pub fn set_lingers(&self, core: u32, lingers: bool) {
+        self.of(core)
+            .lingers
+            .store(u64::from(lingers), Ordering::Release);
+    }
+
+    /// Leaves an order for a core that is stopped or about to be, or that lingers after its check-in.
+    pub fn leave_order(&self, core: u32, order: &Order, arrival: Arrival) {
+        let desk = self.of(core);
+        // Before any word of the order is written over: a core that is late and still reads the last one then fails to take it.
+        desk.order_from.swap(NO_ORDER, Ordering::AcqRel);
+        for (to, word) in desk.order.iter().zip(order.words()) {
+            to.store(word, Ordering::Relaxed);
+        }
+        let last = desk.arrivals.load(Ordering::Acquire);
+        let from = match arrival {
+            // A core that never came has none.
+            Arrival::Last => last.max(1),
+            Arrival::Next => last + 1,
+        };
+        desk.order_from.store(from, Ordering::Release);
+    }
+
+    /// Takes an order back. False if there was none, or the core has taken it up: then it is on its way and must be left alone.
+    pub fn withdraw_order(&self, core: u32) -> bool {
+        self.of(core).order_from.swap(NO_ORDER, Ordering::AcqRel) != NO_ORDER
+    }
+
+    /// Whether the core has not taken up its order.
+    pub fn has_order(&self, core: u32) -> bool {
+        self.of(core).order_from.load(Ordering::Acquire) != NO_ORDER
+    }
+
+    fn of(&self, core: u32) -> &Desk {
+        &self.desks[core as usize]
+    }
+}
+
+/// The core's side.
+impl Desks {
+    /// The core has come, and checks in.
+    pub fn arrive(&self, core: u32) -> Arrived {
+        let desk = self.of(core);
+        let number = desk.arrivals.fetch_add(1, Ordering::AcqRel) + 1;
+        desk.check_in
+            .store(self.generation.load(Ordering::SeqCst), Ordering::Release);
+        Arrived {
+            number,
+            lingers: desk.lingers.load(Ordering::Acquire) != 0,
+        }
+    }
+
+    /// The order for the core at this arrival, once.
+    pub fn take_order(&self, core: u32, arrived: &Arrived) -> Option<Order> {
+        let desk = self.of(core);
+        let from = desk.order_from.load(Ordering::Acquire);
+        if from == NO_ORDER || from > arrived.number {
+            return None;
+        }
+        // Read before it is taken: from then on the seat may write another.
+        let words = array::from_fn(|word| desk.order[word].load(Ordering::Relaxed));
+        desk.order_from
+            .compare_exchange(from, NO_ORDER, Ordering::AcqRel, Ordering::Relaxed)
+            .ok()
+            .map(|_| Order::from_words(words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(entry: u64) -> Order {
+        Order {
+            page_table: 1,
+            entry,
+            stack_top: 3,
+            arguments: [4, 5, 6],
+        }
+    }
+
+    #[test]
+    fn an_order_is_taken_up_once_and_whole() {
+        let desks = Desks::new();
+        let arrived = desks.arrive(2);
+        desks.leave_order(2, &order(7), Arrival::Last);
+        assert!(desks.has_order(2) && !desks.has_order(1));
+        assert_eq!(desks.take_order(2, &arrived), Some(order(7)));
+        assert_eq!(desks.take_order(2, &arrived), None);
+        assert!(!desks.withdraw_order(2), "it is on its way");
+    }
+
+    #[test]
+    fn an_order_for_the_next_arrival_waits_for_it() {
+        let desks = Desks::new();
+        let awake = desks.arrive(1);
+        desks.leave_order(1, &order(7), Arrival::Next);
+        assert_eq!(
+            desks.take_order(1, &awake),
+            None,
+            "INIT is on its way to it"
+        );
+        let anew = desks.arrive(1);
+        assert_eq!(desks.take_order(1, &anew), Some(order(7)));
+    }
+
+    #[test]
+    fn an_order_that_was_withdrawn_is_not_taken_up() {
+        let desks = Desks::new();
+        let arrived = desks.arrive(1);
+        desks.leave_order(1, &order(7), Arrival::Last);
+        assert!(desks.withdraw_order(1));
+        assert!(!desks.withdraw_order(1));
+        assert_eq!(desks.take_order(1, &arrived), None);
+    }
+
+    #[test]
+    fn a_check_in_is_of_the_generation_it_was_made_in() {
+        let desks = Desks::new();
+        desks.begin_generation(5);
+        desks.set_lingers(1, true);
+        let first = desks.arrive(1);
+        assert_eq!((first.number, first.lingers), (1, true));
+        desks.begin_generation(6);
+        assert_eq!((desks.checked_in(1), desks.checked_in(2)), (5, 0));
+        assert_eq!(desks.arrive(1).number, 2);
+        assert_eq!(desks.checked_in(1), 6);
+    }
+}

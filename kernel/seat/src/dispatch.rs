@@ -1,0 +1,124 @@
+//! Sending cores about: stopping them, and starting them with an order, also those that do not come at once.
+
+use sharedmem::MAX_CORES;
+use takeover::{Call, Summons};
+
+use crate::desk::{Arrival, Desks, Order};
+use crate::platform::{Cores, Signal};
+
+/// A moment from INIT to SIPI when no machine counts it, in ns.
+const SETTLE_NS: u64 = 50_000;
+
+/// How long a core that lingers may take to find its order, in ns; after that it has gone to sleep and is started anew.
+const PICK_UP_NS: u64 = 20_000;
+
+/// The seat's means to move other cores.
+pub struct Dispatch<C> {
+    cores: C,
+    /// Cores that were called and have not come.
+    summoned: [Option<(Summons, Order)>; MAX_CORES],
+}
+
+impl<C: Cores> Dispatch<C> {
+    /// Nobody is on the way.
+    pub fn new(cores: C) -> Self {
+        Self {
+            cores,
+            summoned: [None; MAX_CORES],
+        }
+    }
+
+    /// The cores that are sent about.
+    pub fn cores(&self) -> &C {
+        &self.cores
+    }
+
+    /// Where they arrive.
+    pub fn desks(&self) -> &Desks {
+        self.cores.desks()
+    }
+
+    /// The time, in ns since the machine's boot.
+    pub fn now_ns(&self) -> u64 {
+        self.cores.now_ns()
+    }
+
+    /// Interrupts a core, also with interrupts off.
+    pub fn nmi(&self, core: u32) {
+        self.cores.send(core, Signal::Nmi);
+    }
+
+    /// Stops a core, whatever it runs, and takes back any order left for it.
+    pub fn init(&mut self, core: u32) {
+        self.summoned[core as usize] = None;
+        self.desks().withdraw_order(core);
+        self.cores.send(core, Signal::Init);
+    }
+
+    /// Sends a stopped core to its desk, to check in there in a new `generation`; it is to stay awake there if it `lingers`.
+    pub fn startup(&self, core: u32, generation: u64, lingers: bool) {
+        self.desks().begin_generation(generation);
+        self.desks().set_lingers(core, lingers);
+        self.cores.send(core, Signal::Startup);
+    }
+
+    /// Starts a stopped core with an order; [`chase`](Self::chase) sees to it that it comes.
+    pub fn start(&mut self, core: u32, order: Order) {
+        self.call(core, order);
+        self.summoned[core as usize] = Some((Summons::new(self.now_ns()), order));
+    }
+
+    fn call(&mut self, core: u32, order: Order) {
+        self.init(core);
+        self.cores.spin_until(SETTLE_NS, || false);
+        self.desks().leave_order(core, &order, Arrival::Next);
+        self.cores.send(core, Signal::Startup);
+    }
+
+    /// Gives an order to a core that has just checked in: it may still be awake, or it is started.
+    pub fn employ(&mut self, core: u32, order: Order) {
+        let desks = self.desks();
+        desks.leave_order(core, &order, Arrival::Last);
+        self.cores.spin_until(PICK_UP_NS, || !desks.has_order(core));
+        // A core that has taken the order up is on its way by now and must not be struck again: only one that sleeps is started.
+        if desks.withdraw_order(core) {
+            self.start(core, order);
+        }
+    }
+
+    /// Calls those again that did not come for their orders.
+    pub fn chase(&mut self) {
+        let now_ns = self.now_ns();
+        for core in 0..MAX_CORES as u32 {
+            let Some((mut summons, order)) = self.summoned[core as usize] else {
+                continue;
+            };
+            let call = summons.step(now_ns);
+            if call == Call::Wait && self.desks().has_order(core) {
+                continue;
+            }
+            self.summoned[core as usize] = None;
+            // Taken up at the last moment: it must not be struck.
+            if !self.desks().withdraw_order(core) {
+                continue;
+            }
+            if call == Call::GiveUp {
+                log::error!("core {core} does not start");
+                continue;
+            }
+            log::warn!("core {core} did not start; once more");
+            self.call(core, order);
+            self.summoned[core as usize] = Some((summons, order));
+        }
+    }
+
+    /// When [`chase`](Self::chase) is due, in ns; `None` if all have come.
+    pub fn deadline_ns(&self) -> Option<u64> {
+        (0..)
+            .zip(&self.summoned)
+            .filter_map(|(core, summoned)| summoned.as_ref().map(|(summons, _)| (core, summons)))
+            .filter(|(core, _)| self.desks().has_order(*core))
+            .map(|(_, summons)| summons.deadline_ns())
+            .min()
+    }
+}

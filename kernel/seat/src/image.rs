@@ -1,0 +1,35 @@
+//! Which image an instance is loaded from, and what for.
+
+use sharedmem::hand_off::PhysicalRange;
+
+/// What an instance is loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// To own the machine from its boot.
+    Primary,
+    /// To wait.
+    Backup,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `primary_kernel` of the boot line.
+    Primary,
+    /// `failover_kernel` of the boot line.
+    Failover,
+    /// What the primary put into the spare slot: kernel, initrd, command line.
+    Staged([PhysicalRange; 3]),
+    /// A native image that the operator brought, at the end of the instance's own slice.
+    Brought(PhysicalRange),
+}
+
+impl Source {
+    /// What the boot line names for an instance.
+    pub fn of_boot_line(instance: usize) -> Self {
+        match instance {
+            0 => Self::Primary,
+            _ => Self::Failover,
+        }
+    }
+}

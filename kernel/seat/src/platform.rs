@@ -1,0 +1,102 @@
+//! What the seat needs of a machine: in the monitor the real one, in a simulation one that is made up.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use sharedmem::Control;
+use sharedmem::hand_off::PhysicalRange;
+
+use crate::desk::Desks;
+use crate::image::{Role, Source};
+use crate::tenant::Tenant;
+
+/// What is sent to a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Stops it, whatever it runs. Takes its time.
+    Init,
+    /// Sends a stopped core to its desk. Lost on one that does not wait for it.
+    Startup,
+    /// Interrupts it, also with interrupts off.
+    Nmi,
+}
+
+/// The other cores, and the time that they and the seat have in common.
+pub trait Cores {
+    /// The time, in ns since the machine's boot.
+    fn now_ns(&self) -> u64;
+
+    /// Stays awake until `is_done`, but no longer than `duration_ns`.
+    fn spin_until(&self, duration_ns: u64, is_done: impl Fn() -> bool);
+
+    /// Sends a signal to the core with this machine number.
+    fn send(&self, core: u32, signal: Signal);
+
+    /// Where cores arrive.
+    fn desks(&self) -> &Desks;
+}
+
+/// The serial port.
+pub trait Port {
+    /// Takes it over and brings it up, whoever had it.
+    fn take() -> Self;
+
+    /// Prints some of what was logged. True if there is more.
+    fn pump(&mut self, control: &Control) -> bool;
+}
+
+/// Everything else that the seat asks of a machine.
+pub trait Platform: Sized {
+    /// The other cores.
+    type Cores: Cores;
+    /// The serial port.
+    type Port: Port;
+
+    /// How many interrupts have come to the seat; a change since the last look is a reason not to sleep.
+    fn wake_count(&self) -> u64;
+
+    /// Sleeps until an interrupt beyond the `seen` ones, or for `most_ns`; with `None`, for as long as it takes.
+    fn sleep(&mut self, seen: u64, most_ns: Option<u64>);
+
+    /// Lets no interrupt of a device come any more. The old owner is stopped and the new one not started.
+    fn seize_interrupts(&mut self);
+
+    /// Lets no device write to memory any more; false if one does not obey. The old owner is stopped and the new one not started.
+    fn quiet_devices(&mut self) -> bool;
+
+    /// Loads an instance, of which nothing runs, to run on `cores` of which the first leads.
+    ///
+    /// # Errors
+    /// Why the image is not used.
+    fn load(
+        &mut self,
+        instance: usize,
+        role: Role,
+        source: &Source,
+        cores: &[u32],
+    ) -> Result<Box<dyn Tenant<Self>>, String>;
+
+    /// Tells why an image is not used.
+    fn tell_refused(&self, instance: usize, source: &Source, reason: &str);
+
+    /// The slot in which an instance waits, if it has one.
+    fn slot(&self, instance: usize) -> Option<PhysicalRange>;
+
+    /// Checks an image that the operator brought and that lies in `owner`'s slice. Nothing is changed.
+    ///
+    /// # Errors
+    /// Why it cannot be the other instance's.
+    fn verify_brought(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String>;
+
+    /// Copies an image that was [verified](Self::verify_brought) into an instance's slice, where it stays. Nothing of the instance runs.
+    ///
+    /// # Errors
+    /// Why it cannot be kept.
+    fn keep_brought(&mut self, instance: usize, file: PhysicalRange) -> Result<Source, String>;
+
+    /// Bytes of the monitor's heap that are in use, for the log.
+    fn heap_bytes(&self) -> usize;
+
+    /// Resets the machine. Nobody serves, and what is to be kept is in memory.
+    fn reset(&mut self) -> !;
+}

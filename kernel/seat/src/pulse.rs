@@ -1,0 +1,56 @@
+//! The seat's keepalives: each answers one of the owner's, and says how often the main loop came round.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use sharedmem::Control;
+use sharedmem::keepalive::Keepalive;
+
+/// No core's number.
+const NOBODY: u32 = u32::MAX;
+
+/// What the main loop and the interrupt handler beside it have in common.
+pub struct Pulse {
+    rounds: AtomicU64,
+    sequence: AtomicU64,
+    answers_to: AtomicU32,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Pulse {
+    /// No round yet, and nobody to answer to.
+    pub const fn new() -> Self {
+        Self {
+            rounds: AtomicU64::new(0),
+            sequence: AtomicU64::new(0),
+            answers_to: AtomicU32::new(NOBODY),
+        }
+    }
+
+    /// The main loop came round.
+    pub(crate) fn count_round(&self) {
+        self.rounds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The core to which keepalives go; `None` if the owner finds them by looking.
+    pub(crate) fn answer_to(&self, core: Option<u32>) {
+        self.answers_to
+            .store(core.unwrap_or(NOBODY), Ordering::Release);
+    }
+
+    /// The owner's keepalive has come, at `now_ns`: leaves the answer in its slot. Returns the core that is then to be interrupted, if one is.
+    pub fn answer(&self, control: &Control, now_ns: u64) -> Option<u32> {
+        let mut keepalive = Keepalive::first(control.epoch.current(), 1);
+        keepalive.sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
+        keepalive.time_ns = now_ns;
+        keepalive.progress[0] =
+            self.rounds.load(Ordering::Relaxed) + control.backup.progress.load(Ordering::Relaxed);
+        control.seat_keepalive.publish(&keepalive);
+        let core = self.answers_to.load(Ordering::Acquire);
+        (core != NOBODY).then_some(core)
+    }
+}

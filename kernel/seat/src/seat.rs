@@ -1,0 +1,233 @@
+//! The main loop: what there is to see, in which order, and how long to sleep.
+
+use core::sync::atomic::Ordering;
+
+use alloc::boxed::Box;
+
+use sharedmem::Control;
+use sharedmem::abi::MAX_INSTANCES;
+use sharedmem::epitaph::EpitaphCause;
+use takeover::{Backup, Beat, Ending, Event, Machine, State};
+
+use crate::console::Console;
+use crate::dispatch::Dispatch;
+use crate::image::Source;
+use crate::ownership::Remaining;
+use crate::platform::Platform;
+use crate::pulse::Pulse;
+use crate::rearm::Rearming;
+use crate::reset::Resetting;
+use crate::tenant::{Tenant, Wait};
+
+/// How often the seat looks for check-ins, in ns. A check-in cannot wake the seat: it is a word in memory.
+const FENCE_POLL_NS: u64 = 10_000;
+
+/// How often the seat looks after a backup that gets ready on a core of its own, in ns.
+pub(crate) const PREPARE_POLL_NS: u64 = 1_000_000;
+
+/// How often the seat looks whether the owner wants to reset the machine, in ns. A Linux goes on to the next means 15 ms after it tried
+/// ACPI's.
+const RESET_POLL_NS: u64 = 2_000_000;
+
+/// What the boot line and the plan say of the seat's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// After a takeover a new backup is loaded by itself.
+    pub rearms: bool,
+    /// When nobody serves and nobody can, the machine is reset.
+    pub resets: bool,
+    /// One of the two instances is a Linux.
+    pub has_linux: bool,
+}
+
+/// The monitor's main loop and all it works on.
+pub struct Seat<P: Platform> {
+    /// Decides.
+    pub(crate) machine: Machine,
+    /// Shared with the instances.
+    pub(crate) control: &'static Control,
+    /// Moves the other cores.
+    pub(crate) dispatch: Dispatch<P::Cores>,
+    /// The rest of the hardware, and what loads instances.
+    pub(crate) platform: P,
+    /// While nobody else prints.
+    pub(crate) console: Console<P::Port>,
+    /// Answers the owner's keepalives.
+    pub(crate) pulse: &'static Pulse,
+    pub(crate) policy: Policy,
+    /// The instance that waits, or gets ready to; until it was promoted.
+    pub(crate) backup: Option<Box<dyn Tenant<P>>>,
+    /// The instance that owns the machine.
+    pub(crate) owner: Option<Box<dyn Tenant<P>>>,
+    /// Its number.
+    pub(crate) owner_instance: usize,
+    /// Cores that the owner is still to get.
+    pub(crate) remaining: Option<Remaining>,
+    /// Where the image of each instance comes from when it is loaded next.
+    pub(crate) images: [Source; MAX_INSTANCES],
+    /// When a new backup is loaded.
+    pub(crate) rearming: Rearming,
+    /// When the machine is reset.
+    pub(crate) resetting: Resetting,
+}
+
+impl<P: Platform> Seat<P> {
+    /// A seat on which nobody waits yet, in a machine that nobody owns.
+    pub fn new(
+        machine: Machine,
+        control: &'static Control,
+        cores: P::Cores,
+        platform: P,
+        console: Console<P::Port>,
+        pulse: &'static Pulse,
+        policy: Policy,
+    ) -> Self {
+        Self {
+            machine,
+            control,
+            dispatch: Dispatch::new(cores),
+            platform,
+            console,
+            pulse,
+            policy,
+            backup: None,
+            owner: None,
+            owner_instance: 0,
+            remaining: None,
+            images: [0, 1].map(Source::of_boot_line),
+            rearming: Rearming::new(policy.rearms && !policy.has_linux),
+            resetting: Resetting::new(policy.resets),
+        }
+    }
+
+    /// The takeover machine, to be looked at.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Number of the instance that owns the machine.
+    pub fn owner_instance(&self) -> usize {
+        self.owner_instance
+    }
+
+    /// The hardware.
+    pub fn platform(&mut self) -> &mut P {
+        &mut self.platform
+    }
+
+    /// Watches for ever.
+    pub fn keep(mut self) -> ! {
+        loop {
+            self.round();
+        }
+    }
+
+    /// Looks once, does what is to be done, and sleeps until there is more.
+    pub fn round(&mut self) {
+        self.pulse.count_round();
+        // Taken before the look: an interrupt that comes after it is a reason not to sleep.
+        let seen = self.platform.wake_count();
+        self.look();
+        self.dispatch.chase();
+        if matches!(self.machine.state(), State::Fencing(_)) {
+            return self.doze(seen, FENCE_POLL_NS);
+        }
+        self.start_remaining();
+        self.answer_operator();
+        self.rearm_if_due();
+        self.reset_if_hopeless();
+        if self.let_backup_work() == Wait::Idle {
+            self.sleep(seen);
+        }
+    }
+
+    /// The time, in ns since the machine's boot.
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.dispatch.now_ns()
+    }
+
+    /// Sees what there is to see, at one time, and acts on it.
+    fn look(&mut self) {
+        if let State::Fencing(fence) = self.machine.state() {
+            // The owner is condemned: only its cores' check-ins count.
+            for core in fence.pending().iter() {
+                let generation = self.dispatch.desks().checked_in(core);
+                if generation == fence.generation() {
+                    self.step(self.now_ns(), Event::CheckedIn { core, generation });
+                }
+            }
+            return self.step(self.now_ns(), Event::Tick);
+        }
+        let now_ns = self.now_ns();
+        let control = self.control;
+        if let Some(keepalive) = control.primary_keepalive.read() {
+            let beat = Beat {
+                sequence: keepalive.sequence,
+                epoch: keepalive.epoch,
+                cores: keepalive.cores,
+                progress: keepalive.progress,
+            };
+            self.step(now_ns, Event::Observed(&beat));
+        }
+        if let Some(epitaph) = control.epitaphs[self.owner_instance].read() {
+            let (epoch, core) = (epitaph.epoch, epitaph.core as u32);
+            let event = match epitaph.cause {
+                Some(EpitaphCause::Reboot) => Event::Ended {
+                    epoch,
+                    ending: Ending::Reboot,
+                },
+                Some(EpitaphCause::Switchover) => Event::Ended {
+                    epoch,
+                    ending: Ending::Switchover,
+                },
+                _ => Event::Epitaph { epoch, core },
+            };
+            // Learned of now: what it tells of may have happened since this look began.
+            self.step(self.now_ns(), event);
+        } else if self.wants_reset() {
+            let (epoch, ending) = (self.machine.epoch(), Ending::Reboot);
+            self.step(now_ns, Event::Ended { epoch, ending });
+        }
+        self.step(self.now_ns(), Event::Tick);
+    }
+
+    /// Whether the owner has written to what it takes for the machine's reset register.
+    fn wants_reset(&self) -> bool {
+        let may = self.owner.as_ref().is_some_and(|owner| owner.may_reset());
+        let word = &self.control.linux[self.owner_instance].reset;
+        may && word.load(Ordering::Acquire) != 0
+    }
+
+    /// Sleeps until the next keepalive, or until something is due.
+    fn sleep(&mut self, seen: u64) {
+        if self.console.pump(self.control) {
+            return;
+        }
+        let is_loading = self.machine.backup() == Backup::Loading && self.backup.is_some();
+        let may_reset = self.owner.as_ref().is_some_and(|owner| owner.may_reset());
+        self.doze(
+            seen,
+            match (is_loading, may_reset) {
+                (true, _) => PREPARE_POLL_NS,
+                (false, true) => RESET_POLL_NS,
+                (false, false) => self.hopeless_poll_ns(),
+            },
+        );
+    }
+
+    /// Sleeps until an interrupt beyond the `seen` ones, until the machine wants its next tick, or for `most_ns`.
+    pub(crate) fn doze(&mut self, seen: u64, most_ns: u64) {
+        let now_ns = self.now_ns();
+        let deadlines_ns = [self.machine.deadline_ns(), self.dispatch.deadline_ns()];
+        let until_deadline = deadlines_ns
+            .into_iter()
+            .flatten()
+            .map(|deadline_ns| deadline_ns.saturating_sub(now_ns))
+            .min();
+        match until_deadline.unwrap_or(u64::MAX).min(most_ns) {
+            0 => {}
+            u64::MAX => self.platform.sleep(seen, None),
+            sleep_ns => self.platform.sleep(seen, Some(sleep_ns)),
+        }
+    }
+}
