@@ -92,6 +92,31 @@ impl Flow {
         self.peer
     }
 
+    /// Whether the service was told of it.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Bytes that came in.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
+    }
+
+    /// Bytes of the replies that its client is known to have.
+    pub fn acknowledged_bytes(&self) -> u64 {
+        self.acknowledged_bytes
+    }
+
+    /// Bytes of the replies behind those.
+    pub fn owed_bytes(&self) -> usize {
+        self.owed.len()
+    }
+
+    /// Some of the owed bytes from `offset` on: at least one, if there is one.
+    pub fn owed_from(&self, offset: usize) -> &[u8] {
+        self.owed.from(offset)
+    }
+
     /// Bytes of the replies since the beginning.
     pub(crate) fn produced_bytes(&self) -> u64 {
         self.acknowledged_bytes + self.owed.len() as u64

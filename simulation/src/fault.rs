@@ -1,0 +1,286 @@
+//! Faults: what strikes an owner, or the backup that waits, and at which of its accesses to shared memory.
+
+use std::cell::{Cell, RefCell};
+use std::panic;
+
+use fastrand::Rng;
+use sharedmem::epitaph::EpitaphCause;
+use sharedmem::sync::Ordering;
+
+use crate::core::{Core, Run};
+use crate::kernel::Kernel;
+use crate::scenario::Scenario;
+use crate::world::{MS, US, World};
+
+/// What happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strike {
+    /// The core panics: epitaph, last interrupt, silence. The other cores go on.
+    Panic,
+    /// All cores hang with interrupts off, without a word.
+    Silence,
+    /// The main loop stands still; interrupts, and with them keepalives, go on.
+    HungLoop,
+    /// A further core stands still.
+    HungCore,
+    /// All cores lose their processors for a time, and go on as if nothing had been: a zombie, if the machine was given to another meanwhile.
+    Pause {
+        /// So long.
+        ns: u64,
+    },
+    /// As silence, and bits in the journal flip.
+    Damage {
+        /// So many.
+        flips: u32,
+    },
+    /// As silence, and one core takes no signal for a time: the fence has no proof.
+    DeafCore,
+    /// The backup on the seat takes an exception.
+    BackupCrash,
+    /// The backup on the seat loops for ever.
+    BackupHang,
+    /// The seat loses its processor for a time.
+    SeatPause {
+        /// So long.
+        ns: u64,
+    },
+    /// A request stops every kernel that applies it.
+    Poison,
+    /// A client asks for a switchover.
+    Switchover,
+}
+
+/// A strike and its moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What.
+    pub strike: Strike,
+    /// At this access to shared memory, counted from when the owner became one. Of a strike at the backup: at this access of the backup's.
+    pub access: u64,
+}
+
+impl Plan {
+    /// By chance. Accesses are chosen so that early ones, those of a kernel that has hardly taken over, are as likely as the many late ones.
+    pub fn of(rng: &mut Rng) -> Self {
+        let strike = match rng.u8(0..40) {
+            0..8 => Strike::Panic,
+            8..16 => Strike::Silence,
+            16..20 => Strike::HungLoop,
+            20..23 => Strike::HungCore,
+            23..29 => Strike::Pause {
+                ns: rng.u64(MS..60 * MS),
+            },
+            29..31 => Strike::Damage {
+                flips: rng.u32(1..20),
+            },
+            31 => Strike::DeafCore,
+            32..34 => Strike::BackupCrash,
+            34 => Strike::BackupHang,
+            35 => Strike::SeatPause {
+                ns: rng.u64(MS..40 * MS),
+            },
+            36 | 37 => Strike::Poison,
+            _ => Strike::Switchover,
+        };
+        let magnitude = rng.u32(0..15);
+        Self {
+            strike,
+            access: rng.u64(0..1 << magnitude),
+        }
+    }
+
+    /// Whether a machine may have to stand still for it, or lose something.
+    pub fn may_end_badly(&self) -> bool {
+        matches!(self.strike, Strike::Damage { .. } | Strike::DeafCore)
+    }
+
+    fn is_at_backup(&self) -> bool {
+        matches!(self.strike, Strike::BackupCrash | Strike::BackupHang)
+    }
+}
+
+/// How a call of the backup ends that is struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Struck {
+    /// By an exception.
+    Crashed,
+    /// By the monitor's timer.
+    Hung,
+}
+
+/// The plans, and what of them waits.
+pub struct Faults {
+    plans: RefCell<std::collections::VecDeque<Plan>>,
+    /// The plan for the owner that is, with the access of its first core's at which it strikes.
+    owner: Cell<Option<(u64, Plan)>>,
+    /// The plan for the backup that waits, with the accesses until then.
+    backup: Cell<Option<(u64, Plan)>>,
+    /// The backup has the seat.
+    pub is_backup_called: Cell<bool>,
+}
+
+impl Faults {
+    /// Those of a scenario.
+    pub fn of(scenario: &Scenario) -> Self {
+        Self {
+            plans: RefCell::new(scenario.faults.iter().copied().collect()),
+            owner: Cell::new(None),
+            backup: Cell::new(None),
+            is_backup_called: Cell::new(false),
+        }
+    }
+
+    /// Whether nothing more will strike.
+    pub fn are_over(&self) -> bool {
+        self.plans.borrow().is_empty() && self.owner.get().is_none() && self.backup.get().is_none()
+    }
+
+    /// No more strikes.
+    pub fn end(&self) {
+        self.plans.borrow_mut().clear();
+        self.owner.set(None);
+        self.backup.set(None);
+    }
+
+    /// An owner begins on `core`: the next plan is made for it, or for the backup that waits beside it.
+    pub fn owner_begins(&self, core: &Core) {
+        let next = self.plans.borrow_mut().pop_front();
+        match next {
+            Some(plan) if plan.is_at_backup() => {
+                self.owner.set(None);
+                self.backup.set(Some((plan.access % 2000, plan)));
+            }
+            Some(plan) => self
+                .owner
+                .set(Some((core.accesses.get() + plan.access, plan))),
+            None => self.owner.set(None),
+        }
+    }
+
+    /// `core` makes an access.
+    pub fn at_access(&self, world: &World, core: &Core) {
+        if core.number == 0 {
+            return self.at_backups_access(world);
+        }
+        let Some((at, plan)) = self.owner.get() else {
+            return;
+        };
+        let is_lead = core.life.get() == world.truth.owner.get() && world.leads(core);
+        if is_lead && core.accesses.get() >= at {
+            self.owner.set(None);
+            strike(world, core, plan.strike);
+        }
+    }
+
+    fn at_backups_access(&self, world: &World) {
+        if !self.is_backup_called.get() {
+            return;
+        }
+        match self.backup.get() {
+            Some((0, plan)) => {
+                self.backup.set(None);
+                let end = match plan.strike {
+                    Strike::BackupHang => {
+                        // Until the monitor's timer has seen no progress for its patience.
+                        world.spend(1_010 * MS);
+                        Struck::Hung
+                    }
+                    _ => Struck::Crashed,
+                };
+                panic::resume_unwind(Box::new(end));
+            }
+            Some((count, plan)) => self.backup.set(Some((count - 1, plan))),
+            None => {}
+        }
+    }
+}
+
+fn strike(world: &World, core: &Core, strike: Strike) {
+    let Some(life) = core.life.get() else { return };
+    log::warn!(
+        "{} ns: life {life} is struck: {strike:?}",
+        core.time_ns.get()
+    );
+    match strike {
+        Strike::Panic => Kernel { life }.die(EpitaphCause::Panic, "struck"),
+        Strike::Silence => silence(world, life),
+        Strike::HungLoop => {
+            world.truth.died(core.time_ns.get());
+            loop {
+                world.spend(20 * US);
+            }
+        }
+        Strike::HungCore => match cores_of(world, life).find(|other| other.number != core.number) {
+            Some(other) => {
+                world.truth.died(core.time_ns.get());
+                other.is_deaf.set(true);
+                other.run.set(Run::Still);
+            }
+            None => silence(world, life),
+        },
+        Strike::Pause { ns } => {
+            for core in cores_of(world, life) {
+                core.time_ns
+                    .set(core.time_ns.get().max(world.now_ns()) + ns);
+            }
+            world.spend(0);
+        }
+        Strike::Damage { flips } => {
+            damage(world, flips);
+            silence(world, life);
+        }
+        Strike::DeafCore => {
+            let deaf = cores_of(world, life)
+                .last()
+                .map_or(core.number, |core| core.number);
+            world.truth.stick(deaf, true);
+            let ns = 200 * MS + world.below(400 * MS);
+            world.after(ns, crate::world::Event::Unstick(deaf));
+            silence(world, life);
+        }
+        Strike::SeatPause { ns } => {
+            let seat = &world.cores[0];
+            seat.time_ns
+                .set(seat.time_ns.get().max(world.now_ns()) + ns);
+        }
+        Strike::Poison => world.clients.borrow_mut()[0].poison(),
+        Strike::Switchover => world.clients.borrow_mut()[0].switch_over(),
+        Strike::BackupCrash | Strike::BackupHang => {}
+    }
+}
+
+fn cores_of(world: &World, life: u32) -> impl Iterator<Item = &Core> {
+    let is_its = move |core: &&Core| core.life.get() == Some(life) && core.run.get() != Run::Off;
+    world.cores.iter().filter(is_its)
+}
+
+/// All cores of a life stop executing, with interrupts off; that includes the one that executes now.
+fn silence(world: &World, life: u32) -> ! {
+    world.truth.died(world.now_ns());
+    for core in cores_of(world, life) {
+        core.is_deaf.set(true);
+        core.run.set(Run::Still);
+    }
+    world.halt()
+}
+
+/// Flips bits in what the journal holds, and in its cursors.
+fn damage(world: &World, flips: u32) {
+    world.truth.is_damaged.set(true);
+    let journal = &world.region.control.journal;
+    let ring = world.region.journal;
+    for _ in 0..flips {
+        let bit = 1 << world.below(64);
+        let word = match world.below(12) {
+            0 => &*journal.reserved,
+            1 => &*journal.applied,
+            2 => &*journal.retained,
+            _ => {
+                let end = journal.reserved.load(Ordering::Relaxed) / 8;
+                let back = world.below(end.clamp(1, ring.len() as u64));
+                &ring[(end.saturating_sub(back) % ring.len() as u64) as usize]
+            }
+        };
+        word.fetch_xor(bit, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,156 @@
+//! What a seed makes of a machine: its size, how unkind its signals and its network are, and which faults strike it when.
+
+use fastrand::Rng;
+use takeover::DetectorConfig;
+
+use crate::fault::Plan;
+use crate::world::{MS, US};
+
+/// Cores of the largest machine, with the seat.
+const CORES_MAX: u32 = 5;
+
+/// How often something on its way goes wrong; once in so many times. A number that is never reached stands for never.
+#[derive(Clone, Copy, Debug)]
+pub struct Chaos {
+    /// Lost.
+    pub lost_once_in: u64,
+    /// Twice.
+    pub doubled_once_in: u64,
+    /// Late.
+    pub late_once_in: u64,
+    /// So late at the most, in ns.
+    pub late_ns_max: u64,
+}
+
+/// What never happens, happens once in so many times.
+const NEVER: u64 = u64::MAX;
+
+impl Chaos {
+    const NONE: Self = Self {
+        lost_once_in: NEVER,
+        doubled_once_in: NEVER,
+        late_once_in: NEVER,
+        late_ns_max: 0,
+    };
+
+    fn of(rng: &mut Rng, late_ns_max: u64) -> Self {
+        match rng.u8(0..3) {
+            0 => Self::NONE,
+            _ => Self {
+                lost_once_in: rng.u64(5..200),
+                doubled_once_in: rng.u64(5..200),
+                late_once_in: rng.u64(3..100),
+                late_ns_max,
+            },
+        }
+    }
+}
+
+/// What may strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything: a machine may have to stand still.
+    Safety,
+    /// Only what a machine has to get over by itself.
+    Liveness,
+}
+
+impl Mode {
+    /// How it is asked for.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Safety => "",
+            Self::Liveness => " --liveness",
+        }
+    }
+}
+
+/// Everything that is decided before the machine boots.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Where it all comes from.
+    pub seed: u64,
+    /// Cores, with the seat.
+    pub core_count: u32,
+    /// The journal's ring.
+    pub journal_bytes: usize,
+    /// Period of keepalives, in ns.
+    pub keepalive_ns: u64,
+    /// Silence that is death, in ns.
+    pub timeout_ns: u64,
+    /// Clients.
+    pub clients: usize,
+    /// Commands of each.
+    pub commands: u32,
+    /// Commands of a client that wait for replies at a time.
+    pub pipeline: u32,
+    /// The longest piece of text in a command, in bytes.
+    pub value_bytes_max: u64,
+    /// Interrupts, INIT and SIPI.
+    pub signals: Chaos,
+    /// Frames.
+    pub wire: Chaos,
+    /// A core loses its processor at an access, once in so many.
+    pub stall_once_in: u64,
+    /// For so long at the most, in ns. Below what the detector takes for death.
+    pub stall_ns_max: u64,
+    /// How long the loading of an image keeps the seat, in ns.
+    pub load_ns: u64,
+    /// What strikes the owners, the first one, the second one, and so on.
+    pub faults: Vec<Plan>,
+}
+
+impl Scenario {
+    /// The scenario of a seed.
+    pub fn of(seed: u64, mode: Mode) -> Self {
+        let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
+        let rng = &mut rng;
+        let timeout_ns = 10 * MS;
+        Self {
+            seed,
+            core_count: rng.u32(2..=CORES_MAX),
+            journal_bytes: 1 << rng.u32(17..20),
+            keepalive_ns: MS,
+            timeout_ns,
+            clients: rng.usize(1..4),
+            commands: rng.u32(10..60),
+            pipeline: rng.u32(1..12),
+            value_bytes_max: 1 << rng.u32(1..13),
+            signals: Chaos::of(rng, 3 * MS),
+            wire: Chaos::of(rng, 8 * MS),
+            stall_once_in: [NEVER, 20_000, 2_000][rng.usize(0..3)],
+            stall_ns_max: rng.u64(US..2 * MS),
+            load_ns: rng.u64(10 * US..20 * MS),
+            faults: plans(rng, mode),
+        }
+    }
+
+    /// Whether what clients ask for may make a state that is too large for its journal to keep.
+    pub fn may_outgrow_journal(&self) -> bool {
+        let state_bytes_max = self.clients as u64 * u64::from(self.commands) * self.value_bytes_max;
+        state_bytes_max > self.journal_bytes as u64 / 4
+    }
+
+    /// When owner and seat count as dead to each other.
+    pub fn detector(&self) -> DetectorConfig {
+        DetectorConfig {
+            keepalive_ns: self.keepalive_ns,
+            timeout_ns: self.timeout_ns,
+            boot_timeout_ns: 10 * self.timeout_ns,
+        }
+    }
+
+    /// Whether a fault may keep the machine from going on by itself.
+    pub fn may_end_badly(&self) -> bool {
+        self.faults.iter().any(Plan::may_end_badly)
+    }
+}
+
+fn plans(rng: &mut Rng, mode: Mode) -> Vec<Plan> {
+    let count = rng.usize(0..5);
+    let is_meant = |plan: &Plan| mode == Mode::Safety || !plan.may_end_badly();
+    std::iter::repeat_with(|| Plan::of(rng))
+        .filter(is_meant)
+        .take(count)
+        .collect()
+}

@@ -1,0 +1,129 @@
+//! A native instance, as the seat sees it: called as a guest while it waits.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+
+use replica::Replica;
+use seat::{Dispatch, Order, Readiness, Source, Tenant, Wait};
+use sharedmem::abi::{EntryReason, SeatStatus};
+use takeover::BackupLoss;
+
+use crate::fault::Struck;
+use crate::life::{Life, is_poison};
+use crate::platform::{Board, Others};
+use crate::world::world;
+
+/// The instance.
+pub struct Native {
+    life: Rc<Life>,
+    source: Source,
+    is_begun: bool,
+}
+
+impl Native {
+    /// One that was just loaded.
+    pub fn new(life: Rc<Life>, source: Source) -> Self {
+        Self {
+            life,
+            source,
+            is_begun: false,
+        }
+    }
+
+    fn call(&self, reason: EntryReason) -> Result<SeatStatus, BackupLoss> {
+        let world = world();
+        world.faults.is_backup_called.set(true);
+        let result = panic::catch_unwind(AssertUnwindSafe(|| self.step(reason)));
+        world.faults.is_backup_called.set(false);
+        let payload = match result {
+            Ok(SeatStatus::Failed) => return Err(BackupLoss::Failed),
+            Ok(status) => return Ok(status),
+            Err(payload) => payload,
+        };
+        match payload.downcast_ref::<Struck>() {
+            Some(Struck::Crashed) => Err(BackupLoss::Crashed),
+            Some(Struck::Hung) => Err(BackupLoss::Hung),
+            None if is_poison(&*payload) => Err(BackupLoss::Crashed),
+            None => panic::resume_unwind(payload),
+        }
+    }
+
+    fn step(&self, reason: EntryReason) -> SeatStatus {
+        let mut standby = self.life.standby.borrow_mut();
+        if reason == EntryReason::SeatInit {
+            *standby = Some(Replica::new(self.life.kernel()));
+            return SeatStatus::More;
+        }
+        match standby.as_mut() {
+            Some(replica) => replica.follow(),
+            None => SeatStatus::Failed,
+        }
+    }
+
+    fn order(&self, reason: EntryReason) -> Order {
+        Order {
+            page_table: 0,
+            entry: 0,
+            stack_top: 0,
+            arguments: [reason as u64, self.life.number.into(), 0],
+        }
+    }
+}
+
+impl Tenant<Board> for Native {
+    fn instance(&self) -> usize {
+        self.life.instance
+    }
+
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn cores(&self) -> &[u32] {
+        &self.life.cores
+    }
+
+    fn fixed_bytes(&self) -> u64 {
+        0
+    }
+
+    fn prepare(&mut self, _: &mut Dispatch<Others>) -> Result<Readiness, BackupLoss> {
+        let reason = match self.is_begun {
+            true => EntryReason::SeatStep,
+            false => EntryReason::SeatInit,
+        };
+        self.is_begun = true;
+        Ok(match self.call(reason)? {
+            SeatStatus::Filling => Readiness::Filling(Wait::Idle),
+            SeatStatus::More => Readiness::Filling(Wait::More),
+            _ => Readiness::Ready,
+        })
+    }
+
+    fn work(&mut self) -> Result<Wait, BackupLoss> {
+        Ok(match self.call(EntryReason::SeatStep)? {
+            SeatStatus::More => Wait::More,
+            _ => Wait::Idle,
+        })
+    }
+
+    fn start(&self) -> Order {
+        self.order(EntryReason::StartPrimary)
+    }
+
+    fn promote(&mut self, _: &mut Board) -> Result<Order, BackupLoss> {
+        Ok(self.order(EntryReason::Promote))
+    }
+
+    fn join(&self, _: u32) -> Option<Order> {
+        Some(self.order(EntryReason::JoinCore))
+    }
+
+    fn takes_interrupts(&self) -> bool {
+        true
+    }
+
+    fn may_reset(&self) -> bool {
+        false
+    }
+}

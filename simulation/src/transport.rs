@@ -1,0 +1,188 @@
+//! The owner's side of the network: frames in, into the journal; replies out, through the gate. What `network` and the card's driver do in the kernel, over
+//! the simplest transport there is.
+
+use std::collections::BTreeMap;
+
+use network::{Event, Fact, Flow, Handshake, Ledger, Peer};
+use replica::{JournaledService, Surroundings};
+
+use crate::kernel::Kernel;
+use crate::wire::Frame;
+use crate::world::{self, MS, World};
+
+/// Frames that are fetched in one round.
+const FRAMES_IN_MAX: usize = 8;
+/// Bytes of replies in a frame.
+const FRAME_BYTES_MAX: usize = 1400;
+/// After so long without an acknowledgement everything owed is sent again, in ns.
+const RESEND_NS: u64 = 4 * MS;
+
+/// What is known of a connection that is not in the journal.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Replies were sent up to here.
+    sent: u64,
+    /// Bytes that the client was told have come.
+    told_received: u64,
+    /// When the client last acknowledged something or was sent something new, in ns.
+    moved_ns: u64,
+}
+
+/// Sockets, gate and driver in one.
+pub struct Transport {
+    life: u32,
+    progress: BTreeMap<u64, Progress>,
+    gate: Vec<Frame>,
+}
+
+fn handshake() -> Handshake {
+    Handshake {
+        peer_mac: [0; 6],
+        peer_seq: 0,
+        local_seq: 0,
+        mss: None,
+        window_scale: None,
+        sack_permitted: false,
+    }
+}
+
+/// The address of a client.
+fn peer_of(client: usize) -> Peer {
+    [10, 0, 0, 1, 0, client as u8]
+}
+
+impl Transport {
+    /// The transport of a new owner, which knows nothing but what the journal says.
+    pub fn new(life: u32) -> Self {
+        Self {
+            life,
+            progress: BTreeMap::new(),
+            gate: Vec::new(),
+        }
+    }
+
+    /// Fetches frames from the card and enters what they bring into the journal. True if there may be more.
+    pub fn ingress(&mut self, world: &World, journal: &mut JournaledService<Kernel>) -> bool {
+        for _ in 0..FRAMES_IN_MAX {
+            let frame = world.card.received.borrow_mut().pop_front();
+            let Some(frame) = frame else { return false };
+            self.take(world, journal, &frame);
+        }
+        true
+    }
+
+    fn take(&mut self, world: &World, journal: &mut JournaledService<Kernel>, frame: &Frame) {
+        let peer = peer_of(frame.client);
+        let known = |journal: &JournaledService<Kernel>| {
+            let flows = journal.flows();
+            let (connection, flow) = flows.iter().find(|(_, flow)| flow.peer() == peer)?;
+            Some((connection, flow.clone()))
+        };
+        let begins = frame.from == 0 && frame.ack == 0;
+        let (connection, flow) = match known(journal) {
+            Some(known) => known,
+            None if begins => {
+                let connection = journal.flows().next_connection();
+                let fact = Fact::Begun {
+                    connection,
+                    peer,
+                    handshake: handshake(),
+                };
+                journal.enter(Event::Fact(fact));
+                let Some(known) = known(journal) else { return };
+                known
+            }
+            None => return,
+        };
+        if !flow.is_open() {
+            journal.enter(Event::Opened(connection, peer));
+        }
+        // Bytes first: what the client acknowledges may be the reply to them that a dead owner had sent.
+        let skipped = flow.received_bytes().checked_sub(frame.from);
+        let news = skipped.and_then(|skipped| frame.bytes.get(skipped as usize..));
+        if let Some(bytes) = news.filter(|bytes| !bytes.is_empty()) {
+            journal.enter(Event::Bytes(connection, bytes));
+        }
+        let now = journal.flows().get(connection).cloned();
+        if let Some(flow) = now {
+            self.take_ack(world, journal, connection, &flow, frame.ack);
+        }
+    }
+
+    fn take_ack(
+        &mut self,
+        world: &World,
+        journal: &mut JournaledService<Kernel>,
+        connection: u64,
+        flow: &Flow,
+        ack: u64,
+    ) {
+        let produced = flow.acknowledged_bytes() + flow.owed_bytes() as u64;
+        if ack > produced && !world.truth.is_damaged.get() {
+            world.truth.broken(format!(
+                "a client has {ack} bytes of replies on connection {connection}; the journal makes {produced}"
+            ));
+        } else if ack > flow.acknowledged_bytes() && ack <= produced {
+            journal.enter(Event::Fact(Fact::Acknowledged {
+                connection,
+                bytes: ack,
+                end: false,
+            }));
+            let progress = self.progress.entry(connection).or_default();
+            progress.moved_ns = world.now_ns();
+        }
+    }
+
+    /// Puts what has to be sent to the gate.
+    pub fn egress(&mut self, world: &World, journal: &mut JournaledService<Kernel>) {
+        let now_ns = world.now_ns();
+        for (connection, flow) in journal.flows().iter() {
+            let progress = self.progress.entry(connection).or_default();
+            let acknowledged = flow.acknowledged_bytes();
+            let end = acknowledged + flow.owed_bytes() as u64;
+            if progress.sent < acknowledged || now_ns >= progress.moved_ns + RESEND_NS {
+                progress.sent = acknowledged;
+            }
+            let is_news = progress.told_received != flow.received_bytes();
+            while progress.sent < end {
+                let owed = flow.owed_from((progress.sent - acknowledged) as usize);
+                let bytes = owed[..owed.len().min(FRAME_BYTES_MAX)].to_vec();
+                let from = progress.sent;
+                progress.sent += bytes.len() as u64;
+                progress.moved_ns = now_ns;
+                self.gate.push(Frame::to(flow, from, bytes));
+            }
+            if is_news {
+                self.gate.push(Frame::to(flow, progress.sent, Vec::new()));
+            }
+            progress.told_received = flow.received_bytes();
+        }
+    }
+
+    /// Opens the gate, if the machine is still this kernel's.
+    pub fn release(&mut self, world: &World, journal: &JournaledService<Kernel>, kernel: Kernel) {
+        if !journal.is_owner() {
+            self.gate.clear();
+            kernel.superseded(kernel.region().control.epoch.current());
+        }
+        for frame in self.gate.drain(..) {
+            world.truth.transmits(world, self.life);
+            let epoch = world.life(self.life).epoch.get();
+            world.transmit(Frame { epoch, ..frame }, world::Event::Delivery);
+            world.spend(world.below(300) + 1);
+        }
+    }
+}
+
+impl Frame {
+    fn to(flow: &Flow, from: u64, bytes: Vec<u8>) -> Self {
+        let [.., client] = flow.peer();
+        Self {
+            client: client.into(),
+            from,
+            bytes,
+            ack: flow.received_bytes(),
+            epoch: 0,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What is true, whatever the kernels believe, and the laws that must hold at every step.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::ptr;
+
+use sharedmem::SharedRegion;
+
+use crate::core::{Core, Run};
+use crate::world::World;
+
+/// Law 1 and what it is measured by.
+#[derive(Default)]
+pub struct Truth {
+    /// The epoch, as it was raised last.
+    pub epoch: Cell<u64>,
+    /// The life that owns the machine.
+    pub owner: Cell<Option<u32>>,
+    /// When the owner ceased to work, if it did: a bound to the takeover begins here.
+    pub dead_since_ns: Cell<Option<u64>>,
+    /// Takeovers and switchovers that came to an owner that serves.
+    pub takeovers: Cell<u64>,
+    /// Bits were flipped in the journal: what was acknowledged may be lost, if that is named.
+    pub is_damaged: Cell<bool>,
+    /// Damage that a new owner named.
+    pub findings: Cell<u64>,
+    /// Resets of the machine.
+    pub resets: Cell<u64>,
+    /// Every value of the shared count that a client was told.
+    pub shared_counts: RefCell<BTreeSet<u64>>,
+    stuck: Cell<u32>,
+    violation: RefCell<Option<String>>,
+}
+
+/// A part of the shared region, by who may write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// The epoch word: the monitor.
+    Epoch,
+    /// Records, and the cursors that say what is one: the owner.
+    Journal,
+    /// Anything else.
+    Other,
+}
+
+fn part_of(region: &SharedRegion, address: usize) -> Part {
+    let control = region.control;
+    let journal = &control.journal;
+    let is_in = |start: usize, bytes: usize| (start..start + bytes).contains(&address);
+    let owners = [
+        ptr::from_ref(&journal.reserved).addr(),
+        ptr::from_ref(&journal.applied).addr(),
+        ptr::from_ref(&journal.applying).addr(),
+    ];
+    let ring = region.journal;
+    if is_in(ptr::from_ref(&control.epoch).addr(), 8) {
+        Part::Epoch
+    } else if is_in(ring.as_ptr().addr(), size_of_val(ring))
+        || owners.iter().any(|start| is_in(*start, 16))
+    {
+        Part::Journal
+    } else {
+        Part::Other
+    }
+}
+
+impl Truth {
+    /// A law is broken. The first time counts.
+    pub fn broken(&self, law: impl Into<String>) {
+        self.violation.borrow_mut().get_or_insert(law.into());
+    }
+
+    /// The law that was broken, if one was.
+    pub fn violation(&self) -> Option<String> {
+        self.violation.borrow().clone()
+    }
+
+    /// Whether a core takes no signal any more.
+    pub fn is_stuck(&self, core: u32) -> bool {
+        self.stuck.get() & 1 << core != 0
+    }
+
+    /// From now on a core takes no signal, or does again.
+    pub fn stick(&self, core: u32, is_stuck: bool) {
+        let others = self.stuck.get() & !(1 << core);
+        self.stuck.set(others | u32::from(is_stuck) << core);
+    }
+
+    /// The machine was reset: nobody owns it.
+    pub fn reset(&self) {
+        self.owner.set(None);
+        self.resets.set(self.resets.get() + 1);
+        self.stuck.set(0);
+    }
+
+    /// After a reset nothing is left to go on with.
+    pub fn lost_state(&self, world: &World) {
+        if !self.is_damaged.get() && !world.scenario.may_outgrow_journal() {
+            self.broken("after a reset the journal does not make the state");
+        }
+    }
+
+    /// The owner ceased to work at `now_ns`.
+    pub fn died(&self, now_ns: u64) {
+        if self.dead_since_ns.get().is_none() {
+            self.dead_since_ns.set(Some(now_ns));
+        }
+    }
+
+    /// `core` is about to store `value` to the word at `address`.
+    pub fn stores(&self, world: &World, core: &Core, address: usize, value: u64) {
+        match part_of(&world.region, address) {
+            Part::Epoch => self.raises(world, core, value),
+            Part::Journal if core.number != 0 && core.life.get() != self.owner.get() => {
+                self.broken(format!(
+                    "core {} of life {:?} writes to the journal, which is life {:?}'s",
+                    core.number,
+                    core.life.get(),
+                    self.owner.get()
+                ));
+            }
+            Part::Journal | Part::Other => {}
+        }
+    }
+
+    fn raises(&self, world: &World, core: &Core, to: u64) {
+        let from = self.epoch.get();
+        if core.number != 0 {
+            self.broken(format!("core {} raises the epoch", core.number));
+        }
+        if to <= from {
+            self.broken(format!("the epoch goes from {from} to {to}"));
+        }
+        let runs_on = world.cores.iter().find(|core| {
+            core.run.get() != Run::Off
+                && core.life.get().is_some()
+                && core.life.get() == self.owner.get()
+        });
+        if let Some(runs_on) = runs_on {
+            self.broken(format!(
+                "epoch {to} is raised while core {} still runs the owner of epoch {from}",
+                runs_on.number
+            ));
+        }
+        self.epoch.set(to);
+        self.owner.set(None);
+    }
+
+    /// A life becomes the owner.
+    pub fn owns(&self, life: u32) {
+        if let Some(other) = self.owner.get()
+            && other != life
+        {
+            self.broken(format!("life {life} owns the machine beside life {other}"));
+        }
+        if self.owner.replace(Some(life)).is_none() && life > 1 {
+            self.takeovers.set(self.takeovers.get() + 1);
+        }
+    }
+
+    /// A life lets frames out.
+    pub fn transmits(&self, world: &World, life: u32) {
+        if self.owner.get() != Some(life) || world.card.driver.get() != Some(life) {
+            self.broken(format!(
+                "life {life} sends frames; the owner is life {:?}, the card is driven by {:?}",
+                self.owner.get(),
+                world.card.driver.get()
+            ));
+        }
+    }
+
+    /// The card writes into the memory of its driver.
+    pub fn delivered_to(&self, world: &World, life: u32) {
+        if world.life(life).is_gone.get() {
+            self.broken(format!(
+                "the card writes into the memory of life {life}, which was given to another"
+            ));
+        }
+    }
+}
