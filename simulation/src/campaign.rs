@@ -147,6 +147,10 @@ impl Campaign {
         if let Some(law) = &outcome.violation {
             println!("seed {seed}: {law}");
             println!(
+                "  commit: {}",
+                std::env::var("UNDERSTUDY_COMMIT").unwrap_or_default()
+            );
+            println!(
                 "  replay: cargo xtask sim --seed {seed}{}",
                 self.mode.option()
             );

@@ -17,7 +17,7 @@ use qemu_tests::images::{self, Images};
 use qemu_tests::machine::{Accel, Chipset, HostPort, MachineSpec};
 use qemu_tests::setup::{self, Host, OldQemu, Ready};
 use qemu_tests::suite::{self, runner};
-use qemu_tests::{bench, demo, paths, rearm, run};
+use qemu_tests::{bench, demo, mutants, paths, rearm, run, simulation};
 
 use crate::linux::LinuxCommand;
 
@@ -71,6 +71,18 @@ enum Command {
         /// Where the guest's instructions are executed.
         #[arg(long, value_enum, default_value_t)]
         accel: AccelChoice,
+    },
+    /// Simulate whole machines by seed: the kernels' own code on simulated cores, with faults. `--help` says more.
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// What the simulation is told: `--seed N`, `--seeds A..B`, `--hours H`, `--liveness`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Let the simulation find deliberate bugs, one after another.
+    Mutants {
+        /// Only those whose name contains this.
+        filter: Option<String>,
     },
     /// Look at a native machine that runs, load another kernel as its backup, switch to it, fall back. Needs admin=1 on its boot line.
     Ctl(ctl::CtlArguments),
@@ -167,6 +179,8 @@ fn main() -> ExitCode {
         }
         Command::Test { filter, jobs, .. } => test(filter.as_deref(), jobs),
         Command::Rearm { takeovers, accel } => arm_again(takeovers, accel),
+        Command::Sim { arguments } => simulation::run(&arguments).map_err(Into::into),
+        Command::Mutants { filter } => mutants::run(filter.as_deref()).map_err(Into::into),
         Command::Ctl(arguments) => ctl::operate(&arguments),
         Command::Linux(command) => linux::run(command),
         Command::Bench {

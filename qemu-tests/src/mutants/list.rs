@@ -1,0 +1,283 @@
+//! The deliberate bugs. Each is one that somebody could make.
+
+use super::Mutant;
+
+/// All of them.
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "fence-dropped",
+        what: "the fence takes every core for stopped",
+        file: "takeover/src/machine/takeover.rs",
+        right: "State::Fencing(Fence::new(self.config.fence, self.generation, self.owner))",
+        wrong: "State::Fencing(Fence::new(self.config.fence, self.generation, CoreSet::EMPTY))",
+    },
+    Mutant {
+        name: "fence-forgets-a-core",
+        what: "the fence leaves out the core that leads",
+        file: "takeover/src/machine/takeover.rs",
+        right: "State::Fencing(Fence::new(self.config.fence, self.generation, self.owner))",
+        wrong: "State::Fencing(Fence::new(self.config.fence, self.generation, self.owner.without_first()))",
+    },
+    Mutant {
+        name: "epoch-early",
+        what: "the epoch is raised when the fence begins",
+        file: "takeover/src/machine/takeover.rs",
+        right: r#"            Strike::Startup(cores) => cores
+                .iter()
+                .for_each(|core| push(out, Action::SendStartup { core, generation })),"#,
+        wrong: "            Strike::Startup(_) => self.fence_proven(out),",
+    },
+    Mutant {
+        name: "fence-one-try",
+        what: "the fence gives up after its first round",
+        file: "takeover/src/fence.rs",
+        right: "if self.round >= self.config.tries_max {",
+        wrong: "if self.round >= 1 {",
+    },
+    Mutant {
+        name: "fence-trusts-anything",
+        what: "a check-in counts while an INIT is on its way, whatever its generation",
+        file: "takeover/src/fence.rs",
+        right: "let counts = is_in_page && generation == self.generation && self.pending.contains(core);",
+        wrong: "let counts = (is_in_page || generation > 0) && self.pending.contains(core);",
+    },
+    Mutant {
+        name: "owner-comes-back",
+        what: "an owner at which a takeover struck is not condemned",
+        file: "takeover/src/machine/takeover.rs",
+        right: r#"        self.detector.condemn(cause);
+        self.state = State::Fencing"#,
+        wrong: "        self.state = State::Fencing",
+    },
+    Mutant {
+        name: "backup-stays-ready",
+        what: "a backup that became the primary still counts as one",
+        file: "takeover/src/machine/takeover.rs",
+        right: r#"                self.backup = Backup::Lost(BackupLoss::Promoted);
+"#,
+        wrong: "",
+    },
+    Mutant {
+        name: "detector-deaf-to-hangs",
+        what: "a main loop that stands still is not noticed",
+        file: "takeover/src/detector.rs",
+        right: "            if core.progress != progress {",
+        wrong: "            if core.progress != progress || core.moved {",
+    },
+    Mutant {
+        name: "detector-patient",
+        what: "silence counts as death after ten time-outs",
+        file: "takeover/src/detector.rs",
+        right: r#"                cause: Cause::Silent,
+                since_ns: seen.at_ns,
+                limit_ns: timeout_ns,"#,
+        wrong: r#"                cause: Cause::Silent,
+                since_ns: seen.at_ns,
+                limit_ns: timeout_ns * 10,"#,
+    },
+    Mutant {
+        name: "detector-hasty",
+        what: "the newest keepalive is not looked at before the verdict",
+        file: "kernel/seat/src/seat.rs",
+        right: "            self.step(now_ns, Event::Observed(&beat));",
+        wrong: r#"            if beat.sequence.is_multiple_of(16) {
+                self.step(now_ns, Event::Observed(&beat));
+            }"#,
+    },
+    Mutant {
+        name: "stamp-first",
+        what: "a record is published before its payload is written",
+        file: "journal/src/append.rs",
+        right: r#"        let owner = owner_word(epoch, kind);
+        place.store(owner, Relaxed);
+        // One pass"#,
+        wrong: r#"        let owner = owner_word(epoch, kind);
+        at_stamp.store(stamp(self.salt, position), Release);
+        place.store(owner, Relaxed);
+        // One pass"#,
+    },
+    Mutant {
+        name: "append-over-unread",
+        what: "room is taken that a reader still needs",
+        file: "journal/src/append.rs",
+        right: "(Some(free_bytes), Some(end)) if needed_bytes <= free_bytes => Ok(end),",
+        wrong: "(Some(free_bytes), Some(end)) if needed_bytes <= free_bytes + needed_bytes => Ok(end),",
+    },
+    Mutant {
+        name: "tail-dropped",
+        what: "a recovery reads no further than the primary had applied",
+        file: "journal/src/recovery.rs",
+        right: "        end: sane_reserved.unwrap_or_else(|| scan.end_of_lap()),",
+        wrong: "        end: known_applied.max(sane_reserved.unwrap_or(0).min(known_applied)),",
+    },
+    Mutant {
+        name: "checksum-unchecked",
+        what: "a record is taken whatever its checksum",
+        file: "journal/src/scan.rs",
+        right: "checksum(self.journal.crc, position, length_bytes, owner, copy) == expected;",
+        wrong: "checksum(self.journal.crc, position, length_bytes, owner, copy) == expected || end > 0;",
+    },
+    Mutant {
+        name: "resume-too-early",
+        what: "a new owner goes on where the old one had applied",
+        file: "journal/src/recovery.rs",
+        right: "                None => extent.end,",
+        wrong: "                None => extent.applied,",
+    },
+    Mutant {
+        name: "applied-before-append",
+        what: "the primary says that it has applied a record before that is whole",
+        file: "kernel/replica/src/ledger/mod.rs",
+        right: r#"        self.replica.compose(encode);
+"#,
+        wrong: r#"        self.replica.compose(encode);
+        let next = self.replica.journal().cursors().reserved + 64;
+        self.replica.journal().mark_applied(next);
+"#,
+    },
+    Mutant {
+        name: "commit-left-out",
+        what: "small input is applied and answered without a record",
+        file: "kernel/replica/src/ledger/mod.rs",
+        right: r#"        let record = Record { stamp, input };
+"#,
+        wrong: r#"        let record = Record { stamp, input };
+        if let Input::Bytes { bytes, .. } = input
+            && bytes.len() < 24
+        {
+            return self.replica.apply(&record);
+        }
+"#,
+    },
+    Mutant {
+        name: "status-unjournaled",
+        what: "what INFO tells is not journaled",
+        file: "kernel/replica/src/ledger/mod.rs",
+        right: r#"        self.commit(
+            kinds::STATUS,
+            |payload| status.encode(payload),
+            |replica| replica.learn(status),
+        );"#,
+        wrong: "        self.replica.learn(status);",
+    },
+    Mutant {
+        name: "replayed-twice",
+        what: "the backup applies again what it has just applied",
+        file: "kernel/replica/src/replica.rs",
+        right: r#"                Next::Record(record) => self.state.replay(&record, &self.surroundings),
+                // What is damaged"#,
+        wrong: r#"                Next::Record(record) => {
+                    self.state.replay(&record, &self.surroundings);
+                    if record.position.is_multiple_of(56) {
+                        self.state.replay(&record, &self.surroundings);
+                    }
+                }
+                // What is damaged"#,
+    },
+    Mutant {
+        name: "consumed-too-early",
+        what: "the backup gives room free that it has not read",
+        file: "kernel/replica/src/replica.rs",
+        right: "                self.journal.mark_consumed(reader.position());",
+        wrong: "                self.journal.mark_consumed(self.journal.cursors().reserved);",
+    },
+    Mutant {
+        name: "backup-begins-at-the-end",
+        what: "a new backup reads from the journal's end, and believes that this is all",
+        file: "kernel/replica/src/replica.rs",
+        right: r#"            if from == 0 {
+                self.state.begin_whole();"#,
+        wrong: r#"            if from < u64::MAX {
+                self.state.begin_whole();"#,
+    },
+    Mutant {
+        name: "poison-for-ever",
+        what: "a record that kills is tried for ever",
+        file: "kernel/replica/src/replica.rs",
+        right: "const RETRIES: u64 = 1;",
+        wrong: "const RETRIES: u64 = 7;",
+    },
+    Mutant {
+        name: "suspect-forgotten",
+        what: "nobody notes which record is being applied",
+        file: "sharedmem/src/applying.rs",
+        right: "            .store(position & !DEATHS | IS_APPLYING, Ordering::Release);",
+        wrong: "            .store(position & !DEATHS, Ordering::Release);",
+    },
+    Mutant {
+        name: "checkpoint-without-connections",
+        what: "connections are not told to a new backup",
+        file: "kernel/replica/src/checkpoint/tell.rs",
+        right: r#"        state
+            .flows
+            .tell(&mut Writer::new(CONNECTIONS, &mut self.sequence, &mut sink));
+"#,
+        wrong: "",
+    },
+    Mutant {
+        name: "retained-too-late",
+        what: "the journal is kept from the end of a checkpoint, not its beginning",
+        file: "kernel/replica/src/ledger/telling.rs",
+        right: "journal.retain(is_kept.then_some(telling.position));",
+        wrong: "journal.retain(is_kept.then_some(journal.cursors().reserved));",
+    },
+    Mutant {
+        name: "claim-ignored",
+        what: "a backup that the primary gave up is promoted",
+        file: "kernel/seat/src/ownership.rs",
+        right: "if self.machine.successor() == Successor::Backup && !control.protection.claim() {",
+        wrong: "if self.machine.successor() == Successor::Backup && !control.protection.claim() && to == 0 {",
+    },
+    Mutant {
+        name: "armed-by-a-store",
+        what: "a filled backup is armed whatever the primary did meanwhile",
+        file: "kernel/seat/src/backup.rs",
+        right: "ProtectionState::Filling => protection.fill_to_arm(),",
+        wrong: r#"ProtectionState::Filling => {
+                        protection.arm();
+                        true
+                    }"#,
+    },
+    Mutant {
+        name: "unfilled-promoted",
+        what: "a backup that still reads counts as ready",
+        file: "kernel/seat/src/backup.rs",
+        right: "            Ok(Readiness::Filling(wait)) => {",
+        wrong: r#"            Ok(Readiness::Filling(_)) if before == ProtectionState::Filling && !is_alone => {
+                protection.arm();
+                self.step(self.now_ns(), Event::BackupReady);
+            }
+            Ok(Readiness::Filling(wait)) => {"#,
+    },
+    Mutant {
+        name: "order-left-behind",
+        what: "an INIT does not take back the order of the core that it stops",
+        file: "kernel/seat/src/dispatch.rs",
+        right: r#"        self.desks().withdraw_order(core);
+        self.cores.send(core, Signal::Init);"#,
+        wrong: "        self.cores.send(core, Signal::Init);",
+    },
+    Mutant {
+        name: "late-core-struck",
+        what: "a core that has taken up its order is started once more",
+        file: "kernel/seat/src/dispatch.rs",
+        right: r#"        if desks.withdraw_order(core) {
+            self.start(core, order);
+        }"#,
+        wrong: "        self.start(core, order);",
+    },
+    Mutant {
+        name: "drop-before-room",
+        what: "the primary writes over what a living backup has not read",
+        file: "kernel/replica/src/ledger/mod.rs",
+        right: "if !self.is_followed() {\n            let journal = self.replica.journal();\n            journal.mark_consumed(journal.cursors().applied);\n        } else if matches!(",
+        wrong: "if self.epoch > 0 {\n            let journal = self.replica.journal();\n            journal.mark_consumed(journal.cursors().applied);\n        } else if matches!(",
+    },
+    Mutant {
+        name: "never-rearmed",
+        what: "after a takeover no backup is loaded",
+        file: "kernel/seat/src/rearm.rs",
+        right: "            State::Unprotected => {",
+        wrong: "            State::Unprotected if self.machine.epoch() < 2 => {",
+    },
+];
