@@ -122,3 +122,158 @@ impl<C: Cores> Dispatch<C> {
             .min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::cell::{Cell, RefCell};
+    use std::vec::Vec;
+
+    use super::*;
+
+    const ORDER: Order = Order {
+        page_table: 1,
+        entry: 2,
+        stack_top: 3,
+        arguments: [4, 5, 6],
+    };
+
+    /// A machine with one core that does what the test wants it to; a spin takes as long as it may.
+    #[derive(Default)]
+    struct OneCore {
+        now_ns: Cell<u64>,
+        sent: RefCell<Vec<Signal>>,
+        desks: Desks,
+        /// It checked in, and looks for its order while the seat spins.
+        is_awake: Cell<bool>,
+        /// It comes when it is called.
+        hears: Cell<bool>,
+        taken: RefCell<Vec<Order>>,
+    }
+
+    impl OneCore {
+        fn come(&self) {
+            let arrived = self.desks.arrive(1);
+            self.taken
+                .borrow_mut()
+                .extend(self.desks.take_order(1, &arrived));
+        }
+    }
+
+    impl Cores for OneCore {
+        fn now_ns(&self) -> u64 {
+            self.now_ns.get()
+        }
+
+        fn spin_until(&self, duration_ns: u64, is_done: impl Fn() -> bool) {
+            if self.is_awake.get() && !is_done() {
+                let arrived = crate::Arrived {
+                    number: 1,
+                    lingers: true,
+                };
+                let order = self.desks.take_order(1, &arrived);
+                self.taken.borrow_mut().extend(order);
+            }
+            self.now_ns.set(self.now_ns.get() + duration_ns);
+        }
+
+        fn send(&self, core: u32, signal: Signal) {
+            assert_eq!(core, 1);
+            self.sent.borrow_mut().push(signal);
+            if signal == Signal::Init {
+                self.is_awake.set(false);
+            }
+            if signal == Signal::Startup && self.hears.get() {
+                self.come();
+            }
+        }
+
+        fn desks(&self) -> &Desks {
+            &self.desks
+        }
+    }
+
+    fn signals(dispatch: &Dispatch<OneCore>) -> Vec<Signal> {
+        dispatch.cores.sent.take()
+    }
+
+    #[test]
+    fn a_core_that_comes_is_called_once() {
+        let mut dispatch = Dispatch::new(OneCore::default());
+        dispatch.cores.hears.set(true);
+        dispatch.start(1, ORDER);
+        assert_eq!(signals(&dispatch), [Signal::Init, Signal::Startup]);
+        assert_eq!(dispatch.deadline_ns(), None);
+        dispatch.cores.now_ns.set(u64::MAX / 2);
+        dispatch.chase();
+        assert_eq!(signals(&dispatch), [], "it is on its way");
+        assert_eq!(dispatch.cores.taken.take(), [ORDER]);
+    }
+
+    #[test]
+    fn a_core_that_does_not_come_is_called_again_and_given_up_at_last() {
+        let mut dispatch = Dispatch::new(OneCore::default());
+        dispatch.start(1, ORDER);
+        let mut calls = 1;
+        signals(&dispatch);
+        while let Some(deadline_ns) = dispatch.deadline_ns() {
+            assert!(calls < 100, "for ever");
+            dispatch.cores.now_ns.set(deadline_ns - 1);
+            dispatch.chase();
+            assert_eq!(signals(&dispatch), []);
+            dispatch.cores.now_ns.set(deadline_ns);
+            dispatch.chase();
+            calls += signals(&dispatch).len() / 2;
+        }
+        assert!(calls > 1);
+        assert!(!dispatch.desks().has_order(1), "it comes too late");
+        dispatch.cores.come();
+        assert_eq!(dispatch.cores.taken.take(), []);
+    }
+
+    #[test]
+    fn a_core_that_is_late_and_has_its_order_is_not_struck() {
+        let mut dispatch = Dispatch::new(OneCore::default());
+        dispatch.start(1, ORDER);
+        signals(&dispatch);
+        dispatch.cores.come();
+        dispatch.cores.now_ns.set(u64::MAX / 2);
+        dispatch.chase();
+        assert_eq!(signals(&dispatch), []);
+        assert_eq!(dispatch.cores.taken.take(), [ORDER]);
+    }
+
+    #[test]
+    fn a_core_that_is_stopped_is_not_chased() {
+        let mut dispatch = Dispatch::new(OneCore::default());
+        dispatch.start(1, ORDER);
+        dispatch.init(1);
+        signals(&dispatch);
+        assert_eq!(dispatch.deadline_ns(), None);
+        dispatch.cores.now_ns.set(u64::MAX / 2);
+        dispatch.chase();
+        assert_eq!(signals(&dispatch), []);
+        dispatch.cores.come();
+        assert_eq!(
+            dispatch.cores.taken.take(),
+            [],
+            "the order was for another life"
+        );
+    }
+
+    #[test]
+    fn a_core_that_is_awake_is_employed_without_a_signal_and_one_that_sleeps_is_started() {
+        for is_awake in [true, false] {
+            let mut dispatch = Dispatch::new(OneCore::default());
+            dispatch.cores.hears.set(true);
+            dispatch.cores.come();
+            dispatch.cores.is_awake.set(is_awake);
+            dispatch.employ(1, ORDER);
+            let expected: &[Signal] = match is_awake {
+                true => &[],
+                false => &[Signal::Init, Signal::Startup],
+            };
+            assert_eq!(signals(&dispatch), expected);
+            assert_eq!(dispatch.cores.taken.take(), [ORDER]);
+        }
+    }
+}

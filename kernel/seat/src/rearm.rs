@@ -38,6 +38,11 @@ impl Rearming {
         self.failures += 1;
     }
 
+    /// Whether the pause after the last loss is over.
+    fn is_time(&self, now_ns: u64) -> bool {
+        now_ns >= self.not_before_ns
+    }
+
     /// One that the operator had brought is no good: another is loaded, at once.
     pub(crate) fn ask(&mut self) {
         self.is_asked = true;
@@ -58,7 +63,7 @@ impl Rearming {
 impl<P: Platform> Seat<P> {
     /// Loads a new backup, if there is none and it is time. An owner that lives has settled before: it has all its cores.
     pub(crate) fn rearm_if_due(&mut self) {
-        let is_time = self.now_ns() >= self.rearming.not_before_ns;
+        let is_time = self.rearming.is_time(self.now_ns());
         let Backup::Lost(loss) = self.machine.backup() else {
             return;
         };
@@ -104,5 +109,34 @@ impl<P: Platform> Seat<P> {
                 self.lose_backup(BackupLoss::ImageRefused);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_with_each_loss_in_a_row_up_to_about_a_minute() {
+        let mut rearming = Rearming::new(true);
+        assert!(rearming.is_time(0));
+        for pause_s in [1, 2, 4, 8, 16, 32, 64, 64, 64] {
+            rearming.failed(7);
+            let end_ns = 7 + pause_s * 1_000_000_000;
+            assert!(!rearming.is_time(end_ns - 1));
+            assert!(rearming.is_time(end_ns));
+        }
+        rearming.succeeded();
+        assert!(rearming.is_time(0));
+        rearming.failed(0);
+        assert!(rearming.is_time(PAUSE_NS));
+    }
+
+    #[test]
+    fn another_image_than_the_one_that_was_no_good_is_not_waited_for() {
+        let mut rearming = Rearming::new(false);
+        rearming.failed(7);
+        rearming.ask();
+        assert!(rearming.is_asked() && rearming.is_time(0));
     }
 }

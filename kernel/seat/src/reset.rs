@@ -44,6 +44,23 @@ impl Resetting {
     pub(crate) fn loading(&mut self) {
         self.loads += 1;
     }
+
+    /// Whether nobody has served for long enough, and nobody is about to.
+    fn is_due(&mut self, is_hopeless: bool, now_ns: u64) -> bool {
+        if !is_hopeless || !self.is_allowed {
+            self.dead_from_ns = None;
+            return false;
+        }
+        now_ns >= *self.dead_from_ns.get_or_insert(now_ns) + GRACE_NS
+    }
+}
+
+/// How many resets in a row came before one at `now_ns`, if `resets` were counted.
+fn row_before(now_ns: u64, resets: u64) -> u64 {
+    match now_ns < ROW_NS {
+        true => resets,
+        false => 0,
+    }
 }
 
 impl<P: Platform> Seat<P> {
@@ -72,13 +89,8 @@ impl<P: Platform> Seat<P> {
             State::Refused(_) => true,
             _ => false,
         };
-        if !is_hopeless || !self.resetting.is_allowed {
-            self.resetting.dead_from_ns = None;
-            return;
-        }
         let now_ns = self.now_ns();
-        let dead_from_ns = *self.resetting.dead_from_ns.get_or_insert(now_ns);
-        if now_ns >= dead_from_ns + GRACE_NS {
+        if self.resetting.is_due(is_hopeless, now_ns) {
             self.reset(now_ns);
         }
     }
@@ -94,10 +106,7 @@ impl<P: Platform> Seat<P> {
     fn reset(&mut self, now_ns: u64) {
         let control = self.control;
         let resets = &control.header.resets;
-        let in_a_row = match now_ns < ROW_NS {
-            true => resets.load(Relaxed),
-            false => 0,
-        };
+        let in_a_row = row_before(now_ns, resets.load(Relaxed));
         self.console.give_to(control, Owner::Monitor);
         if in_a_row >= IN_A_ROW_MAX {
             self.resetting.is_allowed = false;
@@ -113,5 +122,33 @@ impl<P: Platform> Seat<P> {
         );
         self.console.flush(control);
         self.platform.reset()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_that_was_only_slow_may_come_back() {
+        let mut resetting = Resetting::new(true);
+        assert!(!resetting.is_due(true, 5));
+        assert!(!resetting.is_due(true, 5 + GRACE_NS - 1));
+        assert!(!resetting.is_due(false, 5 + GRACE_NS));
+        assert!(!resetting.is_due(true, 6 + GRACE_NS), "it counts anew");
+        assert!(resetting.is_due(true, 6 + 2 * GRACE_NS));
+    }
+
+    #[test]
+    fn a_machine_that_may_not_be_reset_is_not() {
+        let mut resetting = Resetting::new(false);
+        assert!(!resetting.is_due(true, 0));
+        assert!(!resetting.is_due(true, 2 * GRACE_NS));
+    }
+
+    #[test]
+    fn a_boot_that_lasted_begins_a_new_row() {
+        assert_eq!(row_before(ROW_NS - 1, 2), 2);
+        assert_eq!(row_before(ROW_NS, 2), 0);
     }
 }
