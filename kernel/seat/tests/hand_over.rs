@@ -1,0 +1,373 @@
+//! A seat is kept on a machine that is made up, from its boot over a death to its being protected again: the smallest example of how the seat
+//! is driven.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use seat::{
+    Cores, Desks, Order, Platform, Policy, Port, Pulse, Readiness, Role, Seat, Signal, Source,
+    Tenant, Wait,
+};
+use sharedmem::Control;
+use sharedmem::epitaph::{EpitaphCause, EpitaphText};
+use sharedmem::hand_off::PhysicalRange;
+use sharedmem::keepalive::Keepalive;
+use sharedmem::protection::ProtectionState;
+use takeover::{BackupLoss, Config, CoreSet, DetectorConfig, FenceConfig, Machine, State};
+
+const KEEPALIVE_NS: u64 = 1_000_000;
+const CORES: [u32; 3] = [1, 2, 3];
+
+/// One machine. Its cores run by themselves while the seat sleeps or spins: a native instance that sends keepalives until it is to die.
+struct World {
+    control: &'static Control,
+    pulse: &'static Pulse,
+    desks: Desks,
+    now_ns: Cell<u64>,
+    wakes: Cell<u64>,
+    /// Per core, the instance that it runs.
+    runs: [Cell<Option<usize>>; 4],
+    /// A core that INIT and SIPI do not reach.
+    deaf: Cell<Option<u32>>,
+    is_silent: Cell<bool>,
+    log: RefCell<Vec<String>>,
+}
+
+impl World {
+    fn tell(&self, what: impl Into<String>) {
+        self.log.borrow_mut().push(what.into());
+    }
+
+    /// Lets time pass up to the next keepalive, at most.
+    fn pass(&self, most_ns: u64) {
+        let next_ns = (self.now_ns.get() / KEEPALIVE_NS + 1) * KEEPALIVE_NS;
+        let until_ns = self.now_ns.get().saturating_add(most_ns).min(next_ns);
+        self.now_ns.set(until_ns);
+        let lead = self.runs[1].get().filter(|_| !self.is_silent.get());
+        if until_ns == next_ns && lead.is_some() {
+            let mut keepalive = Keepalive::first(self.control.epoch.current(), 1);
+            keepalive.sequence = until_ns / KEEPALIVE_NS;
+            keepalive.progress[0] = keepalive.sequence;
+            self.control.primary_keepalive.publish(&keepalive);
+            self.interrupt();
+            assert_eq!(self.pulse.answer(self.control, until_ns), Some(1));
+        }
+    }
+
+    fn interrupt(&self) {
+        self.wakes.set(self.wakes.get() + 1);
+    }
+
+    fn panic(&self, instance: usize) {
+        self.is_silent.set(true);
+        let text = EpitaphText::new(self.control.epoch.current(), EpitaphCause::Panic, 0);
+        assert!(self.control.epitaphs[instance].write(&text));
+        self.interrupt();
+    }
+}
+
+/// An instance that is always ready. Its orders tell which one it is.
+struct Ready {
+    instance: usize,
+    source: Source,
+}
+
+impl Ready {
+    fn order(&self) -> Order {
+        Order {
+            page_table: 0,
+            entry: self.instance as u64,
+            stack_top: 0,
+            arguments: [0; 3],
+        }
+    }
+}
+
+impl Tenant<Bench> for Ready {
+    fn instance(&self) -> usize {
+        self.instance
+    }
+
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn cores(&self) -> &[u32] {
+        &CORES
+    }
+
+    fn fixed_bytes(&self) -> u64 {
+        0
+    }
+
+    fn prepare(&mut self, _: &mut seat::Dispatch<Bench>) -> Result<Readiness, BackupLoss> {
+        Ok(Readiness::Ready)
+    }
+
+    fn work(&mut self) -> Result<Wait, BackupLoss> {
+        Ok(Wait::Idle)
+    }
+
+    fn start(&self) -> Order {
+        self.order()
+    }
+
+    fn promote(&mut self, _: &mut Bench) -> Result<Order, BackupLoss> {
+        Ok(self.order())
+    }
+
+    fn join(&self, _core: u32) -> Option<Order> {
+        Some(self.order())
+    }
+
+    fn takes_interrupts(&self) -> bool {
+        true
+    }
+
+    fn may_reset(&self) -> bool {
+        false
+    }
+}
+
+/// The world, as the seat sees it.
+#[derive(Clone)]
+struct Bench(Rc<World>);
+
+impl Cores for Bench {
+    fn now_ns(&self) -> u64 {
+        self.0.now_ns.get()
+    }
+
+    fn spin_until(&self, duration_ns: u64, is_done: impl Fn() -> bool) {
+        let end_ns = self.now_ns() + duration_ns;
+        while self.now_ns() < end_ns && !is_done() {
+            self.0.pass(end_ns - self.now_ns());
+        }
+    }
+
+    fn send(&self, core: u32, signal: Signal) {
+        let world = &self.0;
+        if world.deaf.get() == Some(core) {
+            return;
+        }
+        match signal {
+            Signal::Init => {
+                if let Some(instance) = world.runs[core as usize].take() {
+                    world.tell(format!("core {core} of {instance} stopped"));
+                }
+            }
+            Signal::Startup => {
+                let arrived = world.desks.arrive(core);
+                if let Some(order) = world.desks.take_order(core, &arrived) {
+                    let instance = order.entry as usize;
+                    world.tell(format!("core {core} enters {instance}"));
+                    world.runs[core as usize].set(Some(instance));
+                    world.is_silent.set(false);
+                }
+            }
+            Signal::Nmi => {}
+        }
+    }
+
+    fn desks(&self) -> &Desks {
+        &self.0.desks
+    }
+}
+
+struct NoPort;
+
+impl Port for NoPort {
+    fn take() -> Self {
+        Self
+    }
+
+    fn pump(&mut self, _control: &Control) -> bool {
+        false
+    }
+}
+
+impl Platform for Bench {
+    type Cores = Self;
+    type Port = NoPort;
+
+    fn wake_count(&self) -> u64 {
+        self.0.wakes.get()
+    }
+
+    fn sleep(&mut self, seen: u64, most_ns: Option<u64>) {
+        let end_ns = self.now_ns().saturating_add(most_ns.unwrap_or(u64::MAX));
+        while self.now_ns() < end_ns && self.wake_count() == seen {
+            self.0.pass(end_ns - self.now_ns());
+        }
+    }
+
+    fn seize_interrupts(&mut self) {
+        self.0.tell("interrupts seized");
+    }
+
+    fn quiet_devices(&mut self) -> bool {
+        self.0.tell("devices quiet");
+        true
+    }
+
+    fn load(
+        &mut self,
+        instance: usize,
+        _role: Role,
+        source: &Source,
+        _cores: &[u32],
+    ) -> Result<Box<dyn Tenant<Self>>, String> {
+        self.0.tell(format!("{instance} loaded"));
+        Ok(Box::new(Ready {
+            instance,
+            source: *source,
+        }))
+    }
+
+    fn tell_refused(&self, _instance: usize, _source: &Source, reason: &str) {
+        panic!("{reason}");
+    }
+
+    fn slot(&self, _instance: usize) -> Option<PhysicalRange> {
+        None
+    }
+
+    fn verify_brought(&mut self, _owner: usize, _file: PhysicalRange) -> Result<(), String> {
+        Err("there is none".into())
+    }
+
+    fn keep_brought(&mut self, _instance: usize, file: PhysicalRange) -> Result<Source, String> {
+        Ok(Source::Brought(file))
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+
+    fn reset(&mut self) -> ! {
+        panic!("the machine is reset")
+    }
+}
+
+/// A machine that has booted and is protected.
+fn protected() -> (Rc<World>, Seat<Bench>) {
+    let control: &'static Control = Box::leak(Box::default());
+    let pulse: &'static Pulse = Box::leak(Box::default());
+    control.epoch.reset(1);
+    let world = Rc::new(World {
+        control,
+        pulse,
+        desks: Desks::new(),
+        now_ns: Cell::new(0),
+        wakes: Cell::new(0),
+        runs: Default::default(),
+        deaf: Cell::new(None),
+        is_silent: Cell::new(false),
+        log: RefCell::default(),
+    });
+    let config = Config {
+        detector: DetectorConfig {
+            keepalive_ns: KEEPALIVE_NS,
+            timeout_ns: 10 * KEEPALIVE_NS,
+            boot_timeout_ns: 100 * KEEPALIVE_NS,
+        },
+        fence: FenceConfig::default(),
+        backup_wait_ns: 100 * KEEPALIVE_NS,
+        first_epoch: 1,
+        spare: CoreSet::from_cores(CORES).expect("cores but the seat"),
+    };
+    let mut bench = Bench(world.clone());
+    let [primary, backup] = [0, 1].map(|instance| {
+        let source = Source::of_boot_line(instance);
+        bench.load(instance, Role::Primary, &source, &CORES).ok()
+    });
+    let mut seat = Seat::new(
+        Machine::new(config, 0).expect("the configuration can work"),
+        control,
+        bench.clone(),
+        bench,
+        seat::Console::new(NoPort),
+        pulse,
+        Policy {
+            rearms: true,
+            resets: false,
+            has_linux: false,
+        },
+    );
+    seat.arm_first(backup);
+    seat.start_first(primary).expect("no core is the seat");
+    run(&mut seat, |seat| seat.machine().is_protected());
+    // Until the further cores run as well.
+    run(&mut seat, |_| world.runs[3].get() == Some(0));
+    world.log.take();
+    (world, seat)
+}
+
+fn run(seat: &mut Seat<Bench>, is_done: impl Fn(&Seat<Bench>) -> bool) {
+    for _ in 0..1_000_000 {
+        if is_done(seat) {
+            return;
+        }
+        seat.round();
+    }
+    panic!("it never came to that: {:?}", seat.machine().state());
+}
+
+#[test]
+fn a_panic_ends_in_a_machine_that_is_protected_again() {
+    let (world, mut seat) = protected();
+    world.panic(0);
+    run(&mut seat, |seat| seat.machine().epoch() == 2);
+    assert_eq!(
+        world.log.borrow()[..3],
+        [1, 2, 3].map(|core| format!("core {core} of 0 stopped"))
+    );
+    assert!(world.control.epitaphs[1].read().is_none());
+    run(&mut seat, |seat| seat.machine().is_protected());
+    assert_eq!(seat.owner_instance(), 1);
+    assert_eq!(world.control.epoch.current(), 2);
+    assert_eq!(world.control.protection.state(), ProtectionState::Armed);
+    assert_eq!(
+        world.log.borrow()[3..],
+        [
+            "interrupts seized",
+            "devices quiet",
+            "core 1 enters 1",
+            "core 2 enters 1",
+            "core 3 enters 1",
+            "0 loaded",
+        ]
+    );
+}
+
+#[test]
+fn silence_is_death_after_the_time_out() {
+    let (world, mut seat) = protected();
+    let from_ns = world.now_ns.get();
+    world.is_silent.set(true);
+    run(&mut seat, |seat| {
+        !matches!(seat.machine().state(), State::Watching)
+    });
+    let silent_ns = world.now_ns.get() - from_ns;
+    assert!((9 * KEEPALIVE_NS..=11 * KEEPALIVE_NS).contains(&silent_ns));
+}
+
+#[test]
+fn without_proof_nothing_changes_hands() {
+    let (world, mut seat) = protected();
+    world.deaf.set(Some(2));
+    world.panic(0);
+    run(&mut seat, |seat| {
+        matches!(seat.machine().state(), State::Refused(_))
+    });
+    for _ in 0..1000 {
+        seat.round();
+    }
+    assert_eq!(world.control.epoch.current(), 1);
+    assert_eq!(world.runs[1].get(), None);
+    let log = world.log.borrow();
+    assert!(
+        log.iter().all(|what| what.ends_with("of 0 stopped")),
+        "{log:?}"
+    );
+}
