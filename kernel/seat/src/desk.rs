@@ -114,6 +114,7 @@ impl Desks {
     }
 
     /// The generation of the core's last check-in.
+    #[inline]
     pub fn checked_in(&self, core: u32) -> u64 {
         self.of(core).check_in.load(Ordering::Acquire)
     }
@@ -148,6 +149,7 @@ impl Desks {
     }
 
     /// Whether the core has not taken up its order.
+    #[inline]
     pub fn has_order(&self, core: u32) -> bool {
         self.of(core).order_from.load(Ordering::Acquire) != NO_ORDER
     }
@@ -172,6 +174,7 @@ impl Desks {
     }
 
     /// The order for the core at this arrival, once.
+    #[inline]
     pub fn take_order(&self, core: u32, arrived: &Arrived) -> Option<Order> {
         let desk = self.of(core);
         let from = desk.order_from.load(Ordering::Acquire);

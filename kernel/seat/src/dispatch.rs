@@ -1,6 +1,8 @@
 //! Sending cores about: stopping them, and starting them with an order, also those that do not come at once.
 
-use sharedmem::MAX_CORES;
+use alloc::vec::Vec;
+use core::mem;
+
 use takeover::{Call, Summons};
 
 use crate::desk::{Arrival, Desks, Order};
@@ -12,11 +14,18 @@ const SETTLE_NS: u64 = 50_000;
 /// How long a core that lingers may take to find its order, in ns; after that it has gone to sleep and is started anew.
 const PICK_UP_NS: u64 = 20_000;
 
+/// A core that was called with an order.
+struct Summoned {
+    core: u32,
+    summons: Summons,
+    order: Order,
+}
+
 /// The seat's means to move other cores.
 pub struct Dispatch<C> {
     cores: C,
-    /// Cores that were called and have not come.
-    summoned: [Option<(Summons, Order)>; MAX_CORES],
+    /// Cores that were called and have not come, as far as is known; each is here once.
+    summoned: Vec<Summoned>,
 }
 
 impl<C: Cores> Dispatch<C> {
@@ -24,7 +33,7 @@ impl<C: Cores> Dispatch<C> {
     pub fn new(cores: C) -> Self {
         Self {
             cores,
-            summoned: [None; MAX_CORES],
+            summoned: Vec::new(),
         }
     }
 
@@ -50,7 +59,7 @@ impl<C: Cores> Dispatch<C> {
 
     /// Stops a core, whatever it runs, and takes back any order left for it.
     pub fn init(&mut self, core: u32) {
-        self.summoned[core as usize] = None;
+        self.summoned.retain(|it| it.core != core);
         self.desks().withdraw_order(core);
         self.cores.send(core, Signal::Init);
     }
@@ -65,7 +74,12 @@ impl<C: Cores> Dispatch<C> {
     /// Starts a stopped core with an order; [`chase`](Self::chase) sees to it that it comes.
     pub fn start(&mut self, core: u32, order: Order) {
         self.call(core, order);
-        self.summoned[core as usize] = Some((Summons::new(self.now_ns()), order));
+        let summons = Summons::new(self.now_ns());
+        self.summoned.push(Summoned {
+            core,
+            summons,
+            order,
+        });
     }
 
     fn call(&mut self, core: u32, order: Order) {
@@ -89,36 +103,32 @@ impl<C: Cores> Dispatch<C> {
     /// Calls those again that did not come for their orders.
     pub fn chase(&mut self) {
         let now_ns = self.now_ns();
-        for core in 0..MAX_CORES as u32 {
-            let Some((mut summons, order)) = self.summoned[core as usize] else {
-                continue;
-            };
-            let call = summons.step(now_ns);
-            if call == Call::Wait && self.desks().has_order(core) {
+        for mut it in mem::take(&mut self.summoned) {
+            let call = it.summons.step(now_ns);
+            if call == Call::Wait && self.desks().has_order(it.core) {
+                self.summoned.push(it);
                 continue;
             }
-            self.summoned[core as usize] = None;
-            // Taken up at the last moment: it must not be struck.
-            if !self.desks().withdraw_order(core) {
+            // Taken up, perhaps at the last moment: it must not be struck.
+            if !self.desks().withdraw_order(it.core) {
                 continue;
             }
             if call == Call::GiveUp {
-                log::error!("core {core} does not start");
+                log::error!("core {} does not start", it.core);
                 continue;
             }
-            log::warn!("core {core} did not start; once more");
-            self.call(core, order);
-            self.summoned[core as usize] = Some((summons, order));
+            log::warn!("core {} did not start; once more", it.core);
+            self.call(it.core, it.order);
+            self.summoned.push(it);
         }
     }
 
     /// When [`chase`](Self::chase) is due, in ns; `None` if all have come.
     pub fn deadline_ns(&self) -> Option<u64> {
-        (0..)
-            .zip(&self.summoned)
-            .filter_map(|(core, summoned)| summoned.as_ref().map(|(summons, _)| (core, summons)))
-            .filter(|(core, _)| self.desks().has_order(*core))
-            .map(|(_, summons)| summons.deadline_ns())
+        self.summoned
+            .iter()
+            .filter(|it| self.desks().has_order(it.core))
+            .map(|it| it.summons.deadline_ns())
             .min()
     }
 }
