@@ -32,6 +32,7 @@ impl Pulse {
     }
 
     /// The main loop came round.
+    #[inline]
     pub(crate) fn count_round(&self) {
         self.rounds.fetch_add(1, Ordering::Relaxed);
     }
@@ -43,6 +44,7 @@ impl Pulse {
     }
 
     /// The owner's keepalive has come, at `now_ns`: leaves the answer in its slot. Returns the core that is then to be interrupted, if one is.
+    #[inline]
     pub fn answer(&self, control: &Control, now_ns: u64) -> Option<u32> {
         let mut keepalive = Keepalive::first(control.epoch.current(), 1);
         keepalive.sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
