@@ -149,6 +149,7 @@ impl Client {
                 };
                 self.request(&["GET", &format!("kept:{me}")], expected);
             }
+            7 => self.request(&["INFO", "replication"], Expected::Text),
             _ => self.request(
                 &["LLEN", &format!("list:{me}")],
                 Expected::number(self.pushed),

@@ -50,17 +50,26 @@ pub enum Strike {
     Switchover,
 }
 
+/// When it happens, counted from when the owner became one, by its first core. Of a strike at the backup: by the backup's accesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before this access to shared memory.
+    Access(u64),
+    /// Before this store to the journal: a record that is half written, a cursor that is not moved yet.
+    JournalStore(u64),
+}
+
 /// A strike and its moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// What.
     pub strike: Strike,
-    /// At this access to shared memory, counted from when the owner became one. Of a strike at the backup: at this access of the backup's.
-    pub access: u64,
+    /// When.
+    pub moment: Moment,
 }
 
 impl Plan {
-    /// By chance. Accesses are chosen so that early ones, those of a kernel that has hardly taken over, are as likely as the many late ones.
+    /// By chance. Moments are chosen so that early ones, those of a kernel that has hardly taken over, are as likely as the many late ones.
     pub fn of(rng: &mut Rng) -> Self {
         let strike = match rng.u8(0..40) {
             0..8 => Strike::Panic,
@@ -82,11 +91,15 @@ impl Plan {
             36 | 37 => Strike::Poison,
             _ => Strike::Switchover,
         };
-        let magnitude = rng.u32(0..15);
-        Self {
-            strike,
-            access: rng.u64(0..1 << magnitude),
-        }
+        let count = |rng: &mut Rng, magnitudes| {
+            let magnitude = rng.u32(0..magnitudes);
+            rng.u64(0..1 << magnitude)
+        };
+        let moment = match rng.bool() {
+            true => Moment::Access(count(rng, 15)),
+            false => Moment::JournalStore(count(rng, 13)),
+        };
+        Self { strike, moment }
     }
 
     /// Whether a machine may have to stand still for it, or lose something.
@@ -111,10 +124,10 @@ pub enum Struck {
 /// The plans, and what of them waits.
 pub struct Faults {
     plans: RefCell<std::collections::VecDeque<Plan>>,
-    /// The plan for the owner that is, with the access of its first core's at which it strikes.
-    owner: Cell<Option<(u64, Plan)>>,
-    /// The plan for the backup that waits, with the accesses until then.
-    backup: Cell<Option<(u64, Plan)>>,
+    /// The plan for the owner that is.
+    owner: Cell<Option<Plan>>,
+    /// What strikes the backup that waits, with the accesses until then.
+    backup: Cell<Option<(u64, Strike)>>,
     /// The backup has the seat.
     pub is_backup_called: Cell<bool>,
 }
@@ -142,34 +155,56 @@ impl Faults {
         self.backup.set(None);
     }
 
-    /// An owner begins on `core`: the next plan is made for it, or for the backup that waits beside it.
-    pub fn owner_begins(&self, core: &Core) {
+    /// An owner begins: the next plan is made for it, or for the backup that waits beside it.
+    pub fn owner_begins(&self) {
         let next = self.plans.borrow_mut().pop_front();
         match next {
             Some(plan) if plan.is_at_backup() => {
+                let (Moment::Access(count) | Moment::JournalStore(count)) = plan.moment;
                 self.owner.set(None);
-                self.backup.set(Some((plan.access % 2000, plan)));
+                self.backup.set(Some((count % 2000, plan.strike)));
             }
-            Some(plan) => self
-                .owner
-                .set(Some((core.accesses.get() + plan.access, plan))),
-            None => self.owner.set(None),
+            plan => self.owner.set(plan),
         }
     }
 
-    /// `core` makes an access.
+    /// `core` is about to make an access.
     pub fn at_access(&self, world: &World, core: &Core) {
-        if core.number == 0 {
-            return self.at_backups_access(world);
+        match core.number {
+            0 => self.at_backups_access(world),
+            _ => self.count(world, core, |moment| match moment {
+                Moment::Access(count) => Some(count),
+                Moment::JournalStore(_) => None,
+            }),
         }
-        let Some((at, plan)) = self.owner.get() else {
+    }
+
+    /// `core` is about to store to the journal.
+    pub fn at_journal_store(&self, world: &World, core: &Core) {
+        self.count(world, core, |moment| match moment {
+            Moment::JournalStore(count) => Some(count),
+            Moment::Access(_) => None,
+        });
+    }
+
+    /// One less until the plan for the owner, if `its_count` is what that counts; or it strikes.
+    fn count(&self, world: &World, core: &Core, its_count: impl Fn(Moment) -> Option<u64>) {
+        let Some(mut plan) = self.owner.get() else {
             return;
         };
-        let is_lead = core.life.get() == world.truth.owner.get() && world.leads(core);
-        if is_lead && core.accesses.get() >= at {
-            self.owner.set(None);
-            strike(world, core, plan.strike);
+        let Some(count) = its_count(plan.moment) else {
+            return;
+        };
+        if core.life.get() != world.truth.owner.get() || !world.leads(core) {
+            return;
         }
+        if let Some(left) = count.checked_sub(1) {
+            let (Moment::Access(count) | Moment::JournalStore(count)) = &mut plan.moment;
+            *count = left;
+            return self.owner.set(Some(plan));
+        }
+        self.owner.set(None);
+        strike(world, core, plan.strike);
     }
 
     fn at_backups_access(&self, world: &World) {
@@ -177,9 +212,9 @@ impl Faults {
             return;
         }
         match self.backup.get() {
-            Some((0, plan)) => {
+            Some((0, strike)) => {
                 self.backup.set(None);
-                let end = match plan.strike {
+                let end = match strike {
                     Strike::BackupHang => {
                         // Until the monitor's timer has seen no progress for its patience.
                         world.spend(1_010 * MS);
@@ -189,7 +224,7 @@ impl Faults {
                 };
                 panic::resume_unwind(Box::new(end));
             }
-            Some((count, plan)) => self.backup.set(Some((count - 1, plan))),
+            Some((count, strike)) => self.backup.set(Some((count - 1, strike))),
             None => {}
         }
     }

@@ -136,7 +136,7 @@ fn own(world: &Rc<World>, core: &Core, life: &Rc<Life>, mut replica: Replica<Ker
     life.epoch.set(epoch);
     life.lead.set(core.number);
     world.truth.owns(life.number);
-    world.faults.owner_begins(core);
+    world.faults.owner_begins();
     life.send_keepalive(world);
     core.is_deaf.set(false);
     tick(world, core.number, life.number);

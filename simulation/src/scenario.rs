@@ -22,6 +22,9 @@ pub struct Chaos {
     pub late_ns_max: u64,
 }
 
+/// The smallest ring, in bytes: its largest payload is a quarter of it, and a record of a checkpoint has to be one.
+const JOURNAL_BYTES_MIN: usize = 128 << 10;
+
 /// What never happens, happens once in so many times.
 const NEVER: u64 = u64::MAX;
 
@@ -106,16 +109,27 @@ impl Scenario {
         let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
         let rng = &mut rng;
         let timeout_ns = 10 * MS;
+        // One in four has clients that fill the ring many times.
+        let is_heavy = rng.u8(0..4) == 0;
         Self {
             seed,
             core_count: rng.u32(2..=CORES_MAX),
-            journal_bytes: 1 << rng.u32(17..20),
+            journal_bytes: match is_heavy {
+                true => JOURNAL_BYTES_MIN,
+                false => JOURNAL_BYTES_MIN << rng.u32(0..3),
+            },
             keepalive_ns: MS,
             timeout_ns,
             clients: rng.usize(1..4),
-            commands: rng.u32(10..60),
+            commands: match is_heavy {
+                true => rng.u32(60..300),
+                false => rng.u32(10..60),
+            },
             pipeline: rng.u32(1..12),
-            value_bytes_max: 1 << rng.u32(1..13),
+            value_bytes_max: match is_heavy {
+                true => 1 << 12,
+                false => 1 << rng.u32(1..10),
+            },
             signals: Chaos::of(rng, 3 * MS),
             wire: Chaos::of(rng, 8 * MS),
             stall_once_in: [NEVER, 20_000, 2_000][rng.usize(0..3)],

@@ -109,7 +109,11 @@ impl Truth {
 
     /// `core` is about to store `value` to the word at `address`.
     pub fn stores(&self, world: &World, core: &Core, address: usize, value: u64) {
-        match part_of(&world.region, address) {
+        let part = part_of(&world.region, address);
+        if part == Part::Journal {
+            world.faults.at_journal_store(world, core);
+        }
+        match part {
             Part::Epoch => self.raises(world, core, value),
             Part::Journal if core.number != 0 && core.life.get() != self.owner.get() => {
                 self.broken(format!(

@@ -169,6 +169,16 @@ impl Detector {
         Observation::Fresh
     }
 
+    /// The peer has shown at `now_ns`, by something else than a keepalive, that it lives and works: nothing counts as standing still from before.
+    pub fn vouch(&mut self, now_ns: u64) {
+        if let Some(seen) = &mut self.seen {
+            seen.at_ns = now_ns;
+            seen.cores
+                .iter_mut()
+                .for_each(|core| core.since_ns = now_ns);
+        }
+    }
+
     fn flaw(&self, beat: &Beat) -> Option<Flaw> {
         if beat.epoch != self.epoch {
             return Some(Flaw::ForeignEpoch);

@@ -72,6 +72,21 @@ fn silence_ends_with_a_fresh_beat_but_not_with_the_old_one() {
 
 /// The contract: observe, then judge. The beat that came while the observer was away counts from when it is seen.
 #[test]
+fn who_shows_otherwise_that_it_lives_has_a_whole_time_out_from_then_on() {
+    let mut detector = seen_at(0);
+    assert_eq!(detector.verdict(3 * TIMEOUT), Verdict::Red(Cause::Silent));
+    detector.vouch(3 * TIMEOUT);
+    assert_eq!(detector.verdict(4 * TIMEOUT - 1), Verdict::Yellow);
+    assert_eq!(detector.verdict(4 * TIMEOUT), Verdict::Red(Cause::Silent));
+    // A core that has not moved since is not called hung by a beat that comes then.
+    detector.observe(3 * TIMEOUT + 1, &beat(EPOCH, 2));
+    assert_eq!(detector.verdict(3 * TIMEOUT + 1), Verdict::Green);
+    let mut never_seen = self::detector();
+    never_seen.vouch(TIMEOUT);
+    assert_eq!(never_seen.verdict(TIMEOUT), Verdict::Waiting);
+}
+
+#[test]
 fn an_observer_that_was_away_looks_before_it_judges() {
     let mut detector = seen_at(0);
     let back = 2 * TIMEOUT;

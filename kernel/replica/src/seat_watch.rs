@@ -1,5 +1,7 @@
 //! The primary's watch over the seat.
 
+use core::mem;
+
 use sharedmem::keepalive::Keepalive;
 use sharedmem::protection::ProtectionState;
 use takeover::detector::{Beat, Detector, Verdict};
@@ -23,6 +25,8 @@ pub struct SeatWatch {
     said: Option<Protection>,
     /// The answer of the last look.
     seen: Protection,
+    /// What the protection word said then.
+    state: ProtectionState,
 }
 
 impl SeatWatch {
@@ -32,6 +36,7 @@ impl SeatWatch {
             detector: Detector::new(surroundings.detector(), epoch, surroundings.now_ns()),
             said: None,
             seen: Protection::Unprotected("nobody has looked yet"),
+            state: ProtectionState::NoBackup,
         }
     }
 
@@ -42,8 +47,15 @@ impl SeatWatch {
         if let Some(keepalive) = control.seat_keepalive.read() {
             self.detector.observe(now_ns, &beat_of(&keepalive));
         }
+        let state = control.protection.state();
+        // The seat is away while it loads an image. When it says that it has, it is back, if its next keepalive is still to come.
+        if mem::replace(&mut self.state, state) == ProtectionState::NoBackup
+            && state != ProtectionState::NoBackup
+        {
+            self.detector.vouch(now_ns);
+        }
         let is_silent = matches!(self.detector.verdict(now_ns), Verdict::Red(_));
-        let protection = match control.protection.state() {
+        let protection = match state {
             ProtectionState::Armed | ProtectionState::Filling if is_silent => {
                 Protection::Unprotected("the seat is silent")
             }

@@ -9,7 +9,7 @@ pub const MUTANTS: &[Mutant] = &[
         what: "the fence takes every core for stopped",
         file: "takeover/src/machine/takeover.rs",
         right: "State::Fencing(Fence::new(self.config.fence, self.generation, self.owner))",
-        wrong: "State::Fencing(Fence::new(self.config.fence, self.generation, CoreSet::EMPTY))",
+        wrong: "State::Fencing(Fence::new(self.config.fence, self.generation, crate::CoreSet::EMPTY))",
     },
     Mutant {
         name: "fence-forgets-a-core",
