@@ -1,6 +1,6 @@
 //! The journal: the ring, its cursors and its salt.
 
-use sharedmem::sync::Ordering::{Acquire, Relaxed, Release};
+use sharedmem::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use sharedmem::Words;
 use sharedmem::control::{JournalCursors, NOTHING_RETAINED};
@@ -110,16 +110,29 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
 
     /// Says from where on the journal makes the whole state: what lies there and behind stays, whoever has consumed it. With `None` there
     /// is no such place. One writer, the primary.
+    ///
+    /// A backup may [begin](crate::Reader::begin) where this was before, at the same time. An exchange and no store: so the two come one after the
+    /// other, and who is second knows what the first one did.
     pub fn retain(&self, from: Option<u64>) {
         let position = from.unwrap_or(NOTHING_RETAINED);
-        self.cursors.retained.store(position, Release);
+        self.cursors.retained.swap(position, AcqRel);
+    }
+
+    /// Keeps everything from `from` on for a backup that begins to read there, if `from` still is what is retained.
+    pub(crate) fn keep_retained(&self, from: Option<u64>) -> bool {
+        let position = from.unwrap_or(NOTHING_RETAINED);
+        let retained = &self.cursors.retained;
+        retained
+            .compare_exchange(position, position, AcqRel, Acquire)
+            .is_ok()
     }
 
     /// Everything below may be written over, as far as waiting backups and later readers are concerned.
     #[inline]
     pub(crate) fn floor(&self) -> u64 {
-        let consumed = self.cursors.consumed.load(Acquire);
-        consumed.min(self.cursors.retained.load(Acquire))
+        // In this order: who sees that less is retained, sees where a backup had begun before.
+        let retained = self.cursors.retained.load(Acquire);
+        retained.min(self.cursors.consumed.load(Acquire))
     }
 
     /// Says that the primary applied everything below `position`: the backup may follow. One writer, the primary.

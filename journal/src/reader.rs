@@ -26,6 +26,20 @@ impl<'c, W: Words + Copy> Reader<'c, W> {
         }
     }
 
+    /// A reader where the journal makes the whole state, for a backup that begins while the owner serves; where there is no such place, behind
+    /// what is applied. What lies there is kept from now on, until it is marked as consumed.
+    pub fn begin(journal: Journal<'c, W>) -> Self {
+        loop {
+            let retained = journal.retained();
+            let from = retained.unwrap_or_else(|| journal.cursors().applied);
+            journal.mark_consumed(from);
+            // Was it still retained when the cursor was set, then the cursor keeps it.
+            if journal.keep_retained(retained) {
+                return Self::new(journal, from);
+            }
+        }
+    }
+
     /// Where reading goes on. What lies below may be given to [`Journal::mark_consumed`] once it is applied.
     pub fn position(&self) -> u64 {
         self.scan.position
