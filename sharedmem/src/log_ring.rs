@@ -5,7 +5,7 @@ use core::array;
 
 use crate::layout::layout;
 /// Bytes of text a ring holds; the oldest are overwritten.
-pub const LOG_BYTES: usize = 16 << 10;
+pub const LOG_BYTES: usize = if cfg!(loom) { 4 } else { 16 << 10 };
 
 /// One writer (a kernel, which serialises its own cores), one reader (the owner of the console).
 #[repr(C)]
@@ -41,30 +41,37 @@ impl LogRing {
     }
 
     /// Takes up to `buffer.len()` bytes that were not drained yet. Returns how many were taken, and how many were lost before them.
+    ///
+    /// What is written over while it is taken comes out mixed.
     pub fn drain(&self, buffer: &mut [u8]) -> (usize, u64) {
-        let (start, lost) = self.unread();
-        let written = self.written.load(Ordering::Acquire);
-        let taken = (written.wrapping_sub(start)).min(buffer.len() as u64) as usize;
-        for (offset, byte) in buffer[..taken].iter_mut().enumerate() {
-            *byte = self.bytes[(start.wrapping_add(offset as u64) % LOG_BYTES as u64) as usize]
-                .load(Ordering::Relaxed);
-        }
-        self.drained
-            .store(start.wrapping_add(taken as u64), Ordering::Release);
-        (taken, lost)
+        self.take(buffer, <[u8]>::len)
     }
 
     /// As [`drain`](Self::drain), but stops after the first end of a line.
     pub fn drain_line(&self, buffer: &mut [u8]) -> (usize, u64) {
-        let start = self.unread().0;
-        let (taken, lost) = self.drain(buffer);
-        let line = buffer[..taken]
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(taken, |end| end + 1);
+        self.take(buffer, |text| {
+            let end = text.iter().position(|byte| *byte == b'\n');
+            end.map_or(text.len(), |end| end + 1)
+        })
+    }
+
+    /// Copies what was not drained, and drains as much of it as `end` says.
+    fn take(&self, buffer: &mut [u8], end: impl FnOnce(&[u8]) -> usize) -> (usize, u64) {
+        // One look: the writer goes on.
+        let written = self.written.load(Ordering::Acquire);
+        let drained = self.drained.load(Ordering::Relaxed);
+        let behind = written.wrapping_sub(drained);
+        let lost = behind.saturating_sub(LOG_BYTES as u64);
+        let start = drained.wrapping_add(lost);
+        let readable = (behind - lost).min(buffer.len() as u64) as usize;
+        for (offset, byte) in buffer[..readable].iter_mut().enumerate() {
+            let position = start.wrapping_add(offset as u64);
+            *byte = self.bytes[(position % LOG_BYTES as u64) as usize].load(Ordering::Relaxed);
+        }
+        let taken = end(&buffer[..readable]);
         self.drained
-            .store(start.wrapping_add(line as u64), Ordering::Release);
-        (line, lost)
+            .store(start.wrapping_add(taken as u64), Ordering::Release);
+        (taken, lost)
     }
 
     /// Copies the newest text, as much as there is and `buffer` has room for, to the start of `buffer`, and leaves the ring as it is. Returns
@@ -83,15 +90,6 @@ impl LogRing {
     /// Whether there is nothing to drain.
     pub fn is_drained(&self) -> bool {
         self.written.load(Ordering::Acquire) == self.drained.load(Ordering::Relaxed)
-    }
-
-    /// First position still in the ring and not yet drained, and how many bytes before it were overwritten unread.
-    fn unread(&self) -> (u64, u64) {
-        let written = self.written.load(Ordering::Acquire);
-        let drained = self.drained.load(Ordering::Relaxed);
-        let behind = written.wrapping_sub(drained);
-        let lost = behind.saturating_sub(LOG_BYTES as u64);
-        (drained.wrapping_add(lost), lost)
     }
 }
 

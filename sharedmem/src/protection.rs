@@ -69,8 +69,17 @@ impl ProtectionWord {
     /// takeover is under way.
     #[must_use]
     pub fn drop_backup(&self) -> bool {
-        self.swap(ProtectionState::Armed, ProtectionState::Dropped)
-            || self.swap(ProtectionState::Filling, ProtectionState::Dropped)
+        // Round again only if the monitor armed the backup between two looks.
+        loop {
+            let state = self.state();
+            match state {
+                ProtectionState::Armed | ProtectionState::Filling => {}
+                _ => return false,
+            }
+            if self.swap(state, ProtectionState::Dropped) {
+                return true;
+            }
+        }
     }
 
     fn swap(&self, from: ProtectionState, to: ProtectionState) -> bool {
