@@ -6,7 +6,7 @@ use core::fmt;
 
 use crate::layout::layout;
 /// Words of message text (8 bytes each).
-const MESSAGE_WORDS: usize = 32;
+const MESSAGE_WORDS: usize = if cfg!(loom) { 2 } else { 32 };
 
 /// Why a kernel ended itself.
 #[repr(u64)]

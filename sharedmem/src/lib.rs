@@ -7,7 +7,7 @@
 //! Unsafe code is confined to the mapping layer ([`region`]) and to the CRC instruction ([`crc32c`]).
 #![no_std]
 
-#[cfg(any(test, feature = "observed"))]
+#[cfg(any(test, loom, feature = "observed"))]
 extern crate std;
 
 pub mod abi;
@@ -23,6 +23,7 @@ pub mod left;
 pub mod linux;
 pub mod log_ring;
 pub mod protection;
+#[cfg(not(loom))]
 pub mod region;
 pub mod sync;
 pub mod timeline;
@@ -30,5 +31,6 @@ pub mod words;
 
 pub use abi::{ABI_REVISION, JOURNAL_REVISION, MAX_CORES};
 pub use control::Control;
+#[cfg(not(loom))]
 pub use region::SharedRegion;
 pub use words::Words;

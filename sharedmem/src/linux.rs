@@ -211,9 +211,9 @@ pub enum Answer {
 }
 
 /// Arguments of a request.
-pub const ARGUMENTS: usize = 8;
+pub const ARGUMENTS: usize = if cfg!(loom) { 2 } else { 8 };
 
-const TEXT_WORDS: usize = 32;
+const TEXT_WORDS: usize = if cfg!(loom) { 1 } else { 32 };
 
 /// One request at a time, from the primary to the monitor: the primary fills it in and raises `asked`; the monitor answers and sets
 /// `answered` to the same number.

@@ -1,5 +1,5 @@
 //! The atomics that shared memory is made of, behind one door: in a kernel the processor's own; under the model checker `loom` its
-//! ([`cfg(loom)`](https://docs.rs/loom)); with the feature `observed` those of a simulation, which stands between the code and the memory at every single access.
+//! ([`cfg(loom)`](https://docs.rs/loom)), in threads that can die; with the feature `observed` those of a simulation, which stands between the code and the memory at every single access.
 
 #[cfg(all(feature = "observed", not(loom)))]
 mod observed;
@@ -13,6 +13,11 @@ pub use core::sync::atomic::AtomicU64;
 pub use core::sync::atomic::{AtomicU8, fence};
 
 #[cfg(loom)]
-pub use loom::sync::atomic::{AtomicU8, AtomicU64, fence};
+mod mortal;
+
+#[cfg(loom)]
+pub use self::mortal::{AtomicU8, AtomicU64, die_after, explore, explore_deaths};
+#[cfg(loom)]
+pub use loom::sync::atomic::fence;
 
 pub use core::sync::atomic::Ordering;
