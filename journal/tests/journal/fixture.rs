@@ -2,6 +2,7 @@
 
 use sharedmem::sync::{AtomicU64, Ordering};
 use std::cell::Cell;
+use std::ptr;
 
 use journal::{Finding, Journal, Kind, Next, Reader, Record, Recovery};
 use sharedmem::Words;
@@ -46,7 +47,54 @@ impl Memory {
         let words = self.words.iter();
         words.map(|word| word.load(Ordering::Relaxed)).collect()
     }
+
+    /// Everything that a crash leaves: the cursors, in the order of [`CURSORS`], then the ring.
+    pub fn image(&self) -> Vec<u64> {
+        let cursors = self.four_cursors();
+        let mut image: Vec<_> = cursors.map(|word| word.load(Ordering::Relaxed)).into();
+        image.extend(self.cursors.applying.save());
+        image.extend(self.snapshot());
+        image
+    }
+
+    /// Puts it back.
+    pub fn restore(&self, image: &[u64]) {
+        let (cursors, ring) = image.split_at(CURSORS);
+        for (word, value) in self.four_cursors().into_iter().zip(cursors) {
+            word.store(*value, Ordering::Relaxed);
+        }
+        self.cursors
+            .applying
+            .restore([cursors[APPLYING], cursors[SUSPECT]]);
+        for (word, value) in self.words.iter().zip(ring) {
+            word.store(*value, Ordering::Relaxed);
+        }
+    }
+
+    /// Where each word of an image lies.
+    pub fn addresses(&self) -> Vec<usize> {
+        let applying = ptr::from_ref(&*self.cursors.applying).addr();
+        let cursors = self.four_cursors().map(|word| ptr::from_ref(word).addr());
+        let ring = self.words.iter().map(|word| ptr::from_ref(word).addr());
+        let cursors = cursors.into_iter().chain([applying, applying + 8]);
+        cursors.chain(ring).collect()
+    }
+
+    fn four_cursors(&self) -> [&AtomicU64; 4] {
+        let it = &self.cursors;
+        [&it.reserved, &it.applied, &it.consumed, &it.retained]
+    }
 }
+
+/// The first words of an image.
+pub const RESERVED: usize = 0;
+pub const APPLIED: usize = 1;
+pub const CONSUMED: usize = 2;
+pub const RETAINED: usize = 3;
+pub const APPLYING: usize = 4;
+pub const SUSPECT: usize = 5;
+/// How many they are.
+pub const CURSORS: usize = 6;
 
 /// Memory in front of a producer that dies: after so many stores, none arrives any more.
 pub struct Dying<'m> {
@@ -64,10 +112,6 @@ impl<'m> Dying<'m> {
 
     pub fn journal(&self) -> Journal<'_, &Self> {
         Journal::salted(self, &self.memory.cursors, SALT, Crc32c::detect()).unwrap()
-    }
-
-    pub fn is_dead(&self) -> bool {
-        self.stores_left.get() == 0
     }
 }
 
@@ -119,7 +163,7 @@ pub struct Readings {
 
 impl Readings {
     /// Files what came; `false` at the end.
-    fn keep(&mut self, next: Next<'_>) -> bool {
+    pub fn keep(&mut self, next: Next<'_>) -> bool {
         match next {
             Next::Record(record) => self.records.push(record.into()),
             Next::Finding(finding) => self.findings.push(finding),

@@ -1,11 +1,138 @@
-//! Bits flip in the ring.
+//! Bits flip in the ring, and in the cursors.
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use journal::Reader;
+use journal::{Damage, Reader, Recovery};
 use proptest::prelude::*;
 
-use crate::fixture::{EPOCH, Kept, Memory, append, read, recover, wear_in};
+use crate::crash::{Cut, cuts_in_order};
+use crate::exhaustive::machine_at;
+use crate::fixture::{
+    APPLIED, CONSUMED, CURSORS, EPOCH, Kept, Memory, RESERVED, RETAINED, Readings, append, read,
+    recover, wear_in,
+};
+use crate::machine::Trace;
+use crate::oracle::Expected;
+use crate::workload::{SEAT, take_over, three_owners};
+
+/// Cuts whose images have every bit flipped: one in so many, and the last one.
+const SAMPLE: usize = 24;
+
+fn sample(trace: &Trace) -> Vec<Cut> {
+    let cuts = cuts_in_order(trace);
+    cuts.into_iter().rev().step_by(SAMPLE).collect()
+}
+
+/// A record costs its bit, and no other; what is not in a record, costs nothing.
+fn check_flip_in_ring(trace: &Trace, cut: &Cut, memory: &Memory, index: usize) {
+    for from in [cut.image[CONSUMED], cut.image[RETAINED]] {
+        let expected = Expected::of_corrupt(trace, cut, from, index);
+        let readings = recover(&memory.journal(), from, cut.epoch);
+        expected.check(&readings, cut);
+        let waiting = read(&mut Reader::new(memory.journal(), from), cut.epoch);
+        let applied = expected.records.iter();
+        let applied = applied.filter(|record| record.end <= cut.image[APPLIED]);
+        assert!(waiting.records.iter().eq(applied), "{cut:x?}");
+    }
+}
+
+#[test]
+fn exhaustive_every_flipped_bit_of_the_ring_costs_its_record_and_no_other() {
+    let trace = three_owners();
+    let memory = Memory::new(trace.capacity_bytes);
+    let mut flips = 0;
+    for cut in sample(&trace) {
+        memory.restore(&cut.image);
+        for (index, word) in memory.words.iter().enumerate() {
+            for bit in 0..64 {
+                word.fetch_xor(1 << bit, Relaxed);
+                check_flip_in_ring(&trace, &cut, &memory, index);
+                word.fetch_xor(1 << bit, Relaxed);
+                flips += 1;
+            }
+        }
+    }
+    println!("exhaustive: {flips} flipped bits of the ring, each recovered from");
+}
+
+/// Records that were committed, each once and in order. `retained` may be one that was never there, and so lead to those of an earlier lap.
+fn check_order(trace: &Trace, cut: &Cut, readings: &Readings) {
+    let committed = Expected::of(trace, cut, 0).records;
+    let mut last = 0;
+    for record in &readings.records {
+        let is_of_trace = record.position >= trace.records[0].record.position;
+        assert!(
+            !is_of_trace || committed.contains(record),
+            "{record:?} {cut:x?}"
+        );
+        assert!(record.position >= last, "{record:?} {cut:x?}");
+        last = record.end;
+    }
+}
+
+/// From a place that is known, all is read that was acknowledged; what is in flight is cut off at the most.
+fn check_whole(trace: &Trace, cut: &Cut, flipped: &Cut, from: u64, readings: &Readings) {
+    let expected = Expected::of(trace, cut, from);
+    let is_cut_off = flipped.image[RESERVED] < cut.image[RESERVED];
+    let count = match is_cut_off {
+        true => readings.records.len(),
+        false => expected.records.len(),
+    };
+    assert_eq!(readings.records, expected.records[..count], "{flipped:x?}");
+    let end = readings.records.last().map_or(from, |record| record.end);
+    let acknowledged = cut.acknowledged.iter();
+    assert!(
+        acknowledged.max().is_none_or(|last| *last < end.max(from)),
+        "{flipped:x?}"
+    );
+}
+
+/// What is read, who takes over, and what is read after that.
+fn check_flip_in_cursors(trace: &Trace, cut: &Cut, flipped: &Cut, memory: &Memory) {
+    memory.restore(&flipped.image);
+    let journal = memory.journal();
+    // The backup that waits knows where it is. Who begins asks the cursor.
+    for from in [cut.image[CONSUMED], flipped.image[RETAINED]] {
+        let readings = recover(&journal, from, cut.epoch);
+        check_order(trace, cut, &readings);
+        if from == cut.image[CONSUMED] || from == cut.image[RETAINED] {
+            check_whole(trace, cut, flipped, from, &readings);
+        }
+        let is_cursors = |damage| matches!(damage, Damage::Cursors { .. });
+        let is_named = readings.findings.iter().any(|it| is_cursors(it.damage));
+        let is_intact = Recovery::new(journal, from, cut.epoch).is_intact();
+        assert_eq!(is_named, !is_intact, "{flipped:x?}");
+        read(&mut Reader::new(journal, from), cut.epoch);
+    }
+    let from = flipped.image[RETAINED];
+    let machine = machine_at(trace, flipped);
+    let told = take_over(&machine, SEAT, from, None);
+    let journal = machine.on(SEAT);
+    let from = journal.retained().unwrap_or(journal.cursors().applied);
+    let again = recover(&journal, from, machine.epoch());
+    let (own, others) = again.records.split_last().unwrap();
+    assert_eq!(own.epoch, machine.epoch());
+    assert!(others.is_empty() || others == told.records, "{flipped:x?}");
+    machine.trace();
+}
+
+#[test]
+fn exhaustive_every_flipped_bit_of_the_cursors_leaves_records_in_order() {
+    let trace = three_owners();
+    let memory = Memory::new(trace.capacity_bytes);
+    let mut flips = 0;
+    for cut in sample(&trace) {
+        for (word, bit) in (0..CURSORS).flat_map(|word| (0..64).map(move |bit| (word, bit))) {
+            let mut flipped = cut.clone();
+            flipped.image[word] ^= 1 << bit;
+            check_flip_in_cursors(&trace, &cut, &flipped, &memory);
+            flips += 1;
+        }
+    }
+    println!(
+        "exhaustive: {flips} flipped bits of the cursors, each recovered from, taken over and recovered from again"
+    );
+}
 
 fn short_journal() -> (Memory, u64, Vec<Kept>) {
     let memory = Memory::new(512);
@@ -21,27 +148,6 @@ fn short_journal() -> (Memory, u64, Vec<Kept>) {
     let records: Vec<_> = payloads.into_iter().map(|p| append(&journal, p)).collect();
     journal.mark_applied(journal.cursors().reserved);
     (memory, from, records)
-}
-
-#[test]
-fn one_flipped_bit_costs_the_record_it_is_in_and_no_other() {
-    let (memory, from, records) = short_journal();
-    for record in &records {
-        let intact: Vec<_> = records.iter().filter(|r| *r != record).cloned().collect();
-        for position in (record.position..record.end).step_by(8) {
-            for bit in 0..64 {
-                memory.word(position).fetch_xor(1 << bit, Relaxed);
-                let readings = recover(&memory.journal(), from, EPOCH);
-                assert_eq!(readings.records, intact, "bit {bit} at {position}");
-                let found: Vec<_> = readings.findings.iter().map(|f| (f.from, f.to)).collect();
-                assert_eq!(found, [(record.position, record.end)]);
-                let waiting = read(&mut Reader::new(memory.journal(), from), EPOCH);
-                assert_eq!(waiting, readings);
-                memory.word(position).fetch_xor(1 << bit, Relaxed);
-            }
-        }
-    }
-    assert_eq!(recover(&memory.journal(), from, EPOCH).records, records);
 }
 
 proptest! {

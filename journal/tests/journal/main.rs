@@ -2,9 +2,13 @@
 
 mod append;
 mod cases;
-mod cuts;
+mod crash;
+mod exhaustive;
 mod fixture;
 mod flips;
 mod hostile;
 mod laps;
+mod machine;
+mod oracle;
 mod producers;
+mod workload;

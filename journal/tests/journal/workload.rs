@@ -1,0 +1,207 @@
+//! What a machine does with its journal, by the real code and in the order of the real kernels (`kernel/instance`: ledger and replica).
+
+use journal::{HEADER_BYTES, Kind, Next, Reader, Recovery};
+use sharedmem::abi::{
+    RECORD_KIND_CHECKPOINT, RECORD_KIND_EPOCH, RECORD_KIND_INPUT, RECORD_SKIPPED,
+};
+use sharedmem::sync::AtomicU64;
+
+use crate::fixture::{EPOCH, Memory, Readings, wear_in};
+use crate::machine::{Machine, Trace};
+
+/// The core that applies.
+pub const LEAD: usize = 0;
+/// The core of the backup that waits.
+pub const SEAT: usize = 3;
+
+/// Deaths in a record after which it is skipped.
+pub const DEATHS_MAX: u64 = 2;
+
+/// `kind`, for a record that is skipped.
+pub fn skipped(Kind(kind): Kind) -> Kind {
+    Kind(kind | RECORD_SKIPPED)
+}
+
+/// An owner and its backup.
+struct Pair<'m> {
+    machine: &'m Machine,
+    reader: Reader<'m, &'m [AtomicU64]>,
+    /// Records so far: no two payloads are the same.
+    count: u64,
+    /// Appended and not applied: where each begins.
+    in_flight: Vec<u64>,
+}
+
+impl<'m> Pair<'m> {
+    /// The backup begins to read where the journal makes the whole state: it is loaded when the owner serves.
+    fn new(machine: &'m Machine, count: u64) -> Self {
+        machine.wait(SEAT);
+        Self {
+            machine,
+            reader: Reader::begin(machine.on(SEAT)),
+            count,
+            in_flight: Vec::new(),
+        }
+    }
+
+    /// A payload that tells its record from every other, of 0 to 17 bytes.
+    fn payload(&mut self) -> Vec<u8> {
+        self.count += 1;
+        let length = [17, 9, 4, 12, 0, 16, 1, 8][self.count as usize % 8];
+        self.count
+            .to_le_bytes()
+            .into_iter()
+            .cycle()
+            .take(length)
+            .collect()
+    }
+
+    fn append(&mut self, core: usize, kind: u16) -> u64 {
+        let payload = self.payload();
+        let position = self.machine.append(core, Kind(kind), &payload);
+        self.in_flight.push(position);
+        position
+    }
+
+    /// The lead applies what is in flight, and lets the replies out.
+    fn apply(&mut self) {
+        let end = self.machine.on(LEAD).cursors().reserved;
+        let applying = &self.machine.memory().cursors.applying;
+        let begins = std::mem::take(&mut self.in_flight);
+        let ends = begins.iter().skip(1).chain([&end]);
+        for (position, end) in begins.iter().zip(ends) {
+            let journal = self.machine.on(LEAD);
+            applying.begin(*position);
+            applying.end();
+            journal.mark_applied(*end);
+            self.machine.acknowledge(LEAD, *position);
+        }
+    }
+
+    /// The lead tells the state; from then on the journal is kept from there.
+    fn tell(&mut self) {
+        let position = self.append(LEAD, RECORD_KIND_CHECKPOINT);
+        self.append(LEAD, RECORD_KIND_CHECKPOINT);
+        self.apply();
+        self.machine.on(LEAD).retain(Some(position));
+    }
+
+    /// The backup applies so many records.
+    fn follow(&mut self, records: usize) {
+        let mut buffer = Vec::new();
+        for _ in 0..records {
+            let journal = self.machine.on(SEAT);
+            match self.reader.next(self.machine.epoch(), &mut buffer) {
+                Next::Record(_) => journal.mark_consumed(self.reader.position()),
+                Next::Finding(finding) => panic!("{finding}"),
+                Next::End => return,
+            }
+        }
+    }
+
+    /// Three cores serve, in another order each time; the backup follows, and is not always done.
+    fn serve(&mut self, rounds: usize) {
+        const ORDERS: [[usize; 3]; 6] = [
+            [0, 1, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+            [1, 0, 2],
+            [0, 2, 1],
+        ];
+        for round in 0..rounds {
+            for core in ORDERS[round % ORDERS.len()] {
+                self.append(core, RECORD_KIND_INPUT);
+            }
+            self.apply();
+            self.follow([2, 5, 4][round % 3]);
+            if round % 2 == 1 {
+                self.tell();
+            }
+        }
+        self.follow(usize::MAX);
+    }
+}
+
+/// What a kernel does that becomes the owner, up to and with its first record. With `dies_in` only until it applies that one.
+pub fn take_over(machine: &Machine, core: usize, from: u64, dies_in: Option<u64>) -> Readings {
+    machine.fence();
+    let journal = machine.on(core);
+    let mut recovery = Recovery::new(journal, from, machine.epoch() - 1);
+    let applying = &machine.memory().cursors.applying;
+    let suspect = applying.settle();
+    let killer = suspect.filter(|suspect| suspect.deaths >= DEATHS_MAX);
+    let (mut readings, mut buffer) = (Readings::default(), Vec::new());
+    loop {
+        let mut next = recovery.next(&mut buffer);
+        if let Next::Record(record) = &mut next {
+            if killer.is_some_and(|killer| killer.position == record.position) {
+                machine.relabel(core, record, skipped(record.kind));
+                record.kind = skipped(record.kind);
+            }
+            applying.begin(record.position);
+            if dies_in == Some(record.position) {
+                return readings;
+            }
+            applying.end();
+        }
+        if !readings.keep(next) {
+            break;
+        }
+    }
+    applying.absolve();
+    match recovery.is_intact() {
+        true => journal.resume(recovery.resume_position()),
+        false => journal.restart(recovery.resume_position()),
+    }
+    // `Ledger::make_room`: what is retained is given up, if it takes the room.
+    if journal.free_bytes() < HEADER_BYTES {
+        journal.retain(None);
+    }
+    machine.append(core, Kind(RECORD_KIND_EPOCH), &[]);
+    readings
+}
+
+/// A machine whose ring is `capacity_bytes` long, full of old records, and empty.
+fn worn_machine(capacity_bytes: usize) -> Machine {
+    let memory = Memory::new(capacity_bytes);
+    let from = wear_in(&memory);
+    memory.journal().retain(Some(from));
+    Machine::new(memory, EPOCH, Vec::new())
+}
+
+/// Three owners, many laps of the ring: the first dies amid an append and in a record that it applies, the second in the same record
+/// before it has begun, the third skips that record and serves on.
+pub fn three_owners() -> Trace {
+    let machine = worn_machine(512);
+    let mut first = Pair::new(&machine, 0);
+    first.serve(6);
+    let poison = first.append(1, RECORD_KIND_INPUT);
+    machine.append_and_die(2, Kind(RECORD_KIND_INPUT), b"never to be", 2);
+    first.append(LEAD, RECORD_KIND_INPUT);
+    machine.on(LEAD);
+    machine.memory().cursors.applying.begin(poison);
+    let (from, count) = (first.reader.position(), first.count);
+
+    take_over(&machine, SEAT, from, Some(poison));
+    let retained = machine.on(LEAD).retained().unwrap();
+    take_over(&machine, LEAD, retained, None);
+    let mut third = Pair::new(&machine, count);
+    // Damage that is told once: the new backup reads from behind it.
+    third.tell();
+    third.reader = Reader::begin(machine.on(SEAT));
+    third.serve(6);
+    machine.trace()
+}
+
+/// Cores that append at the same time, in this order of their reservations; the lead then applies all of it, and the backup follows.
+pub fn at_once(order: &[usize]) -> Trace {
+    let machine = worn_machine(256);
+    let mut pair = Pair::new(&machine, 0);
+    for core in order {
+        pair.append(*core, RECORD_KIND_INPUT);
+    }
+    pair.apply();
+    pair.follow(usize::MAX);
+    machine.trace()
+}
