@@ -11,9 +11,11 @@ IMAGES = --package monitor --package instance --target x86_64-unknown-linux-gnu
 demo: toolchain
 	$(CARGO) xtask demo $(ARGS)
 
-# Unit and property tests on the host, then the tests that need a machine.
+# Unit and property tests on the host, the lock-free structures under the model checker, unsafe code under valgrind; then the tests that need a machine.
 test: toolchain
 	$(CARGO) test --locked
+	$(CARGO) xtask loom
+	$(CARGO) xtask memcheck
 	$(CARGO) xtask test $(ARGS)
 
 lint: toolchain

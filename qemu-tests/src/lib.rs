@@ -26,6 +26,7 @@ pub mod mutants;
 pub mod operator;
 pub mod paths;
 pub mod problem;
+pub mod proof;
 pub mod qmp;
 pub mod rearm;
 pub mod run;

@@ -4,6 +4,7 @@
 
 mod ctl;
 mod linux;
+mod proof;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use qemu_tests::suite::{self, runner};
 use qemu_tests::{bench, demo, mutants, paths, rearm, run, simulation};
 
 use crate::linux::LinuxCommand;
+use crate::proof::ProofCommand;
 
 /// Builds, boots, kills, measures and tests the failover kernel.
 #[derive(Parser)]
@@ -88,6 +90,8 @@ enum Command {
     Ctl(ctl::CtlArguments),
     #[command(flatten)]
     Linux(LinuxCommand),
+    #[command(flatten)]
+    Proof(ProofCommand),
     /// Measure in the deterministic model.
     Bench {
         #[command(subcommand)]
@@ -183,6 +187,7 @@ fn main() -> ExitCode {
         Command::Mutants { filter } => mutants::run(filter.as_deref()).map_err(Into::into),
         Command::Ctl(arguments) => ctl::operate(&arguments),
         Command::Linux(command) => linux::run(command),
+        Command::Proof(command) => proof::run(&command),
         Command::Bench {
             what: BenchCommand::Takeover { json, n },
         } => measure(json, n),
