@@ -101,16 +101,18 @@ pub unsafe fn take_over(context: &Context, number: usize) -> Result<(), &'static
         .map_err(|_| "the local APIC cannot be enabled")?;
     // INIT has cleared it; a stuck bit would silence every vector below, so it is worth a look.
     let _ = apic.drain();
-    apic.timer_periodic(traps::VECTOR_TICK, tick_count(context));
+    apic.timer_periodic(
+        traps::VECTOR_TICK,
+        timer_count(context, context.options.keepalive_ns),
+    );
     Ok(())
 }
 
-/// Counts of the local APIC's timer in a keepalive period.
-fn tick_count(context: &Context) -> u32 {
-    let ticks = u128::from(context.hand_off.apic_timer_hz)
-        * u128::from(context.options.keepalive_ns)
-        / 1_000_000_000;
-    u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
+/// Counts of the local APIC's timer in `duration_ns`: at least one, as none would stop it.
+pub fn timer_count(context: &Context, duration_ns: u64) -> u32 {
+    let counts =
+        u128::from(context.hand_off.apic_timer_hz) * u128::from(duration_ns) / 1_000_000_000;
+    u32::try_from(counts).unwrap_or(u32::MAX).max(1)
 }
 
 /// The life of a core beside the lead: it comes round once a tick, and says so.

@@ -9,7 +9,7 @@ use service::{DebugCommand, HangTarget};
 
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
-use crate::{keepalive, measure};
+use crate::{instant, keepalive, measure};
 
 /// Word to a core's main loop: hang with interrupts off.
 const WORD_HANG: u64 = 1;
@@ -23,7 +23,7 @@ pub fn inject(context: &'static Context, command: DebugCommand) {
     let debug = &context.region.control.debug;
     if !matches!(
         command,
-        DebugCommand::JournalBench { .. } | DebugCommand::Checkpoint
+        DebugCommand::JournalBench { .. } | DebugCommand::Checkpoint | DebugCommand::DieIn { .. }
     ) {
         debug.injected_ns.store(context.now_ns(), Ordering::Release);
     }
@@ -40,6 +40,7 @@ pub fn inject(context: &'static Context, command: DebugCommand) {
         DebugCommand::Hang(HangTarget::MainLoop) => loop {
             core::hint::spin_loop();
         },
+        DebugCommand::DieIn { delay_ns, end } => instant::set(context, delay_ns, end),
         DebugCommand::Sleep { duration_us } => {
             context.clock.spin_ns(duration_us.saturating_mul(1000))
         }

@@ -14,6 +14,7 @@ mod cores;
 mod death;
 mod devices;
 mod faults;
+mod instant;
 mod keepalive;
 mod measure;
 mod memory;

@@ -5,7 +5,7 @@ use arch::traps::{TrapFrame, VECTOR_NMI};
 use sharedmem::abi::VECTOR_KEEPALIVE_TO_PRIMARY;
 
 use crate::cores::LEAD;
-use crate::{context, death, keepalive};
+use crate::{context, death, instant, keepalive};
 
 /// Each core's own timer.
 pub const VECTOR_TICK: u8 = 0x50;
@@ -13,6 +13,8 @@ pub const VECTOR_TICK: u8 = 0x50;
 pub const VECTOR_NETWORK: u8 = 0x51;
 /// The serial port has received.
 pub const VECTOR_SERIAL: u8 = 0x52;
+/// The lead's timer, when it was set to the instant of a death.
+pub const VECTOR_INSTANT: u8 = 0x53;
 /// The local APIC's spurious interrupt.
 pub const VECTOR_SPURIOUS: u8 = 0xff;
 
@@ -22,12 +24,14 @@ pub fn handle(frame: &mut TrapFrame) {
         VECTOR_TICK => {
             if cpu::core_number() == LEAD {
                 keepalive::send();
+                instant::aim(context::get());
             }
             context::get().local_apic.end_of_interrupt();
         }
         VECTOR_NETWORK | VECTOR_SERIAL | VECTOR_KEEPALIVE_TO_PRIMARY => {
             context::get().local_apic.end_of_interrupt()
         }
+        VECTOR_INSTANT => instant::come(context::get(), frame.rip),
         VECTOR_SPURIOUS => {}
         vector if u64::from(vector) == VECTOR_NMI => death::by_nmi(frame),
         32.. => context::get().local_apic.end_of_interrupt(),

@@ -73,11 +73,27 @@ pub enum DebugCommand {
         /// How many.
         records: u64,
     },
+    /// The kernel dies at a set instant, whatever the service's core does then.
+    DieIn {
+        /// How long after the command, in ns.
+        delay_ns: u64,
+        /// How.
+        end: End,
+    },
     /// The main loop stands still for a time.
     Sleep {
         /// How long, in microseconds.
         duration_us: u64,
     },
+}
+
+/// How a kernel dies at a set instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It panics.
+    Panic,
+    /// The service's core stops silently, with interrupts off.
+    Hang,
 }
 
 /// What hangs.

@@ -33,7 +33,7 @@ mod status;
 mod store;
 
 pub use crate::checkpoint::Restoration;
-pub use host::{DebugCommand, HangTarget, Host, OperatorCommand};
+pub use host::{DebugCommand, End, HangTarget, Host, OperatorCommand};
 pub use parser::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use record::{ConnectionId, HEADER_BYTES, Input, Record, RecordError, Stamp};
 pub use service::{Limits, Service};

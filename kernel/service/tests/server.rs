@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Bench, CLIENT};
-use service::{DebugCommand, HangTarget, HostStatus, Limits, Takeover};
+use service::{DebugCommand, End, HangTarget, HostStatus, Limits, Takeover};
 
 mod debug {
     use super::*;
@@ -41,6 +41,20 @@ mod debug {
             ("BACKUP-PANIC", DebugCommand::BackupPanic),
             ("BACKUP-HANG", DebugCommand::BackupHang),
             (
+                "DIE-IN 1500 panic",
+                DebugCommand::DieIn {
+                    delay_ns: 1500,
+                    end: End::Panic,
+                },
+            ),
+            (
+                "DIE-IN 0 HANG",
+                DebugCommand::DieIn {
+                    delay_ns: 0,
+                    end: End::Hang,
+                },
+            ),
+            (
                 "JOURNAL-BENCH 100",
                 DebugCommand::JournalBench { records: 100 },
             ),
@@ -61,6 +75,9 @@ mod debug {
             "HANG me",
             "HANG -1",
             "HANG 1 2",
+            "DIE-IN 5",
+            "DIE-IN -5 HANG",
+            "DIE-IN 5 SLEEP",
             "SLEEP -1",
             "SLEEP nan",
             "SLEEP",

@@ -1,7 +1,7 @@
 //! `DEBUG`: faults to inject, and a way to fill the server. Only if it was allowed at boot.
 
 use super::{Context, count, help, integer, is};
-use crate::host::{DebugCommand, HangTarget};
+use crate::host::{DebugCommand, End, HangTarget};
 use crate::parser::BULK_MAX_BYTES;
 use crate::reply::{Failure, Outcome};
 use crate::store::{Bytes, Deadline, ENTRY_BYTES, Value, heap_bytes};
@@ -51,6 +51,10 @@ fn host_command(name: &[u8], arguments: &[Bytes]) -> Result<DebugCommand, Failur
         [] if is(name, "backup-panic") => DebugCommand::BackupPanic,
         [] if is(name, "backup-hang") => DebugCommand::BackupHang,
         [target] if is(name, "hang") => DebugCommand::Hang(hang_target(target)?),
+        [delay, end] if is(name, "die-in") => DebugCommand::DieIn {
+            delay_ns: count(delay)? as u64,
+            end: end_of(end)?,
+        },
         [records] if is(name, "journal-bench") => DebugCommand::JournalBench {
             records: count(records)? as u64,
         },
@@ -66,6 +70,13 @@ fn host_command(name: &[u8], arguments: &[Bytes]) -> Result<DebugCommand, Failur
         }
     };
     Ok(command)
+}
+
+fn end_of(word: &[u8]) -> Result<End, Failure> {
+    let ends = [("panic", End::Panic), ("hang", End::Hang)];
+    ends.into_iter()
+        .find_map(|(name, end)| is(word, name).then_some(end))
+        .ok_or(Failure::Fixed("ERR the end must be 'panic' or 'hang'"))
 }
 
 fn hang_target(target: &[u8]) -> Result<HangTarget, Failure> {
@@ -146,6 +157,8 @@ fn show_help(context: &mut Context<'_, '_>) -> Outcome {
             "    Give up what the journal keeps, so that the state is told anew.",
             "CORRUPT-TAIL",
             "    Damage the last journal record, then panic.",
+            "DIE-IN <nanoseconds> <PANIC|HANG>",
+            "    Panic, or stop this core, so long after the command, whatever runs then.",
             "DIGEST",
             "    Output a hex signature representing the current DB content.",
             "DOUBLE-FAULT",
