@@ -8,7 +8,7 @@ use crate::error::AppendError;
 use crate::journal::Journal;
 use crate::payload::PayloadWords;
 use crate::record::{
-    EPOCH_MAX, Kind, Record, checksum, length_word, owner_word, record_bytes, stamp,
+    EPOCH_MAX, HEADER_BYTES, Kind, Record, checksum, length_word, owner_word, record_bytes, stamp,
 };
 
 /// Where an appended record lies.
@@ -55,6 +55,24 @@ impl<W: Words + Copy> Journal<'_, W> {
         let checksum = checksum(self.crc, record.position, length_bytes, owner, words);
         place.store(owner, Relaxed);
         at_length.store(length_word(length_bytes, checksum), Release);
+    }
+
+    /// Makes whole records, which tell nothing, of a stretch in which nothing is published. A kernel that dies in here leaves a stretch in which nothing is
+    /// published, or a shorter one.
+    pub(crate) fn fill(&self, from: u64, to: u64, epoch: u64, kind: Kind) {
+        let mut position = from;
+        while let Some(left_bytes) = to.checked_sub(position).filter(|left| *left > 0) {
+            let most_bytes = record_bytes(self.max_payload_bytes() & !7);
+            let size_bytes = match left_bytes.checked_sub(most_bytes) {
+                Some(rest) if rest > 0 && rest < HEADER_BYTES => most_bytes - HEADER_BYTES,
+                Some(_) => most_bytes,
+                None => left_bytes,
+            };
+            let length_bytes = (size_bytes - HEADER_BYTES) as u32;
+            let zeros = core::iter::repeat_n(0, length_bytes as usize / 8);
+            self.write_words(position, epoch, kind, length_bytes, zeros);
+            position += size_bytes;
+        }
     }
 
     #[inline]
@@ -122,12 +140,30 @@ impl<W: Words + Copy> Journal<'_, W> {
 
     #[inline]
     fn write(&self, position: u64, epoch: u64, kind: Kind, length_bytes: u32, payload: &[&[u8]]) {
+        self.write_words(
+            position,
+            epoch,
+            kind,
+            length_bytes,
+            PayloadWords::new(payload),
+        );
+    }
+
+    #[inline]
+    fn write_words(
+        &self,
+        position: u64,
+        epoch: u64,
+        kind: Kind,
+        length_bytes: u32,
+        payload: impl Iterator<Item = u64>,
+    ) {
         let mut place = self.place(position);
         let [mut at_stamp, mut at_length] = [place.leave(), place.leave()];
         let owner = owner_word(epoch, kind);
         place.store(owner, Relaxed);
         // One pass over the payload: each word is stored on its way into the checksum.
-        let payload = PayloadWords::new(payload).inspect(move |word| place.store(*word, Relaxed));
+        let payload = payload.inspect(move |word| place.store(*word, Relaxed));
         let checksum = checksum(self.crc, position, length_bytes, owner, payload);
         at_length.store(length_word(length_bytes, checksum), Relaxed);
         // The commit. Release: whoever sees the stamp sees the record.

@@ -4,12 +4,13 @@ use alloc::vec::Vec;
 
 use sharedmem::Words;
 
-use crate::finding::Damage;
+use crate::finding::{Damage, Finding};
 use crate::journal::Journal;
+use crate::record::{HEADER_BYTES, Kind};
 use crate::scan::{Extent, Next, Scan};
 
 /// Reads all that was published, in order, and names the damage in between. Begun after the fence, when nobody writes any more. It
-/// writes nothing itself: begun again, it reads the same.
+/// writes nothing by itself: begun again, it reads the same. Its owner may [close](Self::close) what is open.
 ///
 /// It ends: it looks at no more than one length of the ring, and reads in vain no more than a few.
 #[derive(Clone, Debug)]
@@ -52,6 +53,20 @@ impl<'c, W: Words + Copy> Recovery<'c, W> {
         // The first step reports them; after that, they are settled.
         self.extent.cursors_astray = None;
         self.scan.step(&extent, self.epoch, buffer)
+    }
+
+    /// Makes records of `kind`, which tell nothing, of a stretch in which a producer died before it published: nothing is missing there, and whoever
+    /// reads this journal later, when all of it counts as applied, is not to take it for damage. False if the stretch is none of that sort.
+    ///
+    /// For the new owner, right after [`next`](Self::next) has told of the stretch.
+    pub fn close(&self, finding: &Finding, kind: Kind) -> bool {
+        let is_unpublished = matches!(finding.damage, Damage::Hole | Damage::TornTail);
+        let may = is_unpublished && !finding.was_applied && finding.size_bytes() >= HEADER_BYTES;
+        if may {
+            let (from, to, epoch) = (finding.from, finding.to, self.scan.epoch_seen());
+            self.scan.journal.fill(from, to, epoch, kind);
+        }
+        may
     }
 
     /// Where the new primary begins its own records: give it to [`Journal::resume`], or to [`Journal::restart`] if the cursors made no

@@ -84,6 +84,11 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
         self.position.saturating_add(self.journal.capacity_bytes()) & !7
     }
 
+    /// The last epoch seen: one that a record here may have, whatever lies behind.
+    pub fn epoch_seen(&self) -> u64 {
+        self.epoch_seen
+    }
+
     /// Whether a cursor may stand at `cursor`, seen from the position.
     pub fn may_reach(&self, cursor: u64) -> bool {
         (self.position..=self.end_of_lap()).contains(&cursor) && cursor.is_multiple_of(8)

@@ -2,6 +2,7 @@
 
 mod append;
 mod cases;
+mod closing;
 mod crash;
 mod exhaustive;
 mod fixture;

@@ -24,6 +24,9 @@ pub const EPOCH: Kind = Kind(RECORD_KIND_EPOCH);
 /// What a program of a Linux appended. It is nothing the service could apply.
 pub const APPLICATION: Kind = Kind(RECORD_KIND_APPLICATION);
 
+/// What stands where a producer died before it published: it is passed over.
+pub const NOTHING: Kind = Kind(RECORD_SKIPPED);
+
 /// The kind of a record that is skipped from now on.
 pub fn skipped(Kind(kind): Kind) -> Kind {
     Kind(kind | RECORD_SKIPPED)

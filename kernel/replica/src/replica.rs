@@ -182,7 +182,11 @@ impl<S: Surroundings> Replica<S> {
                     applying.end();
                     summary.records += 1;
                 }
-                Next::Finding(finding) => note(&mut summary, finding.to_string()),
+                Next::Finding(finding) => {
+                    // Who reads this later, when all of it counts as applied, would take it for damage.
+                    recovery.close(&finding, kinds::NOTHING);
+                    note(&mut summary, finding.to_string());
+                }
                 Next::End => break,
             }
             self.surroundings.advance();
