@@ -1,30 +1,62 @@
 //! A few clients that never reconnect, on a machine with keys in it.
 
+use std::fmt;
+
 use crate::client;
 use crate::machine::Machine;
 use crate::problem::{Problem, require};
-use crate::steady::{Habit, Steady};
+use crate::steady::{Habit, Steady, Trouble};
 
 /// Rounds of every client between two changes of the machine.
 const ROUNDS: u64 = 3;
 
-/// The clients: one chats, one sends pipelines, one is idle.
+/// One chats, one sends pipelines, one keeps checksums, one is idle.
+const USUAL: [Habit; 4] = [Habit::Chat, Habit::Pipeline, Habit::Checksum, Habit::Idle];
+
+/// The clients.
 pub struct Fleet {
     clients: Vec<Steady>,
     keys: u64,
 }
 
+/// What became of the clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Their number.
+    pub clients: u64,
+    /// Rounds that they have done together.
+    pub rounds: u64,
+    /// Those whose connection was reset.
+    pub reset: u64,
+    /// Those who did not get what they were owed.
+    pub lost: u64,
+    /// Those who kept checksums, ...
+    pub checked: u64,
+    /// ... and for whom the two do not agree.
+    pub differ: u64,
+    /// What went wrong, in words.
+    pub troubles: Vec<String>,
+}
+
 impl Fleet {
-    /// Puts `keys` keys into the machine and starts the clients, one after another: QEMU's user network has no queue.
+    /// Puts `keys` keys into the machine and starts the usual clients.
     ///
     /// # Errors
     /// One of them does not get to its first reply.
     pub fn start(machine: &Machine, keys: u64) -> Result<Self, Problem> {
+        Self::of(machine, keys, &USUAL)
+    }
+
+    /// Puts `keys` keys into the machine and starts clients, one after another: QEMU's user network has no queue.
+    ///
+    /// # Errors
+    /// One of them does not get to its first reply.
+    pub fn of(machine: &Machine, keys: u64, habits: &[Habit]) -> Result<Self, Problem> {
         let port = machine.port()?;
         client::inject(port, &format!("DEBUG POPULATE {keys}"))?;
         let mut clients = Vec::new();
-        for habit in [Habit::Chat, Habit::Pipeline, Habit::Idle] {
-            let client = Steady::start(port, habit, &format!("{habit:?}"));
+        for (number, habit) in habits.iter().enumerate() {
+            let client = Steady::start(port, *habit, &format!("{habit:?}-{number}"));
             Steady::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
             clients.push(client);
         }
@@ -34,23 +66,93 @@ impl Fleet {
     /// Waits until each has done some rounds more.
     ///
     /// # Errors
-    /// One does not.
+    /// One does not, or has ended over something that [`account`](Self::account) tells.
     pub fn do_more(&self, machine: &Machine) -> Result<(), Problem> {
-        Steady::all_do_more(&self.clients, ROUNDS, machine.time_left())
+        Steady::all_do_more(&self.clients, ROUNDS, machine.time_left())?;
+        require(!self.clients.iter().any(Steady::has_ended), || {
+            "a client gave up".into()
+        })
+    }
+
+    /// Ends them, and says what became of them.
+    ///
+    /// # Errors
+    /// A client itself is at fault.
+    pub fn account(self) -> Result<Tally, Problem> {
+        let mut tally = Tally::default();
+        for client in self.clients {
+            let habit = client.habit();
+            let account = client.account()?;
+            tally.clients += 1;
+            tally.rounds += account.rounds;
+            if let Some(checksums) = account.checksums {
+                tally.checked += 1;
+                tally.differ += u64::from(!checksums.agree());
+            }
+            if let Some(trouble) = account.trouble {
+                match trouble {
+                    Trouble::Reset(_) => tally.reset += 1,
+                    Trouble::Lost(_) => tally.lost += 1,
+                }
+                tally.troubles.push(format!("{habit:?}: {trouble}"));
+            }
+        }
+        Ok(tally)
     }
 
     /// Lets them go on once more, and ends them. Every key is there.
     ///
     /// # Errors
     /// One has lost its connection, or a reply, or a key is missing.
-    pub fn finish(self, machine: &Machine) -> Result<(), Problem> {
-        self.do_more(machine)?;
-        for client in self.clients {
-            client.finish()?;
-        }
-        let keys: u64 = client::ask(machine.port()?, "DBSIZE")?;
-        require(keys >= self.keys, || {
-            format!("{keys} keys of {} are left", self.keys)
-        })
+    pub fn finish(self, machine: &Machine) -> Result<Tally, Problem> {
+        let (keys, done) = (self.keys, self.do_more(machine));
+        let tally = self.account()?;
+        require(tally.troubles.is_empty(), || tally.troubles.join("; "))?;
+        done?;
+        let left: u64 = client::ask(machine.port()?, "DBSIZE")?;
+        require(left >= keys, || format!("{left} keys of {keys} are left"))?;
+        Ok(tally)
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let checksums = match (self.checked, self.differ) {
+            (0, _) => "were not kept",
+            (_, 0) => "agree",
+            _ => "DIFFER",
+        };
+        write!(
+            f,
+            "{} rounds by {} clients, {} lost, {} reset, checksums {checksums}",
+            self.rounds, self.clients, self.lost, self.reset
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_says_what_there_was() {
+        let mut tally = Tally {
+            clients: 4,
+            rounds: 1200,
+            checked: 1,
+            ..Tally::default()
+        };
+        assert_eq!(
+            tally.to_string(),
+            "1200 rounds by 4 clients, 0 lost, 0 reset, checksums agree"
+        );
+        (tally.lost, tally.reset, tally.differ) = (2, 1, 1);
+        assert!(
+            tally
+                .to_string()
+                .ends_with("2 lost, 1 reset, checksums DIFFER")
+        );
+        tally.checked = 0;
+        assert!(tally.to_string().ends_with("checksums were not kept"));
     }
 }

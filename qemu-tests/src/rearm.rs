@@ -18,9 +18,9 @@ const KEYS: u64 = 5_000;
 /// How often the machine is asked whether it is protected.
 const LOOK: Duration = Duration::from_millis(20);
 /// Time for one takeover of a campaign.
-const LIMIT_EACH: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT_EACH: Duration = Duration::from_secs(20);
 /// A campaign tells of so many takeovers at a time.
-const TOLD: usize = 50;
+pub(crate) const TOLD: u64 = 50;
 
 /// Ways for a primary to go, in turn, and the cause that is told.
 const ENDS: [(&str, &str); 5] = [
@@ -85,15 +85,15 @@ pub fn campaign(images: &Images, accel: Accel, count: u64) -> Result<(), Problem
     let mut serving_us = Vec::new();
     in_a_row(&machine, count, |takeover| {
         serving_us.push((takeover.serving_ns - takeover.detected_ns) / 1000);
-        if serving_us.len() % TOLD == 0 || takeover.epoch == count + 1 {
-            let newest = serving_us.len().saturating_sub(TOLD);
+        let done = takeover.epoch - 1;
+        if done.is_multiple_of(TOLD) || done == count {
+            let newest = serving_us.len().saturating_sub(TOLD as usize);
             let mut latest = serving_us[newest..].to_vec();
             latest.sort_unstable();
             let memory: String = client::ask(port, "INFO memory")?;
             let used = memory.lines().find(|line| line.starts_with("used_memory:"));
             println!(
-                "{} takeovers, nothing lost; of the last {}: detected to serving {} us (median), {} us (longest); {}",
-                serving_us.len(),
+                "{done} takeovers, nothing lost; of the last {}: detected to serving {} us (median), {} us (longest); {}",
                 latest.len(),
                 latest[latest.len() / 2],
                 latest[latest.len() - 1],

@@ -2,23 +2,21 @@
 //!
 //! Every reply is known beforehand to the byte, so that one that is lost, doubled or moved is seen at once, and so is a command that is carried out twice.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+mod checksums;
+mod line;
+mod work;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::problem::Problem;
+pub use checksums::Checksums;
+pub use line::Trouble;
 
-/// How long a client waits for anything; QEMU's user network, which speaks TCP with the guest, sends again after a second or more.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Commands that are sent at once.
-const PIPELINE: u64 = 1000;
-/// A large value, in bytes.
-const LARGE_BYTES: usize = 1 << 20;
-/// Large values that a slow reader asks for at once.
-const UNREAD: usize = 4;
+use crate::problem::Problem;
+use work::Work;
+
 /// Between two looks of one that waits.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -31,6 +29,8 @@ pub enum Habit {
     Pipeline,
     /// Values of 1 MiB there and back.
     Large,
+    /// Bytes that nobody can foretell, there and back, with a running checksum of either direction.
+    Checksum,
     /// Nothing, until it is told to go on.
     Idle,
     /// It asks for some MiB, and does not read them until it is told to go on: the window is closed.
@@ -41,10 +41,11 @@ pub enum Habit {
 
 impl Habit {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Chat,
         Self::Pipeline,
         Self::Large,
+        Self::Checksum,
         Self::Idle,
         Self::SlowReader,
         Self::Visitor,
@@ -60,34 +61,37 @@ struct Word {
     has_ended: AtomicBool,
 }
 
+/// What became of a client.
+#[derive(Debug)]
+pub struct Account {
+    /// Rounds that it has done.
+    pub rounds: u64,
+    /// The longest time for which it waited for a reply.
+    pub longest_silence: Duration,
+    /// Of what went there and came back, if it keeps them.
+    pub checksums: Option<Checksums>,
+    /// What went wrong, if anything did.
+    pub trouble: Option<Trouble>,
+}
+
 /// A client at work.
 pub struct Steady {
     habit: Habit,
     word: Arc<Word>,
     rounds: Arc<AtomicU64>,
-    thread: JoinHandle<Result<Duration, Problem>>,
+    thread: JoinHandle<Account>,
 }
 
 impl Steady {
     /// Starts a client; `name` is in its keys.
     pub fn start(port: u16, habit: Habit, name: &str) -> Self {
         let (word, rounds) = (Arc::new(Word::default()), Arc::new(AtomicU64::new(0)));
-        let mut work = Work {
-            port,
-            habit,
-            name: name.to_owned(),
-            stream: None,
-            count: 0,
-            word: word.clone(),
-            rounds: rounds.clone(),
-            last_reply: Instant::now(),
-            longest_silence: Duration::ZERO,
-        };
+        let work = Work::new(port, habit, name, word.clone(), rounds.clone());
+        let ended = word.clone();
         let thread = thread::spawn(move || {
-            let result = work.run();
-            work.word.has_ended.store(true, Ordering::Relaxed);
-            let reason = |reason| Problem::Failed(format!("{habit:?}: {reason}"));
-            result.map(|()| work.longest_silence).map_err(reason)
+            let account = work.run();
+            ended.has_ended.store(true, Ordering::Relaxed);
+            account
         });
         Self {
             habit,
@@ -95,6 +99,11 @@ impl Steady {
             rounds,
             thread,
         }
+    }
+
+    /// What the client does.
+    pub fn habit(&self) -> Habit {
+        self.habit
     }
 
     /// Rounds that the client has done.
@@ -137,207 +146,33 @@ impl Steady {
         self.word.go_on.store(true, Ordering::Relaxed);
     }
 
+    /// Whether it has ended over something that its [`account`](Self::account) tells.
+    pub fn has_ended(&self) -> bool {
+        self.word.has_ended.load(Ordering::Relaxed)
+    }
+
+    /// Lets the client finish its round, and says what became of it.
+    ///
+    /// # Errors
+    /// The client itself is at fault.
+    pub fn account(self) -> Result<Account, Problem> {
+        self.go_on();
+        self.word.stop.store(true, Ordering::Relaxed);
+        self.thread
+            .join()
+            .map_err(|_| Problem::BrokenSetUp("a client panicked".into()))
+    }
+
     /// Lets the client finish its round. Returns the longest time for which it waited for a reply.
     ///
     /// # Errors
     /// Its connection failed, or something came that is not what it was owed.
     pub fn finish(self) -> Result<Duration, Problem> {
-        self.go_on();
-        self.word.stop.store(true, Ordering::Relaxed);
-        self.thread
-            .join()
-            .map_err(|_| Problem::BrokenSetUp("a client panicked".into()))?
-    }
-}
-
-struct Work {
-    port: u16,
-    habit: Habit,
-    name: String,
-    stream: Option<TcpStream>,
-    /// Of increments.
-    count: u64,
-    word: Arc<Word>,
-    rounds: Arc<AtomicU64>,
-    last_reply: Instant,
-    longest_silence: Duration,
-}
-
-impl Work {
-    fn run(&mut self) -> Result<(), String> {
-        // The one connection; a visitor makes one for every round.
-        self.connect()?;
-        let value = self.large_value();
-        let key = format!("{}:large", self.name);
-        if self.habit == Habit::SlowReader {
-            self.exchange(&command(&[b"SET", key.as_bytes(), &value]), b"+OK\r\n")?;
-        }
-        loop {
-            self.round(&key, &value)?;
-            self.rounds.fetch_add(1, Ordering::Relaxed);
-            if self.word.stop.load(Ordering::Relaxed) {
-                return Ok(());
-            }
+        let habit = self.habit;
+        let account = self.account()?;
+        match account.trouble {
+            None => Ok(account.longest_silence),
+            Some(trouble) => Err(Problem::Failed(format!("{habit:?}: {trouble}"))),
         }
     }
-
-    fn round(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
-        let count = self.rounds.load(Ordering::Relaxed);
-        match self.habit {
-            Habit::Chat => self.increments(1),
-            Habit::Pipeline => self.increments(PIPELINE),
-            Habit::Large => {
-                self.exchange(&command(&[b"SET", key.as_bytes(), value]), b"+OK\r\n")?;
-                self.exchange(&command(&[b"GET", key.as_bytes()]), &bulk(value))
-            }
-            Habit::Idle => {
-                let text = format!("{} {count}", self.name);
-                self.exchange(
-                    &command(&[b"ECHO", text.as_bytes()]),
-                    &bulk(text.as_bytes()),
-                )?;
-                self.wait_for_word();
-                Ok(())
-            }
-            Habit::SlowReader => {
-                self.send(&command(&[b"GET", key.as_bytes()]).repeat(UNREAD))?;
-                self.wait_for_word();
-                self.last_reply = Instant::now();
-                self.receive(&bulk(value).repeat(UNREAD))
-            }
-            Habit::Visitor => {
-                let text = format!("{} {count}", self.name);
-                self.send(&command(&[b"ECHO", text.as_bytes()]))?;
-                self.send(&command(&[b"QUIT"]))?;
-                self.receive(&[&bulk(text.as_bytes())[..], b"+OK\r\n"].concat())?;
-                self.expect_end()?;
-                self.connect()
-            }
-        }
-    }
-
-    fn connect(&mut self) -> Result<(), String> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port))
-            .and_then(|stream| {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                Ok(stream)
-            })
-            .map_err(|error| format!("it cannot connect: {error}"))?;
-        self.stream = Some(stream);
-        self.last_reply = Instant::now();
-        Ok(())
-    }
-
-    /// So many increments at once, each of which must be carried out once.
-    fn increments(&mut self, count: u64) -> Result<(), String> {
-        let key = format!("{}:count", self.name);
-        let commands = command(&[b"INCR", key.as_bytes()]).repeat(count as usize);
-        let mut replies = Vec::new();
-        for _ in 0..count {
-            self.count += 1;
-            replies.extend_from_slice(format!(":{}\r\n", self.count).as_bytes());
-        }
-        self.exchange(&commands, &replies)
-    }
-
-    fn exchange(&mut self, commands: &[u8], replies: &[u8]) -> Result<(), String> {
-        self.last_reply = Instant::now();
-        self.send(commands)?;
-        self.receive(replies)
-    }
-
-    fn stream(&mut self) -> Result<&mut TcpStream, String> {
-        self.stream
-            .as_mut()
-            .ok_or_else(|| "there is no connection".into())
-    }
-
-    fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let sent = self.stream()?.write_all(bytes);
-        sent.map_err(|error| format!("it cannot send: {error}"))
-    }
-
-    /// Reads exactly `expected`.
-    fn receive(&mut self, mut expected: &[u8]) -> Result<(), String> {
-        let mut buffer = [0; 16 << 10];
-        while !expected.is_empty() {
-            let room = expected.len().min(buffer.len());
-            let count = self
-                .stream()?
-                .read(&mut buffer[..room])
-                .map_err(|error| format!("it cannot receive: {error}"))?;
-            if count == 0 {
-                return Err(format!(
-                    "the connection ends, {} bytes early",
-                    expected.len()
-                ));
-            }
-            let (now, later) = expected.split_at(count);
-            if buffer[..count] != *now {
-                return Err(format!(
-                    "{:?} came instead of {:?}",
-                    text(&buffer[..count]),
-                    text(now)
-                ));
-            }
-            expected = later;
-            let silence = self.last_reply.elapsed();
-            self.longest_silence = self.longest_silence.max(silence);
-            self.last_reply = Instant::now();
-        }
-        Ok(())
-    }
-
-    fn expect_end(&mut self) -> Result<(), String> {
-        match self.stream()?.read(&mut [0; 1]) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err("more came after the end".into()),
-            Err(error) => Err(format!("the connection does not end in order: {error}")),
-        }
-    }
-
-    fn wait_for_word(&self) {
-        self.word.is_awaited.store(true, Ordering::Relaxed);
-        while !self.word.go_on.load(Ordering::Relaxed) {
-            thread::sleep(LOOK);
-        }
-        self.word.is_awaited.store(false, Ordering::Relaxed);
-    }
-
-    /// Bytes of which no two parts are the same.
-    fn large_value(&self) -> Vec<u8> {
-        let seed = self.name.bytes().fold(1_u64, |seed, byte| {
-            seed.wrapping_mul(31).wrapping_add(u64::from(byte))
-        });
-        (0..LARGE_BYTES as u64)
-            .map(|index| {
-                (index
-                    .wrapping_mul(seed | 1)
-                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                    >> 56) as u8
-            })
-            .collect()
-    }
-}
-
-/// A command in RESP2.
-fn command(words: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
-    words.iter().for_each(|word| bytes.extend(bulk(word)));
-    bytes
-}
-
-fn bulk(content: &[u8]) -> Vec<u8> {
-    [
-        format!("${}\r\n", content.len()).as_bytes(),
-        content,
-        b"\r\n",
-    ]
-    .concat()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned()
 }

@@ -18,7 +18,7 @@ use qemu_tests::images::{self, Images};
 use qemu_tests::machine::{Accel, Chipset, HostPort, MachineSpec};
 use qemu_tests::setup::{self, Host, OldQemu, Ready};
 use qemu_tests::suite::{self, runner};
-use qemu_tests::{bench, demo, mutants, paths, rearm, run, simulation};
+use qemu_tests::{bench, demo, instants, mutants, paths, rearm, run, simulation};
 
 use crate::linux::LinuxCommand;
 use crate::proof::ProofCommand;
@@ -85,6 +85,18 @@ enum Command {
     Mutants {
         /// Only those whose name contains this.
         filter: Option<String>,
+    },
+    /// Kill one kernel after another in the middle of whatever it does: clients that never reconnect keep running checksums.
+    Instants {
+        /// Deaths in a row.
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        kills: u64,
+        /// What chooses the instants.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Where the guest's instructions are executed.
+        #[arg(long, value_enum, default_value_t)]
+        accel: AccelChoice,
     },
     /// Look at a native machine that runs, load another kernel as its backup, switch to it, fall back. Needs admin=1 on its boot line.
     Ctl(ctl::CtlArguments),
@@ -185,6 +197,7 @@ fn main() -> ExitCode {
         Command::Rearm { takeovers, accel } => arm_again(takeovers, accel),
         Command::Sim { arguments } => simulation::run(&arguments).map_err(Into::into),
         Command::Mutants { filter } => mutants::run(filter.as_deref()).map_err(Into::into),
+        Command::Instants { kills, seed, accel } => die_at_instants(kills, seed, accel),
         Command::Ctl(arguments) => ctl::operate(&arguments),
         Command::Linux(command) => linux::run(command),
         Command::Proof(command) => proof::run(&command),
@@ -299,6 +312,13 @@ fn arm_again(takeovers: u64, choice: AccelChoice) -> Result<bool> {
     let (_, images) = prepare()?;
     let accel = choose_accel(choice, &images)?;
     rearm::campaign(&images, accel, takeovers)?;
+    Ok(true)
+}
+
+fn die_at_instants(kills: u64, seed: u64, choice: AccelChoice) -> Result<bool> {
+    let (_, images) = prepare()?;
+    let accel = choose_accel(choice, &images)?;
+    println!("{}", instants::campaign(&images, accel, kills, seed)?);
     Ok(true)
 }
 

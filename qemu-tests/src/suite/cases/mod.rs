@@ -6,6 +6,7 @@ mod clients;
 mod connections;
 mod deaths;
 mod images;
+mod instants;
 mod iso;
 mod journal;
 mod linux;
@@ -34,6 +35,7 @@ pub(super) fn all() -> Vec<Test> {
         clients::tests(),
         connections::tests(),
         rearm::tests(),
+        instants::tests(),
         reset::tests(),
         upgrade::tests(),
         refusals::tests(),

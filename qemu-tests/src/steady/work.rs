@@ -1,0 +1,211 @@
+//! What a client does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::checksums::Checksums;
+use super::line::{Line, Trouble};
+use super::{Account, Habit, LOOK, Word};
+use crate::random::Random;
+
+/// Commands that are sent at once.
+const PIPELINE: u64 = 1000;
+/// A large value, in bytes.
+const LARGE_BYTES: usize = 1 << 20;
+/// Large values that a slow reader asks for at once.
+const UNREAD: usize = 4;
+/// At most so many pieces are sent at once to be kept, ...
+const PIECES_MAX: u64 = 8;
+/// ... of so many bytes each.
+const PIECE_BYTES_MAX: u64 = 3000;
+
+/// A client's work, and how far it is.
+pub(super) struct Work {
+    port: u16,
+    habit: Habit,
+    name: String,
+    word: Arc<Word>,
+    rounds: Arc<AtomicU64>,
+    /// Of increments.
+    count: u64,
+    checksums: Checksums,
+    longest_silence: Duration,
+}
+
+impl Work {
+    pub(super) fn new(
+        port: u16,
+        habit: Habit,
+        name: &str,
+        word: Arc<Word>,
+        rounds: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            port,
+            habit,
+            name: name.to_owned(),
+            word,
+            rounds,
+            count: 0,
+            checksums: Checksums::default(),
+            longest_silence: Duration::ZERO,
+        }
+    }
+
+    /// Works until it is told to stop, or something goes wrong.
+    pub(super) fn run(mut self) -> Account {
+        let trouble = self.work().err();
+        Account {
+            rounds: self.rounds.load(Ordering::Relaxed),
+            longest_silence: self.longest_silence,
+            checksums: (self.habit == Habit::Checksum).then_some(self.checksums),
+            trouble,
+        }
+    }
+
+    fn work(&mut self) -> Result<(), Trouble> {
+        // The one connection; a visitor makes one for every round.
+        let mut line = Line::open(self.port)?;
+        let value = self.large_value();
+        let key = format!("{}:large", self.name);
+        if self.habit == Habit::SlowReader {
+            let set = command(&[b"SET", key.as_bytes(), &value]);
+            self.exchange(&mut line, &set, b"+OK\r\n")?;
+        }
+        loop {
+            self.round(&mut line, &key, &value)?;
+            self.rounds.fetch_add(1, Ordering::Relaxed);
+            if self.word.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn round(&mut self, line: &mut Line, key: &str, value: &[u8]) -> Result<(), Trouble> {
+        let count = self.rounds.load(Ordering::Relaxed);
+        let text = format!("{} {count}", self.name);
+        let get = command(&[b"GET", key.as_bytes()]);
+        let echo = command(&[b"ECHO", text.as_bytes()]);
+        match self.habit {
+            Habit::Chat => self.increments(line, 1),
+            Habit::Pipeline => self.increments(line, PIPELINE),
+            Habit::Large => {
+                let set = command(&[b"SET", key.as_bytes(), value]);
+                self.exchange(line, &set, b"+OK\r\n")?;
+                self.exchange(line, &get, &bulk(value))
+            }
+            Habit::Checksum => self.there_and_back(line),
+            Habit::Idle => {
+                self.exchange(line, &echo, &bulk(text.as_bytes()))?;
+                self.wait_for_word();
+                Ok(())
+            }
+            Habit::SlowReader => {
+                line.send(&get.repeat(UNREAD))?;
+                self.wait_for_word();
+                line.begin_to_wait();
+                self.receive(line, &bulk(value).repeat(UNREAD))
+            }
+            Habit::Visitor => {
+                line.send(&echo)?;
+                line.send(&command(&[b"QUIT"]))?;
+                self.receive(line, &[&bulk(text.as_bytes())[..], b"+OK\r\n"].concat())?;
+                line.expect_end()?;
+                *line = Line::open(self.port)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// So many increments at once, each of which must be carried out once.
+    fn increments(&mut self, line: &mut Line, count: u64) -> Result<(), Trouble> {
+        let key = format!("{}:count", self.name);
+        let commands = command(&[b"INCR", key.as_bytes()]).repeat(count as usize);
+        let mut replies = Vec::new();
+        for _ in 0..count {
+            self.count += 1;
+            replies.extend_from_slice(format!(":{}\r\n", self.count).as_bytes());
+        }
+        self.exchange(line, &commands, &replies)
+    }
+
+    /// Some pieces that the service is to append to a value, and the value back. Of its content nothing but the checksum is compared.
+    fn there_and_back(&mut self, line: &mut Line) -> Result<(), Trouble> {
+        let key = format!("{}:sum", self.name);
+        let mut random = Random::new(self.checksums.seed());
+        let (mut commands, mut replies, mut length) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..=random.below(PIECES_MAX) {
+            let bytes = 1 + random.below(PIECE_BYTES_MAX);
+            let piece = random.bytes(bytes);
+            self.checksums.send(&piece);
+            length += piece.len();
+            commands.extend(command(&[b"APPEND", key.as_bytes(), &piece]));
+            replies.extend_from_slice(format!(":{length}\r\n").as_bytes());
+        }
+        commands.extend(command(&[b"GETSET", key.as_bytes(), b""]));
+        replies.extend_from_slice(format!("${length}\r\n").as_bytes());
+        self.exchange(line, &commands, &replies)?;
+        let checksums = &mut self.checksums;
+        let silence = line.take(length, |bytes| {
+            checksums.receive(bytes);
+            Ok(())
+        })?;
+        self.longest_silence = self.longest_silence.max(silence);
+        self.receive(line, b"\r\n")?;
+        match self.checksums.agree() {
+            true => Ok(()),
+            false => Err(Trouble::Lost(format!("checksums: {:?}", self.checksums))),
+        }
+    }
+
+    fn exchange(
+        &mut self,
+        line: &mut Line,
+        commands: &[u8],
+        replies: &[u8],
+    ) -> Result<(), Trouble> {
+        line.begin_to_wait();
+        line.send(commands)?;
+        self.receive(line, replies)
+    }
+
+    fn receive(&mut self, line: &mut Line, expected: &[u8]) -> Result<(), Trouble> {
+        let silence = line.receive(expected)?;
+        self.longest_silence = self.longest_silence.max(silence);
+        Ok(())
+    }
+
+    fn wait_for_word(&self) {
+        self.word.is_awaited.store(true, Ordering::Relaxed);
+        while !self.word.go_on.load(Ordering::Relaxed) {
+            thread::sleep(LOOK);
+        }
+        self.word.is_awaited.store(false, Ordering::Relaxed);
+    }
+
+    /// Bytes of which no two parts are the same.
+    fn large_value(&self) -> Vec<u8> {
+        let seed = self.name.bytes().fold(1_u64, |seed, byte| {
+            seed.wrapping_mul(31).wrapping_add(u64::from(byte))
+        });
+        Random::new(seed).bytes(LARGE_BYTES as u64)
+    }
+}
+
+/// A command in RESP2.
+fn command(words: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    words.iter().for_each(|word| bytes.extend(bulk(word)));
+    bytes
+}
+
+fn bulk(content: &[u8]) -> Vec<u8> {
+    [
+        format!("${}\r\n", content.len()).as_bytes(),
+        content,
+        b"\r\n",
+    ]
+    .concat()
+}
