@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::sync::atomic::Ordering;
 
+use network::Restored;
 use partition::cmdline::Rearm;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::timeline::Timeline;
@@ -31,6 +32,18 @@ pub fn first_reply(context: &Context, epoch: u64) {
             timeline.edge_ns(Edge::FirstReply.index()).unwrap_or(0)
         );
     }
+}
+
+/// The connections of the predecessor have their sockets.
+pub fn restored(epoch: u64, restored: Restored) {
+    let Restored {
+        connections,
+        made,
+        took_ns,
+    } = restored;
+    log::info!(
+        "event=restored epoch={epoch} connections={connections} made={made} took_ns={took_ns}"
+    );
 }
 
 /// A reply to the console's connection.

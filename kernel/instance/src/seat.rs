@@ -6,6 +6,7 @@ use network::{Config, Network};
 use replica::Replica;
 use sharedmem::abi::SeatStatus;
 use sharedmem::hand_off::HandOff;
+use sharedmem::protection::ProtectionState;
 use spin::Mutex;
 
 use crate::HEAP;
@@ -84,7 +85,14 @@ pub fn step() -> SeatStatus {
     let Some(standby) = standby.as_mut() else {
         return SeatStatus::Failed;
     };
-    let status = standby.replica.follow();
+    let mut status = standby.replica.follow();
+    let is_armed = context.region.control.protection.state() == ProtectionState::Armed;
+    if is_armed && status == SeatStatus::Idle {
+        let flows = standby.replica.flows();
+        if standby.network.get_ready(context.now_ns(), flows) {
+            status = SeatStatus::More;
+        }
+    }
     report(context);
     status
 }

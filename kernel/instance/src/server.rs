@@ -97,8 +97,10 @@ impl Server {
         stamp(Edge::DevicesAdopted);
         let recovered = replica.recover(epoch);
         stamp(Edge::Replayed);
+        let is_damaged = recovered.finding_count > 0;
+        let journal = JournaledService::new(context, epoch, replica, is_damaged);
         match card {
-            Ok(mac) => network.start(mac.0, replica.flows()),
+            Ok(mac) => network.start(mac.0, &journal),
             Err(reason) => log::error!("no network: {reason}"),
         }
         stamp(Edge::Serving);
@@ -111,7 +113,7 @@ impl Server {
             disk: None,
             console: SerialConsole::not_yet(),
             script: Script::new(context),
-            journal: JournaledService::new(context, epoch, replica, recovered.finding_count > 0),
+            journal,
             report: Some(Report::new(recovered.clone())),
             recovered,
             last_tick_ms: 0,
@@ -172,6 +174,9 @@ impl Server {
         }
         if let Some(complaint) = self.network.take_complaint() {
             log::error!("a connection is lost: {complaint}");
+        }
+        if let Some(restored) = self.network.take_restored() {
+            report::restored(self.epoch, restored);
         }
         let has_replied = self.has_replied || self.network.has_replied();
         if self.network.device_mut().release() > 0 && has_replied {

@@ -35,6 +35,13 @@ pub struct Flow {
     pub(crate) is_doomed: bool,
 }
 
+/// What the socket of a connection that is open on both sides is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Basis {
+    received_bytes: u64,
+    acknowledged_bytes: u64,
+}
+
 /// All connections, with a limit to what their clients are owed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flows {
@@ -127,6 +134,15 @@ impl Flow {
         self.is_hung_up || self.peer_has_closed
     }
 
+    /// What its socket is made from, if it is open on both sides: other than what its socket is to send.
+    pub(crate) fn basis(&self) -> Option<Basis> {
+        let is_over = self.is_closed || self.is_ending() || self.is_doomed;
+        (self.is_open && !is_over).then_some(Basis {
+            received_bytes: self.received_bytes,
+            acknowledged_bytes: self.acknowledged_bytes,
+        })
+    }
+
     /// Whether something must be sent without anything coming in before.
     pub(crate) fn is_urgent(&self) -> bool {
         !self.is_open || self.owed.len() > 0 || self.is_ending() || self.is_doomed
@@ -190,6 +206,13 @@ impl Flows {
     pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Flow)> {
         self.flows
             .iter()
+            .map(|(connection, flow)| (*connection, flow))
+    }
+
+    /// Those from number `first` on.
+    pub(crate) fn from(&self, first: ConnectionId) -> impl Iterator<Item = (ConnectionId, &Flow)> {
+        self.flows
+            .range(first..)
             .map(|(connection, flow)| (*connection, flow))
     }
 

@@ -24,4 +24,10 @@ pub trait Ledger {
 
     /// Enters an event. When it returns, the event survives the death of this kernel, and is in the flows.
     fn enter(&mut self, event: Event<'_>);
+
+    /// Called for every frame, and for every connection, in what may be long loops: a sign of work.
+    fn progress(&mut self);
+
+    /// The time, in ns: only to tell how long something took.
+    fn now_ns(&self) -> u64;
 }

@@ -23,9 +23,11 @@ mod live;
 mod lobby;
 mod nudge;
 mod owed;
+mod ready;
 mod revival;
 mod segment;
 mod shape;
+mod single;
 mod stack;
 
 pub use crate::checkpoint::Restoration;
@@ -33,7 +35,7 @@ pub use fact::{Fact, FactError, Handshake};
 pub use flow::{Flow, FlowError, Flows};
 pub use ledger::{Event, Ledger};
 pub use shape::{CONNECTION_BYTES, Shape};
-pub use stack::{Config, Network};
+pub use stack::{Config, Network, Restored};
 
 /// Number of a connection, never used twice.
 pub type ConnectionId = u64;

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use smoltcp::iface::{SocketHandle, SocketSet};
+use smoltcp::iface::SocketSet;
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Instant;
@@ -13,6 +13,7 @@ use crate::fact::Fact;
 use crate::flow::{Flow, Flows};
 use crate::ledger::{Event, Ledger};
 use crate::segment::{Arriving, Local};
+use crate::single::Single;
 use crate::{ConnectionId, nudge, shape};
 
 /// How long a client that was hung up on may take to close its side, in ns.
@@ -21,14 +22,14 @@ const CLOSING_NS_MAX: u64 = 60_000_000_000;
 const ACKNOWLEDGED_BYTES_STEP: u64 = shape::SERVICE.send_bytes as u64 / 4;
 
 /// The sockets.
+#[derive(Default)]
 pub(crate) struct Live {
-    pub(crate) sockets: SocketSet<'static>,
     attached: BTreeMap<ConnectionId, Attached>,
 }
 
 /// A flow's socket.
 struct Attached {
-    handle: SocketHandle,
+    single: Single,
     /// Bytes of the replies that were put into it, or that its client had before.
     enqueued_bytes: u64,
     /// Since when only the client's own end is missing, in ns.
@@ -38,19 +39,29 @@ struct Attached {
 }
 
 impl Live {
-    pub(crate) fn new() -> Self {
-        Self {
-            sockets: SocketSet::new(Vec::new()),
-            attached: BTreeMap::new(),
-        }
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.attached.len()
     }
 
     pub(crate) fn is_attached(&self, connection: ConnectionId) -> bool {
         self.attached.contains_key(&connection)
+    }
+
+    /// The socket of a connection, as a set.
+    pub(crate) fn set_of(&mut self, connection: ConnectionId) -> Option<&mut SocketSet<'static>> {
+        let attached = self.attached.get_mut(&connection)?;
+        Some(attached.single.set_mut())
+    }
+
+    /// Each socket, as a set.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = &SocketSet<'static>> {
+        self.attached.values().map(|attached| attached.single.set())
+    }
+
+    /// Each socket, as a set.
+    pub(crate) fn sets_mut(&mut self) -> impl Iterator<Item = &mut SocketSet<'static>> {
+        let attached = self.attached.values_mut();
+        attached.map(|attached| attached.single.set_mut())
     }
 
     /// Whether the socket of a connection, if it has one, takes notice of what `segment` acknowledges (RFC 9293, 3.10.7.4: not if the segment is
@@ -75,7 +86,7 @@ impl Live {
         self.attached.insert(
             connection,
             Attached {
-                handle: self.sockets.add(socket),
+                single: Single::new(socket),
                 enqueued_bytes: 0,
                 closing_since_ns: None,
                 nudges: 0,
@@ -84,35 +95,28 @@ impl Live {
     }
 
     /// Takes a socket that was made from `flow`.
-    pub(crate) fn attach_revived(
-        &mut self,
-        connection: ConnectionId,
-        socket: Socket<'static>,
-        flow: &Flow,
-    ) {
-        self.attached.insert(
-            connection,
-            Attached {
-                handle: self.sockets.add(socket),
-                enqueued_bytes: flow.acknowledged_bytes,
-                closing_since_ns: None,
-                nudges: nudge::ACKNOWLEDGEMENTS,
-            },
-        );
+    pub(crate) fn attach_revived(&mut self, connection: ConnectionId, single: Single, flow: &Flow) {
+        self.attached.insert(connection, Attached::to(single, flow));
+    }
+
+    /// Takes sockets that were made from flows, before there are any others. In the order of the connections' numbers.
+    pub(crate) fn attach_made(&mut self, made: Vec<(ConnectionId, Single, &Flow)>) {
+        let attached = made.into_iter();
+        self.attached = attached
+            .map(|(connection, single, flow)| (connection, Attached::to(single, flow)))
+            .collect();
     }
 
     /// Whether a connection is over, but for segments that come late.
     pub(crate) fn is_only_waiting(&self, connection: ConnectionId) -> bool {
-        self.attached.get(&connection).is_some_and(|attached| {
-            self.sockets.get::<Socket<'_>>(attached.handle).state() == State::TimeWait
-        })
+        self.attached
+            .get(&connection)
+            .is_some_and(|attached| attached.single.get().state() == State::TimeWait)
     }
 
     /// Throws the socket of a connection away.
     pub(crate) fn detach(&mut self, connection: ConnectionId) {
-        if let Some(attached) = self.attached.remove(&connection) {
-            self.sockets.remove(attached.handle);
-        }
+        self.attached.remove(&connection);
     }
 
     /// Enters what happened on every socket. When it is crowded, connections that are over make room.
@@ -120,8 +124,7 @@ impl Live {
         let mut next = 0;
         while let Some((&connection, attached)) = self.attached.range_mut(next..).next() {
             next = connection + 1;
-            let socket = self.sockets.get_mut(attached.handle);
-            if !attached.tell(connection, socket, now_ns, is_crowded, ledger) {
+            if !attached.tell(connection, now_ns, is_crowded, ledger) {
                 self.detach(connection);
             }
         }
@@ -131,9 +134,8 @@ impl Live {
     pub(crate) fn fill(&mut self, now_ns: u64, flows: &Flows) -> bool {
         let mut has_moved = false;
         for (connection, attached) in &mut self.attached {
-            let socket = self.sockets.get_mut(attached.handle);
             if let Some(flow) = flows.get(*connection) {
-                has_moved |= attached.fill(socket, flow, now_ns);
+                has_moved |= attached.fill(flow, now_ns);
             }
         }
         has_moved
@@ -153,8 +155,8 @@ impl Live {
             let Some(flow) = flows.get(*connection).filter(|_| attached.nudges > 0) else {
                 continue;
             };
-            let socket = self.sockets.get::<Socket<'_>>(attached.handle);
-            let is_waiting = matches!(socket.state(), State::SynReceived | State::Established);
+            let state = attached.single.get().state();
+            let is_waiting = matches!(state, State::SynReceived | State::Established);
             if !is_waiting || flow.owed.len() > 0 {
                 continue;
             }
@@ -166,15 +168,25 @@ impl Live {
 }
 
 impl Attached {
+    /// The socket that was made from `flow`.
+    fn to(single: Single, flow: &Flow) -> Self {
+        Self {
+            single,
+            enqueued_bytes: flow.acknowledged_bytes,
+            closing_since_ns: None,
+            nudges: nudge::ACKNOWLEDGEMENTS,
+        }
+    }
+
     /// Enters what happened. False if the socket is of no more use.
     fn tell(
         &mut self,
         connection: ConnectionId,
-        socket: &mut Socket<'_>,
         now_ns: u64,
         is_crowded: bool,
         ledger: &mut impl Ledger,
     ) -> bool {
+        let socket = self.single.get();
         let state = socket.state();
         let Some(flow) = ledger.flows().get(connection) else {
             return false;
@@ -185,8 +197,8 @@ impl Attached {
             let peer = flow.peer;
             ledger.enter(Event::Opened(connection, peer));
         }
-        let has_received = self.tell_bytes(connection, socket, ledger);
-        self.tell_acknowledged(connection, socket, has_received, ledger);
+        let has_received = self.tell_bytes(connection, ledger);
+        self.tell_acknowledged(connection, has_received, ledger);
         let Some(flow) = ledger.flows().get(connection) else {
             return false;
         };
@@ -204,7 +216,8 @@ impl Attached {
         let is_gone = match state {
             State::Closed => {
                 // One that was given up is told so first, if it can be reached.
-                socket.remote_endpoint().is_none() || self.is_overdue(now_ns)
+                let endpoint = self.single.get().remote_endpoint();
+                endpoint.is_none() || self.is_overdue(now_ns)
             }
             // It went away before it was there.
             State::Listen => true,
@@ -218,12 +231,8 @@ impl Attached {
     }
 
     /// Enters what came in. True if anything did.
-    fn tell_bytes(
-        &mut self,
-        connection: ConnectionId,
-        socket: &mut Socket<'_>,
-        ledger: &mut impl Ledger,
-    ) -> bool {
+    fn tell_bytes(&mut self, connection: ConnectionId, ledger: &mut impl Ledger) -> bool {
+        let socket = self.single.get_mut();
         let mut has_received = false;
         while socket.can_recv() {
             let taken = socket.recv(|bytes| {
@@ -243,10 +252,10 @@ impl Attached {
     fn tell_acknowledged(
         &self,
         connection: ConnectionId,
-        socket: &Socket<'_>,
         has_received: bool,
         ledger: &mut impl Ledger,
     ) {
+        let socket = self.single.get();
         let Some(flow) = ledger.flows().get(connection) else {
             return;
         };
@@ -267,7 +276,8 @@ impl Attached {
     }
 
     /// Moves as much of what is owed into the socket as it takes. True if that is anything.
-    fn fill(&mut self, socket: &mut Socket<'_>, flow: &Flow, now_ns: u64) -> bool {
+    fn fill(&mut self, flow: &Flow, now_ns: u64) -> bool {
+        let socket = self.single.get_mut();
         if flow.is_doomed {
             socket.abort();
             return false;
@@ -286,7 +296,7 @@ impl Attached {
             socket.close();
             // A client that never closes its side would keep the socket for ever.
             if flow.is_hung_up && self.is_overdue(now_ns) {
-                socket.abort();
+                self.single.get_mut().abort();
             }
         }
         self.enqueued_bytes > before

@@ -1,117 +1,132 @@
 //! A socket out of a flow.
 //!
-//! `smoltcp` has no way to set a socket's state, so the socket is led there: it listens on an interface of its own, and is told what a client would
-//! have told it. The client's sequence numbers are free to choose; ours is the interface's second random number, so the generator's seed is
-//! chosen for it. Tests, and a look at the answer to the SYN, guard against a generator that is another one some day.
+//! `smoltcp` has no way to set a socket's state, so the socket is led there: it connects on an interface of its own, and is told what a client that
+//! listens would tell it. From which side a connection began, neither end knows once it is open, and this is the way with the fewest segments. The client's
+//! sequence numbers are free to choose; ours is the second random number of the interface that it connects on, so the generator's seed is chosen for it.
+//! Tests, and a look at the first answer, guard against a generator that is another one some day.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::iface::{Config, Interface};
 use smoltcp::phy::{self, ChecksumCapabilities, Device, DeviceCapabilities, Medium};
-use smoltcp::socket::Socket as AnySocket;
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    HardwareAddress, IpAddress, IpCidr, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket,
-    TcpRepr, TcpSeqNumber,
+    HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpCidr, IpProtocol, Ipv4Packet, Ipv4Repr,
+    TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
 use crate::flow::Flow;
 use crate::segment::{Local, address_of};
-use crate::shape::Shape;
+use crate::single::Single;
 
 /// Longest segment of a client that names no length (RFC 9293, 3.7.1).
 const DEFAULT_MSS: u16 = 536;
 /// Longest packet on the interface, in bytes: it carries no data.
 const PACKET_BYTES: usize = 1500;
 
-/// Makes the socket that `flow` had, but for what is owed on it: that is sent anew. Its end is, too, if the client has not acknowledged it.
-///
-/// # Errors
-/// `smoltcp` did not do what this module is made for.
-pub(crate) fn revive(
-    flow: &Flow,
+/// Where sockets are led to what they had been: an interface of its own, made once and used for all.
+pub(crate) struct Cradle {
     local: Local,
-    shape: Shape,
-    now: Instant,
-) -> Result<Socket<'static>, &'static str> {
-    let mut cradle = Cradle::new(flow, local, shape, now);
-    cradle.hear(TcpControl::Syn, None);
-    // If nobody got this answer, it is sent again when its time is over. Not at once: the client may have got it, and there are stacks that a second one
-    // confuses (libslirp 4.8 throws away what it has to send).
-    if cradle.speak() != Some(flow.first_out().wrapping_sub(1)) {
-        return Err("the TCP stack's initial sequence numbers are not those foreseen");
-    }
-    if flow.is_open {
-        cradle.hear(TcpControl::None, Some(flow.first_out()));
-        if flow.is_end_acknowledged {
-            cradle.socket().close();
-            cradle.speak();
-            let behind_end = flow.first_out().wrapping_add(1);
-            cradle.hear(TcpControl::None, Some(behind_end));
-        }
-        if flow.peer_has_closed {
-            let ack = flow
-                .first_out()
-                .wrapping_add(u32::from(flow.is_end_acknowledged));
-            cradle.hear(TcpControl::Fin, Some(ack));
-        }
-    }
-    let expected = match (flow.is_open, flow.is_end_acknowledged, flow.peer_has_closed) {
-        (false, ..) => State::SynReceived,
-        (true, false, false) => State::Established,
-        (true, false, true) => State::CloseWait,
-        (true, true, false) => State::FinWait2,
-        (true, true, true) => State::TimeWait,
-    };
-    if cradle.socket().state() != expected {
-        return Err("the TCP stack does not follow a connection's beginning");
-    }
-    Ok(cradle.into_socket())
-}
-
-/// An interface with one socket, and a client for it.
-struct Cradle<'f> {
-    flow: &'f Flow,
-    local: Local,
-    now: Instant,
     wire: Wire,
     interface: Interface,
-    sockets: SocketSet<'static>,
-    handle: SocketHandle,
 }
 
-impl<'f> Cradle<'f> {
-    fn new(flow: &'f Flow, local: Local, shape: Shape, now: Instant) -> Self {
+impl Cradle {
+    pub(crate) fn new(local: Local) -> Self {
         let mut wire = Wire::default();
-        let mut config = Config::new(HardwareAddress::Ip);
-        config.random_seed = seed_for(flow.first_out().wrapping_sub(1));
-        let mut interface = Interface::new(config, &mut wire, now);
+        let mut interface =
+            Interface::new(Config::new(HardwareAddress::Ip), &mut wire, Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
             // The list is empty, so there is room.
             let _ = addresses.push(IpCidr::new(IpAddress::Ipv4(local.address), 0));
         });
-        let mut sockets = SocketSet::new(Vec::with_capacity(1));
-        let handle = sockets.add(shape.listening(local.port));
         Self {
-            flow,
             local,
-            now,
             wire,
             interface,
-            sockets,
-            handle,
         }
     }
 
-    fn socket(&mut self) -> &mut Socket<'static> {
-        self.sockets.get_mut(self.handle)
+    /// Makes of `socket` the one that `flow` had, but for what is owed on it: that is sent anew. Its end is, too, if the client has not acknowledged it.
+    /// What the socket was before does not matter.
+    ///
+    /// # Errors
+    /// `smoltcp` did not do what this module is made for.
+    pub(crate) fn revive(
+        &mut self,
+        flow: &Flow,
+        single: &mut Single,
+        now: Instant,
+    ) -> Result<(), &'static str> {
+        self.connect(flow, single.get_mut(), now)?;
+        let mut client = Client {
+            flow,
+            single,
+            now,
+            cradle: self,
+        };
+        client.lead()
     }
 
-    fn into_socket(mut self) -> Socket<'static> {
-        match self.sockets.remove(self.handle) {
-            AnySocket::Tcp(socket) => socket,
+    /// Begins the connection, with the initial sequence number that it had. It is the second random number of a new interface.
+    fn connect(
+        &mut self,
+        flow: &Flow,
+        socket: &mut Socket<'static>,
+        now: Instant,
+    ) -> Result<(), &'static str> {
+        let mut config = Config::new(HardwareAddress::Ip);
+        config.random_seed = seed_for(flow.first_out().wrapping_sub(1));
+        let mut chance = Interface::new(config, &mut self.wire, now);
+        // Only a closed socket can be connected.
+        socket.abort();
+        let local = (IpAddress::Ipv4(self.local.address), self.local.port);
+        socket
+            .connect(chance.context(), address_of(flow.peer), local)
+            .map_err(|_| "the TCP stack cannot begin a connection")
+    }
+}
+
+/// The client of a socket in the cradle.
+struct Client<'c> {
+    flow: &'c Flow,
+    single: &'c mut Single,
+    now: Instant,
+    cradle: &'c mut Cradle,
+}
+
+impl Client<'_> {
+    /// Leads the socket to where its flow stands.
+    fn lead(&mut self) -> Result<(), &'static str> {
+        let (flow, first_out) = (self.flow, self.flow.first_out());
+        // Of who has not answered our SYN yet, only the own one is known: the connection began from both sides.
+        self.hear(TcpControl::Syn, flow.is_open.then_some(first_out));
+        // What the socket answers, nobody gets. The client may have got it already, and there are stacks that a second SYN confuses (libslirp 4.8 throws away
+        // what it has to send). If it has not, it is sent again when its time is over.
+        let expected_seq = first_out.wrapping_sub(u32::from(!flow.is_open));
+        if self.speak() != Some(expected_seq) {
+            return Err("the TCP stack's initial sequence numbers are not those foreseen");
+        }
+        if flow.is_open && flow.is_end_acknowledged {
+            self.single.get_mut().close();
+            self.speak();
+            self.hear(TcpControl::None, Some(first_out.wrapping_add(1)));
+        }
+        if flow.is_open && flow.peer_has_closed {
+            let behind_end = u32::from(flow.is_end_acknowledged);
+            self.hear(TcpControl::Fin, Some(first_out.wrapping_add(behind_end)));
+        }
+        let expected = match (flow.is_open, flow.is_end_acknowledged, flow.peer_has_closed) {
+            (false, ..) => State::SynReceived,
+            (true, false, false) => State::Established,
+            (true, false, true) => State::CloseWait,
+            (true, true, false) => State::FinWait2,
+            (true, true, true) => State::TimeWait,
+        };
+        match self.single.get().state() == expected {
+            true => Ok(()),
+            false => Err("the TCP stack does not follow a connection's beginning"),
         }
     }
 
@@ -121,11 +136,11 @@ impl<'f> Cradle<'f> {
         let handshake = &self.flow.handshake;
         let (peer, port) = address_of(self.flow.peer);
         let mss = handshake.mss.unwrap_or(DEFAULT_MSS);
-        // Its window is not known: room for one segment, until it says more.
-        let scale = handshake.window_scale.unwrap_or(0);
+        // Its window is not known: room for one segment, until it says more. In a SYN it is not scaled.
+        let scale = handshake.window_scale.filter(|_| !is_syn).unwrap_or(0);
         let tcp = TcpRepr {
             src_port: port,
-            dst_port: self.local.port,
+            dst_port: self.cradle.local.port,
             control,
             seq_number: sequence(self.flow.next_in().wrapping_sub(u32::from(is_syn))),
             ack_number: ack.map(sequence),
@@ -139,31 +154,35 @@ impl<'f> Cradle<'f> {
         };
         let ip = Ipv4Repr {
             src_addr: peer,
-            dst_addr: self.local.address,
+            dst_addr: self.cradle.local.address,
             next_header: IpProtocol::Tcp,
             payload_len: tcp.buffer_len(),
             hop_limit: 64,
         };
-        let mut packet = vec![0; ip.buffer_len() + tcp.buffer_len()];
+        let Cradle {
+            wire, interface, ..
+        } = &mut *self.cradle;
+        let packet = wire.arrive(ip.buffer_len() + tcp.buffer_len());
         let unchecked = ChecksumCapabilities::ignored();
-        ip.emit(&mut Ipv4Packet::new_unchecked(&mut packet[..]), &unchecked);
+        let (head, rest) = packet.split_at_mut(ip.buffer_len());
+        ip.emit(&mut Ipv4Packet::new_unchecked(head), &unchecked);
         tcp.emit(
-            &mut TcpPacket::new_unchecked(&mut packet[ip.buffer_len()..]),
+            &mut TcpPacket::new_unchecked(rest),
             &IpAddress::Ipv4(peer),
-            &IpAddress::Ipv4(self.local.address),
+            &IpAddress::Ipv4(ip.dst_addr),
             &unchecked,
         );
-        self.wire.arriving = Some(packet);
-        let (interface, wire) = (&mut self.interface, &mut self.wire);
-        interface.poll_ingress_single(self.now, wire, &mut self.sockets);
+        interface.poll_ingress_single(self.now, wire, self.single.set_mut());
     }
 
     /// The socket says what it has to say. Returns the sequence number of it.
     fn speak(&mut self) -> Option<u32> {
-        self.wire.left_seq = None;
-        let (interface, wire) = (&mut self.interface, &mut self.wire);
-        interface.poll_egress(self.now, wire, &mut self.sockets);
-        self.wire.left_seq
+        let Cradle {
+            wire, interface, ..
+        } = &mut *self.cradle;
+        wire.left_seq = None;
+        interface.poll_egress(self.now, wire, self.single.set_mut());
+        wire.left_seq
     }
 }
 
@@ -171,47 +190,73 @@ fn sequence(number: u32) -> TcpSeqNumber {
     TcpSeqNumber(number.cast_signed())
 }
 
-/// What the interface is connected to: packets without checksums.
+/// What the interface is connected to: packets without checksums, one in either direction.
 #[derive(Default)]
 struct Wire {
-    arriving: Option<Vec<u8>>,
+    arriving: Vec<u8>,
+    has_arrived: bool,
+    leaving: Vec<u8>,
     /// Sequence number of the last segment that left.
     left_seq: Option<u32>,
 }
 
-struct Arriving(Vec<u8>);
-
-impl phy::RxToken for Arriving {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, work: F) -> R {
-        work(&self.0)
+impl Wire {
+    /// Room for a packet that is to arrive.
+    fn arrive(&mut self, bytes: usize) -> &mut [u8] {
+        self.has_arrived = true;
+        self.arriving.resize(bytes, 0);
+        &mut self.arriving
     }
 }
 
-struct Leaving<'a>(&'a mut Option<u32>);
+struct Arriving<'a>(&'a [u8]);
+
+impl phy::RxToken for Arriving<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, work: F) -> R {
+        work(self.0)
+    }
+}
+
+struct Leaving<'a> {
+    packet: &'a mut Vec<u8>,
+    seq: &'a mut Option<u32>,
+}
 
 impl phy::TxToken for Leaving<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
-        let mut packet = vec![0; length];
-        let result = work(&mut packet);
-        let tcp = Ipv4Packet::new_checked(&packet[..])
-            .ok()
-            .and_then(|ip| TcpPacket::new_checked(&packet[usize::from(ip.header_len())..]).ok());
-        *self.0 = tcp.map(|tcp| tcp.seq_number().0.cast_unsigned());
+        self.packet.resize(length, 0);
+        let result = work(self.packet);
+        let tcp = self.packet.get(IPV4_HEADER_LEN..).unwrap_or_default();
+        let tcp = TcpPacket::new_checked(tcp).ok();
+        *self.seq = tcp.map(|tcp| tcp.seq_number().0.cast_unsigned());
         result
     }
 }
 
 impl Device for Wire {
-    type RxToken<'a> = Arriving;
+    type RxToken<'a> = Arriving<'a>;
     type TxToken<'a> = Leaving<'a>;
 
-    fn receive(&mut self, _: Instant) -> Option<(Arriving, Leaving<'_>)> {
-        let packet = self.arriving.take()?;
-        Some((Arriving(packet), Leaving(&mut self.left_seq)))
+    fn receive(&mut self, _: Instant) -> Option<(Arriving<'_>, Leaving<'_>)> {
+        let has_arrived = core::mem::take(&mut self.has_arrived);
+        let Self {
+            arriving,
+            leaving,
+            left_seq,
+            ..
+        } = self;
+        let leaving = Leaving {
+            packet: leaving,
+            seq: left_seq,
+        };
+        has_arrived.then_some((Arriving(arriving), leaving))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Leaving<'_>> {
-        Some(Leaving(&mut self.left_seq))
+        Some(Leaving {
+            packet: &mut self.leaving,
+            seq: &mut self.left_seq,
+        })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -267,6 +312,7 @@ mod tests {
     use crate::fact::{Fact, Handshake};
     use crate::flow::Flows;
     use crate::shape;
+    use alloc::vec;
     use proptest::prelude::*;
     use smoltcp::wire::Ipv4Address;
 
@@ -297,9 +343,11 @@ mod tests {
         }
     }
 
-    fn revived(flows: &Flows) -> Result<Socket<'static>, &'static str> {
-        let now = Instant::from_millis(5);
-        revive(flows.get(1).unwrap(), LOCAL, shape::SERVICE, now)
+    fn revived(flows: &Flows) -> Result<State, &'static str> {
+        let mut single = Single::new(shape::SERVICE.closed());
+        let (flow, now) = (flows.get(1).unwrap(), Instant::from_millis(5));
+        let revived = Cradle::new(LOCAL).revive(flow, &mut single, now);
+        revived.map(|()| single.get().state())
     }
 
     proptest! {
@@ -312,7 +360,7 @@ mod tests {
             flows.reply(1, &vec![0; replied]);
             let bytes = replied as u64;
             flows.apply(&Fact::Acknowledged { connection: 1, bytes, end: false }).unwrap();
-            prop_assert_eq!(revived(&flows).map(|socket| socket.state()), Ok(State::Established));
+            prop_assert_eq!(revived(&flows), Ok(State::Established));
         }
     }
 
@@ -321,7 +369,7 @@ mod tests {
         let state = |prepare: &dyn Fn(&mut Flows)| {
             let mut flows = flows(handshake(u32::MAX, u32::MAX));
             prepare(&mut flows);
-            revived(&flows).map(|socket| socket.state())
+            revived(&flows)
         };
         let peer_closed = |flows: &mut Flows| {
             flows.apply(&Fact::PeerClosed { connection: 1 }).unwrap();

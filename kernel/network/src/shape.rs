@@ -33,6 +33,14 @@ pub const CONNECTION_BYTES: usize = SERVICE.receive_bytes + SERVICE.send_bytes +
 impl Shape {
     /// A socket that listens on `port`, which is not 0.
     pub fn listening(&self, port: u16) -> Socket<'static> {
+        let mut socket = self.closed();
+        // A new socket can listen on any port but 0.
+        let _ = socket.listen(port);
+        socket
+    }
+
+    /// A socket that does nothing yet.
+    pub(crate) fn closed(&self) -> Socket<'static> {
         let mut socket = Socket::new(
             SocketBuffer::new(vec![0; self.receive_bytes]),
             SocketBuffer::new(vec![0; self.send_bytes]),
@@ -41,8 +49,6 @@ impl Shape {
         socket.set_ack_delay(None);
         socket.set_keep_alive(self.keep_alive);
         socket.set_timeout(Some(self.timeout));
-        // A new socket can listen on any port but 0.
-        let _ = socket.listen(port);
         socket
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! It moves bytes between clients and the ledger. What they mean, and when frames may leave, the owner decides.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use smoltcp::iface::{self, Interface, PollIngressSingleResult, PollResult, SocketSet};
@@ -16,9 +15,10 @@ use crate::frame::{OneFrame, Tapped};
 use crate::ledger::{Event, Ledger};
 use crate::live::Live;
 use crate::lobby::Lobby;
-use crate::revival::revive;
+use crate::ready::{Ready, Unmade, instant};
+use crate::revival::Cradle;
 use crate::segment::{Arriving, Local, arriving};
-use crate::{ConnectionId, Peer, shape};
+use crate::{ConnectionId, Peer};
 
 /// Frames taken in before what they brought is looked at.
 const INGRESS_FRAMES: usize = 256;
@@ -47,6 +47,17 @@ pub struct Config {
     pub connections_max: usize,
 }
 
+/// What it took to make sockets for connections of a predecessor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Sockets that there are. A connection has several in turn if its client says that it is elsewhere than the journal knows.
+    pub connections: usize,
+    /// Those that were not made before.
+    pub made: usize,
+    /// The time it took in all, in ns.
+    pub took_ns: u64,
+}
+
 /// Interface, sockets and connections, on a device that holds back what it is given to send until its owner lets it leave.
 pub struct Network<D> {
     device: D,
@@ -56,8 +67,10 @@ pub struct Network<D> {
     connections_max: usize,
     lobby: Lobby,
     live: Live,
-    /// Connections of a predecessor that have no socket yet.
-    unattached: VecDeque<ConnectionId>,
+    cradle: Cradle,
+    ready: Ready,
+    unmade: Unmade,
+    restored: Restored,
     has_replied: bool,
     /// SYNs that were answered in this round.
     answered: Vec<(Peer, u32)>,
@@ -68,18 +81,22 @@ pub struct Network<D> {
 impl<D: Device> Network<D> {
     /// Makes everything that needs no device that works: sockets that listen already, and an interface whose hardware address comes later.
     pub fn prepare(mut device: D, config: &Config) -> Self {
+        let local = Local {
+            address: config.address,
+            port: config.port,
+        };
         Self {
             interface: new_interface(&mut device, config),
             device,
             mac: UNKNOWN_MAC,
-            local: Local {
-                address: config.address,
-                port: config.port,
-            },
+            local,
             connections_max: config.connections_max,
             lobby: Lobby::open(config.port),
-            live: Live::new(),
-            unattached: VecDeque::new(),
+            live: Live::default(),
+            cradle: Cradle::new(local),
+            ready: Ready::default(),
+            unmade: Unmade::default(),
+            restored: Restored::default(),
             has_replied: false,
             answered: Vec::new(),
             complaint: None,
@@ -96,18 +113,22 @@ impl<D: Device> Network<D> {
         &mut self.device
     }
 
-    /// Begins to take frames in, on a device that works, and to go on with `flows`: those that wait for something first.
-    pub fn start(&mut self, mac: [u8; 6], flows: &Flows) {
+    /// For an instance that waits, when it has nothing else to do: makes sockets for connections that are quiet. One step, which is short; true if there is
+    /// another to do now.
+    pub fn get_ready(&mut self, now_ns: u64, flows: &Flows) -> bool {
+        self.ready.go_on(&mut self.cradle, flows, now_ns)
+    }
+
+    /// Begins to take frames in, on a device that works, and to go on with the connections that there are: those that wait for something first.
+    pub fn start(&mut self, mac: [u8; 6], ledger: &impl Ledger) {
         self.mac = EthernetAddress(mac);
         self.interface
             .set_hardware_addr(HardwareAddress::Ethernet(self.mac));
-        for is_urgent in [true, false] {
-            let flows = flows
-                .iter()
-                .filter(|(_, flow)| flow.is_urgent() == is_urgent);
-            self.unattached
-                .extend(flows.map(|(connection, _)| connection));
-        }
+        let (start_ns, flows) = (ledger.now_ns(), ledger.flows());
+        let ready = core::mem::take(&mut self.ready);
+        self.unmade = ready.hand_over(&mut self.live, flows, start_ns);
+        self.restored.connections = self.live.len();
+        self.restored.took_ns = ledger.now_ns() - start_ns;
     }
 
     /// Takes frames in. True if there may be more.
@@ -118,11 +139,15 @@ impl<D: Device> Network<D> {
             let Some((frame, answer)) = self.device.receive(now) else {
                 return false;
             };
+            ledger.progress();
             let interface = &mut self.interface;
             let mut room = Room {
                 local: self.local,
                 lobby: &mut self.lobby,
                 live: &mut self.live,
+                cradle: &mut self.cradle,
+                unmade: &mut self.unmade,
+                restored: &mut self.restored,
                 complaint: &mut self.complaint,
             };
             frame.consume(|frame| {
@@ -150,7 +175,7 @@ impl<D: Device> Network<D> {
     /// Moves replies into the sockets, and frames to the device. Clients whose SYN is answered by one of them are entered.
     pub fn egress(&mut self, now_ns: u64, ledger: &mut impl Ledger) {
         let now = instant(now_ns);
-        self.revive_some(now, ledger.flows());
+        self.revive_some(now, ledger);
         self.has_replied |= self.live.fill(now_ns, ledger.flows());
         let (device, flows) = (&mut self.device, ledger.flows());
         self.live.nudge(device, self.mac, self.local, flows, now);
@@ -160,12 +185,15 @@ impl<D: Device> Network<D> {
             local: self.local,
             syn_ack: |peer, seq| answered.push((peer, seq)),
         };
-        for sockets in [&mut self.live.sockets, &mut self.lobby.sockets] {
-            for _ in 0..EGRESS_ROUNDS {
-                let polled = self.interface.poll_egress(now, &mut tapped, sockets);
-                if polled == PollResult::None {
-                    break;
-                }
+        for _ in 0..EGRESS_ROUNDS {
+            let mut has_sent = false;
+            for set in self.live.sets_mut().chain([&mut self.lobby.sockets]) {
+                let polled = self.interface.poll_egress(now, &mut tapped, set);
+                has_sent |= polled != PollResult::None;
+                ledger.progress();
+            }
+            if !has_sent {
+                break;
             }
         }
         self.enter_answered(ledger);
@@ -175,13 +203,13 @@ impl<D: Device> Network<D> {
 
     /// When there is something to do although no frame came in, in ns; 0 for now.
     pub fn due_ns(&mut self, now_ns: u64) -> Option<u64> {
-        if !self.unattached.is_empty() {
+        if !self.unmade.is_empty() {
             return Some(0);
         }
         let now = instant(now_ns);
-        let due = [&self.live.sockets, &self.lobby.sockets]
-            .into_iter()
-            .filter_map(|sockets| self.interface.poll_at(now, sockets))
+        let sets = self.live.sets().chain([&self.lobby.sockets]);
+        let due = sets
+            .filter_map(|set| self.interface.poll_at(now, set))
             .min()?;
         Some(u64::try_from(due.total_micros()).unwrap_or(0) * 1000)
     }
@@ -199,6 +227,15 @@ impl<D: Device> Network<D> {
     /// Why a connection could not be revived; told once.
     pub fn take_complaint(&mut self) -> Option<&'static str> {
         self.complaint.take()
+    }
+
+    /// What was made for the connections of a predecessor, once each that is still there has a socket; told once.
+    pub fn take_restored(&mut self) -> Option<Restored> {
+        let is_done = self.unmade.is_empty() && self.restored.connections > 0;
+        is_done.then(|| {
+            self.unmade = Unmade::default();
+            core::mem::take(&mut self.restored)
+        })
     }
 
     /// Enters those whose SYN was answered. Answers that are sent again are known already.
@@ -221,18 +258,21 @@ impl<D: Device> Network<D> {
     }
 
     /// Revives connections for which no frame has come yet.
-    fn revive_some(&mut self, now: Instant, flows: &Flows) {
+    fn revive_some(&mut self, now: Instant, ledger: &impl Ledger) {
         for _ in 0..REVIVED_PER_ROUND {
-            let Some(connection) = self.unattached.pop_front() else {
+            let Some(connection) = self.unmade.next() else {
                 return;
             };
             let mut room = Room {
                 local: self.local,
                 lobby: &mut self.lobby,
                 live: &mut self.live,
+                cradle: &mut self.cradle,
+                unmade: &mut self.unmade,
+                restored: &mut self.restored,
                 complaint: &mut self.complaint,
             };
-            room.attach(connection, now, flows);
+            room.attach(connection, now, ledger);
         }
     }
 }
@@ -242,6 +282,9 @@ struct Room<'a> {
     local: Local,
     lobby: &'a mut Lobby,
     live: &'a mut Live,
+    cradle: &'a mut Cradle,
+    unmade: &'a mut Unmade,
+    restored: &'a mut Restored,
     complaint: &'a mut Option<&'static str>,
 }
 
@@ -269,10 +312,14 @@ impl Room<'_> {
         }
         if let Some(connection) = connection {
             self.believe(connection, segment, ledger);
-            self.attach(connection, now, ledger.flows());
-            return Some(&mut self.live.sockets);
+            self.attach(connection, now, ledger);
+            if let Some(set) = self.live.set_of(connection) {
+                return Some(set);
+            }
         }
         match segment.syn {
+            // Its connection could not be restored: it is told so when it says something else.
+            Some(_) if connection.is_some() => None,
             Some(syn) if !self.lobby.greet(segment.peer, syn) => None,
             _ => Some(&mut self.lobby.sockets),
         }
@@ -293,17 +340,23 @@ impl Room<'_> {
     }
 
     /// Makes a socket for a flow that has none.
-    fn attach(&mut self, connection: ConnectionId, now: Instant, flows: &Flows) {
-        let Some(flow) = flows
+    fn attach(&mut self, connection: ConnectionId, now: Instant, ledger: &impl Ledger) {
+        let Some(flow) = ledger
+            .flows()
             .get(connection)
             .filter(|_| !self.live.is_attached(connection))
         else {
             return;
         };
-        match revive(flow, self.local, shape::SERVICE, now) {
-            Ok(socket) => self.live.attach_revived(connection, socket, flow),
+        let start_ns = ledger.now_ns();
+        let mut single = self.unmade.socket();
+        match self.cradle.revive(flow, &mut single, now) {
+            Ok(()) => self.live.attach_revived(connection, single, flow),
             Err(reason) => *self.complaint = Some(reason),
         }
+        self.restored.connections += 1;
+        self.restored.made += 1;
+        self.restored.took_ns += ledger.now_ns() - start_ns;
     }
 }
 
@@ -323,8 +376,4 @@ fn new_interface<D: Device>(device: &mut D, config: &Config) -> Interface {
         let _ = interface.routes_mut().add_default_ipv4_route(gateway);
     }
     interface
-}
-
-fn instant(now_ns: u64) -> Instant {
-    Instant::from_micros((now_ns / 1000) as i64)
 }

@@ -12,6 +12,42 @@ use crate::platform::Platform;
 use crate::seat::Seat;
 use crate::tenant::{Readiness, Tenant, Wait};
 
+/// For so long after it had something to do a backup is called although there is nothing to apply, in ns: what it makes ready, it makes when nothing
+/// happens.
+const AFTERMATH_NS: u64 = 100_000_000;
+
+/// So often it is called in any case, in ns: what it has made ready ages. Not more often, as a call delays the look at the owner.
+const VISIT_NS: u64 = 1_000_000_000;
+
+/// When a waiting backup is called.
+#[derive(Default)]
+pub(crate) struct Visits {
+    /// When it had something to do last, in ns since the machine's boot.
+    busy_ns: u64,
+    /// When it was called last.
+    called_ns: u64,
+}
+
+impl Visits {
+    /// Whether to call it at `now_ns`; `is_busy` if there is something for it to do.
+    fn is_due(&mut self, now_ns: u64, is_busy: bool) -> bool {
+        if is_busy {
+            self.busy_ns = now_ns;
+        }
+        let age_ns = |then_ns: u64| now_ns.saturating_sub(then_ns);
+        let is_due = age_ns(self.busy_ns) < AFTERMATH_NS || age_ns(self.called_ns) >= VISIT_NS;
+        if is_due {
+            self.called_ns = now_ns;
+        }
+        is_due
+    }
+
+    /// It has more to do.
+    fn goes_on(&mut self, now_ns: u64) {
+        self.busy_ns = now_ns;
+    }
+}
+
 impl<P: Platform> Seat<P> {
     /// Lets the backup do what it can: get ready, or apply some of the journal.
     pub(crate) fn let_backup_work(&mut self) -> Wait {
@@ -22,6 +58,7 @@ impl<P: Platform> Seat<P> {
         if self.machine.backup() == Backup::Loading {
             return self.prepare_backup();
         }
+        let is_due = self.is_call_due();
         let Some(backup) = self.backup.as_mut().filter(|_| is_waiting) else {
             return Wait::Idle;
         };
@@ -29,22 +66,31 @@ impl<P: Platform> Seat<P> {
             self.lose_backup(BackupLoss::Dropped);
             return Wait::Idle;
         }
-        let journal = &self.control.journal;
-        let debug = &self.control.debug;
-        let asked =
-            debug.panic_backup.load(Ordering::Relaxed) | debug.hang_backup.load(Ordering::Relaxed);
-        if journal.applied.load(Ordering::Acquire) == journal.consumed.load(Ordering::Relaxed)
-            && asked == 0
-        {
+        if !is_due {
             return Wait::Idle;
         }
         match backup.work() {
+            Ok(Wait::More) => {
+                self.visits.goes_on(self.dispatch.now_ns());
+                Wait::More
+            }
             Ok(wait) => wait,
             Err(loss) => {
                 self.lose_backup(loss);
                 Wait::Idle
             }
         }
+    }
+
+    /// Whether the backup has something to do, or may have.
+    fn is_call_due(&mut self) -> bool {
+        let (journal, debug) = (&self.control.journal, &self.control.debug);
+        let asked =
+            debug.panic_backup.load(Ordering::Relaxed) | debug.hang_backup.load(Ordering::Relaxed);
+        let (applied, consumed) = (&journal.applied, &journal.consumed);
+        let lags = applied.load(Ordering::Acquire) != consumed.load(Ordering::Relaxed);
+        let now_ns = self.now_ns();
+        self.visits.is_due(now_ns, lags || asked != 0)
     }
 
     /// Takes the next step of a backup that gets ready.
@@ -123,5 +169,24 @@ impl<P: Platform> Seat<P> {
                 ["a", "b"][instance]
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_is_called_while_it_has_something_to_do_for_a_while_after_and_now_and_then() {
+        let mut visits = Visits::default();
+        let busy_ns = 5 * VISIT_NS;
+        assert!(visits.is_due(busy_ns, true));
+        assert!(visits.is_due(busy_ns + AFTERMATH_NS - 1, false));
+        assert!(!visits.is_due(busy_ns + AFTERMATH_NS, false));
+        let called_ns = busy_ns + AFTERMATH_NS - 1;
+        assert!(!visits.is_due(called_ns + VISIT_NS - 1, false));
+        assert!(visits.is_due(called_ns + VISIT_NS, false));
+        visits.goes_on(called_ns + VISIT_NS);
+        assert!(visits.is_due(called_ns + VISIT_NS + 1, false));
     }
 }

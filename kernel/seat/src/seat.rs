@@ -9,6 +9,7 @@ use sharedmem::abi::MAX_INSTANCES;
 use sharedmem::epitaph::EpitaphCause;
 use takeover::{Backup, Beat, Ending, Event, Machine, State};
 
+use crate::backup::Visits;
 use crate::console::Console;
 use crate::dispatch::Dispatch;
 use crate::image::Source;
@@ -65,6 +66,8 @@ pub struct Seat<P: Platform> {
     pub(crate) remaining: Option<Remaining>,
     /// Where the image of each instance comes from when it is loaded next.
     pub(crate) images: [Source; MAX_INSTANCES],
+    /// When the backup that waits is called.
+    pub(crate) visits: Visits,
     /// When a new backup is loaded.
     pub(crate) rearming: Rearming,
     /// When the machine is reset.
@@ -95,6 +98,7 @@ impl<P: Platform> Seat<P> {
             owner_instance: 0,
             remaining: None,
             images: [0, 1].map(Source::of_boot_line),
+            visits: Visits::default(),
             rearming: Rearming::new(policy.rearms && !policy.has_linux),
             resetting: Resetting::new(policy.resets),
         }

@@ -26,6 +26,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 #[derive(Debug, Default)]
 struct Outcome {
     deaths: u64,
+    ready: usize,
     records: usize,
     took_ns: u64,
 }
@@ -54,8 +55,8 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
     let is_cable_bad = hardship.loss != NO_LOSS;
     let mut outcome = Outcome::default();
     let first_steps = steps(&mut random, 0);
-    let mut kernel = Kernel::start(Vec::new(), random.next(), first_steps);
     let mut now_ns = 1_000_000;
+    let mut kernel = Kernel::start(Vec::new(), now_ns, random.next(), first_steps);
     let mut over_ns = None;
     loop {
         for frame in clients.round(now_ns) {
@@ -88,13 +89,14 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
         }
         if kernel.desk.is_dead() {
             outcome.deaths += 1;
+            outcome.ready += kernel.ready;
             now_ns += random.below(5_000_000);
             // What came in meanwhile was for nobody, or waited in the device.
             if random.one_in(2) {
                 up.arrived(now_ns);
             }
             let steps = steps(&mut random, outcome.deaths);
-            kernel = Kernel::start(kernel.desk.journal, random.next(), steps);
+            kernel = Kernel::start(kernel.desk.journal, now_ns, random.next(), steps);
         }
         down.arrived(now_ns)
             .into_iter()
@@ -156,13 +158,21 @@ fn assert_enough(deaths: u64) {
 }
 
 fn survive(seeds: Range<u64>, hardship: Hardship) -> u64 {
-    let mut deaths = 0;
+    let (mut deaths, mut ready) = (0, 0);
     for seed in seeds {
         match run(seed, hardship.clone()) {
-            Ok(outcome) => deaths += outcome.deaths,
+            Ok(outcome) => {
+                deaths += outcome.deaths;
+                ready += outcome.ready;
+            }
             Err(reason) => panic!("seed {seed}: {reason}"),
         }
     }
+    println!("{ready} sockets were made before a death");
+    assert!(
+        ready as u64 * 4 > deaths,
+        "of {deaths} deaths only {ready} found a socket made"
+    );
     deaths
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use network::{Config, ConnectionId, Event, Fact, Flows, Ledger, Network};
 use smoltcp::wire::Ipv4Address;
 
-use crate::dialogue::Dialogue;
+use crate::dialogue::{Dialogue, Random};
 use crate::wire::Port;
 
 pub const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
@@ -76,6 +76,8 @@ impl State {
 pub struct Kernel {
     pub network: Network<Port>,
     pub desk: Desk,
+    /// Connections whose socket was made before the takeover.
+    pub ready: usize,
 }
 
 /// Its journal, and its life: so many steps are left.
@@ -125,11 +127,17 @@ impl Ledger for Desk {
         // A death between commit and application is the same as one after it: the state goes with the kernel.
         self.state.apply(&entry);
     }
+
+    fn progress(&mut self) {}
+
+    fn now_ns(&self) -> u64 {
+        0
+    }
 }
 
 impl Kernel {
-    /// A kernel that goes on from `journal`.
-    pub fn start(journal: Vec<Entry>, seed: u64, steps_left: Option<u64>) -> Self {
+    /// A kernel that goes on from `journal`, at `now_ns`. Before that it has waited, and has followed the journal up to some record or other.
+    pub fn start(journal: Vec<Entry>, now_ns: u64, seed: u64, steps_left: Option<u64>) -> Self {
         let config = Config {
             address: ADDRESS,
             prefix_len: 24,
@@ -139,15 +147,17 @@ impl Kernel {
             connections_max: 64,
         };
         let mut network = Network::prepare(Port::default(), &config);
-        let state = State::of(&journal);
-        network.start(MAC, &state.flows);
+        wait(&mut network, &journal, now_ns, &mut Random::new(seed));
+        let desk = Desk {
+            state: State::of(&journal),
+            journal,
+            steps_left,
+        };
+        network.start(MAC, &desk);
         Self {
             network,
-            desk: Desk {
-                journal,
-                state,
-                steps_left,
-            },
+            desk,
+            ready: 0,
         }
     }
 
@@ -157,7 +167,24 @@ impl Kernel {
         self.network.tell(now_ns, &mut self.desk);
         self.network.egress(now_ns, &mut self.desk);
         assert_eq!(self.network.take_complaint(), None);
+        if let Some(restored) = self.network.take_restored() {
+            self.ready += restored.connections - restored.made;
+        }
         let leaving = std::mem::take(&mut self.network.device_mut().leaving);
         leaving.into_iter().filter(|_| self.desk.step()).collect()
+    }
+}
+
+/// Makes sockets as a backup does that was some records behind a while ago, and a few or none in the end.
+fn wait(network: &mut Network<Port>, journal: &[Entry], now_ns: u64, random: &mut Random) {
+    let behind = [random.below(40), random.below(3)];
+    let mut then_ns = now_ns.saturating_sub(20_000_000);
+    for behind in behind {
+        let flows = State::of(&journal[..journal.len().saturating_sub(behind as usize)]).flows;
+        // One look to see what a connection is like, one to make its socket, one that finds nothing to be done.
+        for _ in 0..3 {
+            then_ns += 3_000_000;
+            while network.get_ready(then_ns, &flows) {}
+        }
     }
 }

@@ -214,4 +214,12 @@ impl<S: Surroundings> Ledger for JournaledService<S> {
             Event::Closed(connection) => self.submit(Input::Close { connection }),
         }
     }
+
+    fn progress(&mut self) {
+        self.surroundings.advance();
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.surroundings.now_ns()
+    }
 }
