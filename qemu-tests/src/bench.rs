@@ -7,12 +7,14 @@ use std::time::Duration;
 use partition::Options;
 use serde_json::{Value, json};
 
+use crate::client;
 use crate::images::Images;
 use crate::machine::{Accel, Launch, Machine, MachineSpec};
 use crate::model::{self, CLOSING_WORD, Run, Scenario};
 use crate::paths;
-use crate::problem::{Problem, require_equal};
+use crate::problem::{Problem, require, require_equal};
 use crate::setup::{Ready, Version};
+use crate::steady::{Habit, Steady};
 
 /// The model's time for an instruction: `-icount shift=3`.
 const NS_PER_INSTRUCTION: f64 = 8.0;
@@ -27,6 +29,7 @@ const KEYS_USUAL: u64 = 10_000;
 const KEYS_FEW: u64 = 1_000;
 const KEYS_MANY: u64 = 1_000_000;
 const KEYS_TOLD: u64 = 100_000;
+const CONNECTIONS: u64 = 256;
 
 /// A figure, and what it should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +72,7 @@ pub fn takeover(images: &Images, ready: Ready, runs: u32) -> Result<Report, Prob
     let (few, many) = (bench.large(KEYS_FEW)?, bench.large(KEYS_MANY)?);
     let (footprint_kib, append_ns) = bench.still_life()?;
     let told_us = bench.telling()?;
+    let restored_us = bench.restoring()?;
     let figures = vec![
         Figure {
             key: "detected_to_first_reply_us",
@@ -102,6 +106,13 @@ pub fn takeover(images: &Images, ready: Ready, runs: u32) -> Result<Report, Prob
             key: "checkpoint_longest_us",
             text: "longest pause while a new backup is told 100,000 keys",
             value: told_us,
+            unit: "us",
+            at_most: 2000.0,
+        },
+        Figure {
+            key: "restored_256_us",
+            text: "256 idle connections restored, in all",
+            value: restored_us,
             unit: "us",
             at_most: 2000.0,
         },
@@ -177,6 +188,34 @@ impl Bench<'_> {
                 (seen == 2).then_some(())
             })?;
         Ok(told.decimal("longest_ns")? / 1000.0)
+    }
+
+    /// The time that the new primary spends on the sockets of connections that outlive the old one, all of which are idle, in us.
+    ///
+    /// The clients are real, and come through QEMU's user network: when their frames arrive is not the same in every run, but nothing of that is in
+    /// the figure, which is of that work alone.
+    fn restoring(&self) -> Result<f64, Problem> {
+        println!("bench: DEBUG PANIC with {CONNECTIONS} connections");
+        let spec = model::machine("bench-connections", self.qemu).append("debug=1");
+        let machine = Machine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
+        machine.wait_serving(1)?;
+        let port = machine.port()?;
+        let mut clients = Vec::new();
+        for number in 0..CONNECTIONS {
+            let client = Steady::start(port, Habit::Idle, &format!("idle-{number}"));
+            Steady::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
+            clients.push(client);
+        }
+        client::inject(port, "DEBUG PANIC")?;
+        let restored = machine.wait_epoch("restored", 2)?;
+        let count = restored.number("connections")?;
+        require(count >= CONNECTIONS, || {
+            format!("only {count} connections were restored")
+        })?;
+        for client in clients {
+            client.finish()?;
+        }
+        Ok(restored.decimal("took_ns")? / 1000.0)
     }
 
     /// What needs no death: the backup's footprint in KiB, and an append to the journal in ns.

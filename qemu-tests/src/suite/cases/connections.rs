@@ -35,7 +35,7 @@ pub(super) fn tests() -> Vec<Test> {
         .into();
     tests.push(Test::new(
         "connections-256",
-        "256 connections that were idle are all there after a takeover",
+        "256 connections that were idle are all there after a takeover, which finds their sockets made",
         "debug=1",
         many_idle,
     ));
@@ -77,6 +77,11 @@ fn many_idle(stage: &Stage<'_>) -> Verdict {
     }
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;
+    let restored = machine.wait_epoch("restored", 2)?;
+    let [all, made] = [restored.number("connections")?, restored.number("made")?];
+    require(all >= MANY as u64 && made * 4 < all, || {
+        format!("of {all} sockets {made} were not made before the takeover")
+    })?;
     for client in clients {
         client.finish()?;
     }
