@@ -109,6 +109,17 @@ fn where_no_address_will_do_the_size_is_refused_for_the_address_that_was_said() 
 }
 
 #[test]
+fn sizes_at_the_end_of_all_numbers_are_refused() {
+    let machine = Machine::typical(4, 512 * MIB);
+    for rest in [
+        "pmem=0xffffffffffffffff failover_mem=64M@0x8000000",
+        "journal_mem=16777215T failover_mem=16777215T@16777215T pmem=16777215T",
+    ] {
+        assert!(refused(rest, &machine).contains("would work"), "{rest}");
+    }
+}
+
+#[test]
 fn low_memory_is_never_given_out() {
     let mut machine = Machine::typical(2, 512 * MIB);
     let all = Region::sized(0, 512 * MIB, RegionKind::Usable);

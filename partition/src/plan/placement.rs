@@ -104,7 +104,7 @@ pub(super) fn nearest_address(free: &RangeSet, demand: Demand) -> Option<u64> {
         0,
         demand.shared_bytes,
         PRIMARY_BYTES_MIN,
-        demand.shared_bytes + PRIMARY_BYTES_MIN,
+        demand.shared_bytes.saturating_add(PRIMARY_BYTES_MIN),
     ];
     let edges = free
         .as_slice()
