@@ -235,7 +235,8 @@ fn patched_madt(original: &[u8], facts: TableFacts<'_>) -> Vec<u8> {
         }
         let (id, flags_offset) = match (madt[offset], length) {
             (LOCAL_APIC, 8..) => (u32::from(madt[offset + 3]), offset + 4),
-            (LOCAL_X2APIC, 16..) => (u32_at(&madt, offset + 4), offset + 8),
+            // As long as our own reader wants it: what is a processor there is one here.
+            (LOCAL_X2APIC, 12..) => (u32_at(&madt, offset + 4), offset + 8),
             _ => {
                 offset += length;
                 continue;
@@ -334,6 +335,16 @@ mod tests {
                 })
             );
         }
+    }
+
+    #[test]
+    fn a_processor_whose_entry_is_cut_short_is_not_left_to_another() {
+        let mut firmware = originals(244, 3);
+        firmware.madt.extend([LOCAL_X2APIC, 12, 0, 0]);
+        firmware.madt.extend(300_u32.to_le_bytes());
+        firmware.madt.extend(CPU_ENABLED.to_le_bytes());
+        let tables = of_owner(&firmware, facts(&[ApicId(1)]), AT).unwrap();
+        assert_eq!(ids(&read(&tables, 0)), [0, 1]);
     }
 
     #[test]
