@@ -5,8 +5,8 @@ use core::mem;
 use checkpoint::{Item, Items, Joiner, Malformed, Writer, decode};
 use serde::{Deserialize, Serialize};
 
-use crate::fact::{Fact, Handshake};
-use crate::flow::Flows;
+use crate::fact::{Fact, Handshake, WINDOW_SCALE_MAX};
+use crate::flow::{COUNT_MAX, Flows};
 use crate::{ConnectionId, Peer};
 
 /// What follows.
@@ -134,6 +134,9 @@ impl Restoration {
                 if (self.flows.len() as u64, self.told_owed_bytes) != (flows, owed_bytes) {
                     return Err(Malformed("the connections do not add up"));
                 }
+                if last_connection > COUNT_MAX {
+                    return Err(Malformed("a number that no connection has"));
+                }
                 self.flows.restore_last_connection(last_connection);
                 self.is_whole = true;
             }
@@ -143,6 +146,15 @@ impl Restoration {
 
     fn flow(&mut self, owed: &[u8]) -> Result<(), Malformed> {
         let image = mem::take(&mut self.begun).ok_or(Malformed("replies of no connection"))?;
+        if image.received_bytes.max(image.acknowledged_bytes) > COUNT_MAX {
+            return Err(Malformed("more bytes than a connection carries"));
+        }
+        let Handshake {
+            mss, window_scale, ..
+        } = image.handshake;
+        if window_scale.is_some_and(|scale| scale > WINDOW_SCALE_MAX) || mss == Some(0) {
+            return Err(Malformed("a beginning that no connection had"));
+        }
         let begun = Fact::Begun {
             connection: image.connection,
             peer: image.peer,
@@ -189,6 +201,52 @@ mod tests {
             restoration.hear(Items::of(record, &mut sequence)?.1)?;
         }
         restoration.finish()
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_refused() {
+        let scaled = |received_bytes, acknowledged_bytes, window_scale| Image {
+            connection: 1,
+            peer: [10, 0, 2, 2, 0, 1],
+            handshake: Handshake {
+                peer_mac: [2; 6],
+                peer_seq: 1,
+                local_seq: 1,
+                mss: None,
+                window_scale: Some(window_scale),
+                sack_permitted: false,
+            },
+            is_open: true,
+            is_closed: false,
+            received_bytes,
+            peer_has_closed: false,
+            acknowledged_bytes,
+            is_end_acknowledged: false,
+            is_hung_up: false,
+            is_doomed: false,
+        };
+        let image = |received_bytes, acknowledged_bytes| {
+            scaled(received_bytes, acknowledged_bytes, WINDOW_SCALE_MAX)
+        };
+        let is_heard = |image, last_connection| {
+            let (mut records, mut sequence) = (Vec::new(), Sequence::default());
+            let mut sink = |payload: &[u8]| records.push(payload.to_vec());
+            let mut writer = Writer::new(1, &mut sequence, &mut sink);
+            writer.head(&Head::Flow(image));
+            writer.string(b"+OK\r\n");
+            writer.head(&Head::End {
+                last_connection,
+                flows: 1,
+                owed_bytes: 5,
+            });
+            drop(writer);
+            heard(&records).is_ok()
+        };
+        assert!(is_heard(image(COUNT_MAX, COUNT_MAX), COUNT_MAX));
+        assert!(!is_heard(image(u64::MAX, 0), 1));
+        assert!(!is_heard(image(0, u64::MAX), 1));
+        assert!(!is_heard(image(0, 0), u64::MAX));
+        assert!(!is_heard(scaled(0, 0, WINDOW_SCALE_MAX + 1), 1));
     }
 
     proptest! {

@@ -30,6 +30,9 @@ const GONE: u8 = 4;
 
 const NO_SCALE: u8 = 255;
 
+/// The furthest a window is shifted (RFC 7323, 2.3).
+pub(crate) const WINDOW_SCALE_MAX: u8 = 14;
+
 /// How a connection began (RFC 9293, 3.5): the client's SYN and our answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handshake {
@@ -191,11 +194,11 @@ impl Fact {
             Self::Begun {
                 handshake:
                     Handshake {
-                        window_scale: Some(scale @ 15..),
+                        window_scale: Some(scale),
                         ..
                     },
                 ..
-            } => Err(FactError::WindowScale { scale }),
+            } if scale > WINDOW_SCALE_MAX => Err(FactError::WindowScale { scale }),
             fact => Ok(fact),
         }
     }

@@ -10,6 +10,9 @@ use crate::{ConnectionId, Peer};
 /// A segment that begins farther from where the client stands is not its own.
 const BELIEVED_DISTANCE_BYTES: u32 = 64 << 10;
 
+/// No connection has a larger number, and none carries more bytes: what a record says beyond that is not so, and there is always room to count on.
+pub(crate) const COUNT_MAX: u64 = u64::MAX >> 1;
+
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
@@ -59,6 +62,8 @@ pub enum FlowError {
     NoFlow(ConnectionId),
     /// The connection, or one of the same client, has begun already.
     BegunTwice(ConnectionId),
+    /// No connection has come to this number.
+    NoNumber(ConnectionId),
     /// More was acknowledged than was sent, or less than before.
     Acknowledged {
         /// The connection.
@@ -82,6 +87,9 @@ impl fmt::Display for FlowError {
                     f,
                     "connection {connection}, or one of its client, begins a second time"
                 )
+            }
+            Self::NoNumber(connection) => {
+                write!(f, "connection {connection} begins, a number that none has")
             }
             Self::Acknowledged { connection, bytes } => write!(
                 f,
@@ -343,6 +351,9 @@ impl Flows {
         peer: Peer,
         handshake: Handshake,
     ) -> Result<(), FlowError> {
+        if connection > COUNT_MAX {
+            return Err(FlowError::NoNumber(connection));
+        }
         if self.flows.contains_key(&connection) || self.of_peer.contains_key(&peer) {
             return Err(FlowError::BegunTwice(connection));
         }
@@ -381,5 +392,36 @@ impl Flows {
         flow.is_end_acknowledged |= end;
         self.owed_bytes -= news as usize;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn after_any_connection_there_is_a_next_one() {
+        let mut flows = Flows::new(1000);
+        let mut begin = |connection| {
+            flows.apply(&Fact::Begun {
+                connection,
+                peer: [10, 0, 2, 2, 0, 1],
+                handshake: Handshake {
+                    peer_mac: [2; 6],
+                    peer_seq: 1,
+                    local_seq: 1,
+                    mss: None,
+                    window_scale: None,
+                    sack_permitted: false,
+                },
+            })
+        };
+        for connection in [u64::MAX, COUNT_MAX + 1] {
+            let error = begin(connection).unwrap_err();
+            assert!(error.to_string().contains("a number that none has"));
+        }
+        assert_eq!(begin(COUNT_MAX), Ok(()));
+        assert_eq!(flows.next_connection(), COUNT_MAX + 1);
     }
 }

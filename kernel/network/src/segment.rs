@@ -5,9 +5,7 @@ use smoltcp::wire::{
 };
 
 use crate::Peer;
-
-/// The furthest a window is shifted (RFC 7323, 2.3).
-const WINDOW_SCALE_MAX: u8 = 14;
+use crate::fact::WINDOW_SCALE_MAX;
 
 /// Where the service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
