@@ -85,15 +85,42 @@ pub(crate) struct Understood {
 }
 
 impl Parser {
-    /// A parser that has understood this.
-    pub(crate) fn restored(understood: Understood, line: Vec<u8>, arguments: Vec<Bytes>) -> Self {
-        Self {
+    /// A parser that has understood this; `None` if none can have.
+    pub(crate) fn restored(
+        understood: Understood,
+        line: Vec<u8>,
+        arguments: Vec<Bytes>,
+    ) -> Option<Self> {
+        let parser = Self {
             state: understood.state,
             line,
             remaining: understood.remaining,
             request_bytes: understood.request_bytes,
             arguments,
-        }
+        };
+        parser.is_sound().then_some(parser)
+    }
+
+    /// Whether some stream leads here: everything else relies on it.
+    fn is_sound(&self) -> bool {
+        let is_idle = self.remaining == 0 && self.arguments.is_empty();
+        let is_amid = (1..=ARGUMENTS_MAX).contains(&self.remaining);
+        let is_open = is_amid && self.line.is_empty() && !self.arguments.is_empty();
+        let mut promised_bytes = self.arguments.len() * size_of::<Bytes>();
+        promised_bytes += self.arguments.iter().map(|word| word.len()).sum::<usize>();
+        let fits = match self.state {
+            State::Start => is_idle && self.line.is_empty(),
+            State::Inline => is_idle,
+            State::Count => is_idle && self.line.starts_with(b"*"),
+            State::Length => is_amid,
+            State::Argument { missing } => {
+                promised_bytes = promised_bytes.saturating_add(missing);
+                is_open && missing <= BULK_MAX_BYTES
+            }
+            State::ArgumentEnd { skip } => is_open && (1..=2).contains(&skip),
+        };
+        // A header's CR may be in the line already.
+        fits && self.line.len() <= LINE_MAX_BYTES + 1 && self.request_bytes == promised_bytes
     }
 
     pub(crate) fn understood(&self) -> Understood {
@@ -346,5 +373,53 @@ impl Parser {
 fn reserve_for(argument: &mut Bytes, taken: usize, missing: usize) {
     if argument.capacity() - argument.len() < taken {
         argument.reserve_exact(missing.min(taken.max(argument.len())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of a parser that was fed `stream`, after `spoil`, is it heard?
+    fn is_heard(stream: &[u8], spoil: impl FnOnce(&mut Understood, &mut Vec<u8>)) -> bool {
+        let mut parser = Parser::default();
+        let found = parser.next(&mut &stream[..], usize::MAX, || ());
+        assert_eq!(found, Ok(Found::NeedMore));
+        let (mut understood, mut line) = (parser.understood(), parser.line().to_vec());
+        spoil(&mut understood, &mut line);
+        Parser::restored(understood, line, parser.arguments).is_some()
+    }
+
+    #[test]
+    fn what_a_stream_leads_to_is_heard_wherever_it_is_cut() {
+        let stream =
+            b"\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$40\r\nabcdefghijklmnopqrstuvwxyz0123456789abcd\r";
+        for end in 0..=stream.len() {
+            assert!(is_heard(&stream[..end], |_, _| ()), "{end}");
+        }
+        assert!(is_heard(b"SET a", |_, _| ()));
+    }
+
+    #[test]
+    fn what_no_stream_leads_to_is_not_heard() {
+        let stream = b"*2\r\n$3\r\nGET\r\n$5\r\nab";
+        assert!(!is_heard(stream, |it, _| it.remaining = 0));
+        assert!(!is_heard(stream, |it, _| it.remaining = usize::MAX));
+        assert!(!is_heard(stream, |it, _| it.request_bytes += 1));
+        assert!(!is_heard(stream, |it, _| it.request_bytes = 0));
+        assert!(!is_heard(stream, |it, _| it.state = State::Start));
+        assert!(!is_heard(stream, |_, line| line.push(b'$')));
+        for missing in [2, BULK_MAX_BYTES + 1, usize::MAX] {
+            let state = State::Argument { missing };
+            assert!(!is_heard(stream, |it, _| it.state = state));
+        }
+        let end = b"*2\r\n$3\r\nGET\r";
+        for skip in [0, 3] {
+            let state = State::ArgumentEnd { skip };
+            assert!(!is_heard(end, |it, _| it.state = state));
+        }
+        assert!(!is_heard(b"*1", |_, line| line.clear()));
+        assert!(!is_heard(b"PING", |it, _| it.remaining = 1));
+        assert!(!is_heard(b"", |it, _| it.state = State::Length));
     }
 }

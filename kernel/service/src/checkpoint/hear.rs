@@ -9,11 +9,11 @@ use checkpoint::{Item, Items, Joiner, Malformed, decode};
 
 use super::{Client, Form, Head, Server};
 use crate::commands;
-use crate::connection::{Connection, Peer};
+use crate::connection::{Connection, Connections, Peer};
 use crate::parser::Parser;
-use crate::service::{Limits, Service};
+use crate::service::{Limits, Service, Statistics};
 use crate::status::HostStatus;
-use crate::store::{Bytes, Deadline, End, Hash, Kind, List, Set, Value};
+use crate::store::{Bytes, COUNT_MAX, Deadline, End, Hash, Kind, List, Set, Value};
 
 /// A service whose state is being told.
 pub struct Restoration {
@@ -112,11 +112,25 @@ impl Restoration {
                 form,
                 deadline_ms,
                 elements,
-            } => Expected::ValueKey {
-                form,
-                deadline_ms,
-                elements,
-            },
+            } => {
+                if deadline_ms.is_some_and(|deadline_ms| deadline_ms.get() > COUNT_MAX) {
+                    return Err(Malformed("a deadline that no time comes to"));
+                }
+                // There is no empty collection: what loses its last element is gone.
+                let can_be = match form {
+                    Form::String => elements == 1,
+                    Form::Hash { .. } => elements > 0 && elements.is_multiple_of(2),
+                    Form::List | Form::Set { .. } => elements > 0,
+                };
+                if !can_be {
+                    return Err(Malformed("a value of so many elements"));
+                }
+                Expected::ValueKey {
+                    form,
+                    deadline_ms,
+                    elements,
+                }
+            }
             Head::Connection(client) => Expected::Connection {
                 client: Box::new(client),
                 strings: Vec::new(),
@@ -178,7 +192,8 @@ impl Restoration {
                 mut strings,
             } => {
                 strings.push(bytes(string));
-                if strings.len() as u64 == STRINGS_BEFORE_ARGUMENTS + client.arguments {
+                let arguments = (strings.len() as u64).checked_sub(STRINGS_BEFORE_ARGUMENTS);
+                if arguments == Some(client.arguments) {
                     self.connect(*client, strings)?;
                     Expected::Nothing
                 } else {
@@ -213,7 +228,8 @@ impl Restoration {
         else {
             return Err(Malformed("a connection without its strings"));
         };
-        let parser = Parser::restored(client.understood, line.into_vec(), strings.collect());
+        let parser = Parser::restored(client.understood, line.into_vec(), strings.collect())
+            .ok_or(Malformed("a request that no stream begins"))?;
         self.service.pending_bytes += parser.pending_bytes();
         let connection = Connection {
             peer: Peer(client.peer),
@@ -251,6 +267,9 @@ impl Restoration {
         if heard != told {
             return Err(Malformed("what was told does not add up"));
         }
+        if !can_be(&server, &service.connections) {
+            return Err(Malformed("a time that has not come, or a count too high"));
+        }
         service
             .keyspace
             .restore_counts(server.now_ms, server.expired);
@@ -287,10 +306,124 @@ impl Unfinished {
     }
 }
 
+/// Whether times and counters are within the range in which the service keeps them.
+fn can_be(server: &Server, connections: &Connections) -> bool {
+    let Statistics {
+        connections_received,
+        connections_rejected,
+        commands_processed,
+    } = server.statistics;
+    let counts = [
+        server.now_ms,
+        server.expired,
+        connections_received,
+        connections_rejected,
+        commands_processed,
+    ];
+    let times_ms = |client: &Connection| client.opened_ms.max(client.last_input_ms);
+    counts.into_iter().all(|count| count <= COUNT_MAX)
+        && (connections.values()).all(|client| times_ms(client) <= server.now_ms)
+}
+
 /// A long string keeps the memory it was joined in.
 fn bytes(string: Cow<'_, [u8]>) -> Bytes {
     match string {
         Cow::Borrowed(string) => Bytes::from_slice(string),
         Cow::Owned(string) => Bytes::from_vec(string),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use checkpoint::{Sequence, Writer};
+
+    /// What becomes of what `tell` tells.
+    fn heard(tell: impl FnOnce(&mut Writer<'_>)) -> Result<Service, Malformed> {
+        let (mut records, mut sequence) = (Vec::new(), Sequence::default());
+        let mut sink = |payload: &[u8]| records.push(payload.to_vec());
+        tell(&mut Writer::new(1, &mut sequence, &mut sink));
+        let mut restoration = Restoration::new(Limits::default());
+        let mut sequence = Sequence::default();
+        for record in &records {
+            restoration.hear(Items::of(record, &mut sequence)?.1, &mut || ())?;
+        }
+        restoration.finish()
+    }
+
+    fn value(form: Form, deadline_ms: u64, strings: &[&[u8]]) -> Result<Service, Malformed> {
+        let head = Head::Value {
+            form,
+            deadline_ms: NonZeroU64::new(deadline_ms),
+            elements: strings.len() as u64,
+        };
+        heard(|writer| {
+            writer.head(&head);
+            writer.string(b"key");
+            strings.iter().for_each(|string| writer.string(string));
+        })
+    }
+
+    #[test]
+    fn a_value_that_no_command_makes_is_refused() {
+        let missing = Malformed("the service's end is missing");
+        let error = |form, deadline_ms, strings| value(form, deadline_ms, strings).err();
+        assert_eq!(error(Form::List, COUNT_MAX, &[b"a"]), Some(missing));
+        assert_ne!(error(Form::List, COUNT_MAX + 1, &[b"a"]), Some(missing));
+        let is_spread = false;
+        for form in [
+            Form::List,
+            Form::Set { is_spread },
+            Form::Hash { is_spread },
+        ] {
+            assert_ne!(error(form, 0, &[]), Some(missing));
+        }
+        assert_ne!(error(Form::Hash { is_spread }, 0, &[b"f"]), Some(missing));
+        assert_ne!(error(Form::String, 0, &[b"a", b"b"]), Some(missing));
+    }
+
+    fn server(now_ms: u64, commands_processed: u64, connections: u64) -> Head {
+        Head::Server(Server {
+            now_ms,
+            expired: 0,
+            statistics: Statistics {
+                commands_processed,
+                ..Statistics::default()
+            },
+            failover: None,
+            keys: 0,
+            used_bytes: 0,
+            connections,
+            pending_bytes: 0,
+        })
+    }
+
+    #[test]
+    fn times_and_counts_that_cannot_be_are_refused() {
+        let mut status = Vec::new();
+        HostStatus::default().encode(&mut status);
+        let is_heard = |opened_ms, arguments, server: Head| {
+            let client = Head::Connection(Client {
+                connection: 1,
+                peer: [0; 6],
+                opened_ms,
+                last_input_ms: 0,
+                no_evict: false,
+                understood: Parser::default().understood(),
+                arguments,
+            });
+            let told = heard(|writer| {
+                writer.head(&client);
+                (0..3).for_each(|_| writer.string(b""));
+                writer.head(&server);
+                writer.string(&status);
+            });
+            told.is_ok()
+        };
+        assert!(is_heard(5, 0, server(5, COUNT_MAX, 1)));
+        assert!(!is_heard(5, u64::MAX, server(5, 0, 1)));
+        assert!(!is_heard(6, 0, server(5, 0, 1)));
+        assert!(!is_heard(0, 0, server(COUNT_MAX + 1, 0, 1)));
+        assert!(!is_heard(0, 0, server(0, u64::MAX, 1)));
     }
 }

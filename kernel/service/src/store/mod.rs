@@ -34,6 +34,9 @@ const DEADLINE_BYTES: u64 = 48;
 /// Most keys one tick removes; what is left is the next tick's.
 const TICK_REMOVALS_MAX: usize = 128;
 
+/// No time is later, in ms, and no counter is higher: Redis' numbers are signed.
+pub(crate) const COUNT_MAX: u64 = i64::MAX as u64;
+
 /// What a string of this length takes outside its entry, in bytes: an allocator's header, and its rounding.
 pub(crate) fn heap_bytes(length: usize) -> u64 {
     if length <= INLINE_BYTES {
@@ -93,8 +96,7 @@ impl Keyspace {
 
     /// The time of the record at hand. It never runs backwards.
     pub(crate) fn set_time(&mut self, time_ms: u64) {
-        // Redis' times are signed.
-        self.now_ms = self.now_ms.max(time_ms.min(i64::MAX as u64));
+        self.now_ms = self.now_ms.max(time_ms.min(COUNT_MAX));
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
