@@ -153,7 +153,12 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
             Found::Nothing if damage == Damage::Hole && !is_promised => return Next::End,
             Found::Nothing if damage == Damage::Hole => (extent.promised, Damage::TornTail),
             Found::Nothing if is_promised => (extent.promised, damage),
-            Found::Nothing => (self.position + 8, damage),
+            Found::Nothing => {
+                // All that way in vain; and what lies at the next word may look the same.
+                let searched_bytes = extent.end - self.position;
+                self.credit_bytes = self.credit_bytes.saturating_sub(searched_bytes);
+                (self.position + 8, damage)
+            }
         };
         let next = self.finding(extent, to, damage);
         self.position = to;

@@ -117,6 +117,27 @@ fn false_headers_cost_bounded_time() {
     );
 }
 
+#[test]
+fn impossible_lengths_behind_what_was_promised_cost_bounded_time() {
+    let memory = Memory::new(64 << 10);
+    // Every word begins a record, whose length is what begins the next one.
+    for at in (0..64 << 10).step_by(8) {
+        let stamp = record_words(SALT, at, b"")[0];
+        memory.word(at).store(stamp, Relaxed);
+    }
+    memory.cursors.reserved.store(u64::MAX - 7, Relaxed);
+    let counting = Counting(&memory, Cell::new(0));
+    let journal = Journal::salted(&counting, &memory.cursors, SALT, Crc32c::detect()).unwrap();
+    let readings = recover(&journal, 0, EPOCH);
+    assert_eq!(readings.records, []);
+    assert!(readings.findings.len() < 16, "{:?}", readings.said());
+    let loads_a_recovery = counting.1.get() / 2;
+    assert!(
+        loads_a_recovery < 48 * (8 << 10),
+        "{loads_a_recovery} loads"
+    );
+}
+
 /// Memory that somebody changes between two looks at it: words are right the first time, or never but then.
 struct Fickle<'m> {
     memory: &'m Memory,
