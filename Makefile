@@ -2,7 +2,7 @@
 # Arguments are passed on: make demo ARGS=--json
 
 CARGO ?= cargo
-# The kernel images are not default members of the workspace (see Cargo.toml).
+# The kernel images and the fuzzer are not default members of the workspace (see Cargo.toml).
 IMAGES = --package monitor --package instance --target x86_64-unknown-linux-gnu
 
 .PHONY: demo test lint toolchain
@@ -16,14 +16,18 @@ test: toolchain
 	$(CARGO) test --locked
 	$(CARGO) xtask loom
 	$(CARGO) xtask memcheck
+	$(CARGO) test --locked --package fuzz
 	$(CARGO) xtask test $(ARGS)
 
 lint: toolchain
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --all-targets --locked -- --deny warnings
 	$(CARGO) clippy $(IMAGES) --locked -- --deny warnings
+	$(CARGO) clippy --package fuzz --all-targets --locked -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --no-deps --locked
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --package fuzz --no-deps --locked
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc $(IMAGES) --no-deps --locked --document-private-items
+	$(CARGO) xtask dependencies
 
 # What `cargo xtask setup` cannot install, as it is built with it.
 toolchain:

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ctl;
+mod fuzz;
 mod linux;
 mod proof;
 
@@ -18,7 +19,7 @@ use qemu_tests::images::{self, Images};
 use qemu_tests::machine::{Accel, Chipset, HostPort, MachineSpec};
 use qemu_tests::setup::{self, Host, OldQemu, Ready};
 use qemu_tests::suite::{self, runner};
-use qemu_tests::{bench, demo, instants, mutants, paths, rearm, run, simulation};
+use qemu_tests::{bench, demo, dependencies, instants, mutants, paths, rearm, run, simulation};
 
 use crate::linux::LinuxCommand;
 use crate::proof::ProofCommand;
@@ -100,6 +101,10 @@ enum Command {
     },
     /// Look at a native machine that runs, load another kernel as its backup, switch to it, fall back. Needs admin=1 on its boot line.
     Ctl(ctl::CtlArguments),
+    /// Check licences, versions and origin of everything that others wrote.
+    Dependencies,
+    /// Look for bytes from outside (boot inputs, shared memory, the network) for which something does not hold.
+    Fuzz(fuzz::FuzzArguments),
     #[command(flatten)]
     Linux(LinuxCommand),
     #[command(flatten)]
@@ -199,6 +204,8 @@ fn main() -> ExitCode {
         Command::Mutants { filter } => mutants::run(filter.as_deref()).map_err(Into::into),
         Command::Instants { kills, seed, accel } => die_at_instants(kills, seed, accel),
         Command::Ctl(arguments) => ctl::operate(&arguments),
+        Command::Dependencies => dependencies(),
+        Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Command::Linux(command) => linux::run(command),
         Command::Proof(command) => proof::run(&command),
         Command::Bench {
@@ -340,6 +347,21 @@ fn test(filter: Option<&str>, jobs: usize) -> Result<bool> {
     let score = runner::run(&tests, &images, ready, jobs);
     println!("{score}");
     Ok(score.failed == 0)
+}
+
+fn dependencies() -> Result<bool> {
+    let all = dependencies::all()?;
+    let complaints = dependencies::check(&all);
+    for complaint in &complaints {
+        println!("dependencies: {complaint}");
+    }
+    if complaints.is_empty() {
+        println!(
+            "dependencies: {} crates, all as the policy has them",
+            all.len()
+        );
+    }
+    Ok(complaints.is_empty())
 }
 
 fn measure(json: bool, runs: u32) -> Result<bool> {

@@ -1,0 +1,124 @@
+//! Payloads of journal records that tell the state, by a primary that may have been mad: they are refused, or make a state that can be served from and
+//! told like any other.
+//!
+//! An input is commands for the state that it makes, behind their length, and then the items of records, each behind whose they are and their length. The
+//! numbers of the records are made right.
+
+use arbitrary::{Result, Unstructured};
+use checkpoint::{Items, Sequence};
+use network::{Config, Fact, Flows, Network};
+use service::{HostStatus, Input, Limits, Record, Service, Stamp};
+
+use crate::cable::{ADDRESS, Desk, MAC, PORT, Port};
+use crate::host::Wishes;
+use crate::told;
+
+const OWED_BYTES_MAX: usize = 64 << 10;
+const STAMP: Stamp = Stamp {
+    time_ms: 1_700_000_000_000,
+    entropy: 1,
+};
+
+/// See the module.
+pub fn check(data: &[u8]) {
+    let _ = scene(&mut Unstructured::new(data));
+}
+
+fn scene(input: &mut Unstructured<'_>) -> Result<()> {
+    let length = usize::from(input.arbitrary::<u8>()?).min(input.len());
+    let commands = input.bytes(length)?;
+    let mut service = Some(service::Restoration::new(limits()));
+    let mut flows = Some(network::Restoration::new(OWED_BYTES_MAX));
+    let mut sequence = Sequence::default();
+    while !input.is_empty() {
+        let owner = input.arbitrary::<u8>()?;
+        let length = usize::from(input.arbitrary::<u16>()?).min(input.len());
+        let mut record = vec![owner];
+        record.extend(sequence.count().to_le_bytes());
+        record.extend(input.bytes(length)?);
+        let (_, items) = Items::of(&record, &mut sequence).expect("the number is right");
+        // What was refused once is given up, as a whole.
+        if owner.is_multiple_of(2) {
+            service = service.and_then(|mut it| it.hear(items, &mut || ()).ok().map(|()| it));
+        } else {
+            flows = flows.and_then(|mut it| it.hear(items).ok().map(|()| it));
+        }
+    }
+    if let Some(Ok(service)) = service.map(service::Restoration::finish) {
+        can_serve(service, commands);
+    }
+    if let Some(Ok(flows)) = flows.map(network::Restoration::finish) {
+        can_go_on(flows);
+    }
+    Ok(())
+}
+
+fn limits() -> Limits {
+    Limits {
+        max_memory_bytes: 100_000,
+        max_request_bytes: 10_000,
+        max_pending_bytes: 15_000,
+        ..Limits::default()
+    }
+}
+
+/// The state is as good as one that came of commands.
+fn can_serve(mut service: Service, commands: &[u8]) {
+    let mut wishes = Wishes::default();
+    told::service_is_told(&mut service, &limits());
+    let mut apply = |input| {
+        let record = Record {
+            stamp: STAMP,
+            input,
+        };
+        service.apply(&record, &mut wishes);
+    };
+    for connection in 0..4 {
+        let peer = [10, 0, 2, 2, 0, connection as u8];
+        apply(Input::Open { connection, peer });
+        for bytes in [commands, b"\r\nINFO\r\nCLIENT LIST\r\nKEYS *\r\n"] {
+            apply(Input::Bytes { connection, bytes });
+        }
+    }
+    apply(Input::Tick);
+    apply(Input::Close { connection: 1 });
+    service.learn(HostStatus::default());
+    told::service_is_told(&mut service, &limits());
+}
+
+/// The connections are as good as those that came of facts, and have sockets made of them.
+fn can_go_on(mut flows: Flows) {
+    told::flows_are_told(&flows, OWED_BYTES_MAX);
+    let connections: Vec<_> = flows.iter().map(|(connection, _)| connection).collect();
+    let config = Config {
+        address: ADDRESS,
+        prefix_len: 24,
+        gateway: None,
+        port: PORT,
+        seed: 5,
+        connections_max: 8,
+    };
+    let mut desk = Desk::of(flows.clone());
+    let mut network = Network::prepare(Port::default(), &config);
+    network.start(MAC, &flows);
+    for now_ns in [1_000_000, 2_000_000] {
+        network.ingress(now_ns, &mut desk);
+        network.tell(now_ns, &mut desk);
+        network.egress(now_ns, &mut desk);
+        let _ = (network.take_complaint(), network.due_ns(now_ns));
+    }
+    for connection in connections {
+        flows.received(connection, 100);
+        flows.reply(connection, b"+PONG\r\n");
+        let bytes = 3;
+        let end = false;
+        let _ = flows.apply(&Fact::Acknowledged {
+            connection,
+            bytes,
+            end,
+        });
+        let _ = flows.apply(&Fact::Gone { connection });
+    }
+    let _ = flows.next_connection();
+    assert!(flows.is_empty());
+}

@@ -1,0 +1,154 @@
+//! Frames from the network: whatever arrives, the facts that the journal is told follow one another, and a kernel that goes on from them can.
+//!
+//! An input is a sequence of acts: a frame of any bytes; a segment of one of four clients, near to where its connection stands; time that passes; and the
+//! death of the kernel.
+
+use arbitrary::{Result, Unstructured};
+use network::{Config, Network};
+
+use crate::cable::{ADDRESS, Desk, MAC, OWED_BYTES_MAX, PORT, Port};
+use crate::told;
+
+const CLIENTS: usize = 4;
+const ROUNDS_MAX: u32 = 64;
+
+/// See the module.
+pub fn check(data: &[u8]) {
+    let mut desk = Desk::new();
+    let mut scene = Scene {
+        network: started(&desk, 1),
+        now_ns: 1_000_000,
+        clients: [Client::default(); CLIENTS],
+    };
+    let mut input = Unstructured::new(data);
+    for _ in 0..ROUNDS_MAX {
+        if input.is_empty() || scene.act(&mut input, &mut desk).is_err() {
+            break;
+        }
+        scene.round(&mut desk);
+    }
+    told::flows_are_told(&desk.flows, OWED_BYTES_MAX);
+}
+
+/// A kernel that goes on with what the journal tells.
+fn started(desk: &Desk, seed: u64) -> Network<Port> {
+    let config = Config {
+        address: ADDRESS,
+        prefix_len: 24,
+        gateway: None,
+        port: PORT,
+        seed,
+        connections_max: 8,
+    };
+    let mut network = Network::prepare(Port::default(), &config);
+    network.start(MAC, &desk.flows);
+    network
+}
+
+/// Where a client stands.
+#[derive(Clone, Copy, Default)]
+struct Client {
+    seq: u32,
+    /// What it expects from us next.
+    ack: u32,
+}
+
+struct Scene {
+    network: Network<Port>,
+    now_ns: u64,
+    clients: [Client; CLIENTS],
+}
+
+impl Scene {
+    fn act(&mut self, input: &mut Unstructured<'_>, desk: &mut Desk) -> Result<()> {
+        let kind = input.arbitrary::<u8>()?;
+        let client = usize::from(kind >> 4) % CLIENTS;
+        match kind % 8 {
+            0 => {
+                let length = usize::from(input.arbitrary::<u8>()?).min(input.len());
+                let mut frame = MAC.to_vec();
+                frame.extend_from_slice(input.bytes(length)?);
+                self.arrive(frame);
+            }
+            1 => self.now_ns += u64::from(input.arbitrary::<u16>()?) << 24,
+            2 => {
+                // It dies, and what was in its sockets with it.
+                self.network = started(desk, input.arbitrary()?);
+            }
+            _ => {
+                let segment = self.segment(client, input)?;
+                self.arrive(segment);
+            }
+        }
+        Ok(())
+    }
+
+    fn arrive(&mut self, frame: Vec<u8>) {
+        self.network.device_mut().arrived.push_back(frame);
+    }
+
+    fn round(&mut self, desk: &mut Desk) {
+        self.now_ns += 1_000_000;
+        self.network.ingress(self.now_ns, desk);
+        self.network.tell(self.now_ns, desk);
+        self.network.egress(self.now_ns, desk);
+        assert_eq!(self.network.take_complaint(), None);
+        let _ = self.network.due_ns(self.now_ns);
+        let leaving = std::mem::take(&mut self.network.device_mut().leaving);
+        assert!(leaving.len() <= 1000, "{} frames in a round", leaving.len());
+        leaving.iter().for_each(|frame| self.hear(frame));
+    }
+
+    /// A client hears what is sent to it.
+    fn hear(&mut self, frame: &[u8]) {
+        let Some(tcp) = frame.get(34..54).filter(|_| frame[12..14] == [8, 0]) else {
+            return;
+        };
+        let port = usize::from(u16::from_be_bytes([tcp[2], tcp[3]]));
+        if let Some(client) = self.clients.get_mut(port.wrapping_sub(1000)) {
+            let seq = u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]);
+            let is_syn = tcp[13] & 2 != 0;
+            let payload = frame.len() as u32 - 34 - u32::from(tcp[12] >> 4) * 4;
+            client.ack = seq.wrapping_add(payload).wrapping_add(is_syn.into());
+        }
+    }
+
+    /// Flags, what it is off by, window, options, and how many bytes it carries.
+    fn segment(&mut self, number: usize, input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+        let [flags, seq_off, ack_off, shape] = input.arbitrary::<[u8; 4]>()?;
+        let is_syn = flags & 2 != 0;
+        let client = &mut self.clients[number];
+        let off = |number: u32, off: u8| {
+            number.wrapping_add(i32::from(off.cast_signed()).cast_unsigned())
+        };
+        let (seq, ack) = (off(client.seq, seq_off), off(client.ack, ack_off));
+        let options = usize::from(shape % 4) * 4;
+        let options = input.bytes(options.min(input.len() & !3))?;
+        let payload = usize::from(shape >> 2).min(input.len());
+        let payload = input.bytes(payload)?;
+        client.seq = seq
+            .wrapping_add(payload.len() as u32)
+            .wrapping_add(is_syn.into());
+        let mut tcp = vec![3, 0xe8 + number as u8];
+        tcp.extend(PORT.to_be_bytes());
+        tcp.extend(seq.to_be_bytes());
+        tcp.extend(ack.to_be_bytes());
+        tcp.extend([(5 + options.len() as u8 / 4) << 4, flags & 0x3f]);
+        tcp.extend([0xff, 0, 0, 0, 0, 0]);
+        tcp.extend_from_slice(options);
+        tcp.extend_from_slice(payload);
+        Ok(ipv4(&tcp))
+    }
+}
+
+/// A frame with this TCP segment, from 10.0.2.2.
+fn ipv4(tcp: &[u8]) -> Vec<u8> {
+    let mut frame = MAC.to_vec();
+    frame.extend([0x52, 0x55, 10, 0, 2, 2, 8, 0]);
+    frame.extend([0x45, 0]);
+    frame.extend((20 + tcp.len() as u16).to_be_bytes());
+    frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 2, 2]);
+    frame.extend(ADDRESS.octets());
+    frame.extend_from_slice(tcp);
+    frame
+}

@@ -1,0 +1,57 @@
+//! What a boot loader hands over: whatever lies in memory, it is read in bounded work, and what is accepted is within the bounds that a boot relies on.
+//!
+//! An input is a byte that chooses the protocol, and the memory from its information block on.
+
+use partition::acpi::ApicId;
+use partition::handoff::{
+    COMMAND_LINE_BYTES_MAX, MEMORY_MAP_ENTRIES_MAX, MODULES_MAX, MULTIBOOT2_MAGIC, PVH_MAGIC,
+};
+use partition::memory::USABLE_END;
+use partition::{AcpiInfo, BootInfo};
+
+use crate::memory::Pieces;
+
+/// Where the input lies.
+const AT: u64 = 0x1000;
+
+/// Blocks, and a read for each byte of each text.
+const READS_MAX: u64 = 8 + (MODULES_MAX as u64 + 1) * (COMMAND_LINE_BYTES_MAX as u64 + 1);
+
+/// See the module.
+pub fn check(data: &[u8]) {
+    let Some((protocol, bytes)) = data.split_first() else {
+        return;
+    };
+    let magic = match protocol % 2 {
+        0 => PVH_MAGIC,
+        _ => MULTIBOOT2_MAGIC,
+    };
+    let memory = Pieces::default().with(AT, bytes);
+    let read = BootInfo::read(magic, AT, &memory);
+    let reads = memory.take_reads();
+    assert!(reads <= READS_MAX, "{reads} reads");
+    match read {
+        Ok(info) => is_sound(&info, &memory),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+fn is_sound(info: &BootInfo, memory: &Pieces) {
+    assert!(info.command_line.len() <= COMMAND_LINE_BYTES_MAX);
+    assert!(!info.command_line.contains('\0'));
+    assert!(info.modules.len() <= MODULES_MAX);
+    let regions = info.memory_map.regions();
+    // Two edges for each claim.
+    assert!(regions.len() <= 2 * MEMORY_MAP_ENTRIES_MAX);
+    assert!(regions.iter().all(|region| !region.range.is_empty()));
+    for pair in regions.windows(2) {
+        let (low, high) = (pair[0], pair[1]);
+        assert!(low.range.end <= high.range.start);
+        assert!(low.range.end < high.range.start || low.kind != high.kind);
+    }
+    for range in info.memory_map.usable().as_slice() {
+        assert!(!range.is_empty() && range.end <= USABLE_END);
+    }
+    // The next that a boot does with it.
+    let _ = AcpiInfo::read(&info.rsdp, ApicId(0), memory);
+}

@@ -1,0 +1,114 @@
+//! Payloads of journal records that are whole: whoever wrote them knew salt and checksum, and may have been mad. What is understood is written again the
+//! same, and applying it leaves a state that can be served from and told.
+//!
+//! An input is a sequence of payloads, each behind its kind and its length.
+
+use arbitrary::{Result, Unstructured};
+use network::{Fact, Flows};
+use service::{HostStatus, Input, Limits, Record, Service};
+
+use crate::host::Wishes;
+use crate::told;
+
+const OWED_BYTES_MAX: usize = 8 << 10;
+
+/// See the module.
+pub fn check(data: &[u8]) {
+    let mut state = State {
+        service: Service::new(limits()),
+        flows: Flows::new(OWED_BYTES_MAX),
+    };
+    let mut input = Unstructured::new(data);
+    while !input.is_empty() && state.payload(&mut input).is_ok() {}
+    let _ = state.flows.next_connection();
+    told::service_is_told(&mut state.service, &limits());
+    told::flows_are_told(&state.flows, OWED_BYTES_MAX);
+}
+
+fn limits() -> Limits {
+    Limits {
+        max_memory_bytes: 40_000,
+        max_clients: 3,
+        max_request_bytes: 10_000,
+        max_pending_bytes: 15_000,
+        ..Limits::default()
+    }
+}
+
+/// What the records make.
+struct State {
+    service: Service,
+    flows: Flows,
+}
+
+impl State {
+    fn payload(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        let [kind, length] = input.arbitrary::<[u8; 2]>()?;
+        let length = usize::from(length).min(input.len());
+        let payload = input.bytes(length)?;
+        match kind % 4 {
+            0 => self.input(payload, false),
+            1 => self.input(payload, true),
+            2 => self.fact(payload),
+            _ => self.status(payload),
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, payload: &[u8], is_skipped: bool) {
+        let record = match Record::decode(payload) {
+            Ok(record) => record,
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                return;
+            }
+        };
+        let mut again = Vec::new();
+        record.encode(&mut again);
+        assert_eq!(again, payload);
+        match record.input {
+            Input::Open { connection, .. } => self.flows.opened(connection),
+            Input::Bytes { connection, bytes } => self.flows.received(connection, bytes.len()),
+            Input::Close { connection } => self.flows.closed(connection),
+            Input::Tick => {}
+        }
+        let mut wishes = Wishes::default();
+        match is_skipped {
+            false => self.service.apply(&record, &mut wishes),
+            true => self.service.refuse(&record, &mut wishes),
+        }
+        for (connection, reply) in &wishes.replies {
+            self.flows.reply(*connection, reply);
+        }
+        for connection in &wishes.hung_up {
+            self.flows.hang_up(*connection);
+        }
+        assert!(self.service.pending_bytes() <= limits().max_pending_bytes);
+    }
+
+    fn fact(&mut self, payload: &[u8]) {
+        match Fact::decode(payload) {
+            Ok(fact) => {
+                let mut again = Vec::new();
+                fact.encode(&mut again);
+                assert_eq!(again.len(), payload.len());
+                assert_eq!(Fact::decode(&again), Ok(fact));
+                let before = self.flows.clone();
+                if let Err(error) = self.flows.apply(&fact) {
+                    assert!(!error.to_string().is_empty());
+                    assert_eq!(self.flows, before, "what is refused changes nothing");
+                }
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+
+    fn status(&mut self, payload: &[u8]) {
+        if let Ok(status) = HostStatus::decode(payload) {
+            let mut again = Vec::new();
+            status.encode(&mut again);
+            assert_eq!(HostStatus::decode(&again), Ok(status));
+            self.service.learn(status);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A shared region as two kernels map it, and somebody who scribbles in it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arbitrary::Unstructured;
+use sharedmem::SharedRegion;
+use sharedmem::abi::CONTROL_BYTES;
+use sharedmem::control::{Control, RegionError};
+
+/// Bytes of the journal's ring: the least that a region has.
+const RING_BYTES: usize = 4096;
+
+/// Bytes of the region.
+pub const REGION_BYTES: u64 = (CONTROL_BYTES + RING_BYTES) as u64;
+
+/// Words that mean anything. Behind the control block, up to the ring, there is nothing.
+const WORDS: usize = size_of::<Control>() / 8;
+
+#[repr(C, align(4096))]
+struct Page([AtomicU64; 512]);
+
+/// A region.
+pub struct Region {
+    pages: &'static [Page],
+    /// As its owner sees it.
+    pub shared: SharedRegion,
+}
+
+thread_local! {
+    static REGION: Region = Region::new();
+}
+
+/// Lends this thread's region, as it is after a boot.
+pub fn with<R>(use_it: impl FnOnce(&Region) -> R) -> R {
+    REGION.with(|region| {
+        for word in region.words() {
+            word.store(0, Ordering::Relaxed);
+        }
+        region
+            .shared
+            .control
+            .header
+            .initialise(REGION_BYTES, RING_BYTES as u64, 1);
+        use_it(region)
+    })
+}
+
+impl Region {
+    fn new() -> Self {
+        let pages = (0..REGION_BYTES / 4096).map(|_| Page([const { AtomicU64::new(0) }; 512]));
+        let pages: &'static [Page] = Box::leak(pages.collect());
+        let address = pages.as_ptr().cast_mut().cast();
+        // SAFETY: the pages are aligned, zeroed, never freed, and consist of atomics, by which alone they are reached.
+        #[allow(unsafe_code)]
+        let shared = unsafe { SharedRegion::create(address, REGION_BYTES, 1) };
+        Self {
+            pages,
+            shared: shared.expect("there is room for a journal"),
+        }
+    }
+
+    /// As another kernel opens it that believes it has so many bytes, which are not more than it has.
+    pub fn open(&self, bytes: u64) -> Result<SharedRegion, RegionError> {
+        let address = self.pages.as_ptr().cast_mut().cast();
+        // SAFETY: as above; and no byte behind the region is looked at.
+        #[allow(unsafe_code)]
+        unsafe {
+            SharedRegion::open(address, bytes.min(REGION_BYTES))
+        }
+    }
+
+    /// Writes what the input says, anywhere in the control block.
+    pub fn scribble(&self, input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let [place, count] = input.arbitrary::<[u16; 2]>()?;
+        let words = self.words().skip(usize::from(place) % WORDS);
+        for word in words.take(usize::from(count % 64) + 1) {
+            word.store(input.arbitrary()?, Ordering::Relaxed);
+            if input.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn words(&self) -> impl Iterator<Item = &AtomicU64> {
+        self.pages.iter().flat_map(|page| &page.0).take(WORDS)
+    }
+}

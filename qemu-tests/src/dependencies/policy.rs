@@ -1,0 +1,32 @@
+//! What dependencies may be: this file is the policy, and `cargo xtask dependencies` applies it.
+
+/// Licences under which we use what others wrote, by their SPDX names. All are permissive: ours, MIT OR Apache-2.0, adds nothing that they forbid.
+pub const LICENCES: &[&str] = &[
+    "Apache-2.0",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "0BSD",
+    "MIT",
+    // libFuzzer's own, of a tool that is in nothing we ship.
+    "NCSA",
+    "Unicode-3.0",
+];
+
+/// Where dependencies come from: the registry of the community, where what was published once cannot be changed.
+pub const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// Crates that there may be several versions of, and why.
+pub const DUPLICATES: &[(&str, &str)] = &[
+    (
+        "bitflags",
+        "smoltcp 0.14, the newest, takes version 1; everybody else version 2",
+    ),
+    (
+        "embedded-io",
+        "postcard 1, the newest, can write to either of two versions; we let it write to neither",
+    ),
+    (
+        "syn",
+        "derive macros on their way from version 2 to version 3; used while building only",
+    ),
+];
