@@ -18,7 +18,7 @@ use crate::world::{Event, MS, World, simulate};
 /// Epoch of the first primary.
 const FIRST_EPOCH: u64 = 1;
 /// So long a machine is watched, in ns.
-const LIMIT_NS: u64 = 30_000 * MS;
+const LIMIT_NS: u64 = 12_000 * MS;
 /// How long a kernel that is told the state may take, and whatever else comes before a machine is protected again, in ns.
 const REST_NS: u64 = 6_000 * MS;
 
@@ -61,6 +61,7 @@ impl fmt::Display for Outcome {
 pub fn run(scenario: Scenario) -> Outcome {
     simulate(scenario, |world| {
         world.region.control.epoch.reset(FIRST_EPOCH);
+        world.truth.epoch.set(FIRST_EPOCH);
         boot(world);
         for client in 0..world.scenario.clients {
             world.after(world.below(5 * MS), Event::Client(client));
