@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 
 use network::Restored;
 use partition::cmdline::Rearm;
-use sharedmem::epitaph::EpitaphCause;
+use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Counter, Edge};
 use web::Recovered;
@@ -67,7 +67,13 @@ impl Report {
     }
 
     /// Tells it, to the log and to the incident disk.
-    pub fn tell(self, context: &Context, epoch: u64, disk: Option<&mut IncidentDisk>) {
+    pub fn tell(
+        self,
+        context: &Context,
+        epoch: u64,
+        epitaph: Option<&EpitaphText>,
+        disk: Option<&mut IncidentDisk>,
+    ) {
         log::info!(
             "event=serving instance={} epoch={epoch} cores={} port={}",
             context.name(),
@@ -81,7 +87,7 @@ impl Report {
         if timeline.epoch() != epoch {
             return;
         }
-        let epitaph = tell_epitaph(context);
+        let epitaph = tell_epitaph(context, epitaph);
         let summary = self.summary(context, timeline);
         log::warn!("{summary}");
         let rearm = match context.options.failover_rearm {
@@ -129,16 +135,26 @@ impl Report {
     }
 }
 
+/// What the primary of the epoch before `epoch` left. One of another epoch was left by somebody who died before.
+pub fn predecessors_epitaph(context: &Context, epoch: u64) -> Option<EpitaphText> {
+    let epitaph = context.region.control.epitaphs[other(context)].read()?;
+    (epitaph.epoch.checked_add(1) == Some(epoch)).then_some(epitaph)
+}
+
+/// Number of the other instance.
+fn other(context: &Context) -> usize {
+    1 - context.hand_off.instance as usize % 2
+}
+
 /// Tells what the dead primary left, and returns it.
-fn tell_epitaph(context: &Context) -> String {
-    let other = 1 - context.hand_off.instance as usize % 2;
-    let Some(text) = context.region.control.epitaphs[other].read() else {
+fn tell_epitaph(context: &Context, epitaph: Option<&EpitaphText>) -> String {
+    let Some(text) = epitaph else {
         return String::from("no epitaph was left");
     };
     let cause = text.cause.map_or("unknown", EpitaphCause::name);
     let line = format!(
         "event=epitaph instance={} cause={cause} core={} vector={} error_code={:#x} address={:#x} rip={:#x} rsp={:#x} ns={} message=\"{}\"",
-        ["a", "b"][other],
+        ["a", "b"][other(context)],
         text.core,
         text.vector,
         text.error_code,

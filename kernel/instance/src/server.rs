@@ -10,6 +10,7 @@ use network::Network;
 use replica::{CONSOLE_CONNECTION, JournaledService, Surroundings};
 use service::Input;
 use sharedmem::abi::SeatStatus;
+use sharedmem::epitaph::EpitaphText;
 use sharedmem::hand_off::HandOff;
 use takeover::timeline::Edge;
 use web::Recovered;
@@ -42,6 +43,8 @@ pub struct Server {
     journal: JournaledService<&'static Context>,
     report: Option<Report>,
     recovered: Recovered,
+    /// What the primary before left, if it left something.
+    epitaph: Option<EpitaphText>,
     last_tick_ms: u64,
 }
 
@@ -73,12 +76,14 @@ fn serve(context: &'static Context, standby: Standby) -> ! {
     if let Err(reason) = unsafe { cores::take_over(context, LEAD) } {
         death::boot_failed(reason);
     }
+    // Read before the seat knows of this owner: from then on it may load the dead one again, whose epitaph this is.
+    let epitaph = report::predecessors_epitaph(context, epoch);
     keepalive::send();
     x86_64::instructions::interrupts::enable();
     if context.options.debug {
         faults::at_promotion(context);
     }
-    let mut server = Server::adopt(context, epoch, standby);
+    let mut server = Server::adopt(context, epoch, standby, epitaph);
     loop {
         server.round();
     }
@@ -86,7 +91,12 @@ fn serve(context: &'static Context, standby: Standby) -> ! {
 
 impl Server {
     /// Devices, recovery, and the first moment of service.
-    fn adopt(context: &'static Context, epoch: u64, standby: Standby) -> Self {
+    fn adopt(
+        context: &'static Context,
+        epoch: u64,
+        standby: Standby,
+        epitaph: Option<EpitaphText>,
+    ) -> Self {
         let Standby {
             mut replica,
             mut network,
@@ -116,6 +126,7 @@ impl Server {
             journal,
             report: Some(Report::new(recovered.clone())),
             recovered,
+            epitaph,
             last_tick_ms: 0,
         }
     }
@@ -125,7 +136,8 @@ impl Server {
         self.network.device_mut().deepen();
         self.console = SerialConsole::adopt(self.context);
         self.disk = devices::adopt_disk(self.context);
-        report.tell(self.context, self.epoch, self.disk.as_mut());
+        let epitaph = self.epitaph.as_ref();
+        report.tell(self.context, self.epoch, epitaph, self.disk.as_mut());
     }
 
     /// One round of the main loop.
@@ -191,11 +203,12 @@ impl Server {
             journal,
             context,
             recovered,
+            epitaph,
             ..
         } = self;
         let Some(page) = &mut self.page else { return };
         let (replica, seat) = (&journal.replica, &journal.seat);
-        let status = || status::page(context, seat, replica.journal(), recovered);
+        let status = || status::page(context, seat, replica.journal(), recovered, epitaph.clone());
         let mut site = Site {
             records: replica.records(),
             answer: &mut |bytes| web::answer(bytes, replica.records(), status),

@@ -2,6 +2,7 @@
 
 use replica::{SeatWatch, SharedJournal};
 use service::{HostStatus, Role, Takeover, Word};
+use sharedmem::epitaph::EpitaphText;
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Edge};
 use web::{Dead, JournalStatus, Recovered, Status, TakeoverStatus};
@@ -64,12 +65,13 @@ fn takeover_of(timeline: &Timeline) -> Takeover {
     }
 }
 
-/// What the status page of a primary tells. `recovered` is what it had found in the journal.
+/// What the status page of a primary tells. `recovered` is what it had found in the journal, `epitaph` what the primary before had left.
 pub fn page(
     context: &Context,
     seat: &SeatWatch,
     journal: SharedJournal,
     recovered: &Recovered,
+    epitaph: Option<EpitaphText>,
 ) -> Status {
     let control = context.region.control;
     let epoch = keepalive::epoch();
@@ -94,7 +96,7 @@ pub fn page(
         },
         dead: takeover
             .is_some()
-            .then(|| Dead::of(control, other, NAMES[other], image, epoch.saturating_sub(1))),
+            .then(|| Dead::of(control, other, NAMES[other], image, epitaph)),
         takeover,
     }
 }

@@ -24,13 +24,14 @@ pub struct Dead {
 }
 
 impl Dead {
-    /// Instance `number`, which is called `name` and was made from the file `image`, and owned the machine in `epoch`.
+    /// Instance `number`, which is called `name` and was made from the file `image`. Its `epitaph` is not read here: when the instance is loaded again, that
+    /// is the next one's.
     pub fn of(
         control: &Control,
         number: usize,
         name: &'static str,
         image: &str,
-        epoch: u64,
+        epitaph: Option<EpitaphText>,
     ) -> Self {
         let number = number % control.epitaphs.len();
         let mut log = vec![0; LOG_BYTES];
@@ -38,10 +39,7 @@ impl Dead {
         Self {
             name,
             image: image.into(),
-            // One of another epoch was left by somebody who died before.
-            epitaph: control.epitaphs[number]
-                .read()
-                .filter(|epitaph| epitaph.epoch == epoch),
+            epitaph,
             log: last_lines(&log[..log_bytes], LOG_LINES),
         }
     }
@@ -90,29 +88,29 @@ mod tests {
     use std::boxed::Box;
 
     #[test]
-    fn what_is_left_is_read_and_left_where_it_is() {
+    fn what_is_left_is_told_and_left_where_it_is() {
         let control = Box::<Control>::default();
         let mut epitaph = EpitaphText::new(3, EpitaphCause::BootFailed, 2);
         writeln!(epitaph, "no\x1bdevice").unwrap();
-        control.epitaphs[0].write(&epitaph);
         for line in 0..1000 {
             control.instance_logs[0].write(format!("line {line}\n").as_bytes());
         }
-        let dead = Dead::of(&control, 0, "a", "/boot/vmlinuz", 3);
+        let dead = Dead::of(&control, 0, "a", "/boot/vmlinuz", Some(epitaph.clone()));
         let json = dead.json();
         assert_eq!(json["epitaph"]["cause"], "boot-failed");
         assert_eq!(json["epitaph"]["message"], "no\u{fffd}device");
         assert_eq!(dead.log.len(), LOG_LINES);
         assert_eq!(dead.log[LOG_LINES - 1], "line 999");
-        assert_eq!(dead, Dead::of(&control, 0, "a", "/boot/vmlinuz", 3));
+        assert_eq!(
+            dead,
+            Dead::of(&control, 0, "a", "/boot/vmlinuz", Some(epitaph))
+        );
     }
 
     #[test]
-    fn an_epitaph_of_another_epoch_is_not_its_own() {
+    fn who_left_nothing_is_told_of_all_the_same() {
         let control = Box::<Control>::default();
-        control.epitaphs[1].write(&EpitaphText::new(1, EpitaphCause::Panic, 0));
-        assert!(Dead::of(&control, 1, "b", "", 1).epitaph.is_some());
-        let json = Dead::of(&control, 1, "b", "", 3).json();
+        let json = Dead::of(&control, 1, "b", "", None).json();
         assert!(json["epitaph"].is_null() && json["log"] == json!([]));
     }
 }

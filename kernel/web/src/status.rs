@@ -132,7 +132,13 @@ pub(crate) mod tests {
             epoch: 2,
             unprotected: Some("no backup waits"),
             takeover: TakeoverStatus::of(&control, 2, recovered),
-            dead: Some(Dead::of(&control, 0, "a", "/boot/vmlinuz-a", 1)),
+            dead: Some(Dead::of(
+                &control,
+                0,
+                "a",
+                "/boot/vmlinuz-a",
+                control.epitaphs[0].read(),
+            )),
             ..first()
         }
     }
