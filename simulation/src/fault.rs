@@ -12,6 +12,9 @@ use crate::kernel::Kernel;
 use crate::scenario::Scenario;
 use crate::world::{MS, US, World};
 
+/// How long a backup that hangs keeps the seat: the monitor's patience, in ns.
+const HANG_NS: u64 = 1_010 * MS;
+
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strike {
@@ -105,6 +108,15 @@ impl Plan {
     /// Whether a machine may have to stand still for it, or lose something.
     pub fn may_end_badly(&self) -> bool {
         matches!(self.strike, Strike::Damage { .. } | Strike::DeafCore)
+    }
+
+    /// How long it keeps the seat from looking, in ns.
+    pub fn seat_is_away_ns(&self) -> u64 {
+        match self.strike {
+            Strike::SeatPause { ns } => ns,
+            Strike::BackupHang => HANG_NS,
+            _ => 0,
+        }
     }
 
     fn is_at_backup(&self) -> bool {
@@ -217,7 +229,7 @@ impl Faults {
                 let end = match strike {
                     Strike::BackupHang => {
                         // Until the monitor's timer has seen no progress for its patience.
-                        world.spend(1_010 * MS);
+                        world.spend(HANG_NS);
                         Struck::Hung
                     }
                     _ => Struck::Crashed,
@@ -240,14 +252,14 @@ fn strike(world: &World, core: &Core, strike: Strike) {
         Strike::Panic => Kernel { life }.die(EpitaphCause::Panic, "struck"),
         Strike::Silence => silence(world, life),
         Strike::HungLoop => {
-            world.truth.died(core.time_ns.get());
+            world.owner_died();
             loop {
                 world.spend(20 * US);
             }
         }
         Strike::HungCore => match cores_of(world, life).find(|other| other.number != core.number) {
             Some(other) => {
-                world.truth.died(core.time_ns.get());
+                world.owner_died();
                 other.is_deaf.set(true);
                 other.run.set(Run::Still);
             }
@@ -291,7 +303,7 @@ fn cores_of(world: &World, life: u32) -> impl Iterator<Item = &Core> {
 
 /// All cores of a life stop executing, with interrupts off; that includes the one that executes now.
 fn silence(world: &World, life: u32) -> ! {
-    world.truth.died(world.now_ns());
+    world.owner_died();
     for core in cores_of(world, life) {
         core.is_deaf.set(true);
         core.run.set(Run::Still);

@@ -26,7 +26,7 @@ impl Kernel {
         let life = world.life(self.life);
         if let Some(core) = world.current() {
             core.is_deaf.set(true);
-            world.truth.died(core.time_ns.get());
+            world.owner_died();
         }
         let mut text = EpitaphText::new(life.epoch.get(), cause, 0);
         let _ = text.write_str(message);

@@ -156,6 +156,9 @@ fn own(world: &Rc<World>, core: &Core, life: &Rc<Life>, mut replica: Replica<Ker
         let more = journal.tell_state() || more;
         transport.egress(world, &mut journal);
         transport.release(world, &journal, kernel);
+        world
+            .truth
+            .serves(world, world.region.control.timelines.of_epoch(epoch));
         if is_leaving && journal.is_backup_level() {
             kernel.die(EpitaphCause::Switchover, "");
         }

@@ -22,6 +22,9 @@ const LIMIT_NS: u64 = 12_000 * MS;
 /// How long a kernel that is told the state may take, and whatever else comes before a machine is protected again, in ns.
 const REST_NS: u64 = 6_000 * MS;
 
+/// An owner that was seen for so long has all its cores, in ns: the seat gives them to it, and calls those again that do not come.
+const SETTLED_NS: u64 = 50 * MS;
+
 /// What came of a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -109,6 +112,8 @@ pub struct Seen {
     pub state: State,
     /// What it knows of the backup.
     pub backup: Backup,
+    /// A backup is ready, and the owner was seen for longer than a core takes to come and to move.
+    pub is_settled: bool,
 }
 
 fn is_whole(world: &World) -> bool {
@@ -211,12 +216,18 @@ fn keep_seat(world: Rc<World>) {
     if seat.start_first(primary).is_err() {
         return;
     }
+    let mut up_since_ns: Option<u64> = None;
     loop {
         seat.round();
         let machine = seat.machine();
+        let is_up = matches!(machine.state(), State::Watching | State::Unprotected);
+        let before = up_since_ns.filter(|_| is_up);
+        up_since_ns = is_up.then_some(before.unwrap_or(world.now_ns()));
         world.seen.set(Some(Seen {
             state: machine.state(),
             backup: machine.backup(),
+            is_settled: machine.is_protected()
+                && up_since_ns.is_some_and(|since_ns| world.now_ns() > since_ns + SETTLED_NS),
         }));
     }
 }

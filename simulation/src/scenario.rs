@@ -145,6 +145,13 @@ impl Scenario {
         state_bytes_max > self.journal_bytes as u64 / 4
     }
 
+    /// How long the death of an owner that was seen, and has all its cores, may stay unnoticed, in ns.
+    pub fn notice_ns_max(&self) -> u64 {
+        let away_ns: u64 = self.faults.iter().map(Plan::seat_is_away_ns).sum();
+        let late_ns = self.signals.late_ns_max + 2 * self.stall_ns_max + 4 * MS;
+        self.timeout_ns + self.keepalive_ns + late_ns + away_ns
+    }
+
     /// When owner and seat count as dead to each other.
     pub fn detector(&self) -> DetectorConfig {
         DetectorConfig {

@@ -5,9 +5,14 @@ use std::collections::BTreeSet;
 use std::ptr;
 
 use sharedmem::SharedRegion;
+use sharedmem::timeline::Timeline;
+use takeover::{Edge, FenceConfig};
 
 use crate::core::{Core, Run};
-use crate::world::World;
+use crate::world::{MS, World};
+
+/// From the fence to the first frames of a new owner, with a core that has to be called again, in ns.
+const ADOPTION_NS_MAX: u64 = 100 * MS;
 
 /// Law 1 and what it is measured by.
 #[derive(Default)]
@@ -16,8 +21,10 @@ pub struct Truth {
     pub epoch: Cell<u64>,
     /// The life that owns the machine.
     pub owner: Cell<Option<u32>>,
-    /// When the owner ceased to work, if it did: a bound to the takeover begins here.
-    pub dead_since_ns: Cell<Option<u64>>,
+    /// When an owner with a backup ceased to work, and how long that may stay unnoticed, in ns.
+    death: Cell<Option<(u64, u64)>>,
+    /// Owners that ceased to work.
+    pub deaths: Cell<u64>,
     /// Takeovers and switchovers that came to an owner that serves.
     pub takeovers: Cell<u64>,
     /// Bits were flipped in the journal: what was acknowledged may be lost, if that is named.
@@ -89,6 +96,7 @@ impl Truth {
     /// The machine was reset: nobody owns it.
     pub fn reset(&self) {
         self.owner.set(None);
+        self.death.set(None);
         self.resets.set(self.resets.get() + 1);
         self.stuck.set(0);
     }
@@ -100,10 +108,33 @@ impl Truth {
         }
     }
 
-    /// The owner ceased to work at `now_ns`.
-    pub fn died(&self, now_ns: u64) {
-        if self.dead_since_ns.get().is_none() {
-            self.dead_since_ns.set(Some(now_ns));
+    /// The owner has ceased to work; if a backup was ready, that is to be noticed within `limit_ns`.
+    pub fn died(&self, now_ns: u64, limit_ns: Option<u64>) {
+        self.deaths.set(self.deaths.get() + 1);
+        self.death.set(limit_ns.map(|limit_ns| (now_ns, limit_ns)));
+    }
+
+    /// A new owner serves, whose takeover has this timeline.
+    pub fn serves(&self, world: &World, timeline: &Timeline) {
+        let Some((dead_ns, limit_ns)) = self.death.take() else {
+            return;
+        };
+        let Some(detected_ns) = timeline.edge_ns(Edge::Detected.index()) else {
+            return;
+        };
+        let (unnoticed_ns, took_ns) = (
+            detected_ns.saturating_sub(dead_ns),
+            world.now_ns() - detected_ns,
+        );
+        let takes_ns_max = FenceConfig::default().worst_case_ns() + ADOPTION_NS_MAX;
+        if unnoticed_ns > limit_ns {
+            self.broken(format!(
+                "a death is noticed after {unnoticed_ns} ns, not within {limit_ns} ns"
+            ));
+        } else if took_ns > takes_ns_max && detected_ns >= dead_ns {
+            self.broken(format!(
+                "a takeover takes {took_ns} ns, not at most {takes_ns_max} ns"
+            ));
         }
     }
 

@@ -180,6 +180,13 @@ impl World {
         self.memory.clear_control(salt);
     }
 
+    /// The owner ceases to work, by whatever.
+    pub fn owner_died(&self) {
+        let was_protected = self.seen.get().is_some_and(|seen| seen.is_settled);
+        let limit_ns = was_protected.then(|| self.scenario.notice_ns_max());
+        self.truth.died(self.now_ns(), limit_ns);
+    }
+
     /// Whether this core is the first one of the life that it runs.
     pub fn leads(&self, core: &Core) -> bool {
         core.life
