@@ -59,7 +59,7 @@ fn limits() -> Limits {
     Limits {
         max_memory_bytes: 60_000,
         max_request_bytes: 20_000,
-        max_pending_bytes: 30_000,
+        max_pending_bytes: 120_000,
         admin: true,
         ..Limits::default()
     }
