@@ -27,6 +27,10 @@ const TIMEOUT_S: u32 = 10;
 /// Memory beyond which an input is a finding.
 const MEMORY_MIB: u32 = 2048;
 
+/// What a committed corpus may take. A test of the room sees to it, too.
+const CORPUS_FILES_MAX: usize = 64;
+const CORPUS_BYTES_MAX: u64 = 64 << 10;
+
 /// The targets, each on a line with what is fed.
 ///
 /// # Errors
@@ -143,27 +147,48 @@ impl Fuzzer {
         })
     }
 
-    /// Puts into the committed corpus, beside what is there, the fewest of the inputs that were found which together reach all that any reaches.
+    /// Puts into the committed corpus, beside what is there, the fewest of the inputs that were found which together reach all that any reaches; the smallest
+    /// of them, if those are too many.
     ///
     /// # Errors
     /// What can go wrong with files.
     pub fn keep(&self, target: &str) -> Result<String, Problem> {
         let log = paths::log(&format!("fuzz-{target}-merge"));
-        let before = files_in(&committed(target))?.len();
+        let (committed, merged) = (committed(target), grown(target).join("merged"));
+        let before = files_in(&committed)?;
+        // It is not there, the first time.
+        let _ = fs::remove_dir_all(&merged);
+        for file in &before {
+            copy(file, &merged)?;
+        }
         let status = self.run(target, &log, |command| {
             // Edges only: how often each is passed tells apart far more inputs than anybody looks through.
             command
                 .args(["-set_cover_merge=1", "-use_counters=0"])
-                .args([committed(target), grown(target).join("corpus")]);
+                .args([merged.clone(), grown(target).join("corpus")]);
         })?;
-        match status.success() {
-            true => Ok(format!(
-                "{} inputs were committed, there are {} now",
-                before,
-                files_in(&committed(target))?.len()
-            )),
-            false => Err(Problem::Failed(format!("log: {}", log.display()))),
+        if !status.success() {
+            return Err(Problem::Failed(format!("log: {}", log.display())));
         }
+        let size_bytes = |file: &PathBuf| fs::metadata(file).map_or(0, |data| data.len());
+        let mut new = files_in(&merged)?;
+        new.retain(|file| !before.iter().any(|old| old.file_name() == file.file_name()));
+        new.sort_by_key(size_bytes);
+        let mut total_bytes: u64 = before.iter().map(size_bytes).sum();
+        let (there, room) = (before.len(), CORPUS_FILES_MAX.saturating_sub(before.len()));
+        let mut kept = 0;
+        for file in new.iter().take(room) {
+            total_bytes += size_bytes(file);
+            if total_bytes > CORPUS_BYTES_MAX {
+                break;
+            }
+            copy(file, &committed)?;
+            kept += 1;
+        }
+        let of = new.len();
+        Ok(format!(
+            "{there} inputs were committed, {kept} of {of} that reach more are now"
+        ))
     }
 
     fn run(
@@ -172,7 +197,7 @@ impl Fuzzer {
         log: &Path,
         arguments: impl FnOnce(&mut Command),
     ) -> Result<ExitStatus, Problem> {
-        for folder in ["corpus", "found"] {
+        for folder in ["corpus", "found", "merged"] {
             let folder = grown(target).join(folder);
             fs::create_dir_all(&folder)
                 .map_err(|error| Problem::of_host(folder.display(), error))?;
@@ -218,6 +243,12 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(Problem::of_host(folder.display(), error)),
     }
+}
+
+/// Copies a file into a folder.
+fn copy(file: &Path, folder: &Path) -> Result<(), Problem> {
+    let name = file.file_name().unwrap_or_default();
+    crate::files::write(&folder.join(name), &crate::files::read(file)?)
 }
 
 /// How often it ran, and what it reached, from the last line of libFuzzer's that tells: `#123  DONE  cov: 45 ft: 67 corp: 8/90b ...`.
