@@ -269,7 +269,7 @@ fn report(said: &str, took: Duration) -> String {
         Some((runs, word(line, "cov:")?, word(line, "corp:")?))
     });
     let Some((runs, edges, corpus)) = told else {
-        return "nothing was run".into();
+        return "the inputs that are there".into();
     };
     let per_second = runs as f64 / took.as_secs_f64().max(0.001);
     let corpus = corpus.split('/').next().unwrap_or_default();
@@ -288,6 +288,9 @@ mod tests {
             report(said, Duration::from_secs(3)),
             "900 runs (300/s), 45 edges, 8 inputs kept"
         );
-        assert_eq!(report("no such file", Duration::ZERO), "nothing was run");
+        assert_eq!(
+            report("not begun", Duration::ZERO),
+            "the inputs that are there"
+        );
     }
 }
