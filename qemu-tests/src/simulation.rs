@@ -33,18 +33,19 @@ pub fn run(arguments: &[String]) -> Result<bool, Problem> {
 /// It does not build.
 pub fn build(workspace: &Path, target: &Path) -> Result<(), Problem> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let output = Command::new(cargo)
         .current_dir(workspace)
-        .args(["build", "--quiet", "--locked", "--package", "simulation"])
+        .args(["build", "--locked", "--package", "simulation"])
         .args(["--profile", PROFILE])
         .env("CARGO_TARGET_DIR", target)
-        .status()
+        .output()
         .map_err(|error| Problem::of_host("cargo", error))?;
-    match status.success() {
+    match output.status.success() {
         true => Ok(()),
-        false => Err(Problem::BrokenSetUp(
-            "the simulation does not build; cargo says why above".into(),
-        )),
+        false => Err(Problem::BrokenSetUp(format!(
+            "the simulation does not build: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ))),
     }
 }
 
