@@ -75,18 +75,6 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         accel: AccelChoice,
     },
-    /// Simulate whole machines by seed: the kernels' own code on simulated cores, with faults. `--help` says more.
-    #[command(disable_help_flag = true)]
-    Sim {
-        /// What the simulation is told: `--seed N`, `--seeds A..B`, `--hours H`, `--liveness`.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-    /// Let the simulation find deliberate bugs, one after another.
-    Mutants {
-        /// Only those whose name contains this.
-        filter: Option<String>,
-    },
     /// Kill one kernel after another in the middle of whatever it does: clients that never reconnect keep running checksums.
     Instants {
         /// Deaths in a row.
@@ -200,8 +188,6 @@ fn main() -> ExitCode {
         }
         Command::Test { filter, jobs, .. } => test(filter.as_deref(), jobs),
         Command::Rearm { takeovers, accel } => arm_again(takeovers, accel),
-        Command::Sim { arguments } => simulation::run(&arguments).map_err(Into::into),
-        Command::Mutants { filter } => mutants::run(filter.as_deref()).map_err(Into::into),
         Command::Instants { kills, seed, accel } => die_at_instants(kills, seed, accel),
         Command::Ctl(arguments) => ctl::operate(&arguments),
         Command::Dependencies => dependencies(),
