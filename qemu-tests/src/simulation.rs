@@ -23,7 +23,7 @@ pub fn run(arguments: &[String]) -> Result<bool, Problem> {
         .args(arguments)
         .env(COMMIT_VARIABLE, commit())
         .status()
-        .map_err(|error| Problem::of_host(&program.display().to_string(), error))?;
+        .map_err(|error| Problem::of_host(program.display(), error))?;
     Ok(status.success())
 }
 

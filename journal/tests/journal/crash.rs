@@ -7,7 +7,7 @@
 //!
 //! 1. what the same core had stored before: per core it is a number, and no set;
 //! 2. what the core had to read for the code to come to this store, and before that store in turn (1, 2). These are the clocks of
-//!    [`machine`](crate::machine): an append's compare-exchange reads what the one before it wrote; it finds room, which the seat or a checkpoint
+//!    [`trace`](crate::trace): an append's compare-exchange reads what the one before it wrote; it finds room, which the seat or a checkpoint
 //!    made; the primary marks as applied what its cores have appended; the seat consumes what is marked; of two exchanges of `retained`, a
 //!    checkpoint's and that of a backup that begins, the second reads the first. That an exchange empties its core's buffer needs no rule of its
 //!    own: its store drains at once, and by 1 what is before it in the program is in every cut that it is in.
@@ -21,7 +21,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::machine::{CORES, Clock, Effect, Event, Trace};
+use crate::trace::{CORES, Clock, Effect, Event, Trace};
 
 /// What a crash leaves.
 #[derive(Clone, Debug)]

@@ -2,8 +2,9 @@
 
 use crate::crash::{Cut, cuts_in_order, for_each_cut};
 use crate::fixture::{Memory, RESERVED, RETAINED, recover};
-use crate::machine::{Machine, Trace};
+use crate::machine::Machine;
 use crate::oracle::{Expected, check_recovery, written_before};
+use crate::trace::Trace;
 use crate::workload::{LEAD, SEAT, at_once, take_over, three_owners};
 
 /// A recovery from every cut between two stores, and from every reordering of them.

@@ -11,8 +11,8 @@ use crate::fixture::{
     APPLIED, CONSUMED, CURSORS, EPOCH, Kept, Memory, RESERVED, RETAINED, Readings, append, read,
     recover, wear_in,
 };
-use crate::machine::Trace;
 use crate::oracle::Expected;
+use crate::trace::Trace;
 use crate::workload::{SEAT, take_over, three_owners};
 
 /// Cuts whose images have every bit flipped: one in so many, and the last one.

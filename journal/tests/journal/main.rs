@@ -12,4 +12,5 @@ mod laps;
 mod machine;
 mod oracle;
 mod producers;
+mod trace;
 mod workload;

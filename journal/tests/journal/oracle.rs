@@ -7,7 +7,7 @@ use crate::fixture::{
     APPLIED, APPLYING, CONSUMED, EPOCH, Kept, Memory, RESERVED, RETAINED, Readings, SUSPECT, read,
     recover,
 };
-use crate::machine::{Trace, When, Written};
+use crate::trace::{Trace, When, Written};
 use crate::workload::{DEATHS_MAX, skipped};
 
 /// What a record is at a cut.

@@ -7,7 +7,8 @@ use sharedmem::abi::{
 use sharedmem::sync::AtomicU64;
 
 use crate::fixture::{EPOCH, Memory, Readings, wear_in};
-use crate::machine::{Machine, Trace};
+use crate::machine::Machine;
+use crate::trace::Trace;
 
 /// The core that applies.
 pub const LEAD: usize = 0;

@@ -59,6 +59,29 @@ fn a_reader_beside_producers_sees_whole_records_in_order() {
 }
 
 #[test]
+fn who_sees_a_stamp_sees_the_record() {
+    explore("journal, a recovery beside a producer", 3, || {
+        let memory = Memory::new(2);
+        let producer = Arc::clone(&memory);
+        let producer = thread::spawn(move || [1, 2].map(|number| producer.append(number)));
+        // A look too early: what is not published is a hole, and nothing is half there.
+        let (_, findings) = memory.recover(0);
+        for finding in findings {
+            let damage = finding.damage;
+            assert!(
+                matches!(damage, Damage::Hole | Damage::TornTail),
+                "{finding}"
+            );
+        }
+        producer.join().unwrap();
+        assert_eq!(
+            memory.recover(0),
+            (vec![(0, 1), (RECORD_BYTES, 2)], Vec::new())
+        );
+    });
+}
+
+#[test]
 fn a_producer_that_dies_at_any_store_costs_its_record_and_no_other() {
     explore_deaths(
         "journal, a producer that dies, another one and a reader",

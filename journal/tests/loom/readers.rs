@@ -50,7 +50,7 @@ fn room_is_used_again_only_when_its_reader_is_done() {
 fn what_a_backup_begins_with_is_kept_for_it() {
     explore(
         "journal, a backup that begins beside a checkpoint",
-        3,
+        2,
         || {
             let memory = Memory::new(4);
             for number in 0..4 {
@@ -65,7 +65,7 @@ fn what_a_backup_begins_with_is_kept_for_it() {
                 let from = reader.position();
                 (from, read(&mut reader))
             });
-            let other = thread::spawn(move || has_appended(&other.journal(), 5));
+            let other = thread::spawn(move || has_appended(&other.journal(), 2));
             let journal = memory.journal();
             journal.retain(Some(2 * RECORD_BYTES));
             has_appended(&journal, 4);

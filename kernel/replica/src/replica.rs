@@ -58,19 +58,6 @@ pub fn open_journal(surroundings: &impl Surroundings) -> SharedJournal {
         .expect("the plan gives the journal its least size")
 }
 
-/// Begins to read where the journal makes the whole state, if there is such a place, and keeps it from there on. Else at its end.
-fn begin(journal: SharedJournal) -> (SharedReader, u64) {
-    loop {
-        let retained = journal.retained();
-        let from = retained.unwrap_or(journal.cursors().applied);
-        journal.mark_consumed(from);
-        // Was it still retained when the cursor was set, then the cursor keeps it.
-        if journal.retained() == retained {
-            return (Reader::new(journal, from), from);
-        }
-    }
-}
-
 impl<S: Surroundings> Replica<S> {
     /// An empty state, with nothing read yet.
     pub fn new(surroundings: S) -> Self {
@@ -87,8 +74,8 @@ impl<S: Surroundings> Replica<S> {
     /// The reader; it is made when it is first needed.
     fn reader(&mut self) -> SharedReader {
         self.reader.take().unwrap_or_else(|| {
-            let (reader, from) = begin(self.journal);
-            if from == 0 {
+            let reader = Reader::begin(self.journal);
+            if reader.position() == 0 {
                 self.state.begin_whole();
             }
             reader

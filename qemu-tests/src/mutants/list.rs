@@ -185,10 +185,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "backup-begins-at-the-end",
         what: "a new backup reads from the journal's end, and believes that this is all",
         file: "kernel/replica/src/replica.rs",
-        right: r#"            if from == 0 {
-                self.state.begin_whole();"#,
-        wrong: r#"            if from < u64::MAX {
-                self.state.begin_whole();"#,
+        right: "if reader.position() == 0 {",
+        wrong: "if reader.position() < u64::MAX {",
     },
     Mutant {
         name: "poison-for-ever",

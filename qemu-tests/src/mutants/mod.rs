@@ -131,7 +131,7 @@ impl Copy {
         let output = Command::new(&program)
             .args(["--seeds", &format!("0..{SEEDS}")])
             .output()
-            .map_err(|error| Problem::of_host(&program.display().to_string(), error))?;
+            .map_err(|error| Problem::of_host(program.display(), error))?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let found = said.lines().find_map(|line| {
             let (seed, law) = line.strip_prefix("seed ")?.split_once(": ")?;

@@ -19,12 +19,20 @@ const RUNNER: &str = "target.'cfg(unix)'.runner = ['valgrind', '--quiet', '--err
 /// A test that cannot pass under valgrind: it starts a program that is missing, and is not told so, as valgrind makes a fork of a vfork.
 const LEFT_OUT: &str = "a_hook_that_fails_is_told";
 
+/// Makes sure that valgrind is there; fast if it is.
+///
+/// # Errors
+/// It is missing and cannot be installed; says what to do.
+pub fn set_up() -> Result<(), Problem> {
+    setup::ensure_programs(&Host, &NEEDED)
+}
+
 /// Runs the tests whose names have `filter` in them. False if one fails, or an error is found.
 ///
 /// # Errors
 /// Valgrind is missing and cannot be installed, or cargo cannot be run.
 pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
-    setup::ensure_programs(&Host, &NEEDED)?;
+    set_up()?;
     let mut command = cargo();
     command
         .args(["test", "--locked", "--config", RUNNER])

@@ -19,7 +19,7 @@ use qemu_tests::images::{self, Images};
 use qemu_tests::machine::{Accel, Chipset, HostPort, MachineSpec};
 use qemu_tests::setup::{self, Host, OldQemu, Ready};
 use qemu_tests::suite::{self, runner};
-use qemu_tests::{bench, demo, dependencies, instants, mutants, paths, rearm, run, simulation};
+use qemu_tests::{bench, demo, dependencies, instants, paths, rearm, run};
 
 use crate::linux::LinuxCommand;
 use crate::proof::ProofCommand;
@@ -212,6 +212,7 @@ fn set_up() -> Result<bool> {
     let ready = setup::set_up(&Host, OldQemu::Replace)?;
     qemu_tests::linux::set_up()?;
     qemu_tests::linux::iso::set_up()?;
+    qemu_tests::proof::memcheck::set_up()?;
     println!("setup: all there; QEMU {}", ready.qemu);
     Ok(true)
 }
