@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use network::{Event, Fact, Flows, Ledger};
+use network::{Event, Fact, Flows, Ledger, Network};
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Address;
@@ -63,6 +63,21 @@ impl Device for Port {
     }
 }
 
+/// When a backup that waits looks for sockets to make, in ns: twice, as a connection has to be quiet in between.
+const LOOKS_NS: [u64; 2] = [1_000_000, 5_000_000];
+
+/// Steps of a look, each of which makes a socket or finds that it must not.
+const STEPS_MAX: usize = 1_000;
+
+/// A kernel takes the connections over for which it has made sockets while it waited.
+pub fn take_over(network: &mut Network<Port>, desk: &Desk) {
+    for now_ns in LOOKS_NS {
+        let steps = (0..STEPS_MAX).take_while(|_| network.get_ready(now_ns, &desk.flows));
+        assert!(steps.count() < STEPS_MAX, "getting ready has no end");
+    }
+    network.start(MAC, desk);
+}
+
 /// A journal without a ring: every event is written and read again, and applied. The service repeats what it hears.
 pub struct Desk {
     pub flows: Flows,
@@ -112,5 +127,11 @@ impl Ledger for Desk {
             }
             Event::Closed(connection) => self.flows.closed(connection),
         }
+    }
+
+    fn progress(&mut self) {}
+
+    fn now_ns(&self) -> u64 {
+        0
     }
 }

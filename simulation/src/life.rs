@@ -135,7 +135,7 @@ fn own(world: &Rc<World>, core: &Core, life: &Rc<Life>, mut replica: Replica<Ker
     let epoch = world.region.control.epoch.current();
     life.epoch.set(epoch);
     life.lead.set(core.number);
-    world.truth.owns(life.number);
+    world.truth.owns(world, life.number);
     world.faults.owner_begins();
     life.send_keepalive(world);
     core.is_deaf.set(false);

@@ -21,8 +21,8 @@ pub struct Truth {
     pub epoch: Cell<u64>,
     /// The life that owns the machine.
     pub owner: Cell<Option<u32>>,
-    /// When an owner with a backup ceased to work, and how long that may stay unnoticed, in ns.
-    death: Cell<Option<(u64, u64)>>,
+    /// When an owner with a backup ceased to work, how long that may stay unnoticed, both in ns, and its epoch.
+    death: Cell<Option<(u64, u64, u64)>>,
     /// Owners that ceased to work.
     pub deaths: Cell<u64>,
     /// Takeovers and switchovers that came to an owner that serves.
@@ -111,15 +111,20 @@ impl Truth {
     /// The owner has ceased to work; if a backup was ready, that is to be noticed within `limit_ns`.
     pub fn died(&self, now_ns: u64, limit_ns: Option<u64>) {
         self.deaths.set(self.deaths.get() + 1);
-        self.death.set(limit_ns.map(|limit_ns| (now_ns, limit_ns)));
+        let epoch = self.epoch.get();
+        self.death
+            .set(limit_ns.map(|limit_ns| (now_ns, limit_ns, epoch)));
     }
 
     /// A new owner serves, whose takeover has this timeline.
     pub fn serves(&self, world: &World, timeline: &Timeline) {
-        let Some((dead_ns, limit_ns)) = self.death.take() else {
+        let Some((dead_ns, limit_ns, epoch)) = self.death.take() else {
             return;
         };
-        let Some(detected_ns) = timeline.edge_ns(Edge::Detected.index()) else {
+        // Who comes later is the successor of one that never came up.
+        let is_successor = timeline.epoch() == epoch + 1;
+        let detected = timeline.edge_ns(Edge::Detected.index());
+        let Some(detected_ns) = detected.filter(|_| is_successor) else {
             return;
         };
         let (unnoticed_ns, took_ns) = (
@@ -182,7 +187,12 @@ impl Truth {
     }
 
     /// A life becomes the owner.
-    pub fn owns(&self, life: u32) {
+    pub fn owns(&self, world: &World, life: u32) {
+        if let Some(driver) = world.card.driver.get() {
+            self.broken(format!(
+                "life {life} begins while the card still masters the bus for life {driver}"
+            ));
+        }
         if let Some(other) = self.owner.get()
             && other != life
         {

@@ -9,7 +9,7 @@ use checkpoint::{Items, Sequence};
 use network::{Config, Fact, Flows, Network};
 use service::{HostStatus, Input, Limits, Record, Service, Stamp};
 
-use crate::cable::{ADDRESS, Desk, MAC, PORT, Port};
+use crate::cable::{ADDRESS, Desk, PORT, Port, take_over};
 use crate::host::Wishes;
 use crate::told;
 
@@ -100,7 +100,7 @@ fn can_go_on(mut flows: Flows) {
     };
     let mut desk = Desk::of(flows.clone());
     let mut network = Network::prepare(Port::default(), &config);
-    network.start(MAC, &flows);
+    take_over(&mut network, &desk);
     for now_ns in [1_000_000, 2_000_000] {
         network.ingress(now_ns, &mut desk);
         network.tell(now_ns, &mut desk);

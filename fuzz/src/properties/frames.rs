@@ -6,7 +6,7 @@
 use arbitrary::{Result, Unstructured};
 use network::{Config, Network};
 
-use crate::cable::{ADDRESS, Desk, MAC, OWED_BYTES_MAX, PORT, Port};
+use crate::cable::{ADDRESS, Desk, MAC, OWED_BYTES_MAX, PORT, Port, take_over};
 use crate::told;
 
 const CLIENTS: usize = 4;
@@ -41,7 +41,7 @@ fn started(desk: &Desk, seed: u64) -> Network<Port> {
         connections_max: 8,
     };
     let mut network = Network::prepare(Port::default(), &config);
-    network.start(MAC, &desk.flows);
+    take_over(&mut network, desk);
     network
 }
 

@@ -46,7 +46,13 @@ fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
         unprotected: Some("no backup waits"),
         journal: JournalStatus::default(),
         takeover: TakeoverStatus::of(control, epoch, recovered),
-        dead: Some(Dead::of(control, 0, "a", CANARY, epoch.wrapping_sub(1))),
+        dead: Some(Dead::of(
+            control,
+            0,
+            "a",
+            CANARY,
+            control.epitaphs[0].read(),
+        )),
     };
     let get = |path: &str| {
         let request = format!("GET {path} HTTP/1.0\r\n\r\n");

@@ -50,6 +50,14 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "        self.state = State::Fencing",
     },
     Mutant {
+        name: "devices-left-running",
+        what: "the new owner is started before the devices are quiet",
+        file: "takeover/src/machine/takeover.rs",
+        right: r#"                self.state = State::Preparing(Stage::QuietDevices);
+                push(out, Action::QuietDevices);"#,
+        wrong: r#"                self.promote(out);"#,
+    },
+    Mutant {
         name: "backup-stays-ready",
         what: "a backup that became the primary still counts as one",
         file: "takeover/src/machine/takeover.rs",
