@@ -29,4 +29,12 @@ pub const DUPLICATES: &[(&str, &str)] = &[
         "syn",
         "derive macros on their way from version 2 to version 3; used while building only",
     ),
+    (
+        "windows-link",
+        "below windows-sys, and as that one: for a platform that we do not build for",
+    ),
+    (
+        "windows-sys",
+        "corosensei takes an older version than everybody else, for a platform that we do not build for",
+    ),
 ];
