@@ -316,6 +316,7 @@ fn damage(world: &World, flips: u32) {
     world.truth.is_damaged.set(true);
     let journal = &world.region.control.journal;
     let ring = world.region.journal;
+    let written_to = journal.reserved.load(Ordering::Relaxed);
     for _ in 0..flips {
         let bit = 1 << world.below(64);
         let word = match world.below(12) {
@@ -323,9 +324,13 @@ fn damage(world: &World, flips: u32) {
             1 => &*journal.applied,
             2 => &*journal.retained,
             _ => {
-                let end = journal.reserved.load(Ordering::Relaxed) / 8;
-                let back = world.below(end.clamp(1, ring.len() as u64));
-                &ring[(end.saturating_sub(back) % ring.len() as u64) as usize]
+                let end = written_to / 8;
+                let back = 1 + world.below(end.min(ring.len() as u64));
+                let index = end.saturating_sub(back) as usize % ring.len();
+                world
+                    .truth
+                    .damages(index, ring[index].load(Ordering::Relaxed));
+                &ring[index]
             }
         };
         word.fetch_xor(bit, Ordering::Relaxed);

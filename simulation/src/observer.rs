@@ -44,7 +44,7 @@ impl Observer for World {
         }
         if let Some(core) = self.access() {
             self.truth
-                .stores(self, core, ptr::from_ref(word).addr(), value);
+                .stores(self, core, ptr::from_ref(word).addr(), Some(value));
         }
         word.store(value, Ordering::SeqCst);
     }
@@ -54,13 +54,8 @@ impl Observer for World {
             return;
         }
         if let Some(core) = self.access() {
-            let value = word.load(Ordering::SeqCst);
-            self.truth.stores(
-                self,
-                core,
-                ptr::from_ref(word).addr(),
-                value.max(self.truth.epoch.get() + 1),
-            );
+            self.truth
+                .stores(self, core, ptr::from_ref(word).addr(), None);
         }
     }
 }

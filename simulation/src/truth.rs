@@ -1,10 +1,12 @@
 //! What is true, whatever the kernels believe, and the laws that must hold at every step.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ptr;
 
+use journal::record_bytes;
 use sharedmem::SharedRegion;
+use sharedmem::sync::{AtomicU64, Ordering};
 use sharedmem::timeline::Timeline;
 use takeover::{Edge, FenceConfig};
 
@@ -29,6 +31,8 @@ pub struct Truth {
     pub takeovers: Cell<u64>,
     /// Bits were flipped in the journal: what was acknowledged may be lost, if that is named.
     pub is_damaged: Cell<bool>,
+    /// Words of the ring that bits were flipped in, and that nobody has written since: their indices, and what they were.
+    damaged: RefCell<BTreeMap<usize, u64>>,
     /// Damage that a new owner named.
     pub findings: Cell<u64>,
     /// Resets of the machine.
@@ -46,6 +50,8 @@ enum Part {
     Epoch,
     /// Records, and the cursors that say what is one: the owner.
     Journal,
+    /// Which record is being applied: the owner.
+    Applying,
     /// Anything else.
     Other,
 }
@@ -57,11 +63,12 @@ fn part_of(region: &SharedRegion, address: usize) -> Part {
     let owners = [
         ptr::from_ref(&journal.reserved).addr(),
         ptr::from_ref(&journal.applied).addr(),
-        ptr::from_ref(&journal.applying).addr(),
     ];
     let ring = region.journal;
     if is_in(ptr::from_ref(&control.epoch).addr(), 8) {
         Part::Epoch
+    } else if is_in(ptr::from_ref(&journal.applying).addr(), 8) {
+        Part::Applying
     } else if is_in(ring.as_ptr().addr(), size_of_val(ring))
         || owners.iter().any(|start| is_in(*start, 16))
     {
@@ -143,15 +150,25 @@ impl Truth {
         }
     }
 
-    /// `core` is about to store `value` to the word at `address`.
-    pub fn stores(&self, world: &World, core: &Core, address: usize, value: u64) {
+    /// `core` is about to store to the word at `address`; `value`, unless it is an exchange, of which the outcome is still to come.
+    pub fn stores(&self, world: &World, core: &Core, address: usize, value: Option<u64>) {
         let part = part_of(&world.region, address);
-        if part == Part::Journal {
+        if let (Part::Applying, Some(value @ 1..)) = (part, value)
+            && !self.damaged.borrow().is_empty()
+        {
+            self.applies(world, value & !7);
+        }
+        if part == Part::Journal && self.is_damaged.get() {
+            self.writes(world.region.journal, address);
+        }
+        if matches!(part, Part::Journal | Part::Applying) {
             world.faults.at_journal_store(world, core);
         }
         match part {
             Part::Epoch => self.raises(world, core, value),
-            Part::Journal if core.number != 0 && core.life.get() != self.owner.get() => {
+            Part::Journal | Part::Applying
+                if core.number != 0 && core.life.get() != self.owner.get() =>
+            {
                 self.broken(format!(
                     "core {} of life {:?} writes to the journal, which is life {:?}'s",
                     core.number,
@@ -159,12 +176,13 @@ impl Truth {
                     self.owner.get()
                 ));
             }
-            Part::Journal | Part::Other => {}
+            Part::Journal | Part::Applying | Part::Other => {}
         }
     }
 
-    fn raises(&self, world: &World, core: &Core, to: u64) {
+    fn raises(&self, world: &World, core: &Core, to: Option<u64>) {
         let from = self.epoch.get();
+        let to = to.unwrap_or(from + 1);
         if core.number != 0 {
             self.broken(format!("core {} raises the epoch", core.number));
         }
@@ -184,6 +202,38 @@ impl Truth {
         }
         self.epoch.set(to);
         self.owner.set(None);
+    }
+
+    /// Bits of the ring's word `index`, which is `word`, are about to be flipped.
+    pub fn damages(&self, index: usize, word: u64) {
+        self.damaged.borrow_mut().entry(index).or_insert(word);
+    }
+
+    /// A word of the ring is written: whatever was wrong with it, is not any more.
+    fn writes(&self, ring: &[AtomicU64], address: usize) {
+        let start = ring.as_ptr().addr();
+        if let Some(offset) = address.checked_sub(start) {
+            self.damaged.borrow_mut().remove(&(offset / 8));
+        }
+    }
+
+    /// An owner begins to apply a record, as it says: one in which nothing is damaged.
+    fn applies(&self, world: &World, position: u64) {
+        let ring = world.region.journal;
+        let index = |position: u64| (position / 8) as usize % ring.len();
+        let word = |index: usize| ring[index].load(Ordering::Relaxed);
+        let length_bytes = word(index(position + 8)) as u32;
+        let bytes = record_bytes(length_bytes).min(size_of_val(ring) as u64);
+        let damaged = self.damaged.borrow();
+        let is_damaged = |position: u64| {
+            let index = index(position);
+            damaged.get(&index).is_some_and(|was| word(index) != *was)
+        };
+        if (position..position + bytes).step_by(8).any(is_damaged) {
+            self.broken(format!(
+                "the record at position {position} is applied, and is damaged"
+            ));
+        }
     }
 
     /// A life becomes the owner.
