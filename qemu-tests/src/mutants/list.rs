@@ -42,14 +42,6 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "let counts = (is_in_page || generation > 0) && self.pending.contains(core);",
     },
     Mutant {
-        name: "owner-comes-back",
-        what: "an owner at which a takeover struck is not condemned",
-        file: "takeover/src/machine/takeover.rs",
-        right: r#"        self.detector.condemn(cause);
-        self.state = State::Fencing"#,
-        wrong: "        self.state = State::Fencing",
-    },
-    Mutant {
         name: "devices-left-running",
         what: "the new owner is started before the devices are quiet",
         file: "takeover/src/machine/takeover.rs",
@@ -243,17 +235,6 @@ pub const MUTANTS: &[Mutant] = &[
                         protection.arm();
                         true
                     }"#,
-    },
-    Mutant {
-        name: "unfilled-promoted",
-        what: "a backup that still reads counts as ready",
-        file: "kernel/seat/src/backup.rs",
-        right: "            Ok(Readiness::Filling(wait)) => {",
-        wrong: r#"            Ok(Readiness::Filling(_)) if before == ProtectionState::Filling && !is_alone => {
-                protection.arm();
-                self.step(self.now_ns(), Event::BackupReady);
-            }
-            Ok(Readiness::Filling(wait)) => {"#,
     },
     Mutant {
         name: "order-left-behind",
