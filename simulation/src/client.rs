@@ -227,7 +227,10 @@ impl Client {
     pub fn receive(world: &World, frame: &Frame) {
         let ack = {
             let mut clients = world.clients.borrow_mut();
-            let client = &mut clients[frame.client];
+            let Some(client) = clients.get_mut(frame.client) else {
+                let law = format!("a frame goes to client {}, who is nobody", frame.client);
+                return world.truth.broken(law);
+            };
             if let Err(law) = client.take(world, frame) {
                 world
                     .truth

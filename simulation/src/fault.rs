@@ -5,6 +5,7 @@ use std::panic;
 
 use fastrand::Rng;
 use sharedmem::epitaph::EpitaphCause;
+use sharedmem::protection::ProtectionState;
 use sharedmem::sync::Ordering;
 
 use crate::core::{Core, Run};
@@ -47,6 +48,16 @@ pub enum Strike {
         /// So long.
         ns: u64,
     },
+    /// The seat loses its processor for a time, just before it would arm a backup.
+    ArmingPause {
+        /// So long.
+        ns: u64,
+    },
+    /// The seat loses its processor for a time; the owner falls silent as soon as it has given the backup up for room.
+    DropAndSilence {
+        /// So long.
+        ns: u64,
+    },
     /// A request stops every kernel that applies it.
     Poison,
     /// A client asks for a switchover.
@@ -74,7 +85,7 @@ pub struct Plan {
 impl Plan {
     /// By chance. Moments are chosen so that early ones, those of a kernel that has hardly taken over, are as likely as the many late ones.
     pub fn of(rng: &mut Rng) -> Self {
-        let strike = match rng.u8(0..40) {
+        let strike = match rng.u8(0..43) {
             0..8 => Strike::Panic,
             8..16 => Strike::Silence,
             16..20 => Strike::HungLoop,
@@ -92,7 +103,13 @@ impl Plan {
                 ns: rng.u64(MS..40 * MS),
             },
             36 | 37 => Strike::Poison,
-            _ => Strike::Switchover,
+            38 => Strike::Switchover,
+            39..41 => Strike::ArmingPause {
+                ns: rng.u64(20 * MS..60 * MS),
+            },
+            _ => Strike::DropAndSilence {
+                ns: rng.u64(20 * MS..60 * MS),
+            },
         };
         let count = |rng: &mut Rng, magnitudes| {
             let magnitude = rng.u32(0..magnitudes);
@@ -113,7 +130,9 @@ impl Plan {
     /// How long it keeps the seat from looking, in ns.
     pub fn seat_is_away_ns(&self) -> u64 {
         match self.strike {
-            Strike::SeatPause { ns } => ns,
+            Strike::SeatPause { ns }
+            | Strike::ArmingPause { ns }
+            | Strike::DropAndSilence { ns } => ns,
             Strike::BackupHang => HANG_NS,
             _ => 0,
         }
@@ -142,6 +161,10 @@ pub struct Faults {
     backup: Cell<Option<(u64, Strike)>>,
     /// The backup has the seat.
     pub is_backup_called: Cell<bool>,
+    /// How long the seat is away before it says next that a backup is ready, in ns.
+    arming_pause_ns: Cell<Option<u64>>,
+    /// This life falls silent when it has given its backup up.
+    dies_at_drop: Cell<Option<u32>>,
 }
 
 impl Faults {
@@ -152,6 +175,8 @@ impl Faults {
             owner: Cell::new(None),
             backup: Cell::new(None),
             is_backup_called: Cell::new(false),
+            arming_pause_ns: Cell::new(None),
+            dies_at_drop: Cell::new(None),
         }
     }
 
@@ -184,10 +209,39 @@ impl Faults {
     pub fn at_access(&self, world: &World, core: &Core) {
         match core.number {
             0 => self.at_backups_access(world),
-            _ => self.count(world, core, |moment| match moment {
-                Moment::Access(count) => Some(count),
-                Moment::JournalStore(_) => None,
-            }),
+            _ => {
+                self.at_drop(world, core);
+                self.count(world, core, |moment| match moment {
+                    Moment::Access(count) => Some(count),
+                    Moment::JournalStore(_) => None,
+                });
+            }
+        }
+    }
+
+    /// The seat is about to write to the protection word.
+    pub fn at_arming(&self, world: &World) {
+        // Taken before the look, which is an access as well.
+        let Some(ns) = self.arming_pause_ns.take() else {
+            return;
+        };
+        match world.region.control.protection.state() {
+            ProtectionState::Filling => world.spend(ns),
+            _ => self.arming_pause_ns.set(Some(ns)),
+        }
+    }
+
+    /// An owner makes an access, and may have given its backup up before.
+    fn at_drop(&self, world: &World, core: &Core) {
+        if core.life.get().is_none() || core.life.get() != self.dies_at_drop.get() {
+            return;
+        }
+        let Some(life) = self.dies_at_drop.take() else {
+            return;
+        };
+        match world.region.control.protection.state() {
+            ProtectionState::Dropped => silence(world, life),
+            _ => self.dies_at_drop.set(Some(life)),
         }
     }
 
@@ -285,10 +339,11 @@ fn strike(world: &World, core: &Core, strike: Strike) {
             world.after(ns, crate::world::Event::Unstick(deaf));
             silence(world, life);
         }
-        Strike::SeatPause { ns } => {
-            let seat = &world.cores[0];
-            seat.time_ns
-                .set(seat.time_ns.get().max(world.now_ns()) + ns);
+        Strike::SeatPause { ns } => pause_seat(world, ns),
+        Strike::ArmingPause { ns } => world.faults.arming_pause_ns.set(Some(ns)),
+        Strike::DropAndSilence { ns } => {
+            pause_seat(world, ns);
+            world.faults.dies_at_drop.set(Some(life));
         }
         Strike::Poison => world.clients.borrow_mut()[0].poison(),
         Strike::Switchover => world.clients.borrow_mut()[0].switch_over(),
@@ -299,6 +354,12 @@ fn strike(world: &World, core: &Core, strike: Strike) {
 fn cores_of(world: &World, life: u32) -> impl Iterator<Item = &Core> {
     let is_its = move |core: &&Core| core.life.get() == Some(life) && core.run.get() != Run::Off;
     world.cores.iter().filter(is_its)
+}
+
+fn pause_seat(world: &World, ns: u64) {
+    let seat = &world.cores[0];
+    let now_ns = seat.time_ns.get().max(world.now_ns());
+    seat.time_ns.set(now_ns + ns);
 }
 
 /// All cores of a life stop executing, with interrupts off; that includes the one that executes now.

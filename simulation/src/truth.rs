@@ -52,6 +52,8 @@ enum Part {
     Journal,
     /// Which record is being applied: the owner.
     Applying,
+    /// The protection word: the monitor, and the owner by exchange.
+    Protection,
     /// Anything else.
     Other,
 }
@@ -69,6 +71,8 @@ fn part_of(region: &SharedRegion, address: usize) -> Part {
         Part::Epoch
     } else if is_in(ptr::from_ref(&journal.applying).addr(), 8) {
         Part::Applying
+    } else if is_in(ptr::from_ref(&control.protection).addr(), 8) {
+        Part::Protection
     } else if is_in(ring.as_ptr().addr(), size_of_val(ring))
         || owners.iter().any(|start| is_in(*start, 16))
     {
@@ -153,6 +157,9 @@ impl Truth {
     /// `core` is about to store to the word at `address`; `value`, unless it is an exchange, of which the outcome is still to come.
     pub fn stores(&self, world: &World, core: &Core, address: usize, value: Option<u64>) {
         let part = part_of(&world.region, address);
+        if part == Part::Protection && core.number == 0 {
+            world.faults.at_arming(world);
+        }
         if let (Part::Applying, Some(value @ 1..)) = (part, value)
             && !self.damaged.borrow().is_empty()
         {
@@ -176,7 +183,7 @@ impl Truth {
                     self.owner.get()
                 ));
             }
-            Part::Journal | Part::Applying | Part::Other => {}
+            Part::Journal | Part::Applying | Part::Protection | Part::Other => {}
         }
     }
 
