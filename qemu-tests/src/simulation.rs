@@ -17,7 +17,7 @@ const COMMIT_VARIABLE: &str = "UNDERSTUDY_COMMIT";
 /// # Errors
 /// It does not build or cannot be run.
 pub fn run(arguments: &[String]) -> Result<bool, Problem> {
-    let program = paths::target().join(PROFILE).join("simulation");
+    let program = paths::target().join(PROFILE).join("sim");
     build(&paths::workspace(), &paths::target())?;
     let status = Command::new(&program)
         .args(arguments)

@@ -14,6 +14,10 @@ const UNSAFE: &[(&str, &str)] = &[
     ("instance", "the machine itself"),
     ("understudyctl", "maps the shared region; system calls"),
     ("fuzz", "maps a shared region, in one file"),
+    (
+        "simulation",
+        "suspends coroutines, and maps a shared region",
+    ),
     ("fuzzer", "the entry points that libFuzzer calls"),
     ("crash-load", "a system call"),
     ("linux-guest", "system calls"),

@@ -1,5 +1,7 @@
 //! `cargo xtask sim`: runs seeds and says what came of them.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};

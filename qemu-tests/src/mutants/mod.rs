@@ -127,7 +127,7 @@ impl Copy {
 
     fn search(&self) -> Result<Verdict, Problem> {
         let begin = Instant::now();
-        let program = self.target.join("simulation").join("simulation");
+        let program = self.target.join("simulation").join("sim");
         let output = Command::new(&program)
             .args(["--seeds", &format!("0..{SEEDS}")])
             .output()
