@@ -16,6 +16,9 @@ use crate::world::{MS, US, World};
 /// How long a backup that hangs keeps the seat: the monitor's patience, in ns.
 const HANG_NS: u64 = 1_010 * MS;
 
+/// Stores to the journal that an owner makes after it has given its backup up and before it dies.
+const STORES_AFTER_DROP_MAX: u64 = 20_000;
+
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strike {
@@ -53,7 +56,7 @@ pub enum Strike {
         /// So long.
         ns: u64,
     },
-    /// The seat loses its processor for a time; the owner falls silent as soon as it has given the backup up for room.
+    /// The seat loses its processor for a time; the owner falls silent when it has given the backup up for room, and used that.
     DropAndSilence {
         /// So long.
         ns: u64,
@@ -240,7 +243,11 @@ impl Faults {
             return;
         };
         match world.region.control.protection.state() {
-            ProtectionState::Dropped => silence(world, life),
+            // Once it has written over some of what the backup had not read.
+            ProtectionState::Dropped => self.owner.set(Some(Plan {
+                strike: Strike::Silence,
+                moment: Moment::JournalStore(world.below(STORES_AFTER_DROP_MAX)),
+            })),
             _ => self.dies_at_drop.set(Some(life)),
         }
     }
