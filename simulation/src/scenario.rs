@@ -122,12 +122,12 @@ impl Scenario {
             timeout_ns,
             clients: rng.usize(1..4),
             commands: match is_heavy {
-                true => rng.u32(60..300),
+                true => rng.u32(100..400),
                 false => rng.u32(10..60),
             },
             pipeline: rng.u32(1..12),
             value_bytes_max: match is_heavy {
-                true => 1 << 12,
+                true => 1 << 13,
                 false => 1 << rng.u32(1..10),
             },
             signals: Chaos::of(rng, 3 * MS),

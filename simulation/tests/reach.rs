@@ -68,7 +68,7 @@ fn the_seeds_reach_what_they_are_there_for() {
     simulation::panics::keep();
     log::set_logger(&Count).unwrap();
     log::set_max_level(LevelFilter::Debug);
-    let campaign = Campaign::new("0..300".parse::<Seeds>().unwrap(), false, true);
+    let campaign = Campaign::new("0..1000".parse::<Seeds>().unwrap(), false, true);
     campaign.work();
     let mut missing = Vec::new();
     for ((_, what), count) in SAID.iter().zip(&COUNTS) {
