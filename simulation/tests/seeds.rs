@@ -5,7 +5,10 @@ use simulation::run::run;
 use simulation::scenario::{Mode, Scenario};
 
 /// Seeds that showed a bug once, with what it was. What a seed stands for changes with the simulation, so each is worth most on the day it is written down.
-const REGRESSIONS: [(u64, Mode); 0] = [];
+const REGRESSIONS: [(u64, Mode); 1] = [
+    // A large value, told to a new backup in one round on a slow core, looked like a main loop that stands still.
+    (6290, Mode::Safety),
+];
 
 fn sum_of(seeds: &str, is_liveness: bool) -> Sum {
     let campaign = Campaign::new(seeds.parse::<Seeds>().unwrap(), is_liveness, true);

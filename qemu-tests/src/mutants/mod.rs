@@ -4,7 +4,7 @@ mod list;
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -86,14 +86,18 @@ pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
 struct Copy {
     sources: PathBuf,
     target: PathBuf,
+    /// The simulation without a bug.
+    right: PathBuf,
 }
 
 impl Copy {
     /// Makes it, or brings it up to date.
     fn make() -> Result<Self, Problem> {
+        let base = paths::target().join("mutants");
         let copy = Self {
-            sources: paths::target().join("mutants").join("sources"),
-            target: paths::target().join("mutants").join("target"),
+            sources: base.join("sources"),
+            target: base.join("target"),
+            right: base.join("right-sim"),
         };
         for file in tracked_files()? {
             let (from, to) = (paths::workspace().join(&file), copy.sources.join(&file));
@@ -103,7 +107,15 @@ impl Copy {
                 write(&to, &content)?;
             }
         }
+        simulation::build(&copy.sources, &copy.target)?;
+        fs::copy(copy.program(), &copy.right)
+            .map_err(|error| Problem::of_host(copy.right.display(), error))?;
         Ok(copy)
+    }
+
+    /// The simulation that was built last.
+    fn program(&self) -> PathBuf {
+        self.target.join("simulation").join("sim")
     }
 
     fn try_out(&self, mutant: &Mutant) -> Result<Verdict, Problem> {
@@ -127,28 +139,33 @@ impl Copy {
 
     fn search(&self) -> Result<Verdict, Problem> {
         let begin = Instant::now();
-        let program = self.target.join("simulation").join("sim");
-        let output = Command::new(&program)
-            .args(["--seeds", &format!("0..{SEEDS}")])
-            .output()
-            .map_err(|error| Problem::of_host(program.display(), error))?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (said, is_failure) = simulate(&self.program(), &format!("--seeds=0..{SEEDS}"))?;
+        let took = begin.elapsed();
         let found = said.lines().find_map(|line| {
             let (seed, law) = line.strip_prefix("seed ")?.split_once(": ")?;
             Some((seed.parse().ok()?, law.to_string()))
         });
-        let took = begin.elapsed();
-        Ok(match found {
-            Some((seed, law)) => Verdict::Found { seed, law, took },
-            // It ended by a signal, or before it ran a seed.
-            None if !output.status.success() => Verdict::Found {
-                seed: 0,
-                law: format!("the simulation ended by {}", output.status),
-                took,
-            },
-            None => Verdict::Survived,
-        })
+        // It ended by a signal, or before it ran a seed.
+        let ended = || is_failure.then(|| (0, "the simulation ended by itself".to_string()));
+        let Some((seed, law)) = found.or_else(ended) else {
+            return Ok(Verdict::Survived);
+        };
+        let (_, is_failure) = simulate(&self.right, &format!("--seed={seed}"))?;
+        require(!is_failure, || {
+            format!("seed {seed} breaks a law without any bug: {law}")
+        })?;
+        Ok(Verdict::Found { seed, law, took })
     }
+}
+
+/// Runs a simulation. Returns what it said, and whether it failed.
+fn simulate(program: &Path, seeds: &str) -> Result<(String, bool), Problem> {
+    let output = Command::new(program)
+        .arg(seeds)
+        .output()
+        .map_err(|error| Problem::of_host(program.display(), error))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok((said, !output.status.success()))
 }
 
 fn tracked_files() -> Result<Vec<String>, Problem> {

@@ -46,7 +46,12 @@ impl<S: Surroundings> JournaledService<S> {
         let now_ns = self.surroundings.now_ns();
         let arrived_bytes = self.arrived_bytes();
         let mut payloads = Vec::new();
-        let mut sink = |payload: &[u8]| payloads.push(payload.to_vec());
+        let surroundings = self.surroundings;
+        // A large value is many records of one round, which would look like a main loop that stands still.
+        let mut sink = |payload: &[u8]| {
+            payloads.push(payload.to_vec());
+            surroundings.advance();
+        };
         let Some(mut telling) = self.checkpoints.telling.take() else {
             let is_due = self.is_checkpoint_due(now_ns);
             if is_due {
@@ -139,6 +144,7 @@ impl<S: Surroundings> JournaledService<S> {
                 |out| out.extend_from_slice(payload),
                 |_| {},
             );
+            self.surroundings.advance();
         }
         self.checkpoints.paced_to = self.replica.journal().cursors().reserved;
     }
