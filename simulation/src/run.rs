@@ -88,7 +88,8 @@ pub fn run(scenario: Scenario) -> Outcome {
                 break false;
             }
         };
-        if !is_whole && !world.scenario.may_end_badly() {
+        let is_excused = world.scenario.may_end_badly() || world.truth.is_damaged.get();
+        if !is_whole && !is_excused {
             world.truth.broken(describe_rest(world));
         }
         if is_whole {

@@ -29,7 +29,7 @@ pub struct Truth {
     pub deaths: Cell<u64>,
     /// Takeovers and switchovers that came to an owner that serves.
     pub takeovers: Cell<u64>,
-    /// Bits were flipped in the journal: what was acknowledged may be lost, if that is named.
+    /// Bits were flipped in the journal, or a state that is too large for it was lost in a reset: what was acknowledged may be lost, if that is named.
     pub is_damaged: Cell<bool>,
     /// Words of the ring that bits were flipped in, and that nobody has written since: their indices, and what they were.
     damaged: RefCell<BTreeMap<usize, u64>>,
@@ -117,6 +117,8 @@ impl Truth {
         if !self.is_damaged.get() && !world.scenario.may_outgrow_journal() {
             self.broken("after a reset the journal does not make the state");
         }
+        // What clients expect is no measure any more.
+        self.is_damaged.set(true);
     }
 
     /// The owner has ceased to work; if a backup was ready, that is to be noticed within `limit_ns`.
