@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use takeover::DetectorConfig;
 
-use crate::fault::Plan;
+use crate::plan::Plan;
 use crate::world::{MS, US};
 
 /// Cores of the largest machine, with the seat.
