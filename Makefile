@@ -11,8 +11,10 @@ IMAGES = --package monitor --package instance --target x86_64-unknown-linux-gnu
 demo: toolchain
 	$(CARGO) xtask demo $(ARGS)
 
-# Unit and property tests on the host, the lock-free structures under the model checker, unsafe code under valgrind; then the tests that need a machine.
+# Unit and property tests on the host, the lock-free structures under the model checker, unsafe code under valgrind; then the tests that need a machine. What
+# cannot be installed is named by the tests that need it, which are skipped.
 test: toolchain
+	-$(CARGO) xtask setup
 	$(CARGO) test --locked
 	$(CARGO) xtask loom
 	$(CARGO) xtask memcheck
