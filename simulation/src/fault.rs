@@ -13,6 +13,9 @@ use crate::plan::{HANG_NS, Moment, Plan, Strike};
 use crate::scenario::Scenario;
 use crate::world::{MS, US, World};
 
+/// Words at the end of the journal that bits are flipped in rather than elsewhere.
+const TAIL_WORDS: u64 = 48;
+
 /// Stores to the journal that an owner makes after it has given its backup up and before it dies.
 const STORES_AFTER_DROP_MAX: u64 = 20_000;
 
@@ -263,7 +266,12 @@ fn damage(world: &World, flips: u32) {
             2 => &*journal.retained,
             _ => {
                 let end = written_to / 8;
-                let back = 1 + world.below(end.min(ring.len() as u64));
+                // Half of them in what is likely to be recovered.
+                let reach = match world.once_in(2) {
+                    true => TAIL_WORDS,
+                    false => ring.len() as u64,
+                };
+                let back = 1 + world.below(end.min(reach));
                 let index = end.saturating_sub(back) as usize % ring.len();
                 world
                     .truth
