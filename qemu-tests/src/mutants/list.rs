@@ -220,13 +220,6 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "journal.retain(is_kept.then_some(journal.cursors().reserved));",
     },
     Mutant {
-        name: "claim-ignored",
-        what: "a backup that the primary gave up is promoted",
-        file: "kernel/seat/src/ownership.rs",
-        right: "if self.machine.successor() == Successor::Backup && !control.protection.claim() {",
-        wrong: "if self.machine.successor() == Successor::Backup && !control.protection.claim() && to == 0 {",
-    },
-    Mutant {
         name: "armed-by-a-store",
         what: "a filled backup is armed whatever the primary did meanwhile",
         file: "kernel/seat/src/backup.rs",
