@@ -111,13 +111,6 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "        end: known_applied.max(sane_reserved.unwrap_or(0).min(known_applied)),",
     },
     Mutant {
-        name: "checksum-unchecked",
-        what: "a record is taken whatever its checksum",
-        file: "journal/src/scan.rs",
-        right: "checksum(self.journal.crc, position, length_bytes, owner, copy) == expected;",
-        wrong: "checksum(self.journal.crc, position, length_bytes, owner, copy) == expected || end > 0;",
-    },
-    Mutant {
         name: "resume-too-early",
         what: "a new owner goes on where the old one had applied",
         file: "journal/src/recovery.rs",
