@@ -50,14 +50,6 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: r#"                self.promote(out);"#,
     },
     Mutant {
-        name: "backup-stays-ready",
-        what: "a backup that became the primary still counts as one",
-        file: "takeover/src/machine/takeover.rs",
-        right: r#"                self.backup = Backup::Lost(BackupLoss::Promoted);
-"#,
-        wrong: "",
-    },
-    Mutant {
         name: "detector-deaf-to-hangs",
         what: "a main loop that stands still is not noticed",
         file: "takeover/src/detector.rs",
