@@ -50,8 +50,6 @@ pub struct Core {
     pub is_deaf: Cell<bool>,
     /// Its program is being dropped: what the destructors do is done by nobody.
     pub is_ending: Cell<bool>,
-    /// Accesses to shared memory since it was started.
-    pub accesses: Cell<u64>,
     program: RefCell<Option<Program>>,
     yielder: Cell<Option<*const Yielder<(), ()>>>,
 }
@@ -67,7 +65,6 @@ impl Core {
             pending: Cell::new(0),
             is_deaf: Cell::new(true),
             is_ending: Cell::new(false),
-            accesses: Cell::new(0),
             program: RefCell::new(None),
             yielder: Cell::new(None),
         }
@@ -98,7 +95,6 @@ impl Core {
         self.life.set(None);
         self.pending.set(0);
         self.is_deaf.set(true);
-        self.accesses.set(0);
     }
 
     /// Lets it go on until it suspends itself.

@@ -37,8 +37,6 @@ pub struct Life {
     pub is_gone: Cell<bool>,
     /// What was made ready on the seat.
     pub standby: RefCell<Option<Replica<Kernel>>>,
-    /// Accesses to shared memory while it waited.
-    pub accesses: Cell<u64>,
     sequence: Cell<u64>,
 }
 
@@ -54,7 +52,6 @@ impl Life {
             cores: cores.to_vec(),
             is_gone: Cell::new(false),
             standby: RefCell::new(None),
-            accesses: Cell::new(0),
             sequence: Cell::new(0),
         }
     }

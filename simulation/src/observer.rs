@@ -15,7 +15,6 @@ impl World {
     /// An access by the core that executes. `None` if there is none, or it is being dropped: then it has no effect.
     fn access(&self) -> Option<&Core> {
         let core = self.current()?;
-        core.accesses.set(core.accesses.get() + 1);
         let mut cost_ns = 1 + self.below(ACCESS_NS_MAX);
         if self.once_in(self.scenario.stall_once_in) {
             cost_ns += self.below(self.scenario.stall_ns_max);

@@ -38,7 +38,7 @@ pub struct Outcome {
     pub is_whole: bool,
     /// How long it took, in ns of the machine.
     pub took_ns: u64,
-    /// Accesses to shared memory, and events.
+    /// How often it was decided who goes on: events, and stretches of a core.
     pub turns: u64,
 }
 

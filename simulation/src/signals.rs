@@ -88,7 +88,7 @@ impl World {
             self.truth.delivered_to(self, life);
             self.card.received.borrow_mut().push_back(frame);
             let lead = self.life(life).lead.get();
-            self.interrupt(lead, interrupt::TICK);
+            self.interrupt(lead, interrupt::DEVICE);
         }
     }
 }
