@@ -41,6 +41,8 @@ pub struct Client {
     is_poisoned: bool,
     /// The server has ended the connection.
     is_hung_up: bool,
+    /// It was told something that cannot be: what it expects is no measure any more.
+    is_confused: bool,
 }
 
 impl Client {
@@ -63,6 +65,7 @@ impl Client {
             acks: Vec::new(),
             is_poisoned: false,
             is_hung_up: false,
+            is_confused: false,
         };
         (0..scenario.clients).map(client).collect()
     }
@@ -220,9 +223,10 @@ impl Client {
                 return world.truth.broken(law);
             };
             if let Err(law) = client.take(world, frame) {
+                client.is_confused = true;
                 world
                     .truth
-                    .broken(format!("client {}: {law}", frame.client));
+                    .missed(format!("client {}: {law}", frame.client));
             }
             let end = client.stream.len() as u64;
             (!frame.bytes.is_empty()).then(|| client.frame(end, Vec::new()))
@@ -233,7 +237,7 @@ impl Client {
     }
 
     fn take(&mut self, world: &World, frame: &Frame) -> Result<(), String> {
-        if !world.truth.is_damaged.get() {
+        if !self.is_confused {
             self.note_ack(frame)?;
         }
         if frame.ack > self.acknowledged {
@@ -247,7 +251,7 @@ impl Client {
             .bytes
             .split_at((known as usize).min(frame.bytes.len()));
         let from = frame.from as usize;
-        if old != &self.replies[from..from + old.len()] && !world.truth.is_damaged.get() {
+        if old != &self.replies[from..from + old.len()] && !self.is_confused {
             return Err(format!(
                 "replies from byte {from} on are not what they were"
             ));
@@ -299,7 +303,7 @@ impl Client {
         };
         let reply = rest[..length].to_vec();
         self.read += length;
-        if world.truth.is_damaged.get() {
+        if self.is_confused {
             self.expected.pop_front();
             return Ok(true);
         }

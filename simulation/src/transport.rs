@@ -118,8 +118,8 @@ impl Transport {
         ack: u64,
     ) {
         let produced = flow.acknowledged_bytes() + flow.owed_bytes() as u64;
-        if ack > produced && !world.truth.is_damaged.get() {
-            world.truth.broken(format!(
+        if ack > produced {
+            world.truth.missed(format!(
                 "a client has {ack} bytes of replies on connection {connection}; the journal makes {produced}"
             ));
         } else if ack > flow.acknowledged_bytes() && ack <= produced {

@@ -93,6 +93,15 @@ impl Truth {
         self.violation.borrow().clone()
     }
 
+    /// A client misses something, or is told something else: a law is broken, unless the journal was damaged and somebody has named it.
+    pub fn missed(&self, what: impl Into<String>) {
+        if !self.is_damaged.get() {
+            self.broken(what);
+        } else if self.findings.get() == 0 {
+            self.broken(format!("nobody names the damage: {}", what.into()));
+        }
+    }
+
     /// Whether a core takes no signal any more.
     pub fn is_stuck(&self, core: u32) -> bool {
         self.stuck.get() & 1 << core != 0
@@ -117,8 +126,9 @@ impl Truth {
         if !self.is_damaged.get() && !world.scenario.may_outgrow_journal() {
             self.broken("after a reset the journal does not make the state");
         }
-        // What clients expect is no measure any more.
+        // The monitor says that, and what clients expect is no measure any more.
         self.is_damaged.set(true);
+        self.findings.set(self.findings.get() + 1);
     }
 
     /// The owner has ceased to work; if a backup was ready, that is to be noticed within `limit_ns`.

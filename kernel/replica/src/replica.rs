@@ -7,6 +7,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use core::mem;
+
 use journal::{AppendError, Appended, Journal, Kind, Next, Reader};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, Record, Service, Stamp};
@@ -43,6 +45,8 @@ pub struct Replica<S> {
     journal: SharedJournal,
     /// Where a backup stands that has begun to read; a primary has none.
     reader: Option<SharedReader>,
+    /// Damage that it met while it waited, since its state was whole.
+    met: Recovered,
     buffer: Vec<u8>,
 }
 
@@ -66,6 +70,7 @@ impl<S: Surroundings> Replica<S> {
             surroundings,
             state: State::new(surroundings.limits()),
             reader: None,
+            met: Recovered::default(),
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
             journal,
         }
@@ -122,8 +127,10 @@ impl<S: Surroundings> Replica<S> {
                 // that waits the rest is still worth having. A reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => {
                     log::error!("event=finding what=\"{finding}\"");
+                    note(&mut self.met, finding.to_string());
                     if control.protection.state() == ProtectionState::Filling {
                         self.state.clear();
+                        self.met = Recovered::default();
                     }
                 }
                 Next::End if self.state.is_whole() => return SeatStatus::Idle,
@@ -142,7 +149,8 @@ impl<S: Surroundings> Replica<S> {
     ///
     /// A machine's first primary has read nothing yet: it reads all of it. What is told of the state may be damaged; then the state is empty.
     pub fn recover(&mut self, epoch: u64) -> Recovered {
-        let mut summary = Recovered::default();
+        // What is missing since it waited is missing still: it is told, and the state is told anew, like what is found now.
+        let mut summary = mem::take(&mut self.met);
         let mut recovery = self.reader().recover(epoch.saturating_sub(1));
         let applying = &self.surroundings.region().control.journal.applying;
         let killer = applying
@@ -181,7 +189,9 @@ impl<S: Surroundings> Replica<S> {
         applying.absolve();
         let is_whole = self.state.is_whole();
         if !is_whole {
-            log::error!("event=state-lost reason=\"the journal does not hold the whole state\"");
+            let loss = "the journal does not hold the whole state";
+            log::error!("event=state-lost reason=\"{loss}\"");
+            note(&mut summary, loss.to_string());
             self.state.clear();
             self.state.begin_whole();
         }
