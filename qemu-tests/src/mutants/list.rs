@@ -103,6 +103,20 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "        end: known_applied.max(sane_reserved.unwrap_or(0).min(known_applied)),",
     },
     Mutant {
+        name: "checksum-unchecked",
+        what: "a record is taken whatever its checksum",
+        file: "journal/src/scan.rs",
+        right: "checksum(self.journal.crc, position, length_bytes, owner, copy) == expected;",
+        wrong: "checksum(self.journal.crc, position, length_bytes, owner, copy) == expected || end > 0;",
+    },
+    Mutant {
+        name: "damage-unnamed",
+        what: "what a backup misses while it waits is not told when it is the primary",
+        file: "kernel/replica/src/replica.rs",
+        right: "                    note(&mut self.met, finding.to_string());\n",
+        wrong: "",
+    },
+    Mutant {
         name: "resume-too-early",
         what: "a new owner goes on where the old one had applied",
         file: "journal/src/recovery.rs",
