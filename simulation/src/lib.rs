@@ -8,27 +8,17 @@
 //! A *core* is a coroutine with a clock of its own. At each access to shared memory it may be suspended, so that the accesses of all cores follow one another in
 //! the order of their clocks; it may be struck by a fault there, and INIT drops it wherever it stands. A *seed* decides everything: [`scenario`].
 //!
-//! The laws are checked at every step ([`truth`], [`client`]): never two owners; the epoch only rises; nothing acknowledged is lost, nothing is applied
+//! The laws are checked at every step ([`oracle`], [`clients`]): never two owners; the epoch only rises; nothing acknowledged is lost, nothing is applied
 //! twice, every reply is what it must be; takeovers are bounded; and in the end the machine is protected and every client has everything.
 
 pub mod campaign;
-pub mod client;
-pub mod core;
-pub mod fault;
-pub mod kernel;
-pub mod life;
-pub mod memory;
-mod observer;
+pub mod clients;
+pub mod faults;
+pub mod kernels;
+pub mod machine;
+pub mod oracle;
 pub mod panics;
-pub mod plan;
-pub mod platform;
-pub mod reply;
 pub mod run;
 pub mod scenario;
-mod signals;
-pub mod tenant;
 pub mod trace;
-pub mod transport;
-pub mod truth;
-pub mod wire;
 pub mod world;

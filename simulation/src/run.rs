@@ -9,9 +9,9 @@ use sharedmem::left::Left;
 use sharedmem::sync::Ordering;
 use takeover::{Backup, Config, CoreSet, FenceConfig, Machine, State};
 
-use crate::client::Client;
+use crate::clients::Client;
+use crate::kernels::platform::{Board, Others, Silent};
 use crate::panics;
-use crate::platform::{Board, Others, Silent};
 use crate::scenario::Scenario;
 use crate::world::{Event, MS, World, simulate};
 
@@ -64,7 +64,7 @@ impl fmt::Display for Outcome {
 pub fn run(scenario: Scenario) -> Outcome {
     simulate(scenario, |world| {
         world.region.control.epoch.reset(FIRST_EPOCH);
-        world.truth.epoch.set(FIRST_EPOCH);
+        world.oracle.epoch.set(FIRST_EPOCH);
         boot(world);
         for client in 0..world.scenario.clients {
             world.after(world.below(5 * MS), Event::Client(client));
@@ -73,12 +73,12 @@ pub fn run(scenario: Scenario) -> Outcome {
         let is_whole = loop {
             turns += 1;
             if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| world.turn())) {
-                world.truth.broken(panics::describe(&*payload));
+                world.oracle.broken(panics::describe(&*payload));
             }
             if world.is_reset.take() {
                 reset(world);
             }
-            if world.truth.violation().is_some() {
+            if world.oracle.violation().is_some() {
                 break false;
             }
             if is_whole(world) {
@@ -88,17 +88,17 @@ pub fn run(scenario: Scenario) -> Outcome {
                 break false;
             }
         };
-        let is_excused = world.scenario.may_end_badly() || world.truth.is_damaged.get();
+        let is_excused = world.scenario.may_end_badly() || world.oracle.is_damaged.get();
         if !is_whole && !is_excused {
-            world.truth.broken(describe_rest(world));
+            world.oracle.broken(describe_rest(world));
         }
         if is_whole {
             check_end(world);
         }
         Outcome {
-            violation: world.truth.violation(),
-            takeovers: world.truth.takeovers.get(),
-            resets: world.truth.resets.get(),
+            violation: world.oracle.violation(),
+            takeovers: world.oracle.takeovers.get(),
+            resets: world.oracle.resets.get(),
             is_whole,
             took_ns: world.now_ns(),
             turns,
@@ -154,13 +154,13 @@ fn describe_rest(world: &World) -> String {
 }
 
 fn check_end(world: &World) {
-    if world.truth.is_damaged.get() {
+    if world.oracle.is_damaged.get() {
         return;
     }
-    let counts = world.truth.shared_counts.borrow();
+    let counts = world.oracle.shared_counts.borrow();
     let (total, last) = (counts.len() as u64, counts.last().copied().unwrap_or(0));
     if total != last {
-        world.truth.broken(format!(
+        world.oracle.broken(format!(
             "the shared count stands at {last}, and was told {total} times"
         ));
     }
@@ -235,9 +235,12 @@ fn keep_seat(world: Rc<World>) {
 
 /// The platform is reset: memory stays, everything else begins anew.
 fn reset(world: &Rc<World>) {
-    world.cores.iter().for_each(crate::core::Core::stop);
+    world
+        .cores
+        .iter()
+        .for_each(crate::machine::core::Core::stop);
     world.card.quiet();
-    world.truth.reset();
+    world.oracle.reset();
     let control = world.region.control;
     let left = Left::of(control);
     let was_written = control.journal.reserved.load(Ordering::Relaxed) != 0;
@@ -248,9 +251,9 @@ fn reset(world: &Rc<World>) {
     control.epoch.reset(FIRST_EPOCH);
     match left {
         Some(left) => left.restore(control),
-        None if was_written => world.truth.lost_state(world),
+        None if was_written => world.oracle.lost_state(world),
         None => {}
     }
-    world.truth.epoch.set(control.epoch.current());
+    world.oracle.epoch.set(control.epoch.current());
     boot(world);
 }

@@ -22,9 +22,9 @@ impl Log for Trace {
             Some(core) => format!(
                 "core {} {}",
                 core.number,
-                core.life
+                core.incarnation
                     .get()
-                    .map_or(String::new(), |life| format!("#{life}"))
+                    .map_or(String::new(), |incarnation| format!("#{incarnation}"))
             ),
         };
         println!(

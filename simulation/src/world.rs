@@ -13,16 +13,16 @@ use seat::{Desks, Pulse};
 use sharedmem::SharedRegion;
 use sharedmem::sync::observe;
 
-use crate::client::Client;
-use crate::core::{Core, Run};
-use crate::fault::Faults;
-use crate::life::{self, Life};
-use crate::memory::Memory;
-use crate::platform;
+use crate::clients::Client;
+use crate::faults::Faults;
+use crate::kernels::incarnation::{self, Incarnation};
+use crate::kernels::platform;
+use crate::machine::core::{Core, Run};
+use crate::machine::memory::Memory;
+use crate::machine::wire::{Card, Frame};
+use crate::oracle::Oracle;
 use crate::run::Seen;
 use crate::scenario::Scenario;
-use crate::truth::Truth;
-use crate::wire::{Card, Frame};
 
 /// A microsecond, in ns.
 pub const US: u64 = 1000;
@@ -34,7 +34,7 @@ pub const MS: u64 = 1_000_000;
 pub enum Event {
     /// Interrupts of these kinds reach a core.
     Interrupt(u32, u32),
-    /// The periodic timer of an owner's core, set by this life.
+    /// The periodic timer of an owner's core, set by this incarnation.
     Tick(u32, u32),
     /// INIT reaches a core.
     Init(u32),
@@ -91,11 +91,11 @@ pub struct World {
     /// The clients.
     pub clients: RefCell<Vec<Client>>,
     /// Every instance that was loaded, in order.
-    pub lives: RefCell<Vec<Rc<Life>>>,
+    pub incarnations: RefCell<Vec<Rc<Incarnation>>>,
     /// What strikes, and when.
     pub faults: Faults,
     /// What is true, whatever the kernels believe.
-    pub truth: Truth,
+    pub oracle: Oracle,
     /// Shared by the kernels.
     pub region: SharedRegion,
     /// The seat's keepalives, once it watches.
@@ -138,7 +138,7 @@ pub fn simulate<R>(scenario: Scenario, run: impl FnOnce(&Rc<World>) -> R) -> R {
     observe(Some(Rc::clone(&world) as Rc<_>));
     let result = run(&world);
     world.cores.iter().for_each(Core::stop);
-    world.lives.borrow_mut().clear();
+    world.incarnations.borrow_mut().clear();
     observe(None);
     WORLD.set(None);
     result
@@ -156,9 +156,9 @@ impl World {
             desks: RefCell::default(),
             card: Card::default(),
             clients: RefCell::new(Client::all(&scenario)),
-            lives: RefCell::new(Vec::new()),
+            incarnations: RefCell::new(Vec::new()),
             faults: Faults::of(&scenario),
-            truth: Truth::default(),
+            oracle: Oracle::default(),
             region,
             pulse: Cell::new(None),
             wakes: Cell::new(0),
@@ -184,14 +184,14 @@ impl World {
     pub fn owner_died(&self) {
         let was_protected = self.seen.get().is_some_and(|seen| seen.is_settled);
         let limit_ns = was_protected.then(|| self.scenario.notice_ns_max());
-        self.truth.died(self.now_ns(), limit_ns);
+        self.oracle.died(self.now_ns(), limit_ns);
     }
 
-    /// Whether this core is the first one of the life that it runs.
+    /// Whether this core is the first one of the incarnation that it runs.
     pub fn leads(&self, core: &Core) -> bool {
-        core.life
+        core.incarnation
             .get()
-            .is_some_and(|life| self.life(life).lead.get() == core.number)
+            .is_some_and(|incarnation| self.incarnation(incarnation).lead.get() == core.number)
     }
 
     /// A number below `end`.
@@ -217,9 +217,9 @@ impl World {
             .map(|number| &self.cores[number as usize])
     }
 
-    /// The life with this number.
-    pub fn life(&self, number: u32) -> Rc<Life> {
-        Rc::clone(&self.lives.borrow()[number as usize])
+    /// The incarnation with this number.
+    pub fn incarnation(&self, number: u32) -> Rc<Incarnation> {
+        Rc::clone(&self.incarnations.borrow()[number as usize])
     }
 
     /// Lets something happen later.
@@ -287,7 +287,7 @@ impl World {
                     platform::interrupted(self, pulse, kinds);
                 }
             }
-            _ => life::interrupted(self, core, kinds),
+            _ => incarnation::interrupted(self, core, kinds),
         }
         core.is_deaf.set(false);
     }
@@ -334,13 +334,13 @@ impl World {
         self.now_ns.set(at_ns);
         match event {
             Event::Interrupt(core, kinds) => self.interrupt(core, kinds),
-            Event::Tick(core, life) => life::tick(self, core, life),
+            Event::Tick(core, incarnation) => incarnation::tick(self, core, incarnation),
             Event::Init(core) => self.init_arrives(core),
             Event::Startup(core) => self.startup_arrives(core),
             Event::Arrival(frame) => self.arrive(frame),
             Event::Delivery(frame) => Client::receive(self, &frame),
             Event::Client(number) => Client::look(self, number),
-            Event::Unstick(core) => self.truth.stick(core, false),
+            Event::Unstick(core) => self.oracle.stick(core, false),
         }
         true
     }

@@ -7,10 +7,10 @@ use sharedmem::epitaph::EpitaphCause;
 use sharedmem::protection::ProtectionState;
 use sharedmem::sync::Ordering;
 
-use crate::core::{Core, Run};
-use crate::kernel::Kernel;
-use crate::plan::{HANG_NS, Moment, Plan, Strike};
+use crate::kernels::host::Kernel;
+use crate::machine::core::{Core, Run};
 use crate::scenario::Scenario;
+use crate::scenario::plan::{HANG_NS, Moment, Plan, Strike};
 use crate::world::{MS, US, World};
 
 /// Words at the end of the journal that bits are flipped in rather than elsewhere.
@@ -39,7 +39,7 @@ pub struct Faults {
     pub is_backup_called: Cell<bool>,
     /// How long the seat is away before it says next that a backup is ready, in ns.
     arming_pause_ns: Cell<Option<u64>>,
-    /// This life falls silent when it has given its backup up.
+    /// This incarnation falls silent when it has given its backup up.
     dies_at_drop: Cell<Option<u32>>,
 }
 
@@ -109,10 +109,10 @@ impl Faults {
 
     /// An owner makes an access, and may have given its backup up before.
     fn at_drop(&self, world: &World, core: &Core) {
-        if core.life.get().is_none() || core.life.get() != self.dies_at_drop.get() {
+        if core.incarnation.get().is_none() || core.incarnation.get() != self.dies_at_drop.get() {
             return;
         }
-        let Some(life) = self.dies_at_drop.take() else {
+        let Some(incarnation) = self.dies_at_drop.take() else {
             return;
         };
         match world.region.control.protection.state() {
@@ -121,7 +121,7 @@ impl Faults {
                 strike: Strike::Silence,
                 moment: Moment::JournalStore(world.below(STORES_AFTER_DROP_MAX)),
             })),
-            _ => self.dies_at_drop.set(Some(life)),
+            _ => self.dies_at_drop.set(Some(incarnation)),
         }
     }
 
@@ -141,7 +141,7 @@ impl Faults {
         let Some(count) = its_count(plan.moment) else {
             return;
         };
-        if core.life.get() != world.truth.owner.get() || !world.leads(core) {
+        if core.incarnation.get() != world.oracle.owner.get() || !world.leads(core) {
             return;
         }
         if let Some(left) = count.checked_sub(1) {
@@ -177,30 +177,34 @@ impl Faults {
 }
 
 fn strike(world: &World, core: &Core, strike: Strike) {
-    let Some(life) = core.life.get() else { return };
+    let Some(incarnation) = core.incarnation.get() else {
+        return;
+    };
     log::warn!(
-        "{} ns: life {life} is struck: {strike:?}",
+        "{} ns: incarnation {incarnation} is struck: {strike:?}",
         core.time_ns.get()
     );
     match strike {
-        Strike::Panic => Kernel { life }.die(EpitaphCause::Panic, "struck"),
-        Strike::Silence => silence(world, life),
+        Strike::Panic => Kernel { incarnation }.die(EpitaphCause::Panic, "struck"),
+        Strike::Silence => silence(world, incarnation),
         Strike::HungLoop => {
             world.owner_died();
             loop {
                 world.spend(20 * US);
             }
         }
-        Strike::HungCore => match cores_of(world, life).find(|other| other.number != core.number) {
-            Some(other) => {
-                world.owner_died();
-                other.is_deaf.set(true);
-                other.run.set(Run::Still);
+        Strike::HungCore => {
+            match cores_of(world, incarnation).find(|other| other.number != core.number) {
+                Some(other) => {
+                    world.owner_died();
+                    other.is_deaf.set(true);
+                    other.run.set(Run::Still);
+                }
+                None => silence(world, incarnation),
             }
-            None => silence(world, life),
-        },
+        }
         Strike::Pause { ns } => {
-            for core in cores_of(world, life) {
+            for core in cores_of(world, incarnation) {
                 core.time_ns
                     .set(core.time_ns.get().max(world.now_ns()) + ns);
             }
@@ -208,22 +212,22 @@ fn strike(world: &World, core: &Core, strike: Strike) {
         }
         Strike::Damage { flips } => {
             damage(world, flips);
-            silence(world, life);
+            silence(world, incarnation);
         }
         Strike::DeafCore => {
-            let deaf = cores_of(world, life)
+            let deaf = cores_of(world, incarnation)
                 .last()
                 .map_or(core.number, |core| core.number);
-            world.truth.stick(deaf, true);
+            world.oracle.stick(deaf, true);
             let ns = 200 * MS + world.below(400 * MS);
             world.after(ns, crate::world::Event::Unstick(deaf));
-            silence(world, life);
+            silence(world, incarnation);
         }
         Strike::SeatPause { ns } => pause_seat(world, ns),
         Strike::ArmingPause { ns } => world.faults.arming_pause_ns.set(Some(ns)),
         Strike::DropAndSilence { ns } => {
             pause_seat(world, ns);
-            world.faults.dies_at_drop.set(Some(life));
+            world.faults.dies_at_drop.set(Some(incarnation));
         }
         Strike::Poison => world.clients.borrow_mut()[0].poison(),
         Strike::Switchover => world.clients.borrow_mut()[0].switch_over(),
@@ -231,8 +235,10 @@ fn strike(world: &World, core: &Core, strike: Strike) {
     }
 }
 
-fn cores_of(world: &World, life: u32) -> impl Iterator<Item = &Core> {
-    let is_its = move |core: &&Core| core.life.get() == Some(life) && core.run.get() != Run::Off;
+fn cores_of(world: &World, incarnation: u32) -> impl Iterator<Item = &Core> {
+    let is_its = move |core: &&Core| {
+        core.incarnation.get() == Some(incarnation) && core.run.get() != Run::Off
+    };
     world.cores.iter().filter(is_its)
 }
 
@@ -242,10 +248,10 @@ fn pause_seat(world: &World, ns: u64) {
     seat.time_ns.set(now_ns + ns);
 }
 
-/// All cores of a life stop executing, with interrupts off; that includes the one that executes now.
-fn silence(world: &World, life: u32) -> ! {
+/// All cores of an incarnation stop executing, with interrupts off; that includes the one that executes now.
+fn silence(world: &World, incarnation: u32) -> ! {
     world.owner_died();
-    for core in cores_of(world, life) {
+    for core in cores_of(world, incarnation) {
         core.is_deaf.set(true);
         core.run.set(Run::Still);
     }
@@ -254,7 +260,7 @@ fn silence(world: &World, life: u32) -> ! {
 
 /// Flips bits in what the journal holds, and in its cursors.
 fn damage(world: &World, flips: u32) {
-    world.truth.is_damaged.set(true);
+    world.oracle.is_damaged.set(true);
     let journal = &world.region.control.journal;
     let ring = world.region.journal;
     let written_to = journal.reserved.load(Ordering::Relaxed);
@@ -274,7 +280,7 @@ fn damage(world: &World, flips: u32) {
                 let back = 1 + world.below(end.min(reach));
                 let index = end.saturating_sub(back) as usize % ring.len();
                 world
-                    .truth
+                    .oracle
                     .damages(index, ring[index].load(Ordering::Relaxed));
                 &ring[index]
             }

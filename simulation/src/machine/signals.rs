@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use crate::core::{Run, interrupt};
-use crate::life;
-use crate::wire::Frame;
+use crate::kernels::incarnation;
+use crate::machine::core::{Run, interrupt};
+use crate::machine::wire::Frame;
 use crate::world::{Event, MS, US, World};
 
 impl World {
@@ -59,7 +59,7 @@ impl World {
     /// INIT takes a core when it is next scheduled: until then, what it runs goes on.
     pub(crate) fn init_arrives(&self, number: u32) {
         let core = &self.cores[number as usize];
-        if self.truth.is_stuck(number) {
+        if self.oracle.is_stuck(number) {
             return;
         }
         // A core that was paused is scheduled again first, and goes on for a moment.
@@ -74,20 +74,20 @@ impl World {
 
     pub(crate) fn startup_arrives(self: &Rc<Self>, number: u32) {
         let core = &self.cores[number as usize];
-        if self.truth.is_stuck(number) || core.run.get() != Run::Off {
+        if self.oracle.is_stuck(number) || core.run.get() != Run::Off {
             return;
         }
         let world = Rc::clone(self);
         self.start(number, self.below(5 * US), move || {
-            life::arrive(&world, number)
+            incarnation::arrive(&world, number)
         });
     }
 
     pub(crate) fn arrive(&self, frame: Frame) {
-        if let Some(life) = self.card.driver.get() {
-            self.truth.delivered_to(self, life);
+        if let Some(incarnation) = self.card.driver.get() {
+            self.oracle.delivered_to(self, incarnation);
             self.card.received.borrow_mut().push_back(frame);
-            let lead = self.life(life).lead.get();
+            let lead = self.incarnation(incarnation).lead.get();
             self.interrupt(lead, interrupt::DEVICE);
         }
     }

@@ -1,4 +1,4 @@
-//! The life of an instance, from the loading of its image on: it waits as a guest on the seat, or owns the machine.
+//! The incarnation of an instance, from the loading of its image on: it waits as a guest on the seat, or owns the machine.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -10,9 +10,9 @@ use sharedmem::abi::EntryReason;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::keepalive::Keepalive;
 
-use crate::core::{Core, interrupt};
-use crate::kernel::Kernel;
-use crate::transport::Transport;
+use crate::kernels::host::Kernel;
+use crate::kernels::transport::Transport;
+use crate::machine::core::{Core, interrupt};
 use crate::world::{Event, MS, US, World};
 use seat::Order;
 
@@ -20,8 +20,8 @@ use seat::Order;
 const LINGER_NS: u64 = 400 * US;
 
 /// An instance that was loaded.
-pub struct Life {
-    /// Its number: lives are counted from the machine's boot.
+pub struct Incarnation {
+    /// Its number: incarnations are counted from the machine's boot.
     pub number: u32,
     /// Which of the two instances it is.
     pub instance: usize,
@@ -40,8 +40,8 @@ pub struct Life {
     sequence: Cell<u64>,
 }
 
-impl Life {
-    /// The next life, of an instance on these cores.
+impl Incarnation {
+    /// The next incarnation, of an instance on these cores.
     pub fn new(number: u32, instance: usize, cores: &[u32]) -> Self {
         Self {
             number,
@@ -58,7 +58,9 @@ impl Life {
 
     /// The kernel.
     pub fn kernel(&self) -> Kernel {
-        Kernel { life: self.number }
+        Kernel {
+            incarnation: self.number,
+        }
     }
 
     fn send_keepalive(&self, world: &World) {
@@ -92,27 +94,32 @@ pub fn arrive(world: &Rc<World>, core: u32) {
 
 /// A core enters an instance.
 fn enter(world: &Rc<World>, order: &Order) {
-    let [entry, life, _] = order.arguments;
-    let life = world.life(life as u32);
+    let [entry, incarnation, _] = order.arguments;
+    let incarnation = world.incarnation(incarnation as u32);
     let Some(core) = world.current() else { return };
-    core.life.set(Some(life.number));
+    core.incarnation.set(Some(incarnation.number));
     let program = || match EntryReason::from_raw(entry) {
-        Some(EntryReason::StartPrimary) => own(world, core, &life, Replica::new(life.kernel())),
+        Some(EntryReason::StartPrimary) => own(
+            world,
+            core,
+            &incarnation,
+            Replica::new(incarnation.kernel()),
+        ),
         Some(EntryReason::Promote) => {
-            let standby = life.standby.borrow_mut().take();
+            let standby = incarnation.standby.borrow_mut().take();
             own(
                 world,
                 core,
-                &life,
+                &incarnation,
                 standby.expect("a backup was made ready before it is promoted"),
             );
         }
-        _ => join(world, core, &life),
+        _ => join(world, core, &incarnation),
     };
     // A record that kills does so by a panic of the kernel's own code.
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(program)) {
         match is_poison(&*payload) {
-            true => life.kernel().die(EpitaphCause::Panic, POISON),
+            true => incarnation.kernel().die(EpitaphCause::Panic, POISON),
             false => panic::resume_unwind(payload),
         }
     }
@@ -127,34 +134,39 @@ pub fn is_poison(payload: &(dyn Any + Send)) -> bool {
 }
 
 /// The first core: becomes the owner and serves for ever. In the order of the kernel's `serve`, `adopt` and `round`.
-fn own(world: &Rc<World>, core: &Core, life: &Rc<Life>, mut replica: Replica<Kernel>) {
-    let kernel = life.kernel();
+fn own(
+    world: &Rc<World>,
+    core: &Core,
+    incarnation: &Rc<Incarnation>,
+    mut replica: Replica<Kernel>,
+) {
+    let kernel = incarnation.kernel();
     let epoch = world.region.control.epoch.current();
-    life.epoch.set(epoch);
-    life.lead.set(core.number);
-    world.truth.owns(world, life.number);
+    incarnation.epoch.set(epoch);
+    incarnation.lead.set(core.number);
+    world.oracle.owns(world, incarnation.number);
     world.faults.owner_begins();
-    life.send_keepalive(world);
+    incarnation.send_keepalive(world);
     core.is_deaf.set(false);
-    tick(world, core.number, life.number);
+    tick(world, core.number, incarnation.number);
     world.spend(world.below(200 * US));
-    world.card.adopt(life.number);
+    world.card.adopt(incarnation.number);
     let recovered = replica.recover(epoch);
     world
-        .truth
+        .oracle
         .findings
-        .set(world.truth.findings.get() + recovered.finding_count);
+        .set(world.oracle.findings.get() + recovered.finding_count);
     let mut journal = JournaledService::new(kernel, epoch, replica, recovered.finding_count > 0);
-    let mut transport = Transport::new(life.number);
+    let mut transport = Transport::new(incarnation.number);
     loop {
-        life.progress[0].set(life.progress[0].get() + 1);
+        incarnation.progress[0].set(incarnation.progress[0].get() + 1);
         let is_leaving = journal.is_leaving(world.now_ns());
         let more = !is_leaving && transport.ingress(world, &mut journal);
         let more = journal.tell_state() || more;
         transport.egress(world, &mut journal);
         transport.release(world, &journal, kernel);
         world
-            .truth
+            .oracle
             .serves(world, world.region.control.timelines.of_epoch(epoch));
         if is_leaving && journal.is_backup_level() {
             kernel.die(EpitaphCause::Switchover, "");
@@ -168,9 +180,9 @@ fn own(world: &Rc<World>, core: &Core, life: &Rc<Life>, mut replica: Replica<Ker
 }
 
 /// A further core: comes round once a tick, and says so.
-fn join(world: &World, core: &Core, life: &Rc<Life>) {
-    let index = life.cores.iter().position(|own| *own == core.number);
-    let Some(progress) = index.and_then(|index| life.progress.get(index)) else {
+fn join(world: &World, core: &Core, incarnation: &Rc<Incarnation>) {
+    let index = incarnation.cores.iter().position(|own| *own == core.number);
+    let Some(progress) = index.and_then(|index| incarnation.progress.get(index)) else {
         return;
     };
     core.is_deaf.set(false);
@@ -180,10 +192,10 @@ fn join(world: &World, core: &Core, life: &Rc<Life>) {
     }
 }
 
-/// The periodic timer of an owner's first core: due now, and again after a period as long as that core runs this life.
-pub fn tick(world: &World, number: u32, life: u32) {
+/// The periodic timer of an owner's first core: due now, and again after a period as long as that core runs this incarnation.
+pub fn tick(world: &World, number: u32, incarnation: u32) {
     let core = &world.cores[number as usize];
-    if core.life.get() != Some(life) {
+    if core.incarnation.get() != Some(incarnation) {
         return;
     }
     world.interrupt(number, interrupt::TICK);
@@ -193,15 +205,17 @@ pub fn tick(world: &World, number: u32, life: u32) {
     };
     world.after(
         world.scenario.keepalive_ns + jitter_ns,
-        Event::Tick(number, life),
+        Event::Tick(number, incarnation),
     );
 }
 
 /// Interrupts on a core of an instance.
 pub fn interrupted(world: &World, core: &Core, kinds: u32) {
-    let Some(life) = core.life.get() else { return };
-    let life = world.life(life);
-    if kinds & interrupt::TICK != 0 && life.lead.get() == core.number {
-        life.send_keepalive(world);
+    let Some(incarnation) = core.incarnation.get() else {
+        return;
+    };
+    let incarnation = world.incarnation(incarnation);
+    if kinds & interrupt::TICK != 0 && incarnation.lead.get() == core.number {
+        incarnation.send_keepalive(world);
     }
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use network::{Event, Fact, Flow, Handshake, Ledger, Peer};
 use replica::{JournaledService, Surroundings};
 
-use crate::kernel::Kernel;
-use crate::wire::Frame;
+use crate::kernels::host::Kernel;
+use crate::machine::wire::Frame;
 use crate::world::{self, MS, World};
 
 /// Frames that are fetched in one round.
@@ -30,7 +30,7 @@ struct Progress {
 
 /// Sockets, gate and driver in one.
 pub struct Transport {
-    life: u32,
+    incarnation: u32,
     progress: BTreeMap<u64, Progress>,
     gate: Vec<Frame>,
 }
@@ -53,9 +53,9 @@ fn peer_of(client: usize) -> Peer {
 
 impl Transport {
     /// The transport of a new owner, which knows nothing but what the journal says.
-    pub fn new(life: u32) -> Self {
+    pub fn new(incarnation: u32) -> Self {
         Self {
-            life,
+            incarnation,
             progress: BTreeMap::new(),
             gate: Vec::new(),
         }
@@ -119,7 +119,7 @@ impl Transport {
     ) {
         let produced = flow.acknowledged_bytes() + flow.owed_bytes() as u64;
         if ack > produced {
-            world.truth.missed(format!(
+            world.oracle.missed(format!(
                 "a client has {ack} bytes of replies on connection {connection}; the journal makes {produced}"
             ));
         } else if ack > flow.acknowledged_bytes() && ack <= produced {
@@ -166,8 +166,8 @@ impl Transport {
             kernel.superseded(kernel.region().control.epoch.current());
         }
         for frame in self.gate.drain(..) {
-            world.truth.transmits(world, self.life);
-            let epoch = world.life(self.life).epoch.get();
+            world.oracle.transmits(world, self.incarnation);
+            let epoch = world.incarnation(self.incarnation).epoch.get();
             world.transmit(Frame { epoch, ..frame }, world::Event::Delivery);
             world.spend(world.below(300) + 1);
         }

@@ -42,8 +42,8 @@ pub struct Core {
     pub time_ns: Cell<u64>,
     /// What it does.
     pub run: Cell<Run>,
-    /// Number of the life, see [`Life`](crate::life::Life), whose instructions it executes.
-    pub life: Cell<Option<u32>>,
+    /// Number of the incarnation, see [`Incarnation`](crate::kernels::incarnation::Incarnation), whose instructions it executes.
+    pub incarnation: Cell<Option<u32>>,
     /// Interrupts that wait for it.
     pub pending: Cell<u32>,
     /// Interrupts are off, or one is being handled.
@@ -61,7 +61,7 @@ impl Core {
             number,
             time_ns: Cell::new(0),
             run: Cell::new(Run::Off),
-            life: Cell::new(None),
+            incarnation: Cell::new(None),
             pending: Cell::new(0),
             is_deaf: Cell::new(true),
             is_ending: Cell::new(false),
@@ -92,7 +92,7 @@ impl Core {
         self.is_ending.set(false);
         self.yielder.set(None);
         self.run.set(Run::Off);
-        self.life.set(None);
+        self.incarnation.set(None);
         self.pending.set(0);
         self.is_deaf.set(true);
     }

@@ -8,23 +8,23 @@ use seat::{Dispatch, Order, Readiness, Source, Tenant, Wait};
 use sharedmem::abi::{EntryReason, SeatStatus};
 use takeover::BackupLoss;
 
-use crate::fault::Struck;
-use crate::life::{Life, is_poison};
-use crate::platform::{Board, Others};
+use crate::faults::Struck;
+use crate::kernels::incarnation::{Incarnation, is_poison};
+use crate::kernels::platform::{Board, Others};
 use crate::world::world;
 
 /// The instance.
 pub struct Native {
-    life: Rc<Life>,
+    incarnation: Rc<Incarnation>,
     source: Source,
     is_begun: bool,
 }
 
 impl Native {
     /// One that was just loaded.
-    pub fn new(life: Rc<Life>, source: Source) -> Self {
+    pub fn new(incarnation: Rc<Incarnation>, source: Source) -> Self {
         Self {
-            life,
+            incarnation,
             source,
             is_begun: false,
         }
@@ -49,9 +49,9 @@ impl Native {
     }
 
     fn step(&self, reason: EntryReason) -> SeatStatus {
-        let mut standby = self.life.standby.borrow_mut();
+        let mut standby = self.incarnation.standby.borrow_mut();
         if reason == EntryReason::SeatInit {
-            *standby = Some(Replica::new(self.life.kernel()));
+            *standby = Some(Replica::new(self.incarnation.kernel()));
             return SeatStatus::More;
         }
         match standby.as_mut() {
@@ -65,14 +65,14 @@ impl Native {
             page_table: 0,
             entry: 0,
             stack_top: 0,
-            arguments: [reason as u64, self.life.number.into(), 0],
+            arguments: [reason as u64, self.incarnation.number.into(), 0],
         }
     }
 }
 
 impl Tenant<Board> for Native {
     fn instance(&self) -> usize {
-        self.life.instance
+        self.incarnation.instance
     }
 
     fn source(&self) -> &Source {
@@ -80,7 +80,7 @@ impl Tenant<Board> for Native {
     }
 
     fn cores(&self) -> &[u32] {
-        &self.life.cores
+        &self.incarnation.cores
     }
 
     fn fixed_bytes(&self) -> u64 {

@@ -7,9 +7,9 @@ use seat::{Cores, Desks, Platform, Port, Pulse, Role, Signal, Source, Tenant};
 use sharedmem::Control;
 use sharedmem::hand_off::PhysicalRange;
 
-use crate::core::{Core, Run, interrupt};
-use crate::life::Life;
-use crate::tenant::Native;
+use crate::kernels::incarnation::Incarnation;
+use crate::kernels::tenant::Native;
+use crate::machine::core::{Core, Run, interrupt};
 use crate::world::{Event, MS, US, World};
 
 /// The other cores.
@@ -123,19 +123,23 @@ impl Platform for Board {
     ) -> Result<Box<dyn Tenant<Self>>, String> {
         let world = &self.world;
         for before in world
-            .lives
+            .incarnations
             .borrow()
             .iter()
-            .filter(|life| life.instance == instance)
+            .filter(|incarnation| incarnation.instance == instance)
         {
             before.is_gone.set(true);
         }
         let stays_on = |core: &&Core| {
-            let life = core.life.get().map(|life| world.life(life));
-            core.run.get() != Run::Off && life.is_some_and(|life| life.instance == instance)
+            let incarnation = core
+                .incarnation
+                .get()
+                .map(|incarnation| world.incarnation(incarnation));
+            core.run.get() != Run::Off
+                && incarnation.is_some_and(|incarnation| incarnation.instance == instance)
         };
         if let Some(core) = world.cores.iter().find(stays_on) {
-            world.truth.broken(format!(
+            world.oracle.broken(format!(
                 "instance {instance} is loaded while core {} still runs it",
                 core.number
             ));
@@ -146,10 +150,13 @@ impl Platform for Board {
             world.spend(slice_ns);
             left_ns -= slice_ns;
         }
-        let number = world.lives.borrow().len() as u32;
-        let life = Rc::new(Life::new(number, instance, cores));
-        world.lives.borrow_mut().push(Rc::clone(&life));
-        Ok(Box::new(Native::new(life, *source)))
+        let number = world.incarnations.borrow().len() as u32;
+        let incarnation = Rc::new(Incarnation::new(number, instance, cores));
+        world
+            .incarnations
+            .borrow_mut()
+            .push(Rc::clone(&incarnation));
+        Ok(Box::new(Native::new(incarnation, *source)))
     }
 
     fn tell_refused(&self, _: usize, _: &Source, _: &str) {}

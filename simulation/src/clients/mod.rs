@@ -1,12 +1,14 @@
 //! Clients: each knows what every reply must be, byte for byte, and never connects a second time.
 
+pub mod reply;
+
 use std::collections::VecDeque;
 use std::fmt;
 
-use crate::reply::{Expected, reply_length};
+use crate::machine::wire::Frame;
 use crate::scenario::Scenario;
-use crate::wire::Frame;
 use crate::world::{Event, MS, US, World};
+use reply::{Expected, reply_length};
 
 /// The longest piece of a request in a frame.
 const FRAME_BYTES_MAX: usize = 700;
@@ -220,12 +222,12 @@ impl Client {
             let mut clients = world.clients.borrow_mut();
             let Some(client) = clients.get_mut(frame.client) else {
                 let law = format!("a frame goes to client {}, who is nobody", frame.client);
-                return world.truth.broken(law);
+                return world.oracle.broken(law);
             };
             if let Err(law) = client.take(world, frame) {
                 client.is_confused = true;
                 world
-                    .truth
+                    .oracle
                     .missed(format!("client {}: {law}", frame.client));
             }
             let end = client.stream.len() as u64;
@@ -309,7 +311,7 @@ impl Client {
         }
         let said = String::from_utf8_lossy(&reply).into_owned();
         // Also what kills by chance alone: law 7 asks for one retry of what was in flight, whoever is to blame.
-        let may_be_skipped = self.is_poisoned || world.truth.deaths.get() > 1;
+        let may_be_skipped = self.is_poisoned || world.oracle.deaths.get() > 1;
         if may_be_skipped && said.starts_with("-ERR skipped") {
             self.hang_up();
             return Ok(true);
@@ -339,7 +341,7 @@ impl Client {
             ));
         }
         self.shared_count = count;
-        match world.truth.shared_counts.borrow_mut().insert(count) {
+        match world.oracle.shared_counts.borrow_mut().insert(count) {
             true => Ok(()),
             false => Err(format!("the shared count {count} was told twice")),
         }

@@ -24,7 +24,7 @@ pub struct Frame {
 /// The network card.
 #[derive(Default)]
 pub struct Card {
-    /// The life that drives it, if one does: it masters the bus for it.
+    /// The incarnation that drives it, if one does: it masters the bus for it.
     pub driver: Cell<Option<u32>>,
     /// Frames that came in and were not fetched. The card writes them into its driver's memory.
     pub received: RefCell<VecDeque<Frame>>,
@@ -32,8 +32,8 @@ pub struct Card {
 
 impl Card {
     /// A driver resets it and takes it.
-    pub fn adopt(&self, life: u32) {
-        self.driver.set(Some(life));
+    pub fn adopt(&self, incarnation: u32) {
+        self.driver.set(Some(incarnation));
         self.received.borrow_mut().clear();
     }
 

@@ -10,7 +10,7 @@ use sharedmem::sync::{AtomicU64, Ordering};
 use sharedmem::timeline::Timeline;
 use takeover::{Edge, FenceConfig};
 
-use crate::core::{Core, Run};
+use crate::machine::core::{Core, Run};
 use crate::world::{MS, World};
 
 /// From the fence to the first frames of a new owner, with a core that has to be called again, in ns.
@@ -18,10 +18,10 @@ const ADOPTION_NS_MAX: u64 = 100 * MS;
 
 /// Law 1 and what it is measured by.
 #[derive(Default)]
-pub struct Truth {
+pub struct Oracle {
     /// The epoch, as it was raised last.
     pub epoch: Cell<u64>,
-    /// The life that owns the machine.
+    /// The incarnation that owns the machine.
     pub owner: Cell<Option<u32>>,
     /// When an owner with a backup ceased to work, how long that may stay unnoticed, both in ns, and its epoch.
     death: Cell<Option<(u64, u64, u64)>>,
@@ -82,7 +82,7 @@ fn part_of(region: &SharedRegion, address: usize) -> Part {
     }
 }
 
-impl Truth {
+impl Oracle {
     /// A law is broken. The first time counts.
     pub fn broken(&self, law: impl Into<String>) {
         self.violation.borrow_mut().get_or_insert(law.into());
@@ -186,12 +186,12 @@ impl Truth {
         match part {
             Part::Epoch => self.raises(world, core, value),
             Part::Journal | Part::Applying
-                if core.number != 0 && core.life.get() != self.owner.get() =>
+                if core.number != 0 && core.incarnation.get() != self.owner.get() =>
             {
                 self.broken(format!(
-                    "core {} of life {:?} writes to the journal, which is life {:?}'s",
+                    "core {} of incarnation {:?} writes to the journal, which is incarnation {:?}'s",
                     core.number,
-                    core.life.get(),
+                    core.incarnation.get(),
                     self.owner.get()
                 ));
             }
@@ -210,8 +210,8 @@ impl Truth {
         }
         let runs_on = world.cores.iter().find(|core| {
             core.run.get() != Run::Off
-                && core.life.get().is_some()
-                && core.life.get() == self.owner.get()
+                && core.incarnation.get().is_some()
+                && core.incarnation.get() == self.owner.get()
         });
         if let Some(runs_on) = runs_on {
             self.broken(format!(
@@ -255,28 +255,30 @@ impl Truth {
         }
     }
 
-    /// A life becomes the owner.
-    pub fn owns(&self, world: &World, life: u32) {
+    /// An incarnation becomes the owner.
+    pub fn owns(&self, world: &World, incarnation: u32) {
         if let Some(driver) = world.card.driver.get() {
             self.broken(format!(
-                "life {life} begins while the card still masters the bus for life {driver}"
+                "incarnation {incarnation} begins while the card still masters the bus for incarnation {driver}"
             ));
         }
         if let Some(other) = self.owner.get()
-            && other != life
+            && other != incarnation
         {
-            self.broken(format!("life {life} owns the machine beside life {other}"));
+            self.broken(format!(
+                "incarnation {incarnation} owns the machine beside incarnation {other}"
+            ));
         }
-        if self.owner.replace(Some(life)).is_none() && life > 1 {
+        if self.owner.replace(Some(incarnation)).is_none() && incarnation > 1 {
             self.takeovers.set(self.takeovers.get() + 1);
         }
     }
 
-    /// A life lets frames out.
-    pub fn transmits(&self, world: &World, life: u32) {
-        if self.owner.get() != Some(life) || world.card.driver.get() != Some(life) {
+    /// An incarnation lets frames out.
+    pub fn transmits(&self, world: &World, incarnation: u32) {
+        if self.owner.get() != Some(incarnation) || world.card.driver.get() != Some(incarnation) {
             self.broken(format!(
-                "life {life} sends frames; the owner is life {:?}, the card is driven by {:?}",
+                "incarnation {incarnation} sends frames; the owner is incarnation {:?}, the card is driven by {:?}",
                 self.owner.get(),
                 world.card.driver.get()
             ));
@@ -284,10 +286,10 @@ impl Truth {
     }
 
     /// The card writes into the memory of its driver.
-    pub fn delivered_to(&self, world: &World, life: u32) {
-        if world.life(life).is_gone.get() {
+    pub fn delivered_to(&self, world: &World, incarnation: u32) {
+        if world.incarnation(incarnation).is_gone.get() {
             self.broken(format!(
-                "the card writes into the memory of life {life}, which was given to another"
+                "the card writes into the memory of incarnation {incarnation}, which was given to another"
             ));
         }
     }

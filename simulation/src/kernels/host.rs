@@ -9,31 +9,31 @@ use sharedmem::crc32c::Crc32c;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use takeover::DetectorConfig;
 
-use crate::core::interrupt;
+use crate::machine::core::interrupt;
 use crate::world::{US, world};
 
-/// The kernel of one life.
+/// The kernel of one incarnation.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
-    /// Number of the life.
-    pub life: u32,
+    /// Number of the incarnation.
+    pub incarnation: u32,
 }
 
 impl Kernel {
     /// The core that executes dies with an epitaph, and sends its last word.
     pub fn die(self, cause: EpitaphCause, message: &str) -> ! {
         let world = world();
-        let life = world.life(self.life);
+        let incarnation = world.incarnation(self.incarnation);
         if let Some(core) = world.current() {
             core.is_deaf.set(true);
             world.owner_died();
         }
-        let mut text = EpitaphText::new(life.epoch.get(), cause, 0);
+        let mut text = EpitaphText::new(incarnation.epoch.get(), cause, 0);
         let _ = text.write_str(message);
         text.time_ns = world.now_ns();
-        world.region.control.epitaphs[life.instance].write(&text);
+        world.region.control.epitaphs[incarnation.instance].write(&text);
         world.send_interrupt(0, interrupt::EPITAPH);
-        drop(life);
+        drop(incarnation);
         world.halt()
     }
 }
@@ -48,7 +48,7 @@ impl Surroundings for Kernel {
     }
 
     fn instance(&self) -> usize {
-        world().life(self.life).instance
+        world().incarnation(self.incarnation).instance
     }
 
     fn limits(&self) -> Limits {
@@ -76,7 +76,7 @@ impl Surroundings for Kernel {
     }
 
     fn advance(&self) {
-        let progress = &world().life(self.life).progress[0];
+        let progress = &world().incarnation(self.incarnation).progress[0];
         progress.set(progress.get() + 1);
     }
 
@@ -94,7 +94,7 @@ impl Surroundings for Kernel {
     fn status(&self, seat: &SeatWatch, journal: SharedJournal) -> HostStatus {
         HostStatus {
             role: Role::Primary,
-            epoch: world().life(self.life).epoch.get(),
+            epoch: world().incarnation(self.incarnation).epoch.get(),
             protected: seat.is_protected(),
             journal_position: journal.cursors().reserved,
             ..HostStatus::default()

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sharedmem::sync::Observer;
 
-use crate::core::Core;
+use crate::machine::core::Core;
 use crate::world::World;
 
 /// The longest time that one access takes when nothing hinders it, in ns.
@@ -42,7 +42,7 @@ impl Observer for World {
             return;
         }
         if let Some(core) = self.access() {
-            self.truth
+            self.oracle
                 .stores(self, core, ptr::from_ref(word).addr(), Some(value));
         }
         word.store(value, Ordering::SeqCst);
@@ -53,7 +53,7 @@ impl Observer for World {
             return;
         }
         if let Some(core) = self.access() {
-            self.truth
+            self.oracle
                 .stores(self, core, ptr::from_ref(word).addr(), None);
         }
     }

@@ -1,9 +1,11 @@
 //! What a seed makes of a machine: its size, how unkind its signals and its network are, and which faults strike it when.
 
+pub mod plan;
+
 use fastrand::Rng;
 use takeover::DetectorConfig;
 
-use crate::plan::Plan;
+use crate::scenario::plan::Plan;
 use crate::world::{MS, US};
 
 /// Cores of the largest machine, with the seat.
