@@ -1,6 +1,6 @@
 //! From the boot inputs to a [`Plan`]: who gets which cores and which memory.
 //!
-//! The way through: [`handoff`] reads what the boot loader left into a [`BootInfo`], [`acpi`] finds the CPUs, [`cmdline`] reads the
+//! The way through: [`boot_info`] reads what the boot loader left into a [`BootInfo`], [`acpi`] finds the CPUs, [`cmdline`] reads the
 //! options, [`plan()`] divides the machine or refuses with a reason; [`files`] and [`image`] find the kernels and check them. Nothing
 //! here touches the machine: physical memory is read through [`PhysicalMemory`], so the same code runs at boot, offline
 //! in the configuration checker, and in tests.
@@ -14,13 +14,13 @@ extern crate std;
 
 pub mod acpi;
 pub mod archive;
+pub mod boot_info;
 pub mod cmdline;
 mod columns;
 pub mod content;
 pub mod cpu_list;
 pub mod duration;
 pub mod files;
-pub mod handoff;
 pub mod image;
 pub mod linux;
 pub mod memory;
@@ -31,10 +31,10 @@ pub mod refusal;
 pub mod size;
 
 pub use acpi::{AcpiInfo, ApicId};
+pub use boot_info::BootInfo;
 pub use cmdline::Options;
 pub use content::Kind;
 pub use files::BootFiles;
-pub use handoff::BootInfo;
 pub use image::Image;
 pub use memory::MemoryMap;
 pub use physical::{InputError, PhysicalMemory};

@@ -4,9 +4,9 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
-use seat::{Console, Platform, Policy, Pulse, Role, Seat, Source};
 use sharedmem::left::Left;
 use sharedmem::sync::Ordering;
+use supervisor::{Console, KeepaliveAnswer, Platform, Policy, Role, Source, Supervisor};
 use takeover::{Backup, Config, CoreSet, FenceConfig, Machine, State};
 
 use crate::clients::Client;
@@ -196,31 +196,31 @@ fn keep_seat(world: Rc<World>) {
         return;
     };
     // For the interrupt handler, which outlives every borrow; some words a boot.
-    let pulse: &'static Pulse = Box::leak(Box::default());
-    world.pulse.set(Some(pulse));
+    let keepalive_answer: &'static KeepaliveAnswer = Box::leak(Box::default());
+    world.keepalive_answer.set(Some(keepalive_answer));
     let policy = Policy {
         rearms: true,
         resets: true,
         has_linux: false,
     };
     let others = Others::new(&world);
-    let mut seat = Seat::new(
+    let mut supervisor = Supervisor::new(
         machine,
         control,
         others,
         board,
         Console::new(Silent),
-        pulse,
+        keepalive_answer,
         policy,
     );
-    seat.arm_first(backup);
-    if seat.start_first(primary).is_err() {
+    supervisor.arm_first(backup);
+    if supervisor.start_first(primary).is_err() {
         return;
     }
     let mut up_since_ns: Option<u64> = None;
     loop {
-        seat.round();
-        let machine = seat.machine();
+        supervisor.round();
+        let machine = supervisor.machine();
         let is_up = matches!(machine.state(), State::Watching | State::Unprotected);
         let before = up_since_ns.filter(|_| is_up);
         up_since_ns = is_up.then_some(before.unwrap_or(world.now_ns()));

@@ -9,9 +9,9 @@ use std::collections::BinaryHeap;
 use std::rc::Rc;
 
 use fastrand::Rng;
-use seat::{Desks, Pulse};
 use sharedmem::SharedRegion;
 use sharedmem::sync::observe;
+use supervisor::{ApMailboxes, KeepaliveAnswer};
 
 use crate::clients::Client;
 use crate::faults::Faults;
@@ -85,7 +85,7 @@ pub struct World {
     /// Core 0 is the seat.
     pub cores: Vec<Core>,
     /// Where cores arrive, and what is left for them there.
-    pub desks: RefCell<Rc<Desks>>,
+    pub mailboxes: RefCell<Rc<ApMailboxes>>,
     /// The network card.
     pub card: Card,
     /// The clients.
@@ -99,7 +99,7 @@ pub struct World {
     /// Shared by the kernels.
     pub region: SharedRegion,
     /// The seat's keepalives, once it watches.
-    pub pulse: Cell<Option<&'static Pulse>>,
+    pub keepalive_answer: Cell<Option<&'static KeepaliveAnswer>>,
     /// Interrupts that came to the seat.
     pub wakes: Cell<u64>,
     /// What the seat believes.
@@ -153,14 +153,14 @@ impl World {
         Self {
             rng: RefCell::new(Rng::with_seed(scenario.seed)),
             cores: (0..count).map(Core::new).collect(),
-            desks: RefCell::default(),
+            mailboxes: RefCell::default(),
             card: Card::default(),
             clients: RefCell::new(Client::all(&scenario)),
             incarnations: RefCell::new(Vec::new()),
             faults: Faults::of(&scenario),
             oracle: Oracle::default(),
             region,
-            pulse: Cell::new(None),
+            keepalive_answer: Cell::new(None),
             wakes: Cell::new(0),
             seen: Cell::new(None),
             is_reset: Cell::new(false),
@@ -283,8 +283,8 @@ impl World {
         core.is_deaf.set(true);
         match core.number {
             0 => {
-                if let Some(pulse) = self.pulse.get() {
-                    platform::interrupted(self, pulse, kinds);
+                if let Some(keepalive_answer) = self.keepalive_answer.get() {
+                    platform::interrupted(self, keepalive_answer, kinds);
                 }
             }
             _ => incarnation::interrupted(self, core, kinds),

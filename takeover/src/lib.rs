@@ -5,7 +5,7 @@
 //!
 //! - [`detector`]: is the peer alive? From its keepalives, by the observer's own clock.
 //! - [`fence`]: stop every core of a dead primary for good, with proof.
-//! - [`summons`]: get a stopped core to come for its order.
+//! - [`startup_retry`]: starts a core again that did not take up its order.
 //! - [`machine`]: who owns the machine, and in which order it changes hands.
 //!
 //! # How to drive it
@@ -26,7 +26,7 @@ pub mod event;
 pub mod fence;
 pub mod machine;
 pub mod notice;
-pub mod summons;
+pub mod startup_retry;
 pub mod timeline;
 
 pub use action::{ACTIONS_MAX, Action, Actions};
@@ -37,5 +37,5 @@ pub use event::{BackupLoss, Ending, Event, Stage};
 pub use fence::{Fence, FenceConfig};
 pub use machine::{Backup, Machine, State, Successor};
 pub use notice::{Notice, Refusal};
-pub use summons::{Call, Summons};
+pub use startup_retry::{Call, StartupRetry};
 pub use timeline::{Cause, Edge};

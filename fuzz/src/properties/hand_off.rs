@@ -3,7 +3,7 @@
 //! An input is a byte that chooses the protocol, and the memory from its information block on.
 
 use partition::acpi::ApicId;
-use partition::handoff::{
+use partition::boot_info::{
     COMMAND_LINE_BYTES_MAX, MEMORY_MAP_ENTRIES_MAX, MODULES_MAX, MULTIBOOT2_MAGIC, PVH_MAGIC,
 };
 use partition::memory::USABLE_END;

@@ -19,7 +19,7 @@ pub struct Said {
     pub answer: Sentence,
 }
 
-struct Desk {
+struct PendingRequest {
     /// The number of the request that waits for its answer.
     asked: Option<u64>,
     /// The image that the monitor is to load. It stays here until the answer.
@@ -28,69 +28,71 @@ struct Desk {
     answer: Sentence,
 }
 
-static DESK: Mutex<Option<Desk>> = Mutex::new(None);
+static PENDING: Mutex<Option<PendingRequest>> = Mutex::new(None);
 
 /// Asks for something.
 pub fn ask(context: &Context, command: OperatorCommand<'_>) {
-    let mut desk = DESK.lock();
-    let desk = desk.get_or_insert_with(|| Desk {
+    let mut pending = PENDING.lock();
+    let pending = pending.get_or_insert_with(|| PendingRequest {
         asked: None,
         image: Vec::new(),
         requests: 0,
         answer: Sentence::default(),
     });
-    desk.requests += 1;
-    if desk.asked.is_some() {
-        desk.answer = "refused: another request is under way".into();
+    pending.requests += 1;
+    if pending.asked.is_some() {
+        pending.answer = "refused: another request is under way".into();
         return;
     }
-    desk.answer = Sentence::default();
+    pending.answer = Sentence::default();
     let mut arguments = [0; ARGUMENTS];
     let command = match command {
         OperatorCommand::Load { image } => {
             let mut copy = Vec::new();
             if copy.try_reserve_exact(image.len()).is_err() {
-                desk.answer = "refused: no memory for the image".into();
+                pending.answer = "refused: no memory for the image".into();
                 return;
             }
             copy.extend_from_slice(image);
-            desk.image = copy;
-            arguments[0] = desk.image.as_ptr() as u64 - DIRECT_BASE;
-            arguments[1] = desk.image.len() as u64;
+            pending.image = copy;
+            arguments[0] = pending.image.as_ptr() as u64 - DIRECT_BASE;
+            arguments[1] = pending.image.len() as u64;
             Command::Load
         }
         OperatorCommand::Arm => Command::Arm,
         OperatorCommand::Disarm => Command::Disarm,
         OperatorCommand::Retry => Command::Retry,
     };
-    desk.asked = Some(context.region.control.mailbox.ask(command, arguments));
+    pending.asked = Some(context.region.control.mailbox.ask(command, arguments));
 }
 
 /// Looks for the answer.
 pub fn look(context: &Context) {
-    let mut desk = DESK.lock();
-    let Some(desk) = desk.as_mut() else { return };
-    let answer = desk
+    let mut pending = PENDING.lock();
+    let Some(pending) = pending.as_mut() else {
+        return;
+    };
+    let answer = pending
         .asked
         .and_then(|number| context.region.control.mailbox.answer(number));
     if let Some((answer, text)) = answer {
-        desk.answer = match answer {
+        pending.answer = match answer {
             Answer::Accepted => "accepted".into(),
             Answer::Refused => format!("refused: {}", text.as_str()).as_str().into(),
         };
-        log::info!("event=operator answer=\"{}\"", desk.answer);
-        desk.asked = None;
-        desk.image = Vec::new();
+        log::info!("event=operator answer=\"{}\"", pending.answer);
+        pending.asked = None;
+        pending.image = Vec::new();
     }
 }
 
 /// What there is to tell.
 pub fn said() -> Said {
-    let desk = DESK.lock();
+    let pending = PENDING.lock();
     Said {
-        requests: desk.as_ref().map_or(0, |desk| desk.requests),
-        answer: desk
+        requests: pending.as_ref().map_or(0, |pending| pending.requests),
+        answer: pending
             .as_ref()
-            .map_or(Sentence::default(), |desk| desk.answer),
+            .map_or(Sentence::default(), |pending| pending.answer),
     }
 }

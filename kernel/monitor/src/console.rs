@@ -1,15 +1,15 @@
 //! The serial port, as the seat uses it.
 
 use arch::console::Console;
-use seat::Port;
 use sharedmem::Control;
 use sharedmem::log_ring::LogRing;
+use supervisor::Port;
 
 /// The port, and what is on its way through it.
 pub struct SerialPort(Console);
 
 /// The monitor's hold on the console.
-pub type MonitorConsole = seat::Console<SerialPort>;
+pub type MonitorConsole = supervisor::Console<SerialPort>;
 
 impl SerialPort {
     /// Prints what was logged before there was a shared region.

@@ -1,6 +1,6 @@
-//! The other cores: the page they start in, and the way from there over their desks into an instance.
+//! The other cores: the page they start in, and the way from there over their mailboxes into an instance.
 //!
-//! A core comes here by INIT and SIPI, at boot as after a fence. It checks in at its [desk](seat::Desks), looks for an order, and either enters an
+//! A core comes here by INIT and SIPI, at boot as after a fence. It checks in at its [mailbox](supervisor::ApMailboxes), looks for an order, and either enters an
 //! instance or stops.
 
 use core::arch::global_asm;
@@ -8,8 +8,8 @@ use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use seat::{Desks, Order};
 use sharedmem::MAX_CORES;
+use supervisor::{ApMailboxes, Order};
 
 use crate::memory::MonitorSpace;
 
@@ -181,7 +181,7 @@ struct Stacks(UnsafeCell<[[u8; CORE_STACK_BYTES]; MAX_CORES]>);
 // SAFETY: each core uses its own element.
 unsafe impl Sync for Stacks {}
 
-static DESKS: Desks = Desks::new();
+static AP_MAILBOXES: ApMailboxes = ApMailboxes::new();
 static STACKS: Stacks = Stacks(UnsafeCell::new([[0; CORE_STACK_BYTES]; MAX_CORES]));
 static APIC_IDS: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(NO_CORE) }; MAX_CORES];
 static LENT_GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -238,8 +238,8 @@ pub fn start_vector() -> u8 {
 }
 
 /// Where cores arrive.
-pub fn desks() -> &'static Desks {
-    &DESKS
+pub fn mailboxes() -> &'static ApMailboxes {
+    &AP_MAILBOXES
 }
 
 /// APIC id of the core with this machine number.
@@ -266,10 +266,10 @@ pub fn note_lent_generation(generation: u64) {
 /// Where a started core arrives, on its own little stack, in the monitor's address space, with interrupts off and no interrupt table.
 extern "C" fn arrive(core: u64) -> ! {
     let core = core as u32;
-    let arrived = DESKS.arrive(core);
+    let arrived = AP_MAILBOXES.arrive(core);
     let mut rounds = if arrived.lingers { LINGER_ROUNDS } else { 1 };
     while rounds > 0 {
-        if let Some(order) = DESKS.take_order(core, &arrived) {
+        if let Some(order) = AP_MAILBOXES.take_order(core, &arrived) {
             enter(&order);
         }
         core::hint::spin_loop();

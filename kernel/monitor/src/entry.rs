@@ -2,7 +2,7 @@
 
 use core::arch::global_asm;
 
-use partition::handoff::PVH_MAGIC;
+use partition::boot_info::PVH_MAGIC;
 
 // PVH: Xen's note 18 (XEN_ELFNOTE_PHYS32_ENTRY) names the entry point; EBX points to hvm_start_info.
 // Multiboot2: a header with the entry-address tag (type 3); EAX holds the protocol's magic number, EBX points to the information. PVH has

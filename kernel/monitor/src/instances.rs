@@ -12,9 +12,9 @@ use arch::logger::LOGGER;
 use arrayvec::ArrayVec;
 use partition::cmdline::{Rearm, Reset};
 use partition::{Plan, Range};
-use seat::{Policy, Port, Role, Seat, Source};
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Control, MAX_CORES};
+use supervisor::{Policy, Port, Role, Source, Supervisor};
 use takeover::{Backup, Config, CoreSet, DetectorConfig, FenceConfig, Machine};
 
 use crate::boot::{self, Ready};
@@ -37,7 +37,7 @@ pub fn run(ready: Ready) -> ! {
     port.print_early(boot::early_log());
     let mut console = MonitorConsole::new(port);
     LOGGER.use_ring(&region.control.monitor_log);
-    tell_plan(ready);
+    report_plan(ready);
     traps::begin(traps::Surroundings {
         clock,
         local_apic: ready.local_apic,
@@ -74,7 +74,7 @@ pub fn run(ready: Ready) -> ! {
         cpu::stop();
     }
     let footprint_bytes = backup.as_ref().ok().map(|backup| backup.fixed_bytes());
-    let mut seat = Seat::new(
+    let mut supervisor = Supervisor::new(
         machine(ready, region.control.epoch.current(), clock.now_ns()),
         region.control,
         OtherCores {
@@ -86,22 +86,23 @@ pub fn run(ready: Ready) -> ! {
             loader,
         },
         console,
-        &traps::PULSE,
+        &traps::KEEPALIVE_ANSWER,
         Policy {
             rearms: ready.options.failover_rearm == Rearm::Auto,
             resets: ready.options.failover_reset == Reset::Auto,
             has_linux: ready.plan.kinds.has_linux(),
         },
     );
-    seat.arm_first(backup.ok());
+    supervisor.arm_first(backup.ok());
     if let Some(image_bytes) = footprint_bytes
-        && seat.machine().backup() == Backup::Ready
+        && supervisor.machine().backup() == Backup::Ready
     {
-        tell_footprint(&mut seat, region.control, image_bytes);
+        report_footprint(&mut supervisor, region.control, image_bytes);
     }
-    seat.start_first(primary.ok())
+    supervisor
+        .start_first(primary.ok())
         .expect("the plan keeps the seat to the monitor");
-    seat.keep()
+    supervisor.run()
 }
 
 fn hardware(ready: &Ready) -> Hardware {
@@ -136,7 +137,7 @@ fn enter_own_space(ready: &Ready, shared: PhysicalRange) -> MonitorSpace {
     }
 }
 
-fn tell_plan(ready: &Ready) {
+fn report_plan(ready: &Ready) {
     log::info!(
         "understudy {}, {}",
         env!("CARGO_PKG_VERSION"),
@@ -177,9 +178,9 @@ fn machine(ready: &Ready, first_epoch: u64, now_ns: u64) -> Machine {
 }
 
 /// Tells how much memory the protection takes.
-fn tell_footprint(seat: &mut Seat<BareMachine>, control: &Control, image_bytes: u64) {
+fn report_footprint(supervisor: &mut Supervisor<BareMachine>, control: &Control, image_bytes: u64) {
     let report = &control.backup;
-    let monitor_bytes = memory::image().len() + seat.platform().loader.space().table_bytes();
+    let monitor_bytes = memory::image().len() + supervisor.platform().loader.space().table_bytes();
     report.monitor_bytes.store(monitor_bytes, Ordering::Relaxed);
     report.image_bytes.store(image_bytes, Ordering::Relaxed);
     let kib = |bytes: u64| bytes.div_ceil(1024);

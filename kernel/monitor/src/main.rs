@@ -30,8 +30,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use arch::cpu;
 use arch::heap::Heap;
 use arch::logger::LOGGER;
-use seat::{Owner, Port};
 use sharedmem::Control;
+use supervisor::{Owner, Port};
 
 use crate::console::{MonitorConsole, SerialPort};
 

@@ -3,9 +3,9 @@
 use alloc::string::String;
 
 use arrayvec::ArrayVec;
-use seat::{Order, Readiness, Source, Tenant, Wait};
 use sharedmem::MAX_CORES;
 use sharedmem::abi::{EntryReason, SeatStatus, stack_top};
+use supervisor::{Order, Readiness, Source, Tenant, Wait};
 use takeover::BackupLoss;
 
 use crate::guest;

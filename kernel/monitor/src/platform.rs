@@ -7,8 +7,8 @@ use arch::clock::Clock;
 use arch::{cpu, reset};
 use ipi::{Ipi, LocalApic};
 use partition::acpi::Register;
-use seat::{Cores, Desks, Platform, Role, Signal, Source};
 use sharedmem::hand_off::PhysicalRange;
+use supervisor::{ApMailboxes, Cores, Platform, Role, Signal, Source};
 
 use crate::console::SerialPort;
 use crate::hardware::Hardware;
@@ -16,10 +16,10 @@ use crate::loader::{Loader, refuse_image};
 use crate::{HEAP, cores, traps};
 
 /// An instance in its slice.
-pub type Tenant = dyn seat::Tenant<BareMachine>;
+pub type Tenant = dyn supervisor::Tenant<BareMachine>;
 
 /// The seat's means to move other cores.
-pub type Dispatch = seat::Dispatch<OtherCores>;
+pub type Dispatch = supervisor::Dispatch<OtherCores>;
 
 /// The other cores, as the seat's local APIC reaches them.
 pub struct OtherCores {
@@ -54,8 +54,8 @@ impl Cores for OtherCores {
         }
     }
 
-    fn desks(&self) -> &Desks {
-        cores::desks()
+    fn mailboxes(&self) -> &ApMailboxes {
+        cores::mailboxes()
     }
 }
 
@@ -100,7 +100,7 @@ impl Platform for BareMachine {
         self.loader.load(instance, role, source, cores)
     }
 
-    fn tell_refused(&self, instance: usize, source: &Source, reason: &str) {
+    fn report_refused(&self, instance: usize, source: &Source, reason: &str) {
         refuse_image(self.loader.ready(), instance, source, reason);
     }
 
@@ -108,12 +108,12 @@ impl Platform for BareMachine {
         self.loader.slot(instance)
     }
 
-    fn verify_brought(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String> {
-        self.loader.verify_brought(owner, file)
+    fn verify_uploaded(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String> {
+        self.loader.verify_uploaded(owner, file)
     }
 
-    fn keep_brought(&mut self, instance: usize, file: PhysicalRange) -> Result<Source, String> {
-        self.loader.keep_brought(instance, file)
+    fn store_uploaded(&mut self, instance: usize, file: PhysicalRange) -> Result<Source, String> {
+        self.loader.store_uploaded(instance, file)
     }
 
     fn heap_bytes(&self) -> usize {

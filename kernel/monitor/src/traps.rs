@@ -6,10 +6,10 @@ use arch::clock::Clock;
 use arch::cpu;
 use arch::traps::{FIRST_INTERRUPT, TrapFrame, VECTOR_NMI, VECTOR_PAGE_FAULT, exception_name};
 use ipi::{Ipi, LocalApic};
-use seat::Pulse;
 use sharedmem::SharedRegion;
 use sharedmem::abi::{VECTOR_EPITAPH, VECTOR_KEEPALIVE_TO_PRIMARY, VECTOR_KEEPALIVE_TO_SEAT};
 use spin::Once;
+use supervisor::KeepaliveAnswer;
 use x86_64::registers::control::Cr2;
 
 use crate::{cores, guest};
@@ -35,7 +35,7 @@ static SURROUNDINGS: Once<Surroundings> = Once::new();
 static WAKES: AtomicU64 = AtomicU64::new(0);
 
 /// What the handler of keepalives and the main loop have in common.
-pub static PULSE: Pulse = Pulse::new();
+pub static KEEPALIVE_ANSWER: KeepaliveAnswer = KeepaliveAnswer::new();
 
 /// From here on interrupts are handled.
 pub fn begin(surroundings: Surroundings) {
@@ -78,7 +78,7 @@ pub fn handle(frame: &mut TrapFrame) {
 
 /// The seat's keepalive, in answer to the primary's: slot first, then the interrupt.
 fn answer(it: &Surroundings) {
-    let core = PULSE.answer(it.region.control, it.clock.now_ns());
+    let core = KEEPALIVE_ANSWER.answer(it.region.control, it.clock.now_ns());
     if let Some(owner) = core.and_then(cores::apic_id) {
         let _ = it
             .local_apic

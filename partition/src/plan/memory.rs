@@ -36,26 +36,26 @@ pub(super) struct Memory {
 }
 
 pub(super) fn share(options: &Options, machine: &Machine) -> Result<Memory, Refusal> {
-    let desk = Desk::new(options, machine);
-    let Some(placement) = desk
+    let planner = MemoryPlanner::new(options, machine);
+    let Some(placement) = planner
         .place_on_block()
-        .or_else(|| place(&desk.free, desk.demand))
+        .or_else(|| place(&planner.free, planner.demand))
     else {
-        return Err(desk.refuse());
+        return Err(planner.refuse());
     };
-    desk.check_minimums()?;
-    Ok(desk.divide(placement))
+    planner.check_minimums()?;
+    Ok(planner.divide(placement))
 }
 
 /// What was asked for, and what there is.
-struct Desk<'a> {
+struct MemoryPlanner<'a> {
     options: &'a Options,
     machine: &'a Machine,
     free: RangeSet,
     demand: Demand,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> MemoryPlanner<'a> {
     fn new(options: &'a Options, machine: &'a Machine) -> Self {
         let occupied = machine.occupied.iter().map(|(range, _)| *range);
         let usable = machine.memory_map.usable();

@@ -70,7 +70,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "detector-hasty",
         what: "the newest keepalive is not looked at before the verdict",
-        file: "kernel/seat/src/seat.rs",
+        file: "kernel/supervisor/src/supervisor.rs",
         right: "            self.step(now_ns, Event::Observed(&beat));",
         wrong: r#"            if beat.sequence.is_multiple_of(16) {
                 self.step(now_ns, Event::Observed(&beat));
@@ -221,7 +221,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "armed-by-a-store",
         what: "a filled backup is armed whatever the primary did meanwhile",
-        file: "kernel/seat/src/backup.rs",
+        file: "kernel/supervisor/src/backup.rs",
         right: "ProtectionState::Filling => protection.fill_to_arm(),",
         wrong: r#"ProtectionState::Filling => {
                         protection.arm();
@@ -231,16 +231,16 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "order-left-behind",
         what: "an INIT does not take back the order of the core that it stops",
-        file: "kernel/seat/src/dispatch.rs",
-        right: r#"        self.desks().withdraw_order(core);
+        file: "kernel/supervisor/src/dispatch.rs",
+        right: r#"        self.mailboxes().withdraw_order(core);
         self.cores.send(core, Signal::Init);"#,
         wrong: "        self.cores.send(core, Signal::Init);",
     },
     Mutant {
         name: "late-core-struck",
         what: "a core that has taken up its order is started once more",
-        file: "kernel/seat/src/dispatch.rs",
-        right: r#"        if desks.withdraw_order(core) {
+        file: "kernel/supervisor/src/dispatch.rs",
+        right: r#"        if mailboxes.withdraw_order(core) {
             self.start(core, order);
         }"#,
         wrong: "        self.start(core, order);",
@@ -255,7 +255,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "never-rearmed",
         what: "after a takeover no backup is loaded",
-        file: "kernel/seat/src/rearm.rs",
+        file: "kernel/supervisor/src/rearm.rs",
         right: "            State::Unprotected => {",
         wrong: "            State::Unprotected if self.machine.epoch() < 2 => {",
     },

@@ -14,7 +14,7 @@ use crate::kernels::host::Kernel;
 use crate::kernels::transport::Transport;
 use crate::machine::core::{Core, interrupt};
 use crate::world::{Event, MS, US, World};
-use seat::Order;
+use supervisor::Order;
 
 /// How long a core that lingers looks for its order, in ns.
 const LINGER_NS: u64 = 400 * US;
@@ -78,11 +78,11 @@ impl Incarnation {
 
 /// The program of a core that comes to its desk: as the monitor's start page.
 pub fn arrive(world: &Rc<World>, core: u32) {
-    let desks = Rc::clone(&world.desks.borrow());
-    let arrived = desks.arrive(core);
+    let mailboxes = Rc::clone(&world.mailboxes.borrow());
+    let arrived = mailboxes.arrive(core);
     let until_ns = world.now_ns() + if arrived.lingers { LINGER_NS } else { 0 };
     loop {
-        if let Some(order) = desks.take_order(core, &arrived) {
+        if let Some(order) = mailboxes.take_order(core, &arrived) {
             return enter(world, &order);
         }
         if world.now_ns() >= until_ns {

@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use seat::{Cores, Desks, Platform, Port, Pulse, Role, Signal, Source, Tenant};
 use sharedmem::Control;
 use sharedmem::hand_off::PhysicalRange;
+use supervisor::{
+    ApMailboxes, Cores, KeepaliveAnswer, Platform, Port, Role, Signal, Source, Tenant,
+};
 
 use crate::kernels::incarnation::Incarnation;
 use crate::kernels::tenant::Native;
@@ -15,17 +17,17 @@ use crate::world::{Event, MS, US, World};
 /// The other cores.
 pub struct Others {
     world: Rc<World>,
-    desks: Rc<Desks>,
+    mailboxes: Rc<ApMailboxes>,
 }
 
 impl Others {
-    /// They, with desks at which nobody has come: the monitor's own memory, which begins anew with each boot.
+    /// They, with mailboxes at which nobody has come: the monitor's own memory, which begins anew with each boot.
     pub fn new(world: &Rc<World>) -> Self {
-        let desks = Rc::new(Desks::new());
-        *world.desks.borrow_mut() = Rc::clone(&desks);
+        let mailboxes = Rc::new(ApMailboxes::new());
+        *world.mailboxes.borrow_mut() = Rc::clone(&mailboxes);
         Self {
             world: Rc::clone(world),
-            desks,
+            mailboxes,
         }
     }
 }
@@ -60,8 +62,8 @@ impl Cores for Others {
         }
     }
 
-    fn desks(&self) -> &Desks {
-        &self.desks
+    fn mailboxes(&self) -> &ApMailboxes {
+        &self.mailboxes
     }
 }
 
@@ -159,17 +161,17 @@ impl Platform for Board {
         Ok(Box::new(Native::new(incarnation, *source)))
     }
 
-    fn tell_refused(&self, _: usize, _: &Source, _: &str) {}
+    fn report_refused(&self, _: usize, _: &Source, _: &str) {}
 
     fn slot(&self, _: usize) -> Option<PhysicalRange> {
         None
     }
 
-    fn verify_brought(&mut self, _: usize, _: PhysicalRange) -> Result<(), String> {
+    fn verify_uploaded(&mut self, _: usize, _: PhysicalRange) -> Result<(), String> {
         Err("nothing can be brought here".into())
     }
 
-    fn keep_brought(&mut self, _: usize, _: PhysicalRange) -> Result<Source, String> {
+    fn store_uploaded(&mut self, _: usize, _: PhysicalRange) -> Result<Source, String> {
         Err("nothing can be brought here".into())
     }
 
@@ -184,10 +186,10 @@ impl Platform for Board {
 }
 
 /// Interrupts on the seat.
-pub fn interrupted(world: &World, pulse: &Pulse, kinds: u32) {
+pub fn interrupted(world: &World, keepalive_answer: &KeepaliveAnswer, kinds: u32) {
     world.wakes.set(world.wakes.get() + 1);
     if kinds & interrupt::KEEPALIVE != 0
-        && let Some(core) = pulse.answer(world.region.control, world.now_ns())
+        && let Some(core) = keepalive_answer.answer(world.region.control, world.now_ns())
     {
         world.send_interrupt(core, interrupt::KEEPALIVE);
     }

@@ -4,8 +4,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
 use replica::Replica;
-use seat::{Dispatch, Order, Readiness, Source, Tenant, Wait};
 use sharedmem::abi::{EntryReason, SeatStatus};
+use supervisor::{Dispatch, Order, Readiness, Source, Tenant, Wait};
 use takeover::BackupLoss;
 
 use crate::faults::Struck;

@@ -12,10 +12,10 @@ use partition::linux::{
     bzimage::ENTRY_64, memory_map,
 };
 use partition::{BootFiles, Kind, Range};
-use seat::{Order, Role, Source};
 use sharedmem::SharedRegion;
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::linux::{RESET_VALUE, TABLE_SIGNATURE};
+use supervisor::{Order, Role, Source};
 
 use super::{Linux, hand_off};
 use crate::boot::Ready;
@@ -200,7 +200,7 @@ unsafe fn files_of<'a>(
         Source::Primary => (&options.primary_initrd, &options.primary_cmdline),
         Source::Failover => (&options.failover_initrd, &options.failover_cmdline),
         // A native image: the loader does not come here with it.
-        Source::Brought(_) => return Err("a native image is no Linux".to_string()),
+        Source::Uploaded(_) => return Err("a native image is no Linux".to_string()),
         Source::Staged(parts) => {
             // SAFETY: the parts lie in the slot, to which the window is open; they are bytes, and are parsed as hostile ones.
             let [kernel, initrd, line] = parts.map(|part| unsafe {

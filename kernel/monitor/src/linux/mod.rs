@@ -4,16 +4,16 @@
 //! ticket on its desk and stops. The monitor then takes the core away by the same means as in any fence, so that from the check-in on no
 //! instruction of it runs. It is promoted by sending the core it parked on through the start page to the ticket's entry.
 
-mod bridge;
 mod hand_off;
 mod load;
+mod trampoline;
 
 use arrayvec::ArrayVec;
-use seat::{Order, Readiness, Source, Tenant, Wait};
 use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::linux::{LinuxDesk, Ticket};
 use sharedmem::{MAX_CORES, SharedRegion};
+use supervisor::{Order, Readiness, Source, Tenant, Wait};
 use takeover::fence::Strike;
 use takeover::{BackupLoss, CoreSet, Fence, FenceConfig};
 
@@ -128,7 +128,7 @@ impl Linux {
         let Stage::Stopping { fence, outcome } = &mut self.stage else {
             return None;
         };
-        if dispatch.desks().checked_in(lead) == fence.generation() {
+        if dispatch.mailboxes().checked_in(lead) == fence.generation() {
             fence.check_in(lead, fence.generation());
         }
         match fence.step(dispatch.now_ns()) {
@@ -209,7 +209,7 @@ impl Tenant<BareMachine> for Linux {
         // SAFETY: the instance is parked: nothing of it runs, and its tables are in its slot, as was checked when it parked; were they changed
         // since, the worst is that its own first instruction faults.
         let page_table =
-            unsafe { bridge::make(platform.loader.space(), self.slot, ticket.page_table) };
+            unsafe { trampoline::make(platform.loader.space(), self.slot, ticket.page_table) };
         self.desk.set_resumed();
         Ok(Order {
             page_table: page_table.ok_or(BackupLoss::Failed)?,

@@ -1,6 +1,6 @@
 //! Which image goes where: found in the boot archive, checked, and loaded with a hand-off that tells it what the plan gave it.
 
-mod brought;
+mod uploaded;
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -10,12 +10,12 @@ use arch::entropy;
 use arch::paging::Protection;
 use arrayvec::ArrayVec;
 use partition::{BootFiles, Image, Plan, Range, content};
-use seat::{Role, Source};
 use sharedmem::abi::{ABI_REVISION, DIRECT_BASE, JOURNAL_REVISION};
 use sharedmem::hand_off::{
     COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX, PhysicalRange,
 };
 use sharedmem::{MAX_CORES, SharedRegion};
+use supervisor::{Role, Source};
 
 use crate::boot::Ready;
 use crate::linux;
@@ -50,7 +50,7 @@ pub fn path_of<'a>(ready: &'a Ready, source: &Source) -> &'a str {
         Source::Primary => &ready.options.primary_kernel,
         Source::Failover => &ready.options.failover_kernel,
         Source::Staged(_) => "the staged image",
-        Source::Brought(_) => brought::NAME,
+        Source::Uploaded(_) => uploaded::NAME,
     }
 }
 
@@ -112,8 +112,8 @@ impl Loader {
         cores: &[u32],
     ) -> Result<Box<Tenant>, String> {
         let ready = self.ready;
-        if let Source::Brought(file) = source {
-            return self.load_brought(instance, *file, cores);
+        if let Source::Uploaded(file) = source {
+            return self.load_uploaded(instance, *file, cores);
         }
         let archive = archive_window(ready)?;
         // SAFETY: the boot archive is kept out of every slice by the plan, and nobody writes to it.

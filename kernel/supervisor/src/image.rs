@@ -21,7 +21,7 @@ pub enum Source {
     /// What the primary put into the spare slot: kernel, initrd, command line.
     Staged([PhysicalRange; 3]),
     /// A native image that the operator brought, at the end of the instance's own slice.
-    Brought(PhysicalRange),
+    Uploaded(PhysicalRange),
 }
 
 impl Source {

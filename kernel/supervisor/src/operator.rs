@@ -10,9 +10,9 @@ use takeover::{Backup, BackupLoss, Event, State};
 
 use crate::image::{Role, Source};
 use crate::platform::Platform;
-use crate::seat::Seat;
+use crate::supervisor::Supervisor;
 
-impl<P: Platform> Seat<P> {
+impl<P: Platform> Supervisor<P> {
     /// Answers the request in the mailbox, if there is one.
     pub(crate) fn answer_operator(&mut self) {
         let mailbox = &self.control.mailbox;
@@ -101,7 +101,7 @@ impl<P: Platform> Seat<P> {
             .checked_add(bytes)
             .ok_or("the image ends beyond memory")?;
         let file = PhysicalRange { start, end };
-        self.platform.verify_brought(self.owner_instance, file)?;
+        self.platform.verify_uploaded(self.owner_instance, file)?;
         if !matches!(self.machine.state(), State::Watching | State::Unprotected) {
             return Err("there is no primary that serves".to_string());
         }
@@ -109,7 +109,7 @@ impl<P: Platform> Seat<P> {
             self.lose_backup(BackupLoss::Disarmed);
         }
         let instance = 1 - self.owner_instance;
-        self.images[instance] = self.platform.keep_brought(instance, file)?;
+        self.images[instance] = self.platform.store_uploaded(instance, file)?;
         self.load_backup();
         match self.machine.backup() {
             Backup::Lost(loss) => Err(format!("the image is not used: {loss}")),

@@ -7,7 +7,7 @@ use takeover::{Backup, BackupLoss, State};
 
 use crate::console::Owner;
 use crate::platform::Platform;
-use crate::seat::{PREPARE_POLL_NS, Seat};
+use crate::supervisor::{PREPARE_POLL_NS, Supervisor};
 
 /// How long nobody serves before the machine is reset, in ns. An owner that was only slow may come back until then.
 const GRACE_NS: u64 = 1_000_000_000;
@@ -63,7 +63,7 @@ fn row_before(now_ns: u64, resets: u64) -> u64 {
     }
 }
 
-impl<P: Platform> Seat<P> {
+impl<P: Platform> Supervisor<P> {
     /// Whether a kernel that is loaded now could go on for the one that is dead.
     pub(crate) fn can_read_state(&self) -> bool {
         let journal = &self.control.journal;

@@ -13,9 +13,9 @@ use crate::backup::Visits;
 use crate::console::Console;
 use crate::dispatch::Dispatch;
 use crate::image::Source;
+use crate::keepalive_answer::KeepaliveAnswer;
 use crate::ownership::Remaining;
 use crate::platform::Platform;
-use crate::pulse::Pulse;
 use crate::rearm::Rearming;
 use crate::reset::Resetting;
 use crate::tenant::{Tenant, Wait};
@@ -42,7 +42,7 @@ pub struct Policy {
 }
 
 /// The monitor's main loop and all it works on.
-pub struct Seat<P: Platform> {
+pub struct Supervisor<P: Platform> {
     /// Decides.
     pub(crate) machine: Machine,
     /// Shared with the instances.
@@ -54,7 +54,7 @@ pub struct Seat<P: Platform> {
     /// While nobody else prints.
     pub(crate) console: Console<P::Port>,
     /// Answers the owner's keepalives.
-    pub(crate) pulse: &'static Pulse,
+    pub(crate) keepalive_answer: &'static KeepaliveAnswer,
     pub(crate) policy: Policy,
     /// The instance that waits, or gets ready to; until it was promoted.
     pub(crate) backup: Option<Box<dyn Tenant<P>>>,
@@ -74,7 +74,7 @@ pub struct Seat<P: Platform> {
     pub(crate) resetting: Resetting,
 }
 
-impl<P: Platform> Seat<P> {
+impl<P: Platform> Supervisor<P> {
     /// A seat on which nobody waits yet, in a machine that nobody owns.
     pub fn new(
         machine: Machine,
@@ -82,7 +82,7 @@ impl<P: Platform> Seat<P> {
         cores: P::Cores,
         platform: P,
         console: Console<P::Port>,
-        pulse: &'static Pulse,
+        keepalive_answer: &'static KeepaliveAnswer,
         policy: Policy,
     ) -> Self {
         Self {
@@ -91,7 +91,7 @@ impl<P: Platform> Seat<P> {
             dispatch: Dispatch::new(cores),
             platform,
             console,
-            pulse,
+            keepalive_answer,
             policy,
             backup: None,
             owner: None,
@@ -120,7 +120,7 @@ impl<P: Platform> Seat<P> {
     }
 
     /// Watches for ever.
-    pub fn keep(mut self) -> ! {
+    pub fn run(mut self) -> ! {
         loop {
             self.round();
         }
@@ -128,13 +128,13 @@ impl<P: Platform> Seat<P> {
 
     /// Looks once, does what is to be done, and sleeps until there is more.
     pub fn round(&mut self) {
-        self.pulse.count_round();
+        self.keepalive_answer.count_round();
         // Taken before the look: an interrupt that comes after it is a reason not to sleep.
         let seen = self.platform.wake_count();
         self.look();
-        self.dispatch.chase();
+        self.dispatch.retry_pending();
         if matches!(self.machine.state(), State::Fencing(_)) {
-            return self.doze(seen, FENCE_POLL_NS);
+            return self.sleep_until(seen, FENCE_POLL_NS);
         }
         self.start_remaining();
         self.answer_operator();
@@ -155,7 +155,7 @@ impl<P: Platform> Seat<P> {
         if let State::Fencing(fence) = self.machine.state() {
             // The owner is condemned: only its cores' check-ins count.
             for core in fence.pending().iter() {
-                let generation = self.dispatch.desks().checked_in(core);
+                let generation = self.dispatch.mailboxes().checked_in(core);
                 if generation == fence.generation() {
                     self.step(self.now_ns(), Event::CheckedIn { core, generation });
                 }
@@ -209,7 +209,7 @@ impl<P: Platform> Seat<P> {
         }
         let is_loading = self.machine.backup() == Backup::Loading && self.backup.is_some();
         let may_reset = self.owner.as_ref().is_some_and(|owner| owner.may_reset());
-        self.doze(
+        self.sleep_until(
             seen,
             match (is_loading, may_reset) {
                 (true, _) => PREPARE_POLL_NS,
@@ -220,7 +220,7 @@ impl<P: Platform> Seat<P> {
     }
 
     /// Sleeps until an interrupt beyond the `seen` ones, until the machine wants its next tick, or for `most_ns`.
-    pub(crate) fn doze(&mut self, seen: u64, most_ns: u64) {
+    pub(crate) fn sleep_until(&mut self, seen: u64, most_ns: u64) {
         let now_ns = self.now_ns();
         let deadlines_ns = [self.machine.deadline_ns(), self.dispatch.deadline_ns()];
         let until_deadline = deadlines_ns

@@ -4,7 +4,7 @@ use takeover::{Backup, BackupLoss, Event, State};
 
 use crate::image::Role;
 use crate::platform::Platform;
-use crate::seat::Seat;
+use crate::supervisor::Supervisor;
 
 /// How long after a backup was lost the next one is loaded, in ns; after each further loss in a row it is twice as long.
 const PAUSE_NS: u64 = 1_000_000_000;
@@ -60,7 +60,7 @@ impl Rearming {
     }
 }
 
-impl<P: Platform> Seat<P> {
+impl<P: Platform> Supervisor<P> {
     /// Loads a new backup, if there is none and it is time. An owner that lives has settled before: it has all its cores.
     pub(crate) fn rearm_if_due(&mut self) {
         let is_time = self.rearming.is_time(self.now_ns());
@@ -105,7 +105,7 @@ impl<P: Platform> Seat<P> {
                 );
             }
             Err(reason) => {
-                self.platform.tell_refused(instance, &source, &reason);
+                self.platform.report_refused(instance, &source, &reason);
                 self.lose_backup(BackupLoss::ImageRefused);
             }
         }

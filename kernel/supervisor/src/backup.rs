@@ -9,7 +9,7 @@ use takeover::{Backup, BackupLoss, Event, State};
 
 use crate::image::Source;
 use crate::platform::Platform;
-use crate::seat::Seat;
+use crate::supervisor::Supervisor;
 use crate::tenant::{Readiness, Tenant, Wait};
 
 /// For so long after it had something to do a backup is called although there is nothing to apply, in ns: what it makes ready, it makes when nothing
@@ -48,7 +48,7 @@ impl Visits {
     }
 }
 
-impl<P: Platform> Seat<P> {
+impl<P: Platform> Supervisor<P> {
     /// Lets the backup do what it can: get ready, or apply some of the journal.
     pub(crate) fn let_backup_work(&mut self) -> Wait {
         let is_waiting = matches!(
@@ -161,7 +161,7 @@ impl<P: Platform> Seat<P> {
         use BackupLoss::{Crashed, Failed, Hung, ImageRefused};
         let instance = 1 - self.owner_instance;
         let is_its_fault = matches!(loss, Crashed | Failed | Hung | ImageRefused);
-        if is_its_fault && matches!(self.images[instance], Source::Brought(_)) {
+        if is_its_fault && matches!(self.images[instance], Source::Uploaded(_)) {
             self.images[instance] = Source::of_boot_line(instance);
             self.rearming.ask();
             log::warn!(

@@ -7,10 +7,10 @@ use takeover::{Backup, BackupLoss, CoreError, CoreSet, Event};
 
 use crate::console::Owner;
 use crate::platform::Platform;
-use crate::seat::{PREPARE_POLL_NS, Seat};
+use crate::supervisor::{PREPARE_POLL_NS, Supervisor};
 use crate::tenant::{Tenant, Wait};
 
-impl<P: Platform> Seat<P> {
+impl<P: Platform> Supervisor<P> {
     /// Gets the first backup ready, before the primary starts: so that a native one sees the journal from its beginning, and a Linux one can be
     /// lent a core. `None` if its image was refused.
     pub fn arm_first(&mut self, loaded: Option<Box<dyn Tenant<P>>>) {
@@ -28,7 +28,7 @@ impl<P: Platform> Seat<P> {
                 // What was left in memory does not make the whole state: the primary has to tell it.
                 Wait::Idle if is_filling => break,
                 Wait::Idle if self.machine.backup() == Backup::Loading => {
-                    self.doze(seen, PREPARE_POLL_NS);
+                    self.sleep_until(seen, PREPARE_POLL_NS);
                 }
                 Wait::Idle => {}
             }

@@ -4,15 +4,15 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use seat::{
-    Cores, Desks, Order, Platform, Policy, Port, Pulse, Readiness, Role, Seat, Signal, Source,
-    Tenant, Wait,
-};
 use sharedmem::Control;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::keepalive::Keepalive;
 use sharedmem::protection::ProtectionState;
+use supervisor::{
+    ApMailboxes, Cores, KeepaliveAnswer, Order, Platform, Policy, Port, Readiness, Role, Signal,
+    Source, Supervisor, Tenant, Wait,
+};
 use takeover::{BackupLoss, Config, CoreSet, DetectorConfig, FenceConfig, Machine, State};
 
 const KEEPALIVE_NS: u64 = 1_000_000;
@@ -21,8 +21,8 @@ const CORES: [u32; 3] = [1, 2, 3];
 /// One machine. Its cores run by themselves while the seat sleeps or spins: a native instance that sends keepalives until it is to die.
 struct World {
     control: &'static Control,
-    pulse: &'static Pulse,
-    desks: Desks,
+    keepalive_answer: &'static KeepaliveAnswer,
+    mailboxes: ApMailboxes,
     now_ns: Cell<u64>,
     wakes: Cell<u64>,
     /// Per core, the instance that it runs.
@@ -34,7 +34,7 @@ struct World {
 }
 
 impl World {
-    fn tell(&self, what: impl Into<String>) {
+    fn note(&self, what: impl Into<String>) {
         self.log.borrow_mut().push(what.into());
     }
 
@@ -50,7 +50,10 @@ impl World {
             keepalive.progress[0] = keepalive.sequence;
             self.control.primary_keepalive.publish(&keepalive);
             self.interrupt();
-            assert_eq!(self.pulse.answer(self.control, until_ns), Some(1));
+            assert_eq!(
+                self.keepalive_answer.answer(self.control, until_ns),
+                Some(1)
+            );
         }
     }
 
@@ -100,7 +103,7 @@ impl Tenant<Bench> for Ready {
         0
     }
 
-    fn prepare(&mut self, _: &mut seat::Dispatch<Bench>) -> Result<Readiness, BackupLoss> {
+    fn prepare(&mut self, _: &mut supervisor::Dispatch<Bench>) -> Result<Readiness, BackupLoss> {
         Ok(Readiness::Ready)
     }
 
@@ -153,14 +156,14 @@ impl Cores for Bench {
         match signal {
             Signal::Init => {
                 if let Some(instance) = world.runs[core as usize].take() {
-                    world.tell(format!("core {core} of {instance} stopped"));
+                    world.note(format!("core {core} of {instance} stopped"));
                 }
             }
             Signal::Startup => {
-                let arrived = world.desks.arrive(core);
-                if let Some(order) = world.desks.take_order(core, &arrived) {
+                let arrived = world.mailboxes.arrive(core);
+                if let Some(order) = world.mailboxes.take_order(core, &arrived) {
                     let instance = order.entry as usize;
-                    world.tell(format!("core {core} enters {instance}"));
+                    world.note(format!("core {core} enters {instance}"));
                     world.runs[core as usize].set(Some(instance));
                     world.is_silent.set(false);
                 }
@@ -169,8 +172,8 @@ impl Cores for Bench {
         }
     }
 
-    fn desks(&self) -> &Desks {
-        &self.0.desks
+    fn mailboxes(&self) -> &ApMailboxes {
+        &self.0.mailboxes
     }
 }
 
@@ -202,11 +205,11 @@ impl Platform for Bench {
     }
 
     fn seize_interrupts(&mut self) {
-        self.0.tell("interrupts seized");
+        self.0.note("interrupts seized");
     }
 
     fn quiet_devices(&mut self) -> bool {
-        self.0.tell("devices quiet");
+        self.0.note("devices quiet");
         true
     }
 
@@ -217,14 +220,14 @@ impl Platform for Bench {
         source: &Source,
         _cores: &[u32],
     ) -> Result<Box<dyn Tenant<Self>>, String> {
-        self.0.tell(format!("{instance} loaded"));
+        self.0.note(format!("{instance} loaded"));
         Ok(Box::new(Ready {
             instance,
             source: *source,
         }))
     }
 
-    fn tell_refused(&self, _instance: usize, _source: &Source, reason: &str) {
+    fn report_refused(&self, _instance: usize, _source: &Source, reason: &str) {
         panic!("{reason}");
     }
 
@@ -232,12 +235,12 @@ impl Platform for Bench {
         None
     }
 
-    fn verify_brought(&mut self, _owner: usize, _file: PhysicalRange) -> Result<(), String> {
+    fn verify_uploaded(&mut self, _owner: usize, _file: PhysicalRange) -> Result<(), String> {
         Err("there is none".into())
     }
 
-    fn keep_brought(&mut self, _instance: usize, file: PhysicalRange) -> Result<Source, String> {
-        Ok(Source::Brought(file))
+    fn store_uploaded(&mut self, _instance: usize, file: PhysicalRange) -> Result<Source, String> {
+        Ok(Source::Uploaded(file))
     }
 
     fn heap_bytes(&self) -> usize {
@@ -250,14 +253,14 @@ impl Platform for Bench {
 }
 
 /// A machine that has booted and is protected.
-fn protected() -> (Rc<World>, Seat<Bench>) {
+fn protected() -> (Rc<World>, Supervisor<Bench>) {
     let control: &'static Control = Box::leak(Box::default());
-    let pulse: &'static Pulse = Box::leak(Box::default());
+    let keepalive_answer: &'static KeepaliveAnswer = Box::leak(Box::default());
     control.epoch.reset(1);
     let world = Rc::new(World {
         control,
-        pulse,
-        desks: Desks::new(),
+        keepalive_answer,
+        mailboxes: ApMailboxes::new(),
         now_ns: Cell::new(0),
         wakes: Cell::new(0),
         runs: Default::default(),
@@ -281,50 +284,58 @@ fn protected() -> (Rc<World>, Seat<Bench>) {
         let source = Source::of_boot_line(instance);
         bench.load(instance, Role::Primary, &source, &CORES).ok()
     });
-    let mut seat = Seat::new(
+    let mut supervisor = Supervisor::new(
         Machine::new(config, 0).expect("the configuration can work"),
         control,
         bench.clone(),
         bench,
-        seat::Console::new(NoPort),
-        pulse,
+        supervisor::Console::new(NoPort),
+        keepalive_answer,
         Policy {
             rearms: true,
             resets: false,
             has_linux: false,
         },
     );
-    seat.arm_first(backup);
-    seat.start_first(primary).expect("no core is the seat");
-    run(&mut seat, |seat| seat.machine().is_protected());
+    supervisor.arm_first(backup);
+    supervisor
+        .start_first(primary)
+        .expect("no core is the seat");
+    run(&mut supervisor, |supervisor| {
+        supervisor.machine().is_protected()
+    });
     // Until the further cores run as well.
-    run(&mut seat, |_| world.runs[3].get() == Some(0));
+    run(&mut supervisor, |_| world.runs[3].get() == Some(0));
     world.log.take();
-    (world, seat)
+    (world, supervisor)
 }
 
-fn run(seat: &mut Seat<Bench>, is_done: impl Fn(&Seat<Bench>) -> bool) {
+fn run(supervisor: &mut Supervisor<Bench>, is_done: impl Fn(&Supervisor<Bench>) -> bool) {
     for _ in 0..1_000_000 {
-        if is_done(seat) {
+        if is_done(supervisor) {
             return;
         }
-        seat.round();
+        supervisor.round();
     }
-    panic!("it never came to that: {:?}", seat.machine().state());
+    panic!("it never came to that: {:?}", supervisor.machine().state());
 }
 
 #[test]
 fn a_panic_ends_in_a_machine_that_is_protected_again() {
-    let (world, mut seat) = protected();
+    let (world, mut supervisor) = protected();
     world.panic(0);
-    run(&mut seat, |seat| seat.machine().epoch() == 2);
+    run(&mut supervisor, |supervisor| {
+        supervisor.machine().epoch() == 2
+    });
     assert_eq!(
         world.log.borrow()[..3],
         [1, 2, 3].map(|core| format!("core {core} of 0 stopped"))
     );
     assert!(world.control.epitaphs[1].read().is_none());
-    run(&mut seat, |seat| seat.machine().is_protected());
-    assert_eq!(seat.owner_instance(), 1);
+    run(&mut supervisor, |supervisor| {
+        supervisor.machine().is_protected()
+    });
+    assert_eq!(supervisor.owner_instance(), 1);
     assert_eq!(world.control.epoch.current(), 2);
     assert_eq!(world.control.protection.state(), ProtectionState::Armed);
     assert_eq!(
@@ -342,11 +353,11 @@ fn a_panic_ends_in_a_machine_that_is_protected_again() {
 
 #[test]
 fn silence_is_death_after_the_time_out() {
-    let (world, mut seat) = protected();
+    let (world, mut supervisor) = protected();
     let from_ns = world.now_ns.get();
     world.is_silent.set(true);
-    run(&mut seat, |seat| {
-        !matches!(seat.machine().state(), State::Watching)
+    run(&mut supervisor, |supervisor| {
+        !matches!(supervisor.machine().state(), State::Watching)
     });
     let silent_ns = world.now_ns.get() - from_ns;
     assert!((9 * KEEPALIVE_NS..=11 * KEEPALIVE_NS).contains(&silent_ns));
@@ -354,14 +365,14 @@ fn silence_is_death_after_the_time_out() {
 
 #[test]
 fn without_proof_nothing_changes_hands() {
-    let (world, mut seat) = protected();
+    let (world, mut supervisor) = protected();
     world.deaf.set(Some(2));
     world.panic(0);
-    run(&mut seat, |seat| {
-        matches!(seat.machine().state(), State::Refused(_))
+    run(&mut supervisor, |supervisor| {
+        matches!(supervisor.machine().state(), State::Refused(_))
     });
     for _ in 0..1000 {
-        seat.round();
+        supervisor.round();
     }
     assert_eq!(world.control.epoch.current(), 1);
     assert_eq!(world.runs[1].get(), None);

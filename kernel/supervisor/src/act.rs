@@ -6,9 +6,9 @@ use takeover::{Action, Event, Notice, Stage, State};
 use crate::console::Owner;
 use crate::ownership::Remaining;
 use crate::platform::Platform;
-use crate::seat::Seat;
+use crate::supervisor::Supervisor;
 
-impl<P: Platform> Seat<P> {
+impl<P: Platform> Supervisor<P> {
     /// One step of the machine, and of those that follow from what it asks.
     pub(crate) fn step(&mut self, now_ns: u64, event: Event<'_>) {
         let mut actions = self.machine.step(now_ns, event);
@@ -56,7 +56,7 @@ impl<P: Platform> Seat<P> {
                     .of_epoch(epoch)
                     .stamp(edge.index(), at_ns);
             }
-            Action::Notify(notice) => self.tell(notice),
+            Action::Notify(notice) => self.report(notice),
         }
         None
     }
@@ -67,7 +67,7 @@ impl<P: Platform> Seat<P> {
         self.machine.epoch() + u64::from(!is_raised)
     }
 
-    fn tell(&mut self, notice: Notice) {
+    fn report(&mut self, notice: Notice) {
         let control = self.control;
         match notice {
             Notice::TakeoverBegan { cause, epoch } => {

@@ -3,7 +3,7 @@
 
 use takeover::BackupLoss;
 
-use crate::desk::Order;
+use crate::ap_mailbox::Order;
 use crate::dispatch::Dispatch;
 use crate::image::Source;
 use crate::platform::Platform;

@@ -10,7 +10,7 @@ use takeover::{Backup, BackupLoss, CoreSet, Event, Stage, Successor};
 use crate::console::Owner;
 use crate::image::Role;
 use crate::platform::Platform;
-use crate::seat::Seat;
+use crate::supervisor::Supervisor;
 use crate::tenant::Tenant;
 
 /// How long after its first keepalive an owner gets its further cores at the latest, in ns.
@@ -32,7 +32,7 @@ impl Remaining {
     }
 }
 
-impl<P: Platform> Seat<P> {
+impl<P: Platform> Supervisor<P> {
     /// The old owner is stopped for good. Unless it had given the backup up before, the machine is in a new epoch from here on.
     pub(crate) fn raise_epoch(&mut self, to: u64) -> Event<'static> {
         let control = self.control;
@@ -66,7 +66,7 @@ impl<P: Platform> Seat<P> {
         control.backup.set_version("");
         self.rearming.succeeded();
         self.set_owner(backup, core);
-        self.dispatch.employ(core, order);
+        self.dispatch.assign(core, order);
         None
     }
 
@@ -104,7 +104,7 @@ impl<P: Platform> Seat<P> {
         control.linux[self.owner_instance]
             .reset
             .store(0, Ordering::Release);
-        self.pulse
+        self.keepalive_answer
             .answer_to(owner.takes_interrupts().then_some(lead));
         if !owner.takes_interrupts() {
             self.console.give_to(control, Owner::Monitor);

@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use takeover::{Call, Summons};
+use takeover::{Call, StartupRetry};
 
-use crate::desk::{Arrival, Desks, Order};
+use crate::ap_mailbox::{ApMailboxes, Arrival, Order};
 use crate::platform::{Cores, Signal};
 
 /// A moment from INIT to SIPI when no machine counts it, in ns.
@@ -15,9 +15,9 @@ const SETTLE_NS: u64 = 50_000;
 const PICK_UP_NS: u64 = 20_000;
 
 /// A core that was called with an order.
-struct Summoned {
+struct PendingStart {
     core: u32,
-    summons: Summons,
+    retry: StartupRetry,
     order: Order,
 }
 
@@ -25,7 +25,7 @@ struct Summoned {
 pub struct Dispatch<C> {
     cores: C,
     /// Cores that were called and have not come, as far as is known; each is here once.
-    summoned: Vec<Summoned>,
+    pending: Vec<PendingStart>,
 }
 
 impl<C: Cores> Dispatch<C> {
@@ -33,7 +33,7 @@ impl<C: Cores> Dispatch<C> {
     pub fn new(cores: C) -> Self {
         Self {
             cores,
-            summoned: Vec::new(),
+            pending: Vec::new(),
         }
     }
 
@@ -43,8 +43,8 @@ impl<C: Cores> Dispatch<C> {
     }
 
     /// Where they arrive.
-    pub fn desks(&self) -> &Desks {
-        self.cores.desks()
+    pub fn mailboxes(&self) -> &ApMailboxes {
+        self.cores.mailboxes()
     }
 
     /// The time, in ns since the machine's boot.
@@ -59,58 +59,55 @@ impl<C: Cores> Dispatch<C> {
 
     /// Stops a core, whatever it runs, and takes back any order left for it.
     pub fn init(&mut self, core: u32) {
-        self.summoned.retain(|it| it.core != core);
-        self.desks().withdraw_order(core);
+        self.pending.retain(|it| it.core != core);
+        self.mailboxes().withdraw_order(core);
         self.cores.send(core, Signal::Init);
     }
 
-    /// Sends a stopped core to its desk, to check in there in a new `generation`; it is to stay awake there if it `lingers`.
+    /// Sends a stopped core to its mailbox, to check in there in a new `generation`; it is to stay awake there if it `lingers`.
     pub fn startup(&self, core: u32, generation: u64, lingers: bool) {
-        self.desks().begin_generation(generation);
-        self.desks().set_lingers(core, lingers);
+        self.mailboxes().begin_generation(generation);
+        self.mailboxes().set_lingers(core, lingers);
         self.cores.send(core, Signal::Startup);
     }
 
-    /// Starts a stopped core with an order; [`chase`](Self::chase) sees to it that it comes.
+    /// Starts a stopped core with an order; [`retry_pending`](Self::retry_pending) sees to it that it comes.
     pub fn start(&mut self, core: u32, order: Order) {
         self.call(core, order);
-        let summons = Summons::new(self.now_ns());
-        self.summoned.push(Summoned {
-            core,
-            summons,
-            order,
-        });
+        let retry = StartupRetry::new(self.now_ns());
+        self.pending.push(PendingStart { core, retry, order });
     }
 
     fn call(&mut self, core: u32, order: Order) {
         self.init(core);
         self.cores.spin_until(SETTLE_NS, || false);
-        self.desks().leave_order(core, &order, Arrival::Next);
+        self.mailboxes().leave_order(core, &order, Arrival::Next);
         self.cores.send(core, Signal::Startup);
     }
 
     /// Gives an order to a core that has just checked in: it may still be awake, or it is started.
-    pub fn employ(&mut self, core: u32, order: Order) {
-        let desks = self.desks();
-        desks.leave_order(core, &order, Arrival::Last);
-        self.cores.spin_until(PICK_UP_NS, || !desks.has_order(core));
+    pub fn assign(&mut self, core: u32, order: Order) {
+        let mailboxes = self.mailboxes();
+        mailboxes.leave_order(core, &order, Arrival::Last);
+        self.cores
+            .spin_until(PICK_UP_NS, || !mailboxes.has_order(core));
         // A core that has taken the order up is on its way by now and must not be struck again: only one that sleeps is started.
-        if desks.withdraw_order(core) {
+        if mailboxes.withdraw_order(core) {
             self.start(core, order);
         }
     }
 
     /// Calls those again that did not come for their orders.
-    pub fn chase(&mut self) {
+    pub fn retry_pending(&mut self) {
         let now_ns = self.now_ns();
-        for mut it in mem::take(&mut self.summoned) {
-            let call = it.summons.step(now_ns);
-            if call == Call::Wait && self.desks().has_order(it.core) {
-                self.summoned.push(it);
+        for mut it in mem::take(&mut self.pending) {
+            let call = it.retry.step(now_ns);
+            if call == Call::Wait && self.mailboxes().has_order(it.core) {
+                self.pending.push(it);
                 continue;
             }
             // Taken up, perhaps at the last moment: it must not be struck.
-            if !self.desks().withdraw_order(it.core) {
+            if !self.mailboxes().withdraw_order(it.core) {
                 continue;
             }
             if call == Call::GiveUp {
@@ -119,16 +116,16 @@ impl<C: Cores> Dispatch<C> {
             }
             log::warn!("core {} did not start; once more", it.core);
             self.call(it.core, it.order);
-            self.summoned.push(it);
+            self.pending.push(it);
         }
     }
 
-    /// When [`chase`](Self::chase) is due, in ns; `None` if all have come.
+    /// When [`retry_pending`](Self::retry_pending) is due, in ns; `None` if all have come.
     pub fn deadline_ns(&self) -> Option<u64> {
-        self.summoned
+        self.pending
             .iter()
-            .filter(|it| self.desks().has_order(it.core))
-            .map(|it| it.summons.deadline_ns())
+            .filter(|it| self.mailboxes().has_order(it.core))
+            .map(|it| it.retry.deadline_ns())
             .min()
     }
 }
@@ -152,7 +149,7 @@ mod tests {
     struct OneCore {
         now_ns: Cell<u64>,
         sent: RefCell<Vec<Signal>>,
-        desks: Desks,
+        mailboxes: ApMailboxes,
         /// It checked in, and looks for its order while the seat spins.
         is_awake: Cell<bool>,
         /// It comes when it is called.
@@ -162,10 +159,10 @@ mod tests {
 
     impl OneCore {
         fn come(&self) {
-            let arrived = self.desks.arrive(1);
+            let arrived = self.mailboxes.arrive(1);
             self.taken
                 .borrow_mut()
-                .extend(self.desks.take_order(1, &arrived));
+                .extend(self.mailboxes.take_order(1, &arrived));
         }
     }
 
@@ -180,7 +177,7 @@ mod tests {
                     number: 1,
                     lingers: true,
                 };
-                let order = self.desks.take_order(1, &arrived);
+                let order = self.mailboxes.take_order(1, &arrived);
                 self.taken.borrow_mut().extend(order);
             }
             self.now_ns.set(self.now_ns.get() + duration_ns);
@@ -197,8 +194,8 @@ mod tests {
             }
         }
 
-        fn desks(&self) -> &Desks {
-            &self.desks
+        fn mailboxes(&self) -> &ApMailboxes {
+            &self.mailboxes
         }
     }
 
@@ -214,7 +211,7 @@ mod tests {
         assert_eq!(signals(&dispatch), [Signal::Init, Signal::Startup]);
         assert_eq!(dispatch.deadline_ns(), None);
         dispatch.cores.now_ns.set(u64::MAX / 2);
-        dispatch.chase();
+        dispatch.retry_pending();
         assert_eq!(signals(&dispatch), [], "it is on its way");
         assert_eq!(dispatch.cores.taken.take(), [ORDER]);
     }
@@ -228,14 +225,14 @@ mod tests {
         while let Some(deadline_ns) = dispatch.deadline_ns() {
             assert!(calls < 100, "for ever");
             dispatch.cores.now_ns.set(deadline_ns - 1);
-            dispatch.chase();
+            dispatch.retry_pending();
             assert_eq!(signals(&dispatch), []);
             dispatch.cores.now_ns.set(deadline_ns);
-            dispatch.chase();
+            dispatch.retry_pending();
             calls += signals(&dispatch).len() / 2;
         }
         assert!(calls > 1);
-        assert!(!dispatch.desks().has_order(1), "it comes too late");
+        assert!(!dispatch.mailboxes().has_order(1), "it comes too late");
         dispatch.cores.come();
         assert_eq!(dispatch.cores.taken.take(), []);
     }
@@ -247,7 +244,7 @@ mod tests {
         signals(&dispatch);
         dispatch.cores.come();
         dispatch.cores.now_ns.set(u64::MAX / 2);
-        dispatch.chase();
+        dispatch.retry_pending();
         assert_eq!(signals(&dispatch), []);
         assert_eq!(dispatch.cores.taken.take(), [ORDER]);
     }
@@ -260,7 +257,7 @@ mod tests {
         signals(&dispatch);
         assert_eq!(dispatch.deadline_ns(), None);
         dispatch.cores.now_ns.set(u64::MAX / 2);
-        dispatch.chase();
+        dispatch.retry_pending();
         assert_eq!(signals(&dispatch), []);
         dispatch.cores.come();
         assert_eq!(
@@ -277,7 +274,7 @@ mod tests {
             dispatch.cores.hears.set(true);
             dispatch.cores.come();
             dispatch.cores.is_awake.set(is_awake);
-            dispatch.employ(1, ORDER);
+            dispatch.assign(1, ORDER);
             let expected: &[Signal] = match is_awake {
                 true => &[],
                 false => &[Signal::Init, Signal::Startup],

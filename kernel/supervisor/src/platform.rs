@@ -6,7 +6,7 @@ use alloc::string::String;
 use sharedmem::Control;
 use sharedmem::hand_off::PhysicalRange;
 
-use crate::desk::Desks;
+use crate::ap_mailbox::ApMailboxes;
 use crate::image::{Role, Source};
 use crate::tenant::Tenant;
 
@@ -15,7 +15,7 @@ use crate::tenant::Tenant;
 pub enum Signal {
     /// Stops it, whatever it runs. Takes its time.
     Init,
-    /// Sends a stopped core to its desk. Lost on one that does not wait for it.
+    /// Sends a stopped core to its mailbox. Lost on one that does not wait for it.
     Startup,
     /// Interrupts it, also with interrupts off.
     Nmi,
@@ -33,7 +33,7 @@ pub trait Cores {
     fn send(&self, core: u32, signal: Signal);
 
     /// Where cores arrive.
-    fn desks(&self) -> &Desks;
+    fn mailboxes(&self) -> &ApMailboxes;
 }
 
 /// The serial port.
@@ -77,7 +77,7 @@ pub trait Platform: Sized {
     ) -> Result<Box<dyn Tenant<Self>>, String>;
 
     /// Tells why an image is not used.
-    fn tell_refused(&self, instance: usize, source: &Source, reason: &str);
+    fn report_refused(&self, instance: usize, source: &Source, reason: &str);
 
     /// The slot in which an instance waits, if it has one.
     fn slot(&self, instance: usize) -> Option<PhysicalRange>;
@@ -86,13 +86,13 @@ pub trait Platform: Sized {
     ///
     /// # Errors
     /// Why it cannot be the other instance's.
-    fn verify_brought(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String>;
+    fn verify_uploaded(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String>;
 
-    /// Copies an image that was [verified](Self::verify_brought) into an instance's slice, where it stays. Nothing of the instance runs.
+    /// Copies an image that was [verified](Self::verify_uploaded) into an instance's slice, where it stays. Nothing of the instance runs.
     ///
     /// # Errors
     /// Why it cannot be kept.
-    fn keep_brought(&mut self, instance: usize, file: PhysicalRange) -> Result<Source, String>;
+    fn store_uploaded(&mut self, instance: usize, file: PhysicalRange) -> Result<Source, String>;
 
     /// Bytes of the monitor's heap that are in use, for the log.
     fn heap_bytes(&self) -> usize;

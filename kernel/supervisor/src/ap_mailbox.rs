@@ -1,4 +1,4 @@
-//! Desks: where a started core arrives. It checks in, which proves that whatever it ran before has stopped for good, and finds its order.
+//! AP mailboxes: where a started core arrives. It checks in, which proves that whatever it ran before has stopped for good, and finds its order.
 //!
 //! The seat writes on one side and the core on the other, with nothing but the words between them. They are in the monitor's own memory,
 //! which no instance maps: a dead primary cannot have written them.
@@ -67,7 +67,7 @@ pub struct Arrived {
 const NO_ORDER: u64 = 0;
 
 /// What the seat and one core have between them.
-struct Desk {
+struct ApMailbox {
     check_in: AtomicU64,
     /// How often the core has come here.
     arrivals: AtomicU64,
@@ -78,26 +78,26 @@ struct Desk {
     order: [AtomicU64; ORDER_WORDS],
 }
 
-/// The desks of all cores, by machine number.
-pub struct Desks {
+/// The mailboxes of all cores, by machine number.
+pub struct ApMailboxes {
     generation: AtomicU64,
-    desks: [Desk; MAX_CORES],
+    mailboxes: [ApMailbox; MAX_CORES],
 }
 
-impl Default for Desks {
+impl Default for ApMailboxes {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// The seat's side.
-impl Desks {
+impl ApMailboxes {
     /// Nobody has come.
     pub const fn new() -> Self {
         Self {
             generation: AtomicU64::new(0),
-            desks: [const {
-                Desk {
+            mailboxes: [const {
+                ApMailbox {
                     check_in: AtomicU64::new(0),
                     arrivals: AtomicU64::new(0),
                     order_from: AtomicU64::new(NO_ORDER),
@@ -128,19 +128,19 @@ impl Desks {
 
     /// Leaves an order for a core that is stopped or about to be, or that lingers after its check-in.
     pub fn leave_order(&self, core: u32, order: &Order, arrival: Arrival) {
-        let desk = self.of(core);
+        let mailbox = self.of(core);
         // Before any word of the order is written over: a core that is late and still reads the last one then fails to take it.
-        desk.order_from.swap(NO_ORDER, Ordering::AcqRel);
-        for (to, word) in desk.order.iter().zip(order.words()) {
+        mailbox.order_from.swap(NO_ORDER, Ordering::AcqRel);
+        for (to, word) in mailbox.order.iter().zip(order.words()) {
             to.store(word, Ordering::Relaxed);
         }
-        let last = desk.arrivals.load(Ordering::Acquire);
+        let last = mailbox.arrivals.load(Ordering::Acquire);
         let from = match arrival {
             // A core that never came has none.
             Arrival::Last => last.max(1),
             Arrival::Next => last + 1,
         };
-        desk.order_from.store(from, Ordering::Release);
+        mailbox.order_from.store(from, Ordering::Release);
     }
 
     /// Takes an order back. False if there was none, or the core has taken it up: then it is on its way and must be left alone.
@@ -154,36 +154,38 @@ impl Desks {
         self.of(core).order_from.load(Ordering::Acquire) != NO_ORDER
     }
 
-    fn of(&self, core: u32) -> &Desk {
-        &self.desks[core as usize]
+    fn of(&self, core: u32) -> &ApMailbox {
+        &self.mailboxes[core as usize]
     }
 }
 
 /// The core's side.
-impl Desks {
+impl ApMailboxes {
     /// The core has come, and checks in.
     pub fn arrive(&self, core: u32) -> Arrived {
-        let desk = self.of(core);
-        let number = desk.arrivals.fetch_add(1, Ordering::AcqRel) + 1;
-        desk.check_in
+        let mailbox = self.of(core);
+        let number = mailbox.arrivals.fetch_add(1, Ordering::AcqRel) + 1;
+        mailbox
+            .check_in
             .store(self.generation.load(Ordering::SeqCst), Ordering::Release);
         Arrived {
             number,
-            lingers: desk.lingers.load(Ordering::Acquire) != 0,
+            lingers: mailbox.lingers.load(Ordering::Acquire) != 0,
         }
     }
 
     /// The order for the core at this arrival, once.
     #[inline]
     pub fn take_order(&self, core: u32, arrived: &Arrived) -> Option<Order> {
-        let desk = self.of(core);
-        let from = desk.order_from.load(Ordering::Acquire);
+        let mailbox = self.of(core);
+        let from = mailbox.order_from.load(Ordering::Acquire);
         if from == NO_ORDER || from > arrived.number {
             return None;
         }
         // Read before it is taken: from then on the seat may write another.
-        let words = array::from_fn(|word| desk.order[word].load(Ordering::Relaxed));
-        desk.order_from
+        let words = array::from_fn(|word| mailbox.order[word].load(Ordering::Relaxed));
+        mailbox
+            .order_from
             .compare_exchange(from, NO_ORDER, Ordering::AcqRel, Ordering::Relaxed)
             .ok()
             .map(|_| Order::from_words(words))
@@ -205,49 +207,49 @@ mod tests {
 
     #[test]
     fn an_order_is_taken_up_once_and_whole() {
-        let desks = Desks::new();
-        let arrived = desks.arrive(2);
-        desks.leave_order(2, &order(7), Arrival::Last);
-        assert!(desks.has_order(2) && !desks.has_order(1));
-        assert_eq!(desks.take_order(2, &arrived), Some(order(7)));
-        assert_eq!(desks.take_order(2, &arrived), None);
-        assert!(!desks.withdraw_order(2), "it is on its way");
+        let mailboxes = ApMailboxes::new();
+        let arrived = mailboxes.arrive(2);
+        mailboxes.leave_order(2, &order(7), Arrival::Last);
+        assert!(mailboxes.has_order(2) && !mailboxes.has_order(1));
+        assert_eq!(mailboxes.take_order(2, &arrived), Some(order(7)));
+        assert_eq!(mailboxes.take_order(2, &arrived), None);
+        assert!(!mailboxes.withdraw_order(2), "it is on its way");
     }
 
     #[test]
     fn an_order_for_the_next_arrival_waits_for_it() {
-        let desks = Desks::new();
-        let awake = desks.arrive(1);
-        desks.leave_order(1, &order(7), Arrival::Next);
+        let mailboxes = ApMailboxes::new();
+        let awake = mailboxes.arrive(1);
+        mailboxes.leave_order(1, &order(7), Arrival::Next);
         assert_eq!(
-            desks.take_order(1, &awake),
+            mailboxes.take_order(1, &awake),
             None,
             "INIT is on its way to it"
         );
-        let anew = desks.arrive(1);
-        assert_eq!(desks.take_order(1, &anew), Some(order(7)));
+        let anew = mailboxes.arrive(1);
+        assert_eq!(mailboxes.take_order(1, &anew), Some(order(7)));
     }
 
     #[test]
     fn an_order_that_was_withdrawn_is_not_taken_up() {
-        let desks = Desks::new();
-        let arrived = desks.arrive(1);
-        desks.leave_order(1, &order(7), Arrival::Last);
-        assert!(desks.withdraw_order(1));
-        assert!(!desks.withdraw_order(1));
-        assert_eq!(desks.take_order(1, &arrived), None);
+        let mailboxes = ApMailboxes::new();
+        let arrived = mailboxes.arrive(1);
+        mailboxes.leave_order(1, &order(7), Arrival::Last);
+        assert!(mailboxes.withdraw_order(1));
+        assert!(!mailboxes.withdraw_order(1));
+        assert_eq!(mailboxes.take_order(1, &arrived), None);
     }
 
     #[test]
     fn a_check_in_is_of_the_generation_it_was_made_in() {
-        let desks = Desks::new();
-        desks.begin_generation(5);
-        desks.set_lingers(1, true);
-        let first = desks.arrive(1);
+        let mailboxes = ApMailboxes::new();
+        mailboxes.begin_generation(5);
+        mailboxes.set_lingers(1, true);
+        let first = mailboxes.arrive(1);
         assert_eq!((first.number, first.lingers), (1, true));
-        desks.begin_generation(6);
-        assert_eq!((desks.checked_in(1), desks.checked_in(2)), (5, 0));
-        assert_eq!(desks.arrive(1).number, 2);
-        assert_eq!(desks.checked_in(1), 6);
+        mailboxes.begin_generation(6);
+        assert_eq!((mailboxes.checked_in(1), mailboxes.checked_in(2)), (5, 0));
+        assert_eq!(mailboxes.arrive(1).number, 2);
+        assert_eq!(mailboxes.checked_in(1), 6);
     }
 }

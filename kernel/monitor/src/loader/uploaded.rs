@@ -7,9 +7,9 @@ use core::ptr;
 
 use arch::paging::{LARGE_PAGE_BYTES, Protection};
 use partition::Image;
-use seat::Source;
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::hand_off::PhysicalRange;
+use supervisor::Source;
 
 use super::{Loader, check_revisions, visible};
 use crate::platform::Tenant;
@@ -22,7 +22,7 @@ const SLICE_PART: u64 = 8;
 
 impl Loader {
     /// Loads the image in `file`, which lies at the end of the instance's slice and is not given to it.
-    pub(super) fn load_brought(
+    pub(super) fn load_uploaded(
         &mut self,
         instance: usize,
         file: PhysicalRange,
@@ -40,7 +40,7 @@ impl Loader {
         let loaded = Image::parse(NAME, bytes)
             .map_err(|error| error.to_string())
             .and_then(|image| {
-                let source = Source::Brought(file);
+                let source = Source::Uploaded(file);
                 self.load_native(instance, source, &image, bytes, &ranges, cores)
             });
         // SAFETY: nothing refers to the window any more.
@@ -52,7 +52,7 @@ impl Loader {
     ///
     /// # Errors
     /// Why it cannot be the other instance's.
-    pub fn verify_brought(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String> {
+    pub fn verify_uploaded(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String> {
         if self.ready.plan.kinds.has_linux() {
             return Err("beside a Linux no native image can be loaded".to_string());
         }
@@ -60,7 +60,7 @@ impl Loader {
         if file.is_empty() || !self.slice(owner).iter().any(is_in) {
             return Err("the image is not in the primary's memory".to_string());
         }
-        let room_bytes = self.room_for_brought(1 - owner);
+        let room_bytes = self.room_for_uploaded(1 - owner);
         if file.len() > room_bytes {
             return Err(alloc::format!(
                 "the image has {} KiB; there is room for {} KiB",
@@ -82,16 +82,20 @@ impl Loader {
     }
 
     /// Bytes that an image for an instance may have.
-    fn room_for_brought(&self, instance: usize) -> u64 {
+    fn room_for_uploaded(&self, instance: usize) -> u64 {
         let first = self.slice(instance).first().copied().unwrap_or_default();
         first.len() / SLICE_PART
     }
 
-    /// Copies an image that was [verified](Self::verify_brought) to the end of an instance's slice, where it stays. Nothing of the instance runs.
+    /// Copies an image that was [verified](Self::verify_uploaded) to the end of an instance's slice, where it stays. Nothing of the instance runs.
     ///
     /// # Errors
     /// The page tables do not suffice.
-    pub fn keep_brought(&mut self, instance: usize, file: PhysicalRange) -> Result<Source, String> {
+    pub fn store_uploaded(
+        &mut self,
+        instance: usize,
+        file: PhysicalRange,
+    ) -> Result<Source, String> {
         let slice = self.slice(instance).first().copied().unwrap_or_default();
         let start = (slice.end - file.len()) & !(LARGE_PAGE_BYTES - 1);
         let kept = PhysicalRange {
@@ -118,6 +122,6 @@ impl Loader {
             self.space.close_window(from);
             copied?;
         }
-        Ok(Source::Brought(kept))
+        Ok(Source::Uploaded(kept))
     }
 }

@@ -1,4 +1,4 @@
-//! The bridge into a parked Linux: a top page table that maps the monitor below and that kernel above, for the few instructions in which a
+//! The trampoline into a parked Linux: a top page table that maps the monitor below and that kernel above, for the few instructions in which a
 //! core goes from one to the other.
 
 use core::cell::UnsafeCell;
@@ -18,13 +18,13 @@ struct Table(UnsafeCell<[u64; ENTRIES]>);
 // SAFETY: written by the seat only, in a takeover, before the one core that uses it is sent on; there is one takeover at a time.
 unsafe impl Sync for Table {}
 
-static BRIDGE: Table = Table(UnsafeCell::new([0; ENTRIES]));
+static TRAMPOLINE: Table = Table(UnsafeCell::new([0; ENTRIES]));
 
-/// Makes the bridge to the kernel whose top page table is at physical address `page_table`. Returns the bridge's own address; `None` if the
+/// Makes the trampoline to the kernel whose top page table is at physical address `page_table`. Returns the trampoline's own address; `None` if the
 /// table is not in `slot`.
 ///
 /// # Safety
-/// The kernel in `slot` does not run, and no core uses the bridge.
+/// The kernel in `slot` does not run, and no core uses the trampoline.
 pub unsafe fn make(space: &mut MonitorSpace, slot: PhysicalRange, page_table: u64) -> Option<u64> {
     let page = PhysicalRange {
         start: page_table & !(PAGE_BYTES - 1),
@@ -33,19 +33,19 @@ pub unsafe fn make(space: &mut MonitorSpace, slot: PhysicalRange, page_table: u6
     if page.start < slot.start || page.end > slot.end {
         return None;
     }
-    let bridge = BRIDGE.0.get().cast::<u64>();
-    // SAFETY: the caller's promises; both tables are mapped now, the bridge by the monitor's image and the other by the window.
+    let trampoline = TRAMPOLINE.0.get().cast::<u64>();
+    // SAFETY: the caller's promises; both tables are mapped now, the trampoline by the monitor's image and the other by the window.
     unsafe {
         space
             .with_window(page, Protection::ReadOnly, |space| {
                 let kernel = (DIRECT_BASE + page.start) as *const u64;
-                bridge.write_bytes(0, ENTRIES);
-                bridge.write(space.first_entry());
+                trampoline.write_bytes(0, ENTRIES);
+                trampoline.write(space.first_entry());
                 let upper = ENTRIES / 2;
-                ptr::copy_nonoverlapping(kernel.add(upper), bridge.add(upper), upper);
+                ptr::copy_nonoverlapping(kernel.add(upper), trampoline.add(upper), upper);
             })
             .ok()?;
     }
     // The monitor is identity mapped.
-    Some(bridge as u64)
+    Some(trampoline as u64)
 }

@@ -1,4 +1,4 @@
-//! A summons: a stopped core is called by SIPI, to take up an order.
+//! When a stopped core that was called by SIPI to take up an order is called again, and when it is given up.
 //!
 //! SIPI has no acknowledgement and does nothing to a core that does not wait for it, so one may be lost: the usual start sequence sends two
 //! (Intel SDM vol. 3A, "Typical BSP Initialization Sequence"). Here the order itself tells: while it lies there the core has not come, and is
@@ -10,14 +10,14 @@ const FIRST_WAIT_NS: u64 = 20_000_000;
 /// Calls before the core is given up.
 const CALLS_MAX: u32 = 6;
 
-/// One core's summons; the order still lies there.
+/// The calls to one core whose order still lies there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summons {
+pub struct StartupRetry {
     calls: u32,
     until_ns: u64,
 }
 
-/// What a step of a summons asks for.
+/// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Nothing before the deadline.
@@ -28,7 +28,7 @@ pub enum Call {
     GiveUp,
 }
 
-impl Summons {
+impl StartupRetry {
     /// The core was called the first time, at `now_ns`.
     pub fn new(now_ns: u64) -> Self {
         Self {
@@ -62,14 +62,14 @@ mod tests {
 
     #[test]
     fn a_core_that_does_not_come_is_called_again_ever_later_and_then_given_up() {
-        let mut summons = Summons::new(7);
+        let mut retry = StartupRetry::new(7);
         let (mut calls, mut wait_ns) = (1, FIRST_WAIT_NS);
         let mut called_ns = 7;
         loop {
-            let due_ns = summons.deadline_ns();
+            let due_ns = retry.deadline_ns();
             assert_eq!(due_ns - called_ns, wait_ns);
-            assert_eq!(summons.step(due_ns - 1), Call::Wait);
-            match summons.step(due_ns) {
+            assert_eq!(retry.step(due_ns - 1), Call::Wait);
+            match retry.step(due_ns) {
                 Call::Again => calls += 1,
                 Call::GiveUp => break,
                 Call::Wait => panic!("nothing was done when it was due"),
@@ -77,6 +77,6 @@ mod tests {
             (called_ns, wait_ns) = (due_ns, wait_ns * 2);
         }
         assert_eq!(calls, CALLS_MAX);
-        assert_eq!(summons.step(u64::MAX), Call::GiveUp);
+        assert_eq!(retry.step(u64::MAX), Call::GiveUp);
     }
 }

@@ -9,19 +9,19 @@ use sharedmem::keepalive::Keepalive;
 const NOBODY: u32 = u32::MAX;
 
 /// What the main loop and the interrupt handler beside it have in common.
-pub struct Pulse {
+pub struct KeepaliveAnswer {
     rounds: AtomicU64,
     sequence: AtomicU64,
     answers_to: AtomicU32,
 }
 
-impl Default for Pulse {
+impl Default for KeepaliveAnswer {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Pulse {
+impl KeepaliveAnswer {
     /// No round yet, and nobody to answer to.
     pub const fn new() -> Self {
         Self {
