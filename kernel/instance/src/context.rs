@@ -8,12 +8,11 @@ use ipi::{LocalApic, Mode};
 use network::CONNECTION_BYTES;
 use partition::cmdline::{Options, Service};
 use sharedmem::SharedRegion;
-use sharedmem::abi::DIRECT_BASE;
 use sharedmem::crc32c::Crc32c;
 use sharedmem::hand_off::{HandOff, PhysicalRange};
 use spin::Once;
 
-use crate::{HEAP, memory};
+use crate::memory::{self, HEAP, virt_of};
 
 /// The instance's surroundings.
 pub struct Context {
@@ -97,15 +96,17 @@ impl Context {
         arch::clock::ticks()
     }
 
+    /// Returns how many counts of the local APIC's timer `duration_ns` is: at least one, because zero would stop the timer.
+    pub fn timer_count(&self, duration_ns: u64) -> u32 {
+        let counts =
+            u128::from(self.hand_off.apic_timer_hz) * u128::from(duration_ns) / 1_000_000_000;
+        u32::try_from(counts).unwrap_or(u32::MAX).max(1)
+    }
+
     /// Nanoseconds since the machine's boot.
     pub fn now_ns(&self) -> u64 {
         self.clock.now_ns()
     }
-}
-
-/// The address at which this instance sees physical address `phys` of its slice, the shared region or a device of its own.
-pub fn virt_of(phys: u64) -> u64 {
-    DIRECT_BASE + phys
 }
 
 /// Makes heap, log and context from the hand-off.
@@ -116,7 +117,7 @@ pub fn init(hand_off: &'static HandOff) -> Result<&'static Context, &'static str
     if !hand_off.is_valid() {
         return Err("the hand-off is not one this image can read");
     }
-    give_heap(hand_off);
+    memory::give_heap(hand_off);
     let PhysicalRange { start, .. } = hand_off.shared;
     // SAFETY: the loader mapped the shared region there, for good; all parties use it by atomics.
     let region = unsafe { SharedRegion::open(virt_of(start) as *mut u8, hand_off.shared.len()) };
@@ -128,7 +129,7 @@ pub fn init(hand_off: &'static HandOff) -> Result<&'static Context, &'static str
         log::error!("{refusal}");
         "the boot options are refused"
     })?;
-    memory::init(hand_off);
+    memory::open_page_tables(hand_off);
     let mode = if hand_off.x2apic == 1 {
         Mode::X2Apic
     } else {
@@ -147,16 +148,6 @@ pub fn init(hand_off: &'static HandOff) -> Result<&'static Context, &'static str
         local_apic,
         idle_heap_bytes: AtomicU64::new(0),
     }))
-}
-
-/// Gives everything in the slice that the loader left free to the heap.
-fn give_heap(hand_off: &HandOff) {
-    let mut start = Some(hand_off.free_start);
-    for range in hand_off.ranges() {
-        let from = start.take().unwrap_or(range.start);
-        // SAFETY: the slice is mapped read-write at the direct map and belongs to this instance alone; what the loader placed lies below `free_start`.
-        unsafe { HEAP.give(virt_of(from) as *mut u8, (range.end - from) as usize) };
-    }
 }
 
 /// Notes how much heap an instance without state needs.

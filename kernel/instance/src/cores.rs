@@ -1,21 +1,17 @@
-//! The cores of the instance: their numbers, their progress, their timers, and what those do that have nothing else to do.
+//! What the instance keeps of each of its cores: number, progress, descriptor tables.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use arch::cpu;
 use arch::descriptors::CoreTables;
-use arch::{cpu, traps as arch_traps};
 use sharedmem::MAX_CORES;
-
-use crate::context::{self, Context};
-use crate::{faults, memory, traps};
 
 /// What one core keeps. Its number comes first, where GS points.
 #[repr(C)]
 pub struct Core {
     number: u64,
     progress: AtomicU64,
-    order: AtomicU64,
     tables: UnsafeCell<CoreTables>,
 }
 
@@ -42,7 +38,6 @@ impl Core {
         Self {
             number,
             progress: AtomicU64::new(0),
-            order: AtomicU64::new(0),
             tables: UnsafeCell::new(CoreTables::new()),
         }
     }
@@ -57,9 +52,15 @@ impl Core {
         self.progress.load(Ordering::Relaxed)
     }
 
-    /// Leaves word for the core's main loop.
-    pub fn leave_word(&self, word: u64) {
-        self.order.store(word, Ordering::Release);
+    /// Makes this the core that runs: its number is this one's, and it uses these descriptor tables.
+    ///
+    /// # Safety
+    /// Once per core and life, on that core, with interrupts off.
+    pub unsafe fn become_current(&'static self) {
+        // SAFETY: the first field is the number, in a static.
+        unsafe { cpu::set_core_number(&self.number) };
+        // SAFETY: these tables are this core's alone.
+        unsafe { CoreTables::load(self.tables.get()) };
     }
 }
 
@@ -71,63 +72,6 @@ pub fn core(number: usize) -> &'static Core {
 /// The core that asks.
 pub fn this() -> &'static Core {
     core(cpu::core_number())
-}
-
-/// Brings the core that runs under this instance's rule: tables, traps, local APIC, timer. Interrupts are still off afterwards.
-///
-/// # Errors
-/// The local APIC's registers could not be mapped.
-///
-/// # Safety
-/// Once per core and life, on that core, with interrupts off.
-pub unsafe fn take_over(context: &Context, number: usize) -> Result<(), &'static str> {
-    let core = core(number);
-    // SAFETY: the first field is the number, in a static.
-    unsafe { cpu::set_core_number(&core.number) };
-    // SAFETY: these tables are this core's alone.
-    unsafe { CoreTables::load(core.tables.get()) };
-    if number == LEAD {
-        // SAFETY: the lead comes first, and its tables are loaded.
-        unsafe { arch_traps::install(traps::handle) };
-        // SAFETY: these are the local APIC's registers, of the cores this instance owns.
-        unsafe { memory::map_device(context.hand_off.local_apic_address, 4096) }
-            .map_err(|_| "the local APIC's registers cannot be mapped")?;
-    } else {
-        // SAFETY: the lead installed the table before any other core was started.
-        unsafe { arch_traps::load() };
-    }
-    let apic = &context.local_apic;
-    apic.enable(traps::VECTOR_SPURIOUS)
-        .map_err(|_| "the local APIC cannot be enabled")?;
-    // INIT has cleared it; a stuck bit would silence every vector below, so it is worth a look.
-    let _ = apic.drain();
-    apic.timer_periodic(
-        traps::VECTOR_TICK,
-        timer_count(context, context.options.keepalive_ns),
-    );
-    Ok(())
-}
-
-/// Counts of the local APIC's timer in `duration_ns`: at least one, as none would stop it.
-pub fn timer_count(context: &Context, duration_ns: u64) -> u32 {
-    let counts =
-        u128::from(context.hand_off.apic_timer_hz) * u128::from(duration_ns) / 1_000_000_000;
-    u32::try_from(counts).unwrap_or(u32::MAX).max(1)
-}
-
-/// The life of a core beside the lead: it comes round once a tick, and says so.
-pub fn join(number: usize) -> ! {
-    let context = context::get();
-    // SAFETY: the monitor sends each core here once, with interrupts off.
-    if let Err(reason) = unsafe { take_over(context, number) } {
-        panic!("core {number} cannot join: {reason}");
-    }
-    let core = core(number);
-    loop {
-        core.advance();
-        faults::obey(core.order.swap(0, Ordering::AcqRel));
-        cpu::wait_unless(|| false);
-    }
 }
 
 /// Takes this core's exception stack away, so that the next exception becomes a double fault. Fault injection.

@@ -11,8 +11,7 @@ use sharedmem::abi::VECTOR_EPITAPH;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use x86_64::registers::control::Cr2;
 
-use crate::context;
-use crate::keepalive;
+use crate::{context, epoch, memory};
 
 /// A Rust panic.
 pub fn by_panic(info: &PanicInfo<'_>) -> ! {
@@ -43,7 +42,7 @@ pub fn by_exception(frame: &TrapFrame) -> ! {
 fn is_in_peer_slice(address: u64) -> bool {
     context::try_get().is_some_and(|context| {
         let peer = context.hand_off.peer;
-        (context::virt_of(peer.start)..context::virt_of(peer.end)).contains(&address)
+        (memory::virt_of(peer.start)..memory::virt_of(peer.end)).contains(&address)
     })
 }
 
@@ -76,7 +75,7 @@ pub fn boot_failed(reason: &str) -> ! {
 
 fn new_text(cause: EpitaphCause) -> EpitaphText {
     x86_64::instructions::interrupts::disable();
-    let mut text = EpitaphText::new(keepalive::epoch(), cause, 0);
+    let mut text = EpitaphText::new(epoch::own(), cause, 0);
     if let Some(context) = context::try_get() {
         text.time_ns = context.now_ns();
         text.core = cpu::core_number() as u64;

@@ -6,26 +6,14 @@ use ipi::Ipi;
 use sharedmem::abi::VECTOR_KEEPALIVE_TO_SEAT;
 use sharedmem::keepalive::Keepalive;
 
-use crate::context;
-use crate::cores;
+use crate::{context, cores, epoch};
 
-static EPOCH: AtomicU64 = AtomicU64::new(0);
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);
-
-/// From here on the keepalives are of `epoch`.
-pub fn begin(epoch: u64) {
-    EPOCH.store(epoch, Ordering::Release);
-}
-
-/// The epoch this instance owns the machine in; 0 before it does.
-pub fn epoch() -> u64 {
-    EPOCH.load(Ordering::Acquire)
-}
 
 /// Sends a keepalive: the slot first, then the interrupt. From the lead's timer.
 pub fn send() {
     let context = context::get();
-    let mut keepalive = Keepalive::first(epoch(), context.hand_off.core_count);
+    let mut keepalive = Keepalive::first(epoch::own(), context.hand_off.core_count);
     keepalive.sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1;
     keepalive.time_ns = context.now_ns();
     for number in 0..context.hand_off.core_count as usize {

@@ -8,35 +8,31 @@
 
 extern crate alloc;
 
+mod bringup;
 mod console;
 mod context;
 mod cores;
 mod death;
+mod debug;
 mod devices;
-mod faults;
-mod instant;
+mod epoch;
 mod keepalive;
-mod measure;
 mod memory;
 mod note;
 mod operator;
 mod page;
 mod report;
-mod script;
-mod seat;
 mod server;
+mod standby;
 mod status;
 mod surroundings;
 mod traps;
+mod vectors;
 
 use core::panic::PanicInfo;
 
-use arch::heap::Heap;
 use sharedmem::abi::{EntryReason, SeatStatus};
 use sharedmem::hand_off::HandOff;
-
-#[global_allocator]
-static HEAP: Heap = Heap::empty();
 
 /// The entry point, on a stack that the monitor mapped for `core` (or for the seat).
 ///
@@ -46,11 +42,11 @@ extern "C" fn instance_entry(reason: u64, hand_off: *const HandOff, core: u64) -
     // SAFETY: the monitor passes the hand-off it wrote into this slice; it stays as it is for the instance's life.
     let hand_off: &'static HandOff = unsafe { &*hand_off };
     let status = match EntryReason::from_raw(reason) {
-        Some(EntryReason::SeatInit) => seat::init(hand_off),
-        Some(EntryReason::SeatStep) => seat::step(),
+        Some(EntryReason::SeatInit) => standby::init(hand_off),
+        Some(EntryReason::SeatStep) => standby::step(),
         Some(EntryReason::StartPrimary) => server::start(hand_off),
         Some(EntryReason::Promote) => server::promote(),
-        Some(EntryReason::JoinCore) => cores::join(core as usize),
+        Some(EntryReason::JoinCore) => bringup::join(core as usize),
         None => SeatStatus::Failed,
     };
     status as u64

@@ -1,14 +1,17 @@
-//! The instance's own page tables, where it adds the registers of devices when it adopts them.
+//! The instance's memory: its heap, and its own page tables, to which it adds the registers of devices when it adopts them.
 
 use alloc::vec::Vec;
 
+use arch::heap::Heap;
 use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames};
 use sharedmem::abi::{DIRECT_BASE, STACK_BASE};
 use sharedmem::hand_off::HandOff;
 use spin::{Mutex, Once};
 use x86_64::PhysAddr;
 
-use crate::context::virt_of;
+/// The heap; empty until [`give_heap`].
+#[global_allocator]
+pub static HEAP: Heap = Heap::empty();
 
 struct DeviceMap {
     space: AddressSpace,
@@ -17,8 +20,24 @@ struct DeviceMap {
 
 static DEVICES: Once<Mutex<DeviceMap>> = Once::new();
 
-/// Opens the page tables the loader made.
-pub fn init(hand_off: &HandOff) {
+/// Returns the address at which this instance sees physical address `phys` of its slice, the shared region or a device of its own.
+pub fn virt_of(phys: u64) -> u64 {
+    DIRECT_BASE + phys
+}
+
+/// Gives everything in the slice that the loader left free to the heap.
+pub fn give_heap(hand_off: &HandOff) {
+    let mut start = Some(hand_off.free_start);
+    for range in hand_off.ranges() {
+        let from = start.take().unwrap_or(range.start);
+        // SAFETY: the slice is mapped read-write at the direct map and belongs to this instance alone; what the loader placed lies below
+        // `free_start`.
+        unsafe { HEAP.give(virt_of(from) as *mut u8, (range.end - from) as usize) };
+    }
+}
+
+/// Opens the page tables that the loader made.
+pub fn open_page_tables(hand_off: &HandOff) {
     let frames = TableFrames::new(hand_off.table_frames.start, hand_off.table_frames.end);
     // SAFETY: the tables lie in this slice, visible at the direct map; after the loader, only this instance changes them.
     let space =

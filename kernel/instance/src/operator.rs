@@ -1,4 +1,4 @@
-//! What the operator asks of the monitor, through the mailbox, and what that answers. One request at a time.
+//! The operator's requests to the monitor, through the mailbox, and its answers. One request at a time.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -10,89 +10,98 @@ use spin::Mutex;
 
 use crate::context::Context;
 
-/// What is told of the requests to this kernel.
-#[derive(Clone, Copy)]
-pub struct Said {
-    /// How many there were.
+/// What `INFO` says of the requests to this kernel.
+#[derive(Clone, Copy, Default)]
+pub struct OperatorStatus {
+    /// Number of requests so far.
     pub requests: u32,
     /// The answer to the last one; empty as long as there is none.
     pub answer: Sentence,
 }
 
+/// A request that waits for the monitor's answer.
 struct PendingRequest {
-    /// The number of the request that waits for its answer.
-    asked: Option<u64>,
-    /// The image that the monitor is to load. It stays here until the answer.
-    image: Vec<u8>,
-    requests: u32,
-    answer: Sentence,
+    number: u64,
+    /// The image that the monitor is to load. The monitor reads it here until it answers.
+    _image: Vec<u8>,
 }
 
-static PENDING: Mutex<Option<PendingRequest>> = Mutex::new(None);
+#[derive(Default)]
+struct Operator {
+    pending: Option<PendingRequest>,
+    status: OperatorStatus,
+}
 
-/// Asks for something.
+static OPERATOR: Mutex<Option<Operator>> = Mutex::new(None);
+
+/// Sends a request to the monitor, unless another one waits for its answer.
 pub fn ask(context: &Context, command: OperatorCommand<'_>) {
-    let mut pending = PENDING.lock();
-    let pending = pending.get_or_insert_with(|| PendingRequest {
-        asked: None,
-        image: Vec::new(),
-        requests: 0,
-        answer: Sentence::default(),
-    });
-    pending.requests += 1;
-    if pending.asked.is_some() {
-        pending.answer = "refused: another request is under way".into();
+    let mut operator = OPERATOR.lock();
+    let operator = operator.get_or_insert_default();
+    operator.status.requests += 1;
+    if operator.pending.is_some() {
+        operator.status.answer = "refused: another request is under way".into();
         return;
     }
-    pending.answer = Sentence::default();
+    match send(context, command) {
+        Ok(pending) => {
+            operator.status.answer = Sentence::default();
+            operator.pending = Some(pending);
+        }
+        Err(refusal) => operator.status.answer = refusal.into(),
+    }
+}
+
+/// Puts a request into the mailbox.
+///
+/// # Errors
+/// The refusal, as an answer to the operator.
+fn send(context: &Context, command: OperatorCommand<'_>) -> Result<PendingRequest, &'static str> {
     let mut arguments = [0; ARGUMENTS];
+    let mut copy = Vec::new();
     let command = match command {
         OperatorCommand::Load { image } => {
-            let mut copy = Vec::new();
-            if copy.try_reserve_exact(image.len()).is_err() {
-                pending.answer = "refused: no memory for the image".into();
-                return;
-            }
+            copy.try_reserve_exact(image.len())
+                .map_err(|_| "refused: no memory for the image")?;
             copy.extend_from_slice(image);
-            pending.image = copy;
-            arguments[0] = pending.image.as_ptr() as u64 - DIRECT_BASE;
-            arguments[1] = pending.image.len() as u64;
+            arguments[0] = copy.as_ptr() as u64 - DIRECT_BASE;
+            arguments[1] = copy.len() as u64;
             Command::Load
         }
         OperatorCommand::Arm => Command::Arm,
         OperatorCommand::Disarm => Command::Disarm,
         OperatorCommand::Retry => Command::Retry,
     };
-    pending.asked = Some(context.region.control.mailbox.ask(command, arguments));
+    Ok(PendingRequest {
+        number: context.region.control.mailbox.ask(command, arguments),
+        _image: copy,
+    })
 }
 
-/// Looks for the answer.
-pub fn look(context: &Context) {
-    let mut pending = PENDING.lock();
-    let Some(pending) = pending.as_mut() else {
+/// Takes the monitor's answer from the mailbox, if it is there.
+pub fn poll(context: &Context) {
+    let mut operator = OPERATOR.lock();
+    let Some(operator) = operator.as_mut() else {
         return;
     };
-    let answer = pending
-        .asked
-        .and_then(|number| context.region.control.mailbox.answer(number));
+    let answer = operator
+        .pending
+        .as_ref()
+        .and_then(|request| context.region.control.mailbox.answer(request.number));
     if let Some((answer, text)) = answer {
-        pending.answer = match answer {
+        operator.status.answer = match answer {
             Answer::Accepted => "accepted".into(),
             Answer::Refused => format!("refused: {}", text.as_str()).as_str().into(),
         };
-        log::info!("event=operator answer=\"{}\"", pending.answer);
-        pending.asked = None;
-        pending.image = Vec::new();
+        log::info!("event=operator answer=\"{}\"", operator.status.answer);
+        operator.pending = None;
     }
 }
 
-/// What there is to tell.
-pub fn said() -> Said {
-    let pending = PENDING.lock();
-    Said {
-        requests: pending.as_ref().map_or(0, |pending| pending.requests),
-        answer: pending
-            .as_ref()
-            .map_or(Sentence::default(), |pending| pending.answer),
-    }
+/// Returns what `INFO` says of the requests.
+pub fn status() -> OperatorStatus {
+    let operator = OPERATOR.lock();
+    operator
+        .as_ref()
+        .map_or(OperatorStatus::default(), |operator| operator.status)
 }

@@ -52,7 +52,7 @@ pub fn console_reply(context: &Context, bytes: &[u8]) {
         .replace("\r\n", " ")
         .replace('"', "'");
     log::info!("event=exec-reply text=\"{}\"", text.trim_end());
-    first_reply(context, crate::keepalive::epoch());
+    first_reply(context, crate::epoch::own());
 }
 
 /// What a new primary tells when it serves.

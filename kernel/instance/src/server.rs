@@ -15,17 +15,16 @@ use sharedmem::hand_off::HandOff;
 use takeover::timeline::Edge;
 use web::Recovered;
 
-use crate::console::SerialConsole;
+use crate::console::Console;
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
+use crate::debug::{self, Point};
 use crate::devices::disk::IncidentDisk;
 use crate::devices::nic::Nic;
-use crate::keepalive;
 use crate::page::{PageSockets, Site};
 use crate::report::Report;
-use crate::script::Script;
-use crate::seat::Standby;
-use crate::{death, devices, faults, operator, report, seat, status};
+use crate::standby::Standby;
+use crate::{bringup, death, devices, epoch, keepalive, operator, report, standby, status};
 
 /// Interval of the expiry's records when something may expire, in ms: a time to live is kept to about this.
 const EXPIRY_INTERVAL_MS: u64 = 100;
@@ -38,8 +37,7 @@ pub struct Server {
     page: Option<PageSockets>,
     has_replied: bool,
     disk: Option<IncidentDisk>,
-    console: SerialConsole,
-    script: Script,
+    console: Console,
     journal: JournaledService<&'static Context>,
     report: Option<Report>,
     recovered: Recovered,
@@ -62,7 +60,7 @@ pub fn start(hand_off: &'static HandOff) -> SeatStatus {
 
 /// Takes the machine over, as the monitor has fenced its owner.
 pub fn promote() -> SeatStatus {
-    match seat::take() {
+    match standby::take() {
         Some(standby) => serve(context::get(), standby),
         None => SeatStatus::Failed,
     }
@@ -71,18 +69,16 @@ pub fn promote() -> SeatStatus {
 /// Becomes the owner and serves for ever.
 fn serve(context: &'static Context, standby: Standby) -> ! {
     let epoch = context.region.control.epoch.current();
-    keepalive::begin(epoch);
+    epoch::begin(epoch);
     // SAFETY: this is the lead's first entry as an owner, with interrupts off.
-    if let Err(reason) = unsafe { cores::take_over(context, LEAD) } {
+    if let Err(reason) = unsafe { bringup::set_up(context, LEAD) } {
         death::boot_failed(reason);
     }
     // Read before the seat knows of this owner: from then on it may load the dead one again, whose epitaph this is.
     let epitaph = report::predecessors_epitaph(context, epoch);
     keepalive::send();
     x86_64::instructions::interrupts::enable();
-    if context.options.debug {
-        faults::at_promotion(context);
-    }
+    debug::at(context, Point::Promotion);
     let mut server = Server::adopt(context, epoch, standby, epitaph);
     loop {
         server.round();
@@ -121,8 +117,7 @@ impl Server {
             page,
             has_replied: false,
             disk: None,
-            console: SerialConsole::not_yet(),
-            script: Script::new(context),
+            console: Console::new(context),
             journal,
             report: Some(Report::new(recovered.clone())),
             recovered,
@@ -134,7 +129,7 @@ impl Server {
     /// What was not in a hurry: after the first round, the network card gets the rest of its buffers, and console and disk are adopted.
     fn settle(&mut self, report: Report) {
         self.network.device_mut().deepen();
-        self.console = SerialConsole::adopt(self.context);
+        self.console.adopt_serial_port(self.context);
         self.disk = devices::adopt_disk(self.context);
         let epitaph = self.epitaph.as_ref();
         report.tell(self.context, self.epoch, epitaph, self.disk.as_mut());
@@ -149,8 +144,7 @@ impl Server {
         let is_leaving = self.journal.is_leaving(now_ns);
         let more = !is_leaving && self.network.ingress(now_ns, &mut self.journal);
         self.network.tell(now_ns, &mut self.journal);
-        self.take_script();
-        self.take_typing();
+        self.run_commands();
         self.expire();
         self.serve_page();
         let more = self.journal.tell_state() || more;
@@ -164,9 +158,9 @@ impl Server {
             self.settle(report);
         }
         self.journal.seat.report(&self.context);
-        operator::look(self.context);
+        operator::poll(self.context);
         let printing = self.console.pump(self.context);
-        let (network, script, context) = (&mut self.network, &self.script, self.context);
+        let (network, console, context) = (&mut self.network, &self.console, self.context);
         cpu::wait_unless(|| {
             let now_ns = context.now_ns();
             more || printing
@@ -174,7 +168,7 @@ impl Server {
                 || network
                     .due_ns(now_ns)
                     .is_some_and(|due_ns| due_ns <= now_ns)
-                || script.is_due(now_ns)
+                || console.is_script_due(now_ns)
         });
     }
 
@@ -216,23 +210,15 @@ impl Server {
         self.has_replied |= page.serve(network.lobby(), context.now_ns(), &mut site);
     }
 
-    /// Runs what the script has for this moment.
-    fn take_script(&mut self) {
-        while let Some(command) = self.script.next_due(self.context) {
-            log::info!("event=exec command=\"{command}\"");
-            self.run_on_console(&command);
+    /// Runs the commands that have come in on the console.
+    fn run_commands(&mut self) {
+        while let Some(command) = self.console.next_command(self.context) {
+            self.run_command(&command);
         }
     }
 
-    /// Runs the lines that somebody typed on the serial console.
-    fn take_typing(&mut self) {
-        while let Some(line) = self.console.read_line() {
-            self.run_on_console(&line);
-        }
-    }
-
-    /// A command from the console: an inline command on a connection of its own.
-    fn run_on_console(&mut self, command: &str) {
+    /// Submits a command of the console: an inline command on a connection of its own.
+    fn run_command(&mut self, command: &str) {
         if !self.journal.replica.service().is_open(CONSOLE_CONNECTION) {
             self.journal.submit(Input::Open {
                 connection: CONSOLE_CONNECTION,

@@ -8,8 +8,7 @@ use takeover::timeline::{Cause, Edge};
 use web::{Dead, JournalStatus, Recovered, Status, TakeoverStatus};
 
 use crate::context::{Context, NAMES};
-use crate::keepalive;
-use crate::{note, operator};
+use crate::{epoch, note, operator};
 
 /// The epoch of the first primary; each takeover raises it.
 const FIRST_EPOCH: u64 = 1;
@@ -17,9 +16,9 @@ const FIRST_EPOCH: u64 = 1;
 /// The status of a primary.
 pub fn of(context: &Context, seat: &SeatWatch, journal: SharedJournal) -> HostStatus {
     let now_ns = context.now_ns();
-    let epoch = keepalive::epoch();
+    let epoch = epoch::own();
     let timeline = context.region.control.timelines.of_epoch(epoch);
-    let operator = operator::said();
+    let operator = operator::status();
     HostStatus {
         role: Role::Primary,
         epoch,
@@ -74,7 +73,7 @@ pub fn page(
     epitaph: Option<EpitaphText>,
 ) -> Status {
     let control = context.region.control;
-    let epoch = keepalive::epoch();
+    let epoch = epoch::own();
     let takeover = TakeoverStatus::of(control, epoch, recovered.clone());
     let other = 1 - context.hand_off.instance as usize % NAMES.len();
     let options = &context.options;

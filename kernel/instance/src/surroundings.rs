@@ -8,7 +8,7 @@ use takeover::detector::DetectorConfig;
 
 use crate::context::Context;
 use crate::cores::{self, LEAD};
-use crate::{death, faults, operator, report, status};
+use crate::{death, debug, operator, report, status};
 
 impl Surroundings for &'static Context {
     fn region(&self) -> SharedRegion {
@@ -78,7 +78,7 @@ impl Surroundings for &'static Context {
     }
 
     fn debug(&self, command: DebugCommand) {
-        faults::inject(self, command);
+        debug::execute(self, command);
     }
 
     fn operate(&self, command: OperatorCommand<'_>) {

@@ -15,7 +15,7 @@ use self::disk::IncidentDisk;
 use self::nic::{Nic, RECEIVE_QUEUE};
 use self::transport::MsixTransport;
 use crate::context::Context;
-use crate::traps::VECTOR_NETWORK;
+use crate::vectors;
 
 /// Vendor of virtio devices.
 const VIRTIO_VENDOR: u32 = 0x1af4;
@@ -64,7 +64,7 @@ pub unsafe fn config_space() -> impl ConfigSpace {
 /// What is missing or does not work.
 pub fn adopt_network(context: &Context, nic: &mut Nic) -> Result<EthernetAddress, &'static str> {
     let function = find(context, Kind::Network).ok_or("there is no virtio network card")?;
-    let message = MsiMessage::fixed(context.hand_off.cores()[0], VECTOR_NETWORK)
+    let message = MsiMessage::fixed(context.hand_off.cores()[0], vectors::NETWORK)
         .map_err(|_| "the first core's APIC id does not fit a message")?;
     nic.adopt(MsixTransport::adopt(
         function.address,

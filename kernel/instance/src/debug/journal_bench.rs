@@ -1,16 +1,16 @@
-//! Measurements a kernel makes of itself, for `DEBUG JOURNAL-BENCH`.
+//! A measurement that the kernel makes of itself: `DEBUG JOURNAL-BENCH`.
 
 use alloc::vec::Vec;
-use sharedmem::sync::AtomicU64;
 
 use journal::{Journal, Kind};
 use sharedmem::control::JournalCursors;
+use sharedmem::sync::AtomicU64;
 
 use crate::context::Context;
 use crate::cores::{self, LEAD};
 
 /// Measures append and commit of 64-byte records, on a journal of its own.
-pub fn journal_bench(context: &Context, records: u64) {
+pub fn run(context: &Context, records: u64) {
     const PAYLOAD: [u8; 64] = [0x5a; 64];
     const RING_WORDS: usize = 1 << 16;
     let ring: Vec<_> = (0..RING_WORDS).map(|_| AtomicU64::new(0)).collect();
@@ -23,7 +23,7 @@ pub fn journal_bench(context: &Context, records: u64) {
     let mut total_ns = 0;
     let mut done = 0;
     while done < records {
-        // Room is made outside of the measured time: on a protected machine the backup makes it.
+        // Makes room outside of the measured time: on a protected machine the backup makes it.
         journal.restart(journal.cursors().reserved);
         let batch = (records - done).min(256);
         let start_ns = context.now_ns();

@@ -9,9 +9,10 @@ use sharedmem::hand_off::HandOff;
 use sharedmem::protection::ProtectionState;
 use spin::Mutex;
 
-use crate::HEAP;
 use crate::context::{self, Context};
+use crate::debug::{self, Point};
 use crate::devices::nic::Nic;
+use crate::memory::HEAP;
 use crate::page::PageSockets;
 
 /// Everything a primary needs but the devices: what makes a promotion short is that nothing is left to be made.
@@ -72,15 +73,7 @@ pub fn init(hand_off: &'static HandOff) -> SeatStatus {
 /// Applies some of what the primary has applied.
 pub fn step() -> SeatStatus {
     let context = context::get();
-    let debug = &context.region.control.debug;
-    if context.options.debug && debug.panic_backup.swap(0, Ordering::Relaxed) != 0 {
-        panic!("DEBUG BACKUP-PANIC");
-    }
-    if context.options.debug && debug.hang_backup.swap(0, Ordering::Relaxed) != 0 {
-        loop {
-            core::hint::spin_loop();
-        }
-    }
+    debug::at(context, Point::BackupStep);
     let mut standby = STANDBY.lock();
     let Some(standby) = standby.as_mut() else {
         return SeatStatus::Failed;

@@ -1,19 +1,19 @@
-//! The script of `exec=`: commands that the primary gives itself at set times, as if typed on the console. It outlives the primary: the next
-//! one goes on after the clause that was begun last.
+//! The script of `exec=`: commands that the primary gives itself at set times, as if typed on the console. It outlives the primary: the
+//! next one goes on behind the clause that was begun last.
 
 use alloc::string::String;
 use core::sync::atomic::Ordering;
 
 use crate::context::Context;
 
-/// The script, from where it stands.
+/// The script, at its present position.
 pub struct Script {
     start_ns: u64,
     next_due_ns: Option<u64>,
 }
 
 impl Script {
-    /// Goes on with the script; starts its clock if this is the first primary.
+    /// Continues the script; starts its clock if this is the first primary.
     pub fn new(context: &Context) -> Self {
         let start = &context.region.control.debug.script_start_ns;
         let _ = start.compare_exchange(0, context.now_ns(), Ordering::Relaxed, Ordering::Relaxed);
@@ -25,12 +25,12 @@ impl Script {
         script
     }
 
-    /// Whether a clause is due.
+    /// Returns whether a clause is due.
     pub fn is_due(&self, now_ns: u64) -> bool {
         self.next_due_ns.is_some_and(|due| due <= now_ns)
     }
 
-    /// The next command, if it is due. It counts as begun from here on: it is not begun again by another primary.
+    /// Returns the next command, if it is due. From here on it counts as begun: no other primary begins it again.
     pub fn next_due(&mut self, context: &Context) -> Option<String> {
         if !self.is_due(context.now_ns()) {
             return None;

@@ -1,4 +1,4 @@
-//! The owner's serial console: what every program of the machine has logged goes out, and what somebody types comes in.
+//! The serial port of the owner: log text of all programs goes out, typed lines come in.
 
 use alloc::string::String;
 use core::sync::atomic::Ordering;
@@ -6,34 +6,26 @@ use core::sync::atomic::Ordering;
 use arch::console::Console;
 use ipi::{IoApic, Redirection};
 
-use crate::context::{Context, virt_of};
-use crate::memory;
-use crate::traps::VECTOR_SERIAL;
+use crate::context::Context;
+use crate::memory::{self, virt_of};
+use crate::vectors;
 
 /// Longest line that can be typed.
 const LINE_BYTES_MAX: usize = 512;
 
-/// The console, once the monitor has given it away.
-pub struct SerialConsole {
-    console: Option<Console>,
+/// The serial port, and the line that is being typed.
+pub struct SerialPort {
+    console: Console,
     line: String,
 }
 
-impl SerialConsole {
-    /// Before the port is taken over.
-    pub fn not_yet() -> Self {
-        Self {
-            console: None,
-            line: String::new(),
-        }
-    }
-
-    /// Takes the serial port over, and its interrupt.
+impl SerialPort {
+    /// Takes over the serial port and its interrupt.
     pub fn adopt(context: &Context) -> Self {
         if let Err(reason) = route_interrupt(context) {
             log::warn!("the serial port does not interrupt: {reason}");
         }
-        // SAFETY: this instance is the owner of the machine; the monitor stops using the port when it sees the name below.
+        // SAFETY: this instance owns the machine; the monitor stops using the port when it reads the owner stored below.
         let mut console = unsafe { Console::take() };
         console.interrupt_on_input();
         context
@@ -42,12 +34,12 @@ impl SerialConsole {
             .console_owner
             .store(u64::from(context.hand_off.instance) + 1, Ordering::Release);
         Self {
-            console: Some(console),
+            console,
             line: String::new(),
         }
     }
 
-    /// Moves some log text to the port: this instance's first, then the monitor's and the other's. True if there is more.
+    /// Moves some log text to the port: the monitor's, then this instance's, then the other's. Returns whether there is more.
     pub fn pump(&mut self, context: &Context) -> bool {
         let control = context.region.control;
         let own_name = u64::from(context.hand_off.instance) + 1;
@@ -60,15 +52,12 @@ impl SerialConsole {
             &*control.instance_logs[own],
             &*control.instance_logs[1 - own],
         ];
-        self.console
-            .as_mut()
-            .is_some_and(|console| console.pump(rings.into_iter()))
+        self.console.pump(rings.into_iter())
     }
 
-    /// The next whole line that was typed.
+    /// Returns the next whole line that was typed.
     pub fn read_line(&mut self) -> Option<String> {
-        let console = self.console.as_mut()?;
-        while let Some(byte) = console.read() {
+        while let Some(byte) = self.console.read() {
             match byte {
                 b'\r' | b'\n' if self.line.is_empty() => {}
                 b'\r' | b'\n' => return Some(core::mem::take(&mut self.line)),
@@ -108,7 +97,7 @@ fn route_interrupt(context: &Context) -> Result<(), &'static str> {
         };
         let destination = u8::try_from(hand_off.cores()[0])
             .map_err(|_| "the core's APIC id has more than 8 bits")?;
-        let redirection = Redirection::fixed(VECTOR_SERIAL, destination);
+        let redirection = Redirection::fixed(vectors::SERIAL, destination);
         io_apic
             .write(pin, redirection)
             .map_err(|_| "the I/O APIC refuses the route")?;

@@ -1,0 +1,117 @@
+//! The faults: how a core, the owner or the waiting backup is made to fail.
+
+use core::hint::black_box;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use arch::cpu;
+use replica::{kinds, open_journal};
+use sharedmem::MAX_CORES;
+
+use crate::context::Context;
+use crate::cores::{self, LEAD};
+use crate::{epoch, memory};
+
+/// Orders to the instance that is promoted next, in the shared region.
+const PROMOTION_PANIC: u64 = 1;
+const PROMOTION_HANG: u64 = 2;
+
+/// Whether a core is to hang at the end of its round.
+static HANG_ORDERS: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
+
+/// Hangs `core` with interrupts off: at once if it is the lead, which runs this; else at the end of its round.
+pub fn hang_core(context: &Context, core: usize) {
+    if core == LEAD {
+        cpu::hang();
+    } else if core < context.hand_off.core_count as usize {
+        HANG_ORDERS[core].store(true, Ordering::Release);
+    }
+}
+
+/// Hangs all cores with interrupts off.
+pub fn hang_all_cores(context: &Context) -> ! {
+    (1..context.hand_off.core_count as usize).for_each(|core| hang_core(context, core));
+    cpu::hang();
+}
+
+/// Hangs core `number`, which runs this, if it was ordered to.
+pub fn hang_if_ordered(number: usize) {
+    if HANG_ORDERS[number % MAX_CORES].load(Ordering::Acquire) {
+        cpu::hang();
+    }
+}
+
+/// Spins with interrupts on: the core lives, and its main loop stands still.
+pub fn spin() -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+/// Orders the instance that is promoted next to panic, as an upgrade to a kernel that does not work would.
+pub fn order_promotion_panic(context: &Context) {
+    let fault = &context.region.control.debug.promotion_fault;
+    fault.store(PROMOTION_PANIC, Ordering::Release);
+}
+
+/// Orders the instance that is promoted next to hang.
+pub fn order_promotion_hang(context: &Context) {
+    let fault = &context.region.control.debug.promotion_fault;
+    fault.store(PROMOTION_HANG, Ordering::Release);
+}
+
+/// Fails if the promoted instance was ordered to.
+pub fn fail_promotion(context: &Context) {
+    let fault = &context.region.control.debug.promotion_fault;
+    match fault.swap(0, Ordering::Relaxed) {
+        PROMOTION_PANIC => panic!("DEBUG PROMOTION-PANIC"),
+        PROMOTION_HANG => cpu::hang(),
+        _ => {}
+    }
+}
+
+/// Fails if the waiting backup was ordered to.
+pub fn fail_backup(context: &Context) {
+    let debug = &context.region.control.debug;
+    if debug.panic_backup.swap(0, Ordering::Relaxed) != 0 {
+        panic!("DEBUG BACKUP-PANIC");
+    }
+    if debug.hang_backup.swap(0, Ordering::Relaxed) != 0 {
+        spin();
+    }
+}
+
+/// Raises a fault whose handler cannot be entered, because its stack is gone.
+pub fn double_fault() -> ! {
+    cores::ruin_exception_stack();
+    // SAFETY: this is meant to fault: nothing is mapped in the first page.
+    unsafe { core::ptr::read_volatile(core::ptr::without_provenance::<u8>(8)) };
+    unreachable!("a read of the first page does not return")
+}
+
+/// Recurses until the stack overflows.
+pub fn overflow_stack() {
+    black_box(recurse(black_box(1)));
+}
+
+#[expect(unconditional_recursion, reason = "the stack is meant to overflow")]
+fn recurse(depth: u64) -> u64 {
+    let ballast = black_box([depth; 64]);
+    recurse(depth + 1) + ballast[depth as usize % 64]
+}
+
+/// Writes into the other instance's slice, as a wild pointer would.
+pub fn wild_write(context: &Context) {
+    let target = memory::virt_of(context.hand_off.peer.start + 4096) as *mut u64;
+    // SAFETY: none; the test is that the page tables stop it.
+    unsafe { core::ptr::write_volatile(target, 0xdead_beef) };
+    log::error!("event=wild-write-succeeded");
+}
+
+/// Appends a record that is damaged before it is acknowledged.
+pub fn corrupt_tail(context: &'static Context) {
+    let journal = open_journal(&context);
+    match journal.append(epoch::own(), kinds::INPUT, &[&[0xa5; 48]]) {
+        Ok(record) => journal.corrupt_for_test(record),
+        Err(error) => log::error!("the damaged record cannot be appended: {error}"),
+    }
+}

@@ -1,0 +1,12 @@
+//! The interrupt vectors of an owner's cores, beside those of the shared contract ([`sharedmem::abi`]).
+
+/// A core's own timer ticks.
+pub const TICK: u8 = 0x50;
+/// The network card has received.
+pub const NETWORK: u8 = 0x51;
+/// The serial port has received.
+pub const SERIAL: u8 = 0x52;
+/// The lead's timer has reached an instant that fault injection set.
+pub const INSTANT: u8 = 0x53;
+/// The local APIC reports a spurious interrupt.
+pub const SPURIOUS: u8 = 0xff;
