@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::boot;
-use super::cache::Cache;
-use super::hardware::Hardware;
-use super::packages::{LinuxKernel, Packages, Series};
 use super::tenants::{HOOKS, USUAL_WORDS, initrd};
-use crate::archive::ArchiveWriter;
-use crate::images::Images;
-use crate::machine::{Launch, Machine};
-use crate::problem::Problem;
-use crate::setup::Host;
-use crate::{files, paths};
+use harness::archive::ArchiveWriter;
+use harness::images::Images;
+use harness::linux::hardware::Hardware;
+use harness::machine::{Launch, Machine};
+use harness::problem::Problem;
+use harness::setup::Host;
+use harness::{files, paths};
+use linux_kit::cache::Cache;
+use linux_kit::file_system;
+use linux_kit::packages::{LinuxKernel, Packages, Series};
 
 /// The port of a Linux' service, and of a native instance's status page.
 pub const HTTP_PORT: u16 = 80;
@@ -25,8 +25,8 @@ const NATIVE_PATH: &str = "/boot/instance";
 const LINUX_PATH: &str = "/boot/vmlinuz";
 const INITRD_PATH: &str = "/boot/initrd";
 
-const JOURNAL_HOOK: &str = include_str!("hooks/40-journal");
-const REBOOT_HOOK: &str = include_str!("hooks/50-reboot");
+const JOURNAL_HOOK: &str = include_str!("../../../linux/examples/takeover.d/40-journal");
+const REBOOT_HOOK: &str = include_str!("../../../linux/examples/takeover.d/50-reboot");
 
 /// Which of the two is the first primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +70,10 @@ impl Mixed {
     /// # Errors
     /// `Skipped` where the packages cannot be had; something does not build; QEMU does not start.
     pub fn start(&self, images: &Images, log: &Path, limit: Duration) -> Result<Machine, Problem> {
-        super::set_up()?;
+        linux_kit::set_up()?;
         let archive = self.archive(images)?;
         let disk = paths::scratch(&self.name).join("data.img");
-        boot::make_disk(&disk)?;
+        file_system::make_disk(&disk)?;
         let launch = Launch {
             kernel: images.kernel.clone(),
             archive,

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use partition::range::Range;
 
-use crate::machine::Machine;
-use crate::paths;
-use crate::problem::{Problem, require_equal};
-use crate::qmp::Qmp;
+use harness::machine::Machine;
+use harness::paths;
+use harness::problem::{Problem, require_equal};
+use harness::qmp::Qmp;
 
 /// Between two looks at the CPUs: no divisor of any period in the machine.
 const LOOK: Duration = Duration::from_micros(13_700);

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::gap::{Client, Handover};
-use super::http;
-use super::ledger::Audit;
 use super::tenants::Pair;
-use super::writer::{Remote, Writer};
-use crate::images::Images;
-use crate::machine::Machine;
-use crate::problem::{Problem, require, require_equal};
+use harness::images::Images;
+use harness::linux::gap::{Client, Handover};
+use harness::linux::http;
+use harness::linux::ledger::Audit;
+use harness::linux::writer::{Remote, Writer};
+use harness::machine::Machine;
+use harness::problem::{Problem, require, require_equal};
 
 /// Writes to be acknowledged before the death, and after it.
 const WRITES_BEFORE: u64 = 60;
@@ -42,7 +42,7 @@ pub enum Death {
 
 impl Death {
     /// What the module for faults and the command line call it.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Panic => "panic",
             Self::Hang => "hang",
@@ -51,7 +51,7 @@ impl Death {
     }
 
     /// What the timeline calls it.
-    pub(super) fn cause(self) -> &'static str {
+    pub(crate) fn cause(self) -> &'static str {
         match self {
             Self::Panic => "panic",
             Self::Hang | Self::Spin => "silent",
@@ -210,7 +210,7 @@ pub fn kill(port: u16, death: Death) -> Result<(), Problem> {
 }
 
 /// Ends the primary in a way that its service knows. An answer says that it did not work.
-pub(super) fn end(port: u16, way: &str) -> Result<(), Problem> {
+pub(crate) fn end(port: u16, way: &str) -> Result<(), Problem> {
     match http::request(port, "POST", "/fault", way.as_bytes(), LAST_REQUEST_LIMIT) {
         Ok(reply) => Err(Problem::Failed(format!(
             "the primary lives on: {} {}",
@@ -233,7 +233,7 @@ pub fn told_status(
 }
 
 /// The same, within `limit`.
-pub(super) fn status_within(
+pub(crate) fn status_within(
     machine: &Machine,
     limit: Duration,
     is_wanted: impl Fn(&Value) -> bool,

@@ -4,31 +4,31 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::cache::Cache;
-use super::hardware::Hardware;
-use super::initrd::{Initrd, USUAL_MODULES};
-use super::kmod::ModuleTree;
-use super::packages::{LinuxKernel, Packages, Series};
-use super::{boot, ctl, guest, module};
-use crate::archive::ArchiveWriter;
-use crate::images::Images;
-use crate::machine::{Launch, Machine};
-use crate::problem::Problem;
-use crate::setup::Host;
-use crate::{files, paths};
+use harness::archive::ArchiveWriter;
+use harness::images::Images;
+use harness::linux::hardware::Hardware;
+use harness::machine::{Launch, Machine};
+use harness::problem::Problem;
+use harness::setup::Host;
+use harness::{files, paths};
+use linux_kit::cache::Cache;
+use linux_kit::initrd::{Initrd, USUAL_MODULES};
+use linux_kit::kmod::ModuleTree;
+use linux_kit::packages::{LinuxKernel, Packages, Series};
+use linux_kit::{ctl, file_system, guest, module};
 
 /// What both kernels are told to be short and quiet; none of it is needed. A backup boots on one CPU: with `noreplace-smp` it is not made over, all
 /// of it, when after the takeover the others come up, and does not stand still for that.
-pub(super) const USUAL_WORDS: &str = "console=ttyS0 printk.devkmsg=on mitigations=off random.trust_cpu=on cryptomgr.notests noreplace-smp loglevel=5";
+pub(crate) const USUAL_WORDS: &str = "console=ttyS0 printk.devkmsg=on mitigations=off random.trust_cpu=on cryptomgr.notests noreplace-smp loglevel=5";
 
 const INIT: &str = include_str!("tenant-init.sh");
 
 /// The directory of the takeover hooks, which bring up a first primary, too.
-pub(super) const HOOKS: &str = "/etc/understudy/takeover.d";
+pub(crate) const HOOKS: &str = "/etc/understudy/takeover.d";
 
 /// The hooks that the service's program is, and the one that no client waits for.
 const OWN_HOOKS: [&str; 2] = ["10-disk", "20-network"];
-const RAM_DISK_HOOK: &str = include_str!("hooks/30-ram-disk");
+const RAM_DISK_HOOK: &str = include_str!("../../../linux/examples/takeover.d/30-ram-disk");
 
 /// Length of the file system in the RAM disk: a short one is made fast.
 const RAM_DISK_BYTES: u64 = 12 << 20;
@@ -85,7 +85,7 @@ impl Pair {
     pub fn start(&self, images: &Images, log: &Path, limit: Duration) -> Result<Machine, Problem> {
         let archive = self.archive()?;
         let disk = paths::scratch(&self.name).join("data.img");
-        boot::make_disk(&disk)?;
+        file_system::make_disk(&disk)?;
         let launch = Launch {
             kernel: images.kernel.clone(),
             archive,
@@ -103,7 +103,7 @@ impl Pair {
     /// # Errors
     /// `Skipped` where the packages cannot be had; something does not build.
     pub fn archive(&self) -> Result<PathBuf, Problem> {
-        super::set_up()?;
+        linux_kit::set_up()?;
         let kernels = self.kernels()?;
         let initrds = [initrd(&kernels[0])?, initrd(&kernels[1])?];
         boot_archive(&self.name, &kernels, &initrds)
@@ -179,7 +179,7 @@ pub fn initrd(kernel: &LinuxKernel) -> Result<Vec<u8>, Problem> {
 /// An ext4 with a journal, packed: what busybox makes has none, and would not be whole after the death of the kernel that has it mounted.
 fn ram_disk() -> Result<Vec<u8>, Problem> {
     let image = paths::artifacts().join("ram-disk.img");
-    boot::make_file_system(&image, RAM_DISK_BYTES)?;
+    file_system::make_file_system(&image, RAM_DISK_BYTES)?;
     let output = Command::new("gzip")
         .arg("-c")
         .arg(&image)

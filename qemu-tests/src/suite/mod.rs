@@ -1,19 +1,18 @@
 //! The tests that need a machine: what a test is, and what it has to work with.
 
-mod cases;
 pub mod runner;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::archive::ArchiveWriter;
-use crate::client::{self, PATIENT};
-use crate::images::Images;
-use crate::ledger::Ledger;
-use crate::machine::{Accel, ClosingWord, Launch, Machine, MachineSpec};
-use crate::problem::Problem;
-use crate::setup::Version;
-use crate::{files, paths};
+use harness::archive::ArchiveWriter;
+use harness::client::{self, PATIENT};
+use harness::images::Images;
+use harness::ledger::Ledger;
+use harness::machine::{Accel, ClosingWord, Launch, Machine, MachineSpec};
+use harness::problem::Problem;
+use harness::setup::Version;
+use harness::{files, paths};
 
 /// The guest's closing word, or what is wrong.
 pub type Verdict = Result<ClosingWord, Problem>;
@@ -40,7 +39,7 @@ const LIMIT_USUAL: Duration = Duration::from_secs(60);
 
 impl Test {
     /// A test on the usual machine with `append` on its boot line.
-    fn new(
+    pub(crate) fn new(
         name: impl Into<String>,
         doc: impl Into<String>,
         append: &str,
@@ -58,15 +57,10 @@ impl Test {
     }
 
     /// The same with another machine.
-    fn on(mut self, change: impl FnOnce(&mut MachineSpec)) -> Self {
+    pub(crate) fn on(mut self, change: impl FnOnce(&mut MachineSpec)) -> Self {
         change(&mut self.machine);
         self
     }
-}
-
-/// All tests, in the order in which they run.
-pub fn all() -> Vec<Test> {
-    cases::all()
 }
 
 /// Where a test plays.
@@ -139,7 +133,7 @@ impl<'a> Stage<'a> {
 ///
 /// # Errors
 /// Something was lost or invented, or the service does not answer.
-fn audit(port: u16, ledger: &Ledger) -> Result<(), Problem> {
+pub(crate) fn audit(port: u16, ledger: &Ledger) -> Result<(), Problem> {
     let unreadable = |error| Problem::Failed(format!("taking stock: {error}"));
     let mut store = client::connect(port, PATIENT).map_err(unreadable)?;
     let audit = ledger.audit(&mut store).map_err(unreadable)?;

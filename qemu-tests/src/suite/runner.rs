@@ -6,11 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Stage, Test, tail};
-use crate::emulator;
-use crate::images::Images;
-use crate::paths;
-use crate::problem::Problem;
-use crate::setup::{Ready, WITH_X2APIC};
+use harness::emulator;
+use harness::images::Images;
+use harness::paths;
+use harness::problem::Problem;
+use harness::setup::{Ready, WITH_X2APIC};
 
 /// Lines of the console that are shown of a test that failed.
 const TAIL_LINES: usize = 30;
@@ -133,7 +133,7 @@ fn report(test: &Test, outcome: &Result<(), Problem>, duration: Duration) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::setup::Version;
+    use harness::setup::Version;
 
     fn test(name: &str, problem: impl Fn() -> Problem + Send + Sync + 'static) -> Test {
         Test::new(name, "nothing holds", "", move |_| Err(problem()))

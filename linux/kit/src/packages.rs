@@ -1,0 +1,336 @@
+//! The distribution's packages: which there are, and where they lie unpacked. They are never installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::cache::Cache;
+use crate::stanza::{self, Stanza};
+use harness::files;
+use harness::problem::Problem;
+use harness::setup::{self, System};
+
+/// What the packages are had by. Nobody who lacks these can install them.
+const NEEDED: [setup::Need; 2] = [
+    ("apt-get", "apt", "fetches Debian's kernels"),
+    ("dpkg", "dpkg", "unpacks Debian's kernels"),
+];
+
+/// A series of kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Series {
+    /// Debian 12's.
+    #[value(name = "6.1")]
+    V6_1,
+    /// That of Debian 12's backports, and Debian 13's.
+    #[value(name = "6.12")]
+    V6_12,
+}
+
+impl Series {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V6_1 => "6.1",
+            Self::V6_12 => "6.12",
+        }
+    }
+
+    /// Whether a release such as `6.1.0-56-amd64` is of it.
+    pub fn has(self, release: &str) -> bool {
+        release
+            .strip_prefix(self.name())
+            .is_some_and(|rest| rest.starts_with('.'))
+    }
+}
+
+/// An unpacked kernel, with what modules are built against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinuxKernel {
+    /// As `uname -r` says it: `6.1.0-56-amd64`.
+    pub release: String,
+    /// The bzImage.
+    pub image: PathBuf,
+    /// Its modules, `lib/modules/RELEASE`.
+    pub modules: PathBuf,
+    /// Its headers, for Kbuild's `-C`; they can be moved together with their neighbours.
+    pub headers: PathBuf,
+    /// Shared libraries of the programs in the headers.
+    pub libraries: PathBuf,
+}
+
+impl LinuxKernel {
+    /// That in a cache's entry.
+    fn in_entry(entry: &Path, release: &str) -> Self {
+        Self {
+            release: release.into(),
+            image: entry.join(format!("boot/vmlinuz-{release}")),
+            modules: entry.join("lib/modules").join(release),
+            headers: entry.join(format!("usr/src/linux-headers-{release}")),
+            libraries: entry.join("usr/lib/x86_64-linux-gnu"),
+        }
+    }
+}
+
+/// A kernel as apt knows it.
+struct Resolved {
+    release: String,
+    version: String,
+}
+
+/// Where packages come from, and where they are kept.
+pub struct Packages<'a, S> {
+    system: &'a S,
+    cache: Cache,
+}
+
+impl<'a, S: System> Packages<'a, S> {
+    /// Packages for `system` in `cache`.
+    pub fn new(system: &'a S, cache: Cache) -> Self {
+        Self { system, cache }
+    }
+
+    /// The newest kernel of a series.
+    ///
+    /// # Errors
+    /// `Skipped` where it cannot be had; says what is missing and how to get it.
+    pub fn kernel(&self, series: Series) -> Result<LinuxKernel, Problem> {
+        let what = format!("Linux {}", series.name());
+        let fetch = || {
+            let kernel = self.resolve(series).ok_or_else(|| {
+                Problem::Skipped(format!(
+                    "apt knows no linux-image-amd64 of {}",
+                    series.name()
+                ))
+            })?;
+            let name = format!("linux-{}_{}", kernel.release, kernel.version);
+            let entry = self.cache.entry(&name, |directory| {
+                self.unpack(&what, directory, &self.packages_of(&kernel)?)?;
+                mend_headers(directory, &kernel.release)
+            })?;
+            Ok(LinuxKernel::in_entry(&entry, &kernel.release))
+        };
+        self.with_fresh_lists(&what, series == Series::V6_12, fetch)
+            .or_else(|problem| self.cached_kernel(series).ok_or(problem))
+    }
+
+    /// A shell and its tools in one program.
+    ///
+    /// # Errors
+    /// As [`kernel`](Self::kernel).
+    pub fn busybox(&self) -> Result<PathBuf, Problem> {
+        let entry = self.other("busybox-static", |_| vec!["busybox-static".into()])?;
+        // Where /bin is a link, a later Debian has it at the link's target.
+        let found = ["bin/busybox", "usr/bin/busybox"].map(|path| entry.join(path));
+        found
+            .into_iter()
+            .find(|path| path.is_file())
+            .ok_or_else(|| {
+                Problem::Skipped(format!(
+                    "{} has no busybox; removing it would work",
+                    entry.display()
+                ))
+            })
+    }
+
+    /// The root of a tree with `kexec` and the libraries it is linked with.
+    ///
+    /// # Errors
+    /// As [`kernel`](Self::kernel).
+    pub fn kexec(&self) -> Result<PathBuf, Problem> {
+        self.other("kexec-tools", |system| {
+            let query = [
+                "apt-cache",
+                "depends",
+                "--recurse",
+                "--no-recommends",
+                "--no-suggests",
+                "--no-conflicts",
+                "--no-breaks",
+                "--no-replaces",
+                "--no-enhances",
+                "kexec-tools",
+            ];
+            let tree = system.output(&query).unwrap_or_default();
+            let mut packages: Vec<String> = tree
+                .lines()
+                .filter(|line| line.starts_with("lib"))
+                .map(Into::into)
+                .collect();
+            packages.push("kexec-tools".into());
+            packages
+        })
+    }
+
+    /// A package that is no kernel, and those that `list` names with it.
+    fn other(&self, package: &str, list: impl Fn(&S) -> Vec<String>) -> Result<PathBuf, Problem> {
+        let fetched = self.with_fresh_lists(package, false, || {
+            let version = self
+                .show(package)
+                .into_iter()
+                .next()
+                .map(|stanza| stanza.version);
+            let version =
+                version.ok_or_else(|| Problem::Skipped(format!("apt knows no {package}")))?;
+            let name = format!("{package}_{}", version.replace(':', "_"));
+            self.cache.entry(&name, |directory| {
+                self.unpack(package, directory, &list(self.system))
+            })
+        });
+        fetched.or_else(|problem| self.cache.newest(&format!("{package}_")).ok_or(problem))
+    }
+
+    /// Tries with the lists of packages as they are, then with new ones, then with those of the backports if it may be there.
+    fn with_fresh_lists<T>(
+        &self,
+        what: &str,
+        may_be_backport: bool,
+        attempt: impl Fn() -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let missing = NEEDED
+            .iter()
+            .find(|(program, ..)| !self.system.has(program));
+        if let Some((program, _, why)) = missing {
+            return Err(self.skipped(what, &format!("there is no {program}, which {why}")));
+        }
+        let retry = |first: Problem| {
+            self.system.say(&format!("linux: {what}: {}", first.text()));
+            setup::update(self.system, "the lists of packages may be out of date")
+                .and_then(|()| attempt())
+        };
+        attempt()
+            .or_else(retry)
+            .or_else(
+                |problem| match may_be_backport && setup::add_backports(self.system) {
+                    true => attempt(),
+                    false => Err(problem),
+                },
+            )
+            .map_err(|problem| self.skipped(what, problem.text()))
+    }
+
+    fn skipped(&self, what: &str, reason: &str) -> Problem {
+        Problem::Skipped(format!(
+            "{what} cannot be had: {reason}; a Debian 12 or 13 whose apt reaches its servers would work \
+             (6.1 is in bookworm, 6.12 in bookworm-backports), or a copy of such a machine's {}",
+            self.cache.root().display()
+        ))
+    }
+
+    fn show(&self, package: &str) -> Vec<Stanza> {
+        let output = self.system.output(&["apt-cache", "show", package]);
+        stanza::parse(&output.unwrap_or_default())
+    }
+
+    fn resolve(&self, series: Series) -> Option<Resolved> {
+        // The highest version comes first.
+        let images = self
+            .show("linux-image-amd64")
+            .into_iter()
+            .flat_map(|stanza| stanza.depends);
+        let mut kernels = images.filter_map(|image| {
+            Some(Resolved {
+                release: image.package.strip_prefix("linux-image-")?.into(),
+                version: image.version?,
+            })
+        });
+        kernels.find(|kernel| series.has(&kernel.release))
+    }
+
+    /// The kernel's packages in words for `apt-get download`: the image, the headers, and what these are built of.
+    fn packages_of(&self, kernel: &Resolved) -> Result<Vec<String>, Problem> {
+        let Resolved { release, version } = kernel;
+        let headers = format!("linux-headers-{release}={version}");
+        let stanza = self
+            .show(&headers)
+            .into_iter()
+            .next()
+            .ok_or_else(|| Problem::Skipped(format!("apt knows no {headers}")))?;
+        let mut packages = vec![format!("linux-image-{release}={version}"), headers];
+        for needed in stanza.depends {
+            if needed.package.ends_with("-common") {
+                packages.push(format!("{}={version}", needed.package));
+            } else if needed.package.starts_with("linux-kbuild-") {
+                packages.extend(self.libraries_of(&needed.package));
+                packages.push(format!("{}={version}", needed.package));
+            }
+        }
+        Ok(packages)
+    }
+
+    /// What the programs of Kbuild are linked with and a small system has not: objtool wants libelf.
+    fn libraries_of(&self, kbuild: &str) -> Vec<String> {
+        let depends = self
+            .show(kbuild)
+            .into_iter()
+            .next()
+            .map(|stanza| stanza.depends);
+        let names = depends
+            .unwrap_or_default()
+            .into_iter()
+            .map(|dependency| dependency.package);
+        names.filter(|name| name.starts_with("libelf")).collect()
+    }
+
+    fn unpack(&self, what: &str, directory: &Path, packages: &[String]) -> Result<(), Problem> {
+        self.system.say(&format!(
+            "linux: fetching {what} into {}",
+            self.cache.root().display()
+        ));
+        let archives = directory.join(".archives");
+        let broken = |error| Problem::of_host(archives.display(), error);
+        fs::create_dir(&archives).map_err(broken)?;
+        // apt warns when its own user cannot write into a directory of root's.
+        let mut command = vec!["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download"];
+        command.extend(packages.iter().map(String::as_str));
+        self.system.run_in(&archives, &command)?;
+        for archive in fs::read_dir(&archives).map_err(broken)? {
+            let name = archive.map_err(broken)?.file_name();
+            self.system
+                .run_in(&archives, &["dpkg", "-x", &name.to_string_lossy(), ".."])?;
+        }
+        fs::remove_dir_all(&archives).map_err(broken)
+    }
+
+    /// What an earlier run has left, for a host that has lost its way to the servers.
+    fn cached_kernel(&self, series: Series) -> Option<LinuxKernel> {
+        let entry = self.cache.newest(&format!("linux-{}.", series.name()))?;
+        let name = entry.file_name()?.to_str()?;
+        let (release, _version) = name.strip_prefix("linux-")?.split_once('_')?;
+        Some(LinuxKernel::in_entry(&entry, release))
+    }
+}
+
+/// Debian's headers are meant for `/usr/src`, and for a host that has what they want.
+fn mend_headers(root: &Path, release: &str) -> Result<(), Problem> {
+    let kernel = LinuxKernel::in_entry(root, release);
+    let makefile = kernel.headers.join("Makefile");
+    let text = String::from_utf8_lossy(&files::read(&makefile)?).into_owned();
+    let mended = text.replace(
+        "include /usr/src/",
+        "include $(dir $(lastword $(MAKEFILE_LIST)))../",
+    );
+    files::write(&makefile, mended.as_bytes())?;
+    // For its type information Kbuild would ask for pahole; without it, it goes without.
+    let vmlinux = kernel.headers.join("vmlinux");
+    if vmlinux.exists() {
+        fs::rename(&vmlinux, vmlinux.with_extension("unused"))
+            .map_err(|error| Problem::of_host(vmlinux.display(), error))?;
+    }
+    let parts = [
+        kernel.image,
+        kernel.modules.join("kernel"),
+        kernel.headers.join("scripts/mod/modpost"),
+    ];
+    match parts.iter().find(|path| !path.exists()) {
+        None => Ok(()),
+        Some(path) => Err(Problem::Skipped(format!(
+            "the packages have no {}",
+            path.display()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

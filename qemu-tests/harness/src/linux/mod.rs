@@ -1,0 +1,7 @@
+//! The machine that Linux tenants run on, and their clients: [`gap`] and [`writer`], over [`http`]; [`ledger`] is what they were promised.
+
+pub mod gap;
+pub mod hardware;
+pub mod http;
+pub mod ledger;
+pub mod writer;

@@ -1,0 +1,330 @@
+//! The main job, shown: a client writes, the kernel under its server dies, and every write that was acknowledged is there.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use harness::client::{self, IMPATIENT, PATIENT};
+use harness::emulator;
+use harness::images::Images;
+use harness::ledger::Audit;
+use harness::machine::{Accel, Launch, Machine, MachineSpec};
+use harness::problem::Problem;
+use harness::setup::Ready;
+use harness::takeover::Takeover;
+use harness::writer::Writer;
+use harness::{disk, paths};
+
+/// A machine that has not shown everything after this time does not.
+const MACHINE_LIMIT: Duration = Duration::from_secs(50);
+
+/// Writes to be acknowledged before the fault, and after it.
+const WRITES_BEFORE: u64 = 2000;
+const WRITES_AFTER: u64 = 2000;
+
+/// The deaths that are shown, with what is said about them.
+const DEATHS: [(&str, &str, &str); 2] = [
+    ("panic", "DEBUG PANIC", "the primary kernel panics"),
+    (
+        "hang",
+        "DEBUG HANG all",
+        "every core of the primary hangs silently, interrupts off",
+    ),
+];
+
+/// One death, and what became of the client.
+#[derive(Clone, Debug)]
+pub struct Act {
+    takeover: Takeover,
+    audit: Audit,
+    client_gap: Option<Duration>,
+}
+
+/// The whole demonstration.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    acts: Vec<Act>,
+    accel: Accel,
+    qemu: String,
+}
+
+/// Runs the demonstration, telling of it as it goes.
+///
+/// # Errors
+/// A machine does not do what it should; a lost write is no error here but a verdict.
+pub fn run(images: &Images, accel: Accel, ready: Ready) -> Result<Demo, Problem> {
+    let mut acts = Vec::new();
+    for (name, command, story) in DEATHS {
+        let attempt = || act(images, accel, name, command, story);
+        let log = paths::log(&act_name(name));
+        acts.push(
+            emulator::once_more(name, &log, attempt)
+                .map_err(|problem| problem.while_doing(story))?,
+        );
+    }
+    Ok(Demo {
+        acts,
+        accel,
+        qemu: ready.qemu.to_string(),
+    })
+}
+
+/// The name of an act's machine and log.
+fn act_name(name: &str) -> String {
+    format!("demo-{name}")
+}
+
+fn act(
+    images: &Images,
+    accel: Accel,
+    name: &str,
+    command: &str,
+    story: &str,
+) -> Result<Act, Problem> {
+    let spec = MachineSpec::new(act_name(name), accel).append("debug=1");
+    let log = paths::fresh_log(&spec.name)?;
+    println!(
+        "\n{name}: booting {} CPUs, {} (console: {})",
+        spec.cpus,
+        spec.memory,
+        log.display()
+    );
+    let machine = Machine::start(&spec, &Launch::of(images, &log, MACHINE_LIMIT))?;
+    machine.wait_serving(1)?;
+    machine
+        .console()
+        .wait_for_event("protected", machine.time_left(), |_| true)?;
+    let port = machine.port()?;
+
+    println!("{name}: a client writes numbered keys");
+    let writer = Writer::start(port, name, IMPATIENT);
+    writer.wait_more(WRITES_BEFORE, machine.time_left())?;
+    println!("{name}: {command}: {story}");
+    let fault = Instant::now();
+    client::inject(port, command)?;
+    let takeover = machine.wait_takeover(2)?;
+    let takeover = takeover.with_first_reply(&machine.wait_epoch("first-reply", 2)?)?;
+    println!("{name}: the backup serves; the client writes on");
+    writer.wait_more(WRITES_AFTER, machine.time_left())?;
+
+    let ledger = writer.finish()?;
+    let mut store = client::connect(port, PATIENT)
+        .map_err(|error| Problem::Failed(format!("taking stock: {error}")))?;
+    let audit = ledger
+        .audit(&mut store)
+        .map_err(|error| Problem::Failed(format!("taking stock: {error}")))?;
+    println!("{name}: {audit}");
+    machine.closing_word()?;
+    machine.end();
+    for record in disk::records(machine.disk())? {
+        println!(
+            "{name}: on the incident disk: {}",
+            record.lines().next().unwrap_or_default()
+        );
+    }
+    Ok(Act {
+        takeover,
+        audit,
+        client_gap: ledger.longest_gap(fault),
+    })
+}
+
+impl Demo {
+    /// Whether the machine kept its word.
+    pub fn is_passed(&self) -> bool {
+        let expected_causes = self
+            .acts
+            .iter()
+            .map(|act| act.takeover.cause.as_str())
+            .eq(["panic", "silent"]);
+        expected_causes
+            && self
+                .acts
+                .iter()
+                .all(|act| act.audit.is_clean() && act.client_gap.is_some())
+    }
+
+    fn audit(&self) -> Audit {
+        self.acts
+            .iter()
+            .fold(Audit::default(), |sum, act| sum.and(act.audit.clone()))
+    }
+
+    fn client_gap_ms(&self) -> Option<f64> {
+        let worst = self
+            .acts
+            .iter()
+            .map(|act| act.client_gap)
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()?;
+        Some(worst.as_micros() as f64 / 1000.0)
+    }
+
+    /// The timelines, side by side.
+    pub fn table(&self) -> String {
+        let mut table = format!("{:<46}", "phase");
+        for act in &self.acts {
+            let _ = write!(table, "{:>16}", act.takeover.cause);
+        }
+        table.push('\n');
+        let explained = [
+            ("detect", "fault -> declared dead"),
+            ("fence", "every core stopped, with proof"),
+            ("interrupts", "interrupts seized"),
+            ("devices", "devices quiet, adopted"),
+            ("replay", "journal's tail replayed"),
+            ("first_reply", "first reply to a client"),
+            ("total", "fault -> first reply"),
+        ];
+        for (index, (name, text)) in explained.into_iter().enumerate() {
+            let _ = write!(table, "{:<46}", format!("{name:<12}{text}"));
+            for act in &self.acts {
+                let duration = act.takeover.phases()[index].1;
+                let _ = write!(
+                    table,
+                    "{:>16}",
+                    duration.map_or("-".into(), |us| format!("{us:.1} us"))
+                );
+            }
+            table.push('\n');
+        }
+        table
+    }
+
+    /// The last word.
+    pub fn verdict(&self) -> String {
+        let audit = self.audit();
+        let word = if self.is_passed() { "PASS" } else { "FAIL" };
+        let gap = self
+            .client_gap_ms()
+            .map_or("not measured".into(), |ms| format!("{ms:.1} ms"));
+        format!(
+            "{word}: {} takeovers, {audit}; longest silence for the client {gap} ({})",
+            self.acts.len(),
+            self.accel.label()
+        )
+    }
+
+    /// For tools.
+    pub fn json(&self) -> Value {
+        let audit = self.audit();
+        json!({
+            "verdict": if self.is_passed() { "pass" } else { "fail" },
+            "acked_writes": audit.acked_writes,
+            "lost_writes": audit.lost_writes,
+            "invented_writes": audit.invented_writes,
+            "client_gap_ms": self.client_gap_ms(),
+            "takeovers": self.acts.iter().map(|act| act.takeover.json()).collect::<Vec<_>>(),
+            "accel": self.accel.to_string(),
+            "qemu": self.qemu,
+        })
+    }
+}
+
+/// The JSON of a demonstration that came to no end.
+pub fn failure_json(problem: &Problem, accel: Accel, ready: Ready) -> Value {
+    json!({
+        "verdict": "fail",
+        "reason": problem.to_string(),
+        "acked_writes": null,
+        "lost_writes": null,
+        "client_gap_ms": null,
+        "takeovers": [],
+        "accel": accel.to_string(),
+        "qemu": ready.qemu.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use harness::console::Event;
+
+    const LINE: &str = "[    0.445987] b: event=takeover epoch=2 cause=panic core=0 fence_rounds=1 records=3 findings=0 \
+        cause_ns=1000000 last_keepalive_ns=900000 detected_ns=1012000 fenced_ns=1500000 interrupts_ns=1506000 quiet_ns=1510000 \
+        devices_ns=1900000 replayed_ns=1911000 serving_ns=2000000";
+
+    fn demo() -> Demo {
+        let reply = Event::parse("[    0.445815] b: event=first-reply epoch=2 ns=2100500").unwrap();
+        let act = |cause: &str, gap_ms: u64| {
+            let event =
+                Event::parse(&LINE.replace("cause=panic", &format!("cause={cause}"))).unwrap();
+            Act {
+                takeover: Takeover::of(&event)
+                    .unwrap()
+                    .with_first_reply(&reply)
+                    .unwrap(),
+                audit: Audit {
+                    acked_writes: 4000,
+                    ..Audit::default()
+                },
+                client_gap: Some(Duration::from_micros(gap_ms * 1000 + 500)),
+            }
+        };
+        Demo {
+            acts: vec![act("panic", 20), act("silent", 290)],
+            accel: Accel::Tcg,
+            qemu: "10.0".into(),
+        }
+    }
+
+    #[test]
+    fn the_json_has_what_is_promised() {
+        let object = demo().json();
+        assert_eq!(object["verdict"], json!("pass"));
+        assert_eq!(
+            (&object["acked_writes"], &object["lost_writes"]),
+            (&json!(8000), &json!(0))
+        );
+        assert_eq!(
+            (&object["client_gap_ms"], &object["accel"], &object["qemu"]),
+            (&json!(290.5), &json!("tcg"), &json!("10.0"))
+        );
+        assert_eq!(object["takeovers"].as_array().unwrap().len(), 2);
+        for key in [
+            "cause",
+            "detect_us",
+            "fence_us",
+            "interrupts_us",
+            "devices_us",
+            "replay_us",
+            "first_reply_us",
+            "total_us",
+        ] {
+            assert!(!object["takeovers"][1][key].is_null(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_broken_promise_fails() {
+        let mut lost = demo();
+        lost.acts[1].audit.lost_writes = 1;
+        let mut invented = demo();
+        invented.acts[0].audit.invented_writes = 1;
+        let mut without_client = demo();
+        without_client.acts[0].client_gap = None;
+        let mut other_death = demo();
+        other_death.acts[1].takeover.cause = "panic".into();
+        for bad in [lost, invented, without_client, other_death] {
+            assert!(
+                !bad.is_passed()
+                    && bad.json()["verdict"] == json!("fail")
+                    && bad.verdict().starts_with("FAIL")
+            );
+        }
+    }
+
+    #[test]
+    fn the_table_has_a_column_for_each_death() {
+        let table = demo().table();
+        let rows: Vec<&str> = table.lines().collect();
+        assert_eq!(rows.len(), 8);
+        assert!(rows[0].ends_with("panic          silent"), "{table}");
+        assert!(
+            rows[7].starts_with("total") && rows[7].ends_with("1100.5 us       1100.5 us"),
+            "{table}"
+        );
+    }
+}

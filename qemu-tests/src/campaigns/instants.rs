@@ -1,0 +1,192 @@
+//! Deaths at seeded instants: the primary dies at whatever instruction its first core is then, and clients that never reconnect lose nothing.
+
+use crate::campaigns::rearm::{self, LIMIT_EACH, TOLD};
+use harness::client;
+use harness::fleet::{Fleet, Tally};
+use harness::images::Images;
+use harness::machine::{Accel, Launch, Machine, MachineSpec};
+use harness::paths;
+use harness::problem::{Problem, require_equal};
+use harness::random::Random;
+use harness::steady::Habit;
+use harness::takeover::Takeover;
+
+/// What the boot line says beyond the usual. The time-out is a long one: here the host is at work all the time, and a core that it does not let run for
+/// a while is not to count as dead.
+pub const OPTIONS: &str = "failover_rearm=auto failover_timeout=1s debug=1";
+/// CPUs: the seat's and the one that works. Further ones would only tick, and on a host with few processors the emulator lets them wait for so long that they
+/// count as dead.
+pub const CPUS: u32 = 2;
+/// Keys that are there from the beginning: enough that telling them takes a while.
+const KEYS: u64 = 5_000;
+/// A death comes so long after the command at most, in ns: some rounds of every client, and all of the telling to a new backup.
+const DELAY_NS_MAX: u64 = 20_000_000;
+/// Spreads the deaths' numbers over the seeds.
+const SPREAD: u64 = 0xd6e8_feb8_6659_fd93;
+/// The one of four that means [`Moment::Telling`].
+const TELLING: u64 = 0;
+/// The clients. Values of a MiB keep the journal so full that its owner tells the state in between.
+const HABITS: [Habit; 7] = [
+    Habit::Checksum,
+    Habit::Checksum,
+    Habit::Checksum,
+    Habit::Chat,
+    Habit::Pipeline,
+    Habit::Large,
+    Habit::Idle,
+];
+
+/// What goes on when the primary dies, beside the clients' work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// Nothing: a backup waits and follows.
+    Protected,
+    /// The primary tells its state anew.
+    Telling,
+    /// It has only just taken over: a new backup is being loaded, or reads.
+    Filling,
+}
+
+/// One death, as its seed and number make it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kill {
+    delay_ns: u64,
+    is_silent: bool,
+    moment: Moment,
+}
+
+impl Kill {
+    fn of(seed: u64, number: u64) -> Self {
+        let mut random = Self::random(seed, number);
+        let moment = match random.below(4) {
+            TELLING => Moment::Telling,
+            // Who has not told the state anew yet does not have it in the journal, and may not die before its backup has it.
+            1 if number > 1 && !Self::is_telling(seed, number - 1) => Moment::Filling,
+            _ => Moment::Protected,
+        };
+        Self {
+            delay_ns: random.below(DELAY_NS_MAX),
+            is_silent: number.is_multiple_of(2),
+            moment,
+        }
+    }
+
+    fn random(seed: u64, number: u64) -> Random {
+        Random::new(seed ^ number.wrapping_mul(SPREAD))
+    }
+
+    fn is_telling(seed: u64, number: u64) -> bool {
+        Self::random(seed, number).below(4) == TELLING
+    }
+
+    fn command(self) -> String {
+        let end = if self.is_silent { "HANG" } else { "PANIC" };
+        format!("DEBUG DIE-IN {} {end}", self.delay_ns)
+    }
+
+    /// Brings it about.
+    fn happen(self, machine: &Machine, clients: &Fleet, epoch: u64) -> Result<Takeover, Problem> {
+        let port = machine.port()?;
+        if self.moment != Moment::Filling {
+            rearm::wait_protected(machine, port)?;
+            clients.do_more(machine)?;
+        }
+        if self.moment == Moment::Telling {
+            client::inject(port, "DEBUG CHECKPOINT")?;
+        }
+        client::inject(port, &self.command())?;
+        let takeover = machine.wait_takeover(epoch)?;
+        let cause = if self.is_silent { "silent" } else { "panic" };
+        require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
+        Ok(takeover)
+    }
+}
+
+/// Lets the machine die `kills` times at instants that `seed` chooses, and tells `each`, with its number. Returns what became of the clients.
+///
+/// # Errors
+/// One lost its connection, or anything it was owed; or the machine did not go on.
+pub fn in_a_row(
+    machine: &Machine,
+    kills: u64,
+    seed: u64,
+    mut each: impl FnMut(u64, &Takeover),
+) -> Result<Tally, Problem> {
+    let clients = Fleet::of(machine, KEYS, &HABITS)?;
+    for number in 1..=kills {
+        let kill = Kill::of(seed, number);
+        match kill.happen(machine, &clients, number + 1) {
+            Ok(takeover) => each(number, &takeover),
+            Err(problem) => {
+                let troubles = clients.account()?.troubles.join("; ");
+                let what = format!(
+                    "death {number} of seed {seed} ({}, {:?}; {troubles})",
+                    kill.command(),
+                    kill.moment
+                );
+                return Err(problem.while_doing(&what));
+            }
+        }
+    }
+    clients
+        .finish(machine)
+        .map_err(|problem| problem.while_doing(&format!("after the last death of seed {seed}")))
+}
+
+/// A campaign: as [`in_a_row`], telling of it as it goes. Returns its last words.
+///
+/// # Errors
+/// As [`in_a_row`], with the command that does it again: the same deaths and delays, while the emulator's own timing is never the same.
+pub fn campaign(images: &Images, accel: Accel, kills: u64, seed: u64) -> Result<String, Problem> {
+    let mut spec = MachineSpec::new("instants", accel).append(OPTIONS);
+    spec.cpus = CPUS;
+    let log = paths::fresh_log(&spec.name)?;
+    let limit = LIMIT_EACH * u32::try_from(kills).unwrap_or(u32::MAX);
+    let machine = Machine::start(&spec, &Launch::of(images, &log, limit))?;
+    machine.wait_serving(1)?;
+    let mut done = 0;
+    let tally = in_a_row(&machine, kills, seed, |number, _| {
+        done = number;
+        if number.is_multiple_of(TOLD) {
+            println!("{number} deaths, nothing lost");
+        }
+    });
+    let again = done.saturating_add(1).min(kills);
+    let tally = tally.inspect_err(|_| {
+        println!("again: cargo xtask instants --kills {again} --seed {seed}");
+    })?;
+    machine.closing_word()?;
+    Ok(format!(
+        "instants: {done} deaths at seeded instants, {tally}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_makes_the_same_deaths_whatever_their_number() {
+        let kills = |seed| (1..=400).map(move |number| Kill::of(seed, number));
+        assert!(kills(7).eq(kills(7)));
+        assert!(!kills(7).eq(kills(8)));
+        for moment in [Moment::Protected, Moment::Telling, Moment::Filling] {
+            for is_silent in [false, true] {
+                let is_such = |kill: &Kill| (kill.moment, kill.is_silent) == (moment, is_silent);
+                assert!(kills(7).filter(is_such).count() > 20, "{moment:?}");
+            }
+        }
+        let early = kills(7).filter(|kill| kill.delay_ns < DELAY_NS_MAX / 10);
+        assert!((20..80).contains(&early.count()));
+    }
+
+    #[test]
+    fn nobody_is_killed_who_has_not_told_the_state_yet() {
+        let kills: Vec<Kill> = (1..=400).map(|number| Kill::of(3, number)).collect();
+        for pair in kills.windows(2) {
+            let moments = (pair[0].moment, pair[1].moment);
+            assert_ne!(moments, (Moment::Telling, Moment::Filling));
+        }
+        assert_ne!(kills[0].moment, Moment::Filling);
+    }
+}

@@ -1,0 +1,251 @@
+//! The matrix: every pairing of kernels on every kind of machine, each dying in every way.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::linux::takeover::{Death, play};
+use crate::linux::tenants::Pair;
+use crate::suite::runner::Score;
+use harness::emulator;
+use harness::images::Images;
+use harness::linux::hardware::Hardware;
+use harness::machine::Chipset;
+use harness::paths;
+use harness::problem::{Problem, require, require_equal};
+use linux_kit::packages::Series;
+
+/// A machine that is not done after this time is not going to be.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// With so many emulated cores on a few of the host's, a healthy one may stand still for a while.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+const SERIES: [Series; 2] = [Series::V6_12, Series::V6_1];
+const CHIPSETS: [Chipset; 2] = [Chipset::Q35, Chipset::Pc];
+const CPUS: [u32; 3] = [2, 4, 8];
+const DEATHS: [Death; 2] = [Death::Panic, Death::Hang];
+
+/// One field of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    primary: Series,
+    backup: Series,
+    chipset: Chipset,
+    has_x2apic: bool,
+    cpus: u32,
+    death: Death,
+}
+
+/// All fields.
+pub fn all() -> Vec<Field> {
+    let mut fields = Vec::new();
+    for primary in SERIES {
+        for backup in SERIES {
+            for (chipset, has_x2apic) in CHIPSETS.into_iter().flat_map(|c| [(c, false), (c, true)])
+            {
+                for cpus in CPUS {
+                    fields.extend(DEATHS.map(|death| Field {
+                        primary,
+                        backup,
+                        chipset,
+                        has_x2apic,
+                        cpus,
+                        death,
+                    }));
+                }
+            }
+        }
+    }
+    fields
+}
+
+/// A few fields in which each kernel in each role, each chipset, each mode, each number of CPUs and each death comes up.
+pub fn diagonal() -> Vec<Field> {
+    let [new, old] = SERIES;
+    let [q35, pc] = CHIPSETS;
+    let [panic, hang] = DEATHS;
+    let field = |primary, backup, chipset, has_x2apic, cpus, death| Field {
+        primary,
+        backup,
+        chipset,
+        has_x2apic,
+        cpus,
+        death,
+    };
+    vec![
+        field(new, old, q35, false, 4, panic),
+        field(old, new, pc, false, 2, hang),
+        field(new, new, q35, true, 4, hang),
+        field(old, old, q35, true, 2, panic),
+        field(new, old, pc, false, 8, panic),
+    ]
+}
+
+/// Runs `fields` one after the other, and prints a line for each.
+pub fn run(fields: &[Field], images: &Images) -> Score {
+    let mut score = Score::default();
+    for (index, field) in fields.iter().enumerate() {
+        let started = Instant::now();
+        let outcome = field.run(images);
+        score.count(&outcome);
+        println!(
+            "linux-matrix: {:>2}/{} {field} ... {}",
+            index + 1,
+            fields.len(),
+            match outcome {
+                Ok(text) => format!("ok ({text}, {:.0} s)", started.elapsed().as_secs_f64()),
+                Err(problem) => problem.to_string(),
+            }
+        );
+    }
+    score
+}
+
+impl Field {
+    fn name(&self) -> String {
+        format!(
+            "linux-matrix-{}-{}-{}-{}-{}-{}",
+            self.primary.name(),
+            self.backup.name(),
+            chipset_name(self.chipset),
+            self.apic_name(),
+            self.cpus,
+            self.death
+        )
+    }
+
+    fn apic_name(&self) -> &'static str {
+        if self.has_x2apic { "x2apic" } else { "xapic" }
+    }
+
+    fn pair(&self) -> Pair {
+        Pair {
+            hardware: Hardware {
+                chipset: chipset_name(self.chipset),
+                cpus: self.cpus,
+                has_x2apic: self.has_x2apic,
+                ..Hardware::default()
+            },
+            timeout: TIMEOUT,
+            // All share their files: they run one after the other.
+            ..Pair::new("linux-matrix", self.primary, self.backup)
+        }
+    }
+
+    fn run(&self, images: &Images) -> Result<String, Problem> {
+        if self.has_x2apic && self.chipset == Chipset::Pc {
+            return Err(Problem::Skipped(
+                "a pc has no interrupt remapping, without which Linux takes no x2APIC".into(),
+            ));
+        }
+        let log = paths::fresh_log(&self.name())?;
+        emulator::once_more(&self.name(), &log, || self.play(images, &log))
+            .map_err(|problem| problem.while_doing(&format!("console: {}", log.display())))
+    }
+
+    fn play(&self, images: &Images, log: &Path) -> Result<String, Problem> {
+        let (machine, outcome) = play(&self.pair(), images, log, LIMIT, self.death)?;
+        require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
+        let apic = machine.console().wait_for_event("apic", LIMIT, |_| true)?;
+        let what = "the mode of the primary's APICs";
+        require_equal(what, apic.text("mode")?, self.apic_name())?;
+        Ok(format!("silence {:.0} ms", outcome.client_gap_ms()))
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:>4} -> {:<4}  {:<3}  {:<6}  {} CPUs  {:<5}",
+            self.primary.name(),
+            self.backup.name(),
+            chipset_name(self.chipset),
+            self.apic_name(),
+            self.cpus,
+            self.death.to_string()
+        )
+    }
+}
+
+/// As QEMU calls it.
+fn chipset_name(chipset: Chipset) -> &'static str {
+    match chipset {
+        Chipset::Q35 => "q35",
+        Chipset::Pc => "pc",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_matrix_has_every_field_once() {
+        let fields = all();
+        assert_eq!(fields.len(), 2 * 2 * 2 * 2 * 3 * 2);
+        let names: HashSet<String> = fields.iter().map(Field::name).collect();
+        assert_eq!(names.len(), fields.len());
+        let lines: HashSet<String> = fields.iter().map(ToString::to_string).collect();
+        assert_eq!(lines.len(), fields.len());
+    }
+
+    #[test]
+    fn the_diagonal_has_everything_once_at_least() {
+        let all = all();
+        let quick = diagonal();
+        assert!(quick.iter().all(|field| all.contains(field)));
+        let has = |is: &dyn Fn(&Field) -> bool| quick.iter().any(is);
+        for series in SERIES {
+            assert!(has(&|field| field.primary == series) && has(&|field| field.backup == series));
+        }
+        assert!(
+            CHIPSETS
+                .iter()
+                .all(|chipset| has(&|field| field.chipset == *chipset))
+        );
+        assert!(CPUS.iter().all(|cpus| has(&|field| field.cpus == *cpus)));
+        assert!(
+            DEATHS
+                .iter()
+                .all(|death| has(&|field| field.death == *death))
+        );
+        assert!(
+            [false, true]
+                .iter()
+                .all(|mode| has(&|field| field.has_x2apic == *mode))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_skipped_before_anything_is_fetched() {
+        let field = all()
+            .into_iter()
+            .find(|field| field.has_x2apic && field.chipset == Chipset::Pc)
+            .unwrap();
+        let images = Images {
+            kernel: "k".into(),
+            archive: "a".into(),
+            instance: Vec::new(),
+        };
+        let problem = field.run(&images).unwrap_err();
+        assert!(matches!(&problem, Problem::Skipped(text) if text.contains("interrupt remapping")));
+        assert_eq!(
+            run(&[field], &images),
+            Score {
+                skipped: 1,
+                ..Score::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_field_is_told_in_a_line_of_its_own() {
+        assert_eq!(
+            diagonal()[1].to_string(),
+            " 6.1 -> 6.12  pc   xapic   2 CPUs  hang "
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! Longer runs that measure and show, each a command of `cargo xtask`.
+
+pub mod bench;
+pub mod demo;
+pub mod instants;
+pub mod linux;
+pub mod rearm;

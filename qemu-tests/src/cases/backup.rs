@@ -1,0 +1,41 @@
+//! The backup's death never hurts the primary.
+
+use super::WRITES;
+use crate::suite::{Stage, Test, Verdict, audit};
+use harness::client::{self, IMPATIENT};
+use harness::problem::require_equal;
+use harness::writer::Writer;
+
+pub(super) fn tests() -> Vec<Test> {
+    [("backup-panics", "DEBUG BACKUP-PANIC"), ("backup-hangs", "DEBUG BACKUP-HANG")]
+        .map(|(name, command)| {
+            Test::new(name, "the backup dies: the primary serves on, says that it is unprotected, and loses nothing", "debug=1", move |stage| {
+                survive_backup(stage, command)
+            })
+        })
+        .into()
+}
+
+fn survive_backup(stage: &Stage<'_>, command: &str) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let writer = Writer::start(port, "client", IMPATIENT);
+    writer.wait_more(WRITES, stage.time_left())?;
+    require_equal(
+        "the answer",
+        client::ask::<String>(port, command)?.as_str(),
+        "OK",
+    )?;
+    let event = machine
+        .console()
+        .wait_for_event("unprotected", stage.time_left(), |_| true)?;
+    require_equal("who says so", event.who.as_str(), "a")?;
+    writer.wait_more(WRITES, stage.time_left())?;
+    audit(port, &writer.finish()?)?;
+    require_equal(
+        "number of takeovers",
+        machine.console().events("takeover").len(),
+        0,
+    )?;
+    machine.closing_word()
+}

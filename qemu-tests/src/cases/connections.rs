@@ -1,0 +1,201 @@
+//! Established connections survive.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::suite::{Stage, Test, Verdict};
+use harness::client;
+use harness::machine::Machine;
+use harness::problem::{Problem, require, require_equal};
+use harness::steady::{Habit, Steady};
+use harness::takeover::Takeover;
+use harness::tools;
+
+/// Idle connections at a time.
+const MANY: usize = 256;
+/// Rounds of every client before the death, and after it.
+const ROUNDS: u64 = 3;
+/// Commands in one stream.
+const PIPED: usize = 60_000;
+
+pub(super) fn tests() -> Vec<Test> {
+    let deaths = [
+        ("connections-panic", "DEBUG PANIC"),
+        ("connections-hang", "DEBUG HANG all"),
+    ];
+    let mut tests: Vec<Test> = deaths
+        .map(|(name, command)| {
+            Test::new(
+                name,
+                "clients of every kind go on after a takeover on the connections they have, and get every byte once",
+                "debug=1",
+                move |stage| connections(stage, command),
+            )
+        })
+        .into();
+    tests.push(Test::new(
+        "connections-256",
+        "256 connections that were idle are all there after a takeover, which finds their sockets made",
+        "debug=1",
+        many_idle,
+    ));
+    tests.push(Test::new(
+        "failover",
+        "FAILOVER hands over on purpose: no client sees an error, and no fault is told",
+        "",
+        failover,
+    ));
+    tests.push(Test::new(
+        "redis-cli-pipe",
+        "redis-cli --pipe, whose one connection outlives the kernel, ends without an error",
+        "debug=1",
+        redis_cli_pipe,
+    ));
+    tests.push(Test::new(
+        "redis-benchmark-takeover",
+        "redis-benchmark, which gives up at the first lost connection, ends without an error through a takeover",
+        "debug=1",
+        redis_benchmark,
+    ));
+    tests
+}
+
+fn connections(stage: &Stage<'_>, command: &str) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    stay(&machine, || client::inject(port, command))?;
+    machine.closing_word()
+}
+
+fn many_idle(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let mut clients = Vec::new();
+    for number in 0..MANY {
+        let client = Steady::start(port, Habit::Idle, &format!("idle-{number}"));
+        clients.push(begun(client, stage.time_left())?);
+    }
+    client::inject(port, "DEBUG PANIC")?;
+    machine.wait_takeover(2)?;
+    let restored = machine.wait_epoch("restored", 2)?;
+    let [all, made] = [restored.number("connections")?, restored.number("made")?];
+    require(all >= MANY as u64 && made * 4 < all, || {
+        format!("of {all} sockets {made} were not made before the takeover")
+    })?;
+    for client in clients {
+        client.finish()?;
+    }
+    machine.closing_word()
+}
+
+fn failover(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let takeover = stay(&machine, || {
+        let answer: String = client::ask(port, "FAILOVER TIMEOUT 3000")?;
+        require_equal("the answer", answer.as_str(), "OK")
+    })?;
+    require_equal("the cause", takeover.cause.as_str(), "switchover")?;
+    let again = client::ask::<String>(port, "FAILOVER");
+    let refusal = again.err().map(|problem| problem.to_string());
+    require(
+        refusal
+            .as_ref()
+            .is_some_and(|it| it.contains("requires connected replicas")),
+        || format!("without a backup, FAILOVER says {refusal:?}"),
+    )?;
+    machine.closing_word()
+}
+
+/// Waits until a client has done its first round. One begins after another: QEMU's user network has no queue for those who connect at once, and the
+/// host's kernel, which believes it had answered them, resets them in the end.
+fn begun(client: Steady, limit: Duration) -> Result<Steady, Problem> {
+    Steady::all_do_more(std::slice::from_ref(&client), 1, limit)?;
+    Ok(client)
+}
+
+/// Lets clients of every kind work while the primary ends by what `end` does.
+fn stay(machine: &Machine, end: impl FnOnce() -> Result<(), Problem>) -> Result<Takeover, Problem> {
+    let port = machine.port()?;
+    let mut clients = Vec::new();
+    for habit in Habit::ALL {
+        for number in [1, 2] {
+            let client = Steady::start(port, habit, &format!("{habit:?}-{number}"));
+            clients.push(begun(client, machine.time_left())?);
+        }
+    }
+    Steady::all_do_more(&clients, ROUNDS, machine.time_left())?;
+    end()?;
+    let takeover = machine.wait_takeover(2)?;
+    Steady::all_do_more(&clients, ROUNDS, machine.time_left())
+        .map_err(|problem| problem.while_doing("going on after the takeover"))?;
+    clients.iter().for_each(Steady::go_on);
+    for client in clients {
+        client.finish()?;
+    }
+    Ok(takeover)
+}
+
+fn redis_cli_pipe(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let commands = "INCR piped\r\n".repeat(PIPED);
+    let (port_text, limit) = (port.to_string(), stage.time_left());
+    let pipe = thread::spawn(move || {
+        tools::run("redis-cli", &["-p", &port_text, "--pipe"], &commands, limit)
+    });
+    die_amid(stage, port, "piped")?;
+    machine.wait_takeover(2)?;
+    let output = pipe
+        .join()
+        .map_err(|_| Problem::BrokenSetUp("the piping thread panicked".into()))??;
+    let word = format!("errors: 0, replies: {PIPED}");
+    require(output.contains(&word), || {
+        format!("redis-cli --pipe says {output:?}, not {word:?}")
+    })?;
+    let count: usize = client::ask(port, "GET piped")?;
+    require(count == PIPED, || {
+        format!("{count} of {PIPED} increments were carried out")
+    })?;
+    machine.closing_word()
+}
+
+/// Kills the primary as soon as somebody has counted `key` up.
+fn die_amid(stage: &Stage<'_>, port: u16, key: &str) -> Result<(), Problem> {
+    let has_begun = || {
+        client::ask::<Option<u64>>(port, &format!("GET {key}"))
+            .map(|count| count.is_some_and(|count| count > 500))
+    };
+    while !has_begun()? {
+        require(!stage.time_left().is_zero(), || {
+            format!("{key} is not counted up")
+        })?;
+        thread::sleep(Duration::from_millis(1));
+    }
+    client::inject(port, "DEBUG PANIC")
+}
+
+fn redis_benchmark(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let (port_text, limit) = (port.to_string(), stage.time_left());
+    let benchmark = thread::spawn(move || {
+        let arguments = [
+            "-p", &port_text, "-t", "incr", "-n", "20000", "-c", "20", "-P", "8", "--csv",
+        ];
+        tools::run("redis-benchmark", &arguments, "", limit)
+    });
+    die_amid(stage, port, "counter:__rand_int__")?;
+    machine.wait_takeover(2)?;
+    let output = benchmark
+        .join()
+        .map_err(|_| Problem::BrokenSetUp("the benchmark's thread panicked".into()))??;
+    require(output.contains("INCR") && !output.contains("rror"), || {
+        format!("redis-benchmark says {output:?}")
+    })?;
+    let count: u64 = client::ask(port, "GET counter:__rand_int__")?;
+    require(count == 20_000, || {
+        format!("{count} of 20000 increments were carried out")
+    })?;
+    machine.closing_word()
+}

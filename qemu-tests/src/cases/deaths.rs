@@ -1,0 +1,140 @@
+//! The ways a primary dies, and what is said of each.
+
+use super::die_and_check;
+use crate::suite::{Stage, Test, Verdict};
+use harness::machine::Machine;
+use harness::problem::{Problem, require, require_equal};
+use harness::qmp::Qmp;
+
+/// Name, command, cause of the takeover, and what holds.
+const HANGS: [(&str, &str, &str, &str); 4] = [
+    (
+        "hang-service-core",
+        "DEBUG HANG",
+        "silent",
+        "the service's core hangs with interrupts off",
+    ),
+    (
+        "hang-other-core",
+        "DEBUG HANG 1",
+        "hung",
+        "a core beside the service hangs with interrupts off",
+    ),
+    (
+        "hang-all",
+        "DEBUG HANG all",
+        "silent",
+        "all cores hang with interrupts off",
+    ),
+    (
+        "hang-loop",
+        "DEBUG HANG loop",
+        "hung",
+        "the main loop hangs, and the timer under it ticks on",
+    ),
+];
+
+/// Name, command, vectors of which one is in the epitaph, and what holds.
+const FAULTS: [(&str, &str, &[u64], &str); 3] = [
+    (
+        "double-fault",
+        "DEBUG DOUBLE-FAULT",
+        &[8],
+        "a fault whose handler faults",
+    ),
+    (
+        "stack-overflow",
+        "DEBUG STACK-OVERFLOW",
+        &[8, 14],
+        "the stack runs into its guard page",
+    ),
+    (
+        "wild-write",
+        "DEBUG WILD-WRITE",
+        &[14],
+        "a write into the backup's slice faults",
+    ),
+];
+
+pub(super) fn tests() -> Vec<Test> {
+    let hangs = HANGS.map(|(name, command, cause, what)| {
+        Test::new(
+            name,
+            format!("{what}: noticed, taken over, nothing lost"),
+            "debug=1",
+            move |stage| {
+                let machine = stage.boot()?;
+                let takeover = die_and_check(&machine, command, cause)?;
+                let core = u64::from(name == "hang-other-core");
+                require_equal("the core that hangs", takeover.core, core)?;
+                machine.closing_word()
+            },
+        )
+    });
+    let faults = FAULTS.map(|(name, command, vectors, what)| {
+        Test::new(
+            name,
+            format!("{what}: an epitaph, a takeover, nothing lost"),
+            "debug=1",
+            move |stage| {
+                let machine = stage.boot()?;
+                die_and_check(&machine, command, "panic")?;
+                check_epitaph(&machine, vectors)?;
+                machine.closing_word()
+            },
+        )
+    });
+    let paused = Test::new(
+        "paused",
+        "a machine that was stopped for longer than the time-out loses nothing",
+        "debug=1",
+        pause,
+    );
+    hangs.into_iter().chain(faults).chain([paused]).collect()
+}
+
+fn check_epitaph(machine: &Machine, vectors: &[u64]) -> Result<(), Problem> {
+    let epitaph = machine
+        .console()
+        .wait_for_event("epitaph", machine.time_left(), |_| true)?;
+    require_equal("the dead instance", epitaph.text("instance")?, "a")?;
+    require_equal("its cause", epitaph.text("cause")?, "exception")?;
+    let vector = epitaph.number("vector")?;
+    require(vectors.contains(&vector), || {
+        format!("the epitaph's vector is {vector}, should be one of {vectors:?}")
+    })?;
+    require(epitaph.number("rip")? != 0, || {
+        "the epitaph has no instruction pointer".into()
+    })?;
+    if vectors == [14] {
+        let message = epitaph.text("message")?;
+        require(message.contains("the other instance's slice"), || {
+            format!("the epitaph says: {message}")
+        })?;
+        require(epitaph.number("address")? != 0, || {
+            "the epitaph has no address".into()
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether such a pause leads to a takeover depends on which clocks stop with the CPUs; what was acknowledged stays either way.
+fn pause(stage: &Stage<'_>) -> Verdict {
+    use super::WRITES;
+    use crate::suite::audit;
+    use harness::client::IMPATIENT;
+    use harness::writer::Writer;
+
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let writer = Writer::start(port, "client", IMPATIENT);
+    writer.wait_more(WRITES, stage.time_left())?;
+    let mut control: Qmp = machine.control()?;
+    control.pause()?;
+    require_equal("QEMU's status", control.status()?.as_str(), "paused")?;
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    control.resume()?;
+    writer.wait_more(WRITES, stage.time_left())?;
+    audit(port, &writer.finish()?)?;
+    machine.closing_word()
+}

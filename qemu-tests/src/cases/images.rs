@@ -1,0 +1,147 @@
+//! Primaries that do not come up: the backup serves instead.
+
+use crate::suite::{Stage, Test, Verdict};
+use harness::archive::ArchiveWriter;
+use harness::client;
+use harness::elf_image;
+use harness::files;
+use harness::images::{BACKUP_PATH, PRIMARY_PATH};
+use harness::machine::Machine;
+use harness::problem::{Problem, require, require_equal};
+
+pub(super) fn tests() -> Vec<Test> {
+    let boot_timeout = "failover_boot_timeout=2s";
+    vec![
+        Test::new(
+            "image-hangs",
+            "a primary that hangs at its entry never comes up: the backup serves",
+            boot_timeout,
+            |stage| {
+                let instance = &stage.images.instance;
+                let hanging = elf_image::hanging_at_entry(instance)?;
+                let machine = stage.start_with(
+                    ArchiveWriter::default()
+                        .image(PRIMARY_PATH, &hanging)
+                        .image(BACKUP_PATH, instance),
+                )?;
+                backup_serves(&machine, "never-came-up")
+            },
+        ),
+        Test::new(
+            "image-damaged",
+            "a damaged primary image is refused by name: the backup serves",
+            "",
+            |stage| {
+                let instance = &stage.images.instance;
+                let mut damaged = instance.clone();
+                let middle = damaged.len() / 2;
+                damaged[middle] ^= 1;
+                let archive = ArchiveWriter::default()
+                    .image(PRIMARY_PATH, instance)
+                    .file(PRIMARY_PATH, &damaged)
+                    .image(BACKUP_PATH, instance);
+                let machine = stage.start_with(archive)?;
+                refused(&machine, "a", PRIMARY_PATH)?;
+                backup_serves(&machine, "image-refused")
+            },
+        ),
+        Test::new(
+            "image-foreign",
+            "a program of another system is refused by name: the backup serves",
+            "",
+            |stage| {
+                let foreign = files::read("/bin/true".as_ref())?;
+                let instance = &stage.images.instance;
+                let machine = stage.start_with(
+                    ArchiveWriter::default()
+                        .image(PRIMARY_PATH, &foreign)
+                        .image(BACKUP_PATH, instance),
+                )?;
+                refused(&machine, "a", PRIMARY_PATH)?;
+                backup_serves(&machine, "image-refused")
+            },
+        ),
+        Test::new(
+            "image-missing",
+            "a primary that is not in the archive is named: the backup serves",
+            "primary_kernel=/boot/nowhere",
+            |stage| {
+                let machine = stage.start(&stage.spec)?;
+                refused(&machine, "a", "/boot/nowhere")?;
+                backup_serves(&machine, "image-refused")
+            },
+        ),
+        Test::new(
+            "images-both-refused",
+            "without a usable image the boot stops and says so",
+            "",
+            both_refused,
+        ),
+    ]
+}
+
+fn refused(machine: &Machine, instance: &str, path: &str) -> Result<(), Problem> {
+    let event =
+        machine
+            .console()
+            .wait_for_event("image-refused", machine.time_left(), |event| {
+                event.says("instance", instance)
+            })?;
+    require_equal("the refused path", event.text("path")?, path)?;
+    require(!event.text("reason")?.is_empty(), || {
+        "the refusal has no reason".into()
+    })
+}
+
+fn backup_serves(machine: &Machine, cause: &str) -> Verdict {
+    let takeover = machine.wait_takeover(2)?;
+    require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
+    require_equal(
+        "who serves",
+        machine.wait_serving(2)?.text("instance")?,
+        "b",
+    )?;
+    require_equal(
+        "instance a's moments of service",
+        machine.console().events("serving").len(),
+        1,
+    )?;
+    let port = machine.port()?;
+    require_equal(
+        "SET",
+        client::ask::<String>(port, "SET key value")?.as_str(),
+        "OK",
+    )?;
+    require_equal(
+        "GET",
+        client::ask::<String>(port, "GET key")?.as_str(),
+        "value",
+    )?;
+    machine.closing_word()
+}
+
+fn both_refused(stage: &Stage<'_>) -> Verdict {
+    let text = b"this is no kernel\n";
+    let machine = stage.start_with(
+        ArchiveWriter::default()
+            .image(PRIMARY_PATH, text)
+            .image(BACKUP_PATH, text),
+    )?;
+    refused(&machine, "a", PRIMARY_PATH)?;
+    refused(&machine, "b", BACKUP_PATH)?;
+    let line = machine
+        .console()
+        .wait_for("boot refused:", stage.time_left(), |line| {
+            line.contains("boot refused: ").then(|| line.to_owned())
+        })?;
+    require(line.contains("image"), || {
+        format!("the refusal does not say that it is about images: {line}")
+    })?;
+    let closing_word = machine.closing_event("refused")?;
+    require_equal(
+        "instances that serve",
+        machine.console().events("serving").len(),
+        0,
+    )?;
+    Ok(closing_word)
+}

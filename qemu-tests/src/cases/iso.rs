@@ -1,0 +1,65 @@
+//! The disc: started by GRUB on both kinds of firmware, it boots, and its primary's death is survived.
+
+use super::die_and_check;
+use crate::suite::{Stage, Test, Verdict};
+use harness::files;
+use harness::machine::{Disc, Firmware, Launch, Machine};
+use harness::paths;
+use harness::problem::{Problem, require};
+use harness::setup::Host;
+use linux_kit::iso::{self, Iso};
+
+/// Characters that have a meaning for GRUB, and none for us. The `;` ends a clause of the script.
+const ODD_WORDS: [&str; 2] = ["one$two${three}", "four&five|six#seven>eight*"];
+
+pub(super) fn tests() -> Vec<Test> {
+    [Firmware::Bios, Firmware::Uefi]
+        .map(|firmware| {
+            let append = format!("debug=1 exec=\"ECHO {};ECHO {}\"", ODD_WORDS[0], ODD_WORDS[1]);
+            let mut test = Test::new(
+                format!("iso-{firmware}"),
+                "a disc with GRUB boots, hands over the boot line as it was meant, and its primary's panic is survived",
+                &append,
+                move |stage| survive(stage, firmware),
+            );
+            // The firmware and GRUB come before us.
+            test.limit *= 2;
+            test
+        })
+        .into()
+}
+
+fn survive(stage: &Stage<'_>, firmware: Firmware) -> Verdict {
+    if let Some(missing) = iso::missing(&Host) {
+        return Err(Problem::Skipped(format!(
+            "missing: {missing}; `cargo xtask setup` would install it"
+        )));
+    }
+    let name = &stage.spec.name;
+    let disc = Disc {
+        iso: paths::scratch(name).join("understudy.iso"),
+        firmware,
+    };
+    let iso = Iso::new(files::read(&stage.images.kernel)?, stage.spec.boot_line())
+        .files_of(&files::read(&stage.images.archive)?)?;
+    iso.write(name, &disc.iso)?;
+    let launch = Launch::of(stage.images, &stage.log, stage.time_left());
+    let machine = Machine::start_disc(&stage.spec, &disc, &launch)?;
+    machine.wait_serving(1)?;
+    machine
+        .console()
+        .wait_for_event("protected", stage.time_left(), |_| true)?;
+    for word in ODD_WORDS {
+        machine.said_closing_word(word)?;
+    }
+    die_and_check(&machine, "DEBUG PANIC", "panic")?;
+    let has_grubs_menu = machine
+        .console()
+        .lines()
+        .iter()
+        .any(|line| line.contains("GRUB"));
+    require(has_grubs_menu, || {
+        "the machine did not come up by GRUB".into()
+    })?;
+    machine.closing_word()
+}

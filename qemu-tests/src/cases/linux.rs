@@ -1,0 +1,175 @@
+//! Linux tenants: one distribution's kernel dies, another goes on.
+
+use std::time::Duration;
+
+use crate::campaigns::linux::lives::{self, End};
+use crate::linux::parked::{Quarters, Snapshot};
+use crate::linux::takeover::{Death, Survived, play, survive};
+use crate::linux::tenants::Pair;
+use crate::suite::{Stage, Test, Verdict};
+use harness::linux::gap::Client;
+use harness::linux::http;
+use harness::machine::Machine;
+use harness::problem::{Problem, require, require_equal};
+use linux_kit::packages::Series;
+
+/// Two kernels boot one after the other.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// A test may have to share its host.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+pub(super) fn tests() -> Vec<Test> {
+    let cases = [
+        (Death::Panic, "panics", Series::V6_12, Series::V6_1),
+        (
+            Death::Hang,
+            "hangs on all CPUs",
+            Series::V6_1,
+            Series::V6_12,
+        ),
+    ];
+    let test = |(death, does, primary, backup): (Death, &str, Series, Series)| {
+        let name = format!("linux-{death}");
+        let doc = format!(
+            "an unmodified Linux {} {does}; an unmodified Linux {} has its disk, its RAM disk and its address",
+            primary.name(),
+            backup.name()
+        );
+        let pair = Pair {
+            timeout: TIMEOUT,
+            ..Pair::new(&name, primary, backup)
+        };
+        let mut test = Test::new(name, doc, "", move |stage| take_over(stage, &pair, death));
+        test.limit = LIMIT;
+        test
+    };
+    let mut tests: Vec<Test> = cases.map(test).into();
+    tests.push(rearming());
+    tests.push(parked());
+    tests
+}
+
+/// In one boot: A dies, B hands over to A on purpose, A reboots, and dies again.
+fn rearming() -> Test {
+    const ENDS: [End; 4] = [
+        End::Death(Death::Panic),
+        End::Switch,
+        End::Reboot,
+        End::Death(Death::Hang),
+    ];
+    let name = "linux-lives";
+    let pair = Pair {
+        timeout: TIMEOUT,
+        append: "failover_rearm=auto".into(),
+        ..Pair::new(name, Series::V6_12, Series::V6_1)
+    };
+    let doc = "two Linuxes in one boot: panic, switchover, reboot, hang; after each the machine is protected again";
+    let mut test = Test::new(name, doc, "", move |stage| {
+        let left = stage.time_left();
+        let (machine, lives) = lives::play(&pair, stage.images, &stage.log, left, &ENDS)?;
+        require(lives.audit.is_clean(), || lives.audit.to_string())?;
+        machine.closing_event("ready")
+    });
+    test.limit = LIMIT * 2;
+    test
+}
+
+/// What a backup may take while it waits.
+const IDLE_BYTES_MAX: u64 = 128 << 20;
+
+/// Looks at the CPUs while the backup boots: it must be seen, or what follows shows nothing.
+const LOOKS_BEFORE: usize = 40;
+
+/// Looks while it is parked: so many times, and so many each time.
+const TIMES: usize = 5;
+const LOOKS: usize = 60;
+
+/// Replies that the primary gives a client meanwhile, at least.
+const REPLIES: usize = 50;
+
+/// No client of the takeover writes to it.
+const OWN_FILE: &str = "/append?file=900000";
+
+/// A write with fsync takes milliseconds.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
+fn parked() -> Test {
+    let pair = Pair {
+        timeout: TIMEOUT,
+        ..Pair::new("linux-parked", Series::V6_12, Series::V6_1)
+    };
+    let doc = "a parked Linux takes at most 128 MiB and executes nothing: no byte of them changes, no CPU is on a page table in them; then it takes over";
+    let mut test = Test::new("linux-parked", doc, "", move |stage| {
+        let machine = pair.start(stage.images, &stage.log, stage.time_left())?;
+        let outcome = wait_and_take_over(&machine, &pair)?;
+        require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
+        machine.closing_event("ready")
+    });
+    test.limit = LIMIT;
+    test
+}
+
+fn wait_and_take_over(machine: &Machine, pair: &Pair) -> Result<Survived, Problem> {
+    let cpus = pair.hardware.cpus as usize;
+    let quarters = Quarters::of(machine)?;
+    require(quarters.len_bytes() <= IDLE_BYTES_MAX, || {
+        format!("the backup takes {} bytes", quarters.len_bytes())
+    })?;
+    let [_, backup] = pair.kernels()?;
+    see_it_run(machine, &quarters, cpus, &backup.release)?;
+    machine
+        .console()
+        .wait_for_event("ready", machine.time_left(), |_| true)?;
+    see_it_parked(machine, &quarters, cpus)?;
+    survive(machine, pair, Death::Panic)
+}
+
+/// The evidence must show a Linux that runs, or it shows nothing.
+fn see_it_run(
+    machine: &Machine,
+    quarters: &Quarters,
+    cpus: usize,
+    release: &str,
+) -> Result<(), Problem> {
+    machine
+        .console()
+        .wait_for_event("userspace", machine.time_left(), |event| {
+            event.says("kernel", release)
+        })?;
+    let before = Snapshot::take(machine, quarters, "booting")?;
+    let looks = quarters.look(machine, cpus, LOOKS_BEFORE)?;
+    let changed = before.pages_changed(&Snapshot::take(machine, quarters, "later")?)?;
+    println!("linux-parked: while the backup boots: {looks}; {changed} pages change");
+    require(looks.within > 0 && changed > 0, || {
+        "a backup that boots is not seen to run".into()
+    })
+}
+
+fn see_it_parked(machine: &Machine, quarters: &Quarters, cpus: usize) -> Result<(), Problem> {
+    let port = machine.port()?;
+    let client = Client::start(port);
+    let before = Snapshot::take(machine, quarters, "before")?;
+    for time in 1..=TIMES {
+        let looks = quarters.look(machine, cpus, LOOKS)?;
+        require_equal("page tables in the backup's memory", looks.within, 0)?;
+        let reply = http::request(port, "POST", OWN_FILE, b"work", WRITE_LIMIT)
+            .map_err(|error| Problem::Failed(format!("the primary does not work: {error}")))?;
+        require_equal("the primary's answer", reply.status, 200)?;
+        let changed = before.pages_changed(&Snapshot::take(machine, quarters, "parked")?)?;
+        println!(
+            "linux-parked: look {time} of {TIMES} at the parked one: {looks}; {changed} pages have changed"
+        );
+        require_equal("pages that have changed", changed, 0)?;
+    }
+    let replies = client.end().count();
+    require(replies >= REPLIES, || {
+        format!("the primary gave {replies} replies meanwhile")
+    })
+}
+
+fn take_over(stage: &Stage<'_>, pair: &Pair, death: Death) -> Verdict {
+    let (machine, outcome) = play(pair, stage.images, &stage.log, stage.time_left(), death)?;
+    require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
+    machine.closing_event("ready")
+}

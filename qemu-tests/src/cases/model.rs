@@ -1,0 +1,56 @@
+//! The deterministic model: a takeover with exact counts, the same twice.
+
+use std::time::Duration;
+
+use crate::suite::{Stage, Test, Verdict};
+use harness::machine::{Accel, MachineSpec};
+use harness::model::{Run, Scenario};
+use harness::problem::{Problem, require_equal};
+
+pub(super) fn tests() -> Vec<Test> {
+    let mut twice = Test::new(
+        "model-twice",
+        "two runs of a takeover in the model are the same to the bit, with exact counts",
+        "",
+        twice,
+    );
+    twice.machine = MachineSpec::new("model-twice", Accel::Model);
+    twice.limit = Duration::from_secs(180);
+    vec![twice]
+}
+
+const KEYS: u64 = 1000;
+
+fn twice(stage: &Stage<'_>) -> Verdict {
+    let run = || -> Result<Run, Problem> {
+        let scenario = Scenario::new(&stage.spec.name, KEYS, "DEBUG PANIC", stage.qemu);
+        scenario.run(stage.images, &stage.log, stage.time_left())
+    };
+    let (first, second) = (run()?, run()?);
+    for (index, (one, other)) in first.console.iter().zip(&second.console).enumerate() {
+        require_equal(
+            &format!("line {} of the second console", index + 1),
+            other,
+            one,
+        )?;
+    }
+    require_equal(
+        "lines of the second console",
+        second.console.len(),
+        first.console.len(),
+    )?;
+    require_equal("the second takeover", &second.takeover, &first.takeover)?;
+    let takeover = &first.takeover;
+    require_equal("the cause", takeover.cause.as_str(), "panic")?;
+    require_equal("rounds of the fence", takeover.fence_rounds, 1)?;
+    // The command that killed, and the status that a reply to it would have been made of.
+    require_equal("records replayed", takeover.records, 2)?;
+    require_equal("findings", takeover.findings, 0)?;
+    let takeovers = first
+        .console
+        .iter()
+        .filter(|line| line.contains("event=takeover "))
+        .count();
+    require_equal("takeovers", takeovers, 1)?;
+    Ok(second.closing_word)
+}

@@ -1,0 +1,102 @@
+//! What cannot be done is refused at boot in the words of `check-config`, and what can be done is planned as it says.
+
+use partition::size::parse_size;
+
+use crate::suite::{Stage, Test, Verdict};
+use harness::check_config::{Answer, Question};
+use harness::console::Line;
+use harness::machine::{Machine, MachineSpec};
+use harness::problem::{Problem, require, require_equal};
+
+pub(super) fn tests() -> Vec<Test> {
+    vec![
+        Test::new(
+            "boot-refusals",
+            "what cannot be done stops the boot with check-config's message",
+            "",
+            refusals,
+        ),
+        Test::new(
+            "plan-as-checked",
+            "the plan that is printed at boot is check-config's",
+            "journal_mem=16M failover_cpus=0,2",
+            planned,
+        ),
+    ]
+}
+
+/// What is wrong, and the option that is blamed.
+const REFUSED: [(&str, &str); 5] = [
+    ("failover_mem=2T", "failover_mem"),
+    ("failover_mem=64M@0x1000", "failover_mem"),
+    ("failover_cpus=1", "failover_cpus"),
+    ("failover_cpus=0,7", "failover_cpus"),
+    ("failover_memory=64M", "failover_memory"),
+];
+
+fn refusals(stage: &Stage<'_>) -> Verdict {
+    let mut last = None;
+    for (wrong, option) in REFUSED {
+        let spec = stage.spec.clone().append(wrong);
+        let machine = stage.start(&spec)?;
+        let doing = |problem: Problem| problem.while_doing(wrong);
+        let event = machine
+            .console()
+            .wait_for_event("refused", stage.time_left(), |_| true)
+            .map_err(doing)?;
+        require_equal("the option that is refused", event.text("option")?, option)
+            .map_err(doing)?;
+        let Answer::Refused(refusal) = checked(stage, &spec)? else {
+            return Err(Problem::Failed(format!("{wrong}: check-config accepts it")));
+        };
+        let expected = format!("boot refused: {refusal}");
+        let said = texts(&machine, "boot refused: ");
+        require(said == [expected.as_str()], || {
+            format!("the boot says {said:?}, check-config {expected:?}")
+        })?;
+        require_equal(
+            "instances that serve",
+            machine.console().events("serving").len(),
+            0,
+        )?;
+        last = Some(machine.closing_event("refused")?);
+    }
+    last.ok_or_else(|| Problem::BrokenSetUp("nothing was tried".into()))
+}
+
+fn planned(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let Answer::Accepted(plan, _) = checked(stage, &stage.spec)? else {
+        return Err(Problem::Failed("check-config refuses what boots".into()));
+    };
+    let expected: Vec<String> = plan
+        .to_string()
+        .lines()
+        .map(|line| format!("plan: {line}"))
+        .collect();
+    require_equal("the plan at boot", texts(&machine, "plan: "), expected)?;
+    machine.closing_word()
+}
+
+/// What the monitor says that begins with `start`.
+fn texts(machine: &Machine, start: &str) -> Vec<String> {
+    let lines = machine.console().lines();
+    let own = lines
+        .iter()
+        .filter_map(|line| Line::parse(line))
+        .filter(|line| line.who == "monitor" && line.text.starts_with(start));
+    own.map(|line| line.text.to_owned()).collect()
+}
+
+fn checked(stage: &Stage<'_>, spec: &MachineSpec) -> Result<Answer, Problem> {
+    let memory_bytes =
+        parse_size(&spec.memory).map_err(|error| Problem::BrokenSetUp(error.reason))?;
+    Question::about_files(
+        spec.boot_line(),
+        spec.cpus,
+        memory_bytes,
+        &stage.images.kernel,
+        &stage.images.archive,
+    )
+    .answer()
+}

@@ -1,0 +1,200 @@
+//! A kernel is replaced while it serves.
+
+use crate::campaigns::rearm;
+use crate::suite::{Stage, Test, Verdict};
+use harness::client;
+use harness::fleet::Fleet;
+use harness::operator::{self, Status};
+use harness::problem::{Problem, require, require_equal};
+
+/// What the boot line says beyond the usual.
+const OPTIONS: &str = "failover_rearm=auto failover_boot_timeout=1s admin=1 debug=1";
+/// Keys that are there.
+const KEYS: u64 = 20_000;
+/// The version that the new image says it has.
+const NEW: &str = "0.1.1";
+
+pub(super) fn tests() -> Vec<Test> {
+    vec![
+        Test::new(
+            "upgrade",
+            "another version is loaded as the backup, switched to, and switched back from: no client sees an error",
+            OPTIONS,
+            upgrade,
+        ),
+        Test::new(
+            "upgrade-refused",
+            "an image that is damaged or of other revisions is refused, which are named; the backup that waits goes on waiting",
+            OPTIONS,
+            refused,
+        ),
+        Test::new(
+            "upgrade-does-not-boot",
+            "an image that crashes on the seat: the old one is the backup again",
+            OPTIONS,
+            does_not_boot,
+        ),
+        Test::new(
+            "upgrade-panics",
+            "a new version that panics when it is switched to: the old one goes on, with all state and all connections",
+            OPTIONS,
+            |stage| dies(stage, "DEBUG PROMOTION-PANIC"),
+        ),
+        Test::new(
+            "upgrade-hangs",
+            "a new version that hangs when it is switched to: the old one goes on, with all state and all connections",
+            OPTIONS,
+            |stage| dies(stage, "DEBUG PROMOTION-HANG"),
+        ),
+        Test::new(
+            "arm-disarm",
+            "the operator gives the backup up, and loads one again",
+            "admin=1 debug=1",
+            arm_disarm,
+        ),
+    ]
+}
+
+/// Where the note's revisions begin: they are followed by the version.
+fn note(image: &[u8]) -> Result<usize, Problem> {
+    let name = b"Understudy\0\0";
+    let at = image.windows(name.len()).position(|window| window == name);
+    at.map(|at| at + name.len())
+        .ok_or_else(|| Problem::Failed("the image has no note".into()))
+}
+
+/// The image under another version.
+fn newer(stage: &Stage<'_>) -> Result<Vec<u8>, Problem> {
+    let mut image = stage.images.instance.clone();
+    let at = note(&image)? + 8;
+    image[at..at + NEW.len()].copy_from_slice(NEW.as_bytes());
+    Ok(image)
+}
+
+fn upgrade(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let old = Status::of(port)?.text("version").to_owned();
+    let clients = Fleet::start(&machine, KEYS)?;
+    let armed = operator::load(port, &newer(stage)?)?;
+    require_equal("the backup's version", armed.as_str(), NEW)?;
+    clients.do_more(&machine)?;
+    let switched = operator::switch(port)?;
+    require_equal("the version that serves", switched.text("version"), NEW)?;
+    clients.do_more(&machine)?;
+    let back = operator::wait_until(port, "no backup is ready", Status::is_protected)?;
+    require_equal("the backup's version", back.text("backup_version"), &*old)?;
+    let fallen_back = operator::switch(port)?;
+    require_equal(
+        "the version that serves",
+        fallen_back.text("version"),
+        &*old,
+    )?;
+    clients.finish(&machine)?;
+    // The image that was brought is loaded again, and again has all there is.
+    let again = operator::wait_until(port, "no backup is ready", Status::is_protected)?;
+    require_equal("the backup's version", again.text("backup_version"), NEW)?;
+    machine.closing_word()
+}
+
+fn refused(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let before = Status::of(port)?;
+    let mut foreign = newer(stage)?;
+    let at = note(&foreign)?;
+    foreign[at] += 1;
+    let mut damaged = newer(stage)?;
+    damaged.truncate(damaged.len() / 2);
+    let [abi, journal] = [sharedmem::ABI_REVISION, sharedmem::JOURNAL_REVISION];
+    let both = [
+        format!("{}", abi + 1),
+        format!("{abi}"),
+        format!("{journal}"),
+    ];
+    for (image, words) in [
+        (foreign, both.as_slice()),
+        (damaged, &["end of the file".to_owned()]),
+        (b"#!/bin/sh\n".to_vec(), &["script".to_owned()]),
+    ] {
+        let Err(problem) = operator::load(port, &image) else {
+            return Err(Problem::Failed("a bad image was accepted".into()));
+        };
+        let text = problem.to_string();
+        let is_named = text.contains("refused") && words.iter().all(|word| text.contains(word));
+        require(is_named, || format!("the refusal says: {text}"))?;
+    }
+    let after = Status::of(port)?;
+    require(after.is_protected(), || "the backup is gone".to_owned())?;
+    let version = |status: &Status| status.text("backup_version").to_owned();
+    require_equal("the backup's version", version(&after), version(&before))?;
+    client::inject(port, "DEBUG PANIC")?;
+    machine.wait_takeover(2)?;
+    machine.closing_word()
+}
+
+fn does_not_boot(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let old = Status::of(port)?.text("version").to_owned();
+    let clients = Fleet::start(&machine, KEYS)?;
+    let mut image = newer(stage)?;
+    break_entry(&mut image)?;
+    let armed = operator::load(port, &image)?;
+    require_equal("the backup's version", &*armed, &*old)?;
+    machine
+        .console()
+        .wait_for_event("fell-back", machine.time_left(), |_| true)?;
+    clients.do_more(&machine)?;
+    client::inject(port, "DEBUG PANIC")?;
+    machine.wait_takeover(2)?;
+    clients.finish(&machine)?;
+    machine.closing_word()
+}
+
+/// Puts an instruction that is none to the image's entry point.
+fn break_entry(image: &mut [u8]) -> Result<(), Problem> {
+    let parsed = partition::Image::parse("the image", image)
+        .map_err(|error| Problem::Failed(error.to_string()))?;
+    let entry = parsed.entry;
+    let segment = parsed
+        .segments
+        .iter()
+        .find(|segment| (segment.range().start..segment.range().end).contains(&entry))
+        .ok_or_else(|| Problem::Failed("no segment has the entry point".into()))?;
+    let at = segment.file_range.start + (entry - segment.virt) as usize;
+    image[at..at + 2].copy_from_slice(&[0x0f, 0x0b]);
+    Ok(())
+}
+
+fn dies(stage: &Stage<'_>, fault: &str) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    let old = Status::of(port)?.text("version").to_owned();
+    let clients = Fleet::start(&machine, KEYS)?;
+    let armed = operator::load(port, &newer(stage)?)?;
+    require_equal("the backup's version", armed.as_str(), NEW)?;
+    client::inject(port, fault)?;
+    let switched = operator::switch(port)?;
+    // The new version never served: it died in epoch 2.
+    require_equal("the epoch", switched.number("epoch"), 3)?;
+    require_equal("the version that serves", switched.text("version"), &*old)?;
+    clients.finish(&machine)?;
+    machine.closing_word()
+}
+
+fn arm_disarm(stage: &Stage<'_>) -> Verdict {
+    let machine = stage.boot()?;
+    let port = machine.port()?;
+    operator::request(port, &[b"DISARM"])?;
+    operator::wait_until(port, "still protected", |status| !status.is_protected())?;
+    client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
+    let twice = operator::request(port, &[b"DISARM"]);
+    require(twice.is_err(), || "nothing was disarmed".to_owned())?;
+    operator::request(port, &[b"ARM"])?;
+    operator::wait_until(port, "no backup is ready", Status::is_protected)?;
+    let twice = operator::request(port, &[b"ARM"]);
+    require(twice.is_err(), || "two backups were armed".to_owned())?;
+    rearm::take_over_whole(&machine, 2)?;
+    machine.closing_word()
+}

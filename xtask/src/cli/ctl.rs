@@ -1,0 +1,72 @@
+//! `cargo xtask ctl`: the operator of a native machine, from afar.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use harness::operator::{self, Status};
+
+/// Which machine, and what of it.
+#[derive(Args)]
+pub struct CtlArguments {
+    /// The port of the machine's service on this host.
+    #[arg(long, default_value_t = 6379, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// What the machine says of itself.
+    Status,
+    /// Load an image as the backup: it is verified, then it replaces the one that waits, reads the state and is armed.
+    Load {
+        /// The image: an ELF of the same ABI and journal revisions.
+        image: PathBuf,
+    },
+    /// Switch to the backup. Again: fall back.
+    Switch,
+    /// Load a backup, if there is none.
+    Arm,
+    /// Give the backup up.
+    Disarm,
+    /// Try a refused takeover again.
+    Retry,
+}
+
+/// Does it, and tells what came of it.
+pub fn operate(arguments: &CtlArguments) -> Result<bool> {
+    let port = arguments.port;
+    match &arguments.what {
+        What::Status => Status::of(port)?
+            .lines()
+            .for_each(|line| println!("{line}")),
+        What::Load { image } => {
+            let version = operator::load_file(port, image)?;
+            println!("armed: version {version} waits as the backup");
+        }
+        What::Switch => {
+            let status = operator::switch(port)?;
+            let (version, epoch) = (status.text("version"), status.number("epoch"));
+            println!("switched: version {version} serves, epoch {epoch}");
+        }
+        What::Arm => {
+            operator::request(port, &[b"ARM"])?;
+            let status = operator::wait_until(port, "no backup is ready", Status::is_protected)?;
+            println!(
+                "armed: version {} waits as the backup",
+                status.text("backup_version")
+            );
+        }
+        What::Disarm => {
+            operator::request(port, &[b"DISARM"])?;
+            println!("disarmed: the machine is unprotected");
+        }
+        What::Retry => {
+            operator::request(port, &[b"RETRY"])?;
+            println!("the monitor tries again, if a takeover was refused");
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,315 @@
+//! The commands about Linux tenants.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Subcommand;
+use harness::emulator;
+use harness::machine::Firmware;
+use harness::paths;
+use linux_kit::deb;
+use linux_kit::packages::Series;
+use qemu_tests::campaigns::linux::cost::Cost;
+use qemu_tests::campaigns::linux::deb as deb_trial;
+use qemu_tests::campaigns::linux::demo::{self, Demo};
+use qemu_tests::campaigns::linux::lives::{self, End};
+use qemu_tests::campaigns::linux::{boot, iso, kdump, matrix};
+use qemu_tests::linux::takeover::Death;
+use qemu_tests::linux::tenants::Pair;
+
+use crate::prepare;
+
+/// So long may one life of a machine take, with the boot of the next backup.
+const LIFE_LIMIT: Duration = Duration::from_secs(120);
+
+#[derive(Subcommand)]
+pub enum LinuxCommand {
+    /// Boot a distribution's Linux plainly, without a monitor, and try its service.
+    LinuxBoot {
+        /// Which one.
+        #[arg(long, value_enum)]
+        kernel: Series,
+        /// The source of a module that is built and loaded, too.
+        #[arg(long)]
+        module: Option<PathBuf>,
+    },
+    /// Show one distribution's Linux taking over from another.
+    LinuxDemo {
+        /// The first primary.
+        #[arg(long, value_enum, default_value = "6.12")]
+        primary: Series,
+        /// The first backup.
+        #[arg(long, value_enum, default_value = "6.1")]
+        backup: Series,
+        /// How the primary dies; both ways if none is named.
+        #[arg(long, value_enum)]
+        cause: Option<Death>,
+        /// Runs of each.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        runs: u32,
+        /// Let the same kernel panic with kdump, too, as often.
+        #[arg(long)]
+        with_kdump: bool,
+        /// Time-out of the keepalives, in ms.
+        #[arg(long, default_value_t = 250)]
+        timeout_ms: u64,
+        /// End with one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a machine go through many lives: after each end of a kernel the machine is protected again.
+    LinuxLives {
+        /// The first primary.
+        #[arg(long, value_enum, default_value = "6.12")]
+        primary: Series,
+        /// The first backup.
+        #[arg(long, value_enum, default_value = "6.1")]
+        backup: Series,
+        /// How its kernels end, one after the other: panic, hang, spin, reboot, switch.
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_value = "panic,hang,switch,reboot,panic"
+        )]
+        ends: Vec<End>,
+        /// Time-out of the keepalives, in ms.
+        #[arg(long, default_value_t = 500)]
+        timeout_ms: u64,
+        /// End with one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure kdump, the peer, on the machine of `linux-demo`: how long a client is without a reply when the kernel panics, and whether a hang is survived.
+    LinuxKdump {
+        /// Which kernel.
+        #[arg(long, value_enum, default_value = "6.12")]
+        kernel: Series,
+        /// Panics.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        runs: u32,
+        /// Leave the hang out.
+        #[arg(long)]
+        only_panic: bool,
+        /// End with one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure what an armed backup costs a Linux that works beside it.
+    LinuxCost {
+        /// The kernel that works.
+        #[arg(long, value_enum, default_value = "6.12")]
+        primary: Series,
+        /// The one that waits.
+        #[arg(long, value_enum, default_value = "6.1")]
+        backup: Series,
+        /// Runs of each, with other random numbers in each.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        n: u32,
+        /// Time-outs of the keepalives, in ms.
+        #[arg(long, value_delimiter = ',', default_values_t = [20, 250])]
+        timeout_ms: Vec<u64>,
+        /// An instruction takes 2 to the power of this, in ns of the model's time.
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10))]
+        shift: u32,
+        /// End with one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let every pairing of distributions' kernels take over on every kind of machine.
+    LinuxMatrix {
+        /// Only a few, in which everything comes up once.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Make a disc that starts two Linux tenants by GRUB, on legacy BIOS and on UEFI.
+    Iso {
+        /// Where to.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// The first primary.
+        #[arg(long, value_enum, default_value = "6.12")]
+        primary: Series,
+        /// The first backup.
+        #[arg(long, value_enum, default_value = "6.1")]
+        backup: Series,
+        /// What the boot line says beyond the usual.
+        #[arg(long, default_value = "", allow_hyphen_values = true)]
+        append: String,
+        /// Boot it by this firmware, kill the primary, and look whether the backup serves; may be given twice.
+        #[arg(long = "try", value_enum)]
+        firmware: Vec<Firmware>,
+    },
+    /// Make the Debian packages.
+    Deb {
+        /// The directory to put them in.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Install them in a fresh Debian, and boot two of its kernels with them; takes root.
+        #[arg(long = "try")]
+        is_tried: bool,
+    },
+}
+
+/// Runs one; false if what it shows is not as it should be.
+pub fn run(command: LinuxCommand) -> Result<bool> {
+    match command {
+        LinuxCommand::LinuxBoot { kernel, module } => boot::run(kernel, module.as_deref())
+            .map(|()| true)
+            .map_err(Into::into),
+        LinuxCommand::LinuxDemo {
+            primary,
+            backup,
+            cause,
+            runs,
+            with_kdump,
+            timeout_ms,
+            json,
+        } => {
+            let mut demo = Demo::new(primary, backup);
+            demo.pair.timeout = Duration::from_millis(timeout_ms);
+            demo.deaths = cause.map_or(demo.deaths, |cause| vec![cause]);
+            demo.runs = runs;
+            demo.with_kdump = with_kdump;
+            demonstrate(&demo, json)
+        }
+        LinuxCommand::LinuxLives {
+            primary,
+            backup,
+            ends,
+            timeout_ms,
+            json,
+        } => {
+            let mut pair = Pair::new("linux-lives", primary, backup);
+            pair.timeout = Duration::from_millis(timeout_ms);
+            live(pair, &ends, json)
+        }
+        LinuxCommand::LinuxCost {
+            primary,
+            backup,
+            n,
+            timeout_ms,
+            shift,
+            json,
+        } => {
+            let cost = Cost {
+                primary,
+                backup,
+                timeouts: timeout_ms.into_iter().map(Duration::from_millis).collect(),
+                runs: n,
+                shift,
+            };
+            measure_cost(&cost, json)
+        }
+        LinuxCommand::LinuxMatrix { quick } => run_matrix(quick),
+        LinuxCommand::LinuxKdump {
+            kernel,
+            runs,
+            only_panic,
+            json,
+        } => measure_kdump(kernel, runs, only_panic, json),
+        LinuxCommand::Iso {
+            out,
+            primary,
+            backup,
+            append,
+            firmware,
+        } => {
+            let mut pair = Pair::new("iso", primary, backup);
+            pair.append = append;
+            make_iso(&pair, out, &firmware)
+        }
+        LinuxCommand::Deb { out, is_tried } => make_packages(out, is_tried),
+    }
+}
+
+fn demonstrate(demo: &Demo, json: bool) -> Result<bool> {
+    let (_, images) = prepare()?;
+    let (text, object, is_passed) = match demo.run(&images) {
+        Ok(outcome) => (outcome.verdict(), outcome.json(), outcome.is_passed()),
+        Err(problem) => (
+            format!("FAIL: {problem}"),
+            demo::failure_json(&problem),
+            false,
+        ),
+    };
+    println!("\n{text}");
+    if json {
+        println!("{object}");
+    }
+    Ok(is_passed)
+}
+
+fn run_matrix(is_quick: bool) -> Result<bool> {
+    let (_, images) = prepare()?;
+    let fields = match is_quick {
+        true => matrix::diagonal(),
+        false => matrix::all(),
+    };
+    let score = matrix::run(&fields, &images);
+    println!("{score}");
+    Ok(score.failed == 0)
+}
+
+fn measure_kdump(kernel: Series, runs: u32, only_panic: bool, json: bool) -> Result<bool> {
+    let report = kdump::Report::measure(kernel, runs, !only_panic)?;
+    println!("\n{}", report.text());
+    if json {
+        println!("{}", report.json());
+    }
+    Ok(true)
+}
+
+fn make_iso(pair: &Pair, out: Option<PathBuf>, firmware: &[Firmware]) -> Result<bool> {
+    let (_, images) = prepare()?;
+    let out = out.unwrap_or_else(|| paths::artifacts().join("understudy.iso"));
+    iso::make(pair, &images, &out)?;
+    println!("iso: {}", out.display());
+    for firmware in firmware {
+        let gap = iso::try_out(pair, &images, &out, *firmware)?;
+        println!(
+            "iso: {firmware}: booted, and a panic survived with a gap of {:.0} ms (emulation on this host, not hardware)",
+            gap.as_secs_f64() * 1e3
+        );
+    }
+    Ok(true)
+}
+
+fn make_packages(out: Option<PathBuf>, is_tried: bool) -> Result<bool> {
+    let (_, images) = prepare()?;
+    let out = out.unwrap_or_else(|| paths::artifacts().join("packages"));
+    let packages = deb::make(&images, &out)?;
+    for package in [&packages.main, &packages.dkms] {
+        println!("deb: {}", package.display());
+    }
+    if is_tried {
+        deb_trial::run(&packages)?;
+    }
+    Ok(true)
+}
+
+fn live(mut pair: Pair, ends: &[End], json: bool) -> Result<bool> {
+    let (_, images) = prepare()?;
+    pair.append = "failover_rearm=auto".into();
+    let log = paths::fresh_log(&pair.name)?;
+    println!("linux-lives: console in {}", log.display());
+    let limit = LIFE_LIMIT * (ends.len() as u32 + 1);
+    let (_machine, lives) = emulator::once_more(&pair.name, &log, || {
+        lives::play(&pair, &images, &log, limit, ends)
+    })?;
+    println!("{}", lives.audit);
+    if json {
+        println!("{}", lives.json());
+    }
+    Ok(lives.audit.is_clean())
+}
+
+fn measure_cost(cost: &Cost, json: bool) -> Result<bool> {
+    let (_, images) = prepare()?;
+    let report = cost.measure(&images)?;
+    println!("\n{}", report.text());
+    if json {
+        println!("{}", report.json());
+    }
+    Ok(true)
+}

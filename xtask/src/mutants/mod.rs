@@ -1,0 +1,212 @@
+//! Deliberate bugs, one at a time, in a copy of the sources: the simulation has to find each.
+
+mod list;
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::simulation;
+use harness::files::{read, write};
+use harness::paths;
+use harness::problem::{Problem, require};
+
+pub use list::MUTANTS;
+
+/// Seeds in which each has to be found.
+pub const SEEDS: u64 = 10_000;
+
+/// A deliberate bug.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutant {
+    /// What it is called.
+    pub name: &'static str,
+    /// What is wrong, in words.
+    pub what: &'static str,
+    /// The file that it is in, from the workspace's root.
+    pub file: &'static str,
+    /// Text that is there exactly once.
+    pub right: &'static str,
+    /// What stands there instead.
+    pub wrong: &'static str,
+}
+
+/// What came of one.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// The first seed that shows it, and the law that it breaks.
+    Found {
+        /// The seed.
+        seed: u64,
+        /// The law.
+        law: String,
+        /// How long it took.
+        took: Duration,
+    },
+    /// No seed shows it.
+    Survived,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found { seed, law, took } => {
+                write!(
+                    f,
+                    "found by seed {seed} ({:.1} s): {law}",
+                    took.as_secs_f64()
+                )
+            }
+            Self::Survived => write!(f, "SURVIVED {SEEDS} seeds"),
+        }
+    }
+}
+
+/// Tries those whose name contains `filter`, and tells each. True if all were found.
+///
+/// # Errors
+/// The copy cannot be made or built, or a mutant's text is not in its file exactly once.
+pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
+    let copy = Copy::make()?;
+    let is_meant = |mutant: &&Mutant| filter.is_none_or(|filter| mutant.name.contains(filter));
+    let (mut tried, mut found) = (0, 0);
+    for mutant in MUTANTS.iter().filter(is_meant) {
+        let verdict = copy.try_out(mutant)?;
+        println!("{:<28}{verdict}", mutant.name);
+        if matches!(verdict, Verdict::Survived) {
+            println!("{:<28}{}", "", mutant.what);
+        }
+        tried += 1;
+        found += usize::from(matches!(verdict, Verdict::Found { .. }));
+    }
+    println!("{found} of {tried} deliberate bugs found");
+    Ok(found == tried)
+}
+
+/// A copy of the sources.
+struct Copy {
+    sources: PathBuf,
+    target: PathBuf,
+    /// The simulation without a bug.
+    right: PathBuf,
+}
+
+impl Copy {
+    /// Makes it, or brings it up to date.
+    fn make() -> Result<Self, Problem> {
+        let base = paths::target().join("mutants");
+        let copy = Self {
+            sources: base.join("sources"),
+            target: base.join("target"),
+            right: base.join("right-sim"),
+        };
+        for file in tracked_files()? {
+            let (from, to) = (paths::workspace().join(&file), copy.sources.join(&file));
+            let content = read(&from)?;
+            // What has not changed keeps its time, so that it is not built again.
+            if fs::read(&to).ok().as_ref() != Some(&content) {
+                write(&to, &content)?;
+            }
+        }
+        simulation::build(&copy.sources, &copy.target)?;
+        fs::copy(copy.program(), &copy.right)
+            .map_err(|error| Problem::of_host(copy.right.display(), error))?;
+        Ok(copy)
+    }
+
+    /// The simulation that was built last.
+    fn program(&self) -> PathBuf {
+        self.target.join("simulation").join("sim")
+    }
+
+    fn try_out(&self, mutant: &Mutant) -> Result<Verdict, Problem> {
+        let file = self.sources.join(mutant.file);
+        let right = String::from_utf8_lossy(&read(&file)?).into_owned();
+        let places = right.matches(mutant.right).count();
+        require(places == 1, || {
+            format!(
+                "{}: its text is {places} times in {}, not once",
+                mutant.name, mutant.file
+            )
+        })?;
+        write(
+            &file,
+            right.replacen(mutant.right, mutant.wrong, 1).as_bytes(),
+        )?;
+        let verdict = simulation::build(&self.sources, &self.target).and_then(|()| self.search());
+        write(&file, right.as_bytes())?;
+        verdict
+    }
+
+    fn search(&self) -> Result<Verdict, Problem> {
+        let begin = Instant::now();
+        let (said, is_failure) = simulate(&self.program(), &format!("--seeds=0..{SEEDS}"))?;
+        let took = begin.elapsed();
+        let found = said.lines().find_map(|line| {
+            let (seed, law) = line.strip_prefix("seed ")?.split_once(": ")?;
+            Some((seed.parse().ok()?, law.to_string()))
+        });
+        // It ended by a signal, or before it ran a seed.
+        let ended = || is_failure.then(|| (0, "the simulation ended by itself".to_string()));
+        let Some((seed, law)) = found.or_else(ended) else {
+            return Ok(Verdict::Survived);
+        };
+        let (_, is_failure) = simulate(&self.right, &format!("--seed={seed}"))?;
+        require(!is_failure, || {
+            format!("seed {seed} breaks a law without any bug: {law}")
+        })?;
+        Ok(Verdict::Found { seed, law, took })
+    }
+}
+
+/// Runs a simulation. Returns what it said, and whether it failed.
+fn simulate(program: &Path, seeds: &str) -> Result<(String, bool), Problem> {
+    let output = Command::new(program)
+        .arg(seeds)
+        .output()
+        .map_err(|error| Problem::of_host(program.display(), error))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok((said, !output.status.success()))
+}
+
+fn tracked_files() -> Result<Vec<String>, Problem> {
+    let output = Command::new("git")
+        .current_dir(paths::workspace())
+        .args(["ls-files", "-z"])
+        .output()
+        .map_err(|error| Problem::of_host("git", error))?;
+    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_there = |name: &&str| !name.is_empty() && paths::workspace().join(name).is_file();
+    Ok(names
+        .split('\0')
+        .filter(is_there)
+        .map(str::to_string)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_mutants_text_is_in_its_file_exactly_once() {
+        for mutant in MUTANTS {
+            let text = fs::read_to_string(paths::workspace().join(mutant.file)).unwrap();
+            assert_eq!(text.matches(mutant.right).count(), 1, "{}", mutant.name);
+            assert_ne!(mutant.right, mutant.wrong, "{}", mutant.name);
+        }
+    }
+
+    #[test]
+    fn the_document_lists_every_mutant() {
+        let names: BTreeSet<_> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+        assert_eq!(names.len(), MUTANTS.len(), "a name stands for one mutant");
+        let document = fs::read_to_string(paths::workspace().join("docs/testing.md")).unwrap();
+        for name in names {
+            assert!(document.contains(&format!("`{name}`")), "{name} is missing");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The model checker `loom`, over the lock-free structures of `sharedmem` and `journal`.
+
+use super::{cargo, extended, packages, succeeds};
+use harness::paths;
+use harness::problem::Problem;
+
+/// The crates that have models.
+const CRATES: [&str; 2] = ["sharedmem", "journal"];
+
+/// Checks the models whose names have `filter` in them. Each tells how many executions it has. False if one fails.
+///
+/// # Errors
+/// Cargo cannot be run.
+pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
+    // Everything is compiled anew under this flag, so it has a place of its own.
+    let target = paths::target().join("loom");
+    let mut command = cargo();
+    command
+        .env("RUSTFLAGS", extended("RUSTFLAGS", "--cfg loom"))
+        .args(["test", "--release", "--locked", "--target-dir"])
+        .arg(target)
+        .args(packages(&CRATES))
+        .args(["--test", "loom", "--", "--nocapture"])
+        .args(filter);
+    succeeds(&mut command)
+}
