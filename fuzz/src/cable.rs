@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use network::{Event, Fact, Flows, Ledger, Network};
-use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use network::{ConnectionEvent, EventSink, Fact, Flows, Network};
+use smoltcp::phy::{self, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Address;
 
@@ -13,7 +13,7 @@ pub const PORT: u16 = 6379;
 pub const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 
 /// Most bytes that clients are owed.
-pub const OWED_BYTES_MAX: usize = 64 << 10;
+pub const UNACKED_BYTES_MAX: usize = 64 << 10;
 
 /// A device. Checksums are not looked at: hostile frames have right ones.
 #[derive(Default)]
@@ -30,9 +30,9 @@ impl RxToken for Frame {
     }
 }
 
-pub struct Room<'a>(&'a mut Vec<Vec<u8>>);
+pub struct TxToken<'a>(&'a mut Vec<Vec<u8>>);
 
-impl TxToken for Room<'_> {
+impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
         let mut frame = vec![0; length];
         let result = work(&mut frame);
@@ -43,15 +43,15 @@ impl TxToken for Room<'_> {
 
 impl Device for Port {
     type RxToken<'a> = Frame;
-    type TxToken<'a> = Room<'a>;
+    type TxToken<'a> = TxToken<'a>;
 
-    fn receive(&mut self, _: Instant) -> Option<(Frame, Room<'_>)> {
+    fn receive(&mut self, _: Instant) -> Option<(Frame, TxToken<'_>)> {
         let frame = self.arrived.pop_front()?;
-        Some((Frame(frame), Room(&mut self.leaving)))
+        Some((Frame(frame), TxToken(&mut self.leaving)))
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<Room<'_>> {
-        Some(Room(&mut self.leaving))
+    fn transmit(&mut self, _: Instant) -> Option<TxToken<'_>> {
+        Some(TxToken(&mut self.leaving))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -70,22 +70,22 @@ const LOOKS_NS: [u64; 2] = [1_000_000, 5_000_000];
 const STEPS_MAX: usize = 1_000;
 
 /// A kernel takes the connections over for which it has made sockets while it waited.
-pub fn take_over(network: &mut Network<Port>, desk: &Desk) {
+pub fn take_over(network: &mut Network<Port>, server: &TestServer) {
     for now_ns in LOOKS_NS {
-        let steps = (0..STEPS_MAX).take_while(|_| network.get_ready(now_ns, &desk.flows));
+        let steps = (0..STEPS_MAX).take_while(|_| network.prebuild(now_ns, &server.flows));
         assert!(steps.count() < STEPS_MAX, "getting ready has no end");
     }
-    network.start(MAC, desk);
+    network.start(MAC, server);
 }
 
 /// A journal without a ring: every event is written and read again, and applied. The service repeats what it hears.
-pub struct Desk {
+pub struct TestServer {
     pub flows: Flows,
     /// Whether a fact that does not follow from those before is a fault.
     is_strict: bool,
 }
 
-impl Desk {
+impl TestServer {
     /// With connections that somebody left.
     pub fn of(flows: Flows) -> Self {
         Self {
@@ -97,35 +97,35 @@ impl Desk {
     /// Without a connection.
     pub fn new() -> Self {
         Self {
-            flows: Flows::new(OWED_BYTES_MAX),
+            flows: Flows::new(UNACKED_BYTES_MAX),
             is_strict: true,
         }
     }
 }
 
-impl Ledger for Desk {
+impl EventSink for TestServer {
     fn flows(&self) -> &Flows {
         &self.flows
     }
 
-    fn enter(&mut self, event: Event<'_>) {
+    fn commit_event(&mut self, event: ConnectionEvent<'_>) {
         match event {
-            Event::Fact(fact) => {
+            ConnectionEvent::Fact(fact) => {
                 let mut payload = Vec::new();
                 fact.encode(&mut payload);
                 assert_eq!(Fact::decode(&payload), Ok(fact));
                 let applied = self.flows.apply(&fact);
                 assert!(!self.is_strict || applied.is_ok(), "{fact:?}: {applied:?}");
             }
-            Event::Opened(connection, _) => self.flows.opened(connection),
-            Event::Bytes(connection, bytes) => {
+            ConnectionEvent::Opened(connection, _) => self.flows.opened(connection),
+            ConnectionEvent::Bytes(connection, bytes) => {
                 self.flows.received(connection, bytes.len());
                 self.flows.reply(connection, bytes);
                 if bytes.contains(&b'q') {
                     self.flows.hang_up(connection);
                 }
             }
-            Event::Closed(connection) => self.flows.closed(connection),
+            ConnectionEvent::Closed(connection) => self.flows.closed(connection),
         }
     }
 

@@ -27,7 +27,7 @@ pub fn hear(
 pub fn of_service(service: &mut Service) -> Vec<Vec<u8>> {
     records(|writer| {
         service.begin_checkpoint();
-        while !service.tell_keyspace(writer, usize::MAX) {}
+        while !service.write_keyspace(writer, usize::MAX) {}
         service.end_checkpoint(writer);
     })
 }
@@ -35,20 +35,20 @@ pub fn of_service(service: &mut Service) -> Vec<Vec<u8>> {
 /// Who hears a service tell has the same one.
 pub fn service_is_told(service: &mut Service, limits: &Limits) {
     let told = of_service(service);
-    let mut restoration = service::Restoration::new(limits.clone());
-    hear(&told, |items| restoration.hear(items, &mut || ())).expect("what was told");
-    let mut heard = restoration.finish().expect("all of it");
+    let mut restorer = service::ServiceRestorer::new(limits.clone());
+    hear(&told, |items| restorer.restore(items, &mut || ())).expect("what was told");
+    let mut heard = restorer.finish().expect("all of it");
     assert_eq!(heard.digest(|| ()), service.digest(|| ()));
     assert_eq!(heard.used_bytes(), service.used_bytes());
     assert_eq!(of_service(&mut heard), told);
 }
 
 /// Who hears connections tell has the same ones.
-pub fn flows_are_told(flows: &Flows, owed_bytes_max: usize) {
-    let told = records(|writer| flows.tell(writer));
-    let mut restoration = network::Restoration::new(owed_bytes_max);
-    hear(&told, |items| restoration.hear(items)).expect("what was told");
-    let heard = restoration.finish().expect("all of it");
+pub fn flows_are_told(flows: &Flows, unacked_bytes_max: usize) {
+    let told = records(|writer| flows.write_checkpoint(writer));
+    let mut restorer = network::FlowsRestorer::new(unacked_bytes_max);
+    hear(&told, |items| restorer.restore(items)).expect("what was told");
+    let heard = restorer.finish().expect("all of it");
     assert_eq!(heard.next_connection(), flows.next_connection());
-    assert_eq!(records(|writer| heard.tell(writer)), told);
+    assert_eq!(records(|writer| heard.write_checkpoint(writer)), told);
 }

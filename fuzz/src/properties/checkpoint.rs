@@ -9,11 +9,11 @@ use checkpoint::{Items, Sequence};
 use network::{Config, Fact, Flows, Network};
 use service::{HostStatus, Input, Limits, Record, Service, Stamp};
 
-use crate::cable::{ADDRESS, Desk, PORT, Port, take_over};
+use crate::cable::{ADDRESS, PORT, Port, TestServer, take_over};
 use crate::host::Wishes;
 use crate::told;
 
-const OWED_BYTES_MAX: usize = 64 << 10;
+const UNACKED_BYTES_MAX: usize = 64 << 10;
 const STAMP: Stamp = Stamp {
     time_ms: 1_700_000_000_000,
     entropy: 1,
@@ -27,8 +27,8 @@ pub fn check(data: &[u8]) {
 fn scene(input: &mut Unstructured<'_>) -> Result<()> {
     let length = usize::from(input.arbitrary::<u8>()?).min(input.len());
     let commands = input.bytes(length)?;
-    let mut service = Some(service::Restoration::new(limits()));
-    let mut flows = Some(network::Restoration::new(OWED_BYTES_MAX));
+    let mut service = Some(service::ServiceRestorer::new(limits()));
+    let mut flows = Some(network::FlowsRestorer::new(UNACKED_BYTES_MAX));
     let mut sequence = Sequence::default();
     while !input.is_empty() {
         let owner = input.arbitrary::<u8>()?;
@@ -39,15 +39,15 @@ fn scene(input: &mut Unstructured<'_>) -> Result<()> {
         let (_, items) = Items::of(&record, &mut sequence).expect("the number is right");
         // What was refused once is given up, as a whole.
         if owner.is_multiple_of(2) {
-            service = service.and_then(|mut it| it.hear(items, &mut || ()).ok().map(|()| it));
+            service = service.and_then(|mut it| it.restore(items, &mut || ()).ok().map(|()| it));
         } else {
-            flows = flows.and_then(|mut it| it.hear(items).ok().map(|()| it));
+            flows = flows.and_then(|mut it| it.restore(items).ok().map(|()| it));
         }
     }
-    if let Some(Ok(service)) = service.map(service::Restoration::finish) {
+    if let Some(Ok(service)) = service.map(service::ServiceRestorer::finish) {
         can_serve(service, commands);
     }
-    if let Some(Ok(flows)) = flows.map(network::Restoration::finish) {
+    if let Some(Ok(flows)) = flows.map(network::FlowsRestorer::finish) {
         can_go_on(flows);
     }
     Ok(())
@@ -88,7 +88,7 @@ fn can_serve(mut service: Service, commands: &[u8]) {
 
 /// The connections are as good as those that came of facts, and have sockets made of them.
 fn can_go_on(mut flows: Flows) {
-    told::flows_are_told(&flows, OWED_BYTES_MAX);
+    told::flows_are_told(&flows, UNACKED_BYTES_MAX);
     let connections: Vec<_> = flows.iter().map(|(connection, _)| connection).collect();
     let config = Config {
         address: ADDRESS,
@@ -98,13 +98,13 @@ fn can_go_on(mut flows: Flows) {
         seed: 5,
         connections_max: 8,
     };
-    let mut desk = Desk::of(flows.clone());
+    let mut server = TestServer::of(flows.clone());
     let mut network = Network::prepare(Port::default(), &config);
-    take_over(&mut network, &desk);
+    take_over(&mut network, &server);
     for now_ns in [1_000_000, 2_000_000] {
-        network.ingress(now_ns, &mut desk);
-        network.tell(now_ns, &mut desk);
-        network.egress(now_ns, &mut desk);
+        network.ingress(now_ns, &mut server);
+        network.report(now_ns, &mut server);
+        network.egress(now_ns, &mut server);
         let _ = (network.take_complaint(), network.due_ns(now_ns));
     }
     for connection in connections {

@@ -6,7 +6,7 @@
 use arbitrary::{Result, Unstructured};
 use network::{Config, Network};
 
-use crate::cable::{ADDRESS, Desk, MAC, OWED_BYTES_MAX, PORT, Port, take_over};
+use crate::cable::{ADDRESS, MAC, PORT, Port, TestServer, UNACKED_BYTES_MAX, take_over};
 use crate::told;
 
 const CLIENTS: usize = 4;
@@ -14,24 +14,24 @@ const ROUNDS_MAX: u32 = 64;
 
 /// See the module.
 pub fn check(data: &[u8]) {
-    let mut desk = Desk::new();
+    let mut server = TestServer::new();
     let mut scene = Scene {
-        network: started(&desk, 1),
+        network: started(&server, 1),
         now_ns: 1_000_000,
         clients: [Client::default(); CLIENTS],
     };
     let mut input = Unstructured::new(data);
     for _ in 0..ROUNDS_MAX {
-        if input.is_empty() || scene.act(&mut input, &mut desk).is_err() {
+        if input.is_empty() || scene.act(&mut input, &mut server).is_err() {
             break;
         }
-        scene.round(&mut desk);
+        scene.round(&mut server);
     }
-    told::flows_are_told(&desk.flows, OWED_BYTES_MAX);
+    told::flows_are_told(&server.flows, UNACKED_BYTES_MAX);
 }
 
 /// A kernel that goes on with what the journal tells.
-fn started(desk: &Desk, seed: u64) -> Network<Port> {
+fn started(server: &TestServer, seed: u64) -> Network<Port> {
     let config = Config {
         address: ADDRESS,
         prefix_len: 24,
@@ -41,7 +41,7 @@ fn started(desk: &Desk, seed: u64) -> Network<Port> {
         connections_max: 8,
     };
     let mut network = Network::prepare(Port::default(), &config);
-    take_over(&mut network, desk);
+    take_over(&mut network, server);
     network
 }
 
@@ -60,7 +60,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn act(&mut self, input: &mut Unstructured<'_>, desk: &mut Desk) -> Result<()> {
+    fn act(&mut self, input: &mut Unstructured<'_>, server: &mut TestServer) -> Result<()> {
         let kind = input.arbitrary::<u8>()?;
         let client = usize::from(kind >> 4) % CLIENTS;
         match kind % 8 {
@@ -73,7 +73,7 @@ impl Scene {
             1 => self.now_ns += u64::from(input.arbitrary::<u16>()?) << 24,
             2 => {
                 // It dies, and what was in its sockets with it.
-                self.network = started(desk, input.arbitrary()?);
+                self.network = started(server, input.arbitrary()?);
             }
             _ => {
                 let segment = self.segment(client, input)?;
@@ -87,11 +87,11 @@ impl Scene {
         self.network.device_mut().arrived.push_back(frame);
     }
 
-    fn round(&mut self, desk: &mut Desk) {
+    fn round(&mut self, server: &mut TestServer) {
         self.now_ns += 1_000_000;
-        self.network.ingress(self.now_ns, desk);
-        self.network.tell(self.now_ns, desk);
-        self.network.egress(self.now_ns, desk);
+        self.network.ingress(self.now_ns, server);
+        self.network.report(self.now_ns, server);
+        self.network.egress(self.now_ns, server);
         assert_eq!(self.network.take_complaint(), None);
         let _ = self.network.due_ns(self.now_ns);
         let leaving = std::mem::take(&mut self.network.device_mut().leaving);

@@ -10,19 +10,19 @@ use service::{HostStatus, Input, Limits, Record, Service};
 use crate::host::Wishes;
 use crate::told;
 
-const OWED_BYTES_MAX: usize = 8 << 10;
+const UNACKED_BYTES_MAX: usize = 8 << 10;
 
 /// See the module.
 pub fn check(data: &[u8]) {
     let mut state = State {
         service: Service::new(limits()),
-        flows: Flows::new(OWED_BYTES_MAX),
+        flows: Flows::new(UNACKED_BYTES_MAX),
     };
     let mut input = Unstructured::new(data);
     while !input.is_empty() && state.payload(&mut input).is_ok() {}
     let _ = state.flows.next_connection();
     told::service_is_told(&mut state.service, &limits());
-    told::flows_are_told(&state.flows, OWED_BYTES_MAX);
+    told::flows_are_told(&state.flows, UNACKED_BYTES_MAX);
 }
 
 fn limits() -> Limits {

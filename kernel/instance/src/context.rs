@@ -14,7 +14,7 @@ use spin::Once;
 
 use crate::memory::{self, HEAP, virt_of};
 
-/// The instance's surroundings.
+/// The instance's context.
 pub struct Context {
     /// What the monitor said.
     pub hand_off: &'static HandOff,
@@ -42,7 +42,7 @@ pub struct Shares {
     /// Requests that are not finished, of all clients.
     pub pending_bytes: u64,
     /// Replies that wait for slow clients, of all clients.
-    pub owed_bytes: u64,
+    pub unacked_bytes: u64,
     /// Records of programs, from when a Linux was the primary.
     pub records_bytes: u64,
     /// Connections at a time; their number.
@@ -54,7 +54,7 @@ static CONTEXT: Once<Context> = Once::new();
 /// Names of the two instances in logs.
 pub const NAMES: [&str; 2] = ["a", "b"];
 
-/// The surroundings.
+/// The context.
 ///
 /// # Panics
 /// Before [`init`].
@@ -62,7 +62,7 @@ pub fn get() -> &'static Context {
     CONTEXT.get().expect("the context is made on first entry")
 }
 
-/// The surroundings, if they are known yet. For a kernel that dies early.
+/// The context, if it is known yet. For a kernel that dies early.
 pub fn try_get() -> Option<&'static Context> {
     CONTEXT.get()
 }
@@ -79,7 +79,7 @@ impl Context {
         Shares {
             store_bytes: sixteenth * 9,
             pending_bytes: sixteenth * 2,
-            owed_bytes: sixteenth * 2,
+            unacked_bytes: sixteenth * 2,
             records_bytes: sixteenth,
             connections: CONNECTIONS_MIN + sixteenth as usize / CONNECTION_BYTES,
         }

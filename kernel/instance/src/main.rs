@@ -16,6 +16,7 @@ mod death;
 mod debug;
 mod devices;
 mod epoch;
+mod host;
 mod keepalive;
 mod memory;
 mod note;
@@ -25,7 +26,6 @@ mod report;
 mod server;
 mod standby;
 mod status;
-mod surroundings;
 mod traps;
 mod vectors;
 

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::sync::atomic::Ordering;
 
-use network::Restored;
+use network::RebuildReport;
 use partition::cmdline::Rearm;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::timeline::Timeline;
@@ -35,12 +35,12 @@ pub fn first_reply(context: &Context, epoch: u64) {
 }
 
 /// The connections of the predecessor have their sockets.
-pub fn restored(epoch: u64, restored: Restored) {
-    let Restored {
+pub fn sockets_rebuilt(epoch: u64, report: RebuildReport) {
+    let RebuildReport {
         connections,
         made,
         took_ns,
-    } = restored;
+    } = report;
     log::info!(
         "event=restored epoch={epoch} connections={connections} made={made} took_ns={took_ns}"
     );

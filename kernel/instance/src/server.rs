@@ -7,7 +7,7 @@ use alloc::string::String;
 
 use arch::cpu;
 use network::Network;
-use replica::{CONSOLE_CONNECTION, JournaledService, Surroundings};
+use replica::{CONSOLE_CONNECTION, Host, JournaledService};
 use service::Input;
 use sharedmem::abi::SeatStatus;
 use sharedmem::epitaph::EpitaphText;
@@ -143,11 +143,11 @@ impl Server {
         // Who is about to hand over takes no more in: clients send it again to the successor.
         let is_leaving = self.journal.is_leaving(now_ns);
         let more = !is_leaving && self.network.ingress(now_ns, &mut self.journal);
-        self.network.tell(now_ns, &mut self.journal);
+        self.network.report(now_ns, &mut self.journal);
         self.run_commands();
         self.expire();
         self.serve_page();
-        let more = self.journal.tell_state() || more;
+        let more = self.journal.write_checkpoint() || more;
         self.network
             .egress(self.context.now_ns(), &mut self.journal);
         self.release();
@@ -181,8 +181,8 @@ impl Server {
         if let Some(complaint) = self.network.take_complaint() {
             log::error!("a connection is lost: {complaint}");
         }
-        if let Some(restored) = self.network.take_restored() {
-            report::restored(self.epoch, restored);
+        if let Some(report) = self.network.take_rebuild_report() {
+            report::sockets_rebuilt(self.epoch, report);
         }
         let has_replied = self.has_replied || self.network.has_replied();
         if self.network.device_mut().release() > 0 && has_replied {
@@ -207,7 +207,7 @@ impl Server {
             records: replica.records(),
             answer: &mut |bytes| web::answer(bytes, replica.records(), status),
         };
-        self.has_replied |= page.serve(network.lobby(), context.now_ns(), &mut site);
+        self.has_replied |= page.serve(network.listeners(), context.now_ns(), &mut site);
     }
 
     /// Runs the commands that have come in on the console.

@@ -41,7 +41,7 @@ impl Standby {
         let page = context
             .options
             .status_port
-            .map(|port| PageSockets::open(port, network.lobby()));
+            .map(|port| PageSockets::open(port, network.listeners()));
         let standby = Self {
             replica: Replica::new(context),
             network,
@@ -82,7 +82,7 @@ pub fn step() -> SeatStatus {
     let is_armed = context.region.control.protection.state() == ProtectionState::Armed;
     if is_armed && status == SeatStatus::Idle {
         let flows = standby.replica.flows();
-        if standby.network.get_ready(context.now_ns(), flows) {
+        if standby.network.prebuild(context.now_ns(), flows) {
             status = SeatStatus::More;
         }
     }

@@ -1,6 +1,6 @@
 //! What INFO and ROLE say of the kernel, and what its status page tells.
 
-use replica::{SeatWatch, SharedJournal};
+use replica::{BackupMonitor, SharedJournal};
 use service::{HostStatus, Role, Takeover, Word};
 use sharedmem::epitaph::EpitaphText;
 use sharedmem::timeline::Timeline;
@@ -14,7 +14,7 @@ use crate::{epoch, note, operator};
 const FIRST_EPOCH: u64 = 1;
 
 /// The status of a primary.
-pub fn of(context: &Context, seat: &SeatWatch, journal: SharedJournal) -> HostStatus {
+pub fn of(context: &Context, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus {
     let now_ns = context.now_ns();
     let epoch = epoch::own();
     let timeline = context.region.control.timelines.of_epoch(epoch);
@@ -67,7 +67,7 @@ fn takeover_of(timeline: &Timeline) -> Takeover {
 /// What the status page of a primary tells. `recovered` is what it had found in the journal, `epitaph` what the primary before had left.
 pub fn page(
     context: &Context,
-    seat: &SeatWatch,
+    seat: &BackupMonitor,
     journal: SharedJournal,
     recovered: &Recovered,
     epitaph: Option<EpitaphText>,

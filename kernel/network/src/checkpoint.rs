@@ -18,7 +18,7 @@ enum Head {
     End {
         last_connection: ConnectionId,
         flows: u64,
-        owed_bytes: u64,
+        unacked_bytes: u64,
     },
 }
 
@@ -40,8 +40,8 @@ struct Image {
 
 impl Flows {
     /// Tells them.
-    pub fn tell(&self, writer: &mut Writer<'_>) {
-        let (mut flows, mut owed_bytes) = (0, 0);
+    pub fn write_checkpoint(&self, writer: &mut Writer<'_>) {
+        let (mut flows, mut unacked_bytes) = (0, 0);
         for (connection, flow) in self.iter() {
             writer.head(&Head::Flow(Image {
                 connection,
@@ -56,36 +56,36 @@ impl Flows {
                 is_hung_up: flow.is_hung_up,
                 is_doomed: flow.is_doomed,
             }));
-            writer.string_of(flow.owed.len(), |from| flow.owed.from(from));
+            writer.string_of(flow.unacked.len(), |from| flow.unacked.from(from));
             flows += 1;
-            owed_bytes += flow.owed.len() as u64;
+            unacked_bytes += flow.unacked.len() as u64;
         }
         writer.head(&Head::End {
             last_connection: self.last_connection(),
             flows,
-            owed_bytes,
+            unacked_bytes,
         });
     }
 }
 
 /// Connections that are being told.
-pub struct Restoration {
+pub struct FlowsRestorer {
     flows: Flows,
     joiner: Joiner,
     /// Whose replies come next.
     begun: Option<Image>,
-    told_owed_bytes: u64,
+    told_unacked_bytes: u64,
     is_whole: bool,
 }
 
-impl Restoration {
+impl FlowsRestorer {
     /// Of none yet. For the limit see [`Flows::new`].
-    pub fn new(owed_bytes_max: usize) -> Self {
+    pub fn new(unacked_bytes_max: usize) -> Self {
         Self {
-            flows: Flows::new(owed_bytes_max),
+            flows: Flows::new(unacked_bytes_max),
             joiner: Joiner::default(),
             begun: None,
-            told_owed_bytes: 0,
+            told_unacked_bytes: 0,
             is_whole: false,
         }
     }
@@ -93,14 +93,14 @@ impl Restoration {
     /// Takes in what one record tells.
     ///
     /// # Errors
-    /// It cannot be what comes next. The restoration is of no use any more.
-    pub fn hear(&mut self, items: Items<'_>) -> Result<(), Malformed> {
+    /// It cannot be what comes next. The restorer is of no use any more.
+    pub fn restore(&mut self, items: Items<'_>) -> Result<(), Malformed> {
         for item in items {
             match item? {
                 Item::Head(head) => self.head(decode(head)?)?,
                 Item::Part { bytes, is_last } => {
-                    if let Some(owed) = self.joiner.join(bytes, is_last) {
-                        self.flow(&owed)?;
+                    if let Some(unacked) = self.joiner.join(bytes, is_last) {
+                        self.flow(&unacked)?;
                     }
                 }
             }
@@ -129,9 +129,9 @@ impl Restoration {
             Head::End {
                 last_connection,
                 flows,
-                owed_bytes,
+                unacked_bytes,
             } => {
-                if (self.flows.len() as u64, self.told_owed_bytes) != (flows, owed_bytes) {
+                if (self.flows.len() as u64, self.told_unacked_bytes) != (flows, unacked_bytes) {
                     return Err(Malformed("the connections do not add up"));
                 }
                 if last_connection > COUNT_MAX {
@@ -144,7 +144,7 @@ impl Restoration {
         Ok(())
     }
 
-    fn flow(&mut self, owed: &[u8]) -> Result<(), Malformed> {
+    fn flow(&mut self, unacked: &[u8]) -> Result<(), Malformed> {
         let image = mem::take(&mut self.begun).ok_or(Malformed("replies of no connection"))?;
         if image.received_bytes.max(image.acknowledged_bytes) > COUNT_MAX {
             return Err(Malformed("more bytes than a connection carries"));
@@ -163,8 +163,8 @@ impl Restoration {
         self.flows
             .apply(&begun)
             .map_err(|_| Malformed("a connection is told twice"))?;
-        self.told_owed_bytes += owed.len() as u64;
-        self.flows.restore(image.connection, owed, |flow| {
+        self.told_unacked_bytes += unacked.len() as u64;
+        self.flows.restore(image.connection, unacked, |flow| {
             flow.is_open = image.is_open;
             flow.is_closed = image.is_closed;
             flow.received_bytes = image.received_bytes;
@@ -182,7 +182,7 @@ impl Restoration {
 mod tests {
     use super::*;
     use crate::flow::Flow;
-    use crate::owed::Owed;
+    use crate::send_buffer::SendBuffer;
     use alloc::vec;
     use alloc::vec::Vec;
     use checkpoint::Sequence;
@@ -191,16 +191,16 @@ mod tests {
     fn told(flows: &Flows) -> Vec<Vec<u8>> {
         let (mut records, mut sequence) = (Vec::new(), Sequence::default());
         let mut sink = |payload: &[u8]| records.push(payload.to_vec());
-        flows.tell(&mut Writer::new(1, &mut sequence, &mut sink));
+        flows.write_checkpoint(&mut Writer::new(1, &mut sequence, &mut sink));
         records
     }
 
     fn heard(records: &[Vec<u8>]) -> Result<Flows, Malformed> {
-        let (mut restoration, mut sequence) = (Restoration::new(1 << 20), Sequence::default());
+        let (mut restorer, mut sequence) = (FlowsRestorer::new(1 << 20), Sequence::default());
         for record in records {
-            restoration.hear(Items::of(record, &mut sequence)?.1)?;
+            restorer.restore(Items::of(record, &mut sequence)?.1)?;
         }
-        restoration.finish()
+        restorer.finish()
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
             writer.head(&Head::End {
                 last_connection,
                 flows: 1,
-                owed_bytes: 5,
+                unacked_bytes: 5,
             });
             drop(writer);
             heard(&records).is_ok()
@@ -274,7 +274,7 @@ mod tests {
                     1 => flows.received(connection, bytes),
                     2 => flows.reply(connection, &vec![connection as u8; bytes]),
                     3 => {
-                        let bytes = flows.get(connection).map_or(0, |flow| flow.acknowledged_bytes + (flow.owed.len() / 2) as u64);
+                        let bytes = flows.get(connection).map_or(0, |flow| flow.acknowledged_bytes + (flow.unacked.len() / 2) as u64);
                         let _ = flows.apply(&Fact::Acknowledged { connection, bytes, end: false });
                     }
                     4 => flows.hang_up(connection),
@@ -292,12 +292,12 @@ mod tests {
             // The pieces in which replies are kept may be others.
             let all = |flows: &Flows| -> Vec<_> {
                 let whole = flows.iter().map(|(connection, flow)| {
-                    let mut owed = Vec::new();
-                    while owed.len() < flow.owed.len() {
-                        owed.extend_from_slice(flow.owed.from(owed.len()));
+                    let mut unacked = Vec::new();
+                    while unacked.len() < flow.unacked.len() {
+                        unacked.extend_from_slice(flow.unacked.from(unacked.len()));
                     }
-                    let bare = Flow { owed: Owed::default(), ..flow.clone() };
-                    (connection, bare, owed)
+                    let bare = Flow { unacked: SendBuffer::default(), ..flow.clone() };
+                    (connection, bare, unacked)
                 });
                 whole.collect()
             };

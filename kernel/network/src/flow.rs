@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use core::fmt;
 
 use crate::fact::{Fact, Handshake};
-use crate::owed::Owed;
+use crate::send_buffer::SendBuffer;
 use crate::{ConnectionId, Peer};
 
 /// A segment that begins farther from where the client stands is not its own.
@@ -31,7 +31,7 @@ pub struct Flow {
     /// Its client has the end behind them, too.
     pub(crate) is_end_acknowledged: bool,
     /// The bytes behind those.
-    pub(crate) owed: Owed,
+    pub(crate) unacked: SendBuffer,
     /// It ends when everything owed has been sent.
     pub(crate) is_hung_up: bool,
     /// Its client did not read for too long, and something it is owed was thrown away: nothing more may reach it but the end.
@@ -51,8 +51,8 @@ pub struct Flows {
     flows: BTreeMap<ConnectionId, Flow>,
     of_peer: BTreeMap<Peer, ConnectionId>,
     last_connection: ConnectionId,
-    owed_bytes: usize,
-    owed_bytes_max: usize,
+    unacked_bytes: usize,
+    unacked_bytes_max: usize,
 }
 
 /// Why a fact cannot be one, after those before it.
@@ -123,18 +123,18 @@ impl Flow {
     }
 
     /// Bytes of the replies behind those.
-    pub fn owed_bytes(&self) -> usize {
-        self.owed.len()
+    pub fn unacked_bytes(&self) -> usize {
+        self.unacked.len()
     }
 
     /// Some of the owed bytes from `offset` on: at least one, if there is one.
-    pub fn owed_from(&self, offset: usize) -> &[u8] {
-        self.owed.from(offset)
+    pub fn unacked_from(&self, offset: usize) -> &[u8] {
+        self.unacked.from(offset)
     }
 
     /// Bytes of the replies since the beginning.
     pub(crate) fn produced_bytes(&self) -> u64 {
-        self.acknowledged_bytes + self.owed.len() as u64
+        self.acknowledged_bytes + self.unacked.len() as u64
     }
 
     /// Whether no reply comes any more.
@@ -153,7 +153,7 @@ impl Flow {
 
     /// Whether something must be sent without anything coming in before.
     pub(crate) fn is_urgent(&self) -> bool {
-        !self.is_open || self.owed.len() > 0 || self.is_ending() || self.is_doomed
+        !self.is_open || self.unacked.len() > 0 || self.is_ending() || self.is_doomed
     }
 
     /// What the client says it has, if it is news: `ack` in a segment that begins at `seq`. A predecessor may have sent it more than the journal
@@ -161,14 +161,14 @@ impl Flow {
     pub(crate) fn news_of(&self, connection: ConnectionId, seq: u32, ack: u32) -> Option<Fact> {
         let distance = seq.wrapping_sub(self.next_in()).cast_signed();
         let ahead = u64::from(ack.wrapping_sub(self.first_out()));
-        let owed = self.owed.len() as u64;
-        let end = self.is_ending() && ahead == owed + 1;
+        let unacked = self.unacked.len() as u64;
+        let end = self.is_ending() && ahead == unacked + 1;
         let is_news = !self.is_doomed
             && distance.unsigned_abs() <= BELIEVED_DISTANCE_BYTES
-            && ((1..=owed).contains(&ahead) || (end && !self.is_end_acknowledged));
+            && ((1..=unacked).contains(&ahead) || (end && !self.is_end_acknowledged));
         is_news.then(|| Fact::Acknowledged {
             connection,
-            bytes: self.acknowledged_bytes + ahead.min(owed),
+            bytes: self.acknowledged_bytes + ahead.min(unacked),
             end,
         })
     }
@@ -189,14 +189,14 @@ impl Flow {
 }
 
 impl Flows {
-    /// None yet. All clients together may be owed `owed_bytes_max` bytes; one for whom there is no room is given up.
-    pub fn new(owed_bytes_max: usize) -> Self {
+    /// None yet. All clients together may be owed `unacked_bytes_max` bytes; one for whom there is no room is given up.
+    pub fn new(unacked_bytes_max: usize) -> Self {
         Self {
             flows: BTreeMap::new(),
             of_peer: BTreeMap::new(),
             last_connection: 0,
-            owed_bytes: 0,
-            owed_bytes_max,
+            unacked_bytes: 0,
+            unacked_bytes_max,
         }
     }
 
@@ -265,7 +265,7 @@ impl Flows {
                     .remove(&connection)
                     .ok_or(FlowError::NoFlow(connection))?;
                 self.of_peer.remove(&flow.peer);
-                self.owed_bytes -= flow.owed.len();
+                self.unacked_bytes -= flow.unacked.len();
                 Ok(())
             }
         }
@@ -300,13 +300,13 @@ impl Flows {
         if flow.is_doomed {
             return;
         }
-        if self.owed_bytes + bytes.len() > self.owed_bytes_max {
-            self.owed_bytes -= flow.owed.len();
-            flow.owed.clear();
+        if self.unacked_bytes + bytes.len() > self.unacked_bytes_max {
+            self.unacked_bytes -= flow.unacked.len();
+            flow.unacked.clear();
             flow.is_doomed = true;
         } else {
-            self.owed_bytes += bytes.len();
-            flow.owed.push(bytes);
+            self.unacked_bytes += bytes.len();
+            flow.unacked.push(bytes);
         }
     }
 
@@ -330,10 +330,10 @@ impl Flows {
     pub(crate) fn restore(
         &mut self,
         connection: ConnectionId,
-        owed: &[u8],
+        unacked: &[u8],
         complete: impl FnOnce(&mut Flow),
     ) {
-        self.reply(connection, owed);
+        self.reply(connection, unacked);
         if let Some(flow) = self.flows.get_mut(&connection) {
             complete(flow);
         }
@@ -368,7 +368,7 @@ impl Flows {
             peer_has_closed: false,
             acknowledged_bytes: 0,
             is_end_acknowledged: false,
-            owed: Owed::default(),
+            unacked: SendBuffer::default(),
             is_hung_up: false,
             is_doomed: false,
         };
@@ -385,12 +385,12 @@ impl Flows {
         let flow = self.known(connection)?;
         let news = bytes
             .checked_sub(flow.acknowledged_bytes)
-            .filter(|news| *news <= flow.owed.len() as u64)
+            .filter(|news| *news <= flow.unacked.len() as u64)
             .ok_or(FlowError::Acknowledged { connection, bytes })?;
-        flow.owed.take(news as usize);
+        flow.unacked.take(news as usize);
         flow.acknowledged_bytes = bytes;
         flow.is_end_acknowledged |= end;
-        self.owed_bytes -= news as usize;
+        self.unacked_bytes -= news as usize;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! TCP connections that outlive the kernel that serves them.
 //!
 //! A [`Flow`] is a connection as the journal tells it: whose it is, how it began, how many bytes came in, which bytes of the replies the client
-//! has not acknowledged. It is the same on the primary, which journals what happens ([`Event`]), and on the backup, which reads that. A *socket* is
+//! has not acknowledged. It is the same on the primary, which journals what happens ([`ConnectionEvent`]), and on the backup, which reads that. A *socket* is
 //! made from a flow, by a primary, whenever it is needed; nothing in it is missed when it is lost with its kernel:
 //!
 //! * What came in is journaled before TCP acknowledges it, as frames wait at a gate until the journal has everything that they tell.
@@ -14,28 +14,28 @@
 
 extern crate alloc;
 
+mod attached;
 mod checkpoint;
+mod dup_ack;
+mod event_sink;
 mod fact;
 mod flow;
 mod frame;
-mod ledger;
-mod live;
-mod lobby;
-mod nudge;
-mod owed;
-mod ready;
-mod revival;
+mod listeners;
+mod prebuilt;
 mod segment;
+mod send_buffer;
 mod shape;
 mod single;
 mod stack;
+mod tcp_repair;
 
-pub use crate::checkpoint::Restoration;
+pub use crate::checkpoint::FlowsRestorer;
+pub use event_sink::{ConnectionEvent, EventSink};
 pub use fact::{Fact, FactError, Handshake};
 pub use flow::{Flow, FlowError, Flows};
-pub use ledger::{Event, Ledger};
 pub use shape::{CONNECTION_BYTES, Shape};
-pub use stack::{Config, Network, Restored};
+pub use stack::{Config, Network, RebuildReport};
 
 /// Number of a connection, never used twice.
 pub type ConnectionId = u64;

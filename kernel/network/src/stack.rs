@@ -1,6 +1,6 @@
-//! The network of a primary: one interface, the lobby, the connections.
+//! The network of a primary: one interface, the listeners, the connections.
 //!
-//! It moves bytes between clients and the ledger. What they mean, and when frames may leave, the owner decides.
+//! It moves bytes between clients and the sink. What they mean, and when frames may leave, the owner decides.
 
 use alloc::vec::Vec;
 
@@ -9,15 +9,15 @@ use smoltcp::phy::{Device, RxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Address};
 
+use crate::attached::AttachedSockets;
+use crate::event_sink::{ConnectionEvent, EventSink};
 use crate::fact::Fact;
 use crate::flow::Flows;
 use crate::frame::{OneFrame, Tapped};
-use crate::ledger::{Event, Ledger};
-use crate::live::Live;
-use crate::lobby::Lobby;
-use crate::ready::{Ready, Unmade, instant};
-use crate::revival::Cradle;
+use crate::listeners::Listeners;
+use crate::prebuilt::{PrebuiltSockets, Unbuilt, instant};
 use crate::segment::{Arriving, Local, arriving};
+use crate::tcp_repair::SocketRebuilder;
 use crate::{ConnectionId, Peer};
 
 /// Frames taken in before what they brought is looked at.
@@ -25,7 +25,7 @@ const INGRESS_FRAMES: usize = 256;
 /// Rounds of egress before anything else is looked at.
 const EGRESS_ROUNDS: usize = 16;
 /// Connections that are revived in one round without a frame for them: others are served in between.
-const REVIVED_PER_ROUND: usize = 4;
+const REBUILT_PER_ROUND: usize = 4;
 
 /// Hardware address before there is a device: one that nobody was given.
 const UNKNOWN_MAC: EthernetAddress = EthernetAddress([0x02, 0, 0, 0, 0, 0]);
@@ -49,7 +49,7 @@ pub struct Config {
 
 /// What it took to make sockets for connections of a predecessor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Restored {
+pub struct RebuildReport {
     /// Sockets that there are. A connection has several in turn if its client says that it is elsewhere than the journal knows.
     pub connections: usize,
     /// Those that were not made before.
@@ -65,12 +65,12 @@ pub struct Network<D> {
     mac: EthernetAddress,
     local: Local,
     connections_max: usize,
-    lobby: Lobby,
-    live: Live,
-    cradle: Cradle,
-    ready: Ready,
-    unmade: Unmade,
-    restored: Restored,
+    listeners: Listeners,
+    attached: AttachedSockets,
+    rebuilder: SocketRebuilder,
+    prebuilt: PrebuiltSockets,
+    unbuilt: Unbuilt,
+    rebuild_report: RebuildReport,
     has_replied: bool,
     /// SYNs that were answered in this round.
     answered: Vec<(Peer, u32)>,
@@ -91,12 +91,12 @@ impl<D: Device> Network<D> {
             mac: UNKNOWN_MAC,
             local,
             connections_max: config.connections_max,
-            lobby: Lobby::open(config.port),
-            live: Live::default(),
-            cradle: Cradle::new(local),
-            ready: Ready::default(),
-            unmade: Unmade::default(),
-            restored: Restored::default(),
+            listeners: Listeners::open(config.port),
+            attached: AttachedSockets::default(),
+            rebuilder: SocketRebuilder::new(local),
+            prebuilt: PrebuiltSockets::default(),
+            unbuilt: Unbuilt::default(),
+            rebuild_report: RebuildReport::default(),
             has_replied: false,
             answered: Vec::new(),
             complaint: None,
@@ -115,43 +115,43 @@ impl<D: Device> Network<D> {
 
     /// For an instance that waits, when it has nothing else to do: makes sockets for connections that are quiet. One step, which is short; true if there is
     /// another to do now.
-    pub fn get_ready(&mut self, now_ns: u64, flows: &Flows) -> bool {
-        self.ready.go_on(&mut self.cradle, flows, now_ns)
+    pub fn prebuild(&mut self, now_ns: u64, flows: &Flows) -> bool {
+        self.prebuilt.go_on(&mut self.rebuilder, flows, now_ns)
     }
 
     /// Begins to take frames in, on a device that works, and to go on with the connections that there are: those that wait for something first.
-    pub fn start(&mut self, mac: [u8; 6], ledger: &impl Ledger) {
+    pub fn start(&mut self, mac: [u8; 6], sink: &impl EventSink) {
         self.mac = EthernetAddress(mac);
         self.interface
             .set_hardware_addr(HardwareAddress::Ethernet(self.mac));
-        let (start_ns, flows) = (ledger.now_ns(), ledger.flows());
-        let ready = core::mem::take(&mut self.ready);
-        self.unmade = ready.hand_over(&mut self.live, flows, start_ns);
-        self.restored.connections = self.live.len();
-        self.restored.took_ns = ledger.now_ns() - start_ns;
+        let (start_ns, flows) = (sink.now_ns(), sink.flows());
+        let prebuilt = core::mem::take(&mut self.prebuilt);
+        self.unbuilt = prebuilt.hand_over(&mut self.attached, flows, start_ns);
+        self.rebuild_report.connections = self.attached.len();
+        self.rebuild_report.took_ns = sink.now_ns() - start_ns;
     }
 
     /// Takes frames in. True if there may be more.
-    pub fn ingress(&mut self, now_ns: u64, ledger: &mut impl Ledger) -> bool {
+    pub fn ingress(&mut self, now_ns: u64, sink: &mut impl EventSink) -> bool {
         let now = instant(now_ns);
         for _ in 0..INGRESS_FRAMES {
             let capabilities = self.device.capabilities();
             let Some((frame, answer)) = self.device.receive(now) else {
                 return false;
             };
-            ledger.progress();
+            sink.progress();
             let interface = &mut self.interface;
-            let mut room = Room {
+            let mut connections = Connections {
                 local: self.local,
-                lobby: &mut self.lobby,
-                live: &mut self.live,
-                cradle: &mut self.cradle,
-                unmade: &mut self.unmade,
-                restored: &mut self.restored,
+                listeners: &mut self.listeners,
+                attached: &mut self.attached,
+                rebuilder: &mut self.rebuilder,
+                unbuilt: &mut self.unbuilt,
+                rebuild_report: &mut self.rebuild_report,
                 complaint: &mut self.complaint,
             };
             frame.consume(|frame| {
-                let sockets = room.sockets_for(frame, now, ledger);
+                let sockets = connections.sockets_for(frame, now, sink);
                 let mut one = OneFrame {
                     frame: Some(frame),
                     answer: Some(answer),
@@ -167,18 +167,19 @@ impl<D: Device> Network<D> {
     }
 
     /// Enters what happened on every connection since the last call.
-    pub fn tell(&mut self, now_ns: u64, ledger: &mut impl Ledger) {
-        let is_crowded = self.live.len() * 4 > self.connections_max * 3;
-        self.live.tell(now_ns, is_crowded, ledger);
+    pub fn report(&mut self, now_ns: u64, sink: &mut impl EventSink) {
+        let is_crowded = self.attached.len() * 4 > self.connections_max * 3;
+        self.attached.report(now_ns, is_crowded, sink);
     }
 
     /// Moves replies into the sockets, and frames to the device. Clients whose SYN is answered by one of them are entered.
-    pub fn egress(&mut self, now_ns: u64, ledger: &mut impl Ledger) {
+    pub fn egress(&mut self, now_ns: u64, sink: &mut impl EventSink) {
         let now = instant(now_ns);
-        self.revive_some(now, ledger);
-        self.has_replied |= self.live.fill(now_ns, ledger.flows());
-        let (device, flows) = (&mut self.device, ledger.flows());
-        self.live.nudge(device, self.mac, self.local, flows, now);
+        self.rebuild_some(now, sink);
+        self.has_replied |= self.attached.fill(now_ns, sink.flows());
+        let (device, flows) = (&mut self.device, sink.flows());
+        self.attached
+            .send_dup_acks(device, self.mac, self.local, flows, now);
         let answered = &mut self.answered;
         let mut tapped = Tapped {
             device: &mut self.device,
@@ -187,36 +188,40 @@ impl<D: Device> Network<D> {
         };
         for _ in 0..EGRESS_ROUNDS {
             let mut has_sent = false;
-            for set in self.live.sets_mut().chain([&mut self.lobby.sockets]) {
+            for set in self
+                .attached
+                .sets_mut()
+                .chain([&mut self.listeners.sockets])
+            {
                 let polled = self.interface.poll_egress(now, &mut tapped, set);
                 has_sent |= polled != PollResult::None;
-                ledger.progress();
+                sink.progress();
             }
             if !has_sent {
                 break;
             }
         }
-        self.enter_answered(ledger);
-        let room = self.connections_max.saturating_sub(self.live.len());
-        self.lobby.keep_listening(room);
+        self.enter_answered(sink);
+        let room = self.connections_max.saturating_sub(self.attached.len());
+        self.listeners.keep_listening(room);
     }
 
     /// When there is something to do although no frame came in, in ns; 0 for now.
     pub fn due_ns(&mut self, now_ns: u64) -> Option<u64> {
-        if !self.unmade.is_empty() {
+        if !self.unbuilt.is_empty() {
             return Some(0);
         }
         let now = instant(now_ns);
-        let sets = self.live.sets().chain([&self.lobby.sockets]);
+        let sets = self.attached.sets().chain([&self.listeners.sockets]);
         let due = sets
             .filter_map(|set| self.interface.poll_at(now, set))
             .min()?;
         Some(u64::try_from(due.total_micros()).unwrap_or(0) * 1000)
     }
 
-    /// The lobby's sockets, for those who serve clients on other ports for whom no journal is kept.
-    pub fn lobby(&mut self) -> &mut SocketSet<'static> {
-        &mut self.lobby.sockets
+    /// The listeners's sockets, for those who serve clients on other ports for whom no journal is kept.
+    pub fn listeners(&mut self) -> &mut SocketSet<'static> {
+        &mut self.listeners.sockets
     }
 
     /// Whether any client was replied to.
@@ -230,133 +235,133 @@ impl<D: Device> Network<D> {
     }
 
     /// What was made for the connections of a predecessor, once each that is still there has a socket; told once.
-    pub fn take_restored(&mut self) -> Option<Restored> {
-        let is_done = self.unmade.is_empty() && self.restored.connections > 0;
+    pub fn take_rebuild_report(&mut self) -> Option<RebuildReport> {
+        let is_done = self.unbuilt.is_empty() && self.rebuild_report.connections > 0;
         is_done.then(|| {
-            self.unmade = Unmade::default();
-            core::mem::take(&mut self.restored)
+            self.unbuilt = Unbuilt::default();
+            core::mem::take(&mut self.rebuild_report)
         })
     }
 
     /// Enters those whose SYN was answered. Answers that are sent again are known already.
-    fn enter_answered(&mut self, ledger: &mut impl Ledger) {
+    fn enter_answered(&mut self, sink: &mut impl EventSink) {
         for (peer, local_seq) in self.answered.drain(..) {
-            if ledger.flows().of_peer(peer).is_some() {
+            if sink.flows().of_peer(peer).is_some() {
                 continue;
             }
-            let Some((handshake, socket)) = self.lobby.leave(peer, local_seq) else {
+            let Some((handshake, socket)) = self.listeners.accept(peer, local_seq) else {
                 continue;
             };
-            let connection = ledger.flows().next_connection();
-            ledger.enter(Event::Fact(Fact::Begun {
+            let connection = sink.flows().next_connection();
+            sink.commit_event(ConnectionEvent::Fact(Fact::Begun {
                 connection,
                 peer,
                 handshake,
             }));
-            self.live.attach_new(connection, socket);
+            self.attached.attach_new(connection, socket);
         }
     }
 
     /// Revives connections for which no frame has come yet.
-    fn revive_some(&mut self, now: Instant, ledger: &impl Ledger) {
-        for _ in 0..REVIVED_PER_ROUND {
-            let Some(connection) = self.unmade.next() else {
+    fn rebuild_some(&mut self, now: Instant, sink: &impl EventSink) {
+        for _ in 0..REBUILT_PER_ROUND {
+            let Some(connection) = self.unbuilt.next() else {
                 return;
             };
-            let mut room = Room {
+            let mut connections = Connections {
                 local: self.local,
-                lobby: &mut self.lobby,
-                live: &mut self.live,
-                cradle: &mut self.cradle,
-                unmade: &mut self.unmade,
-                restored: &mut self.restored,
+                listeners: &mut self.listeners,
+                attached: &mut self.attached,
+                rebuilder: &mut self.rebuilder,
+                unbuilt: &mut self.unbuilt,
+                rebuild_report: &mut self.rebuild_report,
                 complaint: &mut self.complaint,
             };
-            room.attach(connection, now, ledger);
+            connections.attach(connection, now, sink);
         }
     }
 }
 
 /// A network without its device and interface.
-struct Room<'a> {
+struct Connections<'a> {
     local: Local,
-    lobby: &'a mut Lobby,
-    live: &'a mut Live,
-    cradle: &'a mut Cradle,
-    unmade: &'a mut Unmade,
-    restored: &'a mut Restored,
+    listeners: &'a mut Listeners,
+    attached: &'a mut AttachedSockets,
+    rebuilder: &'a mut SocketRebuilder,
+    unbuilt: &'a mut Unbuilt,
+    rebuild_report: &'a mut RebuildReport,
     complaint: &'a mut Option<&'static str>,
 }
 
-impl Room<'_> {
+impl Connections<'_> {
     /// The sockets that a frame may be for; `None` if it is to be dropped. Whose connection it is on has a socket afterwards.
     ///
-    /// A client that is connected must not reach the lobby, where its SYN, sent again, would begin a second connection.
+    /// A client that is connected must not reach the listeners, where its SYN, sent again, would begin a second connection.
     fn sockets_for(
         &mut self,
         frame: &[u8],
         now: Instant,
-        ledger: &mut impl Ledger,
+        sink: &mut impl EventSink,
     ) -> Option<&mut SocketSet<'static>> {
         let Some(segment) = arriving(frame, self.local) else {
-            return Some(&mut self.lobby.sockets);
+            return Some(&mut self.listeners.sockets);
         };
-        let mut connection = ledger.flows().of_peer(segment.peer);
+        let mut connection = sink.flows().of_peer(segment.peer);
         if let (Some(old), Some(_)) = (connection, segment.syn)
-            && self.live.is_only_waiting(old)
+            && self.attached.is_only_waiting(old)
         {
             // The client's port is in use again: a new connection (RFC 9293, 3.6.1).
-            self.live.detach(old);
-            ledger.enter(Event::Fact(Fact::Gone { connection: old }));
+            self.attached.detach(old);
+            sink.commit_event(ConnectionEvent::Fact(Fact::Gone { connection: old }));
             connection = None;
         }
         if let Some(connection) = connection {
-            self.believe(connection, segment, ledger);
-            self.attach(connection, now, ledger);
-            if let Some(set) = self.live.set_of(connection) {
+            self.believe(connection, segment, sink);
+            self.attach(connection, now, sink);
+            if let Some(set) = self.attached.set_of(connection) {
                 return Some(set);
             }
         }
         match segment.syn {
-            // Its connection could not be restored: it is told so when it says something else.
+            // Its connection could not be rebuild_report: it is told so when it says something else.
             Some(_) if connection.is_some() => None,
-            Some(syn) if !self.lobby.greet(segment.peer, syn) => None,
-            _ => Some(&mut self.lobby.sockets),
+            Some(syn) if !self.listeners.syn_received(segment.peer, syn) => None,
+            _ => Some(&mut self.listeners.sockets),
         }
     }
 
     /// The client says where it stands. If a predecessor had sent it more than the journal was told, the socket is to be made anew: its segments would
     /// be old to the client, and if the client has something to send again as well, neither would hear the other any more.
-    fn believe(&mut self, connection: ConnectionId, segment: Arriving, ledger: &mut impl Ledger) {
-        let news = ledger
+    fn believe(&mut self, connection: ConnectionId, segment: Arriving, sink: &mut impl EventSink) {
+        let news = sink
             .flows()
             .get(connection)
-            .filter(|flow| !self.live.would_hear(connection, flow, &segment))
+            .filter(|flow| !self.attached.accepts(connection, flow, &segment))
             .and_then(|flow| flow.news_of(connection, segment.seq, segment.ack?));
         if let Some(fact) = news {
-            self.live.detach(connection);
-            ledger.enter(Event::Fact(fact));
+            self.attached.detach(connection);
+            sink.commit_event(ConnectionEvent::Fact(fact));
         }
     }
 
     /// Makes a socket for a flow that has none.
-    fn attach(&mut self, connection: ConnectionId, now: Instant, ledger: &impl Ledger) {
-        let Some(flow) = ledger
+    fn attach(&mut self, connection: ConnectionId, now: Instant, sink: &impl EventSink) {
+        let Some(flow) = sink
             .flows()
             .get(connection)
-            .filter(|_| !self.live.is_attached(connection))
+            .filter(|_| !self.attached.is_attached(connection))
         else {
             return;
         };
-        let start_ns = ledger.now_ns();
-        let mut single = self.unmade.socket();
-        match self.cradle.revive(flow, &mut single, now) {
-            Ok(()) => self.live.attach_revived(connection, single, flow),
+        let start_ns = sink.now_ns();
+        let mut single = self.unbuilt.socket();
+        match self.rebuilder.rebuild(flow, &mut single, now) {
+            Ok(()) => self.attached.attach_rebuilt(connection, single, flow),
             Err(reason) => *self.complaint = Some(reason),
         }
-        self.restored.connections += 1;
-        self.restored.made += 1;
-        self.restored.took_ns += ledger.now_ns() - start_ns;
+        self.rebuild_report.connections += 1;
+        self.rebuild_report.made += 1;
+        self.rebuild_report.took_ns += sink.now_ns() - start_ns;
     }
 }
 

@@ -17,9 +17,9 @@ use sharedmem::protection::ProtectionState;
 use sharedmem::sync::{AtomicU64, Ordering};
 use web::{Records, Recovered};
 
+use crate::host::Host;
 use crate::kinds::{self, skipped};
 use crate::state::{State, note_seat_progress};
-use crate::surroundings::Surroundings;
 
 /// Records a backup applies before it lets the monitor look at the detector.
 const RECORDS_PER_STEP: usize = 64;
@@ -40,7 +40,7 @@ type SharedReader = Reader<'static, &'static [AtomicU64]>;
 
 /// State and journal.
 pub struct Replica<S> {
-    surroundings: S,
+    host: S,
     state: State,
     journal: SharedJournal,
     /// Where a backup stands that has begun to read; a primary has none.
@@ -50,25 +50,25 @@ pub struct Replica<S> {
     buffer: Vec<u8>,
 }
 
-/// The journal in the region that the surroundings share.
+/// The journal in the region that the host share.
 ///
 /// # Panics
 /// The ring is smaller than the least that a plan gives it.
-pub fn open_journal(surroundings: &impl Surroundings) -> SharedJournal {
-    let region = surroundings.region();
+pub fn open_journal(host: &impl Host) -> SharedJournal {
+    let region = host.region();
     let control = region.control;
     let salt = control.header.journal_salt.load(Ordering::Relaxed);
-    Journal::salted(region.journal, &control.journal, salt, surroundings.crc())
+    Journal::salted(region.journal, &control.journal, salt, host.crc())
         .expect("the plan gives the journal its least size")
 }
 
-impl<S: Surroundings> Replica<S> {
+impl<S: Host> Replica<S> {
     /// An empty state, with nothing read yet.
-    pub fn new(surroundings: S) -> Self {
-        let journal = open_journal(&surroundings);
+    pub fn new(host: S) -> Self {
+        let journal = open_journal(&host);
         Self {
-            surroundings,
-            state: State::new(surroundings.limits()),
+            host,
+            state: State::new(host.limits()),
             reader: None,
             met: Recovered::default(),
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
@@ -117,12 +117,12 @@ impl<S: Surroundings> Replica<S> {
 
     fn follow_with(&mut self, reader: &mut SharedReader) -> SeatStatus {
         // That of the owner, which may have ended in order and been started again.
-        let control = self.surroundings.region().control;
+        let control = self.host.region().control;
         let epoch = control.epoch.current();
         for _ in 0..RECORDS_PER_STEP {
             let before = reader.position();
             match reader.next(epoch, &mut self.buffer) {
-                Next::Record(record) => self.state.replay(&record, &self.surroundings),
+                Next::Record(record) => self.state.replay(&record, &self.host),
                 // What is damaged below the primary's mark is lost to this backup. One that still gets ready is told the state anew; for one
                 // that waits the rest is still worth having. A reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => {
@@ -139,7 +139,7 @@ impl<S: Surroundings> Replica<S> {
             if reader.position() != before {
                 self.journal.mark_consumed(reader.position());
             }
-            note_seat_progress(&self.surroundings);
+            note_seat_progress(&self.host);
         }
         SeatStatus::More
     }
@@ -152,7 +152,7 @@ impl<S: Surroundings> Replica<S> {
         // What is missing since it waited is missing still: it is told, and the state is told anew, like what is found now.
         let mut summary = mem::take(&mut self.met);
         let mut recovery = self.reader().recover(epoch.saturating_sub(1));
-        let applying = &self.surroundings.region().control.journal.applying;
+        let applying = &self.host.region().control.journal.applying;
         let killer = applying
             .settle()
             .filter(|suspect| suspect.deaths > RETRIES)
@@ -173,7 +173,7 @@ impl<S: Surroundings> Replica<S> {
                         record.kind = skipped(record.kind);
                     }
                     applying.begin(record.position);
-                    self.state.replay(&record, &self.surroundings);
+                    self.state.replay(&record, &self.host);
                     applying.end();
                     summary.records += 1;
                 }
@@ -184,7 +184,7 @@ impl<S: Surroundings> Replica<S> {
                 }
                 Next::End => break,
             }
-            self.surroundings.advance();
+            self.host.advance();
         }
         applying.absolve();
         let is_whole = self.state.is_whole();
@@ -223,7 +223,7 @@ impl<S: Surroundings> Replica<S> {
 
     /// Applies the input just committed.
     pub fn apply(&mut self, record: &Record<'_>) {
-        self.state.apply(record, &self.surroundings);
+        self.state.apply(record, &self.host);
     }
 
     /// Applies the fact just committed.

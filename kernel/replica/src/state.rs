@@ -6,14 +6,12 @@ use core::sync::atomic::Ordering;
 
 use journal::Kind;
 use network::{Fact, Flows};
-use service::{
-    ConnectionId, DebugCommand, Host, HostStatus, Input, OperatorCommand, Record, Service,
-};
+use service::{ConnectionId, DebugCommand, HostStatus, Input, OperatorCommand, Record, Service};
 use web::Records;
 
-use crate::checkpoint::{Hearing, Told};
+use crate::checkpoint::{CheckpointReader, RestoredState};
+use crate::host::{Host, ReplicaLimits};
 use crate::kinds::{self, is_skipped, skipped};
-use crate::surroundings::{Limits, Surroundings};
 
 /// The connection that the console's commands come in on.
 pub const CONSOLE_CONNECTION: ConnectionId = 0;
@@ -29,35 +27,35 @@ pub struct State {
     /// Time of the newest record.
     pub last_time_ms: u64,
     /// Whether that is all, or still to be told by the primary.
-    hearing: Hearing,
-    limits: Limits,
+    checkpoint: CheckpointReader,
+    limits: ReplicaLimits,
 }
 
 /// The world outside, while a record is applied for the first time or replayed. Of a replayed one the reply was printed, or never will be; a
 /// fault was injected once; the monitor was asked.
 struct Outside<'s, S> {
-    surroundings: &'s S,
+    host: &'s S,
     is_replayed: bool,
 }
 
-impl<S: Surroundings> Outside<'_, S> {
+impl<S: Host> Outside<'_, S> {
     /// Counts work, for whoever watches this kernel: as a primary, or on the seat.
     fn progress(&self) {
         if self.is_replayed {
-            note_seat_progress(self.surroundings);
+            note_seat_progress(self.host);
         }
-        self.surroundings.advance();
+        self.host.advance();
     }
 
     fn print(&self, bytes: &[u8]) {
         if !self.is_replayed {
-            self.surroundings.print(bytes);
+            self.host.print(bytes);
         }
     }
 
     fn debug(&self, command: DebugCommand) {
         match self.is_replayed {
-            false => self.surroundings.debug(command),
+            false => self.host.debug(command),
             true if command == DebugCommand::Poison => panic!("DEBUG POISON"),
             true => {}
         }
@@ -65,14 +63,14 @@ impl<S: Surroundings> Outside<'_, S> {
 
     fn operate(&self, command: OperatorCommand<'_>) {
         if !self.is_replayed {
-            self.surroundings.operate(command);
+            self.host.operate(command);
         }
     }
 }
 
 /// The backup works: a count for the monitor, which ends a call that stands still.
-pub(crate) fn note_seat_progress(surroundings: &impl Surroundings) {
-    let progress = &surroundings.region().control.backup.progress;
+pub(crate) fn note_seat_progress(host: &impl Host) {
+    let progress = &host.region().control.backup.progress;
     progress.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -82,7 +80,7 @@ struct Inside<'a, S> {
     outside: Outside<'a, S>,
 }
 
-impl<S: Surroundings> Host for Inside<'_, S> {
+impl<S: Host> service::Host for Inside<'_, S> {
     fn reply(&mut self, connection: ConnectionId, bytes: &[u8]) {
         // Replies are handed over in pieces, so this is progress however long they are.
         self.outside.progress();
@@ -112,25 +110,25 @@ impl<S: Surroundings> Host for Inside<'_, S> {
 
 impl State {
     /// An empty state, of which nothing is known: a checkpoint has to come first.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: ReplicaLimits) -> Self {
         Self {
             service: Service::new(limits.service.clone()),
             records: Records::new(limits.records_bytes_max),
-            flows: Flows::new(limits.owed_bytes_max),
+            flows: Flows::new(limits.unacked_bytes_max),
             last_time_ms: 0,
-            hearing: Hearing::Waiting,
+            checkpoint: CheckpointReader::Waiting,
             limits,
         }
     }
 
     /// Whether nothing is missing.
     pub fn is_whole(&self) -> bool {
-        self.hearing.is_whole()
+        self.checkpoint.is_whole()
     }
 
     /// Nothing came before: an empty state is the whole one.
     pub fn begin_whole(&mut self) {
-        self.hearing = Hearing::Whole;
+        self.checkpoint = CheckpointReader::Whole;
     }
 
     /// Forgets everything: a checkpoint has to come.
@@ -139,13 +137,13 @@ impl State {
     }
 
     /// Takes in what a record of the journal holds.
-    pub fn replay(&mut self, record: &journal::Record<'_>, surroundings: &impl Surroundings) {
+    pub fn replay(&mut self, record: &journal::Record<'_>, host: &impl Host) {
         match record.kind {
-            kinds::CHECKPOINT => self.hear(record.payload, surroundings),
+            kinds::CHECKPOINT => self.read_checkpoint(record.payload, host),
             kinds::EPOCH => {}
-            _ if !self.hearing.is_whole() => {}
+            _ if !self.checkpoint.is_whole() => {}
             kinds::INPUT => match Record::decode(record.payload) {
-                Ok(record) => self.enter(&record, surroundings, true),
+                Ok(record) => self.enter(&record, host, true),
                 Err(error) => not_understood(&error),
             },
             kinds::CONNECTION => match Fact::decode(record.payload) {
@@ -159,7 +157,7 @@ impl State {
             kinds::APPLICATION => self
                 .records
                 .keep(record.position, record.epoch, record.payload),
-            kind if is_skipped(kind) => self.pass_over(record, surroundings),
+            kind if is_skipped(kind) => self.pass_over(record, host),
             Kind(kind) => log::error!(
                 "event=finding what=\"the record at position {} is of kind {kind}, which this version does not know\"",
                 record.position
@@ -168,12 +166,12 @@ impl State {
     }
 
     /// Takes in what a checkpoint's record tells.
-    fn hear(&mut self, payload: &[u8], surroundings: &impl Surroundings) {
-        let step = &mut || note_seat_progress(surroundings);
-        match self.hearing.hear(payload, &self.limits, step) {
+    fn read_checkpoint(&mut self, payload: &[u8], host: &impl Host) {
+        let step = &mut || note_seat_progress(host);
+        match self.checkpoint.read(payload, &self.limits, step) {
             Ok(None) => {}
             Ok(Some(told)) => {
-                let Told {
+                let RestoredState {
                     service,
                     flows,
                     last_time_ms,
@@ -186,37 +184,34 @@ impl State {
     }
 
     /// Applies input for the first time: to the connection it came in on, and to the service.
-    pub fn apply(&mut self, record: &Record<'_>, surroundings: &impl Surroundings) {
-        self.enter(record, surroundings, false);
+    pub fn apply(&mut self, record: &Record<'_>, host: &impl Host) {
+        self.enter(record, host, false);
     }
 
-    fn enter(&mut self, record: &Record<'_>, surroundings: &impl Surroundings, is_replayed: bool) {
+    fn enter(&mut self, record: &Record<'_>, host: &impl Host, is_replayed: bool) {
         self.arrive(record);
-        let (service, mut inside) = self.inside(surroundings, is_replayed);
+        let (service, mut inside) = self.inside(host, is_replayed);
         service.apply(record, &mut inside);
     }
 
     /// Takes in a record that stopped two owners: whoever sent it is told so.
-    fn pass_over(&mut self, record: &journal::Record<'_>, surroundings: &impl Surroundings) {
+    fn pass_over(&mut self, record: &journal::Record<'_>, host: &impl Host) {
         if record.kind != skipped(kinds::INPUT) {
             return;
         }
         if let Ok(record) = Record::decode(record.payload) {
             self.arrive(&record);
-            let (service, mut inside) = self.inside(surroundings, true);
+            let (service, mut inside) = self.inside(host, true);
             service.refuse(&record, &mut inside);
         }
     }
 
-    fn inside<'a, S: Surroundings>(
+    fn inside<'a, S: Host>(
         &'a mut self,
-        surroundings: &'a S,
+        host: &'a S,
         is_replayed: bool,
     ) -> (&'a mut Service, Inside<'a, S>) {
-        let outside = Outside {
-            surroundings,
-            is_replayed,
-        };
+        let outside = Outside { host, is_replayed };
         let flows = &mut self.flows;
         (&mut self.service, Inside { flows, outside })
     }

@@ -32,7 +32,7 @@ mod service;
 mod status;
 mod store;
 
-pub use crate::checkpoint::Restoration;
+pub use crate::checkpoint::ServiceRestorer;
 pub use host::{DebugCommand, End, HangTarget, Host, OperatorCommand};
 pub use parser::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use record::{ConnectionId, HEADER_BYTES, Input, Record, RecordError, Stamp};

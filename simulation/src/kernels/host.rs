@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use replica::{Limits, SeatWatch, SharedJournal, Surroundings};
+use replica::{BackupMonitor, Host, ReplicaLimits, SharedJournal};
 use service::{DebugCommand, HostStatus, OperatorCommand, Role};
 use sharedmem::SharedRegion;
 use sharedmem::crc32c::Crc32c;
@@ -38,7 +38,7 @@ impl Kernel {
     }
 }
 
-impl Surroundings for Kernel {
+impl Host for Kernel {
     fn region(&self) -> SharedRegion {
         world().region
     }
@@ -51,14 +51,14 @@ impl Surroundings for Kernel {
         world().incarnation(self.incarnation).instance
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
+    fn limits(&self) -> ReplicaLimits {
+        ReplicaLimits {
             service: service::Limits {
                 debug: true,
                 admin: true,
                 ..service::Limits::default()
             },
-            owed_bytes_max: 1 << 20,
+            unacked_bytes_max: 1 << 20,
             records_bytes_max: 1 << 16,
         }
     }
@@ -91,7 +91,7 @@ impl Surroundings for Kernel {
         )
     }
 
-    fn status(&self, seat: &SeatWatch, journal: SharedJournal) -> HostStatus {
+    fn status(&self, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus {
         HostStatus {
             role: Role::Primary,
             epoch: world().incarnation(self.incarnation).epoch.get(),

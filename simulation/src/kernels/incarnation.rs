@@ -162,7 +162,7 @@ fn own(
         incarnation.progress[0].set(incarnation.progress[0].get() + 1);
         let is_leaving = journal.is_leaving(world.now_ns());
         let more = !is_leaving && transport.ingress(world, &mut journal);
-        let more = journal.tell_state() || more;
+        let more = journal.write_checkpoint() || more;
         transport.egress(world, &mut journal);
         transport.release(world, &journal, kernel);
         world

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use network::{Event, Fact, Flow, Handshake, Ledger, Peer};
-use replica::{JournaledService, Surroundings};
+use network::{ConnectionEvent, EventSink, Fact, Flow, Handshake, Peer};
+use replica::{Host, JournaledService};
 
 use crate::kernels::host::Kernel;
 use crate::machine::wire::Frame;
@@ -88,20 +88,20 @@ impl Transport {
                     peer,
                     handshake: handshake(),
                 };
-                journal.enter(Event::Fact(fact));
+                journal.commit_event(ConnectionEvent::Fact(fact));
                 let Some(known) = known(journal) else { return };
                 known
             }
             None => return,
         };
         if !flow.is_open() {
-            journal.enter(Event::Opened(connection, peer));
+            journal.commit_event(ConnectionEvent::Opened(connection, peer));
         }
         // Bytes first: what the client acknowledges may be the reply to them that a dead owner had sent.
         let skipped = flow.received_bytes().checked_sub(frame.from);
         let news = skipped.and_then(|skipped| frame.bytes.get(skipped as usize..));
         if let Some(bytes) = news.filter(|bytes| !bytes.is_empty()) {
-            journal.enter(Event::Bytes(connection, bytes));
+            journal.commit_event(ConnectionEvent::Bytes(connection, bytes));
         }
         let now = journal.flows().get(connection).cloned();
         if let Some(flow) = now {
@@ -117,13 +117,13 @@ impl Transport {
         flow: &Flow,
         ack: u64,
     ) {
-        let produced = flow.acknowledged_bytes() + flow.owed_bytes() as u64;
+        let produced = flow.acknowledged_bytes() + flow.unacked_bytes() as u64;
         if ack > produced {
             world.oracle.missed(format!(
                 "a client has {ack} bytes of replies on connection {connection}; the journal makes {produced}"
             ));
         } else if ack > flow.acknowledged_bytes() && ack <= produced {
-            journal.enter(Event::Fact(Fact::Acknowledged {
+            journal.commit_event(ConnectionEvent::Fact(Fact::Acknowledged {
                 connection,
                 bytes: ack,
                 end: false,
@@ -139,14 +139,14 @@ impl Transport {
         for (connection, flow) in journal.flows().iter() {
             let progress = self.progress.entry(connection).or_default();
             let acknowledged = flow.acknowledged_bytes();
-            let end = acknowledged + flow.owed_bytes() as u64;
+            let end = acknowledged + flow.unacked_bytes() as u64;
             if progress.sent < acknowledged || now_ns >= progress.moved_ns + RESEND_NS {
                 progress.sent = acknowledged;
             }
             let is_news = progress.told_received != flow.received_bytes();
             while progress.sent < end {
-                let owed = flow.owed_from((progress.sent - acknowledged) as usize);
-                let bytes = owed[..owed.len().min(FRAME_BYTES_MAX)].to_vec();
+                let unacked = flow.unacked_from((progress.sent - acknowledged) as usize);
+                let bytes = unacked[..unacked.len().min(FRAME_BYTES_MAX)].to_vec();
                 let from = progress.sent;
                 progress.sent += bytes.len() as u64;
                 progress.moved_ns = now_ns;

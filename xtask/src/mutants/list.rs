@@ -126,7 +126,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "applied-before-append",
         what: "the primary says that it has applied a record before that is whole",
-        file: "kernel/replica/src/ledger/mod.rs",
+        file: "kernel/replica/src/journaled_service/mod.rs",
         right: r#"        self.replica.compose(encode);
 "#,
         wrong: r#"        self.replica.compose(encode);
@@ -137,7 +137,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "commit-left-out",
         what: "small input is applied and answered without a record",
-        file: "kernel/replica/src/ledger/mod.rs",
+        file: "kernel/replica/src/journaled_service/mod.rs",
         right: r#"        let record = Record { stamp, input };
 "#,
         wrong: r#"        let record = Record { stamp, input };
@@ -151,7 +151,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "status-unjournaled",
         what: "what INFO tells is not journaled",
-        file: "kernel/replica/src/ledger/mod.rs",
+        file: "kernel/replica/src/journaled_service/mod.rs",
         right: r#"        self.commit(
             kinds::STATUS,
             |payload| status.encode(payload),
@@ -163,12 +163,12 @@ pub const MUTANTS: &[Mutant] = &[
         name: "replayed-twice",
         what: "the backup applies again what it has just applied",
         file: "kernel/replica/src/replica.rs",
-        right: r#"                Next::Record(record) => self.state.replay(&record, &self.surroundings),
+        right: r#"                Next::Record(record) => self.state.replay(&record, &self.host),
                 // What is damaged"#,
         wrong: r#"                Next::Record(record) => {
-                    self.state.replay(&record, &self.surroundings);
+                    self.state.replay(&record, &self.host);
                     if record.position.is_multiple_of(56) {
-                        self.state.replay(&record, &self.surroundings);
+                        self.state.replay(&record, &self.host);
                     }
                 }
                 // What is damaged"#,
@@ -204,18 +204,18 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "checkpoint-without-connections",
         what: "connections are not told to a new backup",
-        file: "kernel/replica/src/checkpoint/tell.rs",
+        file: "kernel/replica/src/checkpoint/writer.rs",
         right: r#"        state
             .flows
-            .tell(&mut Writer::new(CONNECTIONS, &mut self.sequence, &mut sink));
+            .write_checkpoint(&mut Writer::new(CONNECTIONS, &mut self.sequence, &mut sink));
 "#,
         wrong: "",
     },
     Mutant {
         name: "retained-too-late",
         what: "the journal is kept from the end of a checkpoint, not its beginning",
-        file: "kernel/replica/src/ledger/telling.rs",
-        right: "journal.retain(is_kept.then_some(telling.position));",
+        file: "kernel/replica/src/journaled_service/checkpointing.rs",
+        right: "journal.retain(is_kept.then_some(writer.position));",
         wrong: "journal.retain(is_kept.then_some(journal.cursors().reserved));",
     },
     Mutant {
@@ -248,7 +248,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "drop-before-room",
         what: "the primary writes over what a living backup has not read",
-        file: "kernel/replica/src/ledger/mod.rs",
+        file: "kernel/replica/src/journaled_service/mod.rs",
         right: "if !self.is_followed() {\n            let journal = self.replica.journal();\n            journal.mark_consumed(journal.cursors().applied);\n        } else if matches!(",
         wrong: "if self.epoch > 0 {\n            let journal = self.replica.journal();\n            journal.mark_consumed(journal.cursors().applied);\n        } else if matches!(",
     },

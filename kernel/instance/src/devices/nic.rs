@@ -198,12 +198,12 @@ impl phy::RxToken for Received<'_> {
 }
 
 /// Room for a frame at the gate.
-pub struct Room<'a> {
+pub struct TxToken<'a> {
     spare: &'a mut Vec<PinnedBuffer>,
     gate: &'a mut VecDeque<Outgoing>,
 }
 
-impl phy::TxToken for Room<'_> {
+impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
         let mut buffer = self.spare.pop().unwrap_or_else(new_buffer);
         // A header of zeros asks the device for nothing: no checksum, no segmentation.
@@ -217,9 +217,9 @@ impl phy::TxToken for Room<'_> {
 
 impl phy::Device for Nic {
     type RxToken<'a> = Received<'a>;
-    type TxToken<'a> = Room<'a>;
+    type TxToken<'a> = TxToken<'a>;
 
-    fn receive(&mut self, _now: Instant) -> Option<(Received<'_>, Room<'_>)> {
+    fn receive(&mut self, _now: Instant) -> Option<(Received<'_>, TxToken<'_>)> {
         if self.gate.len() >= GATE_FRAMES_MAX {
             return None;
         }
@@ -231,15 +231,15 @@ impl phy::Device for Nic {
                 bytes,
                 device,
             },
-            Room {
+            TxToken {
                 spare: &mut self.spare,
                 gate: &mut self.gate,
             },
         ))
     }
 
-    fn transmit(&mut self, _now: Instant) -> Option<Room<'_>> {
-        (self.gate.len() < GATE_FRAMES_MAX).then_some(Room {
+    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
+        (self.gate.len() < GATE_FRAMES_MAX).then_some(TxToken {
             spare: &mut self.spare,
             gate: &mut self.gate,
         })

@@ -125,7 +125,7 @@ impl Clients {
 
     /// A frame arrives, unless it is an acknowledgement that says the same a third time: of `smoltcp` 0.14 as a client that would be the end, if nothing but
     /// its FIN is unacknowledged. It takes the timer off, and has no data to send again (`seq_to_transmit`).
-    pub fn hear(&mut self, frame: Vec<u8>) {
+    pub fn arrive(&mut self, frame: Vec<u8>) {
         let acknowledgement = segment_in(&frame).filter(|it| it.acknowledgement.is_some());
         if let Some(segment) = acknowledgement {
             let client = &mut self.clients[usize::from(segment.destination - FIRST_PORT)];

@@ -26,7 +26,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 #[derive(Debug, Default)]
 struct Outcome {
     deaths: u64,
-    ready: usize,
+    prebuilt: usize,
     records: usize,
     took_ns: u64,
 }
@@ -79,7 +79,7 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
             if segment_in(&frame)
                 .is_some_and(|it| it.is_reset && !clients.may_be_reset(it, is_cable_bad))
             {
-                let flows = &State::of(&kernel.desk.journal).flows;
+                let flows = &State::of(&kernel.server.journal).flows;
                 return Err(format!(
                     "the service resets a connection at {now_ns}\n{}{flows:?}",
                     clients.describe()
@@ -87,20 +87,20 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
             }
             down.send(frame, now_ns, hardship.loss, &mut random);
         }
-        if kernel.desk.is_dead() {
+        if kernel.server.is_dead() {
             outcome.deaths += 1;
-            outcome.ready += kernel.ready;
+            outcome.prebuilt += kernel.prebuilt;
             now_ns += random.below(5_000_000);
             // What came in meanwhile was for nobody, or waited in the device.
             if random.one_in(2) {
                 up.arrived(now_ns);
             }
             let steps = steps(&mut random, outcome.deaths);
-            kernel = Kernel::start(kernel.desk.journal, now_ns, random.next(), steps);
+            kernel = Kernel::start(kernel.server.journal, now_ns, random.next(), steps);
         }
         down.arrived(now_ns)
             .into_iter()
-            .for_each(|frame| clients.hear(frame));
+            .for_each(|frame| clients.arrive(frame));
         if let Some(client) = clients
             .clients
             .iter()
@@ -112,7 +112,7 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
             break;
         }
         if now_ns > 2_000 * SECOND_NS {
-            let flows = &State::of(&kernel.desk.journal).flows;
+            let flows = &State::of(&kernel.server.journal).flows;
             return Err(format!("it does not end\n{}{flows:?}", clients.describe()));
         }
         let due = [
@@ -129,11 +129,11 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
             .unwrap_or(now_ns + SECOND_NS);
         now_ns = due.max(now_ns + 10_000);
     }
-    let left = State::of(&kernel.desk.journal);
+    let left = State::of(&kernel.server.journal);
     if !left.flows.is_empty() {
         return Err(format!("connections are left: {:?}", left.flows));
     }
-    outcome.records = kernel.desk.journal.len();
+    outcome.records = kernel.server.journal.len();
     outcome.took_ns = now_ns;
     Ok(outcome)
 }
@@ -158,20 +158,20 @@ fn assert_enough(deaths: u64) {
 }
 
 fn survive(seeds: Range<u64>, hardship: Hardship) -> u64 {
-    let (mut deaths, mut ready) = (0, 0);
+    let (mut deaths, mut prebuilt) = (0, 0);
     for seed in seeds {
         match run(seed, hardship.clone()) {
             Ok(outcome) => {
                 deaths += outcome.deaths;
-                ready += outcome.ready;
+                prebuilt += outcome.prebuilt;
             }
             Err(reason) => panic!("seed {seed}: {reason}"),
         }
     }
-    println!("{ready} sockets were made before a death");
+    println!("{prebuilt} sockets were made before a death");
     assert!(
-        ready as u64 * 4 > deaths,
-        "of {deaths} deaths only {ready} found a socket made"
+        prebuilt as u64 * 4 > deaths,
+        "of {deaths} deaths only {prebuilt} found a socket made"
     );
     deaths
 }

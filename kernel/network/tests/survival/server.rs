@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use network::{Config, ConnectionId, Event, Fact, Flows, Ledger, Network};
+use network::{Config, ConnectionEvent, ConnectionId, EventSink, Fact, Flows, Network};
 use smoltcp::wire::Ipv4Address;
 
 use crate::dialogue::{Dialogue, Random};
@@ -11,7 +11,7 @@ use crate::wire::Port;
 pub const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
 pub const PORT: u16 = 6379;
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
-const OWED_BYTES_MAX: usize = 1 << 20;
+const UNACKED_BYTES_MAX: usize = 1 << 20;
 
 /// One record of the journal.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct State {
 impl State {
     pub fn of(journal: &[Entry]) -> Self {
         let mut state = Self {
-            flows: Flows::new(OWED_BYTES_MAX),
+            flows: Flows::new(UNACKED_BYTES_MAX),
             dialogues: BTreeMap::new(),
         };
         journal.iter().for_each(|entry| state.apply(entry));
@@ -75,19 +75,19 @@ impl State {
 /// The kernel that serves. Once it is dead, nothing that it does has an effect.
 pub struct Kernel {
     pub network: Network<Port>,
-    pub desk: Desk,
+    pub server: TestServer,
     /// Connections whose socket was made before the takeover.
-    pub ready: usize,
+    pub prebuilt: usize,
 }
 
 /// Its journal, and its life: so many steps are left.
-pub struct Desk {
+pub struct TestServer {
     pub journal: Vec<Entry>,
     state: State,
     pub steps_left: Option<u64>,
 }
 
-impl Desk {
+impl TestServer {
     /// Counts a step. False if the kernel is dead.
     fn step(&mut self) -> bool {
         match &mut self.steps_left {
@@ -105,21 +105,21 @@ impl Desk {
     }
 }
 
-impl Ledger for Desk {
+impl EventSink for TestServer {
     fn flows(&self) -> &Flows {
         &self.state.flows
     }
 
-    fn enter(&mut self, event: Event<'_>) {
+    fn commit_event(&mut self, event: ConnectionEvent<'_>) {
         let entry = match event {
-            Event::Fact(fact) => {
+            ConnectionEvent::Fact(fact) => {
                 let mut payload = Vec::new();
                 fact.encode(&mut payload);
                 Entry::Fact(payload)
             }
-            Event::Opened(connection, _) => Entry::Opened(connection),
-            Event::Bytes(connection, bytes) => Entry::Bytes(connection, bytes.to_vec()),
-            Event::Closed(connection) => Entry::Closed(connection),
+            ConnectionEvent::Opened(connection, _) => Entry::Opened(connection),
+            ConnectionEvent::Bytes(connection, bytes) => Entry::Bytes(connection, bytes.to_vec()),
+            ConnectionEvent::Closed(connection) => Entry::Closed(connection),
         };
         if self.step() {
             self.journal.push(entry.clone());
@@ -148,30 +148,30 @@ impl Kernel {
         };
         let mut network = Network::prepare(Port::default(), &config);
         wait(&mut network, &journal, now_ns, &mut Random::new(seed));
-        let desk = Desk {
+        let server = TestServer {
             state: State::of(&journal),
             journal,
             steps_left,
         };
-        network.start(MAC, &desk);
+        network.start(MAC, &server);
         Self {
             network,
-            desk,
-            ready: 0,
+            server,
+            prebuilt: 0,
         }
     }
 
     /// One round of the main loop. Returns the frames that left.
     pub fn round(&mut self, now_ns: u64) -> Vec<Vec<u8>> {
-        self.network.ingress(now_ns, &mut self.desk);
-        self.network.tell(now_ns, &mut self.desk);
-        self.network.egress(now_ns, &mut self.desk);
+        self.network.ingress(now_ns, &mut self.server);
+        self.network.report(now_ns, &mut self.server);
+        self.network.egress(now_ns, &mut self.server);
         assert_eq!(self.network.take_complaint(), None);
-        if let Some(restored) = self.network.take_restored() {
-            self.ready += restored.connections - restored.made;
+        if let Some(rebuilt) = self.network.take_rebuild_report() {
+            self.prebuilt += rebuilt.connections - rebuilt.made;
         }
         let leaving = std::mem::take(&mut self.network.device_mut().leaving);
-        leaving.into_iter().filter(|_| self.desk.step()).collect()
+        leaving.into_iter().filter(|_| self.server.step()).collect()
     }
 }
 
@@ -184,7 +184,7 @@ fn wait(network: &mut Network<Port>, journal: &[Entry], now_ns: u64, random: &mu
         // One look to see what a connection is like, one to make its socket, one that finds nothing to be done.
         for _ in 0..3 {
             then_ns += 3_000_000;
-            while network.get_ready(then_ns, &flows) {}
+            while network.prebuild(then_ns, &flows) {}
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{self, Device, DeviceCapabilities, Medium, RxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket};
 
@@ -26,9 +26,9 @@ impl RxToken for Frame {
     }
 }
 
-pub struct Room<'a>(&'a mut VecDeque<Vec<u8>>);
+pub struct TxToken<'a>(&'a mut VecDeque<Vec<u8>>);
 
-impl TxToken for Room<'_> {
+impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
         let mut frame = vec![0; length];
         let result = work(&mut frame);
@@ -39,15 +39,15 @@ impl TxToken for Room<'_> {
 
 impl Device for Port {
     type RxToken<'a> = Frame;
-    type TxToken<'a> = Room<'a>;
+    type TxToken<'a> = TxToken<'a>;
 
-    fn receive(&mut self, _: Instant) -> Option<(Frame, Room<'_>)> {
+    fn receive(&mut self, _: Instant) -> Option<(Frame, TxToken<'_>)> {
         let frame = self.arrived.pop_front()?;
-        Some((Frame(frame), Room(&mut self.leaving)))
+        Some((Frame(frame), TxToken(&mut self.leaving)))
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<Room<'_>> {
-        Some(Room(&mut self.leaving))
+    fn transmit(&mut self, _: Instant) -> Option<TxToken<'_>> {
+        Some(TxToken(&mut self.leaving))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -2,11 +2,11 @@
 //!
 //! It begins and ends with a mark. What the other records between the two bring about is in it, so they are not applied; those behind its end are.
 
-mod hear;
-mod tell;
+mod restore;
+mod writer;
 
-pub use hear::{Hearing, Told};
-pub use tell::Telling;
+pub use restore::{CheckpointReader, RestoredState};
+pub use writer::CheckpointWriter;
 
 use serde::{Deserialize, Serialize};
 

@@ -4,10 +4,10 @@
 //! an entry's place depends on it, and then the values that are not what they were. So nothing is copied before it changes, and nobody waits. When all is
 //! told, connections and counters are, in one go; from there on the journal's records bring the same about on both sides.
 
-mod hear;
-mod tell;
+mod restore;
+mod writer;
 
-pub use hear::Restoration;
+pub use restore::ServiceRestorer;
 
 use core::num::NonZeroU64;
 use serde::{Deserialize, Serialize};

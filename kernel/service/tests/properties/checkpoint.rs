@@ -5,7 +5,7 @@ use crate::config;
 use crate::generate::{Event, event, limits, record};
 use ::checkpoint::{Items, Malformed, Sequence, Writer};
 use proptest::prelude::*;
-use service::{ConnectionId, Limits, Restoration, Service, Stamp};
+use service::{ConnectionId, Limits, Service, ServiceRestorer, Stamp};
 
 const OWNER: u8 = 3;
 
@@ -45,7 +45,7 @@ impl Primary {
     fn tell(&mut self, budget_bytes: usize) -> bool {
         let mut sink = |payload: &[u8]| self.records.push(payload.to_vec());
         let mut writer = Writer::new(OWNER, &mut self.sequence, &mut sink);
-        self.service.tell_keyspace(&mut writer, budget_bytes)
+        self.service.write_keyspace(&mut writer, budget_bytes)
     }
 
     fn end(&mut self) {
@@ -57,13 +57,13 @@ impl Primary {
 
     /// What a new backup makes of it.
     fn heard(&self, limits: Limits) -> Result<Service, Malformed> {
-        let (mut restoration, mut sequence) = (Restoration::new(limits), Sequence::default());
+        let (mut restorer, mut sequence) = (ServiceRestorer::new(limits), Sequence::default());
         for payload in &self.records {
             let (owner, items) = Items::of(payload, &mut sequence)?;
             assert_eq!(owner, OWNER);
-            restoration.hear(items, &mut || ())?;
+            restorer.restore(items, &mut || ())?;
         }
-        restoration.finish()
+        restorer.finish()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Telling: the primary's side.
+//! CheckpointWriter: the primary's side.
 
 use ::checkpoint::{Sequence, Writer};
 
@@ -6,7 +6,7 @@ use super::{CONNECTIONS, MARKS, Mark, SERVICE};
 use crate::state::State;
 
 /// A checkpoint that is being told.
-pub struct Telling {
+pub struct CheckpointWriter {
     sequence: Sequence,
     /// Where it begins in the journal.
     pub position: u64,
@@ -16,7 +16,7 @@ pub struct Telling {
     pub longest_ns: u64,
 }
 
-impl Telling {
+impl CheckpointWriter {
     /// Begins, with a record at `position`. `sink` takes each record's payload.
     pub fn begin(state: &mut State, position: u64, sink: &mut dyn FnMut(&[u8])) -> Self {
         let mut sequence = Sequence::default();
@@ -31,7 +31,7 @@ impl Telling {
     }
 
     /// Tells about `budget_bytes`. A value is told in one go. True if that was all.
-    pub fn go_on(
+    pub fn write_some(
         &mut self,
         state: &mut State,
         budget_bytes: usize,
@@ -43,14 +43,14 @@ impl Telling {
             sink(payload);
         };
         let mut writer = Writer::new(SERVICE, &mut self.sequence, &mut sink);
-        if !state.service.tell_keyspace(&mut writer, budget_bytes) {
+        if !state.service.write_keyspace(&mut writer, budget_bytes) {
             return false;
         }
         state.service.end_checkpoint(&mut writer);
         drop(writer);
         state
             .flows
-            .tell(&mut Writer::new(CONNECTIONS, &mut self.sequence, &mut sink));
+            .write_checkpoint(&mut Writer::new(CONNECTIONS, &mut self.sequence, &mut sink));
         let last_time_ms = state.last_time_ms;
         Writer::new(MARKS, &mut self.sequence, &mut sink).head(&Mark::End { last_time_ms });
         true

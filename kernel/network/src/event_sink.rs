@@ -6,7 +6,7 @@ use crate::{ConnectionId, Peer};
 
 /// What happened on the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum ConnectionEvent<'a> {
     /// A fact about a connection, for [`Flows::apply`].
     Fact(Fact),
     /// A client has connected: for the service, and for [`Flows::opened`].
@@ -18,12 +18,12 @@ pub enum Event<'a> {
 }
 
 /// Where events are entered: in the journal first, then in the flows.
-pub trait Ledger {
+pub trait EventSink {
     /// The flows, with all that was entered.
     fn flows(&self) -> &Flows;
 
     /// Enters an event. When it returns, the event survives the death of this kernel, and is in the flows.
-    fn enter(&mut self, event: Event<'_>);
+    fn commit_event(&mut self, event: ConnectionEvent<'_>);
 
     /// Called for every frame, and for every connection, in what may be long loops: a sign of work.
     fn progress(&mut self);

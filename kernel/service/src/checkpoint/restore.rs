@@ -16,7 +16,7 @@ use crate::status::HostStatus;
 use crate::store::{Bytes, COUNT_MAX, Deadline, End, Hash, Kind, List, Set, Value};
 
 /// A service whose state is being told.
-pub struct Restoration {
+pub struct ServiceRestorer {
     service: Service,
     joiner: Joiner,
     expected: Expected,
@@ -55,7 +55,7 @@ struct Unfinished {
 /// Strings of a connection before its arguments: its name, the last command's, the unfinished line.
 const STRINGS_BEFORE_ARGUMENTS: u64 = 3;
 
-impl Restoration {
+impl ServiceRestorer {
     /// Of nothing yet.
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -69,8 +69,8 @@ impl Restoration {
     /// Takes in what one record tells. `step` is called for each item.
     ///
     /// # Errors
-    /// It cannot be what comes next. The restoration is of no use any more.
-    pub fn hear(&mut self, items: Items<'_>, step: &mut dyn FnMut()) -> Result<(), Malformed> {
+    /// It cannot be what comes next. The restorer is of no use any more.
+    pub fn restore(&mut self, items: Items<'_>, step: &mut dyn FnMut()) -> Result<(), Malformed> {
         for item in items {
             step();
             match item? {
@@ -343,12 +343,12 @@ mod tests {
         let (mut records, mut sequence) = (Vec::new(), Sequence::default());
         let mut sink = |payload: &[u8]| records.push(payload.to_vec());
         tell(&mut Writer::new(1, &mut sequence, &mut sink));
-        let mut restoration = Restoration::new(Limits::default());
+        let mut restorer = ServiceRestorer::new(Limits::default());
         let mut sequence = Sequence::default();
         for record in &records {
-            restoration.hear(Items::of(record, &mut sequence)?.1, &mut || ())?;
+            restorer.restore(Items::of(record, &mut sequence)?.1, &mut || ())?;
         }
-        restoration.finish()
+        restorer.finish()
     }
 
     fn value(form: Form, deadline_ms: u64, strings: &[&[u8]]) -> Result<Service, Malformed> {

@@ -15,46 +15,49 @@ use crate::shape;
 const LISTENERS: usize = 32;
 
 /// Sockets that listen, and those of others who serve clients for whom no journal is kept.
-pub(crate) struct Lobby {
+pub(crate) struct Listeners {
     pub(crate) sockets: SocketSet<'static>,
     port: u16,
     listeners: Vec<SocketHandle>,
     /// Clients whose SYN is not answered yet, at most one for each listener.
-    greeted: Vec<(Peer, Syn)>,
+    half_open: Vec<(Peer, Syn)>,
 }
 
-impl Lobby {
+impl Listeners {
     pub(crate) fn open(port: u16) -> Self {
-        let mut lobby = Self {
+        let mut listeners = Self {
             sockets: SocketSet::new(Vec::with_capacity(LISTENERS)),
             port,
             listeners: Vec::with_capacity(LISTENERS),
-            greeted: Vec::with_capacity(LISTENERS),
+            half_open: Vec::with_capacity(LISTENERS),
         };
-        lobby.keep_listening(LISTENERS);
-        lobby
+        listeners.keep_listening(LISTENERS);
+        listeners
     }
 
     /// A client asks for a connection. False if it has done so already and is to wait for the answer, or if there are too many: it will ask
     /// again.
-    pub(crate) fn greet(&mut self, peer: Peer, syn: Syn) -> bool {
-        if self.greeted.len() >= LISTENERS
-            || self.greeted.iter().any(|(greeted, _)| *greeted == peer)
+    pub(crate) fn syn_received(&mut self, peer: Peer, syn: Syn) -> bool {
+        if self.half_open.len() >= LISTENERS
+            || self
+                .half_open
+                .iter()
+                .any(|(half_open, _)| *half_open == peer)
         {
             return false;
         }
-        self.greeted.push((peer, syn));
+        self.half_open.push((peer, syn));
         true
     }
 
     /// A client is answered with our `local_seq`: takes its socket away, and says what was agreed.
-    pub(crate) fn leave(
+    pub(crate) fn accept(
         &mut self,
         peer: Peer,
         local_seq: u32,
     ) -> Option<(Handshake, Socket<'static>)> {
-        let greeting = self.greeted.iter().position(|(it, _)| *it == peer)?;
-        let (_, syn) = self.greeted.swap_remove(greeting);
+        let index = self.half_open.iter().position(|(it, _)| *it == peer)?;
+        let (_, syn) = self.half_open.swap_remove(index);
         let listener = self
             .listeners
             .iter()
@@ -76,7 +79,7 @@ impl Lobby {
         let Self {
             sockets,
             listeners,
-            greeted,
+            half_open,
             port,
         } = self;
         for handle in listeners.iter() {
@@ -86,7 +89,7 @@ impl Lobby {
                 let _ = socket.listen(*port);
             }
         }
-        greeted.retain(|(peer, _)| {
+        half_open.retain(|(peer, _)| {
             let mut waiting = listeners.iter();
             waiting.any(|handle| is_receiving(sockets.get(*handle), *peer))
         });

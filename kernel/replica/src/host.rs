@@ -6,22 +6,22 @@ use sharedmem::crc32c::Crc32c;
 use sharedmem::sync::Ordering;
 use takeover::DetectorConfig;
 
+use crate::backup_monitor::BackupMonitor;
 use crate::replica::SharedJournal;
-use crate::seat_watch::SeatWatch;
 
 /// What the state may grow to, and what clients may do; the same on both instances, as replies depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ReplicaLimits {
     /// The service's.
     pub service: service::Limits,
     /// Most bytes that all clients together are owed.
-    pub owed_bytes_max: usize,
+    pub unacked_bytes_max: usize,
     /// Memory for the records that programs of a Linux appended, in bytes.
     pub records_bytes_max: usize,
 }
 
 /// The kernel that a replica lives in. A handle: cheap to copy.
-pub trait Surroundings: Copy {
+pub trait Host: Copy {
     /// What is shared with the other kernels.
     fn region(&self) -> SharedRegion;
 
@@ -32,7 +32,7 @@ pub trait Surroundings: Copy {
     fn instance(&self) -> usize;
 
     /// What the state may grow to.
-    fn limits(&self) -> Limits;
+    fn limits(&self) -> ReplicaLimits;
 
     /// When the seat counts as dead.
     fn detector(&self) -> DetectorConfig;
@@ -59,7 +59,7 @@ pub trait Surroundings: Copy {
     fn superseded(&self, epoch: u64) -> !;
 
     /// What `INFO` and `ROLE` tell of the kernel.
-    fn status(&self, seat: &SeatWatch, journal: SharedJournal) -> HostStatus;
+    fn status(&self, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus;
 
     /// Prints a reply to the console.
     fn print(&self, bytes: &[u8]);

@@ -1,4 +1,4 @@
-//! Sockets of connections: what happens on them goes to the ledger, what the ledger owes goes into them.
+//! Sockets of connections: what happens on them goes to the sink, what the sink owes goes into them.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -9,12 +9,12 @@ use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 
+use crate::event_sink::{ConnectionEvent, EventSink};
 use crate::fact::Fact;
 use crate::flow::{Flow, Flows};
-use crate::ledger::{Event, Ledger};
 use crate::segment::{Arriving, Local};
 use crate::single::Single;
-use crate::{ConnectionId, nudge, shape};
+use crate::{ConnectionId, dup_ack, shape};
 
 /// How long a client that was hung up on may take to close its side, in ns.
 const CLOSING_NS_MAX: u64 = 60_000_000_000;
@@ -23,7 +23,7 @@ const ACKNOWLEDGED_BYTES_STEP: u64 = shape::SERVICE.send_bytes as u64 / 4;
 
 /// The sockets.
 #[derive(Default)]
-pub(crate) struct Live {
+pub(crate) struct AttachedSockets {
     attached: BTreeMap<ConnectionId, Attached>,
 }
 
@@ -35,10 +35,10 @@ struct Attached {
     /// Since when only the client's own end is missing, in ns.
     closing_since_ns: Option<u64>,
     /// Acknowledgements still to be sent, in case that its client waits for one.
-    nudges: u8,
+    dup_acks_left: u8,
 }
 
-impl Live {
+impl AttachedSockets {
     pub(crate) fn len(&self) -> usize {
         self.attached.len()
     }
@@ -66,7 +66,7 @@ impl Live {
 
     /// Whether the socket of a connection, if it has one, takes notice of what `segment` acknowledges (RFC 9293, 3.10.7.4: not if the segment is
     /// old). One that was made from a flow may stand elsewhere than its client does.
-    pub(crate) fn would_hear(
+    pub(crate) fn accepts(
         &self,
         connection: ConnectionId,
         flow: &Flow,
@@ -89,18 +89,18 @@ impl Live {
                 single: Single::new(socket),
                 enqueued_bytes: 0,
                 closing_since_ns: None,
-                nudges: 0,
+                dup_acks_left: 0,
             },
         );
     }
 
     /// Takes a socket that was made from `flow`.
-    pub(crate) fn attach_revived(&mut self, connection: ConnectionId, single: Single, flow: &Flow) {
+    pub(crate) fn attach_rebuilt(&mut self, connection: ConnectionId, single: Single, flow: &Flow) {
         self.attached.insert(connection, Attached::to(single, flow));
     }
 
     /// Takes sockets that were made from flows, before there are any others. In the order of the connections' numbers.
-    pub(crate) fn attach_made(&mut self, made: Vec<(ConnectionId, Single, &Flow)>) {
+    pub(crate) fn attach_prebuilt(&mut self, made: Vec<(ConnectionId, Single, &Flow)>) {
         let attached = made.into_iter();
         self.attached = attached
             .map(|(connection, single, flow)| (connection, Attached::to(single, flow)))
@@ -120,11 +120,11 @@ impl Live {
     }
 
     /// Enters what happened on every socket. When it is crowded, connections that are over make room.
-    pub(crate) fn tell(&mut self, now_ns: u64, is_crowded: bool, ledger: &mut impl Ledger) {
+    pub(crate) fn report(&mut self, now_ns: u64, is_crowded: bool, sink: &mut impl EventSink) {
         let mut next = 0;
         while let Some((&connection, attached)) = self.attached.range_mut(next..).next() {
             next = connection + 1;
-            if !attached.tell(connection, now_ns, is_crowded, ledger) {
+            if !attached.report(connection, now_ns, is_crowded, sink) {
                 self.detach(connection);
             }
         }
@@ -142,7 +142,7 @@ impl Live {
     }
 
     /// Reminds clients that may have sent something in vain, as far as `device` has room.
-    pub(crate) fn nudge<D: Device>(
+    pub(crate) fn send_dup_acks<D: Device>(
         &mut self,
         device: &mut D,
         mac: EthernetAddress,
@@ -152,16 +152,20 @@ impl Live {
     ) {
         let window = shape::SERVICE.receive_bytes as u16;
         for (connection, attached) in &mut self.attached {
-            let Some(flow) = flows.get(*connection).filter(|_| attached.nudges > 0) else {
+            let Some(flow) = flows
+                .get(*connection)
+                .filter(|_| attached.dup_acks_left > 0)
+            else {
                 continue;
             };
             let state = attached.single.get().state();
             let is_waiting = matches!(state, State::SynReceived | State::Established);
-            if !is_waiting || flow.owed.len() > 0 {
+            if !is_waiting || flow.unacked.len() > 0 {
                 continue;
             }
-            while attached.nudges > 0 && nudge::acknowledge(device, mac, local, flow, window, now) {
-                attached.nudges -= 1;
+            while attached.dup_acks_left > 0 && dup_ack::send(device, mac, local, flow, window, now)
+            {
+                attached.dup_acks_left -= 1;
             }
         }
     }
@@ -174,32 +178,32 @@ impl Attached {
             single,
             enqueued_bytes: flow.acknowledged_bytes,
             closing_since_ns: None,
-            nudges: nudge::ACKNOWLEDGEMENTS,
+            dup_acks_left: dup_ack::COUNT,
         }
     }
 
     /// Enters what happened. False if the socket is of no more use.
-    fn tell(
+    fn report(
         &mut self,
         connection: ConnectionId,
         now_ns: u64,
         is_crowded: bool,
-        ledger: &mut impl Ledger,
+        sink: &mut impl EventSink,
     ) -> bool {
         let socket = self.single.get();
         let state = socket.state();
-        let Some(flow) = ledger.flows().get(connection) else {
+        let Some(flow) = sink.flows().get(connection) else {
             return false;
         };
         if !flow.is_open
             && (matches!(state, State::Established | State::CloseWait) || socket.can_recv())
         {
             let peer = flow.peer;
-            ledger.enter(Event::Opened(connection, peer));
+            sink.commit_event(ConnectionEvent::Opened(connection, peer));
         }
-        let has_received = self.tell_bytes(connection, ledger);
-        self.tell_acknowledged(connection, has_received, ledger);
-        let Some(flow) = ledger.flows().get(connection) else {
+        let has_received = self.report_bytes(connection, sink);
+        self.report_acknowledged(connection, has_received, sink);
+        let Some(flow) = sink.flows().get(connection) else {
             return false;
         };
         let peer_has_closed = matches!(
@@ -208,10 +212,10 @@ impl Attached {
         );
         let (is_known, is_open) = (flow.peer_has_closed, flow.is_open && !flow.is_closed);
         if peer_has_closed && !is_known {
-            ledger.enter(Event::Fact(Fact::PeerClosed { connection }));
+            sink.commit_event(ConnectionEvent::Fact(Fact::PeerClosed { connection }));
         }
         if is_open && (peer_has_closed || state == State::Closed) {
-            ledger.enter(Event::Closed(connection));
+            sink.commit_event(ConnectionEvent::Closed(connection));
         }
         let is_gone = match state {
             State::Closed => {
@@ -225,49 +229,49 @@ impl Attached {
             _ => false,
         };
         if is_gone {
-            ledger.enter(Event::Fact(Fact::Gone { connection }));
+            sink.commit_event(ConnectionEvent::Fact(Fact::Gone { connection }));
         }
         !is_gone
     }
 
     /// Enters what came in. True if anything did.
-    fn tell_bytes(&mut self, connection: ConnectionId, ledger: &mut impl Ledger) -> bool {
+    fn report_bytes(&mut self, connection: ConnectionId, sink: &mut impl EventSink) -> bool {
         let socket = self.single.get_mut();
         let mut has_received = false;
         while socket.can_recv() {
             let taken = socket.recv(|bytes| {
-                ledger.enter(Event::Bytes(connection, bytes));
+                sink.commit_event(ConnectionEvent::Bytes(connection, bytes));
                 (bytes.len(), bytes.len())
             });
             if !taken.is_ok_and(|bytes| bytes > 0) {
                 break;
             }
             has_received = true;
-            self.nudges = 0;
+            self.dup_acks_left = 0;
         }
         has_received
     }
 
     /// Enters what was acknowledged, when it is worth it: a client that goes on asking will acknowledge more.
-    fn tell_acknowledged(
+    fn report_acknowledged(
         &self,
         connection: ConnectionId,
         has_received: bool,
-        ledger: &mut impl Ledger,
+        sink: &mut impl EventSink,
     ) {
         let socket = self.single.get();
-        let Some(flow) = ledger.flows().get(connection) else {
+        let Some(flow) = sink.flows().get(connection) else {
             return;
         };
         let bytes = self.enqueued_bytes - socket.send_queue() as u64;
         let news = bytes.saturating_sub(flow.acknowledged_bytes);
-        let is_all = news == flow.owed.len() as u64;
+        let is_all = news == flow.unacked.len() as u64;
         let end = matches!(socket.state(), State::FinWait2 | State::TimeWait);
         let is_worth_it = news >= ACKNOWLEDGED_BYTES_STEP
             || (news > 0 && is_all && !has_received)
             || (end && !flow.is_end_acknowledged);
         if is_worth_it && !flow.is_doomed {
-            ledger.enter(Event::Fact(Fact::Acknowledged {
+            sink.commit_event(ConnectionEvent::Fact(Fact::Acknowledged {
                 connection,
                 bytes,
                 end,
@@ -286,7 +290,7 @@ impl Attached {
         let before = self.enqueued_bytes;
         while self.enqueued_bytes < produced && socket.can_send() {
             let offset = self.enqueued_bytes - flow.acknowledged_bytes;
-            match socket.send_slice(flow.owed.from(offset as usize)) {
+            match socket.send_slice(flow.unacked.from(offset as usize)) {
                 Ok(sent) if sent > 0 => self.enqueued_bytes += sent as u64,
                 _ => break,
             }

@@ -8,15 +8,15 @@ const PIECE_BYTES: usize = 16 << 10;
 
 /// Bytes in order, first in, first out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Owed {
+pub(crate) struct SendBuffer {
     pieces: VecDeque<Vec<u8>>,
     /// Bytes of the first piece that are gone already.
     taken: usize,
     bytes: usize,
 }
 
-impl Owed {
-    /// Bytes owed.
+impl SendBuffer {
+    /// Bytes that are kept.
     pub(crate) fn len(&self) -> usize {
         self.bytes
     }
@@ -74,10 +74,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn all(owed: &Owed) -> Vec<u8> {
+    fn all(unacked: &SendBuffer) -> Vec<u8> {
         let mut bytes = Vec::new();
-        while bytes.len() < owed.len() {
-            bytes.extend_from_slice(owed.from(bytes.len()));
+        while bytes.len() < unacked.len() {
+            bytes.extend_from_slice(unacked.from(bytes.len()));
         }
         bytes
     }
@@ -85,17 +85,17 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_come_out_as_they_went_in(steps in prop::collection::vec((0_usize..40_000, 0_usize..50_000), 1..12)) {
-            let (mut owed, mut expected) = (Owed::default(), Vec::new());
+            let (mut unacked, mut expected) = (SendBuffer::default(), Vec::new());
             for (number, (pushed, taken)) in steps.into_iter().enumerate() {
                 let bytes: Vec<u8> = (0..pushed).map(|index| (index * 7 + number) as u8).collect();
-                owed.push(&bytes);
+                unacked.push(&bytes);
                 expected.extend_from_slice(&bytes);
                 let taken = taken.min(expected.len());
-                owed.take(taken);
+                unacked.take(taken);
                 expected.drain(..taken);
-                prop_assert_eq!(owed.len(), expected.len());
-                prop_assert_eq!(&all(&owed), &expected);
-                prop_assert!(owed.from(owed.len()).is_empty());
+                prop_assert_eq!(unacked.len(), expected.len());
+                prop_assert_eq!(&all(&unacked), &expected);
+                prop_assert!(unacked.from(unacked.len()).is_empty());
             }
         }
     }

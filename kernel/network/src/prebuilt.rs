@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use smoltcp::time::Instant;
 
+use crate::attached::AttachedSockets;
 use crate::flow::{Basis, Flow, Flows};
-use crate::live::Live;
-use crate::revival::Cradle;
 use crate::single::Single;
+use crate::tcp_repair::SocketRebuilder;
 use crate::{ConnectionId, shape};
 
 /// All connections are looked at once in this time, in ns. One that is as it was the last time gets its socket: not one that is in use without a pause,
@@ -23,9 +23,9 @@ const RENEWAL_NS: u64 = 10_000_000_000;
 
 /// The sockets that are made, and those that are to be.
 #[derive(Default)]
-pub(crate) struct Ready {
-    berths: BTreeMap<ConnectionId, Berth>,
-    /// Where the sweep goes on, and how many berths it has met.
+pub(crate) struct PrebuiltSockets {
+    sockets: BTreeMap<ConnectionId, Prebuilt>,
+    /// Where the sweep goes on, and how many sockets it has met.
     next: ConnectionId,
     met: usize,
     /// When the next sweep begins, in ns.
@@ -33,7 +33,7 @@ pub(crate) struct Ready {
 }
 
 /// A connection's socket.
-struct Berth {
+struct Prebuilt {
     single: Single,
     /// What the connection was like at the last look.
     basis: Basis,
@@ -41,7 +41,7 @@ struct Berth {
     made_ns: Option<u64>,
 }
 
-impl Berth {
+impl Prebuilt {
     /// Whether the socket is what would be made now, and younger than `age_ns`.
     fn is_made(&self, flow: &Flow, now_ns: u64, age_ns: u64) -> bool {
         let is_young = |made_ns: u64| now_ns.saturating_sub(made_ns) < age_ns;
@@ -49,9 +49,14 @@ impl Berth {
     }
 }
 
-impl Ready {
+impl PrebuiltSockets {
     /// Goes on with a sweep; at most one socket is made. True if there is more to do now.
-    pub(crate) fn go_on(&mut self, cradle: &mut Cradle, flows: &Flows, now_ns: u64) -> bool {
+    pub(crate) fn go_on(
+        &mut self,
+        rebuilder: &mut SocketRebuilder,
+        flows: &Flows,
+        now_ns: u64,
+    ) -> bool {
         if now_ns < self.due_ns {
             return false;
         }
@@ -60,13 +65,13 @@ impl Ready {
                 return true;
             }
             self.next = connection + 1;
-            if self.look(connection, flow, cradle, now_ns) {
+            if self.look(connection, flow, rebuilder, now_ns) {
                 return true;
             }
         }
-        if self.met < self.berths.len() {
+        if self.met < self.sockets.len() {
             let is_there = |connection: &ConnectionId| flows.get(*connection).is_some();
-            self.berths.retain(|connection, _| is_there(connection));
+            self.sockets.retain(|connection, _| is_there(connection));
         }
         (self.next, self.met, self.due_ns) = (0, 0, now_ns + SWEEP_NS);
         false
@@ -77,65 +82,75 @@ impl Ready {
         &mut self,
         connection: ConnectionId,
         flow: &Flow,
-        cradle: &mut Cradle,
+        rebuilder: &mut SocketRebuilder,
         now_ns: u64,
     ) -> bool {
         let Some(basis) = flow.basis() else {
-            self.met += usize::from(self.berths.contains_key(&connection));
+            self.met += usize::from(self.sockets.contains_key(&connection));
             return false;
         };
         self.met += 1;
-        let Some(berth) = self.berths.get_mut(&connection) else {
+        let Some(prebuilt) = self.sockets.get_mut(&connection) else {
             // The buffers are the larger part of the work.
-            let berth = Berth {
+            let prebuilt = Prebuilt {
                 single: Single::new(shape::SERVICE.closed()),
                 basis,
                 made_ns: None,
             };
-            self.berths.insert(connection, berth);
+            self.sockets.insert(connection, prebuilt);
             return true;
         };
-        if berth.basis != basis {
-            (berth.basis, berth.made_ns) = (basis, None);
+        if prebuilt.basis != basis {
+            (prebuilt.basis, prebuilt.made_ns) = (basis, None);
             return false;
         }
-        if berth.is_made(flow, now_ns, RENEWAL_NS) {
+        if prebuilt.is_made(flow, now_ns, RENEWAL_NS) {
             return false;
         }
-        let revived = cradle.revive(flow, &mut berth.single, instant(now_ns));
+        let rebuilt = rebuilder.rebuild(flow, &mut prebuilt.single, instant(now_ns));
         // What goes wrong is told when it is tried in earnest.
-        berth.made_ns = revived.is_ok().then_some(now_ns);
+        prebuilt.made_ns = rebuilt.is_ok().then_some(now_ns);
         true
     }
 
     /// A takeover: every connection whose socket is as it would be made now gets it. The others are for later.
-    pub(crate) fn hand_over(self, live: &mut Live, flows: &Flows, now_ns: u64) -> Unmade {
-        let (mut made, mut unmade) = (Vec::with_capacity(flows.len()), Unmade::default());
+    pub(crate) fn hand_over(
+        self,
+        attached: &mut AttachedSockets,
+        flows: &Flows,
+        now_ns: u64,
+    ) -> Unbuilt {
+        let (mut made, mut unbuilt) = (Vec::with_capacity(flows.len()), Unbuilt::default());
         // Both are in the order of the connections' numbers, so that nothing has to be looked up.
-        let mut berths = self.berths.into_iter().peekable();
+        let mut sockets = self.sockets.into_iter().peekable();
         for (connection, flow) in flows.iter() {
-            while berths.next_if(|(number, _)| *number < connection).is_some() {}
-            match berths.next_if(|(number, _)| *number == connection) {
-                Some((_, berth)) if berth.is_made(flow, now_ns, AGE_NS_MAX) => {
-                    made.push((connection, berth.single, flow));
+            while sockets
+                .next_if(|(number, _)| *number < connection)
+                .is_some()
+            {}
+            match sockets.next_if(|(number, _)| *number == connection) {
+                Some((_, prebuilt)) if prebuilt.is_made(flow, now_ns, AGE_NS_MAX) => {
+                    made.push((connection, prebuilt.single, flow));
                 }
-                berth => {
-                    unmade.spare.extend(berth.map(|(_, berth)| berth.single));
+                prebuilt => {
+                    unbuilt
+                        .spare
+                        .extend(prebuilt.map(|(_, prebuilt)| prebuilt.single));
                     match flow.is_urgent() {
-                        true => unmade.urgent.push_back(connection),
-                        false => unmade.others.push_back(connection),
+                        true => unbuilt.urgent.push_back(connection),
+                        false => unbuilt.others.push_back(connection),
                     }
                 }
             }
         }
-        live.attach_made(made);
-        unmade
+        attached.attach_prebuilt(made);
+        unbuilt
     }
 }
 
 /// Connections of a predecessor that have no socket yet.
 #[derive(Default)]
-pub(crate) struct Unmade {
+pub(crate) struct Unbuilt {
     /// Those that have something to say.
     urgent: VecDeque<ConnectionId>,
     others: VecDeque<ConnectionId>,
@@ -143,7 +158,7 @@ pub(crate) struct Unmade {
     spare: Vec<Single>,
 }
 
-impl Unmade {
+impl Unbuilt {
     pub(crate) fn is_empty(&self) -> bool {
         self.urgent.is_empty() && self.others.is_empty()
     }
@@ -201,16 +216,16 @@ mod tests {
 
     /// A backup that waits, at a time.
     struct Waiting {
-        ready: Ready,
-        cradle: Cradle,
+        ready: PrebuiltSockets,
+        rebuilder: SocketRebuilder,
         now_ns: u64,
     }
 
     impl Waiting {
         fn new() -> Self {
             Self {
-                ready: Ready::default(),
-                cradle: Cradle::new(LOCAL),
+                ready: PrebuiltSockets::default(),
+                rebuilder: SocketRebuilder::new(LOCAL),
                 now_ns: 0,
             }
         }
@@ -219,7 +234,7 @@ mod tests {
         fn sweep(&mut self, flows: &Flows) -> usize {
             self.now_ns += SWEEP_NS;
             let mut steps = 1;
-            while self.ready.go_on(&mut self.cradle, flows, self.now_ns) {
+            while self.ready.go_on(&mut self.rebuilder, flows, self.now_ns) {
                 steps += 1;
             }
             steps
@@ -227,10 +242,10 @@ mod tests {
 
         /// A takeover: connections that have their socket, and those that have not.
         fn hand_over(self, flows: &Flows) -> (usize, Vec<ConnectionId>) {
-            let mut live = Live::default();
-            let mut unmade = self.ready.hand_over(&mut live, flows, self.now_ns);
-            let left = core::iter::from_fn(|| unmade.next()).collect();
-            (live.len(), left)
+            let mut attached = AttachedSockets::default();
+            let mut unbuilt = self.ready.hand_over(&mut attached, flows, self.now_ns);
+            let left = core::iter::from_fn(|| unbuilt.next()).collect();
+            (attached.len(), left)
         }
     }
 
@@ -267,8 +282,8 @@ mod tests {
         assert_eq!(waiting.sweep(&flows), 1);
         assert_eq!(waiting.sweep(&flows), 2);
         waiting.now_ns += AGE_NS_MAX - 1;
-        let (berth, flow) = (&waiting.ready.berths[&1], flows.get(1).unwrap());
-        assert!(berth.is_made(flow, waiting.now_ns, AGE_NS_MAX));
+        let (prebuilt, flow) = (&waiting.ready.sockets[&1], flows.get(1).unwrap());
+        assert!(prebuilt.is_made(flow, waiting.now_ns, AGE_NS_MAX));
         waiting.now_ns += 1;
         assert_eq!(waiting.hand_over(&flows), (0, [1].into()));
     }
@@ -281,7 +296,7 @@ mod tests {
         waiting.sweep(&flows);
         flows.apply(&Fact::Gone { connection: 2 }).unwrap();
         waiting.sweep(&flows);
-        assert_eq!(waiting.ready.berths.len(), 2);
+        assert_eq!(waiting.ready.sockets.len(), 2);
         flows.apply(&Fact::Gone { connection: 3 }).unwrap();
         assert_eq!(waiting.hand_over(&flows), (1, [].into()));
     }

@@ -6,7 +6,7 @@ use sharedmem::keepalive::Keepalive;
 use sharedmem::protection::ProtectionState;
 use takeover::detector::{Beat, Detector, Verdict};
 
-use crate::surroundings::Surroundings;
+use crate::host::Host;
 
 /// Whether a backup waits, as the primary sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,30 +20,30 @@ pub enum Protection {
 }
 
 /// The primary's watch over the seat.
-pub struct SeatWatch {
+pub struct BackupMonitor {
     detector: Detector,
-    said: Option<Protection>,
+    reported: Option<Protection>,
     /// The answer of the last look.
     seen: Protection,
-    /// What the protection word said then.
+    /// What the protection word reported then.
     state: ProtectionState,
 }
 
-impl SeatWatch {
+impl BackupMonitor {
     /// Begins to watch, as the owner of `epoch`.
-    pub fn new(surroundings: &impl Surroundings, epoch: u64) -> Self {
+    pub fn new(host: &impl Host, epoch: u64) -> Self {
         Self {
-            detector: Detector::new(surroundings.detector(), epoch, surroundings.now_ns()),
-            said: None,
+            detector: Detector::new(host.detector(), epoch, host.now_ns()),
+            reported: None,
             seen: Protection::Unprotected("nobody has looked yet"),
             state: ProtectionState::NoBackup,
         }
     }
 
     /// Looks at the seat's slot and the protection word.
-    pub fn look(&mut self, surroundings: &impl Surroundings) -> Protection {
-        let now_ns = surroundings.now_ns();
-        let control = surroundings.region().control;
+    pub fn look(&mut self, host: &impl Host) -> Protection {
+        let now_ns = host.now_ns();
+        let control = host.region().control;
         if let Some(keepalive) = control.seat_keepalive.read() {
             self.detector.observe(now_ns, &beat_of(&keepalive));
         }
@@ -87,9 +87,9 @@ impl SeatWatch {
     }
 
     /// Looks, and tells the log when the answer has changed.
-    pub fn report(&mut self, surroundings: &impl Surroundings) {
-        let now = self.look(surroundings);
-        if self.said != Some(now) {
+    pub fn report(&mut self, host: &impl Host) {
+        let now = self.look(host);
+        if self.reported != Some(now) {
             match now {
                 Protection::Protected => log::info!("event=protected"),
                 Protection::Filling => log::info!("event=filling"),
@@ -97,7 +97,7 @@ impl SeatWatch {
                     log::warn!("event=unprotected reason=\"{reason}\"")
                 }
             }
-            self.said = Some(now);
+            self.reported = Some(now);
         }
     }
 

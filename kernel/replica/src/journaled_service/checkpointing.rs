@@ -8,16 +8,16 @@ use sharedmem::Words;
 use sharedmem::protection::ProtectionState;
 
 use super::JournaledService;
-use crate::checkpoint::Telling;
+use crate::checkpoint::CheckpointWriter;
+use crate::host::Host;
 use crate::kinds;
-use crate::surroundings::Surroundings;
 
 /// How long a backup may take to read the state, before it is told again, in ns.
-const TELLING_AGAIN_NS: u64 = 1_000_000_000;
+const REWRITE_NS: u64 = 1_000_000_000;
 
-/// Where the telling stands.
+/// Where the writer stands.
 pub(super) struct Checkpoints {
-    telling: Option<Telling>,
+    writer: Option<CheckpointWriter>,
     schedule: Schedule,
     /// Where the journal ended when the checkpoint was gone on with last.
     paced_to: u64,
@@ -31,7 +31,7 @@ impl Checkpoints {
     /// None is under way; one is due if it `is_asked` for.
     pub fn new<W: Words + Copy>(journal: &Journal<'_, W>, is_asked: bool) -> Self {
         Self {
-            telling: None,
+            writer: None,
             schedule: Schedule::new(journal.capacity_bytes()),
             paced_to: journal.cursors().reserved,
             filling_from_ns: None,
@@ -40,37 +40,37 @@ impl Checkpoints {
     }
 }
 
-impl<S: Surroundings> JournaledService<S> {
+impl<S: Host> JournaledService<S> {
     /// Tells some of the state, if a checkpoint is due. True if there is more to tell.
-    pub fn tell_state(&mut self) -> bool {
-        let now_ns = self.surroundings.now_ns();
+    pub fn write_checkpoint(&mut self) -> bool {
+        let now_ns = self.host.now_ns();
         let arrived_bytes = self.arrived_bytes();
         let mut payloads = Vec::new();
-        let surroundings = self.surroundings;
+        let host = self.host;
         // A large value is many records of one round, which would look like a main loop that stands still.
         let mut sink = |payload: &[u8]| {
             payloads.push(payload.to_vec());
-            surroundings.advance();
+            host.advance();
         };
-        let Some(mut telling) = self.checkpoints.telling.take() else {
+        let Some(mut writer) = self.checkpoints.writer.take() else {
             let is_due = self.is_checkpoint_due(now_ns);
             if is_due {
                 let position = self.replica.journal().cursors().reserved;
                 let state = self.replica.state_mut();
-                self.checkpoints.telling = Some(Telling::begin(state, position, &mut sink));
+                self.checkpoints.writer = Some(CheckpointWriter::begin(state, position, &mut sink));
                 self.publish(&payloads);
             }
             return is_due;
         };
         let pace_bytes = self.checkpoints.schedule.pace_bytes(arrived_bytes) as usize;
-        let is_told = telling.go_on(self.replica.state_mut(), pace_bytes, &mut sink);
+        let is_done = writer.write_some(self.replica.state_mut(), pace_bytes, &mut sink);
         self.publish(&payloads);
-        telling.longest_ns = telling.longest_ns.max(self.surroundings.now_ns() - now_ns);
-        match is_told {
-            true => self.retain(&telling),
-            false => self.checkpoints.telling = Some(telling),
+        writer.longest_ns = writer.longest_ns.max(self.host.now_ns() - now_ns);
+        match is_done {
+            true => self.retain(&writer),
+            false => self.checkpoints.writer = Some(writer),
         }
-        !is_told
+        !is_done
     }
 
     /// Bytes that came into the journal since the last time.
@@ -83,8 +83,7 @@ impl<S: Surroundings> JournaledService<S> {
     fn is_checkpoint_due(&mut self, now_ns: u64) -> bool {
         let journal = self.replica.journal();
         let retained_bytes = journal.retained().map(|_| journal.retained_bytes());
-        let is_filling =
-            self.surroundings.region().control.protection.state() == ProtectionState::Filling;
+        let is_filling = self.host.region().control.protection.state() == ProtectionState::Filling;
         if !is_filling {
             self.checkpoints.filling_from_ns = None;
         } else {
@@ -93,11 +92,11 @@ impl<S: Surroundings> JournaledService<S> {
                 .checkpoints
                 .filling_from_ns
                 .get_or_insert(match retained_bytes {
-                    Some(_) => now_ns + TELLING_AGAIN_NS,
+                    Some(_) => now_ns + REWRITE_NS,
                     None => now_ns,
                 });
             if now_ns >= from_ns {
-                self.checkpoints.filling_from_ns = Some(now_ns + TELLING_AGAIN_NS);
+                self.checkpoints.filling_from_ns = Some(now_ns + REWRITE_NS);
                 return true;
             }
         }
@@ -110,26 +109,26 @@ impl<S: Surroundings> JournaledService<S> {
     }
 
     /// The state is told to its end: from now on, the journal is kept from where that began.
-    fn retain(&mut self, telling: &Telling) {
+    fn retain(&mut self, writer: &CheckpointWriter) {
         let journal = self.replica.journal();
         let memory_bytes = self.replica.service().used_bytes();
-        let kept_bytes = journal.cursors().reserved - telling.position;
+        let kept_bytes = journal.cursors().reserved - writer.position;
         let is_kept = self
             .checkpoints
             .schedule
-            .told(telling.bytes, kept_bytes, memory_bytes);
-        journal.retain(is_kept.then_some(telling.position));
+            .told(writer.bytes, kept_bytes, memory_bytes);
+        journal.retain(is_kept.then_some(writer.position));
         log::info!(
             "event=checkpoint bytes={} keys={} longest_ns={} kept={}",
-            telling.bytes,
+            writer.bytes,
             self.replica.service().key_count(),
-            telling.longest_ns,
+            writer.longest_ns,
             u8::from(is_kept)
         );
         if self.checkpoints.schedule.is_too_large() {
             log::warn!(
                 "the state ({} bytes) is more than a third of the journal ({} bytes): it does not survive a reset of the machine; a larger journal_mem= would keep it",
-                telling.bytes,
+                writer.bytes,
                 journal.capacity_bytes()
             );
         }
@@ -144,7 +143,7 @@ impl<S: Surroundings> JournaledService<S> {
                 |out| out.extend_from_slice(payload),
                 |_| {},
             );
-            self.surroundings.advance();
+            self.host.advance();
         }
         self.checkpoints.paced_to = self.replica.journal().cursors().reserved;
     }

@@ -1,6 +1,6 @@
 //! This kernel, as the replica in it sees it.
 
-use replica::{Limits, SeatWatch, SharedJournal, Surroundings};
+use replica::{BackupMonitor, Host, ReplicaLimits, SharedJournal};
 use service::{DebugCommand, HostStatus, OperatorCommand};
 use sharedmem::SharedRegion;
 use sharedmem::crc32c::Crc32c;
@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::cores::{self, LEAD};
 use crate::{death, debug, operator, report, status};
 
-impl Surroundings for &'static Context {
+impl Host for &'static Context {
     fn region(&self) -> SharedRegion {
         self.region
     }
@@ -23,10 +23,10 @@ impl Surroundings for &'static Context {
         self.hand_off.instance as usize
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> ReplicaLimits {
         let shares = self.shares();
         let request_bytes_max = service::Limits::default().max_request_bytes;
-        Limits {
+        ReplicaLimits {
             service: service::Limits {
                 max_memory_bytes: shares.store_bytes,
                 max_pending_bytes: shares.pending_bytes as usize,
@@ -36,7 +36,7 @@ impl Surroundings for &'static Context {
                 admin: self.options.admin,
                 ..service::Limits::default()
             },
-            owed_bytes_max: shares.owed_bytes as usize,
+            unacked_bytes_max: shares.unacked_bytes as usize,
             records_bytes_max: shares.records_bytes as usize,
         }
     }
@@ -69,7 +69,7 @@ impl Surroundings for &'static Context {
         death::superseded(epoch)
     }
 
-    fn status(&self, seat: &SeatWatch, journal: SharedJournal) -> HostStatus {
+    fn status(&self, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus {
         status::of(self, seat, journal)
     }
 

@@ -1,4 +1,4 @@
-//! Hearing: the side of who reads the journal from its retained beginning, or came too late for it.
+//! CheckpointReader: the side of who reads the journal from its retained beginning, or came too late for it.
 
 use alloc::boxed::Box;
 
@@ -7,27 +7,27 @@ use network::Flows;
 use service::Service;
 
 use super::{CONNECTIONS, MARKS, Mark, SERVICE};
-use crate::surroundings::Limits;
+use crate::host::ReplicaLimits;
 
 /// How much of the state a backup has.
-pub enum Hearing {
+pub enum CheckpointReader {
     /// Nothing: a checkpoint has to begin.
     Waiting,
     /// A part of it.
-    Amid(Box<Amid>),
+    Partial(Box<Partial>),
     /// All of it.
     Whole,
 }
 
 /// A checkpoint that has begun.
-pub struct Amid {
+pub struct Partial {
     sequence: Sequence,
-    service: service::Restoration,
-    flows: network::Restoration,
+    service: service::ServiceRestorer,
+    flows: network::FlowsRestorer,
 }
 
 /// A state that was told to its end.
-pub struct Told {
+pub struct RestoredState {
     /// The service.
     pub service: Service,
     /// The connections.
@@ -36,7 +36,7 @@ pub struct Told {
     pub last_time_ms: u64,
 }
 
-impl Hearing {
+impl CheckpointReader {
     /// Whether nothing is missing.
     pub fn is_whole(&self) -> bool {
         matches!(self, Self::Whole)
@@ -46,12 +46,12 @@ impl Hearing {
     ///
     /// # Errors
     /// It is not what has to come next. Everything so far is forgotten.
-    pub fn hear(
+    pub fn read(
         &mut self,
         payload: &[u8],
-        limits: &Limits,
+        limits: &ReplicaLimits,
         step: &mut dyn FnMut(),
-    ) -> Result<Option<Told>, Malformed> {
+    ) -> Result<Option<RestoredState>, Malformed> {
         if self.is_whole() {
             return Ok(None);
         }
@@ -59,23 +59,23 @@ impl Hearing {
         if let Ok((MARKS, items)) = Items::of(payload, &mut first)
             && matches!(mark(items)?, Mark::Begin)
         {
-            *self = Self::Amid(Box::new(Amid {
+            *self = Self::Partial(Box::new(Partial {
                 sequence: first,
-                service: service::Restoration::new(limits.service.clone()),
-                flows: network::Restoration::new(limits.owed_bytes_max),
+                service: service::ServiceRestorer::new(limits.service.clone()),
+                flows: network::FlowsRestorer::new(limits.unacked_bytes_max),
             }));
             return Ok(None);
         }
         match core::mem::replace(self, Self::Waiting) {
-            Self::Amid(mut amid) => {
-                let end = amid.hear(payload, step)?;
+            Self::Partial(mut partial) => {
+                let end = partial.restore(payload, step)?;
                 let Some(Mark::End { last_time_ms }) = end else {
-                    *self = Self::Amid(amid);
+                    *self = Self::Partial(partial);
                     return Ok(None);
                 };
-                let told = Told {
-                    service: amid.service.finish()?,
-                    flows: amid.flows.finish()?,
+                let told = RestoredState {
+                    service: partial.service.finish()?,
+                    flows: partial.flows.finish()?,
                     last_time_ms,
                 };
                 *self = Self::Whole;
@@ -87,13 +87,17 @@ impl Hearing {
     }
 }
 
-impl Amid {
-    fn hear(&mut self, payload: &[u8], step: &mut dyn FnMut()) -> Result<Option<Mark>, Malformed> {
+impl Partial {
+    fn restore(
+        &mut self,
+        payload: &[u8],
+        step: &mut dyn FnMut(),
+    ) -> Result<Option<Mark>, Malformed> {
         let (owner, items) = Items::of(payload, &mut self.sequence)?;
         match owner {
             MARKS => return mark(items).map(Some),
-            SERVICE => self.service.hear(items, step)?,
-            CONNECTIONS => self.flows.hear(items)?,
+            SERVICE => self.service.restore(items, step)?,
+            CONNECTIONS => self.flows.restore(items)?,
             _ => return Err(Malformed("state of somebody who is not known here")),
         }
         Ok(None)

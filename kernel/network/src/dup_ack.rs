@@ -15,10 +15,10 @@ use crate::flow::Flow;
 use crate::segment::{Local, address_of};
 
 /// Acknowledgements that make a sender send again.
-pub(crate) const ACKNOWLEDGEMENTS: u8 = 3;
+pub(crate) const COUNT: u8 = 3;
 
 /// Sends one acknowledgement of what came in on `flow`, which owes nothing. False if there is no room for it.
-pub(crate) fn acknowledge<D: Device>(
+pub(crate) fn send<D: Device>(
     device: &mut D,
     mac: EthernetAddress,
     local: Local,

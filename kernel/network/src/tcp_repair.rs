@@ -26,13 +26,13 @@ const DEFAULT_MSS: u16 = 536;
 const PACKET_BYTES: usize = 1500;
 
 /// Where sockets are led to what they had been: an interface of its own, made once and used for all.
-pub(crate) struct Cradle {
+pub(crate) struct SocketRebuilder {
     local: Local,
     wire: Wire,
     interface: Interface,
 }
 
-impl Cradle {
+impl SocketRebuilder {
     pub(crate) fn new(local: Local) -> Self {
         let mut wire = Wire::default();
         let mut interface =
@@ -53,7 +53,7 @@ impl Cradle {
     ///
     /// # Errors
     /// `smoltcp` did not do what this module is made for.
-    pub(crate) fn revive(
+    pub(crate) fn rebuild(
         &mut self,
         flow: &Flow,
         single: &mut Single,
@@ -64,7 +64,7 @@ impl Cradle {
             flow,
             single,
             now,
-            cradle: self,
+            rebuilder: self,
         };
         client.lead()
     }
@@ -88,12 +88,12 @@ impl Cradle {
     }
 }
 
-/// The client of a socket in the cradle.
+/// The client of a socket in the rebuilder.
 struct Client<'c> {
     flow: &'c Flow,
     single: &'c mut Single,
     now: Instant,
-    cradle: &'c mut Cradle,
+    rebuilder: &'c mut SocketRebuilder,
 }
 
 impl Client<'_> {
@@ -101,21 +101,21 @@ impl Client<'_> {
     fn lead(&mut self) -> Result<(), &'static str> {
         let (flow, first_out) = (self.flow, self.flow.first_out());
         // Of who has not answered our SYN yet, only the own one is known: the connection began from both sides.
-        self.hear(TcpControl::Syn, flow.is_open.then_some(first_out));
+        self.send(TcpControl::Syn, flow.is_open.then_some(first_out));
         // What the socket answers, nobody gets. The client may have got it already, and there are stacks that a second SYN confuses (libslirp 4.8 throws away
         // what it has to send). If it has not, it is sent again when its time is over.
         let expected_seq = first_out.wrapping_sub(u32::from(!flow.is_open));
-        if self.speak() != Some(expected_seq) {
+        if self.receive_seq() != Some(expected_seq) {
             return Err("the TCP stack's initial sequence numbers are not those foreseen");
         }
         if flow.is_open && flow.is_end_acknowledged {
             self.single.get_mut().close();
-            self.speak();
-            self.hear(TcpControl::None, Some(first_out.wrapping_add(1)));
+            self.receive_seq();
+            self.send(TcpControl::None, Some(first_out.wrapping_add(1)));
         }
         if flow.is_open && flow.peer_has_closed {
             let behind_end = u32::from(flow.is_end_acknowledged);
-            self.hear(TcpControl::Fin, Some(first_out.wrapping_add(behind_end)));
+            self.send(TcpControl::Fin, Some(first_out.wrapping_add(behind_end)));
         }
         let expected = match (flow.is_open, flow.is_end_acknowledged, flow.peer_has_closed) {
             (false, ..) => State::SynReceived,
@@ -131,7 +131,7 @@ impl Client<'_> {
     }
 
     /// The client says something.
-    fn hear(&mut self, control: TcpControl, ack: Option<u32>) {
+    fn send(&mut self, control: TcpControl, ack: Option<u32>) {
         let is_syn = control == TcpControl::Syn;
         let handshake = &self.flow.handshake;
         let (peer, port) = address_of(self.flow.peer);
@@ -140,7 +140,7 @@ impl Client<'_> {
         let scale = handshake.window_scale.filter(|_| !is_syn).unwrap_or(0);
         let tcp = TcpRepr {
             src_port: port,
-            dst_port: self.cradle.local.port,
+            dst_port: self.rebuilder.local.port,
             control,
             seq_number: sequence(self.flow.next_in().wrapping_sub(u32::from(is_syn))),
             ack_number: ack.map(sequence),
@@ -154,14 +154,14 @@ impl Client<'_> {
         };
         let ip = Ipv4Repr {
             src_addr: peer,
-            dst_addr: self.cradle.local.address,
+            dst_addr: self.rebuilder.local.address,
             next_header: IpProtocol::Tcp,
             payload_len: tcp.buffer_len(),
             hop_limit: 64,
         };
-        let Cradle {
+        let SocketRebuilder {
             wire, interface, ..
-        } = &mut *self.cradle;
+        } = &mut *self.rebuilder;
         let packet = wire.arrive(ip.buffer_len() + tcp.buffer_len());
         let unchecked = ChecksumCapabilities::ignored();
         let (head, rest) = packet.split_at_mut(ip.buffer_len());
@@ -176,10 +176,10 @@ impl Client<'_> {
     }
 
     /// The socket says what it has to say. Returns the sequence number of it.
-    fn speak(&mut self) -> Option<u32> {
-        let Cradle {
+    fn receive_seq(&mut self) -> Option<u32> {
+        let SocketRebuilder {
             wire, interface, ..
-        } = &mut *self.cradle;
+        } = &mut *self.rebuilder;
         wire.left_seq = None;
         interface.poll_egress(self.now, wire, self.single.set_mut());
         wire.left_seq
@@ -343,15 +343,15 @@ mod tests {
         }
     }
 
-    fn revived(flows: &Flows) -> Result<State, &'static str> {
+    fn rebuilt(flows: &Flows) -> Result<State, &'static str> {
         let mut single = Single::new(shape::SERVICE.closed());
         let (flow, now) = (flows.get(1).unwrap(), Instant::from_millis(5));
-        let revived = Cradle::new(LOCAL).revive(flow, &mut single, now);
-        revived.map(|()| single.get().state())
+        let rebuilt = SocketRebuilder::new(LOCAL).rebuild(flow, &mut single, now);
+        rebuilt.map(|()| single.get().state())
     }
 
     proptest! {
-        /// `revive` itself compares the number that the stack chose with the one foreseen.
+        /// `rebuild` itself compares the number that the stack chose with the one foreseen.
         #[test]
         fn a_socket_is_led_to_any_sequence_numbers(peer_seq: u32, local_seq: u32, received in 0_usize..1 << 20, replied in 0_usize..1 << 18) {
             let mut flows = flows(handshake(peer_seq, local_seq));
@@ -360,7 +360,7 @@ mod tests {
             flows.reply(1, &vec![0; replied]);
             let bytes = replied as u64;
             flows.apply(&Fact::Acknowledged { connection: 1, bytes, end: false }).unwrap();
-            prop_assert_eq!(revived(&flows), Ok(State::Established));
+            prop_assert_eq!(rebuilt(&flows), Ok(State::Established));
         }
     }
 
@@ -369,7 +369,7 @@ mod tests {
         let state = |prepare: &dyn Fn(&mut Flows)| {
             let mut flows = flows(handshake(u32::MAX, u32::MAX));
             prepare(&mut flows);
-            revived(&flows)
+            rebuilt(&flows)
         };
         let peer_closed = |flows: &mut Flows| {
             flows.apply(&Fact::PeerClosed { connection: 1 }).unwrap();

@@ -1,43 +1,43 @@
 //! The primary's way into the journal: everything that its replies depend on is committed first, and applied then.
 
-mod telling;
+mod checkpointing;
 
 use alloc::vec::Vec;
 
 use journal::{AppendError, Kind};
-use network::{Event, Flows, Ledger};
+use network::{ConnectionEvent, EventSink, Flows};
 use service::{Input, Record};
 
+use crate::backup_monitor::{BackupMonitor, Protection};
+use crate::host::Host;
 use crate::kinds;
 use crate::replica::Replica;
-use crate::seat_watch::{Protection, SeatWatch};
-use crate::surroundings::Surroundings;
-use telling::Checkpoints;
+use checkpointing::Checkpoints;
 
 /// How old the status may be that `INFO` and `ROLE` tell, in ns.
 const STATUS_AGE_NS_MAX: u64 = 10_000_000;
 
 /// The replica of a primary.
 pub struct JournaledService<S> {
-    surroundings: S,
+    host: S,
     epoch: u64,
     /// State and journal.
     pub replica: Replica<S>,
     /// What the primary sees of the seat.
-    pub seat: SeatWatch,
+    pub seat: BackupMonitor,
     entropy: u64,
     /// When the status was committed last, in ns since the machine's boot.
     status_ns: Option<u64>,
     checkpoints: Checkpoints,
 }
 
-impl<S: Surroundings> JournaledService<S> {
+impl<S: Host> JournaledService<S> {
     /// The service of the owner of `epoch`. If what it was made from `is_damaged`, the state is told anew: nobody has to read the damage again.
-    pub fn new(surroundings: S, epoch: u64, replica: Replica<S>, is_damaged: bool) -> Self {
+    pub fn new(host: S, epoch: u64, replica: Replica<S>, is_damaged: bool) -> Self {
         let mut ledger = Self {
-            surroundings,
+            host,
             epoch,
-            seat: SeatWatch::new(&surroundings, epoch),
+            seat: BackupMonitor::new(&host, epoch),
             entropy: 0,
             status_ns: None,
             checkpoints: Checkpoints::new(&replica.journal(), is_damaged),
@@ -50,7 +50,7 @@ impl<S: Surroundings> JournaledService<S> {
 
     /// Whether the machine is this kernel's. If it is not, nothing of what it did since may be seen outside.
     pub fn is_owner(&self) -> bool {
-        let control = self.surroundings.region().control;
+        let control = self.host.region().control;
         control.epoch.is_owned_by(self.epoch)
     }
 
@@ -62,8 +62,8 @@ impl<S: Surroundings> JournaledService<S> {
         self.entropy = self
             .entropy
             .wrapping_mul(0x5851_f42d_4c95_7f2d)
-            .wrapping_add(self.surroundings.entropy() | 1);
-        let now_ms = self.surroundings.service_ms(self.surroundings.now_ns());
+            .wrapping_add(self.host.entropy() | 1);
+        let now_ms = self.host.service_ms(self.host.now_ns());
         let stamp = self.replica.stamp(now_ms, self.entropy);
         let record = Record { stamp, input };
         self.commit(
@@ -75,7 +75,7 @@ impl<S: Surroundings> JournaledService<S> {
 
     /// Whether the machine is to be handed over now: somebody asked for it, and there is a backup.
     pub fn is_leaving(&self, now_ns: u64) -> bool {
-        let now_ms = self.surroundings.service_ms(now_ns);
+        let now_ms = self.host.service_ms(now_ns);
         let now_ms = self.replica.stamp(now_ms, 0).time_ms;
         let service = self.replica.service();
         service.wants_failover(self.epoch, now_ms) && self.seat.is_protected()
@@ -88,13 +88,13 @@ impl<S: Surroundings> JournaledService<S> {
 
     /// Commits the status, if the last one is old: replies are made of it.
     fn refresh_status(&mut self) {
-        let now_ns = self.surroundings.now_ns();
+        let now_ns = self.host.now_ns();
         let is_fresh = |then_ns: u64| now_ns.saturating_sub(then_ns) < STATUS_AGE_NS_MAX;
         if self.status_ns.is_some_and(is_fresh) {
             return;
         }
         self.status_ns = Some(now_ns);
-        let status = self.surroundings.status(&self.seat, self.replica.journal());
+        let status = self.host.status(&self.seat, self.replica.journal());
         self.commit(
             kinds::STATUS,
             |payload| status.encode(payload),
@@ -123,7 +123,7 @@ impl<S: Surroundings> JournaledService<S> {
         };
         let end = appended.end;
         // A successor that finds this word knows in which record this kernel stopped.
-        let applying = &self.surroundings.region().control.journal.applying;
+        let applying = &self.host.region().control.journal.applying;
         applying.begin(appended.position);
         apply(&mut self.replica);
         applying.end();
@@ -136,11 +136,11 @@ impl<S: Surroundings> JournaledService<S> {
 
     /// What the backup has written cannot be believed: it is given up.
     fn go_on_without_backup(&mut self, error: &AppendError) {
-        self.surroundings.advance();
+        self.host.advance();
         if self.retain_nothing_more() {
             return;
         }
-        if self.surroundings.region().control.protection.drop_backup() {
+        if self.host.region().control.protection.drop_backup() {
             log::error!("{error}: the backup is given up, and the journal goes on without it");
         }
         if !self.is_followed() {
@@ -165,18 +165,18 @@ impl<S: Surroundings> JournaledService<S> {
     /// Whether a backup, alive or silent, may still need the journal. A parked Linux never reads it.
     fn is_followed(&self) -> bool {
         use sharedmem::protection::ProtectionState::{Armed, Claimed, Filling};
-        let control = self.surroundings.region().control;
+        let control = self.host.region().control;
         let is_armed = matches!(control.protection.state(), Armed | Claimed | Filling);
-        let other = 1 - self.surroundings.instance() % control.linux.len();
+        let other = 1 - self.host.instance() % control.linux.len();
         is_armed && control.linux[other].ticket().is_none()
     }
 
     /// The journal is full. Waits a little for the backup; gives up one that is dead.
     fn make_room(&mut self) {
-        self.surroundings.advance();
-        let control = self.surroundings.region().control;
+        self.host.advance();
+        let control = self.host.region().control;
         if !self.is_owner() {
-            self.surroundings.superseded(control.epoch.current());
+            self.host.superseded(control.epoch.current());
         }
         if self.retain_nothing_more() {
             return;
@@ -184,42 +184,44 @@ impl<S: Surroundings> JournaledService<S> {
         if !self.is_followed() {
             let journal = self.replica.journal();
             journal.mark_consumed(journal.cursors().applied);
-        } else if matches!(
-            self.seat.look(&self.surroundings),
-            Protection::Unprotected(_)
-        ) && control.protection.drop_backup()
+        } else if matches!(self.seat.look(&self.host), Protection::Unprotected(_))
+            && control.protection.drop_backup()
         {
             log::error!(
                 "the journal is full and the backup silent: it is given up, and the journal goes on without it"
             );
         }
-        self.surroundings.pause();
+        self.host.pause();
     }
 }
 
-impl<S: Surroundings> Ledger for JournaledService<S> {
+impl<S: Host> EventSink for JournaledService<S> {
     fn flows(&self) -> &Flows {
         self.replica.flows()
     }
 
-    fn enter(&mut self, event: Event<'_>) {
+    fn commit_event(&mut self, event: ConnectionEvent<'_>) {
         match event {
-            Event::Fact(fact) => self.commit(
+            ConnectionEvent::Fact(fact) => self.commit(
                 kinds::CONNECTION,
                 |payload| fact.encode(payload),
                 |replica| replica.apply_fact(&fact),
             ),
-            Event::Opened(connection, peer) => self.submit(Input::Open { connection, peer }),
-            Event::Bytes(connection, bytes) => self.submit(Input::Bytes { connection, bytes }),
-            Event::Closed(connection) => self.submit(Input::Close { connection }),
+            ConnectionEvent::Opened(connection, peer) => {
+                self.submit(Input::Open { connection, peer })
+            }
+            ConnectionEvent::Bytes(connection, bytes) => {
+                self.submit(Input::Bytes { connection, bytes })
+            }
+            ConnectionEvent::Closed(connection) => self.submit(Input::Close { connection }),
         }
     }
 
     fn progress(&mut self) {
-        self.surroundings.advance();
+        self.host.advance();
     }
 
     fn now_ns(&self) -> u64 {
-        self.surroundings.now_ns()
+        self.host.now_ns()
     }
 }

@@ -18,15 +18,15 @@ impl Service {
 
     /// Tells what has changed, and then more of the keyspace, until it has written `budget_bytes`. True if all keys are told as they are now: then
     /// [`end_checkpoint`](Self::end_checkpoint) may be called before anything else happens.
-    pub fn tell_keyspace(&mut self, writer: &mut Writer<'_>, budget_bytes: usize) -> bool {
-        tell_changes(&mut self.keyspace, writer);
+    pub fn write_keyspace(&mut self, writer: &mut Writer<'_>, budget_bytes: usize) -> bool {
+        write_changes(&mut self.keyspace, writer);
         let Some(changes) = self.keyspace.changes_mut() else {
             return false;
         };
         let mut shard = changes.told_shards;
         while shard < SHARDS && writer.written_bytes() < budget_bytes {
             for (key, entry) in self.keyspace.table().shard(shard) {
-                tell_entry(key, entry, writer);
+                write_entry(key, entry, writer);
             }
             shard += 1;
         }
@@ -40,7 +40,7 @@ impl Service {
     pub fn end_checkpoint(&mut self, writer: &mut Writer<'_>) {
         *self.keyspace.changes_mut() = None;
         for (connection, client) in &self.connections {
-            tell_connection(*connection, client, writer);
+            write_connection(*connection, client, writer);
         }
         writer.head(&Head::Server(Server {
             now_ms: self.keyspace.now_ms(),
@@ -64,7 +64,7 @@ impl Service {
 }
 
 /// Tells what has happened to keys that were told.
-fn tell_changes(keyspace: &mut Keyspace, writer: &mut Writer<'_>) {
+fn write_changes(keyspace: &mut Keyspace, writer: &mut Writer<'_>) {
     let Some(changes) = keyspace.changes_mut() else {
         return;
     };
@@ -85,12 +85,12 @@ fn tell_changes(keyspace: &mut Keyspace, writer: &mut Writer<'_>) {
     let table = keyspace.table();
     for key in touched {
         if let Some(entry) = table.get(&key) {
-            tell_entry(&key, entry, writer);
+            write_entry(&key, entry, writer);
         }
     }
 }
 
-fn tell_entry(key: &Bytes, entry: &Entry, writer: &mut Writer<'_>) {
+fn write_entry(key: &Bytes, entry: &Entry, writer: &mut Writer<'_>) {
     let (form, elements) = match &entry.value {
         Value::String(_) => (Form::String, 1),
         Value::List(list) => (Form::List, list.len()),
@@ -122,7 +122,7 @@ fn tell_entry(key: &Bytes, entry: &Entry, writer: &mut Writer<'_>) {
     }
 }
 
-fn tell_connection(connection: ConnectionId, client: &Connection, writer: &mut Writer<'_>) {
+fn write_connection(connection: ConnectionId, client: &Connection, writer: &mut Writer<'_>) {
     let parser = &client.parser;
     writer.head(&Head::Connection(Client {
         connection,
