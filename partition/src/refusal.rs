@@ -1,4 +1,4 @@
-//! What the operator is told when a boot cannot go on: which option, what it said, why not, and what would work.
+//! What the operator is told when a boot cannot go on: which option, its value, why not, and what would work.
 
 use alloc::string::String;
 use core::fmt;
@@ -9,24 +9,24 @@ pub struct Refusal {
     /// Name of the option, without the `=`.
     pub option: String,
     /// Its value as it was given; empty if there was none.
-    pub said: String,
+    pub given: String,
     /// Why that cannot be done.
     pub reason: String,
-    /// What could be said instead; empty if nothing can.
+    /// What could be given instead; empty if nothing can.
     pub would_work: String,
 }
 
 impl Refusal {
-    /// A refusal; control characters in what was said are replaced, so that it stays one line on any console.
+    /// A refusal; control characters in the value are replaced, so that it stays one line on any console.
     pub fn new(
         option: impl Into<String>,
-        said: impl Into<String>,
+        given: impl Into<String>,
         reason: impl Into<String>,
         would_work: impl Into<String>,
     ) -> Self {
         Self {
             option: printable(option.into()),
-            said: printable(said.into()),
+            given: printable(given.into()),
             reason: printable(reason.into()),
             would_work: printable(would_work.into()),
         }
@@ -46,8 +46,8 @@ fn printable(text: String) -> String {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.option)?;
-        if !self.said.is_empty() {
-            write!(f, "={}", self.said)?;
+        if !self.given.is_empty() {
+            write!(f, "={}", self.given)?;
         }
         write!(f, ": {}", self.reason)?;
         if !self.would_work.is_empty() {
@@ -64,7 +64,7 @@ impl core::error::Error for Refusal {}
 pub struct ValueError {
     /// Why the value cannot be taken.
     pub reason: String,
-    /// What could be said instead.
+    /// What could be given instead.
     pub would_work: String,
 }
 
@@ -77,9 +77,9 @@ impl ValueError {
         }
     }
 
-    /// The refusal of `option`, which `said` this value.
-    pub fn refuse(self, option: &str, said: &str) -> Refusal {
-        Refusal::new(option, said, self.reason, self.would_work)
+    /// Makes the refusal of `option`, whose value was `given`.
+    pub fn refuse(self, option: &str, given: &str) -> Refusal {
+        Refusal::new(option, given, self.reason, self.would_work)
     }
 }
 

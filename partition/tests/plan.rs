@@ -100,7 +100,7 @@ fn an_address_is_honoured_or_refused_with_the_nearest() {
 }
 
 #[test]
-fn where_no_address_will_do_the_size_is_refused_for_the_address_that_was_said() {
+fn where_no_address_will_do_the_size_is_refused_for_the_address_that_was_given() {
     let machine = Machine::typical(4, 512 * MIB);
     let refusal = planned("failover_mem=2T@0x8000000", &machine).unwrap_err();
     assert_eq!(refusal.would_work, "at most 382M@0x8000000");
@@ -193,7 +193,7 @@ fn memory_in_many_pieces_is_given_out_as_far_as_the_hand_off_has_room() {
 }
 
 /// Replaces the options that a refusal speaks of by what it says would work; false if nothing would.
-fn follow(said: &mut Vec<(String, String)>, refusal: &Refusal) -> bool {
+fn follow(given: &mut Vec<(String, String)>, refusal: &Refusal) -> bool {
     let text = &refusal.would_work;
     if text.contains("a machine") {
         return false;
@@ -202,8 +202,8 @@ fn follow(said: &mut Vec<(String, String)>, refusal: &Refusal) -> bool {
         .trim_start_matches("at most ")
         .trim_start_matches("at least ");
     let mut set = |name: &str, value: &str| {
-        said.retain(|(other, _)| other != name);
-        said.push((name.into(), value.into()));
+        given.retain(|(other, _)| other != name);
+        given.push((name.into(), value.into()));
     };
     match value.split_once(" together with journal_mem=") {
         Some((value, journal)) => {
@@ -215,8 +215,9 @@ fn follow(said: &mut Vec<(String, String)>, refusal: &Refusal) -> bool {
     true
 }
 
-fn line(said: &[(String, String)]) -> String {
-    said.iter()
+fn line(given: &[(String, String)]) -> String {
+    given
+        .iter()
         .map(|(name, value)| format!("{name}={value} "))
         .collect()
 }
@@ -362,35 +363,35 @@ proptest! {
     /// Whatever the machine and the demand: a sound plan, or a refusal whose suggestion is true. No option is refused twice for one
     /// reason, so following the suggestions ends.
     #[test]
-    fn a_plan_is_sound_and_a_suggestion_is_true(machine in any_machine(), mut said in any_demand()) {
+    fn a_plan_is_sound_and_a_suggestion_is_true(machine in any_machine(), mut given in any_demand()) {
         for _ in 0..4 {
-            match planned(&line(&said), &machine) {
+            match planned(&line(&given), &machine) {
                 Ok(plan) => return check(&plan, &machine),
                 Err(refusal) => {
                     prop_assert_eq!(refusal.to_string().lines().count(), 1);
-                    if !follow(&mut said, &refusal) {
+                    if !follow(&mut given, &refusal) {
                         return Ok(());
                     }
                 }
             }
         }
-        prop_assert!(false, "refused again and again; at last {}", line(&said));
+        prop_assert!(false, "refused again and again; at last {}", line(&given));
     }
 
     /// "At most" is the most: 2 MiB more is refused again.
     #[test]
-    fn the_most_is_the_most(machine in any_machine(), mut said in any_demand()) {
-        said.retain(|(name, _)| name != "failover_cpus");
+    fn the_most_is_the_most(machine in any_machine(), mut given in any_demand()) {
+        given.retain(|(name, _)| name != "failover_cpus");
         let machine = Machine { cpus: vec![ApicId(0), ApicId(1)], ..machine };
         // What is below its minimum is refused after what does not fit, and would be once more here.
-        said.retain(|(_, size)| partition::size::SizeAt::parse(size).unwrap().size_bytes >= 16 * MIB);
-        let Err(refusal) = planned(&line(&said), &machine) else { return Ok(()) };
+        given.retain(|(_, size)| partition::size::SizeAt::parse(size).unwrap().size_bytes >= 16 * MIB);
+        let Err(refusal) = planned(&line(&given), &machine) else { return Ok(()) };
         let Some(most) = refusal.would_work.strip_prefix("at most ") else { return Ok(()) };
         let most = partition::size::SizeAt::parse(most).unwrap();
         let more = partition::size::SizeAt { size_bytes: most.size_bytes + ALIGN_BYTES, ..most };
-        follow(&mut said, &refusal);
-        prop_assert!(planned(&line(&said), &machine).is_ok(), "{refusal}");
-        follow(&mut said, &Refusal { would_work: more.to_string(), ..refusal.clone() });
-        prop_assert!(planned(&line(&said), &machine).is_err(), "{refusal}");
+        follow(&mut given, &refusal);
+        prop_assert!(planned(&line(&given), &machine).is_ok(), "{refusal}");
+        follow(&mut given, &Refusal { would_work: more.to_string(), ..refusal.clone() });
+        prop_assert!(planned(&line(&given), &machine).is_err(), "{refusal}");
     }
 }

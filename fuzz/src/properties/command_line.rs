@@ -43,9 +43,9 @@ pub fn check(data: &[u8]) {
 
 /// What the options say, said once more.
 fn read_again(options: &Options) {
-    let said = OPTIONS.iter().filter(|spec| options.was_said(spec.name));
+    let said = OPTIONS.iter().filter(|spec| options.was_given(spec.name));
     let line: Vec<String> = said
-        .map(|spec| format!("{}=\"{}\"", spec.name, options.said(spec.name)))
+        .map(|spec| format!("{}=\"{}\"", spec.name, options.as_given(spec.name)))
         .collect();
     assert_eq!(Options::parse(&line.join(" ")).as_ref(), Ok(options));
 

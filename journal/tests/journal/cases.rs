@@ -50,7 +50,7 @@ fn c_a_hole_is_named_and_the_record_behind_it_returned() {
     assert_eq!(readings.findings, [hole]);
     let position = second.position;
     assert_eq!(
-        readings.said(),
+        readings.descriptions(),
         [format!(
             "hole of 40 bytes at position {position}: a producer died before it published"
         )]
@@ -245,7 +245,7 @@ fn damage_below_applied_says_that_it_was_applied() {
     assert_eq!(readings.payloads(), [&first.payload]);
     let was_applied: Vec<_> = readings.findings.iter().map(|f| f.was_applied).collect();
     assert_eq!(was_applied, [true]);
-    assert!(readings.said()[0].ends_with("the primary had applied what is missing"));
+    assert!(readings.descriptions()[0].ends_with("the primary had applied what is missing"));
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn a_waiting_reader_says_once_that_applied_is_astray_and_stays() {
         journal.mark_applied(applied);
         let readings = read(&mut reader, EPOCH);
         assert_eq!((readings.records.len(), readings.findings.len()), (0, 1));
-        assert!(readings.said()[0].ends_with("reading nothing"));
+        assert!(readings.descriptions()[0].ends_with("reading nothing"));
         assert_eq!(read(&mut reader, EPOCH), Default::default());
     }
     journal.mark_applied(records[2].end);

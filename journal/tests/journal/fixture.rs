@@ -173,7 +173,7 @@ impl Readings {
     }
 
     /// Findings as people see them.
-    pub fn said(&self) -> Vec<String> {
+    pub fn descriptions(&self) -> Vec<String> {
         self.findings.iter().map(ToString::to_string).collect()
     }
 

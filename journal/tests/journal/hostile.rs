@@ -108,7 +108,7 @@ fn false_headers_cost_bounded_time() {
     assert!(
         matches!(&*readings.findings, [only] if only.damage == Damage::FalseHeaders && only.to == 64 << 10),
         "{:?}",
-        readings.said()
+        readings.descriptions()
     );
     let loads_a_recovery = counting.1.get() / 2;
     assert!(
@@ -130,7 +130,11 @@ fn impossible_lengths_behind_what_was_promised_cost_bounded_time() {
     let journal = Journal::salted(&counting, &memory.cursors, SALT, Crc32c::detect()).unwrap();
     let readings = recover(&journal, 0, EPOCH);
     assert_eq!(readings.records, []);
-    assert!(readings.findings.len() < 16, "{:?}", readings.said());
+    assert!(
+        readings.findings.len() < 16,
+        "{:?}",
+        readings.descriptions()
+    );
     let loads_a_recovery = counting.1.get() / 2;
     assert!(
         loads_a_recovery < 48 * (8 << 10),

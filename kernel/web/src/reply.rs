@@ -166,7 +166,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_long_body_is_made_in_pieces_and_as_long_as_was_said() {
+    fn a_long_body_is_made_in_pieces_and_as_long_as_its_head_says() {
         let mut records = Records::new(1 << 20);
         for position in 0..1000 {
             records.keep(position * 64, 1, &[b'x'; 40]);

@@ -75,7 +75,7 @@ pub enum Service {
     },
 }
 
-/// The options of a boot, complete: what was not said has its default.
+/// The options of a boot, complete: an option that was not given has its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Path of the primary's image.
@@ -122,21 +122,21 @@ pub struct Options {
     pub apic: ApicMode,
     /// Commands the first primary runs by itself.
     pub exec: Vec<ExecClause>,
-    said: BTreeMap<&'static str, String>,
+    given: BTreeMap<&'static str, String>,
 }
 
 impl Options {
     /// Reads a command line.
     ///
     /// # Errors
-    /// Names the option that cannot be taken, what it said, and what would work.
+    /// Names the option that cannot be taken, its value, and what would work.
     pub fn parse(cmdline: &str) -> Result<Self, Refusal> {
         let mut options = Self {
-            said: said(cmdline)?,
+            given: given(cmdline)?,
             ..Self::blank()
         };
         for spec in OPTIONS {
-            let (value, shown) = match (options.said.get(spec.name), spec.preset) {
+            let (value, shown) = match (options.given.get(spec.name), spec.preset) {
                 (Some(value), _) => (value.clone(), value.clone()),
                 (None, Preset::Value(value)) => (value.into(), with_default_mark(value)),
                 (None, Preset::Unset) => continue,
@@ -152,8 +152,8 @@ impl Options {
     }
 
     /// The value of the option `name` as the command line has it, or its default with a word that it is one.
-    pub fn said(&self, name: &str) -> String {
-        match self.said.get(name) {
+    pub fn as_given(&self, name: &str) -> String {
+        match self.given.get(name) {
             Some(value) => value.clone(),
             None => match OPTIONS.iter().find(|spec| spec.name == name) {
                 Some(OptionSpec {
@@ -166,14 +166,14 @@ impl Options {
     }
 
     /// Whether the command line has the option `name`.
-    pub fn was_said(&self, name: &str) -> bool {
-        self.said.contains_key(name)
+    pub fn was_given(&self, name: &str) -> bool {
+        self.given.contains_key(name)
     }
 
     /// How long an instance of this kind may take to its first keepalive, in ns. A Linux takes longer, unless the operator says how long.
     pub fn boot_timeout_ns(&self, kind: Kind) -> u64 {
         match kind {
-            Kind::Linux if !self.was_said("failover_boot_timeout") => LINUX_BOOT_TIMEOUT_NS,
+            Kind::Linux if !self.was_given("failover_boot_timeout") => LINUX_BOOT_TIMEOUT_NS,
             _ => self.failover_boot_timeout_ns,
         }
     }
@@ -182,7 +182,7 @@ impl Options {
     /// lives, unless the operator says how often.
     pub fn keepalive_period_ns(&self, kind: Kind) -> u64 {
         match kind {
-            Kind::Linux if !self.was_said("keepalive") => {
+            Kind::Linux if !self.was_given("keepalive") => {
                 let period_ns = self.failover_timeout_ns / LINUX_KEEPALIVES_PER_TIMEOUT;
                 period_ns.clamp(self.keepalive_ns, LINUX_KEEPALIVE_NS_MAX)
             }
@@ -214,7 +214,7 @@ impl Options {
             admin: false,
             apic: ApicMode::default(),
             exec: Vec::new(),
-            said: BTreeMap::new(),
+            given: BTreeMap::new(),
         }
     }
 
@@ -222,7 +222,7 @@ impl Options {
     fn check(&self) -> Result<(), Refusal> {
         let (keepalive, timeout) = (self.keepalive_ns, self.failover_timeout_ns);
         if timeout < 2 * keepalive {
-            let (name, would_work) = if self.was_said("failover_timeout") {
+            let (name, would_work) = if self.was_given("failover_timeout") {
                 (
                     "failover_timeout",
                     format!("at least {}", DurationText(2 * keepalive)),
@@ -239,12 +239,12 @@ impl Options {
                 DurationText(timeout),
                 DurationText(keepalive)
             );
-            return Err(Refusal::new(name, self.said(name), reason, would_work));
+            return Err(Refusal::new(name, self.as_given(name), reason, would_work));
         }
         if self.failover_boot_timeout_ns < timeout {
             return Err(Refusal::new(
                 "failover_boot_timeout",
-                self.said("failover_boot_timeout"),
+                self.as_given("failover_boot_timeout"),
                 format!(
                     "shorter than the failover_timeout of {}",
                     DurationText(timeout)
@@ -257,7 +257,7 @@ impl Options {
             let other = if port == 80 { 8080 } else { 80 };
             return Err(Refusal::new(
                 "status_port",
-                self.said("status_port"),
+                self.as_given("status_port"),
                 format!("port {port} is that of the service ({})", self.service),
                 format!("{other}, or none"),
             ));
@@ -265,7 +265,7 @@ impl Options {
         if !self.exec.is_empty() && !self.debug {
             return Err(Refusal::new(
                 "exec",
-                self.said("exec"),
+                self.as_given("exec"),
                 "runs with debug=1 only",
                 "debug=1 with it",
             ));
@@ -279,8 +279,8 @@ fn with_default_mark(value: &str) -> String {
 }
 
 /// What the command line says, by option.
-fn said(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
-    let mut said = BTreeMap::new();
+fn given(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
+    let mut given = BTreeMap::new();
     for word in words::split(cmdline)? {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) => (name, value),
@@ -298,9 +298,9 @@ fn said(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
             let would_work = format!("{}={}", spec.name, spec.syntax);
             return Err(Refusal::new(name, "", "needs a value", would_work));
         }
-        said.insert(spec.name, value.into());
+        given.insert(spec.name, value.into());
     }
-    Ok(said)
+    Ok(given)
 }
 
 /// A slip of the keyboard is told what was meant; what resembles nothing, at least what comes nearest.

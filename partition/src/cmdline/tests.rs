@@ -14,7 +14,7 @@ fn refused(rest: &str) -> String {
 }
 
 #[test]
-fn defaults_hold_for_what_is_not_said() {
+fn defaults_hold_for_what_is_not_given() {
     let options = parse("").unwrap();
     assert_eq!(options.primary_kernel, "/boot/a");
     assert_eq!(options.failover_kernel, "/boot/b");
@@ -32,11 +32,11 @@ fn defaults_hold_for_what_is_not_said() {
     assert_eq!(options.network, NetworkConfig::default());
     assert_eq!((options.debug, options.apic), (false, ApicMode::Auto));
     assert_eq!(options.exec, []);
-    assert_eq!(options.said("journal_mem"), "32M (the default)");
+    assert_eq!(options.as_given("journal_mem"), "32M (the default)");
 }
 
 #[test]
-fn everything_can_be_said() {
+fn everything_can_be_given() {
     let options = parse(
         "BOOT_IMAGE=/boot/understudy failover_cpus=0,3 failover_mem=128M@0x8000000 keepalive=500us failover_timeout=50 \
          failover_boot_timeout=30s failover_rearm=auto journal_mem=1G service=redis:7000 status_port=8080 ip=192.168.1.5::192.168.1.1:255.255.255.0 \
@@ -79,7 +79,7 @@ fn linux_habits() {
     assert_eq!(options.journal_bytes, 2 << 20);
     assert_eq!(options.failover_mem.size_bytes, 1 << 20);
     assert!(options.debug);
-    assert_eq!(options.said("journal_mem"), "2M");
+    assert_eq!(options.as_given("journal_mem"), "2M");
 }
 
 #[test]
@@ -251,16 +251,16 @@ proptest! {
     /// A refused time-out comes with one that is taken.
     #[test]
     fn the_time_out_that_would_work_works(keepalive_us in 100u64..1_000_000, timeout_us in proptest::option::of(1u64..60_000_000)) {
-        let mut said = vec![("keepalive", format!("{keepalive_us}us"))];
-        said.extend(timeout_us.map(|us| ("failover_timeout", format!("{us}us"))));
+        let mut given = vec![("keepalive", format!("{keepalive_us}us"))];
+        given.extend(timeout_us.map(|us| ("failover_timeout", format!("{us}us"))));
         for _ in 0..4 {
-            let line = said.iter().map(|(name, value)| format!("{name}={value} ")).collect::<String>();
+            let line = given.iter().map(|(name, value)| format!("{name}={value} ")).collect::<String>();
             let Err(refusal) = Options::parse(&format!("{KERNELS} {line}")) else { return Ok(()) };
             let value = refusal.would_work.rsplit(' ').next().unwrap().to_string();
             let name = OPTIONS.iter().find(|spec| spec.name == refusal.option).unwrap().name;
-            said.retain(|(other, _)| *other != name);
-            said.push((name, value));
+            given.retain(|(other, _)| *other != name);
+            given.push((name, value));
         }
-        prop_assert!(false, "refused again and again: {said:?}");
+        prop_assert!(false, "refused again and again: {given:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The command line of a Linux that lives beside another kernel: what the operator said, and what it needs.
+//! The command line of a Linux that lives beside another kernel: what the operator gave, and what it needs.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -31,7 +31,7 @@ pub struct Facts {
     pub tsc_khz: u64,
 }
 
-/// A command line, and what was added to what the operator said.
+/// A command line, and what was added to what the operator gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
     /// All of it.
@@ -56,26 +56,26 @@ const HARMFUL: [(&str, &str); 5] = [
 ];
 
 impl CommandLine {
-    /// Completes what the operator `said`. A word of the operator's is kept and wins over one of ours of the same name.
+    /// Completes the `given` command line. A word of the operator's is kept and wins over one of ours of the same name.
     ///
     /// # Errors
     /// A word that would break the other kernel; a line too long for `image`.
     pub fn complete(
         role: Role,
-        said: &str,
+        given: &str,
         facts: Facts,
         image: &BzImage<'_>,
     ) -> Result<Self, LinuxError> {
         for (name, why) in HARMFUL {
-            if let Some(word) = word(said, name) {
+            if let Some(word) = word(given, name) {
                 return Err(LinuxError::Word(word.to_string(), why));
             }
         }
         let added: Vec<String> = needed(role, facts)
             .into_iter()
-            .filter(|needed| word(said, name_of(needed)).is_none())
+            .filter(|needed| word(given, name_of(needed)).is_none())
             .collect();
-        let text = added.iter().fold(said.trim().to_string(), |text, word| {
+        let text = added.iter().fold(given.trim().to_string(), |text, word| {
             let blank = if text.is_empty() { "" } else { " " };
             // What follows a double dash is the init program's: ours go before.
             match text.split_once(" -- ") {
@@ -132,15 +132,16 @@ fn name_of(word: &str) -> &str {
     word.split_once('=').map_or(word, |(name, _)| name)
 }
 
-/// The first word with this name, as the operator said it; dashes and underscores are alike. What stands in quotes is no word of its own, and
+/// The first word with this name, as given; dashes and underscores are alike. What stands in quotes is no word of its own, and
 /// what follows a double dash is not the kernel's.
-fn word<'a>(said: &'a str, name: &str) -> Option<&'a str> {
+fn word<'a>(given: &'a str, name: &str) -> Option<&'a str> {
     let mut in_quotes = false;
     let is_end = |c: char| {
         in_quotes ^= c == '"';
         c.is_ascii_whitespace() && !in_quotes
     };
-    said.split(is_end)
+    given
+        .split(is_end)
         .take_while(|word| *word != "--")
         .find(|word| name_of(word).replace('-', "_") == name)
 }
@@ -155,13 +156,13 @@ mod tests {
         tsc_khz: 2_000_000,
     };
 
-    fn complete(role: Role, said: &str) -> Result<CommandLine, LinuxError> {
+    fn complete(role: Role, given: &str) -> Result<CommandLine, LinuxError> {
         let bytes = synthetic();
-        CommandLine::complete(role, said, FACTS, &BzImage::parse(&bytes).unwrap())
+        CommandLine::complete(role, given, FACTS, &BzImage::parse(&bytes).unwrap())
     }
 
     #[test]
-    fn what_is_needed_is_added_behind_what_was_said() {
+    fn what_is_needed_is_added_behind_what_was_given() {
         let line = complete(Role::Owner, " console=ttyS0  quiet ").unwrap();
         assert_eq!(
             line.text,

@@ -49,8 +49,8 @@ fn check_list(options: &Options, count: usize) -> Result<(), Refusal> {
     let list = &options.failover_cpus;
     let used = count.min(CPUS_MAX) as u32;
     let refuse = |reason, would_work| {
-        let said = options.said("failover_cpus");
-        Err(Refusal::new("failover_cpus", said, reason, would_work))
+        let given = options.as_given("failover_cpus");
+        Err(Refusal::new("failover_cpus", given, reason, would_work))
     };
     if count < 2 {
         let reason = format!("the machine has {count} CPU; seat and primary take one each");
@@ -86,7 +86,7 @@ fn check_mode(options: &Options, cpus: &[Cpu]) -> Result<(), Refusal> {
     match far {
         Some(cpu) if options.apic == ApicMode::Xapic => Err(Refusal::new(
             "apic",
-            options.said("apic"),
+            options.as_given("apic"),
             format!(
                 "CPU {} has the APIC id {}, out of reach in xAPIC mode",
                 cpu.number, cpu.apic_id

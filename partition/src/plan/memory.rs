@@ -65,7 +65,7 @@ impl<'a> MemoryPlanner<'a> {
             .align_inward(ALIGN_BYTES);
         // What is below the minimum is refused as such, and only if the minimum itself would fit.
         let backup_bytes = match machine.kinds.backup {
-            Kind::Linux if !options.was_said("failover_mem") => LINUX_BACKUP_BYTES,
+            Kind::Linux if !options.was_given("failover_mem") => LINUX_BACKUP_BYTES,
             _ => options.failover_mem.size_bytes.max(BACKUP_BYTES_MIN),
         };
         let demand = Demand {
@@ -146,10 +146,10 @@ impl<'a> MemoryPlanner<'a> {
     }
 
     /// The refusal of a demand that does not fit: of the address, or of the size whose change is enough. If both are, of the one that was
-    /// said.
+    /// given.
     fn refuse(&self) -> Refusal {
         let journal_was_set =
-            self.options.was_said("journal_mem") && !self.options.was_said("failover_mem");
+            self.options.was_given("journal_mem") && !self.options.was_given("failover_mem");
         let by_backup = || self.refuse_backup();
         let by_journal = || self.refuse_journal();
         let by_one = self.refuse_address().or_else(|| match journal_was_set {
@@ -262,7 +262,7 @@ impl<'a> MemoryPlanner<'a> {
     }
 
     fn refusal(&self, option: &str, reason: String, would_work: String) -> Refusal {
-        Refusal::new(option, self.options.said(option), reason, would_work)
+        Refusal::new(option, self.options.as_given(option), reason, would_work)
     }
 
     fn usable_text(&self) -> String {

@@ -173,12 +173,12 @@ pub struct Plan {
 /// Divides the machine as the options ask.
 ///
 /// # Errors
-/// The option that cannot be satisfied, what it said, why it cannot be, and a value that can: given that, this refusal goes away.
+/// The option that cannot be satisfied, its value, why it cannot be, and a value that can: given that, this refusal goes away.
 pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
     if options.failover_rearm == Rearm::Auto && machine.kinds.are_mixed() {
         return Err(Refusal::new(
             "failover_rearm",
-            options.said("failover_rearm"),
+            options.as_given("failover_rearm"),
             "a Linux and a native instance cannot be loaded beside each other while one of them runs",
             "manual",
         ));

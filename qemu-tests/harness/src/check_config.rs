@@ -159,7 +159,7 @@ impl Answer {
                 "accepted": false,
                 "refusal": {
                     "option": refusal.option,
-                    "said": refusal.said,
+                    "given": refusal.given,
                     "reason": refusal.reason,
                     "would_work": refusal.would_work,
                     "text": refusal.to_string(),
@@ -180,9 +180,12 @@ fn plan_json(plan: &Plan) -> Value {
         let cpus: Vec<u32> = slice.cpus.iter().map(|cpu| cpu.number).collect();
         json!({ "cpus": cpus, "memory": ranges(&slice.ranges) })
     };
-    let options = OPTIONS
-        .iter()
-        .map(|spec| (spec.name.to_owned(), json!(plan.options.said(spec.name))));
+    let options = OPTIONS.iter().map(|spec| {
+        (
+            spec.name.to_owned(),
+            json!(plan.options.as_given(spec.name)),
+        )
+    });
     json!({
         "seat": plan.seat.number,
         "primary": slice(&plan.primary),

@@ -140,10 +140,10 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
 
 /// The seeds to run: those of the test, or what `SURVIVAL_SEEDS=FROM..TO` says, for a longer campaign or to replay one.
 fn seeds(usual: Range<u64>) -> Range<u64> {
-    let Ok(said) = std::env::var(SEEDS) else {
+    let Ok(given) = std::env::var(SEEDS) else {
         return usual;
     };
-    let (from, to) = said.split_once("..").expect("SURVIVAL_SEEDS=FROM..TO");
+    let (from, to) = given.split_once("..").expect("SURVIVAL_SEEDS=FROM..TO");
     let number = |text: &str| text.parse().expect("SURVIVAL_SEEDS has numbers");
     number(from)..number(to)
 }

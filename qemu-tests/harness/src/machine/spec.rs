@@ -310,7 +310,7 @@ mod tests {
         );
         let model = MachineSpec::new("x", Accel::Model).boot_line();
         let model = partition::Options::parse(&model).unwrap();
-        assert!(!model.was_said("failover_timeout"));
+        assert!(!model.was_given("failover_timeout"));
         assert_eq!(model.apic, partition::cmdline::ApicMode::Xapic);
     }
 }
