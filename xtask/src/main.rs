@@ -16,11 +16,11 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use harness::accel::AccelChoice;
-use harness::check_config::Question;
+use harness::check_config::BootCheck;
 use harness::images::{self, Images};
 use harness::machine::{Accel, Chipset, HostPort, MachineSpec};
 use harness::paths;
-use harness::setup::{self, Host, OldQemu, Ready};
+use harness::setup::{self, HostTools, LocalSystem, OldQemu};
 use partition::size::parse_size;
 use qemu_tests::campaigns::{bench, demo, instants, rearm};
 use qemu_tests::cases;
@@ -214,7 +214,7 @@ fn main() -> ExitCode {
 }
 
 fn set_up() -> Result<bool> {
-    let ready = setup::set_up(&Host, OldQemu::Replace)?;
+    let ready = setup::set_up(&LocalSystem, OldQemu::Replace)?;
     linux_kit::set_up()?;
     linux_kit::iso::set_up()?;
     crate::proof::memcheck::set_up()?;
@@ -233,7 +233,7 @@ fn build(cargo: &[String]) -> Result<bool> {
 }
 
 /// What every command needs that boots something.
-fn prepare() -> Result<(Ready, Images)> {
+fn prepare() -> Result<(HostTools, Images)> {
     Ok((setup::ensure()?, images::build(&[])?))
 }
 
@@ -270,7 +270,7 @@ fn check_config(arguments: &CheckArguments) -> Result<bool> {
     }
     let archive = arguments.archive.as_ref().unwrap_or(&built);
     let kernel = paths::artifacts().join("understudy");
-    let question = Question::about_files(
+    let question = BootCheck::about_files(
         arguments.cmdline.clone(),
         arguments.cpus,
         arguments.mem,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use harness::images::Images;
-use harness::machine::{HostPort, Launch, Machine, MachineSpec};
+use harness::machine::{HostPort, Launch, MachineSpec, QemuMachine};
 use harness::paths;
 use harness::problem::Problem;
 
@@ -37,7 +37,7 @@ pub fn run(images: &Images, spec: &MachineSpec) -> Result<(), Problem> {
         is_echoed: true,
         ..Launch::of(images, &paths::fresh_log(&spec.name)?, LIMIT)
     };
-    let machine = Arc::new(Machine::start(spec, &launch)?);
+    let machine = Arc::new(QemuMachine::start(spec, &launch)?);
     println!(
         "run: port {} of this host is the service; Ctrl-C ends the machine",
         machine.port()?
@@ -72,7 +72,7 @@ fn check_free(port: u16) -> Result<(), Problem> {
 }
 
 /// The thread ends with the process: standard input cannot be waited for with a time limit.
-fn forward_typing(machine: Arc<Machine>) {
+fn forward_typing(machine: Arc<QemuMachine>) {
     thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             if line.is_ok_and(|line| machine.type_line(&line).is_ok()) {

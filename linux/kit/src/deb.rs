@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::{ctl, module};
 use harness::images::Images;
 use harness::problem::Problem;
-use harness::setup::{self, Host};
+use harness::setup::{self, LocalSystem};
 use harness::{files, paths, tools};
 
 /// Where the boot image is, for GRUB.
@@ -120,7 +120,7 @@ const PRINTED: [(&[&str], &str); 4] = [
 
 /// Both packages' files.
 #[derive(Clone, Debug)]
-pub struct Packages {
+pub struct BuiltPackages {
     /// The runtime and the command.
     pub main: PathBuf,
     /// The module.
@@ -131,15 +131,15 @@ pub struct Packages {
 ///
 /// # Errors
 /// Something does not build, a tool is missing or fails, or lintian finds an error.
-pub fn make(images: &Images, directory: &Path) -> Result<Packages, Problem> {
-    setup::ensure_programs(&Host, &NEEDED)?;
+pub fn make(images: &Images, directory: &Path) -> Result<BuiltPackages, Problem> {
+    setup::ensure_programs(&LocalSystem, &NEEDED)?;
     let main = main_package(images)?.write(directory, "amd64")?;
     let dkms = dkms_package()?.write(directory, "all")?;
     for package in [&main, &dkms] {
         let package = package.display().to_string();
         tools::run("lintian", &["--fail-on", "error", &package], "", LIMIT)?;
     }
-    Ok(Packages { main, dkms })
+    Ok(BuiltPackages { main, dkms })
 }
 
 fn main_package(images: &Images) -> Result<Tree, Problem> {

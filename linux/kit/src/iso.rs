@@ -10,7 +10,7 @@ use partition::archive::Archive;
 
 use harness::machine::OVMF;
 use harness::problem::Problem;
-use harness::setup::{self, Host, System};
+use harness::setup::{self, LocalSystem, System};
 use harness::{files, paths, tools};
 
 /// Where the boot image is on the disc.
@@ -48,7 +48,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub fn set_up() -> Result<(), Problem> {
     let mut needs = NEEDED.to_vec();
     needs.push(FIRMWARE);
-    setup::ensure_programs(&Host, &needs)
+    setup::ensure_programs(&LocalSystem, &needs)
 }
 
 /// What is missing to make and try a disc, if anything is: for who would rather skip than install.

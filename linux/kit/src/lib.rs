@@ -19,7 +19,7 @@ pub mod packages;
 mod stanza;
 
 use harness::problem::Problem;
-use harness::setup::{self, Host};
+use harness::setup::{self, LocalSystem};
 
 /// What the host needs beside QEMU.
 const NEEDED: [setup::Need; 4] = [
@@ -34,5 +34,5 @@ const NEEDED: [setup::Need; 4] = [
 /// # Errors
 /// Something is missing and cannot be installed; says what to do.
 pub fn set_up() -> Result<(), Problem> {
-    setup::ensure_programs(&Host, &NEEDED)
+    setup::ensure_programs(&LocalSystem, &NEEDED)
 }

@@ -8,7 +8,7 @@ use crate::build::{self, Parts};
 use crate::kmod::Module;
 use crate::packages::LinuxKernel;
 use harness::problem::Problem;
-use harness::setup::{Host, System};
+use harness::setup::{LocalSystem, System};
 use harness::{files, paths};
 
 /// Where the sources of our module are.
@@ -33,7 +33,9 @@ pub fn build(kernel: &LinuxKernel, source: &Path) -> Result<Vec<Module>, Problem
         );
         return Err(Problem::BrokenSetUp(text));
     }
-    let compiler = Host.output(&["gcc", "--version"]).unwrap_or_default();
+    let compiler = LocalSystem
+        .output(&["gcc", "--version"])
+        .unwrap_or_default();
     // The version of the headers is in their path.
     let mut parts = Parts::default()
         .with_name(kernel.headers.display())

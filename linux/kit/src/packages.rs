@@ -80,12 +80,12 @@ struct Resolved {
 }
 
 /// Where packages come from, and where they are kept.
-pub struct Packages<'a, S> {
+pub struct PackageStore<'a, S> {
     system: &'a S,
     cache: Cache,
 }
 
-impl<'a, S: System> Packages<'a, S> {
+impl<'a, S: System> PackageStore<'a, S> {
     /// Packages for `system` in `cache`.
     pub fn new(system: &'a S, cache: Cache) -> Self {
         Self { system, cache }

@@ -6,19 +6,19 @@ pub struct Stanza {
     /// The version, with its epoch.
     pub version: String,
     /// What it depends on; of alternatives, the first.
-    pub depends: Vec<Dependency>,
+    pub depends: Vec<Relation>,
 }
 
 /// A package that is depended on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dependency {
+pub struct Relation {
     /// Its name.
     pub package: String,
     /// The version, where it must be exactly this one.
     pub version: Option<String>,
 }
 
-impl Dependency {
+impl Relation {
     fn parse(text: &str) -> Option<Self> {
         let first = text.split('|').next()?.trim();
         let (package, restriction) = first.split_once(' ').unwrap_or((first, ""));
@@ -48,7 +48,7 @@ pub fn parse(output: &str) -> Vec<Stanza> {
             depends: field("Depends")
                 .unwrap_or_default()
                 .split(',')
-                .filter_map(Dependency::parse)
+                .filter_map(Relation::parse)
                 .collect(),
         })
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::images::Images;
-use crate::machine::{Accel, Launch, Machine, MachineSpec};
+use crate::machine::{Accel, Launch, MachineSpec, QemuMachine};
 use crate::paths;
 use crate::problem::Problem;
 
@@ -58,7 +58,7 @@ fn probe(images: &Images) -> Result<(), String> {
     }
     let spec = MachineSpec::new("kvm-probe", Accel::Kvm);
     let started = paths::fresh_log("kvm-probe")
-        .and_then(|log| Machine::start(&spec, &Launch::of(images, &log, PROBE_LIMIT)));
+        .and_then(|log| QemuMachine::start(&spec, &Launch::of(images, &log, PROBE_LIMIT)));
     let machine = started.map_err(|problem| problem.text().to_owned())?;
     machine.wait_serving(1).map(drop).map_err(|_| {
         let tail = machine

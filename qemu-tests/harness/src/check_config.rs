@@ -18,7 +18,7 @@ const START_PAGE: u64 = 0x8000;
 
 /// A boot that is only thought of.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct BootCheck {
     /// The boot line.
     pub cmdline: String,
     /// CPUs.
@@ -33,14 +33,14 @@ pub struct Question {
 
 /// What would become of it.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub enum CheckReport {
     /// It boots; the images found, with their versions.
     Accepted(Box<Plan>, Vec<String>),
     /// It stops with this.
     Refused(Refusal),
 }
 
-impl Question {
+impl BootCheck {
     /// A question about the files at these paths, which may be missing.
     pub fn about_files(
         cmdline: String,
@@ -63,7 +63,7 @@ impl Question {
     ///
     /// # Errors
     /// The boot image cannot be read as one.
-    pub fn answer(&self) -> Result<Answer, Problem> {
+    pub fn answer(&self) -> Result<CheckReport, Problem> {
         let machine = self.machine()?;
         let checked = Options::parse(&self.cmdline).and_then(|options| {
             let plan = plan(&options, &machine)?;
@@ -71,9 +71,9 @@ impl Question {
                 .archive
                 .as_deref()
                 .map_or(Ok(Vec::new()), |archive| check_images(&options, archive))?;
-            Ok(Answer::Accepted(Box::new(plan), images))
+            Ok(CheckReport::Accepted(Box::new(plan), images))
         });
-        Ok(checked.unwrap_or_else(Answer::Refused))
+        Ok(checked.unwrap_or_else(CheckReport::Refused))
     }
 
     /// The machine QEMU makes, with our files in its memory.
@@ -132,7 +132,7 @@ fn check_images(options: &Options, archive: &[u8]) -> Result<Vec<String>, Refusa
     Ok(vec![primary, backup])
 }
 
-impl Answer {
+impl CheckReport {
     /// Whether it boots.
     pub fn is_accepted(&self) -> bool {
         matches!(self, Self::Accepted(..))
@@ -204,12 +204,12 @@ mod tests {
 
     const LINE: &str = "primary_kernel=/boot/a failover_kernel=/boot/b";
 
-    fn question(append: &str) -> Question {
+    fn question(append: &str) -> BootCheck {
         let archive = ArchiveWriter::default()
             .image("/boot/a", &instance(&[]))
             .image("/boot/b", &instance(&[]))
             .finish();
-        Question {
+        BootCheck {
             cmdline: format!("{LINE} {append}"),
             cpus: 4,
             memory_bytes: 512 << 20,
@@ -261,9 +261,9 @@ mod tests {
 
     #[test]
     fn the_images_are_checked_too() {
-        let refused = |question: Question| match question.answer().unwrap() {
-            Answer::Refused(refusal) => refusal.to_string(),
-            Answer::Accepted(..) => panic!("accepted"),
+        let refused = |question: BootCheck| match question.answer().unwrap() {
+            CheckReport::Refused(refusal) => refusal.to_string(),
+            CheckReport::Accepted(..) => panic!("accepted"),
         };
         assert!(
             refused(question("failover_kernel=/boot/c"))
@@ -276,7 +276,7 @@ mod tests {
             .image("/boot/a", &instance(&[]))
             .image("/boot/b", &other_revision)
             .finish();
-        let text = refused(Question {
+        let text = refused(BootCheck {
             archive: Some(mixed),
             ..question("")
         });
@@ -290,21 +290,21 @@ mod tests {
             .image("/boot/b", &instance(&[]))
             .finish();
         assert!(
-            refused(Question {
+            refused(BootCheck {
                 archive: Some(damaged),
                 ..question("")
             })
             .starts_with("primary_kernel=/boot/a: ")
         );
         assert!(
-            refused(Question {
+            refused(BootCheck {
                 archive: Some(b"text".to_vec()),
                 ..question("")
             })
             .starts_with("archive: ")
         );
         assert!(
-            Question {
+            BootCheck {
                 archive: None,
                 ..question("failover_kernel=/boot/c")
             }
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn the_archive_lies_where_qemu_puts_it() {
         // Seen with QEMU 10.0: an archive of 0x489c00 bytes on a machine with 512 MiB.
-        let machine = Question {
+        let machine = BootCheck {
             archive: Some(vec![0; 0x48_9c00]),
             ..question("")
         }

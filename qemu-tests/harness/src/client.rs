@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{Client, Connection, ErrorKind, FromRedisValue, RedisError, RedisResult};
 
-use crate::ledger::Store;
+use crate::ledger::KeyStore;
 use crate::problem::Problem;
 
 /// How long a client waits for an answer before it tries another connection.
@@ -94,7 +94,7 @@ pub fn inject(port: u16, command: &str) -> Result<(), Problem> {
 /// Keys asked for at once.
 const BATCH: usize = 500;
 
-impl Store for Connection {
+impl KeyStore for Connection {
     type Error = RedisError;
 
     fn values(&mut self, keys: &[String]) -> RedisResult<Vec<Option<Vec<u8>>>> {

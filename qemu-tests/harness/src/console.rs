@@ -6,7 +6,7 @@ use crate::problem::Problem;
 
 /// A line of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line<'a> {
+pub struct ConsoleLine<'a> {
     /// Time since boot, in microseconds.
     pub time_us: u64,
     /// The program that wrote it: `monitor`, `a` or `b`.
@@ -15,7 +15,7 @@ pub struct Line<'a> {
     pub text: &'a str,
 }
 
-impl<'a> Line<'a> {
+impl<'a> ConsoleLine<'a> {
     /// Reads a line; `None` if it is something else, such as the firmware's.
     pub fn parse(line: &'a str) -> Option<Self> {
         let (time, rest) = line.trim_end().strip_prefix('[')?.split_once("] ")?;
@@ -47,7 +47,7 @@ pub struct Event {
 impl Event {
     /// Reads a console line; `None` if it is none of an event.
     pub fn parse(line: &str) -> Option<Self> {
-        let line = Line::parse(line)?;
+        let line = ConsoleLine::parse(line)?;
         let mut pairs = pairs(Some(line.text).filter(|text| text.starts_with("event="))?);
         let (_, name) = pairs.next()?;
         let fields = pairs
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_line_has_time_writer_and_text() {
-        let line = Line::parse("[   12.000345] monitor: plan: who: cores\r\n").unwrap();
+        let line = ConsoleLine::parse("[   12.000345] monitor: plan: who: cores\r\n").unwrap();
         assert_eq!(
             (line.time_us, line.who, line.text),
             (12_000_345, "monitor", "plan: who: cores")
@@ -150,7 +150,7 @@ mod tests {
             "[99999999999999999999.000000] a: b",
             "[18446744073709551615.000000] a: b",
         ] {
-            assert_eq!(Line::parse(other), None, "{other:?}");
+            assert_eq!(ConsoleLine::parse(other), None, "{other:?}");
         }
     }
 

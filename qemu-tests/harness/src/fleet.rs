@@ -3,25 +3,30 @@
 use std::fmt;
 
 use crate::client;
-use crate::machine::Machine;
+use crate::machine::QemuMachine;
 use crate::problem::{Problem, require};
-use crate::steady::{Habit, Steady, Trouble};
+use crate::steady::{ClientFailure, SteadyClient, Workload};
 
 /// Rounds of every client between two changes of the machine.
 const ROUNDS: u64 = 3;
 
 /// One chats, one sends pipelines, one keeps checksums, one is idle.
-const USUAL: [Habit; 4] = [Habit::Chat, Habit::Pipeline, Habit::Checksum, Habit::Idle];
+const USUAL: [Workload; 4] = [
+    Workload::Chat,
+    Workload::Pipeline,
+    Workload::Checksum,
+    Workload::Idle,
+];
 
 /// The clients.
 pub struct Fleet {
-    clients: Vec<Steady>,
+    clients: Vec<SteadyClient>,
     keys: u64,
 }
 
 /// What became of the clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct FleetReport {
     /// Their number.
     pub clients: u64,
     /// Rounds that they have done together.
@@ -43,7 +48,7 @@ impl Fleet {
     ///
     /// # Errors
     /// One of them does not get to its first reply.
-    pub fn start(machine: &Machine, keys: u64) -> Result<Self, Problem> {
+    pub fn start(machine: &QemuMachine, keys: u64) -> Result<Self, Problem> {
         Self::of(machine, keys, &USUAL)
     }
 
@@ -51,13 +56,13 @@ impl Fleet {
     ///
     /// # Errors
     /// One of them does not get to its first reply.
-    pub fn of(machine: &Machine, keys: u64, habits: &[Habit]) -> Result<Self, Problem> {
+    pub fn of(machine: &QemuMachine, keys: u64, workloads: &[Workload]) -> Result<Self, Problem> {
         let port = machine.port()?;
         client::inject(port, &format!("DEBUG POPULATE {keys}"))?;
         let mut clients = Vec::new();
-        for (number, habit) in habits.iter().enumerate() {
-            let client = Steady::start(port, *habit, &format!("{habit:?}-{number}"));
-            Steady::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
+        for (number, workload) in workloads.iter().enumerate() {
+            let client = SteadyClient::start(port, *workload, &format!("{workload:?}-{number}"));
+            SteadyClient::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
             clients.push(client);
         }
         Ok(Self { clients, keys })
@@ -67,9 +72,9 @@ impl Fleet {
     ///
     /// # Errors
     /// One does not, or has ended over something that [`account`](Self::account) tells.
-    pub fn do_more(&self, machine: &Machine) -> Result<(), Problem> {
-        Steady::all_do_more(&self.clients, ROUNDS, machine.time_left())?;
-        require(!self.clients.iter().any(Steady::has_ended), || {
+    pub fn do_more(&self, machine: &QemuMachine) -> Result<(), Problem> {
+        SteadyClient::all_do_more(&self.clients, ROUNDS, machine.time_left())?;
+        require(!self.clients.iter().any(SteadyClient::has_ended), || {
             "a client gave up".into()
         })
     }
@@ -78,10 +83,10 @@ impl Fleet {
     ///
     /// # Errors
     /// A client itself is at fault.
-    pub fn account(self) -> Result<Tally, Problem> {
-        let mut tally = Tally::default();
+    pub fn account(self) -> Result<FleetReport, Problem> {
+        let mut tally = FleetReport::default();
         for client in self.clients {
-            let habit = client.habit();
+            let workload = client.workload();
             let account = client.account()?;
             tally.clients += 1;
             tally.rounds += account.rounds;
@@ -91,10 +96,10 @@ impl Fleet {
             }
             if let Some(trouble) = account.trouble {
                 match trouble {
-                    Trouble::Reset(_) => tally.reset += 1,
-                    Trouble::Lost(_) => tally.lost += 1,
+                    ClientFailure::Reset(_) => tally.reset += 1,
+                    ClientFailure::Lost(_) => tally.lost += 1,
                 }
-                tally.troubles.push(format!("{habit:?}: {trouble}"));
+                tally.troubles.push(format!("{workload:?}: {trouble}"));
             }
         }
         Ok(tally)
@@ -104,7 +109,7 @@ impl Fleet {
     ///
     /// # Errors
     /// One has lost its connection, or a reply, or a key is missing.
-    pub fn finish(self, machine: &Machine) -> Result<Tally, Problem> {
+    pub fn finish(self, machine: &QemuMachine) -> Result<FleetReport, Problem> {
         let (keys, done) = (self.keys, self.do_more(machine));
         let tally = self.account()?;
         require(tally.troubles.is_empty(), || tally.troubles.join("; "))?;
@@ -115,7 +120,7 @@ impl Fleet {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for FleetReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let checksums = match (self.checked, self.differ) {
             (0, _) => "were not kept",
@@ -136,11 +141,11 @@ mod tests {
 
     #[test]
     fn a_tally_says_what_there_was() {
-        let mut tally = Tally {
+        let mut tally = FleetReport {
             clients: 4,
             rounds: 1200,
             checked: 1,
-            ..Tally::default()
+            ..FleetReport::default()
         };
         assert_eq!(
             tally.to_string(),

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Where the writes went.
-pub trait Store {
+pub trait KeyStore {
     /// Why it cannot be read.
     type Error;
 
@@ -27,7 +27,7 @@ pub trait Store {
 
 /// One client's account.
 #[derive(Clone, Debug)]
-pub struct Ledger {
+pub struct KeyLedger {
     name: String,
     is_acked: BTreeMap<u64, bool>,
     increments_sent: u64,
@@ -39,7 +39,7 @@ pub struct Ledger {
 
 /// What an audit found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Audit {
+pub struct KeyAudit {
     /// Writes that were acknowledged.
     pub acked_writes: u64,
     /// Acknowledged writes that are missing or wrong.
@@ -52,7 +52,7 @@ pub struct Audit {
 
 const EXAMPLES_MAX: usize = 5;
 
-impl Ledger {
+impl KeyLedger {
     /// The account of client `name`; its keys begin with that.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -131,10 +131,10 @@ impl Ledger {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn audit<S: Store>(&self, store: &mut S) -> Result<Audit, S::Error> {
-        let mut audit = Audit {
+    pub fn audit<S: KeyStore>(&self, store: &mut S) -> Result<KeyAudit, S::Error> {
+        let mut audit = KeyAudit {
             acked_writes: self.acked_writes(),
-            ..Audit::default()
+            ..KeyAudit::default()
         };
         for undone in &self.undone {
             audit.lost(1, undone);
@@ -144,7 +144,7 @@ impl Ledger {
         Ok(audit)
     }
 
-    fn audit_keys<S: Store>(&self, store: &mut S, audit: &mut Audit) -> Result<(), S::Error> {
+    fn audit_keys<S: KeyStore>(&self, store: &mut S, audit: &mut KeyAudit) -> Result<(), S::Error> {
         let numbers: Vec<u64> = self.is_acked.keys().copied().collect();
         let keys: Vec<String> = numbers.iter().map(|number| self.key(*number)).collect();
         let values = store.values(&keys)?;
@@ -174,7 +174,11 @@ impl Ledger {
         Ok(())
     }
 
-    fn audit_counter<S: Store>(&self, store: &mut S, audit: &mut Audit) -> Result<(), S::Error> {
+    fn audit_counter<S: KeyStore>(
+        &self,
+        store: &mut S,
+        audit: &mut KeyAudit,
+    ) -> Result<(), S::Error> {
         let found = store.values(&[self.counter_key()])?.pop().flatten();
         let value = match &found {
             None => 0,
@@ -209,7 +213,7 @@ impl Ledger {
     }
 }
 
-impl Audit {
+impl KeyAudit {
     /// Whether nothing was lost and nothing invented.
     pub fn is_clean(&self) -> bool {
         self.lost_writes == 0 && self.invented_writes == 0
@@ -243,7 +247,7 @@ impl Audit {
     }
 }
 
-impl fmt::Display for Audit {
+impl fmt::Display for KeyAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

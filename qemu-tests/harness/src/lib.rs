@@ -1,7 +1,7 @@
 //! Boots machines in QEMU, injects faults, and keeps account of what clients were promised.
 //!
 //! The way through: [`setup`] sees to the host, [`images`] builds what a machine boots, [`machine`] runs one and [`transcript`] reads its console;
-//! [`ledger`] knows what a client was promised, [`takeover`] what the guest reports. [`linux`] has the same for Linux tenants.
+//! [`ledger`] knows what a client was promised, [`timeline_report`] what the guest reports. [`linux`] has the same for Linux tenants.
 
 #![forbid(unsafe_code)]
 
@@ -27,7 +27,7 @@ pub mod qmp;
 pub mod random;
 pub mod setup;
 pub mod steady;
-pub mod takeover;
+pub mod timeline_report;
 pub mod tools;
 pub mod transcript;
 pub mod writer;

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::images::Images;
-use crate::machine::{Accel, ClosingWord, Launch, Machine, MachineSpec};
+use crate::machine::{Accel, ClosingWord, Launch, MachineSpec, QemuMachine};
 use crate::problem::{Problem, require};
 use crate::setup::{Version, WITH_X2APIC};
-use crate::takeover::Takeover;
+use crate::timeline_report::TimelineReport;
 
 /// What the script's last command gives back.
 pub const CLOSING_WORD: &str = "closing-word";
@@ -43,9 +43,9 @@ const WITH_FINE_TURNS: Version = WITH_X2APIC;
 
 /// What was seen.
 #[derive(Debug)]
-pub struct Run {
+pub struct ModelRun {
     /// The takeover, with its first reply.
-    pub takeover: Takeover,
+    pub takeover: TimelineReport,
     /// The console up to the closing word.
     pub console: Vec<String>,
     /// The guest's closing word.
@@ -82,9 +82,9 @@ impl Scenario {
     ///
     /// # Errors
     /// The machine does not do what it should, or was not ready for the fault: its keys were not all there, or the backup not up to date.
-    pub fn run(&self, images: &Images, log: &Path, limit: Duration) -> Result<Run, Problem> {
+    pub fn run(&self, images: &Images, log: &Path, limit: Duration) -> Result<ModelRun, Problem> {
         let spec = self.machine.clone().append(&self.script());
-        let machine = Machine::start(&spec, &Launch::of(images, log, limit))?;
+        let machine = QemuMachine::start(&spec, &Launch::of(images, log, limit))?;
         let takeover = machine
             .wait_takeover(2)?
             .with_first_reply(&machine.wait_epoch("first-reply", 2)?)?;
@@ -112,7 +112,7 @@ impl Scenario {
             .iter()
             .position(|line| line.contains(CLOSING_WORD) && line.contains("exec-reply"));
         console.truncate(end.map_or(0, |index| index + 1));
-        Ok(Run {
+        Ok(ModelRun {
             takeover,
             console,
             closing_word,

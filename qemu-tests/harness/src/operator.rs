@@ -17,9 +17,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a native machine says of itself.
 #[derive(Clone, Debug)]
-pub struct Status(BTreeMap<String, String>);
+pub struct MachineStatus(BTreeMap<String, String>);
 
-impl Status {
+impl MachineStatus {
     /// Asks the machine at `port`.
     ///
     /// # Errors
@@ -61,13 +61,13 @@ impl Status {
 pub fn wait_until(
     port: u16,
     what: &str,
-    is_there: impl Fn(&Status) -> bool,
-) -> Result<Status, Problem> {
+    is_there: impl Fn(&MachineStatus) -> bool,
+) -> Result<MachineStatus, Problem> {
     let deadline = Instant::now() + LIMIT;
     let mut last = None;
     while Instant::now() < deadline {
         // A machine that changes hands may be silent for a while.
-        match Status::of(port) {
+        match MachineStatus::of(port) {
             Ok(status) if is_there(&status) => return Ok(status),
             Ok(status) => last = Some(status),
             Err(problem) => drop(problem),
@@ -84,7 +84,7 @@ pub fn wait_until(
 /// # Errors
 /// It refuses, and says why; or does not answer.
 pub fn request(port: u16, words: &[&[u8]]) -> Result<(), Problem> {
-    let before = Status::of(port)?;
+    let before = MachineStatus::of(port)?;
     let mut command = redis::cmd("UNDERSTUDY");
     for word in words {
         command.arg(*word);
@@ -93,7 +93,7 @@ pub fn request(port: u16, words: &[&[u8]]) -> Result<(), Problem> {
     client::connect(port, PATIENT)
         .and_then(|mut connection| command.query::<String>(&mut connection))
         .map_err(|error| Problem::Failed(format!("{name}: {error}")))?;
-    let is_answered = |status: &Status| {
+    let is_answered = |status: &MachineStatus| {
         status.number("operator_requests") > before.number("operator_requests")
             && !status.text("operator_answer").is_empty()
     };
@@ -110,7 +110,7 @@ pub fn load(port: u16, image: &[u8]) -> Result<String, Problem> {
     request(port, &[b"LOAD", image])?;
     // The status is up to 10 ms old, and the backup that was there before may still be in it.
     thread::sleep(LOOK);
-    let status = wait_until(port, "no backup is ready", Status::is_protected)?;
+    let status = wait_until(port, "no backup is ready", MachineStatus::is_protected)?;
     Ok(status.text("backup_version").to_owned())
 }
 
@@ -128,8 +128,8 @@ pub fn load_file(port: u16, path: &Path) -> Result<String, Problem> {
 ///
 /// # Errors
 /// There is no backup, or nobody serves then.
-pub fn switch(port: u16) -> Result<Status, Problem> {
-    let epoch = Status::of(port)?.number("epoch");
+pub fn switch(port: u16) -> Result<MachineStatus, Problem> {
+    let epoch = MachineStatus::of(port)?.number("epoch");
     let answer: String = client::ask(port, "FAILOVER")?;
     require(answer == "OK", || format!("FAILOVER: {answer}"))?;
     wait_until(port, "nobody serves", |status| {

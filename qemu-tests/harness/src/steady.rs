@@ -12,17 +12,17 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use checksums::Checksums;
-pub use line::Trouble;
+pub use line::ClientFailure;
 
 use crate::problem::Problem;
-use work::Work;
+use work::Worker;
 
 /// Between two looks of one that waits.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// What a client does all the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Habit {
+pub enum Workload {
     /// One command, one reply.
     Chat,
     /// A thousand commands, a thousand replies.
@@ -39,7 +39,7 @@ pub enum Habit {
     Visitor,
 }
 
-impl Habit {
+impl Workload {
     /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Chat,
@@ -54,7 +54,7 @@ impl Habit {
 
 /// What a client is told, and whether it waits for that.
 #[derive(Default)]
-struct Word {
+struct Control {
     go_on: AtomicBool,
     stop: AtomicBool,
     is_awaited: AtomicBool,
@@ -63,7 +63,7 @@ struct Word {
 
 /// What became of a client.
 #[derive(Debug)]
-pub struct Account {
+pub struct ClientReport {
     /// Rounds that it has done.
     pub rounds: u64,
     /// The longest time for which it waited for a reply.
@@ -71,39 +71,39 @@ pub struct Account {
     /// Of what went there and came back, if it keeps them.
     pub checksums: Option<Checksums>,
     /// What went wrong, if anything did.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<ClientFailure>,
 }
 
 /// A client at work.
-pub struct Steady {
-    habit: Habit,
-    word: Arc<Word>,
+pub struct SteadyClient {
+    workload: Workload,
+    control: Arc<Control>,
     rounds: Arc<AtomicU64>,
-    thread: JoinHandle<Account>,
+    thread: JoinHandle<ClientReport>,
 }
 
-impl Steady {
+impl SteadyClient {
     /// Starts a client; `name` is in its keys.
-    pub fn start(port: u16, habit: Habit, name: &str) -> Self {
-        let (word, rounds) = (Arc::new(Word::default()), Arc::new(AtomicU64::new(0)));
-        let work = Work::new(port, habit, name, word.clone(), rounds.clone());
-        let ended = word.clone();
+    pub fn start(port: u16, workload: Workload, name: &str) -> Self {
+        let (control, rounds) = (Arc::new(Control::default()), Arc::new(AtomicU64::new(0)));
+        let work = Worker::new(port, workload, name, control.clone(), rounds.clone());
+        let ended = control.clone();
         let thread = thread::spawn(move || {
             let account = work.run();
             ended.has_ended.store(true, Ordering::Relaxed);
             account
         });
         Self {
-            habit,
-            word,
+            workload,
+            control,
             rounds,
             thread,
         }
     }
 
     /// What the client does.
-    pub fn habit(&self) -> Habit {
-        self.habit
+    pub fn workload(&self) -> Workload {
+        self.workload
     }
 
     /// Rounds that the client has done.
@@ -125,14 +125,14 @@ impl Steady {
         for (client, goal) in clients.iter().zip(goals) {
             let is_there = || {
                 client.rounds() >= goal
-                    || client.word.is_awaited.load(Ordering::Relaxed)
-                    || client.word.has_ended.load(Ordering::Relaxed)
+                    || client.control.is_awaited.load(Ordering::Relaxed)
+                    || client.control.has_ended.load(Ordering::Relaxed)
             };
             while !is_there() {
                 if Instant::now() >= deadline {
                     return Err(Problem::TimedOut(format!(
                         "{:?} has not done {count} rounds within {limit:.1?}",
-                        client.habit
+                        client.workload
                     )));
                 }
                 thread::sleep(LOOK);
@@ -143,21 +143,21 @@ impl Steady {
 
     /// Tells a client that waits to go on.
     pub fn go_on(&self) {
-        self.word.go_on.store(true, Ordering::Relaxed);
+        self.control.go_on.store(true, Ordering::Relaxed);
     }
 
     /// Whether it has ended over something that its [`account`](Self::account) tells.
     pub fn has_ended(&self) -> bool {
-        self.word.has_ended.load(Ordering::Relaxed)
+        self.control.has_ended.load(Ordering::Relaxed)
     }
 
     /// Lets the client finish its round, and says what became of it.
     ///
     /// # Errors
     /// The client itself is at fault.
-    pub fn account(self) -> Result<Account, Problem> {
+    pub fn account(self) -> Result<ClientReport, Problem> {
         self.go_on();
-        self.word.stop.store(true, Ordering::Relaxed);
+        self.control.stop.store(true, Ordering::Relaxed);
         self.thread
             .join()
             .map_err(|_| Problem::BrokenSetUp("a client panicked".into()))
@@ -168,11 +168,11 @@ impl Steady {
     /// # Errors
     /// Its connection failed, or something came that is not what it was owed.
     pub fn finish(self) -> Result<Duration, Problem> {
-        let habit = self.habit;
+        let workload = self.workload;
         let account = self.account()?;
         match account.trouble {
             None => Ok(account.longest_silence),
-            Some(trouble) => Err(Problem::Failed(format!("{habit:?}: {trouble}"))),
+            Some(trouble) => Err(Problem::Failed(format!("{workload:?}: {trouble}"))),
         }
     }
 }

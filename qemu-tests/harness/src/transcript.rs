@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// How a machine ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum MachineEnd {
     /// By itself.
     Exited,
     /// Its time was up.
@@ -21,7 +21,7 @@ pub enum End {
 
 /// Where a stream of the machine's process comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Stream {
     /// The guest's serial console.
     Console,
     /// QEMU itself.
@@ -33,7 +33,7 @@ struct State {
     lines: Vec<String>,
     complaints: Vec<String>,
     log: Option<File>,
-    end: Option<End>,
+    end: Option<MachineEnd>,
 }
 
 #[derive(Default)]
@@ -73,7 +73,7 @@ impl Transcript {
     pub fn follow(
         &self,
         stream: impl Read + Send + 'static,
-        source: Source,
+        source: Stream,
         is_echoed: bool,
     ) -> JoinHandle<()> {
         let transcript = self.clone();
@@ -93,34 +93,34 @@ impl Transcript {
                 transcript.take(source, line);
                 bytes.clear();
             }
-            if source == Source::Console {
-                transcript.end(End::Exited);
+            if source == Stream::Console {
+                transcript.end(MachineEnd::Exited);
             }
         })
     }
 
-    fn take(&self, source: Source, line: String) {
+    fn take(&self, source: Stream, line: String) {
         let mut state = self.state();
-        let mark = if source == Source::Qemu { "qemu: " } else { "" };
+        let mark = if source == Stream::Qemu { "qemu: " } else { "" };
         if let Some(log) = &mut state.log {
             // A log that cannot be written, as the disk is full, must not end the machine it tells of.
             let _ = writeln!(log, "{mark}{line}");
         }
         match source {
-            Source::Console => state.lines.push(line),
-            Source::Qemu => state.complaints.push(line),
+            Stream::Console => state.lines.push(line),
+            Stream::Qemu => state.complaints.push(line),
         }
         self.shared.changed.notify_all();
     }
 
     /// Nothing more will come; the first reason stays.
-    pub fn end(&self, end: End) {
+    pub fn end(&self, end: MachineEnd) {
         self.state().end.get_or_insert(end);
         self.shared.changed.notify_all();
     }
 
     /// How the machine ended, if it did.
-    pub fn ended(&self) -> Option<End> {
+    pub fn ended(&self) -> Option<MachineEnd> {
         self.state().end
     }
 
@@ -173,12 +173,12 @@ impl Transcript {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             match state.end {
-                Some(End::TimeLimit) => {
+                Some(MachineEnd::TimeLimit) => {
                     return Err(Problem::TimedOut(format!(
                         "the machine's time was up before {what}"
                     )));
                 }
-                Some(End::Exited) => return Err(ended_before(what, &state)),
+                Some(MachineEnd::Exited) => return Err(ended_before(what, &state)),
                 None if left.is_zero() => {
                     return Err(Problem::TimedOut(format!("no {what} within {limit:.1?}")));
                 }
@@ -243,7 +243,7 @@ mod tests {
         let (sender, receiver) = std::io::pipe()
             .map(|(reader, writer)| (writer, reader))
             .unwrap();
-        let reader = transcript.follow(receiver, Source::Console, false);
+        let reader = transcript.follow(receiver, Stream::Console, false);
         let mut sender = sender;
         write!(
             sender,
@@ -266,7 +266,7 @@ mod tests {
         reader.join().unwrap();
         assert_eq!(transcript.lines()[0], "firmware");
         assert_eq!(transcript.events("serving").len(), 2);
-        assert_eq!(transcript.ended(), Some(End::Exited));
+        assert_eq!(transcript.ended(), Some(MachineEnd::Exited));
     }
 
     #[test]
@@ -281,16 +281,16 @@ mod tests {
             wait(),
             Problem::TimedOut("no a miracle within 30.0ms".into())
         );
-        let reader = transcript.follow(Cursor::new("no such device"), Source::Qemu, false);
+        let reader = transcript.follow(Cursor::new("no such device"), Stream::Qemu, false);
         reader.join().unwrap();
         assert_eq!(transcript.ended(), None);
-        transcript.end(End::Exited);
+        transcript.end(MachineEnd::Exited);
         assert_eq!(
             wait(),
             Problem::BrokenSetUp("QEMU ended before a miracle: no such device".into())
         );
         transcript
-            .follow(Cursor::new("alive"), Source::Console, false)
+            .follow(Cursor::new("alive"), Stream::Console, false)
             .join()
             .unwrap();
         assert_eq!(
@@ -300,8 +300,8 @@ mod tests {
         assert_eq!(transcript.tail(1), ["alive", "qemu: no such device"]);
 
         let slow = Transcript::default();
-        slow.end(End::TimeLimit);
-        slow.end(End::Exited);
+        slow.end(MachineEnd::TimeLimit);
+        slow.end(MachineEnd::Exited);
         assert!(matches!(
             slow.wait_for("x", LONG, |_| None::<()>),
             Err(Problem::TimedOut(_))
@@ -315,11 +315,11 @@ mod tests {
         for title in ["# first", "# second"] {
             let transcript = Transcript::logged(&path, title).unwrap();
             transcript
-                .follow(Cursor::new("line\r\nlast"), Source::Console, false)
+                .follow(Cursor::new("line\r\nlast"), Stream::Console, false)
                 .join()
                 .unwrap();
             transcript
-                .follow(Cursor::new("oops\n"), Source::Qemu, false)
+                .follow(Cursor::new("oops\n"), Stream::Qemu, false)
                 .join()
                 .unwrap();
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redis::{Connection, RedisResult};
 
 use crate::client::{self, Patience};
-use crate::ledger::Ledger;
+use crate::ledger::KeyLedger;
 use crate::problem::Problem;
 
 /// Between two attempts to connect.
@@ -21,13 +21,13 @@ const LOOK: Duration = Duration::from_millis(2);
 const INCREMENT_EVERY: u64 = 8;
 
 /// A client at work.
-pub struct Writer {
+pub struct KeyWriter {
     is_stopped: Arc<AtomicBool>,
     acked: Arc<AtomicU64>,
-    thread: JoinHandle<Result<Ledger, Problem>>,
+    thread: JoinHandle<Result<KeyLedger, Problem>>,
 }
 
-impl Writer {
+impl KeyWriter {
     /// Starts client `name`.
     pub fn start(port: u16, name: impl Into<String>, patience: Patience) -> Self {
         let is_stopped = Arc::new(AtomicBool::new(false));
@@ -35,7 +35,7 @@ impl Writer {
         let work = Work {
             port,
             patience,
-            ledger: Ledger::new(name),
+            ledger: KeyLedger::new(name),
             next: 0,
             connection: None,
             is_stopped: is_stopped.clone(),
@@ -92,7 +92,7 @@ impl Writer {
     ///
     /// # Errors
     /// The client got an answer that it did not expect.
-    pub fn finish(self) -> Result<Ledger, Problem> {
+    pub fn finish(self) -> Result<KeyLedger, Problem> {
         self.is_stopped.store(true, Ordering::Relaxed);
         self.thread
             .join()
@@ -103,7 +103,7 @@ impl Writer {
 struct Work {
     port: u16,
     patience: Patience,
-    ledger: Ledger,
+    ledger: KeyLedger,
     next: u64,
     connection: Option<Connection>,
     is_stopped: Arc<AtomicBool>,
@@ -111,7 +111,7 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self) -> Result<Ledger, Problem> {
+    fn run(mut self) -> Result<KeyLedger, Problem> {
         while !self.is_stopped.load(Ordering::Relaxed) {
             match self.write() {
                 Ok(()) => self

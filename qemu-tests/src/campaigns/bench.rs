@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use harness::client;
 use harness::images::Images;
-use harness::machine::{Accel, Launch, Machine, MachineSpec};
-use harness::model::{self, CLOSING_WORD, Run, Scenario};
+use harness::machine::{Accel, Launch, MachineSpec, QemuMachine};
+use harness::model::{self, CLOSING_WORD, ModelRun, Scenario};
 use harness::paths;
 use harness::problem::{Problem, require, require_equal};
-use harness::setup::{Ready, Version};
-use harness::steady::{Habit, Steady};
+use harness::setup::{HostTools, Version};
+use harness::steady::{SteadyClient, Workload};
 
 /// The model's time for an instruction: `-icount shift=3`.
 const NS_PER_INSTRUCTION: f64 = 8.0;
@@ -50,7 +50,7 @@ impl Figure {
 
 /// All figures.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct BenchReport {
     figures: Vec<Figure>,
     runs: u32,
 }
@@ -59,7 +59,7 @@ pub struct Report {
 ///
 /// # Errors
 /// A machine does not do what it should.
-pub fn takeover(images: &Images, ready: Ready, runs: u32) -> Result<Report, Problem> {
+pub fn takeover(images: &Images, ready: HostTools, runs: u32) -> Result<BenchReport, Problem> {
     let log = paths::fresh_log("bench-takeover")?;
     let bench = Bench {
         images,
@@ -131,7 +131,7 @@ pub fn takeover(images: &Images, ready: Ready, runs: u32) -> Result<Report, Prob
             at_most: 400.0,
         },
     ];
-    Ok(Report { figures, runs })
+    Ok(BenchReport { figures, runs })
 }
 
 struct Bench<'a> {
@@ -143,7 +143,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// The same death at different moments.
-    fn series(&self, name: &str, keys: u64, fault: &str) -> Result<Vec<Run>, Problem> {
+    fn series(&self, name: &str, keys: u64, fault: &str) -> Result<Vec<ModelRun>, Problem> {
         let run = |index: u32| {
             println!(
                 "bench: {fault} with {keys} keys, {} of {}",
@@ -158,7 +158,7 @@ impl Bench<'_> {
     }
 
     /// A panic on a machine that could hold a million keys, with `keys` in it.
-    fn large(&self, keys: u64) -> Result<Run, Problem> {
+    fn large(&self, keys: u64) -> Result<ModelRun, Problem> {
         println!("bench: DEBUG PANIC with {keys} keys on the large machine");
         let mut scenario = Scenario::new("bench-large", keys, "DEBUG PANIC", self.qemu);
         scenario.machine.memory = "2G".into();
@@ -173,7 +173,7 @@ impl Bench<'_> {
             "failover_rearm=auto failover_mem=128M debug=1 exec=\"DEBUG POPULATE {KEYS_TOLD}; 2500ms DEBUG PANIC; PING; DEBUG CHECKPOINT\""
         );
         let spec = model::machine("bench-rearm", self.qemu).append(&script);
-        let machine = Machine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
+        let machine = QemuMachine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
         machine.wait_takeover(2)?;
         let told = machine
             .console()
@@ -197,13 +197,13 @@ impl Bench<'_> {
     fn restoring(&self) -> Result<f64, Problem> {
         println!("bench: DEBUG PANIC with {CONNECTIONS} connections");
         let spec = model::machine("bench-connections", self.qemu).append("debug=1");
-        let machine = Machine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
+        let machine = QemuMachine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
         machine.wait_serving(1)?;
         let port = machine.port()?;
         let mut clients = Vec::new();
         for number in 0..CONNECTIONS {
-            let client = Steady::start(port, Habit::Idle, &format!("idle-{number}"));
-            Steady::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
+            let client = SteadyClient::start(port, Workload::Idle, &format!("idle-{number}"));
+            SteadyClient::all_do_more(std::slice::from_ref(&client), 1, machine.time_left())?;
             clients.push(client);
         }
         client::inject(port, "DEBUG PANIC")?;
@@ -224,7 +224,7 @@ impl Bench<'_> {
         let script =
             format!("debug=1 exec=\"200ms DEBUG JOURNAL-BENCH 10000; ECHO {CLOSING_WORD}\"");
         let spec = model::machine("bench-journal", self.qemu).append(&script);
-        let machine = Machine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
+        let machine = QemuMachine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
         machine.said_closing_word(CLOSING_WORD)?;
         let event = |name: &str| {
             machine
@@ -238,13 +238,13 @@ impl Bench<'_> {
     }
 }
 
-fn to_first_reply_us(run: &Run) -> Result<f64, Problem> {
+fn to_first_reply_us(run: &ModelRun) -> Result<f64, Problem> {
     run.takeover
         .detected_to_first_reply_us()
         .ok_or_else(|| Problem::Failed("the takeover has no first reply".into()))
 }
 
-fn detect_us(run: &Run) -> Result<f64, Problem> {
+fn detect_us(run: &ModelRun) -> Result<f64, Problem> {
     if run.takeover.cause_ns == 0 {
         return Err(Problem::Failed(
             "the takeover does not know when the fault was".into(),
@@ -255,7 +255,10 @@ fn detect_us(run: &Run) -> Result<f64, Problem> {
         .ok_or_else(|| Problem::Failed("the takeover has no beginning".into()))
 }
 
-fn worst(runs: &[Run], figure: impl Fn(&Run) -> Result<f64, Problem>) -> Result<f64, Problem> {
+fn worst(
+    runs: &[ModelRun],
+    figure: impl Fn(&ModelRun) -> Result<f64, Problem>,
+) -> Result<f64, Problem> {
     let values = runs
         .iter()
         .map(figure)
@@ -273,7 +276,7 @@ fn hang_limit_us(spec: &MachineSpec) -> Result<f64, Problem> {
     Ok((options.failover_timeout_ns + options.keepalive_ns) as f64 / 1000.0)
 }
 
-impl Report {
+impl BenchReport {
     /// For people.
     pub fn text(&self) -> String {
         let mut text = format!(
@@ -319,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_target_is_met_or_not() {
-        let report = Report {
+        let report = BenchReport {
             figures: vec![figure("a_us", 20.0), figure("b_us", 20.0004)],
             runs: 3,
         };

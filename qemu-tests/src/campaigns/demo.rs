@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use harness::client::{self, IMPATIENT, PATIENT};
 use harness::emulator;
 use harness::images::Images;
-use harness::ledger::Audit;
-use harness::machine::{Accel, Launch, Machine, MachineSpec};
+use harness::ledger::KeyAudit;
+use harness::machine::{Accel, Launch, MachineSpec, QemuMachine};
 use harness::problem::Problem;
-use harness::setup::Ready;
-use harness::takeover::Takeover;
-use harness::writer::Writer;
+use harness::setup::HostTools;
+use harness::timeline_report::TimelineReport;
+use harness::writer::KeyWriter;
 use harness::{disk, paths};
 
 /// A machine that has not shown everything after this time does not.
@@ -36,14 +36,14 @@ const DEATHS: [(&str, &str, &str); 2] = [
 /// One death, and what became of the client.
 #[derive(Clone, Debug)]
 pub struct Act {
-    takeover: Takeover,
-    audit: Audit,
+    takeover: TimelineReport,
+    audit: KeyAudit,
     client_gap: Option<Duration>,
 }
 
 /// The whole demonstration.
 #[derive(Clone, Debug)]
-pub struct Demo {
+pub struct NativeDemo {
     acts: Vec<Act>,
     accel: Accel,
     qemu: String,
@@ -53,7 +53,7 @@ pub struct Demo {
 ///
 /// # Errors
 /// A machine does not do what it should; a lost write is no error here but a verdict.
-pub fn run(images: &Images, accel: Accel, ready: Ready) -> Result<Demo, Problem> {
+pub fn run(images: &Images, accel: Accel, ready: HostTools) -> Result<NativeDemo, Problem> {
     let mut acts = Vec::new();
     for (name, command, story) in DEATHS {
         let attempt = || act(images, accel, name, command, story);
@@ -63,7 +63,7 @@ pub fn run(images: &Images, accel: Accel, ready: Ready) -> Result<Demo, Problem>
                 .map_err(|problem| problem.while_doing(story))?,
         );
     }
-    Ok(Demo {
+    Ok(NativeDemo {
         acts,
         accel,
         qemu: ready.qemu.to_string(),
@@ -90,7 +90,7 @@ fn act(
         spec.memory,
         log.display()
     );
-    let machine = Machine::start(&spec, &Launch::of(images, &log, MACHINE_LIMIT))?;
+    let machine = QemuMachine::start(&spec, &Launch::of(images, &log, MACHINE_LIMIT))?;
     machine.wait_serving(1)?;
     machine
         .console()
@@ -98,7 +98,7 @@ fn act(
     let port = machine.port()?;
 
     println!("{name}: a client writes numbered keys");
-    let writer = Writer::start(port, name, IMPATIENT);
+    let writer = KeyWriter::start(port, name, IMPATIENT);
     writer.wait_more(WRITES_BEFORE, machine.time_left())?;
     println!("{name}: {command}: {story}");
     let fault = Instant::now();
@@ -130,7 +130,7 @@ fn act(
     })
 }
 
-impl Demo {
+impl NativeDemo {
     /// Whether the machine kept its word.
     pub fn is_passed(&self) -> bool {
         let expected_causes = self
@@ -145,10 +145,10 @@ impl Demo {
                 .all(|act| act.audit.is_clean() && act.client_gap.is_some())
     }
 
-    fn audit(&self) -> Audit {
+    fn audit(&self) -> KeyAudit {
         self.acts
             .iter()
-            .fold(Audit::default(), |sum, act| sum.and(act.audit.clone()))
+            .fold(KeyAudit::default(), |sum, act| sum.and(act.audit.clone()))
     }
 
     fn client_gap_ms(&self) -> Option<f64> {
@@ -224,7 +224,7 @@ impl Demo {
 }
 
 /// The JSON of a demonstration that came to no end.
-pub fn failure_json(problem: &Problem, accel: Accel, ready: Ready) -> Value {
+pub fn failure_json(problem: &Problem, accel: Accel, ready: HostTools) -> Value {
     json!({
         "verdict": "fail",
         "reason": problem.to_string(),
@@ -246,24 +246,24 @@ mod tests {
         cause_ns=1000000 last_keepalive_ns=900000 detected_ns=1012000 fenced_ns=1500000 interrupts_ns=1506000 quiet_ns=1510000 \
         devices_ns=1900000 replayed_ns=1911000 serving_ns=2000000";
 
-    fn demo() -> Demo {
+    fn demo() -> NativeDemo {
         let reply = Event::parse("[    0.445815] b: event=first-reply epoch=2 ns=2100500").unwrap();
         let act = |cause: &str, gap_ms: u64| {
             let event =
                 Event::parse(&LINE.replace("cause=panic", &format!("cause={cause}"))).unwrap();
             Act {
-                takeover: Takeover::of(&event)
+                takeover: TimelineReport::of(&event)
                     .unwrap()
                     .with_first_reply(&reply)
                     .unwrap(),
-                audit: Audit {
+                audit: KeyAudit {
                     acked_writes: 4000,
-                    ..Audit::default()
+                    ..KeyAudit::default()
                 },
                 client_gap: Some(Duration::from_micros(gap_ms * 1000 + 500)),
             }
         };
-        Demo {
+        NativeDemo {
             acts: vec![act("panic", 20), act("silent", 290)],
             accel: Accel::Tcg,
             qemu: "10.0".into(),

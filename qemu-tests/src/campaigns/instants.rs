@@ -2,14 +2,14 @@
 
 use crate::campaigns::rearm::{self, LIMIT_EACH, TOLD};
 use harness::client;
-use harness::fleet::{Fleet, Tally};
+use harness::fleet::{Fleet, FleetReport};
 use harness::images::Images;
-use harness::machine::{Accel, Launch, Machine, MachineSpec};
+use harness::machine::{Accel, Launch, MachineSpec, QemuMachine};
 use harness::paths;
 use harness::problem::{Problem, require_equal};
 use harness::random::Random;
-use harness::steady::Habit;
-use harness::takeover::Takeover;
+use harness::steady::Workload;
+use harness::timeline_report::TimelineReport;
 
 /// What the boot line says beyond the usual. The time-out is a long one: here the host is at work all the time, and a core that it does not let run for
 /// a while is not to count as dead.
@@ -26,14 +26,14 @@ const SPREAD: u64 = 0xd6e8_feb8_6659_fd93;
 /// The one of four that means [`Moment::Telling`].
 const TELLING: u64 = 0;
 /// The clients. Values of a MiB keep the journal so full that its owner tells the state in between.
-const HABITS: [Habit; 7] = [
-    Habit::Checksum,
-    Habit::Checksum,
-    Habit::Checksum,
-    Habit::Chat,
-    Habit::Pipeline,
-    Habit::Large,
-    Habit::Idle,
+const HABITS: [Workload; 7] = [
+    Workload::Checksum,
+    Workload::Checksum,
+    Workload::Checksum,
+    Workload::Chat,
+    Workload::Pipeline,
+    Workload::Large,
+    Workload::Idle,
 ];
 
 /// What goes on when the primary dies, beside the clients' work.
@@ -85,7 +85,12 @@ impl Kill {
     }
 
     /// Brings it about.
-    fn happen(self, machine: &Machine, clients: &Fleet, epoch: u64) -> Result<Takeover, Problem> {
+    fn happen(
+        self,
+        machine: &QemuMachine,
+        clients: &Fleet,
+        epoch: u64,
+    ) -> Result<TimelineReport, Problem> {
         let port = machine.port()?;
         if self.moment != Moment::Filling {
             rearm::wait_protected(machine, port)?;
@@ -107,11 +112,11 @@ impl Kill {
 /// # Errors
 /// One lost its connection, or anything it was owed; or the machine did not go on.
 pub fn in_a_row(
-    machine: &Machine,
+    machine: &QemuMachine,
     kills: u64,
     seed: u64,
-    mut each: impl FnMut(u64, &Takeover),
-) -> Result<Tally, Problem> {
+    mut each: impl FnMut(u64, &TimelineReport),
+) -> Result<FleetReport, Problem> {
     let clients = Fleet::of(machine, KEYS, &HABITS)?;
     for number in 1..=kills {
         let kill = Kill::of(seed, number);
@@ -142,7 +147,7 @@ pub fn campaign(images: &Images, accel: Accel, kills: u64, seed: u64) -> Result<
     spec.cpus = CPUS;
     let log = paths::fresh_log(&spec.name)?;
     let limit = LIMIT_EACH * u32::try_from(kills).unwrap_or(u32::MAX);
-    let machine = Machine::start(&spec, &Launch::of(images, &log, limit))?;
+    let machine = QemuMachine::start(&spec, &Launch::of(images, &log, limit))?;
     machine.wait_serving(1)?;
     let mut done = 0;
     let tally = in_a_row(&machine, kills, seed, |number, _| {

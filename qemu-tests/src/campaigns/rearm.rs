@@ -6,10 +6,10 @@ use std::time::Duration;
 use harness::client;
 use harness::fleet::Fleet;
 use harness::images::Images;
-use harness::machine::{Accel, Launch, Machine, MachineSpec};
+use harness::machine::{Accel, Launch, MachineSpec, QemuMachine};
 use harness::paths;
 use harness::problem::{Problem, require, require_equal};
-use harness::takeover::Takeover;
+use harness::timeline_report::TimelineReport;
 
 /// What the boot line says beyond the usual.
 pub const OPTIONS: &str = "failover_rearm=auto debug=1";
@@ -36,9 +36,9 @@ const ENDS: [(&str, &str); 5] = [
 /// # Errors
 /// One was, or the machine was not protected again.
 pub fn in_a_row(
-    machine: &Machine,
+    machine: &QemuMachine,
     count: u64,
-    mut each: impl FnMut(&Takeover) -> Result<(), Problem>,
+    mut each: impl FnMut(&TimelineReport) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let port = machine.port()?;
     let clients = Fleet::start(machine, KEYS)?;
@@ -58,7 +58,7 @@ pub fn in_a_row(
 }
 
 /// The monitor's heap is as large at the end as it was in the beginning: it is the one part that is never loaded again.
-fn require_no_growth(machine: &Machine) -> Result<(), Problem> {
+fn require_no_growth(machine: &QemuMachine) -> Result<(), Problem> {
     let arming = machine.console().events("arming");
     let heap_bytes: Vec<u64> = arming
         .iter()
@@ -79,7 +79,7 @@ pub fn campaign(images: &Images, accel: Accel, count: u64) -> Result<(), Problem
     let spec = MachineSpec::new("rearm", accel).append(OPTIONS);
     let log = paths::fresh_log(&spec.name)?;
     let limit = LIMIT_EACH * u32::try_from(count).unwrap_or(u32::MAX);
-    let machine = Machine::start(&spec, &Launch::of(images, &log, limit))?;
+    let machine = QemuMachine::start(&spec, &Launch::of(images, &log, limit))?;
     machine.wait_serving(1)?;
     let port = machine.port()?;
     let mut serving_us = Vec::new();
@@ -116,7 +116,7 @@ fn end_by(port: u16, end: &str) -> Result<(), Problem> {
 ///
 /// # Errors
 /// It does not in the time that it has.
-pub fn wait_protected(machine: &Machine, port: u16) -> Result<(), Problem> {
+pub fn wait_protected(machine: &QemuMachine, port: u16) -> Result<(), Problem> {
     loop {
         let info: String = client::ask(port, "INFO replication")?;
         if info.contains("protected:1\r") {
@@ -133,7 +133,7 @@ pub fn wait_protected(machine: &Machine, port: u16) -> Result<(), Problem> {
 ///
 /// # Errors
 /// Nobody takes over, or with another keyspace.
-pub fn take_over_whole(machine: &Machine, epoch: u64) -> Result<Takeover, Problem> {
+pub fn take_over_whole(machine: &QemuMachine, epoch: u64) -> Result<TimelineReport, Problem> {
     let port = machine.port()?;
     let digest: String = client::ask(port, "DEBUG DIGEST")?;
     client::inject(port, "DEBUG PANIC")?;

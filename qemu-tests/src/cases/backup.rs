@@ -1,10 +1,10 @@
 //! The backup's death never hurts the primary.
 
 use super::WRITES;
-use crate::suite::{Stage, Test, Verdict, audit};
+use crate::suite::{Test, TestContext, Verdict, audit};
 use harness::client::{self, IMPATIENT};
 use harness::problem::require_equal;
-use harness::writer::Writer;
+use harness::writer::KeyWriter;
 
 pub(super) fn tests() -> Vec<Test> {
     [("backup-panics", "DEBUG BACKUP-PANIC"), ("backup-hangs", "DEBUG BACKUP-HANG")]
@@ -16,10 +16,10 @@ pub(super) fn tests() -> Vec<Test> {
         .into()
 }
 
-fn survive_backup(stage: &Stage<'_>, command: &str) -> Verdict {
+fn survive_backup(stage: &TestContext<'_>, command: &str) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
-    let writer = Writer::start(port, "client", IMPATIENT);
+    let writer = KeyWriter::start(port, "client", IMPATIENT);
     writer.wait_more(WRITES, stage.time_left())?;
     require_equal(
         "the answer",

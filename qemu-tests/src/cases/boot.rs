@@ -1,9 +1,9 @@
 //! Machines of all kinds boot, serve, and survive a panic.
 
 use super::die_and_check;
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::disk;
-use harness::machine::{Chipset, Machine};
+use harness::machine::{Chipset, QemuMachine};
 use harness::problem::{Problem, require, require_equal};
 
 pub(super) fn tests() -> Vec<Test> {
@@ -43,7 +43,7 @@ pub(super) fn tests() -> Vec<Test> {
     tests
 }
 
-fn survive(stage: &Stage<'_>, mode: &str) -> Verdict {
+fn survive(stage: &TestContext<'_>, mode: &str) -> Verdict {
     let machine = stage.boot()?;
     check_plan(&machine, mode, stage.spec.cpus)?;
     let takeover = die_and_check(&machine, "DEBUG PANIC", "panic")?;
@@ -65,7 +65,7 @@ fn survive(stage: &Stage<'_>, mode: &str) -> Verdict {
     Ok(closing_word)
 }
 
-fn check_plan(machine: &Machine, mode: &str, cpus: u32) -> Result<(), Problem> {
+fn check_plan(machine: &QemuMachine, mode: &str, cpus: u32) -> Result<(), Problem> {
     let plan = machine
         .console()
         .wait_for_event("plan", machine.time_left(), |_| true)?;

@@ -1,10 +1,10 @@
 //! Clients as they are: Redis' own tools unmodified, and many at once.
 
-use crate::suite::{Stage, Test, Verdict, audit};
+use crate::suite::{Test, TestContext, Verdict, audit};
 use harness::client::{self, ONE_OF_MANY};
 use harness::problem::{Problem, require, require_equal};
 use harness::tools;
-use harness::writer::Writer;
+use harness::writer::KeyWriter;
 
 pub(super) fn tests() -> Vec<Test> {
     let mut benchmark = Test::new(
@@ -58,7 +58,7 @@ const DIALOGUE: [(&str, &str); 14] = [
     ("DBSIZE", "4"),
 ];
 
-fn redis_cli(stage: &Stage<'_>) -> Verdict {
+fn redis_cli(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?.to_string();
     let input: String = DIALOGUE
@@ -90,7 +90,7 @@ fn redis_cli(stage: &Stage<'_>) -> Verdict {
 
 const BENCHMARK: &str = "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,lrange,mset,ping";
 
-fn redis_benchmark(stage: &Stage<'_>) -> Verdict {
+fn redis_benchmark(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?.to_string();
     let arguments = [
@@ -111,13 +111,13 @@ fn redis_benchmark(stage: &Stage<'_>) -> Verdict {
 const CLIENTS: u64 = 64;
 const WRITES_EACH: u64 = 30;
 
-fn clients_64(stage: &Stage<'_>) -> Verdict {
+fn clients_64(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
-    let writers: Vec<Writer> = (0..CLIENTS)
-        .map(|number| Writer::start(port, format!("client-{number}"), ONE_OF_MANY))
+    let writers: Vec<KeyWriter> = (0..CLIENTS)
+        .map(|number| KeyWriter::start(port, format!("client-{number}"), ONE_OF_MANY))
         .collect();
-    Writer::all_wait_more(&writers, WRITES_EACH, stage.time_left())?;
+    KeyWriter::all_wait_more(&writers, WRITES_EACH, stage.time_left())?;
     // One connection more than the writers', and the one that asks.
     let connected: String = client::ask(port, "INFO clients")?;
     let count = connected
@@ -128,11 +128,11 @@ fn clients_64(stage: &Stage<'_>) -> Verdict {
     })?;
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;
-    Writer::all_wait_more(&writers, WRITES_EACH, stage.time_left())
+    KeyWriter::all_wait_more(&writers, WRITES_EACH, stage.time_left())
         .map_err(|problem| problem.while_doing("writing on after the takeover"))?;
     let ledgers = writers
         .into_iter()
-        .map(Writer::finish)
+        .map(KeyWriter::finish)
         .collect::<Result<Vec<_>, Problem>>()?;
     ledgers.iter().try_for_each(|ledger| audit(port, ledger))?;
     machine.closing_word()

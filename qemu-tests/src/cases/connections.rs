@@ -3,12 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::client;
-use harness::machine::Machine;
+use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
-use harness::steady::{Habit, Steady};
-use harness::takeover::Takeover;
+use harness::steady::{SteadyClient, Workload};
+use harness::timeline_report::TimelineReport;
 use harness::tools;
 
 /// Idle connections at a time.
@@ -60,19 +60,19 @@ pub(super) fn tests() -> Vec<Test> {
     tests
 }
 
-fn connections(stage: &Stage<'_>, command: &str) -> Verdict {
+fn connections(stage: &TestContext<'_>, command: &str) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     stay(&machine, || client::inject(port, command))?;
     machine.closing_word()
 }
 
-fn many_idle(stage: &Stage<'_>) -> Verdict {
+fn many_idle(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     let mut clients = Vec::new();
     for number in 0..MANY {
-        let client = Steady::start(port, Habit::Idle, &format!("idle-{number}"));
+        let client = SteadyClient::start(port, Workload::Idle, &format!("idle-{number}"));
         clients.push(begun(client, stage.time_left())?);
     }
     client::inject(port, "DEBUG PANIC")?;
@@ -88,7 +88,7 @@ fn many_idle(stage: &Stage<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn failover(stage: &Stage<'_>) -> Verdict {
+fn failover(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     let takeover = stay(&machine, || {
@@ -109,34 +109,37 @@ fn failover(stage: &Stage<'_>) -> Verdict {
 
 /// Waits until a client has done its first round. One begins after another: QEMU's user network has no queue for those who connect at once, and the
 /// host's kernel, which believes it had answered them, resets them in the end.
-fn begun(client: Steady, limit: Duration) -> Result<Steady, Problem> {
-    Steady::all_do_more(std::slice::from_ref(&client), 1, limit)?;
+fn begun(client: SteadyClient, limit: Duration) -> Result<SteadyClient, Problem> {
+    SteadyClient::all_do_more(std::slice::from_ref(&client), 1, limit)?;
     Ok(client)
 }
 
 /// Lets clients of every kind work while the primary ends by what `end` does.
-fn stay(machine: &Machine, end: impl FnOnce() -> Result<(), Problem>) -> Result<Takeover, Problem> {
+fn stay(
+    machine: &QemuMachine,
+    end: impl FnOnce() -> Result<(), Problem>,
+) -> Result<TimelineReport, Problem> {
     let port = machine.port()?;
     let mut clients = Vec::new();
-    for habit in Habit::ALL {
+    for habit in Workload::ALL {
         for number in [1, 2] {
-            let client = Steady::start(port, habit, &format!("{habit:?}-{number}"));
+            let client = SteadyClient::start(port, habit, &format!("{habit:?}-{number}"));
             clients.push(begun(client, machine.time_left())?);
         }
     }
-    Steady::all_do_more(&clients, ROUNDS, machine.time_left())?;
+    SteadyClient::all_do_more(&clients, ROUNDS, machine.time_left())?;
     end()?;
     let takeover = machine.wait_takeover(2)?;
-    Steady::all_do_more(&clients, ROUNDS, machine.time_left())
+    SteadyClient::all_do_more(&clients, ROUNDS, machine.time_left())
         .map_err(|problem| problem.while_doing("going on after the takeover"))?;
-    clients.iter().for_each(Steady::go_on);
+    clients.iter().for_each(SteadyClient::go_on);
     for client in clients {
         client.finish()?;
     }
     Ok(takeover)
 }
 
-fn redis_cli_pipe(stage: &Stage<'_>) -> Verdict {
+fn redis_cli_pipe(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     let commands = "INCR piped\r\n".repeat(PIPED);
@@ -161,7 +164,7 @@ fn redis_cli_pipe(stage: &Stage<'_>) -> Verdict {
 }
 
 /// Kills the primary as soon as somebody has counted `key` up.
-fn die_amid(stage: &Stage<'_>, port: u16, key: &str) -> Result<(), Problem> {
+fn die_amid(stage: &TestContext<'_>, port: u16, key: &str) -> Result<(), Problem> {
     let has_begun = || {
         client::ask::<Option<u64>>(port, &format!("GET {key}"))
             .map(|count| count.is_some_and(|count| count > 500))
@@ -175,7 +178,7 @@ fn die_amid(stage: &Stage<'_>, port: u16, key: &str) -> Result<(), Problem> {
     client::inject(port, "DEBUG PANIC")
 }
 
-fn redis_benchmark(stage: &Stage<'_>) -> Verdict {
+fn redis_benchmark(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     let (port_text, limit) = (port.to_string(), stage.time_left());

@@ -1,8 +1,8 @@
 //! The ways a primary dies, and what is said of each.
 
 use super::die_and_check;
-use crate::suite::{Stage, Test, Verdict};
-use harness::machine::Machine;
+use crate::suite::{Test, TestContext, Verdict};
+use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
 use harness::qmp::Qmp;
 
@@ -93,7 +93,7 @@ pub(super) fn tests() -> Vec<Test> {
     hangs.into_iter().chain(faults).chain([paused]).collect()
 }
 
-fn check_epitaph(machine: &Machine, vectors: &[u64]) -> Result<(), Problem> {
+fn check_epitaph(machine: &QemuMachine, vectors: &[u64]) -> Result<(), Problem> {
     let epitaph = machine
         .console()
         .wait_for_event("epitaph", machine.time_left(), |_| true)?;
@@ -119,15 +119,15 @@ fn check_epitaph(machine: &Machine, vectors: &[u64]) -> Result<(), Problem> {
 }
 
 /// Whether such a pause leads to a takeover depends on which clocks stop with the CPUs; what was acknowledged stays either way.
-fn pause(stage: &Stage<'_>) -> Verdict {
+fn pause(stage: &TestContext<'_>) -> Verdict {
     use super::WRITES;
     use crate::suite::audit;
     use harness::client::IMPATIENT;
-    use harness::writer::Writer;
+    use harness::writer::KeyWriter;
 
     let machine = stage.boot()?;
     let port = machine.port()?;
-    let writer = Writer::start(port, "client", IMPATIENT);
+    let writer = KeyWriter::start(port, "client", IMPATIENT);
     writer.wait_more(WRITES, stage.time_left())?;
     let mut control: Qmp = machine.control()?;
     control.pause()?;

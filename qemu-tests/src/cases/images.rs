@@ -1,12 +1,12 @@
 //! Primaries that do not come up: the backup serves instead.
 
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::archive::ArchiveWriter;
 use harness::client;
 use harness::elf_image;
 use harness::files;
 use harness::images::{BACKUP_PATH, PRIMARY_PATH};
-use harness::machine::Machine;
+use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
 
 pub(super) fn tests() -> Vec<Test> {
@@ -80,7 +80,7 @@ pub(super) fn tests() -> Vec<Test> {
     ]
 }
 
-fn refused(machine: &Machine, instance: &str, path: &str) -> Result<(), Problem> {
+fn refused(machine: &QemuMachine, instance: &str, path: &str) -> Result<(), Problem> {
     let event =
         machine
             .console()
@@ -93,7 +93,7 @@ fn refused(machine: &Machine, instance: &str, path: &str) -> Result<(), Problem>
     })
 }
 
-fn backup_serves(machine: &Machine, cause: &str) -> Verdict {
+fn backup_serves(machine: &QemuMachine, cause: &str) -> Verdict {
     let takeover = machine.wait_takeover(2)?;
     require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
     require_equal(
@@ -120,7 +120,7 @@ fn backup_serves(machine: &Machine, cause: &str) -> Verdict {
     machine.closing_word()
 }
 
-fn both_refused(stage: &Stage<'_>) -> Verdict {
+fn both_refused(stage: &TestContext<'_>) -> Verdict {
     let text = b"this is no kernel\n";
     let machine = stage.start_with(
         ArchiveWriter::default()

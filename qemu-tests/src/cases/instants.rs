@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::campaigns::instants;
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::problem::require;
 
 /// Deaths in a row; a campaign has as many as one likes.
@@ -25,7 +25,7 @@ pub(super) fn tests() -> Vec<Test> {
     vec![in_a_row]
 }
 
-fn in_a_row(stage: &Stage<'_>) -> Verdict {
+fn in_a_row(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let tally = instants::in_a_row(&machine, KILLS, SEED, |_, _| {})?;
     require(tally.checked > 0 && tally.differ == 0, || tally.to_string())?;

@@ -1,12 +1,12 @@
 //! The disc: started by GRUB on both kinds of firmware, it boots, and its primary's death is survived.
 
 use super::die_and_check;
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::files;
-use harness::machine::{Disc, Firmware, Launch, Machine};
+use harness::machine::{Disc, Firmware, Launch, QemuMachine};
 use harness::paths;
 use harness::problem::{Problem, require};
-use harness::setup::Host;
+use harness::setup::LocalSystem;
 use linux_kit::iso::{self, Iso};
 
 /// Characters that have a meaning for GRUB, and none for us. The `;` ends a clause of the script.
@@ -29,8 +29,8 @@ pub(super) fn tests() -> Vec<Test> {
         .into()
 }
 
-fn survive(stage: &Stage<'_>, firmware: Firmware) -> Verdict {
-    if let Some(missing) = iso::missing(&Host) {
+fn survive(stage: &TestContext<'_>, firmware: Firmware) -> Verdict {
+    if let Some(missing) = iso::missing(&LocalSystem) {
         return Err(Problem::Skipped(format!(
             "missing: {missing}; `cargo xtask setup` would install it"
         )));
@@ -44,7 +44,7 @@ fn survive(stage: &Stage<'_>, firmware: Firmware) -> Verdict {
         .files_of(&files::read(&stage.images.archive)?)?;
     iso.write(name, &disc.iso)?;
     let launch = Launch::of(stage.images, &stage.log, stage.time_left());
-    let machine = Machine::start_disc(&stage.spec, &disc, &launch)?;
+    let machine = QemuMachine::start_disc(&stage.spec, &disc, &launch)?;
     machine.wait_serving(1)?;
     machine
         .console()

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redis::Connection;
 
 use super::die_and_check;
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::client::{self, PATIENT};
 use harness::problem::{Problem, require, require_equal};
 
@@ -26,7 +26,7 @@ pub(super) fn tests() -> Vec<Test> {
     ]
 }
 
-fn corrupt_tail(stage: &Stage<'_>) -> Verdict {
+fn corrupt_tail(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let takeover = die_and_check(&machine, "DEBUG CORRUPT-TAIL", "panic")?;
     require(takeover.findings > 0, || "the damage was not found".into())?;
@@ -42,7 +42,7 @@ fn corrupt_tail(stage: &Stage<'_>) -> Verdict {
 const MEMBERS: usize = 100;
 const POPPED: usize = 40;
 
-fn random_and_time(stage: &Stage<'_>) -> Verdict {
+fn random_and_time(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     let mut connection = client::connect(port, PATIENT).map_err(failed)?;

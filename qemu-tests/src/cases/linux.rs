@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::campaigns::linux::lives::{self, End};
+use crate::campaigns::linux::lives::{self, KernelEnd};
 use crate::linux::parked::{Quarters, Snapshot};
 use crate::linux::takeover::{Death, Survived, play, survive};
 use crate::linux::tenants::Pair;
-use crate::suite::{Stage, Test, Verdict};
-use harness::linux::gap::Client;
+use crate::suite::{Test, TestContext, Verdict};
+use harness::linux::gap::GapProbe;
 use harness::linux::http;
-use harness::machine::Machine;
+use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
 use linux_kit::packages::Series;
 
@@ -52,11 +52,11 @@ pub(super) fn tests() -> Vec<Test> {
 
 /// In one boot: A dies, B hands over to A on purpose, A reboots, and dies again.
 fn rearming() -> Test {
-    const ENDS: [End; 4] = [
-        End::Death(Death::Panic),
-        End::Switch,
-        End::Reboot,
-        End::Death(Death::Hang),
+    const ENDS: [KernelEnd; 4] = [
+        KernelEnd::Death(Death::Panic),
+        KernelEnd::Switch,
+        KernelEnd::Reboot,
+        KernelEnd::Death(Death::Hang),
     ];
     let name = "linux-lives";
     let pair = Pair {
@@ -110,7 +110,7 @@ fn parked() -> Test {
     test
 }
 
-fn wait_and_take_over(machine: &Machine, pair: &Pair) -> Result<Survived, Problem> {
+fn wait_and_take_over(machine: &QemuMachine, pair: &Pair) -> Result<Survived, Problem> {
     let cpus = pair.hardware.cpus as usize;
     let quarters = Quarters::of(machine)?;
     require(quarters.len_bytes() <= IDLE_BYTES_MAX, || {
@@ -127,7 +127,7 @@ fn wait_and_take_over(machine: &Machine, pair: &Pair) -> Result<Survived, Proble
 
 /// The evidence must show a Linux that runs, or it shows nothing.
 fn see_it_run(
-    machine: &Machine,
+    machine: &QemuMachine,
     quarters: &Quarters,
     cpus: usize,
     release: &str,
@@ -146,9 +146,9 @@ fn see_it_run(
     })
 }
 
-fn see_it_parked(machine: &Machine, quarters: &Quarters, cpus: usize) -> Result<(), Problem> {
+fn see_it_parked(machine: &QemuMachine, quarters: &Quarters, cpus: usize) -> Result<(), Problem> {
     let port = machine.port()?;
-    let client = Client::start(port);
+    let client = GapProbe::start(port);
     let before = Snapshot::take(machine, quarters, "before")?;
     for time in 1..=TIMES {
         let looks = quarters.look(machine, cpus, LOOKS)?;
@@ -168,7 +168,7 @@ fn see_it_parked(machine: &Machine, quarters: &Quarters, cpus: usize) -> Result<
     })
 }
 
-fn take_over(stage: &Stage<'_>, pair: &Pair, death: Death) -> Verdict {
+fn take_over(stage: &TestContext<'_>, pair: &Pair, death: Death) -> Verdict {
     let (machine, outcome) = play(pair, stage.images, &stage.log, stage.time_left(), death)?;
     require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
     machine.closing_event("ready")

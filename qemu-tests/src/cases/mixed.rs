@@ -11,11 +11,11 @@ use service::{Input, Record, Stamp};
 use super::WRITES;
 use crate::linux::mixed::{First, HTTP_PORT, Mixed, REDIS_PORT};
 use crate::linux::takeover::{Death, kill, told_status};
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::client::{self, IMPATIENT};
-use harness::linux::http::{self, Reply};
+use harness::linux::http::{self, HttpReply};
 use harness::problem::{Problem, require, require_equal};
-use harness::writer::Writer;
+use harness::writer::KeyWriter;
 use linux_kit::packages::Series;
 
 /// A Linux boots under translation, beside whatever the host has to do else.
@@ -60,9 +60,9 @@ pub(super) fn tests() -> Vec<Test> {
         .into()
 }
 
-type Body = fn(&Stage<'_>) -> Verdict;
+type Body = fn(&TestContext<'_>) -> Verdict;
 
-fn mixed(stage: &Stage<'_>, first: First, series: Series) -> Mixed {
+fn mixed(stage: &TestContext<'_>, first: First, series: Series) -> Mixed {
     Mixed {
         name: stage.spec.name.clone(),
         series,
@@ -98,7 +98,7 @@ fn records() -> Vec<Vec<u8>> {
     ]
 }
 
-fn linux_to_native(stage: &Stage<'_>) -> Verdict {
+fn linux_to_native(stage: &TestContext<'_>) -> Verdict {
     let mixed = Mixed {
         records: records(),
         ..mixed(stage, First::Linux, Series::V6_12)
@@ -127,7 +127,7 @@ fn linux_to_native(stage: &Stage<'_>) -> Verdict {
 }
 
 /// Before the backup is needed, its primary ends in order and is started again, in the next epoch.
-fn restart(stage: &Stage<'_>) -> Verdict {
+fn restart(stage: &TestContext<'_>) -> Verdict {
     let mixed = Mixed {
         records: vec![b"one".to_vec()],
         reboots: true,
@@ -151,17 +151,21 @@ fn restart(stage: &Stage<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn get(port: u16, target: &str) -> Result<Reply, Problem> {
+fn get(port: u16, target: &str) -> Result<HttpReply, Problem> {
     ask(port, "GET", target)
 }
 
-fn ask(port: u16, method: &str, target: &str) -> Result<Reply, Problem> {
+fn ask(port: u16, method: &str, target: &str) -> Result<HttpReply, Problem> {
     http::request(port, method, target, b"", REPLY_LIMIT)
         .map_err(|error| Problem::Failed(format!("{method} {target}: {error}")))
 }
 
 /// A new primary is not there at once, and QEMU's network asks again for it only after seconds: to try anew is quicker.
-fn ask_until_answered(port: u16, target: &str, stage: &Stage<'_>) -> Result<Reply, Problem> {
+fn ask_until_answered(
+    port: u16,
+    target: &str,
+    stage: &TestContext<'_>,
+) -> Result<HttpReply, Problem> {
     let until = Instant::now() + stage.time_left().min(Duration::from_secs(30));
     loop {
         match http::request(port, "GET", target, b"", IMPATIENT.reply) {
@@ -172,12 +176,12 @@ fn ask_until_answered(port: u16, target: &str, stage: &Stage<'_>) -> Result<Repl
     }
 }
 
-fn json_of(reply: &Reply) -> Result<Value, Problem> {
+fn json_of(reply: &HttpReply) -> Result<Value, Problem> {
     serde_json::from_slice(&reply.body)
         .map_err(|error| Problem::Failed(format!("no JSON: {error} in {}", reply.text())))
 }
 
-fn check_status(reply: &Reply) -> Result<(), Problem> {
+fn check_status(reply: &HttpReply) -> Result<(), Problem> {
     let status = json_of(reply)?;
     let expected = [
         ("/role", json!("primary")),
@@ -207,7 +211,7 @@ fn check_status(reply: &Reply) -> Result<(), Problem> {
     })
 }
 
-fn check_page(reply: &Reply) -> Result<(), Problem> {
+fn check_page(reply: &HttpReply) -> Result<(), Problem> {
     let page = reply.text();
     for text in [
         "<title>Understudy: Instance b took over from instance a: panic</title>",
@@ -269,7 +273,7 @@ fn check_refusals(port: u16) -> Result<(), Problem> {
 }
 
 /// Clients that say nothing have their time, and no more sockets than there are.
-fn check_bounds(port: u16, stage: &Stage<'_>) -> Result<(), Problem> {
+fn check_bounds(port: u16, stage: &TestContext<'_>) -> Result<(), Problem> {
     let mut patient = connect(port)?;
     let mut silent = Vec::new();
     loop {
@@ -312,7 +316,7 @@ fn failed(error: std::io::Error) -> Problem {
     Problem::Failed(format!("the status page: {error}"))
 }
 
-fn native_to_linux(stage: &Stage<'_>) -> Verdict {
+fn native_to_linux(stage: &TestContext<'_>) -> Verdict {
     let mixed = Mixed {
         append: "debug=1 journal_mem=1M".into(),
         ..mixed(stage, First::Native, Series::V6_1)
@@ -329,7 +333,7 @@ fn native_to_linux(stage: &Stage<'_>) -> Verdict {
     require_equal("dead", &status["dead"], &Value::Null)?;
     overfill_journal(redis)?;
 
-    let writer = Writer::start(redis, "client", IMPATIENT);
+    let writer = KeyWriter::start(redis, "client", IMPATIENT);
     writer.wait_more(WRITES, machine.time_left())?;
     client::inject(redis, "DEBUG PANIC")?;
     let status = told_status(&machine, |status| !status["takeover"].is_null())?;

@@ -19,10 +19,10 @@ mod upgrade;
 
 use crate::suite::{Test, audit};
 use harness::client::{self, IMPATIENT};
-use harness::machine::Machine;
+use harness::machine::QemuMachine;
 use harness::problem::{Problem, require_equal};
-use harness::takeover::Takeover;
-use harness::writer::Writer;
+use harness::timeline_report::TimelineReport;
+use harness::writer::KeyWriter;
 
 /// All tests, in the order in which they run.
 pub fn all() -> Vec<Test> {
@@ -51,9 +51,13 @@ pub fn all() -> Vec<Test> {
 const WRITES: u64 = 300;
 
 /// Lets a client write, injects a fault, and checks that the takeover was for `cause`, and nothing acknowledged lost.
-fn die_and_check(machine: &Machine, command: &str, cause: &str) -> Result<Takeover, Problem> {
+fn die_and_check(
+    machine: &QemuMachine,
+    command: &str,
+    cause: &str,
+) -> Result<TimelineReport, Problem> {
     let port = machine.port()?;
-    let writer = Writer::start(port, "client", IMPATIENT);
+    let writer = KeyWriter::start(port, "client", IMPATIENT);
     writer.wait_more(WRITES, machine.time_left())?;
     client::inject(port, command)?;
     let takeover = machine.wait_takeover(2)?;

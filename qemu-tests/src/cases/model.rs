@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::machine::{Accel, MachineSpec};
-use harness::model::{Run, Scenario};
+use harness::model::{ModelRun, Scenario};
 use harness::problem::{Problem, require_equal};
 
 pub(super) fn tests() -> Vec<Test> {
@@ -21,8 +21,8 @@ pub(super) fn tests() -> Vec<Test> {
 
 const KEYS: u64 = 1000;
 
-fn twice(stage: &Stage<'_>) -> Verdict {
-    let run = || -> Result<Run, Problem> {
+fn twice(stage: &TestContext<'_>) -> Verdict {
+    let run = || -> Result<ModelRun, Problem> {
         let scenario = Scenario::new(&stage.spec.name, KEYS, "DEBUG PANIC", stage.qemu);
         scenario.run(stage.images, &stage.log, stage.time_left())
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::campaigns::rearm;
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::client;
 use harness::problem::{require, require_equal};
 
@@ -47,7 +47,7 @@ pub(super) fn tests() -> Vec<Test> {
     ]
 }
 
-fn backup_panics(stage: &Stage<'_>) -> Verdict {
+fn backup_panics(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
@@ -69,7 +69,7 @@ fn backup_panics(stage: &Stage<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn damaged(stage: &Stage<'_>) -> Verdict {
+fn damaged(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
@@ -84,7 +84,7 @@ fn damaged(stage: &Stage<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn amid(stage: &Stage<'_>) -> Verdict {
+fn amid(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
@@ -99,7 +99,7 @@ fn amid(stage: &Stage<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn in_a_row(stage: &Stage<'_>) -> Verdict {
+fn in_a_row(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     rearm::in_a_row(&machine, TAKEOVERS, |_| Ok(()))?;
     machine.closing_word()

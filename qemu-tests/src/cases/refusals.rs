@@ -2,10 +2,10 @@
 
 use partition::size::parse_size;
 
-use crate::suite::{Stage, Test, Verdict};
-use harness::check_config::{Answer, Question};
-use harness::console::Line;
-use harness::machine::{Machine, MachineSpec};
+use crate::suite::{Test, TestContext, Verdict};
+use harness::check_config::{BootCheck, CheckReport};
+use harness::console::ConsoleLine;
+use harness::machine::{MachineSpec, QemuMachine};
 use harness::problem::{Problem, require, require_equal};
 
 pub(super) fn tests() -> Vec<Test> {
@@ -34,7 +34,7 @@ const REFUSED: [(&str, &str); 5] = [
     ("failover_memory=64M", "failover_memory"),
 ];
 
-fn refusals(stage: &Stage<'_>) -> Verdict {
+fn refusals(stage: &TestContext<'_>) -> Verdict {
     let mut last = None;
     for (wrong, option) in REFUSED {
         let spec = stage.spec.clone().append(wrong);
@@ -46,7 +46,7 @@ fn refusals(stage: &Stage<'_>) -> Verdict {
             .map_err(doing)?;
         require_equal("the option that is refused", event.text("option")?, option)
             .map_err(doing)?;
-        let Answer::Refused(refusal) = checked(stage, &spec)? else {
+        let CheckReport::Refused(refusal) = checked(stage, &spec)? else {
             return Err(Problem::Failed(format!("{wrong}: check-config accepts it")));
         };
         let expected = format!("boot refused: {refusal}");
@@ -64,9 +64,9 @@ fn refusals(stage: &Stage<'_>) -> Verdict {
     last.ok_or_else(|| Problem::BrokenSetUp("nothing was tried".into()))
 }
 
-fn planned(stage: &Stage<'_>) -> Verdict {
+fn planned(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
-    let Answer::Accepted(plan, _) = checked(stage, &stage.spec)? else {
+    let CheckReport::Accepted(plan, _) = checked(stage, &stage.spec)? else {
         return Err(Problem::Failed("check-config refuses what boots".into()));
     };
     let expected: Vec<String> = plan
@@ -79,19 +79,19 @@ fn planned(stage: &Stage<'_>) -> Verdict {
 }
 
 /// What the monitor says that begins with `start`.
-fn texts(machine: &Machine, start: &str) -> Vec<String> {
+fn texts(machine: &QemuMachine, start: &str) -> Vec<String> {
     let lines = machine.console().lines();
     let own = lines
         .iter()
-        .filter_map(|line| Line::parse(line))
+        .filter_map(|line| ConsoleLine::parse(line))
         .filter(|line| line.who == "monitor" && line.text.starts_with(start));
     own.map(|line| line.text.to_owned()).collect()
 }
 
-fn checked(stage: &Stage<'_>, spec: &MachineSpec) -> Result<Answer, Problem> {
+fn checked(stage: &TestContext<'_>, spec: &MachineSpec) -> Result<CheckReport, Problem> {
     let memory_bytes =
         parse_size(&spec.memory).map_err(|error| Problem::BrokenSetUp(error.reason))?;
-    Question::about_files(
+    BootCheck::about_files(
         spec.boot_line(),
         spec.cpus,
         memory_bytes,

@@ -1,19 +1,19 @@
 //! A reset of the machine: the state is there again.
 
 use crate::campaigns::rearm;
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::client;
 use harness::console::Event;
 use harness::fleet::Fleet;
-use harness::machine::Machine;
+use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
 
 /// Keys that are there.
 const KEYS: u64 = 40_000;
 
 pub(super) fn tests() -> Vec<Test> {
-    let button = |machine: &Machine| machine.control()?.reset();
-    let fault = |machine: &Machine| client::inject(machine.port()?, "DEBUG TRIPLE-FAULT");
+    let button = |machine: &QemuMachine| machine.control()?.reset();
+    let fault = |machine: &QemuMachine| client::inject(machine.port()?, "DEBUG TRIPLE-FAULT");
     let mut tests = vec![
         Test::new(
             "reset-button",
@@ -65,7 +65,10 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 /// Clients that never reconnect go on through a reset, and the keyspace is the same. Twice: what was recovered can be recovered again.
-fn survive(stage: &Stage<'_>, reset: impl Fn(&Machine) -> Result<(), Problem>) -> Verdict {
+fn survive(
+    stage: &TestContext<'_>,
+    reset: impl Fn(&QemuMachine) -> Result<(), Problem>,
+) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     let clients = Fleet::start(&machine, KEYS)?;
@@ -84,7 +87,7 @@ fn survive(stage: &Stage<'_>, reset: impl Fn(&Machine) -> Result<(), Problem>) -
     machine.closing_word()
 }
 
-fn poison(stage: &Stage<'_>) -> Verdict {
+fn poison(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     let clients = Fleet::start(&machine, KEYS)?;
@@ -103,7 +106,7 @@ fn poison(stage: &Stage<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn poison_alone(stage: &Stage<'_>) -> Verdict {
+fn poison_alone(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.start(&stage.spec)?;
     machine.wait_serving(1)?;
     let port = machine.port()?;
@@ -124,7 +127,7 @@ fn skipped(port: u16) -> Result<(), Problem> {
 }
 
 /// The log tells which record it was.
-fn named(machine: &Machine) -> Result<(), Problem> {
+fn named(machine: &QemuMachine) -> Result<(), Problem> {
     let is_named = |finding: &Event| {
         finding
             .text("what")
@@ -136,7 +139,7 @@ fn named(machine: &Machine) -> Result<(), Problem> {
         .map(drop)
 }
 
-fn no_backup(stage: &Stage<'_>) -> Verdict {
+fn no_backup(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.start(&stage.spec)?;
     machine.wait_serving(1)?;
     let port = machine.port()?;
@@ -157,7 +160,7 @@ fn no_backup(stage: &Stage<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn in_a_row(stage: &Stage<'_>) -> Verdict {
+fn in_a_row(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.start(&stage.spec)?;
     let word = machine.closing_event("stands-still")?;
     let console = machine.console();
@@ -166,7 +169,7 @@ fn in_a_row(stage: &Stage<'_>) -> Verdict {
     Ok(word)
 }
 
-fn off(stage: &Stage<'_>) -> Verdict {
+fn off(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.start(&stage.spec)?;
     machine.wait_serving(1)?;
     let port = machine.port()?;

@@ -1,10 +1,10 @@
 //! A kernel is replaced while it serves.
 
 use crate::campaigns::rearm;
-use crate::suite::{Stage, Test, Verdict};
+use crate::suite::{Test, TestContext, Verdict};
 use harness::client;
 use harness::fleet::Fleet;
-use harness::operator::{self, Status};
+use harness::operator::{self, MachineStatus};
 use harness::problem::{Problem, require, require_equal};
 
 /// What the boot line says beyond the usual.
@@ -64,17 +64,17 @@ fn note(image: &[u8]) -> Result<usize, Problem> {
 }
 
 /// The image under another version.
-fn newer(stage: &Stage<'_>) -> Result<Vec<u8>, Problem> {
+fn newer(stage: &TestContext<'_>) -> Result<Vec<u8>, Problem> {
     let mut image = stage.images.instance.clone();
     let at = note(&image)? + 8;
     image[at..at + NEW.len()].copy_from_slice(NEW.as_bytes());
     Ok(image)
 }
 
-fn upgrade(stage: &Stage<'_>) -> Verdict {
+fn upgrade(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
-    let old = Status::of(port)?.text("version").to_owned();
+    let old = MachineStatus::of(port)?.text("version").to_owned();
     let clients = Fleet::start(&machine, KEYS)?;
     let armed = operator::load(port, &newer(stage)?)?;
     require_equal("the backup's version", armed.as_str(), NEW)?;
@@ -82,7 +82,7 @@ fn upgrade(stage: &Stage<'_>) -> Verdict {
     let switched = operator::switch(port)?;
     require_equal("the version that serves", switched.text("version"), NEW)?;
     clients.do_more(&machine)?;
-    let back = operator::wait_until(port, "no backup is ready", Status::is_protected)?;
+    let back = operator::wait_until(port, "no backup is ready", MachineStatus::is_protected)?;
     require_equal("the backup's version", back.text("backup_version"), &*old)?;
     let fallen_back = operator::switch(port)?;
     require_equal(
@@ -92,15 +92,15 @@ fn upgrade(stage: &Stage<'_>) -> Verdict {
     )?;
     clients.finish(&machine)?;
     // The image that was brought is loaded again, and again has all there is.
-    let again = operator::wait_until(port, "no backup is ready", Status::is_protected)?;
+    let again = operator::wait_until(port, "no backup is ready", MachineStatus::is_protected)?;
     require_equal("the backup's version", again.text("backup_version"), NEW)?;
     machine.closing_word()
 }
 
-fn refused(stage: &Stage<'_>) -> Verdict {
+fn refused(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
-    let before = Status::of(port)?;
+    let before = MachineStatus::of(port)?;
     let mut foreign = newer(stage)?;
     let at = note(&foreign)?;
     foreign[at] += 1;
@@ -124,19 +124,19 @@ fn refused(stage: &Stage<'_>) -> Verdict {
         let is_named = text.contains("refused") && words.iter().all(|word| text.contains(word));
         require(is_named, || format!("the refusal says: {text}"))?;
     }
-    let after = Status::of(port)?;
+    let after = MachineStatus::of(port)?;
     require(after.is_protected(), || "the backup is gone".to_owned())?;
-    let version = |status: &Status| status.text("backup_version").to_owned();
+    let version = |status: &MachineStatus| status.text("backup_version").to_owned();
     require_equal("the backup's version", version(&after), version(&before))?;
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;
     machine.closing_word()
 }
 
-fn does_not_boot(stage: &Stage<'_>) -> Verdict {
+fn does_not_boot(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
-    let old = Status::of(port)?.text("version").to_owned();
+    let old = MachineStatus::of(port)?.text("version").to_owned();
     let clients = Fleet::start(&machine, KEYS)?;
     let mut image = newer(stage)?;
     break_entry(&mut image)?;
@@ -167,10 +167,10 @@ fn break_entry(image: &mut [u8]) -> Result<(), Problem> {
     Ok(())
 }
 
-fn dies(stage: &Stage<'_>, fault: &str) -> Verdict {
+fn dies(stage: &TestContext<'_>, fault: &str) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
-    let old = Status::of(port)?.text("version").to_owned();
+    let old = MachineStatus::of(port)?.text("version").to_owned();
     let clients = Fleet::start(&machine, KEYS)?;
     let armed = operator::load(port, &newer(stage)?)?;
     require_equal("the backup's version", armed.as_str(), NEW)?;
@@ -183,7 +183,7 @@ fn dies(stage: &Stage<'_>, fault: &str) -> Verdict {
     machine.closing_word()
 }
 
-fn arm_disarm(stage: &Stage<'_>) -> Verdict {
+fn arm_disarm(stage: &TestContext<'_>) -> Verdict {
     let machine = stage.boot()?;
     let port = machine.port()?;
     operator::request(port, &[b"DISARM"])?;
@@ -192,7 +192,7 @@ fn arm_disarm(stage: &Stage<'_>) -> Verdict {
     let twice = operator::request(port, &[b"DISARM"]);
     require(twice.is_err(), || "nothing was disarmed".to_owned())?;
     operator::request(port, &[b"ARM"])?;
-    operator::wait_until(port, "no backup is ready", Status::is_protected)?;
+    operator::wait_until(port, "no backup is ready", MachineStatus::is_protected)?;
     let twice = operator::request(port, &[b"ARM"]);
     require(twice.is_err(), || "two backups were armed".to_owned())?;
     rearm::take_over_whole(&machine, 2)?;

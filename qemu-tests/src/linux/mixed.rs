@@ -7,13 +7,13 @@ use super::tenants::{HOOKS, USUAL_WORDS, initrd};
 use harness::archive::ArchiveWriter;
 use harness::images::Images;
 use harness::linux::hardware::Hardware;
-use harness::machine::{Launch, Machine};
+use harness::machine::{Launch, QemuMachine};
 use harness::problem::Problem;
-use harness::setup::Host;
+use harness::setup::LocalSystem;
 use harness::{files, paths};
 use linux_kit::cache::Cache;
 use linux_kit::file_system;
-use linux_kit::packages::{LinuxKernel, Packages, Series};
+use linux_kit::packages::{LinuxKernel, PackageStore, Series};
 
 /// The port of a Linux' service, and of a native instance's status page.
 pub const HTTP_PORT: u16 = 80;
@@ -62,14 +62,19 @@ impl Mixed {
     /// # Errors
     /// `Skipped` where the packages cannot be had.
     pub fn kernel(&self) -> Result<LinuxKernel, Problem> {
-        Packages::new(&Host, Cache::of_user()?).kernel(self.series)
+        PackageStore::new(&LocalSystem, Cache::of_user()?).kernel(self.series)
     }
 
     /// Builds what is missing and starts the machine.
     ///
     /// # Errors
     /// `Skipped` where the packages cannot be had; something does not build; QEMU does not start.
-    pub fn start(&self, images: &Images, log: &Path, limit: Duration) -> Result<Machine, Problem> {
+    pub fn start(
+        &self,
+        images: &Images,
+        log: &Path,
+        limit: Duration,
+    ) -> Result<QemuMachine, Problem> {
         linux_kit::set_up()?;
         let archive = self.archive(images)?;
         let disk = paths::scratch(&self.name).join("data.img");
@@ -87,7 +92,7 @@ impl Mixed {
         };
         let mut arguments = hardware.arguments(&disk);
         arguments.extend(["-append".into(), self.boot_line()]);
-        Machine::start_with(&arguments, &launch)
+        QemuMachine::start_with(&arguments, &launch)
     }
 
     fn archive(&self, images: &Images) -> Result<PathBuf, Problem> {

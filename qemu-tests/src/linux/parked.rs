@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use partition::range::Range;
 
-use harness::machine::Machine;
+use harness::machine::QemuMachine;
 use harness::paths;
 use harness::problem::{Problem, require_equal};
 use harness::qmp::Qmp;
@@ -53,7 +53,7 @@ impl Quarters {
     ///
     /// # Errors
     /// The monitor has printed no plan, or one without a backup.
-    pub fn of(machine: &Machine) -> Result<Self, Problem> {
+    pub fn of(machine: &QemuMachine) -> Result<Self, Problem> {
         machine
             .console()
             .wait_for_event("plan", machine.time_left(), |_| true)?;
@@ -88,7 +88,7 @@ impl Quarters {
     ///
     /// # Errors
     /// QEMU does not answer, or tells of fewer CPUs than the machine has.
-    pub fn look(&self, machine: &Machine, cpus: usize, looks: usize) -> Result<Looks, Problem> {
+    pub fn look(&self, machine: &QemuMachine, cpus: usize, looks: usize) -> Result<Looks, Problem> {
         let mut control = machine.control()?;
         let mut seen = Looks::default();
         for _ in 0..looks {
@@ -119,7 +119,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// QEMU does not answer, or cannot write.
-    pub fn take(machine: &Machine, quarters: &Quarters, name: &str) -> Result<Self, Problem> {
+    pub fn take(machine: &QemuMachine, quarters: &Quarters, name: &str) -> Result<Self, Problem> {
         let mut control: Qmp = machine.control()?;
         let mut snapshot = Self { files: Vec::new() };
         for (index, range) in quarters.ranges.iter().enumerate() {

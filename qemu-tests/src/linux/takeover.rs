@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::tenants::Pair;
 use harness::images::Images;
-use harness::linux::gap::{Client, Handover};
+use harness::linux::gap::{GapProbe, Handover};
 use harness::linux::http;
-use harness::linux::ledger::Audit;
-use harness::linux::writer::{Remote, Writer};
-use harness::machine::Machine;
+use harness::linux::ledger::FileAudit;
+use harness::linux::writer::{FileWriter, HttpStore};
+use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
 
 /// Writes to be acknowledged before the death, and after it.
@@ -79,7 +79,7 @@ pub struct Survived {
     /// How long a client was without a reply.
     pub handover: Handover,
     /// What was acknowledged, and what is left of it.
-    pub audit: Audit,
+    pub audit: FileAudit,
 }
 
 impl Survived {
@@ -143,7 +143,7 @@ pub fn play(
     log: &Path,
     limit: Duration,
     death: Death,
-) -> Result<(Machine, Survived), Problem> {
+) -> Result<(QemuMachine, Survived), Problem> {
     let machine = pair.start(images, log, limit)?;
     let survived = survive(&machine, pair, death)?;
     Ok((machine, survived))
@@ -153,7 +153,7 @@ pub fn play(
 ///
 /// # Errors
 /// What is not as it should be; a lost write is no error here but a finding.
-pub fn survive(machine: &Machine, pair: &Pair, death: Death) -> Result<Survived, Problem> {
+pub fn survive(machine: &QemuMachine, pair: &Pair, death: Death) -> Result<Survived, Problem> {
     let releases = pair.kernels()?.map(|kernel| kernel.release);
     machine
         .console()
@@ -167,8 +167,8 @@ pub fn survive(machine: &Machine, pair: &Pair, death: Death) -> Result<Survived,
     )?;
     require_equal("protected", &before["protected"], &json!(true))?;
 
-    let client = Client::start(port);
-    let writer = Writer::start(port);
+    let client = GapProbe::start(port);
+    let writer = FileWriter::start(port);
     writer.wait_more(WRITES_BEFORE, machine.time_left())?;
     kill(port, death)?;
     let status = told_status(machine, |status| !status["takeover"].is_null())?;
@@ -176,7 +176,7 @@ pub fn survive(machine: &Machine, pair: &Pair, death: Death) -> Result<Survived,
         .wait_more(WRITES_AFTER, machine.time_left().min(SURVIVAL_LIMIT))
         .map_err(|problem| problem.while_doing("writing on after the takeover"))?;
 
-    let audit = writer.finish()?.audit(&mut Remote { port })?;
+    let audit = writer.finish()?.audit(&mut HttpStore { port })?;
     let seen = client.end();
     let cause = status["takeover"]["cause"].as_str().unwrap_or_default();
     let was_early = pair.timeout < SHORT_TIMEOUT && FOUND_DEAD.contains(&cause);
@@ -226,7 +226,7 @@ pub(crate) fn end(port: u16, way: &str) -> Result<(), Problem> {
 /// # Errors
 /// There is none in the time that a takeover may take.
 pub fn told_status(
-    machine: &Machine,
+    machine: &QemuMachine,
     is_wanted: impl Fn(&Value) -> bool,
 ) -> Result<Value, Problem> {
     status_within(machine, SURVIVAL_LIMIT, is_wanted)
@@ -234,7 +234,7 @@ pub fn told_status(
 
 /// The same, within `limit`.
 pub(crate) fn status_within(
-    machine: &Machine,
+    machine: &QemuMachine,
     limit: Duration,
     is_wanted: impl Fn(&Value) -> bool,
 ) -> Result<Value, Problem> {
@@ -280,9 +280,9 @@ pub(crate) mod tests {
                 gap: Duration::from_micros(131_260),
                 settling: Duration::from_millis(40),
             },
-            audit: Audit {
+            audit: FileAudit {
                 files_acked: 12,
-                ..Audit::default()
+                ..FileAudit::default()
             },
         }
     }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use harness::archive::ArchiveWriter;
 use harness::images::Images;
 use harness::linux::hardware::Hardware;
-use harness::machine::{Launch, Machine};
+use harness::machine::{Launch, QemuMachine};
 use harness::problem::Problem;
-use harness::setup::Host;
+use harness::setup::LocalSystem;
 use harness::{files, paths};
 use linux_kit::cache::Cache;
 use linux_kit::initrd::{Initrd, USUAL_MODULES};
 use linux_kit::kmod::ModuleTree;
-use linux_kit::packages::{LinuxKernel, Packages, Series};
+use linux_kit::packages::{LinuxKernel, PackageStore, Series};
 use linux_kit::{ctl, file_system, guest, module};
 
 /// What both kernels are told to be short and quiet; none of it is needed. A backup boots on one CPU: with `noreplace-smp` it is not made over, all
@@ -71,7 +71,7 @@ impl Pair {
     /// # Errors
     /// `Skipped` where the packages cannot be had.
     pub fn kernels(&self) -> Result<[LinuxKernel; 2], Problem> {
-        let packages = Packages::new(&Host, Cache::of_user()?);
+        let packages = PackageStore::new(&LocalSystem, Cache::of_user()?);
         Ok([
             packages.kernel(self.primary)?,
             packages.kernel(self.backup)?,
@@ -82,7 +82,12 @@ impl Pair {
     ///
     /// # Errors
     /// `Skipped` where the packages cannot be had; something does not build; QEMU does not start.
-    pub fn start(&self, images: &Images, log: &Path, limit: Duration) -> Result<Machine, Problem> {
+    pub fn start(
+        &self,
+        images: &Images,
+        log: &Path,
+        limit: Duration,
+    ) -> Result<QemuMachine, Problem> {
         let archive = self.archive()?;
         let disk = paths::scratch(&self.name).join("data.img");
         file_system::make_disk(&disk)?;
@@ -95,7 +100,7 @@ impl Pair {
         };
         let mut arguments = self.hardware.arguments(&disk);
         arguments.extend(["-append".into(), self.boot_line()]);
-        Machine::start_with(&arguments, &launch)
+        QemuMachine::start_with(&arguments, &launch)
     }
 
     /// Builds what is missing and writes the boot archive.
@@ -159,7 +164,7 @@ pub fn boot_archive(
 /// # Errors
 /// Something does not build.
 pub fn initrd(kernel: &LinuxKernel) -> Result<Vec<u8>, Problem> {
-    let busybox = Packages::new(&Host, Cache::of_user()?).busybox()?;
+    let busybox = PackageStore::new(&LocalSystem, Cache::of_user()?).busybox()?;
     let source = module::source();
     let mut initrd = Initrd::new(&busybox, INIT)?
         .modules(&ModuleTree::of(kernel)?.in_order(&USUAL_MODULES)?)

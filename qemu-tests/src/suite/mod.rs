@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use harness::archive::ArchiveWriter;
 use harness::client::{self, PATIENT};
 use harness::images::Images;
-use harness::ledger::Ledger;
-use harness::machine::{Accel, ClosingWord, Launch, Machine, MachineSpec};
+use harness::ledger::KeyLedger;
+use harness::machine::{Accel, ClosingWord, Launch, MachineSpec, QemuMachine};
 use harness::problem::Problem;
 use harness::setup::Version;
 use harness::{files, paths};
@@ -32,7 +32,7 @@ pub struct Test {
     body: Body,
 }
 
-type Body = Box<dyn Fn(&Stage<'_>) -> Verdict + Send + Sync>;
+type Body = Box<dyn Fn(&TestContext<'_>) -> Verdict + Send + Sync>;
 
 /// Enough for a takeover on a busy host.
 const LIMIT_USUAL: Duration = Duration::from_secs(60);
@@ -43,7 +43,7 @@ impl Test {
         name: impl Into<String>,
         doc: impl Into<String>,
         append: &str,
-        body: impl Fn(&Stage<'_>) -> Verdict + Send + Sync + 'static,
+        body: impl Fn(&TestContext<'_>) -> Verdict + Send + Sync + 'static,
     ) -> Self {
         let name = name.into();
         Self {
@@ -64,7 +64,7 @@ impl Test {
 }
 
 /// Where a test plays.
-pub struct Stage<'a> {
+pub struct TestContext<'a> {
     /// The QEMU there is.
     pub qemu: Version,
     /// What was built.
@@ -76,7 +76,7 @@ pub struct Stage<'a> {
     deadline: Instant,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> TestContext<'a> {
     fn new(test: &Test, images: &'a Images, qemu: Version) -> Result<Self, Problem> {
         let log = paths::fresh_log(&test.name)?;
         Ok(Self {
@@ -97,29 +97,29 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// QEMU does not start.
-    pub fn start(&self, spec: &MachineSpec) -> Result<Machine, Problem> {
-        Machine::start(spec, &Launch::of(self.images, &self.log, self.time_left()))
+    pub fn start(&self, spec: &MachineSpec) -> Result<QemuMachine, Problem> {
+        QemuMachine::start(spec, &Launch::of(self.images, &self.log, self.time_left()))
     }
 
     /// Starts the test's machine with another boot archive.
     ///
     /// # Errors
     /// The archive cannot be written, or QEMU does not start.
-    pub fn start_with(&self, archive: ArchiveWriter) -> Result<Machine, Problem> {
+    pub fn start_with(&self, archive: ArchiveWriter) -> Result<QemuMachine, Problem> {
         let path = paths::scratch(&self.spec.name).join("boot.cpio");
         files::write(&path, &archive.finish())?;
         let launch = Launch {
             archive: path,
             ..Launch::of(self.images, &self.log, self.time_left())
         };
-        Machine::start(&self.spec, &launch)
+        QemuMachine::start(&self.spec, &launch)
     }
 
     /// Starts the test's machine and waits until its primary serves, under the protection of a backup.
     ///
     /// # Errors
     /// It does not come up.
-    pub fn boot(&self) -> Result<Machine, Problem> {
+    pub fn boot(&self) -> Result<QemuMachine, Problem> {
         let machine = self.start(&self.spec)?;
         machine.wait_serving(1)?;
         machine
@@ -133,7 +133,7 @@ impl<'a> Stage<'a> {
 ///
 /// # Errors
 /// Something was lost or invented, or the service does not answer.
-pub(crate) fn audit(port: u16, ledger: &Ledger) -> Result<(), Problem> {
+pub(crate) fn audit(port: u16, ledger: &KeyLedger) -> Result<(), Problem> {
     let unreadable = |error| Problem::Failed(format!("taking stock: {error}"));
     let mut store = client::connect(port, PATIENT).map_err(unreadable)?;
     let audit = ledger.audit(&mut store).map_err(unreadable)?;

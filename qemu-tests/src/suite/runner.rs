@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Stage, Test, tail};
+use super::{Test, TestContext, tail};
 use harness::emulator;
 use harness::images::Images;
 use harness::paths;
 use harness::problem::Problem;
-use harness::setup::{Ready, WITH_X2APIC};
+use harness::setup::{HostTools, WITH_X2APIC};
 
 /// Lines of the console that are shown of a test that failed.
 const TAIL_LINES: usize = 30;
@@ -62,7 +62,7 @@ pub fn select(tests: Vec<Test>, filter: Option<&str>) -> Vec<Test> {
 }
 
 /// Runs `tests`, `jobs` of them at a time, and prints how each went.
-pub fn run(tests: &[Test], images: &Images, ready: Ready, jobs: usize) -> Score {
+pub fn run(tests: &[Test], images: &Images, ready: HostTools, jobs: usize) -> Score {
     let next = Mutex::new(tests.iter());
     let score = Mutex::new(Score::default());
     let work = || {
@@ -88,7 +88,7 @@ pub fn run(tests: &[Test], images: &Images, ready: Ready, jobs: usize) -> Score 
 
 const NO_PANIC: &str = "a test that panics ends the program";
 
-fn run_one(test: &Test, images: &Images, ready: Ready) -> Result<(), Problem> {
+fn run_one(test: &Test, images: &Images, ready: HostTools) -> Result<(), Problem> {
     if test.needs_x2apic && !ready.qemu.has_x2apic() {
         let reason = format!(
             "QEMU {} emulates no x2APIC, {WITH_X2APIC} or later is missing",
@@ -97,7 +97,7 @@ fn run_one(test: &Test, images: &Images, ready: Ready) -> Result<(), Problem> {
         return Err(Problem::Skipped(reason));
     }
     emulator::once_more(&test.name, &paths::log(&test.name), || {
-        let stage = Stage::new(test, images, ready.qemu)?;
+        let stage = TestContext::new(test, images, ready.qemu)?;
         match (test.body)(&stage) {
             // What failed, failed as the machine was killed.
             Err(Problem::Failed(text)) if stage.time_left().is_zero() => {
@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    const OLD: Ready = Ready {
+    const OLD: HostTools = HostTools {
         qemu: Version { major: 7, minor: 2 },
     };
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use harness::operator::{self, Status};
+use harness::operator::{self, MachineStatus};
 
 /// Which machine, and what of it.
 #[derive(Args)]
@@ -19,7 +19,7 @@ pub struct CtlArguments {
 #[derive(Subcommand)]
 enum What {
     /// What the machine says of itself.
-    Status,
+    MachineStatus,
     /// Load an image as the backup: it is verified, then it replaces the one that waits, reads the state and is armed.
     Load {
         /// The image: an ELF of the same ABI and journal revisions.
@@ -39,7 +39,7 @@ enum What {
 pub fn operate(arguments: &CtlArguments) -> Result<bool> {
     let port = arguments.port;
     match &arguments.what {
-        What::Status => Status::of(port)?
+        What::MachineStatus => MachineStatus::of(port)?
             .lines()
             .for_each(|line| println!("{line}")),
         What::Load { image } => {
@@ -53,7 +53,8 @@ pub fn operate(arguments: &CtlArguments) -> Result<bool> {
         }
         What::Arm => {
             operator::request(port, &[b"ARM"])?;
-            let status = operator::wait_until(port, "no backup is ready", Status::is_protected)?;
+            let status =
+                operator::wait_until(port, "no backup is ready", MachineStatus::is_protected)?;
             println!(
                 "armed: version {} waits as the backup",
                 status.text("backup_version")

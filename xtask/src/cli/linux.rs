@@ -12,8 +12,8 @@ use linux_kit::deb;
 use linux_kit::packages::Series;
 use qemu_tests::campaigns::linux::cost::Cost;
 use qemu_tests::campaigns::linux::deb as deb_trial;
-use qemu_tests::campaigns::linux::demo::{self, Demo};
-use qemu_tests::campaigns::linux::lives::{self, End};
+use qemu_tests::campaigns::linux::demo::{self, LinuxDemo};
+use qemu_tests::campaigns::linux::lives::{self, KernelEnd};
 use qemu_tests::campaigns::linux::{boot, iso, kdump, matrix};
 use qemu_tests::linux::takeover::Death;
 use qemu_tests::linux::tenants::Pair;
@@ -72,7 +72,7 @@ pub enum LinuxCommand {
             value_delimiter = ',',
             default_value = "panic,hang,switch,reboot,panic"
         )]
-        ends: Vec<End>,
+        ends: Vec<KernelEnd>,
         /// Time-out of the keepalives, in ms.
         #[arg(long, default_value_t = 500)]
         timeout_ms: u64,
@@ -166,7 +166,7 @@ pub fn run(command: LinuxCommand) -> Result<bool> {
             timeout_ms,
             json,
         } => {
-            let mut demo = Demo::new(primary, backup);
+            let mut demo = LinuxDemo::new(primary, backup);
             demo.pair.timeout = Duration::from_millis(timeout_ms);
             demo.deaths = cause.map_or(demo.deaths, |cause| vec![cause]);
             demo.runs = runs;
@@ -223,7 +223,7 @@ pub fn run(command: LinuxCommand) -> Result<bool> {
     }
 }
 
-fn demonstrate(demo: &Demo, json: bool) -> Result<bool> {
+fn demonstrate(demo: &LinuxDemo, json: bool) -> Result<bool> {
     let (_, images) = prepare()?;
     let (text, object, is_passed) = match demo.run(&images) {
         Ok(outcome) => (outcome.verdict(), outcome.json(), outcome.is_passed()),
@@ -252,7 +252,7 @@ fn run_matrix(is_quick: bool) -> Result<bool> {
 }
 
 fn measure_kdump(kernel: Series, runs: u32, only_panic: bool, json: bool) -> Result<bool> {
-    let report = kdump::Report::measure(kernel, runs, !only_panic)?;
+    let report = kdump::KdumpReport::measure(kernel, runs, !only_panic)?;
     println!("\n{}", report.text());
     if json {
         println!("{}", report.json());
@@ -288,7 +288,7 @@ fn make_packages(out: Option<PathBuf>, is_tried: bool) -> Result<bool> {
     Ok(true)
 }
 
-fn live(mut pair: Pair, ends: &[End], json: bool) -> Result<bool> {
+fn live(mut pair: Pair, ends: &[KernelEnd], json: bool) -> Result<bool> {
     let (_, images) = prepare()?;
     pair.append = "failover_rearm=auto".into();
     let log = paths::fresh_log(&pair.name)?;

@@ -35,7 +35,7 @@ pub struct Mutant {
 
 /// What came of one.
 #[derive(Clone, Debug)]
-pub enum Verdict {
+pub enum MutantOutcome {
     /// The first seed that shows it, and the law that it breaks.
     Found {
         /// The seed.
@@ -49,7 +49,7 @@ pub enum Verdict {
     Survived,
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for MutantOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Found { seed, law, took } => {
@@ -75,11 +75,11 @@ pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
     for mutant in MUTANTS.iter().filter(is_meant) {
         let verdict = copy.try_out(mutant)?;
         println!("{:<28}{verdict}", mutant.name);
-        if matches!(verdict, Verdict::Survived) {
+        if matches!(verdict, MutantOutcome::Survived) {
             println!("{:<28}{}", "", mutant.what);
         }
         tried += 1;
-        found += usize::from(matches!(verdict, Verdict::Found { .. }));
+        found += usize::from(matches!(verdict, MutantOutcome::Found { .. }));
     }
     println!("{found} of {tried} deliberate bugs found");
     Ok(found == tried)
@@ -121,7 +121,7 @@ impl Copy {
         self.target.join("simulation").join("sim")
     }
 
-    fn try_out(&self, mutant: &Mutant) -> Result<Verdict, Problem> {
+    fn try_out(&self, mutant: &Mutant) -> Result<MutantOutcome, Problem> {
         let file = self.sources.join(mutant.file);
         let right = String::from_utf8_lossy(&read(&file)?).into_owned();
         let places = right.matches(mutant.right).count();
@@ -140,7 +140,7 @@ impl Copy {
         verdict
     }
 
-    fn search(&self) -> Result<Verdict, Problem> {
+    fn search(&self) -> Result<MutantOutcome, Problem> {
         let begin = Instant::now();
         let (said, is_failure) = simulate(&self.program(), &format!("--seeds=0..{SEEDS}"))?;
         let took = begin.elapsed();
@@ -151,13 +151,13 @@ impl Copy {
         // It ended by a signal, or before it ran a seed.
         let ended = || is_failure.then(|| (0, "the simulation ended by itself".to_string()));
         let Some((seed, law)) = found.or_else(ended) else {
-            return Ok(Verdict::Survived);
+            return Ok(MutantOutcome::Survived);
         };
         let (_, is_failure) = simulate(&self.right, &format!("--seed={seed}"))?;
         require(!is_failure, || {
             format!("seed {seed} breaks a law without any bug: {law}")
         })?;
-        Ok(Verdict::Found { seed, law, took })
+        Ok(MutantOutcome::Found { seed, law, took })
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::{UNSAFE_CRATES, cargo, packages, succeeds};
 use harness::problem::Problem;
-use harness::setup::{self, Host, Need};
+use harness::setup::{self, LocalSystem, Need};
 
 const NEEDED: [Need; 1] = [(
     "valgrind",
@@ -24,7 +24,7 @@ const LEFT_OUT: &str = "a_hook_that_fails_is_told";
 /// # Errors
 /// It is missing and cannot be installed; says what to do.
 pub fn set_up() -> Result<(), Problem> {
-    setup::ensure_programs(&Host, &NEEDED)
+    setup::ensure_programs(&LocalSystem, &NEEDED)
 }
 
 /// Runs the tests whose names have `filter` in them. False if one fails, or an error is found.

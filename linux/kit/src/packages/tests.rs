@@ -143,7 +143,7 @@ impl System for Fake {
 fn the_newest_kernel_of_a_series_is_fetched_once() {
     let directory = tempfile::tempdir().unwrap();
     let fake = Fake::new();
-    let packages = Packages::new(&fake, Cache::at(directory.path()));
+    let packages = PackageStore::new(&fake, Cache::at(directory.path()));
     let kernel = packages.kernel(Series::V6_1).unwrap();
     assert_eq!(kernel.release, "6.1.0-56-amd64");
     assert_eq!(fs::read(&kernel.image).unwrap(), b"image");
@@ -159,7 +159,7 @@ fn the_newest_kernel_of_a_series_is_fetched_once() {
 fn the_headers_can_be_moved_and_want_no_pahole() {
     let directory = tempfile::tempdir().unwrap();
     let fake = Fake::new();
-    let kernel = Packages::new(&fake, Cache::at(directory.path()))
+    let kernel = PackageStore::new(&fake, Cache::at(directory.path()))
         .kernel(Series::V6_1)
         .unwrap();
     let makefile = fs::read_to_string(kernel.headers.join("Makefile")).unwrap();
@@ -178,7 +178,7 @@ fn lists_and_backports_are_added_where_they_are_missing() {
         has_lists: false.into(),
         ..Fake::new()
     };
-    let packages = Packages::new(&fake, Cache::at(directory.path()));
+    let packages = PackageStore::new(&fake, Cache::at(directory.path()));
     assert!(
         packages
             .busybox()
@@ -198,7 +198,7 @@ fn what_cannot_be_had_is_skipped_with_a_reason() {
         is_online: false.into(),
         ..Fake::new()
     };
-    let packages = Packages::new(&offline, Cache::at(directory.path()));
+    let packages = PackageStore::new(&offline, Cache::at(directory.path()));
     let problem = packages.kernel(Series::V6_12).unwrap_err();
     let Problem::Skipped(text) = &problem else {
         panic!("{problem}")
@@ -215,7 +215,7 @@ fn what_cannot_be_had_is_skipped_with_a_reason() {
         programs: vec!["rpm"],
         ..Fake::new()
     };
-    let problem = Packages::new(&other, Cache::at(directory.path()))
+    let problem = PackageStore::new(&other, Cache::at(directory.path()))
         .busybox()
         .unwrap_err();
     assert!(
@@ -232,7 +232,7 @@ fn a_host_that_lost_its_servers_uses_what_it_has() {
         has_backports: true.into(),
         ..Fake::new()
     };
-    let packages = Packages::new(&fake, Cache::at(directory.path()));
+    let packages = PackageStore::new(&fake, Cache::at(directory.path()));
     let (kernel, busybox) = (
         packages.kernel(Series::V6_12).unwrap(),
         packages.busybox().unwrap(),

@@ -13,7 +13,7 @@ impl Fake {
     }
 }
 
-impl Store for Fake {
+impl KeyStore for Fake {
     type Error = Infallible;
 
     fn values(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Infallible> {
@@ -32,8 +32,8 @@ impl Store for Fake {
 }
 
 /// Ten writes and four increments, of which write 9 and the last increment were not acknowledged, and a store that did them all.
-fn honest() -> (Ledger, Fake) {
-    let (mut ledger, mut store) = (Ledger::new("c"), Fake::default());
+fn honest() -> (KeyLedger, Fake) {
+    let (mut ledger, mut store) = (KeyLedger::new("c"), Fake::default());
     let now = Instant::now();
     for number in 0..10 {
         ledger.sent(number);
@@ -53,7 +53,7 @@ fn honest() -> (Ledger, Fake) {
     (ledger, store)
 }
 
-fn audit(ledger: &Ledger, store: &mut Fake) -> Audit {
+fn audit(ledger: &KeyLedger, store: &mut Fake) -> KeyAudit {
     ledger.audit(store).unwrap()
 }
 
@@ -126,7 +126,7 @@ fn a_write_that_was_sent_twice_is_one() {
 fn the_gap_is_the_longest_around_or_after_the_fault() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);
-    let mut ledger = Ledger::new("c");
+    let mut ledger = KeyLedger::new("c");
     for (number, ms) in [0, 500, 510, 520, 700, 705].into_iter().enumerate() {
         ledger.acknowledged(number as u64, at(ms));
     }

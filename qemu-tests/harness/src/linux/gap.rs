@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(190);
 
 /// What the client saw.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct ProbeRecord {
     replies: Vec<Good>,
 }
 
@@ -40,7 +40,7 @@ pub struct Handover {
     pub settling: Duration,
 }
 
-impl Seen {
+impl ProbeRecord {
     /// The handover from the first kernel to the last one; `None` if only one has replied.
     pub fn handover(&self) -> Option<Handover> {
         let last = &self.replies.last()?.boot_id;
@@ -77,7 +77,7 @@ fn boot_id(identity: &[u8]) -> Option<String> {
 }
 
 /// The client at work; dropping it ends it.
-pub struct Client {
+pub struct GapProbe {
     shared: Arc<Shared>,
     lanes: Vec<JoinHandle<()>>,
 }
@@ -85,10 +85,10 @@ pub struct Client {
 #[derive(Default)]
 struct Shared {
     is_over: AtomicBool,
-    seen: Mutex<Seen>,
+    seen: Mutex<ProbeRecord>,
 }
 
-impl Client {
+impl GapProbe {
     /// Begins to ask the service behind a port of this host.
     pub fn start(port: u16) -> Self {
         let shared = Arc::new(Shared::default());
@@ -104,12 +104,12 @@ impl Client {
     }
 
     /// What it has seen up to now.
-    pub fn seen(&self) -> Seen {
+    pub fn seen(&self) -> ProbeRecord {
         self.shared.lock().clone()
     }
 
     /// Ends it, and tells what it has seen.
-    pub fn end(mut self) -> Seen {
+    pub fn end(mut self) -> ProbeRecord {
         self.stop();
         self.seen()
     }
@@ -123,7 +123,7 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for GapProbe {
     fn drop(&mut self) {
         self.stop();
     }
@@ -144,7 +144,7 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ProbeRecord> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn the_gap_is_that_between_two_kernels() {
         let start = Instant::now();
-        let mut seen = Seen::default();
+        let mut seen = ProbeRecord::default();
         assert_eq!(seen.handover(), None);
         // A hiccup before the death is longer than the gap, and one after it is told apart.
         for at_ms in [0, 20, 300, 305] {
@@ -222,7 +222,7 @@ mod tests {
     fn a_silence_is_measured_although_old_requests_hang() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let client = Client::start(port);
+        let client = GapProbe::start(port);
         let unanswered = serve(&listener, 10, MS * 300);
         let seen = client.end();
         let gap = seen.handover().unwrap().gap;

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 /// A reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct HttpReply {
     /// The status.
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
 }
 
-impl Reply {
+impl HttpReply {
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -30,7 +30,7 @@ pub fn request(
     target: &str,
     body: &[u8],
     limit: Duration,
-) -> io::Result<Reply> {
+) -> io::Result<HttpReply> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, limit)?;
     stream.set_nodelay(true)?;
@@ -48,7 +48,7 @@ pub fn request(
     parse(&bytes).ok_or_else(|| io::Error::new(ErrorKind::UnexpectedEof, "the reply breaks off"))
 }
 
-fn parse(bytes: &[u8]) -> Option<Reply> {
+fn parse(bytes: &[u8]) -> Option<HttpReply> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let status = head
@@ -63,7 +63,7 @@ fn parse(bytes: &[u8]) -> Option<Reply> {
         .parse()
         .ok()?;
     let body = &bytes[end + 4..];
-    (body.len() == length).then(|| Reply {
+    (body.len() == length).then(|| HttpReply {
         status,
         body: body.to_vec(),
     })
@@ -77,7 +77,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(20);
 
-    fn answer(reply: &'static [u8], limit: Duration) -> io::Result<Reply> {
+    fn answer(reply: &'static [u8], limit: Duration) -> io::Result<HttpReply> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = thread::spawn(move || {

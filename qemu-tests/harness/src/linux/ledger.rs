@@ -13,7 +13,7 @@ use crate::problem::Problem;
 pub const BLOCK_BYTES: usize = 10_000;
 
 /// Where the writes went.
-pub trait Store {
+pub trait FileStore {
     /// The whole of a file on the disk; `None` if there is none.
     ///
     /// # Errors
@@ -29,7 +29,7 @@ pub trait Store {
 
 /// One client's account.
 #[derive(Clone, Debug, Default)]
-pub struct Ledger {
+pub struct FileLedger {
     files: BTreeMap<u64, Account>,
     blocks: BTreeMap<u64, Account>,
 }
@@ -43,7 +43,7 @@ struct Account {
 
 /// What an audit found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Audit {
+pub struct FileAudit {
     /// Files of which something was acknowledged.
     pub files_acked: u64,
     /// Of these, those of which something acknowledged is missing or wrong.
@@ -87,7 +87,7 @@ fn scattered(number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-impl Ledger {
+impl FileLedger {
     /// The next line of a file, about to be sent; `None` if the file is left alone.
     pub fn append(&mut self, file: u64) -> Option<String> {
         let index = begin(self.files.entry(file).or_default())?;
@@ -114,8 +114,8 @@ impl Ledger {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn audit(&self, store: &mut impl Store) -> Result<Audit, Problem> {
-        let mut audit = Audit::default();
+    pub fn audit(&self, store: &mut impl FileStore) -> Result<FileAudit, Problem> {
+        let mut audit = FileAudit::default();
         for (number, account) in &self.files {
             let found = store.file(*number)?;
             audit.file(*number, *account, found.as_deref());
@@ -140,7 +140,7 @@ fn complete(account: &mut Account) {
     account.acknowledged += 1;
 }
 
-impl Audit {
+impl FileAudit {
     /// Whether nothing was lost and nothing invented.
     pub fn is_clean(&self) -> bool {
         self.files_lost == 0 && self.files_invented == 0 && self.ram_bytes_lost == 0
@@ -228,7 +228,7 @@ fn whole_lines(file: u64, found: &[u8]) -> usize {
         .count()
 }
 
-impl fmt::Display for Audit {
+impl fmt::Display for FileAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

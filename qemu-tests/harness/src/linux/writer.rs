@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::http::{self, Reply};
-use super::ledger::{self, Ledger, Store};
+use super::http::{self, HttpReply};
+use super::ledger::{self, FileLedger, FileStore};
 use crate::problem::Problem;
 
 /// How long it waits for an acknowledgement: an fsync takes milliseconds, and more on a busy host.
@@ -28,9 +28,9 @@ const BLOCKS: u64 = 40;
 const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client at work; dropping it ends it.
-pub struct Writer {
+pub struct FileWriter {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<Ledger>>,
+    thread: Option<JoinHandle<FileLedger>>,
 }
 
 #[derive(Default)]
@@ -39,13 +39,13 @@ struct Shared {
     acknowledged: AtomicU64,
 }
 
-impl Writer {
+impl FileWriter {
     /// Begins to write to the service behind a port of this host.
     pub fn start(port: u16) -> Self {
         let shared = Arc::new(Shared::default());
         let work = Work {
             port,
-            ledger: Ledger::default(),
+            ledger: FileLedger::default(),
             place: 0,
         };
         let thread = thread::spawn({
@@ -85,18 +85,18 @@ impl Writer {
     ///
     /// # Errors
     /// It has panicked.
-    pub fn finish(mut self) -> Result<Ledger, Problem> {
+    pub fn finish(mut self) -> Result<FileLedger, Problem> {
         self.stop()
             .ok_or_else(|| Problem::BrokenSetUp("the writing client panicked".into()))
     }
 
-    fn stop(&mut self) -> Option<Ledger> {
+    fn stop(&mut self) -> Option<FileLedger> {
         self.shared.is_over.store(true, Ordering::Relaxed);
         self.thread.take()?.join().ok()
     }
 }
 
-impl Drop for Writer {
+impl Drop for FileWriter {
     fn drop(&mut self) {
         self.stop();
     }
@@ -104,12 +104,12 @@ impl Drop for Writer {
 
 struct Work {
     port: u16,
-    ledger: Ledger,
+    ledger: FileLedger,
     place: u64,
 }
 
 impl Work {
-    fn run(mut self, shared: &Shared) -> Ledger {
+    fn run(mut self, shared: &Shared) -> FileLedger {
         for number in 0.. {
             if shared.is_over.load(Ordering::Relaxed) {
                 break;
@@ -161,16 +161,17 @@ impl Work {
 }
 
 /// The service behind a port of this host, as a store.
-pub struct Remote {
+pub struct HttpStore {
     /// The port.
     pub port: u16,
 }
 
-impl Remote {
+impl HttpStore {
     fn get(&self, target: &str, absent: u16) -> Result<Option<Vec<u8>>, Problem> {
         let failed = |text: String| Problem::Failed(format!("taking stock: GET {target}: {text}"));
-        let Reply { status, body } = http::request(self.port, "GET", target, b"", AUDIT_PATIENCE)
-            .map_err(|error| failed(error.to_string()))?;
+        let HttpReply { status, body } =
+            http::request(self.port, "GET", target, b"", AUDIT_PATIENCE)
+                .map_err(|error| failed(error.to_string()))?;
         match status {
             200 => Ok(Some(body)),
             other if other == absent => Ok(None),
@@ -182,7 +183,7 @@ impl Remote {
     }
 }
 
-impl Store for Remote {
+impl FileStore for HttpStore {
     fn file(&mut self, number: u64) -> Result<Option<Vec<u8>>, Problem> {
         self.get(&format!("/file?file={number}"), 404)
     }
@@ -274,15 +275,15 @@ mod tests {
         }
     }
 
-    fn audit_of(service: Forgetful, writes: u64) -> ledger::Audit {
+    fn audit_of(service: Forgetful, writes: u64) -> ledger::FileAudit {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         thread::scope(|scope| {
             scope.spawn(|| service.serve(&listener));
-            let writer = Writer::start(port);
+            let writer = FileWriter::start(port);
             writer.wait_more(writes, Duration::from_secs(20)).unwrap();
             let ledger = writer.finish().unwrap();
-            let audit = ledger.audit(&mut Remote { port }).unwrap();
+            let audit = ledger.audit(&mut HttpStore { port }).unwrap();
             let _ = http::request(port, "QUIT", "/", b"", AUDIT_PATIENCE);
             audit
         })

@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 pub use disc::{Disc, Firmware, OVMF};
 pub use spec::{Accel, Chipset, HostPort, MachineSpec, model_arguments};
 
-use crate::console::{Event, Line};
+use crate::console::{ConsoleLine, Event};
 use crate::images::Images;
 use crate::problem::{Problem, require};
 use crate::qmp::Qmp;
-use crate::takeover::Takeover;
-use crate::transcript::{End, Source, Transcript};
+use crate::timeline_report::TimelineReport;
+use crate::transcript::{MachineEnd, Stream, Transcript};
 use crate::{disk, paths};
 
 /// The program that runs machines.
@@ -57,7 +57,7 @@ impl Launch {
 }
 
 /// A running machine. Dropping it kills it; so does the death of the thread that started it.
-pub struct Machine {
+pub struct QemuMachine {
     process: Arc<Mutex<Child>>,
     stdin: Mutex<Option<ChildStdin>>,
     console: Transcript,
@@ -74,7 +74,7 @@ pub struct Machine {
 #[derive(Debug)]
 pub struct ClosingWord(());
 
-impl Machine {
+impl QemuMachine {
     /// Starts QEMU.
     ///
     /// # Errors
@@ -159,10 +159,10 @@ impl Machine {
             .map_err(|error| Problem::of_host("setpriv (of util-linux)", error))?;
         let mut threads = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            threads.push(console.follow(stdout, Source::Console, launch.is_echoed));
+            threads.push(console.follow(stdout, Stream::Console, launch.is_echoed));
         }
         if let Some(stderr) = child.stderr.take() {
-            threads.push(console.follow(stderr, Source::Qemu, launch.is_echoed));
+            threads.push(console.follow(stderr, Stream::Qemu, launch.is_echoed));
         }
         let stdin = Mutex::new(child.stdin.take());
         let process = Arc::new(Mutex::new(child));
@@ -253,8 +253,8 @@ impl Machine {
     ///
     /// # Errors
     /// It does not come in the time the machine has.
-    pub fn wait_takeover(&self, epoch: u64) -> Result<Takeover, Problem> {
-        Takeover::of(&self.wait_epoch("takeover", epoch)?)
+    pub fn wait_takeover(&self, epoch: u64) -> Result<TimelineReport, Problem> {
+        TimelineReport::of(&self.wait_epoch("takeover", epoch)?)
     }
 
     /// Waits for an event of `epoch`.
@@ -307,7 +307,7 @@ impl Machine {
     /// No guest may say these, whatever is done to it.
     fn check_sanity(&self) -> Result<(), Problem> {
         for line in self.console.lines() {
-            let is_monitors_panic = Line::parse(&line)
+            let is_monitors_panic = ConsoleLine::parse(&line)
                 .is_some_and(|line| line.who == "monitor" && line.text.contains("panicked"));
             let is_wild_write =
                 Event::parse(&line).is_some_and(|event| event.name == "wild-write-succeeded");
@@ -342,7 +342,7 @@ impl Machine {
     }
 }
 
-impl Drop for Machine {
+impl Drop for QemuMachine {
     fn drop(&mut self) {
         kill(&self.process);
         self.watchdog = None;
@@ -370,7 +370,7 @@ fn watch(
     let (sender, receiver) = mpsc::channel();
     let guard = thread::spawn(move || {
         if receiver.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            console.end(End::TimeLimit);
+            console.end(MachineEnd::TimeLimit);
             kill(&process);
         }
     });

@@ -3,7 +3,7 @@
 use super::*;
 
 struct Fake {
-    machine: Machine,
+    machine: QemuMachine,
     _directory: tempfile::TempDir,
 }
 
@@ -16,7 +16,7 @@ fn fake(script: &str, limit: Duration) -> Fake {
         limit,
         is_echoed: false,
     };
-    let machine = Machine::spawn("sh", &["-c".into(), script.into()], &launch).unwrap();
+    let machine = QemuMachine::spawn("sh", &["-c".into(), script.into()], &launch).unwrap();
     Fake {
         machine,
         _directory: directory,

@@ -27,7 +27,7 @@ pub fn available(madison: &str) -> Vec<Available> {
 
 /// An entry for apt's list of sources, and the suite it brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct AptSource {
     /// The line.
     pub line: String,
     /// The suite.
@@ -36,7 +36,7 @@ pub struct Source {
 
 /// Derives the backports of the release that apt is set up for, from the lines `URI CODENAME ORIGIN` of its index targets: the same server,
 /// the same release, by Debian. `None` if it is not Debian's, or has them already.
-pub fn backports(index_targets: &str, keyring: Option<&str>) -> Option<Source> {
+pub fn backports(index_targets: &str, keyring: Option<&str>) -> Option<AptSource> {
     let targets: Vec<(&str, &str, &str)> = index_targets.lines().filter_map(target).collect();
     if targets
         .iter()
@@ -52,7 +52,7 @@ pub fn backports(index_targets: &str, keyring: Option<&str>) -> Option<Source> {
         .map(|path| format!("[signed-by={path}] "))
         .unwrap_or_default();
     let suite = format!("{codename}-backports");
-    Some(Source {
+    Some(AptSource {
         line: format!("deb {options}{uri} {suite} main"),
         suite,
     })

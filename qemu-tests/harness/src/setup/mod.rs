@@ -8,7 +8,7 @@ mod tests;
 mod version;
 
 pub use apt::{add_backports, update};
-pub use system::{Host, System};
+pub use system::{LocalSystem, System};
 pub use version::{Version, WITH_X2APIC};
 
 use self::apt::{apt_install, is_known};
@@ -42,7 +42,7 @@ const QEMU_PACKAGE: &str = "qemu-system-x86";
 
 /// What the host has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ready {
+pub struct HostTools {
     /// Its QEMU.
     pub qemu: Version,
 }
@@ -60,15 +60,15 @@ pub enum OldQemu {
 ///
 /// # Errors
 /// Something is missing and cannot be installed; says what to do.
-pub fn ensure() -> Result<Ready, Problem> {
-    set_up(&Host, OldQemu::Keep)
+pub fn ensure() -> Result<HostTools, Problem> {
+    set_up(&LocalSystem, OldQemu::Keep)
 }
 
 /// Makes sure that everything is there on `system`, and as new as it should be.
 ///
 /// # Errors
 /// Something is missing and cannot be installed; says what to do.
-pub fn set_up(system: &impl System, old_qemu: OldQemu) -> Result<Ready, Problem> {
+pub fn set_up(system: &impl System, old_qemu: OldQemu) -> Result<HostTools, Problem> {
     let installed = installed_qemu(system);
     let is_old = installed.is_some_and(|version| !version.has_x2apic());
     let mut packages = missing_packages(system, &NEEDED);
@@ -80,7 +80,7 @@ pub fn set_up(system: &impl System, old_qemu: OldQemu) -> Result<Ready, Problem>
     }
     let still_missing = missing_packages(system, &NEEDED);
     match installed_qemu(system) {
-        Some(qemu) if still_missing.is_empty() => Ok(Ready { qemu }),
+        Some(qemu) if still_missing.is_empty() => Ok(HostTools { qemu }),
         _ => Err(not_there(&still_missing)),
     }
 }

@@ -53,9 +53,9 @@ pub trait System {
 }
 
 /// The machine this runs on.
-pub struct Host;
+pub struct LocalSystem;
 
-impl System for Host {
+impl System for LocalSystem {
     fn has(&self, program: &str) -> bool {
         let path = env::var_os("PATH").unwrap_or_default();
         // What only root needs is not on everyone's path.

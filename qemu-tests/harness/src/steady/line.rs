@@ -10,14 +10,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a client was not to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum ClientFailure {
     /// Its connection was reset, or ended.
     Reset(String),
     /// Something that it was owed did not come, or something else did.
     Lost(String),
 }
 
-impl Trouble {
+impl ClientFailure {
     fn of(doing: &str, error: &io::Error) -> Self {
         use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         let text = format!("it cannot {doing}: {error}");
@@ -28,7 +28,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ClientFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Reset(text) | Self::Lost(text)) = self;
         f.write_str(text)
@@ -36,14 +36,14 @@ impl fmt::Display for Trouble {
 }
 
 /// A connection.
-pub struct Line {
+pub struct SteadyConnection {
     stream: TcpStream,
     last_reply: Instant,
 }
 
-impl Line {
+impl SteadyConnection {
     /// Connects.
-    pub fn open(port: u16) -> Result<Self, Trouble> {
+    pub fn open(port: u16) -> Result<Self, ClientFailure> {
         let stream = TcpStream::connect(("127.0.0.1", port)).and_then(|stream| {
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(PATIENCE))?;
@@ -51,7 +51,7 @@ impl Line {
             Ok(stream)
         });
         Ok(Self {
-            stream: stream.map_err(|error| Trouble::of("connect", &error))?,
+            stream: stream.map_err(|error| ClientFailure::of("connect", &error))?,
             last_reply: Instant::now(),
         })
     }
@@ -62,19 +62,19 @@ impl Line {
     }
 
     /// Sends all of it.
-    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), ClientFailure> {
         let sent = self.stream.write_all(bytes);
-        sent.map_err(|error| Trouble::of("send", &error))
+        sent.map_err(|error| ClientFailure::of("send", &error))
     }
 
     /// Receives exactly `expected`. Returns the longest silence meanwhile.
-    pub fn receive(&mut self, mut expected: &[u8]) -> Result<Duration, Trouble> {
+    pub fn receive(&mut self, mut expected: &[u8]) -> Result<Duration, ClientFailure> {
         let length = expected.len();
         self.take(length, |bytes| {
             let (now, later) = expected.split_at(bytes.len());
             if bytes != now {
                 let text = format!("{:?} came instead of {:?}", text(bytes), text(now));
-                return Err(Trouble::Lost(text));
+                return Err(ClientFailure::Lost(text));
             }
             expected = later;
             Ok(())
@@ -85,17 +85,17 @@ impl Line {
     pub fn take(
         &mut self,
         length: usize,
-        mut each: impl FnMut(&[u8]) -> Result<(), Trouble>,
-    ) -> Result<Duration, Trouble> {
+        mut each: impl FnMut(&[u8]) -> Result<(), ClientFailure>,
+    ) -> Result<Duration, ClientFailure> {
         let (mut left, mut longest) = (length, Duration::ZERO);
         let mut buffer = [0; 16 << 10];
         while left > 0 {
             let room = left.min(buffer.len());
             let read = self.stream.read(&mut buffer[..room]);
-            let count = read.map_err(|error| Trouble::of("receive", &error))?;
+            let count = read.map_err(|error| ClientFailure::of("receive", &error))?;
             if count == 0 {
                 let text = format!("the connection ends, {left} bytes early");
-                return Err(Trouble::Reset(text));
+                return Err(ClientFailure::Reset(text));
             }
             each(&buffer[..count])?;
             left -= count;
@@ -106,11 +106,11 @@ impl Line {
     }
 
     /// Waits for the end of the connection.
-    pub fn expect_end(&mut self) -> Result<(), Trouble> {
+    pub fn expect_end(&mut self) -> Result<(), ClientFailure> {
         match self.stream.read(&mut [0; 1]) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(Trouble::Lost("more came after the end".into())),
-            Err(error) => Err(Trouble::of("come to an end in order", &error)),
+            Ok(_) => Err(ClientFailure::Lost("more came after the end".into())),
+            Err(error) => Err(ClientFailure::of("come to an end in order", &error)),
         }
     }
 }
@@ -126,11 +126,11 @@ mod tests {
     use std::thread;
 
     /// What a client says that is sent `bytes` and then hung up on, when it waits for `expected`.
-    fn received(bytes: &'static [u8], expected: &[u8]) -> Result<Duration, Trouble> {
+    fn received(bytes: &'static [u8], expected: &[u8]) -> Result<Duration, ClientFailure> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = thread::spawn(move || listener.accept().unwrap().0.write_all(bytes).unwrap());
-        let mut line = Line::open(port).unwrap();
+        let mut line = SteadyConnection::open(port).unwrap();
         let received = line.receive(expected);
         server.join().unwrap();
         received
@@ -141,11 +141,11 @@ mod tests {
         assert!(received(b"+OK\r\n", b"+OK\r\n").is_ok());
         assert!(matches!(
             received(b"+OX\r\n", b"+OK\r\n"),
-            Err(Trouble::Lost(_))
+            Err(ClientFailure::Lost(_))
         ));
         assert!(matches!(
             received(b"+OK", b"+OK\r\n"),
-            Err(Trouble::Reset(_))
+            Err(ClientFailure::Reset(_))
         ));
     }
 }

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::checksums::Checksums;
-use super::line::{Line, Trouble};
-use super::{Account, Habit, LOOK, Word};
+use super::line::{ClientFailure, SteadyConnection};
+use super::{ClientReport, Control, LOOK, Workload};
 use crate::random::Random;
 
 /// Commands that are sent at once.
@@ -22,11 +22,11 @@ const PIECES_MAX: u64 = 8;
 const PIECE_BYTES_MAX: u64 = 3000;
 
 /// A client's work, and how far it is.
-pub(super) struct Work {
+pub(super) struct Worker {
     port: u16,
-    habit: Habit,
+    workload: Workload,
     name: String,
-    word: Arc<Word>,
+    control: Arc<Control>,
     rounds: Arc<AtomicU64>,
     /// Of increments.
     count: u64,
@@ -34,19 +34,19 @@ pub(super) struct Work {
     longest_silence: Duration,
 }
 
-impl Work {
+impl Worker {
     pub(super) fn new(
         port: u16,
-        habit: Habit,
+        workload: Workload,
         name: &str,
-        word: Arc<Word>,
+        control: Arc<Control>,
         rounds: Arc<AtomicU64>,
     ) -> Self {
         Self {
             port,
-            habit,
+            workload,
             name: name.to_owned(),
-            word,
+            control,
             rounds,
             count: 0,
             checksums: Checksums::default(),
@@ -55,72 +55,77 @@ impl Work {
     }
 
     /// Works until it is told to stop, or something goes wrong.
-    pub(super) fn run(mut self) -> Account {
+    pub(super) fn run(mut self) -> ClientReport {
         let trouble = self.work().err();
-        Account {
+        ClientReport {
             rounds: self.rounds.load(Ordering::Relaxed),
             longest_silence: self.longest_silence,
-            checksums: (self.habit == Habit::Checksum).then_some(self.checksums),
+            checksums: (self.workload == Workload::Checksum).then_some(self.checksums),
             trouble,
         }
     }
 
-    fn work(&mut self) -> Result<(), Trouble> {
+    fn work(&mut self) -> Result<(), ClientFailure> {
         // The one connection; a visitor makes one for every round.
-        let mut line = Line::open(self.port)?;
+        let mut line = SteadyConnection::open(self.port)?;
         let value = self.large_value();
         let key = format!("{}:large", self.name);
-        if self.habit == Habit::SlowReader {
+        if self.workload == Workload::SlowReader {
             let set = command(&[b"SET", key.as_bytes(), &value]);
             self.exchange(&mut line, &set, b"+OK\r\n")?;
         }
         loop {
             self.round(&mut line, &key, &value)?;
             self.rounds.fetch_add(1, Ordering::Relaxed);
-            if self.word.stop.load(Ordering::Relaxed) {
+            if self.control.stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
         }
     }
 
-    fn round(&mut self, line: &mut Line, key: &str, value: &[u8]) -> Result<(), Trouble> {
+    fn round(
+        &mut self,
+        line: &mut SteadyConnection,
+        key: &str,
+        value: &[u8],
+    ) -> Result<(), ClientFailure> {
         let count = self.rounds.load(Ordering::Relaxed);
         let text = format!("{} {count}", self.name);
         let get = command(&[b"GET", key.as_bytes()]);
         let echo = command(&[b"ECHO", text.as_bytes()]);
-        match self.habit {
-            Habit::Chat => self.increments(line, 1),
-            Habit::Pipeline => self.increments(line, PIPELINE),
-            Habit::Large => {
+        match self.workload {
+            Workload::Chat => self.increments(line, 1),
+            Workload::Pipeline => self.increments(line, PIPELINE),
+            Workload::Large => {
                 let set = command(&[b"SET", key.as_bytes(), value]);
                 self.exchange(line, &set, b"+OK\r\n")?;
                 self.exchange(line, &get, &bulk(value))
             }
-            Habit::Checksum => self.there_and_back(line),
-            Habit::Idle => {
+            Workload::Checksum => self.there_and_back(line),
+            Workload::Idle => {
                 self.exchange(line, &echo, &bulk(text.as_bytes()))?;
-                self.wait_for_word();
+                self.wait_for_go();
                 Ok(())
             }
-            Habit::SlowReader => {
+            Workload::SlowReader => {
                 line.send(&get.repeat(UNREAD))?;
-                self.wait_for_word();
+                self.wait_for_go();
                 line.begin_to_wait();
                 self.receive(line, &bulk(value).repeat(UNREAD))
             }
-            Habit::Visitor => {
+            Workload::Visitor => {
                 line.send(&echo)?;
                 line.send(&command(&[b"QUIT"]))?;
                 self.receive(line, &[&bulk(text.as_bytes())[..], b"+OK\r\n"].concat())?;
                 line.expect_end()?;
-                *line = Line::open(self.port)?;
+                *line = SteadyConnection::open(self.port)?;
                 Ok(())
             }
         }
     }
 
     /// So many increments at once, each of which must be carried out once.
-    fn increments(&mut self, line: &mut Line, count: u64) -> Result<(), Trouble> {
+    fn increments(&mut self, line: &mut SteadyConnection, count: u64) -> Result<(), ClientFailure> {
         let key = format!("{}:count", self.name);
         let commands = command(&[b"INCR", key.as_bytes()]).repeat(count as usize);
         let mut replies = Vec::new();
@@ -132,7 +137,7 @@ impl Work {
     }
 
     /// Some pieces that the service is to append to a value, and the value back. Of its content nothing but the checksum is compared.
-    fn there_and_back(&mut self, line: &mut Line) -> Result<(), Trouble> {
+    fn there_and_back(&mut self, line: &mut SteadyConnection) -> Result<(), ClientFailure> {
         let key = format!("{}:sum", self.name);
         let mut random = Random::new(self.checksums.seed());
         let (mut commands, mut replies, mut length) = (Vec::new(), Vec::new(), 0);
@@ -156,33 +161,40 @@ impl Work {
         self.receive(line, b"\r\n")?;
         match self.checksums.agree() {
             true => Ok(()),
-            false => Err(Trouble::Lost(format!("checksums: {:?}", self.checksums))),
+            false => Err(ClientFailure::Lost(format!(
+                "checksums: {:?}",
+                self.checksums
+            ))),
         }
     }
 
     fn exchange(
         &mut self,
-        line: &mut Line,
+        line: &mut SteadyConnection,
         commands: &[u8],
         replies: &[u8],
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ClientFailure> {
         line.begin_to_wait();
         line.send(commands)?;
         self.receive(line, replies)
     }
 
-    fn receive(&mut self, line: &mut Line, expected: &[u8]) -> Result<(), Trouble> {
+    fn receive(
+        &mut self,
+        line: &mut SteadyConnection,
+        expected: &[u8],
+    ) -> Result<(), ClientFailure> {
         let silence = line.receive(expected)?;
         self.longest_silence = self.longest_silence.max(silence);
         Ok(())
     }
 
-    fn wait_for_word(&self) {
-        self.word.is_awaited.store(true, Ordering::Relaxed);
-        while !self.word.go_on.load(Ordering::Relaxed) {
+    fn wait_for_go(&self) {
+        self.control.is_awaited.store(true, Ordering::Relaxed);
+        while !self.control.go_on.load(Ordering::Relaxed) {
             thread::sleep(LOOK);
         }
-        self.word.is_awaited.store(false, Ordering::Relaxed);
+        self.control.is_awaited.store(false, Ordering::Relaxed);
     }
 
     /// Bytes of which no two parts are the same.

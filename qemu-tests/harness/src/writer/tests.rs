@@ -121,9 +121,9 @@ fn read_command(reader: &mut impl BufRead) -> Option<Vec<String>> {
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn audit(badness: Badness) -> crate::ledger::Audit {
+fn audit(badness: Badness) -> crate::ledger::KeyAudit {
     let (_, port) = Server::start(badness);
-    let writer = Writer::start(port, "w", IMPATIENT);
+    let writer = KeyWriter::start(port, "w", IMPATIENT);
     writer.wait_more(200, LONG).unwrap();
     let ledger = writer.finish().unwrap();
     ledger
@@ -158,7 +158,7 @@ fn a_server_that_refuses_stops_the_client() {
         full_after: Some(20),
         ..Badness::default()
     });
-    let writer = Writer::start(port, "w", IMPATIENT);
+    let writer = KeyWriter::start(port, "w", IMPATIENT);
     let stopped = writer.wait_more(100, LONG).unwrap_err();
     assert_eq!(
         stopped,
@@ -174,7 +174,7 @@ fn a_server_that_is_gone_is_waited_for_as_long_as_said() {
         .local_addr()
         .unwrap()
         .port();
-    let writer = Writer::start(port, "w", IMPATIENT);
+    let writer = KeyWriter::start(port, "w", IMPATIENT);
     let late = writer.wait_more(1, Duration::from_millis(50)).unwrap_err();
     assert_eq!(
         late,

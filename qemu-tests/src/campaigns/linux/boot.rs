@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use harness::linux::hardware::Hardware;
-use harness::linux::http::{self, Reply};
-use harness::machine::{Launch, Machine};
+use harness::linux::http::{self, HttpReply};
+use harness::machine::{Launch, QemuMachine};
 use harness::problem::{Problem, require, require_equal};
-use harness::setup::{self, Host};
+use harness::setup::{self, LocalSystem};
 use harness::{files, paths};
 use linux_kit::cache::Cache;
 use linux_kit::initrd::{Initrd, USUAL_MODULES};
 use linux_kit::kmod::ModuleTree;
-use linux_kit::packages::{LinuxKernel, Packages, Series};
+use linux_kit::packages::{LinuxKernel, PackageStore, Series};
 use linux_kit::{file_system, guest, module};
 
 /// A boot takes 4 to 10 s under translation on a quiet host.
@@ -32,7 +32,7 @@ const COMMAND_LINE: &str = "console=ttyS0 printk.devkmsg=on no5lvl mitigations=o
 pub fn run(series: Series, own_module: Option<&Path>) -> Result<(), Problem> {
     setup::ensure()?;
     linux_kit::set_up()?;
-    let packages = Packages::new(&Host, Cache::of_user()?);
+    let packages = PackageStore::new(&LocalSystem, Cache::of_user()?);
     let kernel = packages.kernel(series)?;
     let initrd = initrd(&kernel, &packages.busybox()?, own_module)?;
     let name = format!("linux-boot-{}", series.name());
@@ -54,7 +54,7 @@ pub fn run(series: Series, own_module: Option<&Path>) -> Result<(), Problem> {
     };
     let mut arguments = hardware.arguments(&disk);
     arguments.extend(["-append", COMMAND_LINE].map(String::from));
-    let machine = Machine::start_with(&arguments, &launch)?;
+    let machine = QemuMachine::start_with(&arguments, &launch)?;
     let wait = |event: &str| {
         machine
             .console()
@@ -110,7 +110,7 @@ fn initrd(
 
 /// Asks for everything that the service can do.
 fn try_service(port: u16, release: &str) -> Result<(), Problem> {
-    let ask = |method: &str, target: &str, body: &[u8]| -> Result<Reply, Problem> {
+    let ask = |method: &str, target: &str, body: &[u8]| -> Result<HttpReply, Problem> {
         let started = Instant::now();
         let reply = http::request(port, method, target, body, REQUEST_LIMIT)
             .map_err(|error| Problem::Failed(format!("{method} {target}: {error}")))?;

@@ -9,19 +9,19 @@ mod report;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use report::Report;
+pub use report::CostReport;
 
 use crate::linux::tenants::{self, Pair};
 use harness::console::Event;
 use harness::images::Images;
-use harness::machine::{Launch, Machine, model_arguments};
+use harness::machine::{Launch, QemuMachine, model_arguments};
 use harness::problem::{Problem, require, require_equal};
-use harness::setup::Host;
+use harness::setup::LocalSystem;
 use harness::{files, paths};
 use linux_kit::cache::Cache;
 use linux_kit::initrd::Initrd;
 use linux_kit::kmod::ModuleTree;
-use linux_kit::packages::{LinuxKernel, Packages, Series};
+use linux_kit::packages::{LinuxKernel, PackageStore, Series};
 use linux_kit::{ctl, guest, module};
 
 /// CPUs that Linux has, in every machine. Beside a backup there is one more, the seat.
@@ -50,7 +50,7 @@ pub struct Cost {
 
 /// One run of the work.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Run {
+pub struct CostRun {
     /// How long it took, in ns of the model's time.
     pub took_ns: f64,
     /// Interrupts of each CPU's local timer per second.
@@ -65,9 +65,9 @@ pub struct Run {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Round {
     /// Without a monitor and a backup.
-    pub alone: Run,
+    pub alone: CostRun,
     /// Beside a backup, for each time-out.
-    pub beside: Vec<Run>,
+    pub beside: Vec<CostRun>,
 }
 
 impl Cost {
@@ -75,7 +75,7 @@ impl Cost {
     ///
     /// # Errors
     /// `Skipped` where the packages cannot be had; a machine does not do what it should.
-    pub fn measure(&self, images: &Images) -> Result<Report, Problem> {
+    pub fn measure(&self, images: &Images) -> Result<CostReport, Problem> {
         linux_kit::set_up()?;
         let machines = Machines::new(self, images)?;
         let mut rounds = Vec::new();
@@ -91,11 +91,11 @@ impl Cost {
             }
             rounds.push(Round { alone, beside });
         }
-        Ok(Report::new(self.clone(), machines.release(), rounds))
+        Ok(CostReport::new(self.clone(), machines.release(), rounds))
     }
 }
 
-fn told(run: &Run) -> String {
+fn told(run: &CostRun) -> String {
     let rates: Vec<String> = run
         .interrupts_hz
         .iter()
@@ -149,7 +149,7 @@ impl<'a> Machines<'a> {
         self.kernels[0].release.clone()
     }
 
-    fn alone(&self, seed: u32) -> Result<Run, Problem> {
+    fn alone(&self, seed: u32) -> Result<CostRun, Problem> {
         let launch = self.launch(
             self.kernels[0].image.clone(),
             self.initrd.clone(),
@@ -159,7 +159,7 @@ impl<'a> Machines<'a> {
         worked(&machine, "alone")
     }
 
-    fn beside(&self, timeout: Duration, seed: u32) -> Result<Run, Problem> {
+    fn beside(&self, timeout: Duration, seed: u32) -> Result<CostRun, Problem> {
         let pair = Pair {
             timeout,
             ..self.pair.clone()
@@ -195,7 +195,13 @@ impl<'a> Machines<'a> {
     }
 
     /// No devices: what they do depends on the host, and is not the same twice.
-    fn start(&self, cpus: u32, line: &str, seed: u32, launch: &Launch) -> Result<Machine, Problem> {
+    fn start(
+        &self,
+        cpus: u32,
+        line: &str,
+        seed: u32,
+        launch: &Launch,
+    ) -> Result<QemuMachine, Problem> {
         let cpus = cpus.to_string();
         let words = [
             "-machine", "q35", "-cpu", "max", "-smp", &cpus, "-m", "1G", "-nic", "none", "-append",
@@ -203,12 +209,12 @@ impl<'a> Machines<'a> {
         ];
         let mut arguments = words.map(String::from).to_vec();
         arguments.extend(model_arguments(self.cost.shift, seed));
-        Machine::start_with(&arguments, launch)
+        QemuMachine::start_with(&arguments, launch)
     }
 }
 
 fn initrd(kernel: &LinuxKernel, own: &[linux_kit::kmod::Module]) -> Result<Vec<u8>, Problem> {
-    let busybox = Packages::new(&Host, Cache::of_user()?).busybox()?;
+    let busybox = PackageStore::new(&LocalSystem, Cache::of_user()?).busybox()?;
     let initrd = Initrd::new(&busybox, include_str!("cost-init.sh"))?
         // A backup adopts devices by its drivers, also where there are none.
         .modules(&ModuleTree::of(kernel)?.in_order(&["virtio_pci"])?)
@@ -219,16 +225,16 @@ fn initrd(kernel: &LinuxKernel, own: &[linux_kit::kmod::Module]) -> Result<Vec<u
 }
 
 /// Waits until the work is done, and reads what is told of it.
-fn worked(machine: &Machine, kind: &str) -> Result<Run, Problem> {
+fn worked(machine: &QemuMachine, kind: &str) -> Result<CostRun, Problem> {
     let limit = machine.time_left();
     let event = machine
         .console()
         .wait_for_event("worked", limit, |event| event.says("kind", kind))?;
     require_equal("CPUs that worked", event.number("cpus")?, CPUS.into())?;
-    Run::read(&event)
+    CostRun::read(&event)
 }
 
-impl Run {
+impl CostRun {
     fn read(event: &Event) -> Result<Self, Problem> {
         let took_ns = event.decimal("took_ns")?;
         let counts = event.text("interrupts")?.split(',');
@@ -263,16 +269,16 @@ mod tests {
 
     #[test]
     fn what_the_guest_tells_is_read() {
-        let run = Run::read(&Event::parse(LINE).unwrap()).unwrap();
+        let run = CostRun::read(&Event::parse(LINE).unwrap()).unwrap();
         assert_eq!(run.interrupts_hz, [1250.0, 300.0, 300.0]);
         assert_eq!(
             (run.took_ns, run.keepalives_hz, run.clock.as_str()),
             (2e9, 1000.0, "tsc")
         );
         let alone = LINE.replace("1000@", "@").replace("5000@", "@");
-        let run = Run::read(&Event::parse(&alone).unwrap()).unwrap();
+        let run = CostRun::read(&Event::parse(&alone).unwrap()).unwrap();
         assert!(run.keepalives_hz.abs() < f64::EPSILON);
         let fewer = LINE.replace("2500,", "");
-        assert!(Run::read(&Event::parse(&fewer).unwrap()).is_err());
+        assert!(CostRun::read(&Event::parse(&fewer).unwrap()).is_err());
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use harness::archive::ArchiveWriter;
 use harness::linux::hardware::Hardware;
-use harness::machine::{Launch, Machine};
+use harness::machine::{Launch, QemuMachine};
 use harness::problem::{Problem, require, require_equal};
-use harness::setup::{self, Host, System};
+use harness::setup::{self, LocalSystem, System};
 use harness::{emulator, files, paths};
-use linux_kit::deb::{IMAGE_PATH, Packages, SOURCE, walk};
+use linux_kit::deb::{BuiltPackages, IMAGE_PATH, SOURCE, walk};
 
 const SUITE: &str = "bookworm";
 
@@ -38,14 +38,14 @@ const WORDS: &str = "console=ttyS0 root=/dev/vda ro";
 ///
 /// # Errors
 /// Not run by root, a tool is missing or fails, or the second instance does not come up with what the first has written.
-pub fn run(packages: &Packages) -> Result<(), Problem> {
-    let user = Host.output(&["id", "-u"]).unwrap_or_default();
+pub fn run(packages: &BuiltPackages) -> Result<(), Problem> {
+    let user = LocalSystem.output(&["id", "-u"]).unwrap_or_default();
     if user.trim() != "0" {
         return Err(Problem::BrokenSetUp(
             "the files of a Debian belong to root: run this as root, or leave --try out".into(),
         ));
     }
-    setup::ensure_programs(&Host, &NEEDED)?;
+    setup::ensure_programs(&LocalSystem, &NEEDED)?;
     let place = paths::scratch("deb-trial");
     let root = place.join("root");
     install(packages, &root)?;
@@ -72,7 +72,7 @@ pub fn run(packages: &Packages) -> Result<(), Problem> {
 }
 
 /// A fresh Debian with the packages, in `root`.
-fn install(packages: &Packages, root: &Path) -> Result<(), Problem> {
+fn install(packages: &BuiltPackages, root: &Path) -> Result<(), Problem> {
     let broken = |error| Problem::of_host(root.display(), error);
     if root.exists() {
         fs::remove_dir_all(root).map_err(broken)?;
@@ -136,7 +136,7 @@ fn take_over(disk: &Path, launch: &Launch) -> Result<(), Problem> {
     };
     let mut arguments = hardware.arguments(disk);
     arguments.extend(["-append".into(), boot_line()]);
-    let machine = Machine::start_with(&arguments, launch)?;
+    let machine = QemuMachine::start_with(&arguments, launch)?;
     for (epoch, file) in [("1", "none"), ("2", "epoch-1")] {
         let told = machine
             .console()

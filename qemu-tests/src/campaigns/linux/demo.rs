@@ -9,7 +9,7 @@ use crate::linux::takeover::{Death, Survived, play};
 use crate::linux::tenants::Pair;
 use harness::emulator;
 use harness::images::Images;
-use harness::linux::ledger::Audit;
+use harness::linux::ledger::FileAudit;
 use harness::paths;
 use harness::problem::Problem;
 use linux_kit::packages::Series;
@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 /// What is demonstrated.
 #[derive(Clone, Debug)]
-pub struct Demo {
+pub struct LinuxDemo {
     /// The pair and its machine.
     pub pair: Pair,
     /// How the primary dies, one machine each.
@@ -41,7 +41,7 @@ pub struct Outcome {
     kdump_gap_ms: Option<f64>,
 }
 
-impl Demo {
+impl LinuxDemo {
     /// A panic and a hard hang, once each.
     pub fn new(primary: Series, backup: Series) -> Self {
         Self {
@@ -91,7 +91,7 @@ impl Demo {
             return Ok(None);
         }
         println!("linux-demo: kdump on the same machine, {} times", self.runs);
-        let report = kdump::Report::measure(self.pair.primary, self.runs, false)?;
+        let report = kdump::KdumpReport::measure(self.pair.primary, self.runs, false)?;
         println!("  {}", report.text());
         let tenths = |ms: f64| (ms * 10.0).round() / 10.0;
         Ok(report.median_gap_ms().map(tenths))
@@ -136,9 +136,9 @@ impl Outcome {
         !self.survived.is_empty() && self.failures.is_empty() && self.audit().is_clean()
     }
 
-    fn audit(&self) -> Audit {
+    fn audit(&self) -> FileAudit {
         let audits = self.survived.iter().map(|outcome| outcome.audit.clone());
-        audits.fold(Audit::default(), Audit::and)
+        audits.fold(FileAudit::default(), FileAudit::and)
     }
 
     /// The last word.

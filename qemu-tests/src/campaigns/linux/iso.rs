@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::linux::tenants::Pair;
 use harness::images::Images;
-use harness::linux::gap::Client;
+use harness::linux::gap::GapProbe;
 use harness::linux::http;
-use harness::machine::{Disc, Firmware, Launch, Machine};
+use harness::machine::{Disc, Firmware, Launch, QemuMachine};
 use harness::problem::{Problem, require};
 use harness::{files, paths};
 use linux_kit::file_system;
@@ -54,17 +54,17 @@ pub fn try_out(
         firmware,
     };
     let launch = Launch::of(images, &log, LIMIT);
-    let machine = Machine::start_disc_with(&pair.hardware.arguments(&disk), &disc, &launch)?;
+    let machine = QemuMachine::start_disc_with(&pair.hardware.arguments(&disk), &disc, &launch)?;
     survive(&machine, &pair.kernels()?.map(|kernel| kernel.release))
         .map_err(|problem| problem.while_doing(&format!("{firmware} (log: {})", log.display())))
 }
 
-fn survive(machine: &Machine, releases: &[String; 2]) -> Result<Duration, Problem> {
+fn survive(machine: &QemuMachine, releases: &[String; 2]) -> Result<Duration, Problem> {
     machine
         .console()
         .wait_for_event("ready", machine.time_left(), |_| true)?;
     let port = machine.port()?;
-    let client = Client::start(port);
+    let client = GapProbe::start(port);
     wait_for_kernel(port, &releases[0])?;
     // There is no answer to this.
     let _ = http::request(port, "POST", "/fault", b"panic", PATIENCE);
@@ -85,7 +85,7 @@ fn wait_for_kernel(port: u16, release: &str) -> Result<(), Problem> {
     let until = Instant::now() + SURVIVAL_LIMIT;
     while Instant::now() < until {
         let reply = http::request(port, "GET", "/", b"", Duration::from_millis(500));
-        let is_it = |reply: http::Reply| reply.text().contains(&format!("\"{release}\""));
+        let is_it = |reply: http::HttpReply| reply.text().contains(&format!("\"{release}\""));
         if reply.is_ok_and(is_it) {
             return Ok(());
         }

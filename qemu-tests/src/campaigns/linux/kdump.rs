@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use report::Report;
+pub use report::KdumpReport;
 use serde_json::{Value, json};
 
 use harness::console::Event;
-use harness::linux::gap::Client;
+use harness::linux::gap::GapProbe;
 use harness::linux::hardware::Hardware;
-use harness::linux::http::{self, Reply};
-use harness::machine::{Launch, Machine};
+use harness::linux::http::{self, HttpReply};
+use harness::machine::{Launch, QemuMachine};
 use harness::problem::{Problem, require, require_equal};
-use harness::setup::{self, Host};
+use harness::setup::{self, LocalSystem};
 use harness::{files, paths, tools};
 use linux_kit::cache::Cache;
 use linux_kit::initrd::{Initrd, USUAL_MODULES};
 use linux_kit::kmod::ModuleTree;
-use linux_kit::packages::{LinuxKernel, Packages, Series};
+use linux_kit::packages::{LinuxKernel, PackageStore, Series};
 use linux_kit::{file_system, guest, module};
 
 /// What the tenants of the demonstration are told, too, and the memory for the crash kernel. The watchdog would end a hang, if the machine had what it
@@ -107,7 +107,7 @@ impl Peer {
     pub fn new(series: Series) -> Result<Self, Problem> {
         setup::ensure()?;
         linux_kit::set_up()?;
-        let packages = Packages::new(&Host, Cache::of_user()?);
+        let packages = PackageStore::new(&LocalSystem, Cache::of_user()?);
         let (kernel, busybox) = (packages.kernel(series)?, packages.busybox()?);
         let name = format!("linux-kdump-{}", series.name());
         let scratch = paths::scratch(&name);
@@ -128,7 +128,7 @@ impl Peer {
     pub fn panic(&self) -> Result<KdumpRun, Problem> {
         let machine = self.start("panic")?;
         let port = machine.port()?;
-        let client = Client::start(port);
+        let client = GapProbe::start(port);
         for number in 0..LINES {
             let line = format!("line {number}");
             let reply = ask(port, "POST", "/append?file=0", line.as_bytes())?;
@@ -175,7 +175,7 @@ impl Peer {
     }
 
     /// Starts a machine and waits until it serves with the crash kernel loaded.
-    fn start(&self, death: &str) -> Result<Machine, Problem> {
+    fn start(&self, death: &str) -> Result<QemuMachine, Problem> {
         let name = format!("{}-{death}", self.name);
         let disk = paths::scratch(&name).join("data.img");
         file_system::make_disk(&disk)?;
@@ -188,7 +188,7 @@ impl Peer {
         };
         let mut arguments = Hardware::default().arguments(&disk);
         arguments.extend(["-append", FIRST_WORDS].map(String::from));
-        let machine = Machine::start_with(&arguments, &launch)?;
+        let machine = QemuMachine::start_with(&arguments, &launch)?;
         require_equal("crash_loaded", ready(&machine)?.text("crash_loaded")?, "1")?;
         let identity = ask(machine.port()?, "GET", "/", b"")?.text();
         require(identity.contains("\"role\":\"primary\""), || {
@@ -238,7 +238,7 @@ fn first_initrd(
         .finish())
 }
 
-fn ask(port: u16, method: &str, target: &str, body: &[u8]) -> Result<Reply, Problem> {
+fn ask(port: u16, method: &str, target: &str, body: &[u8]) -> Result<HttpReply, Problem> {
     http::request(port, method, target, body, PATIENCE)
         .map_err(|error| Problem::Failed(format!("{method} {target}: {error}")))
 }
@@ -273,13 +273,13 @@ fn wait_for_crash_kernel(port: u16, died: Instant) -> Result<(), Problem> {
     )))
 }
 
-fn ready(machine: &Machine) -> Result<Event, Problem> {
+fn ready(machine: &QemuMachine) -> Result<Event, Problem> {
     machine
         .console()
         .wait_for_event("ready", machine.time_left(), |_| true)
 }
 
-fn userspace(machine: &Machine) -> Result<Event, Problem> {
+fn userspace(machine: &QemuMachine) -> Result<Event, Problem> {
     machine
         .console()
         .wait_for_event("crash-userspace", PATIENCE, |_| true)

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use crate::linux::takeover::{self, Death};
 use crate::linux::tenants::Pair;
 use harness::images::Images;
-use harness::linux::gap::Client;
+use harness::linux::gap::GapProbe;
 use harness::linux::http;
-use harness::linux::ledger::Audit;
-use harness::linux::writer::{Remote, Writer};
-use harness::machine::Machine;
+use harness::linux::ledger::FileAudit;
+use harness::linux::writer::{FileWriter, HttpStore};
+use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
 
 /// Writes to be acknowledged in each life.
@@ -36,7 +36,7 @@ const ORDER_LIMIT: Duration = Duration::from_secs(3);
 
 /// How a life ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum KernelEnd {
     /// The primary dies.
     Death(Death),
     /// It reboots, and is started again.
@@ -45,7 +45,7 @@ pub enum End {
     Switch,
 }
 
-impl End {
+impl KernelEnd {
     /// What the timeline calls it.
     fn cause(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl End {
     }
 }
 
-impl FromStr for End {
+impl FromStr for KernelEnd {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -93,7 +93,7 @@ impl FromStr for End {
     }
 }
 
-impl fmt::Display for End {
+impl fmt::Display for KernelEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Death(death) => death.fmt(f),
@@ -107,7 +107,7 @@ impl fmt::Display for End {
 #[derive(Clone, Debug)]
 pub struct Life {
     /// How the life ended.
-    pub end: End,
+    pub end: KernelEnd,
     /// The kernel that goes on.
     pub successor: String,
     /// How long a client was without a reply.
@@ -139,7 +139,7 @@ pub struct Lives {
     /// Its lives but the last.
     pub lives: Vec<Life>,
     /// What was acknowledged in all of them, and what is left of it.
-    pub audit: Audit,
+    pub audit: FileAudit,
 }
 
 impl Lives {
@@ -163,25 +163,29 @@ pub fn play(
     images: &Images,
     log: &Path,
     limit: Duration,
-    ends: &[End],
-) -> Result<(Machine, Lives), Problem> {
+    ends: &[KernelEnd],
+) -> Result<(QemuMachine, Lives), Problem> {
     let releases = pair.kernels()?.map(|kernel| kernel.release);
     let machine = pair.start(images, log, limit)?;
     let lives = live(&machine, ends, &releases)?;
     Ok((machine, lives))
 }
 
-fn live(machine: &Machine, ends: &[End], releases: &[String; 2]) -> Result<Lives, Problem> {
+fn live(
+    machine: &QemuMachine,
+    ends: &[KernelEnd],
+    releases: &[String; 2],
+) -> Result<Lives, Problem> {
     machine
         .console()
         .wait_for_event("ready", machine.time_left(), |_| true)?;
     let port = machine.port()?;
-    let writer = Writer::start(port);
+    let writer = FileWriter::start(port);
     let (mut lives, mut owner) = (Vec::new(), 0);
     for (index, end) in ends.iter().enumerate() {
         await_protection(machine, index as u64 + 1)?;
         writer.wait_more(WRITES, machine.time_left())?;
-        let client = Client::start(port);
+        let client = GapProbe::start(port);
         writer.wait_more(WRITES, machine.time_left())?;
         owner = end.successor(owner);
         let life = outlive(machine, *end, index as u64 + 2, &releases[owner], client)
@@ -190,17 +194,17 @@ fn live(machine: &Machine, ends: &[End], releases: &[String; 2]) -> Result<Lives
         lives.push(life);
     }
     writer.wait_more(WRITES, machine.time_left())?;
-    let audit = writer.finish()?.audit(&mut Remote { port })?;
+    let audit = writer.finish()?.audit(&mut HttpStore { port })?;
     Ok(Lives { lives, audit })
 }
 
 /// Lets one life end, and waits until the machine is protected in the next, that of `epoch`.
 fn outlive(
-    machine: &Machine,
-    end: End,
+    machine: &QemuMachine,
+    end: KernelEnd,
     epoch: u64,
     successor: &str,
-    client: Client,
+    client: GapProbe,
 ) -> Result<Life, Problem> {
     end.come(machine.port()?)?;
     let status = await_protection(machine, epoch)?;
@@ -215,7 +219,7 @@ fn outlive(
 }
 
 /// How long the client was without a reply. A kernel that was only started again may have told its status before its first reply.
-fn await_handover(client: &Client) -> Result<Duration, Problem> {
+fn await_handover(client: &GapProbe) -> Result<Duration, Problem> {
     let until = Instant::now() + REPLY_LIMIT;
     loop {
         match client.seen().handover() {
@@ -231,7 +235,7 @@ fn await_handover(client: &Client) -> Result<Duration, Problem> {
 }
 
 /// Waits until the primary of `epoch` says that everything is brought up, and that there is a backup.
-fn await_protection(machine: &Machine, epoch: u64) -> Result<Value, Problem> {
+fn await_protection(machine: &QemuMachine, epoch: u64) -> Result<Value, Problem> {
     let status = takeover::status_within(machine, PROTECTION_LIMIT, |status| {
         status["role"] == "primary" && status["epoch"] == epoch
     })?;
@@ -248,16 +252,16 @@ mod tests {
     #[test]
     fn ends_are_read_as_they_are_written() {
         for text in ["panic", "hang", "spin", "reboot", "switch"] {
-            assert_eq!(text.parse::<End>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<KernelEnd>().unwrap().to_string(), text);
         }
-        let problem = "sleep".parse::<End>().unwrap_err();
+        let problem = "sleep".parse::<KernelEnd>().unwrap_err();
         assert!(problem.starts_with("sleep: panic, "), "{problem}");
     }
 
     #[test]
     fn only_a_reboot_is_followed_by_the_same_kernel() {
-        assert_eq!(End::Reboot.successor(1), 1);
-        assert_eq!(End::Switch.successor(1), 0);
-        assert_eq!(End::Death(Death::Hang).successor(0), 1);
+        assert_eq!(KernelEnd::Reboot.successor(1), 1);
+        assert_eq!(KernelEnd::Switch.successor(1), 0);
+        assert_eq!(KernelEnd::Death(Death::Hang).successor(0), 1);
     }
 }

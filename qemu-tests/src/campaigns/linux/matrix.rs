@@ -28,7 +28,7 @@ const DEATHS: [Death; 2] = [Death::Panic, Death::Hang];
 
 /// One field of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
+pub struct Pairing {
     primary: Series,
     backup: Series,
     chipset: Chipset,
@@ -38,14 +38,14 @@ pub struct Field {
 }
 
 /// All fields.
-pub fn all() -> Vec<Field> {
+pub fn all() -> Vec<Pairing> {
     let mut fields = Vec::new();
     for primary in SERIES {
         for backup in SERIES {
             for (chipset, has_x2apic) in CHIPSETS.into_iter().flat_map(|c| [(c, false), (c, true)])
             {
                 for cpus in CPUS {
-                    fields.extend(DEATHS.map(|death| Field {
+                    fields.extend(DEATHS.map(|death| Pairing {
                         primary,
                         backup,
                         chipset,
@@ -61,11 +61,11 @@ pub fn all() -> Vec<Field> {
 }
 
 /// A few fields in which each kernel in each role, each chipset, each mode, each number of CPUs and each death comes up.
-pub fn diagonal() -> Vec<Field> {
+pub fn diagonal() -> Vec<Pairing> {
     let [new, old] = SERIES;
     let [q35, pc] = CHIPSETS;
     let [panic, hang] = DEATHS;
-    let field = |primary, backup, chipset, has_x2apic, cpus, death| Field {
+    let field = |primary, backup, chipset, has_x2apic, cpus, death| Pairing {
         primary,
         backup,
         chipset,
@@ -83,7 +83,7 @@ pub fn diagonal() -> Vec<Field> {
 }
 
 /// Runs `fields` one after the other, and prints a line for each.
-pub fn run(fields: &[Field], images: &Images) -> Score {
+pub fn run(fields: &[Pairing], images: &Images) -> Score {
     let mut score = Score::default();
     for (index, field) in fields.iter().enumerate() {
         let started = Instant::now();
@@ -102,7 +102,7 @@ pub fn run(fields: &[Field], images: &Images) -> Score {
     score
 }
 
-impl Field {
+impl Pairing {
     fn name(&self) -> String {
         format!(
             "linux-matrix-{}-{}-{}-{}-{}-{}",
@@ -154,7 +154,7 @@ impl Field {
     }
 }
 
-impl fmt::Display for Field {
+impl fmt::Display for Pairing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -186,7 +186,7 @@ mod tests {
     fn the_matrix_has_every_field_once() {
         let fields = all();
         assert_eq!(fields.len(), 2 * 2 * 2 * 2 * 3 * 2);
-        let names: HashSet<String> = fields.iter().map(Field::name).collect();
+        let names: HashSet<String> = fields.iter().map(Pairing::name).collect();
         assert_eq!(names.len(), fields.len());
         let lines: HashSet<String> = fields.iter().map(ToString::to_string).collect();
         assert_eq!(lines.len(), fields.len());
@@ -197,7 +197,7 @@ mod tests {
         let all = all();
         let quick = diagonal();
         assert!(quick.iter().all(|field| all.contains(field)));
-        let has = |is: &dyn Fn(&Field) -> bool| quick.iter().any(is);
+        let has = |is: &dyn Fn(&Pairing) -> bool| quick.iter().any(is);
         for series in SERIES {
             assert!(has(&|field| field.primary == series) && has(&|field| field.backup == series));
         }

@@ -7,7 +7,7 @@ struct Memory {
     ram: Vec<u8>,
 }
 
-impl Store for Memory {
+impl FileStore for Memory {
     fn file(&mut self, number: u64) -> Result<Option<Vec<u8>>, Problem> {
         Ok(self.files.get(&number).cloned())
     }
@@ -32,8 +32,8 @@ impl Memory {
 }
 
 /// Three files with two lines each, and two blocks that were written twice: all acknowledged, and all there.
-fn settled() -> (Ledger, Memory) {
-    let (mut ledger, mut store) = (Ledger::default(), Memory::default());
+fn settled() -> (FileLedger, Memory) {
+    let (mut ledger, mut store) = (FileLedger::default(), Memory::default());
     for _ in 0..2 {
         for file in 0..3 {
             let line = ledger.append(file).unwrap();
@@ -53,11 +53,11 @@ fn settled() -> (Ledger, Memory) {
 fn what_was_acknowledged_and_is_there_is_clean() {
     let (ledger, mut store) = settled();
     let audit = ledger.audit(&mut store).unwrap();
-    let expected = Audit {
+    let expected = FileAudit {
         files_acked: 3,
         lines_acked: 6,
         ram_bytes_acked: 20_000,
-        ..Audit::default()
+        ..FileAudit::default()
     };
     assert_eq!(audit, expected);
     assert!(audit.is_clean());
@@ -134,7 +134,7 @@ fn what_is_in_doubt_may_be_there_or_not_and_is_left_alone() {
 #[test]
 fn what_nobody_sent_is_invented() {
     let (mut ledger, store) = settled();
-    let spoiled = |ledger: &Ledger, text: &str| {
+    let spoiled = |ledger: &FileLedger, text: &str| {
         let mut store = store.clone();
         store.append(0, text);
         let audit = ledger.audit(&mut store).unwrap();

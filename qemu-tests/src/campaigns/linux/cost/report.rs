@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Cost, Round, Run};
+use super::{Cost, CostRun, Round};
 use crate::campaigns::linux::demo::median;
 
 /// A primary beside an armed backup is to be slower by no more than this, in percent.
@@ -13,7 +13,7 @@ const AT_MOST_PERCENT: f64 = 1.0;
 
 /// What was measured.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct CostReport {
     cost: Cost,
     release: String,
     rounds: Vec<Round>,
@@ -36,7 +36,7 @@ fn middle(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// The median of each CPU.
-fn by_cpu<'a>(runs: impl Iterator<Item = &'a Run> + Clone) -> Vec<f64> {
+fn by_cpu<'a>(runs: impl Iterator<Item = &'a CostRun> + Clone) -> Vec<f64> {
     let cpus = runs
         .clone()
         .map(|run| run.interrupts_hz.len())
@@ -65,7 +65,7 @@ impl Beside {
     }
 }
 
-impl Report {
+impl CostReport {
     pub(super) fn new(cost: Cost, release: String, rounds: Vec<Round>) -> Self {
         Self {
             cost,
@@ -83,7 +83,7 @@ impl Report {
         f64::from(1_u32 << self.cost.shift)
     }
 
-    fn alone(&self) -> impl Iterator<Item = &Run> + Clone {
+    fn alone(&self) -> impl Iterator<Item = &CostRun> + Clone {
         self.rounds.iter().map(|round| &round.alone)
     }
 
@@ -99,7 +99,7 @@ impl Report {
             .rounds
             .iter()
             .map(|round| (&round.alone, &round.beside[index]));
-        let extra = |(alone, beside): (&Run, &Run)| {
+        let extra = |(alone, beside): (&CostRun, &CostRun)| {
             let slower_ns = beside.took_ns - alone.took_ns;
             slower_ns / self.ns_per_instruction() / (beside.took_ns / 1e9)
         };
@@ -194,8 +194,8 @@ mod tests {
     use super::*;
     use linux_kit::packages::Series;
 
-    fn run(took_ns: f64, keepalives_hz: f64) -> Run {
-        Run {
+    fn run(took_ns: f64, keepalives_hz: f64) -> CostRun {
+        CostRun {
             took_ns,
             interrupts_hz: vec![keepalives_hz + 250.0, 250.0],
             keepalives_hz,
@@ -203,7 +203,7 @@ mod tests {
         }
     }
 
-    fn report(beside_ns: [f64; 3]) -> Report {
+    fn report(beside_ns: [f64; 3]) -> CostReport {
         let cost = Cost {
             primary: Series::V6_12,
             backup: Series::V6_1,
@@ -215,7 +215,7 @@ mod tests {
             alone: run(1e9, 0.0),
             beside: vec![run(took_ns, 1000.0)],
         };
-        Report::new(cost, "6.12.1".into(), beside_ns.map(round).into())
+        CostReport::new(cost, "6.12.1".into(), beside_ns.map(round).into())
     }
 
     #[test]

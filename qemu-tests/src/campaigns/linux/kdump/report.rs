@@ -8,12 +8,12 @@ use linux_kit::packages::Series;
 
 /// What was measured of the peer.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub struct KdumpReport {
     runs: Vec<KdumpRun>,
     hang: Option<HangRun>,
 }
 
-impl Report {
+impl KdumpReport {
     /// Lets a series' newest kernel panic `runs` times, and hang once if `with_hang`.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ fn line(run: &KdumpRun) -> String {
 mod tests {
     use super::*;
 
-    fn report(gaps_ms: &[f64]) -> Report {
+    fn report(gaps_ms: &[f64]) -> KdumpReport {
         let run = |gap_ms: &f64| KdumpRun {
             release: "6.12.0".into(),
             client_gap_ms: *gap_ms,
@@ -93,7 +93,7 @@ mod tests {
             acknowledged: 10,
             lost: 0,
         };
-        Report {
+        KdumpReport {
             runs: gaps_ms.iter().map(run).collect(),
             hang: Some(HangRun {
                 is_survived: false,
@@ -124,6 +124,6 @@ mod tests {
         assert_eq!(value["runs"][0]["kernel"].as_str(), Some("6.12.0"));
         assert_eq!(value["runs"][0]["files_lost"].as_u64(), Some(0));
         assert_eq!(value["nmi_watchdog"].as_bool(), Some(false));
-        assert!(Report::default().json()["kdump_gap_ms"].is_null());
+        assert!(KdumpReport::default().json()["kdump_gap_ms"].is_null());
     }
 }

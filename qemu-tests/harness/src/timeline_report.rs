@@ -7,7 +7,7 @@ use crate::problem::Problem;
 
 /// A takeover's stamps, in ns since boot; 0 stands for a moment that is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Takeover {
+pub struct TimelineReport {
     /// The epoch it led to.
     pub epoch: u64,
     /// Why: `panic`, `silent`, `hung`, `never-came-up` or `image-refused`.
@@ -42,7 +42,7 @@ pub struct Takeover {
     pub first_reply_ns: u64,
 }
 
-impl Takeover {
+impl TimelineReport {
     /// Reads `event=takeover`; the first reply is in an event of its own.
     ///
     /// # Errors
@@ -184,8 +184,8 @@ mod tests {
         cause_ns=1000000 last_keepalive_ns=900000 detected_ns=1012000 fenced_ns=1500000 interrupts_ns=1506000 quiet_ns=1510000 \
         devices_ns=1900000 replayed_ns=1911000 serving_ns=2000000";
 
-    fn parse(line: &str) -> Result<Takeover, Problem> {
-        Takeover::of(&Event::parse(line).unwrap())
+    fn parse(line: &str) -> Result<TimelineReport, Problem> {
+        TimelineReport::of(&Event::parse(line).unwrap())
     }
 
     #[test]
