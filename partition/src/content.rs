@@ -36,34 +36,14 @@ const CONTENTS: [(usize, &[u8], &str); 14] = [
     (0, b"#!", "a script"),
 ];
 
-/// What an image is loaded as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// An instance of ours.
-    #[default]
-    Native,
-    /// A stock Linux.
-    Linux,
-}
-
-impl Kind {
-    /// By the image's first bytes. What is neither is refused later, as a native image.
-    pub fn of(bytes: &[u8]) -> Self {
-        match is_linux(bytes) {
-            true => Self::Linux,
-            false => Self::Native,
-        }
-    }
-}
-
 fn has(bytes: &[u8], (offset, magic): (usize, &[u8])) -> bool {
     bytes
         .get(offset..)
         .is_some_and(|rest| rest.starts_with(magic))
 }
 
-/// Whether the bytes are a Linux kernel with a setup header. Asked before anything else: it can look like a PE program too.
-pub fn is_linux(bytes: &[u8]) -> bool {
+/// Returns whether the bytes are a Linux kernel with a setup header. Asked before anything else: it can look like a PE program too.
+pub fn is_bzimage(bytes: &[u8]) -> bool {
     has(bytes, BOOT_SECTOR) && has(bytes, SETUP_HEADER)
 }
 
@@ -72,7 +52,7 @@ pub fn describe(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "empty".into();
     }
-    if is_linux(bytes) {
+    if is_bzimage(bytes) {
         return "a Linux bzImage".into();
     }
     if let Some((_, _, what)) = CONTENTS

@@ -29,15 +29,16 @@ pub mod plan;
 pub mod range;
 pub mod refusal;
 pub mod size;
+pub mod tenant;
 
 pub use acpi::{AcpiInfo, ApicId};
 pub use boot_info::BootInfo;
 pub use cmdline::Options;
-pub use content::Kind;
 pub use files::BootFiles;
 pub use image::Image;
 pub use memory::MemoryMap;
 pub use physical::{InputError, PhysicalMemory};
-pub use plan::{Kinds, Machine, Plan, plan};
+pub use plan::{Machine, Plan, plan};
 pub use range::{Range, RangeSet};
 pub use refusal::Refusal;
+pub use tenant::{Kind, Kinds};

@@ -3,7 +3,8 @@
 use partition::acpi::ApicId;
 use partition::memory::{Region, RegionKind};
 use partition::plan::{ALIGN_BYTES, CPUS_MAX, RANGES_MAX, SHARED_END, SURVIVES_RESET_START};
-use partition::{Kind, Kinds, Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
+use partition::tenant::{LINUX, NATIVE};
+use partition::{Kinds, Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
 use proptest::prelude::*;
 
 const MIB: u64 = 1 << 20;
@@ -142,8 +143,8 @@ fn what_is_too_small_and_what_is_not_built_is_refused() {
     assert!(planned("failover_rearm=auto", &machine).is_ok());
     let mixed = Machine {
         kinds: Kinds {
-            primary: Kind::Linux,
-            backup: Kind::Native,
+            primary: &LINUX,
+            backup: &NATIVE,
         },
         ..machine.clone()
     };

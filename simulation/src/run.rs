@@ -1,5 +1,6 @@
 //! One seed from boot to verdict.
 
+use partition::Kinds;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
@@ -201,7 +202,7 @@ fn keep_seat(world: Rc<World>) {
     let policy = Policy {
         rearms: true,
         resets: true,
-        has_linux: false,
+        kinds: Kinds::default(),
     };
     let others = Others::new(&world);
     let mut supervisor = Supervisor::new(

@@ -7,6 +7,7 @@ use partition::linux::boot_params::{BOOT_PARAMS_BYTES, BootParams};
 use partition::linux::command_line::Facts;
 use partition::linux::layout::{BOOT_AREA_BYTES, TABLES_BYTES};
 use partition::linux::{BzImage, CommandLine, E820, Layout, MapKind, Role};
+use partition::tenant::LINUX;
 use partition::{Kind, Range};
 
 const SETUP_SECTS: usize = 0x1f1;
@@ -28,7 +29,7 @@ pub fn check(data: &[u8]) {
     );
     match BzImage::parse(&image) {
         Ok(parsed) => {
-            assert_eq!(Kind::of(&image), Kind::Linux);
+            assert_eq!(Kind::of(&image), &LINUX);
             is_sound(&parsed, &image);
             can_be_laid_out(&parsed, slot, word(8).into());
         }

@@ -14,7 +14,8 @@ use partition::plan::{
     SHARED_END, SURVIVES_RESET_START,
 };
 use partition::size::SizeAt;
-use partition::{Kind, Kinds, Machine, MemoryMap, Options, Plan, Range, plan};
+use partition::tenant::KINDS;
+use partition::{Kinds, Machine, MemoryMap, Options, Plan, Range, plan};
 
 /// See the module.
 pub fn check(data: &[u8]) {
@@ -57,7 +58,7 @@ fn read_again(options: &Options) {
     assert_eq!(NetworkConfig::parse(&network), Ok(options.network));
     assert!(options.failover_timeout_ns >= 2 * options.keepalive_ns);
     assert!(options.exec.is_sorted_by_key(|clause| clause.at_ns));
-    for kind in [Kind::Native, Kind::Linux] {
+    for kind in KINDS {
         assert!(options.keepalive_period_ns(kind) > 0);
         assert!(options.boot_timeout_ns(kind) >= options.failover_timeout_ns.min(60_000_000_000));
     }
@@ -65,7 +66,7 @@ fn read_again(options: &Options) {
 
 /// A machine of up to 40 CPUs, with a dozen claims on its memory.
 fn machine_of(input: &mut Unstructured<'_>) -> arbitrary::Result<Machine> {
-    let kind = |is_linux| if is_linux { Kind::Linux } else { Kind::Native };
+    let kind = |number: u8| KINDS[usize::from(number) % KINDS.len()];
     let [cpus, kinds] = input.arbitrary::<[u8; 2]>()?;
     let mut claims = Vec::new();
     let mut occupied = Vec::new();
@@ -88,8 +89,8 @@ fn machine_of(input: &mut Unstructured<'_>) -> arbitrary::Result<Machine> {
         memory_map: MemoryMap::new(claims),
         occupied,
         kinds: Kinds {
-            primary: kind(kinds & 1 != 0),
-            backup: kind(kinds & 2 != 0),
+            primary: kind(kinds & 15),
+            backup: kind(kinds >> 4),
         },
     })
 }

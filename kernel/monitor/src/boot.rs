@@ -17,7 +17,7 @@ use ipi::{LocalApic, Mode};
 use partition::acpi::{AcpiInfo, ApicId, Originals};
 use partition::cmdline::{ApicMode, Options};
 use partition::{
-    BootFiles, BootInfo, Kind, Kinds, Machine, MemoryMap, PhysicalMemory, Plan, Range, plan,
+    BootFiles, BootInfo, Kinds, Machine, MemoryMap, PhysicalMemory, Plan, Range, plan,
 };
 use raw_cpuid::CpuId;
 use sharedmem::hand_off::PciFunction;
@@ -167,7 +167,7 @@ pub fn boot(magic: u32, information: u64) -> Result<Ready, BootRefusal> {
     };
     let plan = plan(&options, &machine)?;
     let functions = scan_devices();
-    let linux_functions = match kinds.has_linux() {
+    let linux_functions = match kinds.any(|it| it.needs_bar_sizes) {
         true => size_devices(&functions),
         false => Vec::new(),
     };
@@ -269,7 +269,7 @@ fn occupied(info: &BootInfo, start_page: u64) -> Vec<(Range, &'static str)> {
     own.into_iter().chain(modules).collect()
 }
 
-/// What the images are. One that is missing, or damaged, is refused when it is loaded.
+/// Returns what kinds of tenant the images are.
 fn kinds(options: &Options, info: &BootInfo) -> Kinds {
     let visible = info.modules.iter().map(|module| {
         let end = module.range.end.min(BOOT_MAP_END);
@@ -279,11 +279,7 @@ fn kinds(options: &Options, info: &BootInfo) -> Kinds {
         (module.name.as_str(), bytes)
     });
     let files = BootFiles::new(visible).unwrap_or_default();
-    let kind = |path: &str| files.find(path).map(Kind::of).unwrap_or_default();
-    Kinds {
-        primary: kind(&options.primary_kernel),
-        backup: kind(&options.failover_kernel),
-    }
+    Kinds::of(options, &files)
 }
 
 fn size_devices(functions: &[PciFunction]) -> Vec<LinuxFunction> {

@@ -90,7 +90,7 @@ pub fn run(ready: Ready) -> ! {
         Policy {
             rearms: ready.options.failover_rearm == Rearm::Auto,
             resets: ready.options.failover_reset == Reset::Auto,
-            has_linux: ready.plan.kinds.has_linux(),
+            kinds: ready.plan.kinds,
         },
     );
     supervisor.arm_first(backup.ok());

@@ -3,6 +3,8 @@
 use alloc::string::String;
 
 use arrayvec::ArrayVec;
+use partition::Kind;
+use partition::tenant::NATIVE;
 use sharedmem::MAX_CORES;
 use sharedmem::abi::{EntryReason, SeatStatus, stack_top};
 use supervisor::{Order, Readiness, Source, Tenant, Wait};
@@ -105,11 +107,7 @@ impl Tenant<BareMachine> for Native {
         Some(self.order(EntryReason::JoinCore, index))
     }
 
-    fn takes_interrupts(&self) -> bool {
-        true
-    }
-
-    fn may_reset(&self) -> bool {
-        false
+    fn kind(&self) -> &'static Kind {
+        &NATIVE
     }
 }

@@ -91,13 +91,9 @@ impl<P: Platform> Supervisor<P> {
                 self.console.give_to(control, Owner::Monitor);
                 log::error!("event=fence-refused cores=\"{missing}\"");
             }
-            // An owner that was believed dead and is not, prints again.
+            // A primary that was believed dead and is not, prints again.
             Notice::OwnerUp { .. }
-                if self.console.is_taken()
-                    && self
-                        .owner
-                        .as_ref()
-                        .is_some_and(|owner| owner.takes_interrupts()) =>
+                if self.console.is_taken() && self.primary_can(|it| it.drives_console) =>
             {
                 let owner = Owner::Instance(self.owner_instance);
                 self.console.give_to(control, owner);

@@ -1,15 +1,6 @@
-//! Which image an instance is loaded from, and what for.
+//! Which image an instance is loaded from.
 
 use sharedmem::hand_off::PhysicalRange;
-
-/// What an instance is loaded for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// To own the machine from its boot.
-    Primary,
-    /// To wait.
-    Backup,
-}
 
 /// Where an image comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use partition::tenant::Role;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::linux::{ARGUMENTS, Answer, Command, ImageSource};
 use takeover::{Backup, BackupLoss, Event, State};
 
-use crate::image::{Role, Source};
+use crate::image::Source;
 use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 
@@ -51,9 +52,11 @@ impl<P: Platform> Supervisor<P> {
         if !matches!(self.machine.backup(), Backup::Lost(_)) {
             return Err("there is a backup already; disarm it first".to_string());
         }
-        let owner = self.owner.as_ref().ok_or("there is no primary")?;
-        if !owner.may_reset() {
-            return self.rearm_native();
+        if self.owner.is_none() {
+            return Err("there is no primary".to_string());
+        }
+        if !self.primary_can(|it| it.lends_core) {
+            return self.rearm_on_seat();
         }
         let cores = self.cores_led_by(lent)?;
         let instance = 1 - self.owner_instance;
@@ -82,10 +85,17 @@ impl<P: Platform> Supervisor<P> {
         Ok(())
     }
 
-    /// Loads a backup beside a native primary, which lends nothing: it gets ready on the seat.
-    fn rearm_native(&mut self) -> Result<(), String> {
-        if self.policy.has_linux {
-            return Err("beside a native primary no Linux can get ready".to_string());
+    /// Loads a backup beside a primary that lends nothing: it gets ready on the seat.
+    fn rearm_on_seat(&mut self) -> Result<(), String> {
+        let kinds = self.policy.kinds.both();
+        let [primary, backup] = [self.owner_instance, 1 - self.owner_instance].map(|it| kinds[it]);
+        if !backup
+            .capabilities
+            .can_be_rearmed_beside(&primary.capabilities)
+        {
+            return Err(format!(
+                "beside a {primary} primary no {backup} can get ready"
+            ));
         }
         self.load_backup();
         match self.machine.backup() {

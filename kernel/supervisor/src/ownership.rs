@@ -4,11 +4,11 @@ use core::sync::atomic::Ordering;
 
 use alloc::boxed::Box;
 
+use partition::tenant::Role;
 use sharedmem::control::NOTHING_RETAINED;
 use takeover::{Backup, BackupLoss, CoreSet, Event, Stage, Successor};
 
 use crate::console::Owner;
-use crate::image::Role;
 use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 use crate::tenant::Tenant;
@@ -104,11 +104,15 @@ impl<P: Platform> Supervisor<P> {
         control.linux[self.owner_instance]
             .reset
             .store(0, Ordering::Release);
+        let capabilities = owner.capabilities();
+        let takes_interrupts = capabilities.takes_keepalive_interrupts;
         self.keepalive_answer
-            .answer_to(owner.takes_interrupts().then_some(lead));
-        if !owner.takes_interrupts() {
+            .answer_to(takes_interrupts.then_some(lead));
+        if !capabilities.drives_console {
             self.console.give_to(control, Owner::Monitor);
-            // A Linux keeps its state elsewhere, and writes over the journal as soon as its backup has read it.
+        }
+        if !capabilities.reads_journal {
+            // It keeps its state elsewhere, and writes over the journal as soon as its backup has read it.
             control
                 .journal
                 .retained

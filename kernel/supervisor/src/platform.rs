@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use partition::tenant::Role;
 use sharedmem::Control;
 use sharedmem::hand_off::PhysicalRange;
 
 use crate::ap_mailbox::ApMailboxes;
-use crate::image::{Role, Source};
+use crate::image::Source;
 use crate::tenant::Tenant;
 
 /// What is sent to a core.

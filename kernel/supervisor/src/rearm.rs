@@ -1,8 +1,8 @@
 //! The next backup: loaded by itself after a takeover, beside a native primary that serves meanwhile.
 
+use partition::tenant::Role;
 use takeover::{Backup, BackupLoss, Event, State};
 
-use crate::image::Role;
 use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 

@@ -67,12 +67,12 @@ impl<P: Platform> Supervisor<P> {
     /// Whether a kernel that is loaded now could go on for the one that is dead.
     pub(crate) fn can_read_state(&self) -> bool {
         let journal = &self.control.journal;
-        let is_native = !self.policy.has_linux;
+        let is_in_journal = self.policy.kinds.all(|it| it.reads_journal);
         let is_refused = matches!(
             self.machine.backup(),
             Backup::Lost(BackupLoss::ImageRefused)
         ) && !self.rearming.is_asked();
-        is_native
+        is_in_journal
             && !is_refused
             && self.resetting.loads < LOADS_MAX
             && journal.retained.load(Acquire) != NOTHING_RETAINED

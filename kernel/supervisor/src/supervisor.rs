@@ -4,6 +4,8 @@ use core::sync::atomic::Ordering;
 
 use alloc::boxed::Box;
 
+use partition::Kinds;
+use partition::tenant::Capabilities;
 use sharedmem::Control;
 use sharedmem::abi::MAX_INSTANCES;
 use sharedmem::epitaph::EpitaphCause;
@@ -26,8 +28,8 @@ const FENCE_POLL_NS: u64 = 10_000;
 /// How often the seat looks after a backup that gets ready on a core of its own, in ns.
 pub(crate) const PREPARE_POLL_NS: u64 = 1_000_000;
 
-/// How often the seat looks whether the owner wants to reset the machine, in ns. A Linux goes on to the next means 15 ms after it tried
-/// ACPI's.
+/// How often the supervisor looks whether the primary wants to reset the machine, in ns. A Linux goes on to the next means 15 ms after it
+/// tried ACPI's.
 const RESET_POLL_NS: u64 = 2_000_000;
 
 /// What the boot line and the plan say of the seat's work.
@@ -37,8 +39,8 @@ pub struct Policy {
     pub rearms: bool,
     /// When nobody serves and nobody can, the machine is reset.
     pub resets: bool,
-    /// One of the two instances is a Linux.
-    pub has_linux: bool,
+    /// What kinds of tenant the two instances are.
+    pub kinds: Kinds,
 }
 
 /// The monitor's main loop and all it works on.
@@ -99,7 +101,8 @@ impl<P: Platform> Supervisor<P> {
             remaining: None,
             images: [0, 1].map(Source::of_boot_line),
             visits: Visits::default(),
-            rearming: Rearming::new(policy.rearms && !policy.has_linux),
+            // A primary that lends a core asks by itself for the backup that boots there.
+            rearming: Rearming::new(policy.rearms && !policy.kinds.any(|it| it.boots_on_lent_core)),
             resetting: Resetting::new(policy.resets),
         }
     }
@@ -195,9 +198,16 @@ impl<P: Platform> Supervisor<P> {
         self.step(self.now_ns(), Event::Tick);
     }
 
-    /// Whether the owner has written to what it takes for the machine's reset register.
+    /// Returns whether there is a primary and it can `question`.
+    pub(crate) fn primary_can(&self, question: impl Fn(&Capabilities) -> bool) -> bool {
+        self.owner
+            .as_ref()
+            .is_some_and(|primary| question(primary.capabilities()))
+    }
+
+    /// Returns whether the primary has written to what it takes for the machine's reset register.
     fn wants_reset(&self) -> bool {
-        let may = self.owner.as_ref().is_some_and(|owner| owner.may_reset());
+        let may = self.primary_can(|it| it.resets_through_memory);
         let word = &self.control.linux[self.owner_instance].reset;
         may && word.load(Ordering::Acquire) != 0
     }
@@ -208,7 +218,7 @@ impl<P: Platform> Supervisor<P> {
             return;
         }
         let is_loading = self.machine.backup() == Backup::Loading && self.backup.is_some();
-        let may_reset = self.owner.as_ref().is_some_and(|owner| owner.may_reset());
+        let may_reset = self.primary_can(|it| it.resets_through_memory);
         self.sleep_until(
             seen,
             match (is_loading, may_reset) {

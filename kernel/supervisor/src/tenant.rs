@@ -1,6 +1,7 @@
-//! Tenants: what kinds of instance there are, behind one trait. How one is entered, how it waits, and how it is made primary is all that
-//! the seat asks.
+//! Instances, behind one trait: how one is entered, how it waits, how it is made primary, and what it can do. Which kind it is, the supervisor
+//! does not ask.
 
+use partition::tenant::{Capabilities, Kind};
 use takeover::BackupLoss;
 
 use crate::ap_mailbox::Order;
@@ -71,9 +72,11 @@ pub trait Tenant<P: Platform> {
     /// How a further core enters it; `None` if it fetches its cores itself.
     fn join(&self, core: u32) -> Option<Order>;
 
-    /// Whether the seat's keepalive may be announced to it by an interrupt.
-    fn takes_interrupts(&self) -> bool;
+    /// Returns what kind of tenant it is.
+    fn kind(&self) -> &'static Kind;
 
-    /// Whether it may ask for the machine's reset by a word in memory, which must be looked at from time to time.
-    fn may_reset(&self) -> bool;
+    /// Returns what it can do, and what it needs.
+    fn capabilities(&self) -> &'static Capabilities {
+        &self.kind().capabilities
+    }
 }

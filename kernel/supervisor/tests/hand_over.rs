@@ -4,6 +4,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use partition::tenant::NATIVE;
+use partition::{Kind, Kinds};
 use sharedmem::Control;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::hand_off::PhysicalRange;
@@ -123,12 +125,8 @@ impl Tenant<Bench> for Ready {
         Some(self.order())
     }
 
-    fn takes_interrupts(&self) -> bool {
-        true
-    }
-
-    fn may_reset(&self) -> bool {
-        false
+    fn kind(&self) -> &'static Kind {
+        &NATIVE
     }
 }
 
@@ -294,7 +292,7 @@ fn protected() -> (Rc<World>, Supervisor<Bench>) {
         Policy {
             rearms: true,
             resets: false,
-            has_linux: false,
+            kinds: Kinds::default(),
         },
     );
     supervisor.arm_first(backup);

@@ -18,20 +18,11 @@ pub use exec::ExecClause;
 pub use network::NetworkConfig;
 pub use table::{Help, OPTIONS, OptionSpec, Preset};
 
-use crate::content::Kind;
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
 use crate::refusal::Refusal;
 use crate::size::SizeAt;
-
-/// From the kernel's entry to the module that sends keepalives, firmware of devices and all.
-const LINUX_BOOT_TIMEOUT_NS: u64 = 60_000_000_000;
-
-/// Keepalives of a Linux in a time-out. The time-out minus one period is what a healthy kernel may stand still for.
-const LINUX_KEEPALIVES_PER_TIMEOUT: u64 = 10;
-
-/// The longest period: what an application promises is looked at with each keepalive.
-const LINUX_KEEPALIVE_NS_MAX: u64 = 100_000_000;
+use crate::tenant::Kind;
 
 /// What happens after a takeover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,7 +85,7 @@ pub struct Options {
     pub failover_cpus: CpuList,
     /// Memory of the backup.
     pub failover_mem: SizeAt,
-    /// Period of the keepalives; what it is for a Linux, [`keepalive_period_ns`](Self::keepalive_period_ns) tells.
+    /// Period of the keepalives; [`keepalive_period_ns`](Self::keepalive_period_ns) returns what it is for a kind of tenant.
     pub keepalive_ns: u64,
     /// A primary that is silent for so long is dead.
     pub failover_timeout_ns: u64,
@@ -170,23 +161,30 @@ impl Options {
         self.given.contains_key(name)
     }
 
-    /// How long an instance of this kind may take to its first keepalive, in ns. A Linux takes longer, unless the operator says how long.
-    pub fn boot_timeout_ns(&self, kind: Kind) -> u64 {
-        match kind {
-            Kind::Linux if !self.was_given("failover_boot_timeout") => LINUX_BOOT_TIMEOUT_NS,
+    /// Returns how long an instance of this kind may take to its first keepalive, in ns.
+    pub fn boot_timeout_ns(&self, kind: &Kind) -> u64 {
+        match kind.defaults.boot_timeout_ns {
+            Some(ns) if !self.was_given("failover_boot_timeout") => ns,
             _ => self.failover_boot_timeout_ns,
         }
     }
 
-    /// How often an instance of this kind sends a keepalive, in ns. In a Linux each is an interrupt more: it sends as many in a time-out as show that it
-    /// lives, unless the operator says how often.
-    pub fn keepalive_period_ns(&self, kind: Kind) -> u64 {
-        match kind {
-            Kind::Linux if !self.was_given("keepalive") => {
-                let period_ns = self.failover_timeout_ns / LINUX_KEEPALIVES_PER_TIMEOUT;
-                period_ns.clamp(self.keepalive_ns, LINUX_KEEPALIVE_NS_MAX)
+    /// Returns how often an instance of this kind sends a keepalive, in ns.
+    pub fn keepalive_period_ns(&self, kind: &Kind) -> u64 {
+        match kind.defaults.keepalive {
+            Some(default) if !self.was_given("keepalive") => {
+                let period_ns = self.failover_timeout_ns / default.per_timeout;
+                period_ns.clamp(self.keepalive_ns, default.ns_max)
             }
             _ => self.keepalive_ns,
+        }
+    }
+
+    /// Returns the memory of a backup of this kind, in bytes.
+    pub fn backup_bytes(&self, kind: &Kind) -> u64 {
+        match kind.defaults.backup_bytes {
+            Some(bytes) if !self.was_given("failover_mem") => bytes,
+            _ => self.failover_mem.size_bytes,
         }
     }
 

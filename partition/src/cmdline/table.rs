@@ -8,7 +8,8 @@ use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::{DurationText, parse_duration};
 use crate::refusal::ValueError;
-use crate::size::{SizeAt, parse_size};
+use crate::size::{SizeAt, SizeText, parse_size};
+use crate::tenant::{KINDS, KeepaliveDefault, Kind};
 
 /// What holds for an option that is not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +145,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "failover_mem",
         syntax: "SIZE[@ADDRESS]",
         preset: Preset::Value("64M"),
-        help: "memory of the backup, and where; 126M for a Linux that is not given another size",
+        help: "memory of the backup, and where",
         apply: |options, value| {
             options.failover_mem = SizeAt::parse(value)?;
             Ok(())
@@ -164,7 +165,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "pmem",
         syntax: "SIZE",
         preset: Preset::Value("0"),
-        help: "memory that is offered to Linux as /dev/pmem0 and outlives its kernels",
+        help: "memory that is offered to a Linux as /dev/pmem0 and outlives its kernels",
         apply: |options, value| {
             options.pmem_bytes = parse_size(value)?;
             Ok(())
@@ -174,7 +175,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "keepalive",
         syntax: "DURATION",
         preset: Preset::Value("1ms"),
-        help: "how often the kernels tell each other that they live, 100us to 1s; a Linux that is not told: ten times in a time-out, from 1ms to 100ms",
+        help: "how often the kernels tell each other that they live, 100us to 1s",
         apply: |options, value| {
             let range = KEEPALIVE_NS_MIN..=KEEPALIVE_NS_MAX;
             options.keepalive_ns = duration_in(value, range)?;
@@ -195,7 +196,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "failover_boot_timeout",
         syntax: "DURATION",
         preset: Preset::Value("5s"),
-        help: "a primary without a first keepalive after so long does not boot; 60s for a Linux that is not given another",
+        help: "a primary without a first keepalive after so long does not boot",
         apply: |options, value| {
             options.failover_boot_timeout_ns = parse_duration(value)?;
             Ok(())
@@ -380,7 +381,33 @@ impl fmt::Display for Help {
             .iter()
             .map(|(option, preset, help)| [option, *preset, *help]);
         let rows: alloc::vec::Vec<[&str; 3]> = head.into_iter().chain(rows).collect();
-        write_columns(f, &rows, None)
+        write_columns(f, &rows, None)?;
+        KINDS.iter().try_for_each(|kind| write_defaults(f, kind))
+    }
+}
+
+/// Writes the defaults that hold for one kind of tenant only, on one line; nothing if there are none.
+fn write_defaults(f: &mut fmt::Formatter<'_>, kind: &Kind) -> fmt::Result {
+    let defaults = kind.defaults;
+    let memory = defaults
+        .backup_bytes
+        .map(|bytes| format!("failover_mem={}", SizeText(bytes)));
+    let boot = defaults
+        .boot_timeout_ns
+        .map(|ns| format!("failover_boot_timeout={}", DurationText(ns)));
+    let keepalive = defaults.keepalive.map(
+        |KeepaliveDefault {
+             per_timeout,
+             ns_max,
+         }| {
+            let longest = DurationText(ns_max);
+            format!("keepalive=1/{per_timeout} of failover_timeout, at most {longest}")
+        },
+    );
+    let texts: alloc::vec::Vec<_> = [memory, boot, keepalive].into_iter().flatten().collect();
+    match texts.is_empty() {
+        true => Ok(()),
+        false => writeln!(f, "default for a {kind}: {}", texts.join(", ")),
     }
 }
 

@@ -29,8 +29,6 @@ pub enum ImageProblem {
     },
     /// The file with the checksum does not hold one.
     BadChecksumFile,
-    /// A Linux kernel.
-    Linux,
     /// Something else, named.
     Content(String),
     /// An ELF that cannot be read, with the parser's words.
@@ -90,7 +88,6 @@ impl fmt::Display for ImageError {
                 "cannot be checked: {}.crc32c does not hold eight hexadecimal digits",
                 self.path
             ),
-            ImageProblem::Linux => f.write_str("a Linux image; Linux instances are not built yet"),
             ImageProblem::Content(what) => {
                 write!(
                     f,

@@ -129,9 +129,6 @@ impl Image {
 }
 
 fn parse(path: &str, bytes: &[u8]) -> Result<Image, ImageProblem> {
-    if content::is_linux(bytes) {
-        return Err(ImageProblem::Linux);
-    }
     if !bytes.starts_with(&abi::ELFMAGIC) {
         return Err(ImageProblem::Content(content::describe(bytes)));
     }

@@ -126,7 +126,7 @@ fn a_foreign_image_is_named() {
     linux[0x202..0x206].copy_from_slice(b"HdrS");
     assert_eq!(
         Image::parse("/vmlinuz", &linux).unwrap_err().to_string(),
-        "/vmlinuz: a Linux image; Linux instances are not built yet"
+        "/vmlinuz: not a kernel image but a Linux bzImage; should be an ELF instance"
     );
     assert_eq!(
         Image::parse("/a", b"\x1f\x8b").unwrap_err().to_string(),

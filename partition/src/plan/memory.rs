@@ -6,21 +6,17 @@ use alloc::vec::Vec;
 
 use super::placement::{Demand, Placement, largest, nearest_address, place};
 use super::{
-    ALIGN_BYTES, BACKUP_BYTES_MIN, CONTROL_BYTES, JOURNAL_BYTES_MIN, MEMORY_BLOCK_BYTES, Machine,
-    PRIMARY_BYTES_MIN, RANGES_MAX, SHARED_END, SURVIVES_RESET_START,
+    ALIGN_BYTES, BACKUP_BYTES_MIN, CONTROL_BYTES, JOURNAL_BYTES_MIN, Machine, PRIMARY_BYTES_MIN,
+    RANGES_MAX, SHARED_END, SURVIVES_RESET_START,
 };
 use crate::cmdline::Options;
-use crate::content::Kind;
 use crate::range::{Range, RangeSet};
 use crate::refusal::Refusal;
 use crate::size::{SizeAt, SizeText};
+use crate::tenant::Capabilities;
 
 /// Below 1 MiB are the BIOS, its data, and the page the other cores start in.
 const LOW_MEMORY: Range = Range::new(0, 1 << 20);
-
-/// A Linux backup's memory, unless the operator says how much: enough for a distribution's kernel and a small userspace, and less than 128 MiB
-/// together with its piece below 1 MiB.
-const LINUX_BACKUP_BYTES: u64 = 126 << 20;
 
 /// What does not fit into any smaller machine, with a margin for what firmware and boot loader keep.
 const LEAST: &str = "16M together with journal_mem=1M on a machine with at least 128M of memory";
@@ -64,14 +60,11 @@ impl<'a> MemoryPlanner<'a> {
             .fold(usable, |free, taken| free.without(taken))
             .align_inward(ALIGN_BYTES);
         // What is below the minimum is refused as such, and only if the minimum itself would fit.
-        let backup_bytes = match machine.kinds.backup {
-            Kind::Linux if !options.was_given("failover_mem") => LINUX_BACKUP_BYTES,
-            _ => options.failover_mem.size_bytes.max(BACKUP_BYTES_MIN),
-        };
+        let backup_bytes = options.backup_bytes(machine.kinds.backup);
         let demand = Demand {
             shared_bytes: shared_bytes(options.journal_bytes.max(JOURNAL_BYTES_MIN))
                 .saturating_add(round_up(options.pmem_bytes)),
-            backup_bytes: round_up(backup_bytes),
+            backup_bytes: round_up(backup_bytes.max(BACKUP_BYTES_MIN)),
             backup_address: options.failover_mem.address,
         };
         Self {
@@ -82,27 +75,23 @@ impl<'a> MemoryPlanner<'a> {
         }
     }
 
-    /// A backup whose image is a Linux had better not cut a block of memory in two: what is left of it could not be added to anybody.
+    /// Places a backup at the start of a block, if memory is added in blocks: what is left of a block that was cut in two could not be added to anybody.
     fn place_on_block(&self) -> Option<Placement> {
-        let is_free_to_choose = self.demand.backup_address.is_none();
-        (self.machine.kinds.backup == Kind::Linux && is_free_to_choose)
-            .then(|| {
-                let blocks = (1..SHARED_END / MEMORY_BLOCK_BYTES).map(|n| n * MEMORY_BLOCK_BYTES);
-                blocks.into_iter().find_map(|address| {
-                    let backup_address = Some(address);
-                    place(
-                        &self.free,
-                        Demand {
-                            backup_address,
-                            ..self.demand
-                        },
-                    )
-                })
-            })
-            .flatten()
+        let block_bytes = self.machine.kinds.backup.capabilities.memory_block_bytes?;
+        if self.demand.backup_address.is_some() {
+            return None;
+        }
+        (1..SHARED_END / block_bytes).find_map(|number| {
+            let backup_address = Some(number * block_bytes);
+            let demand = Demand {
+                backup_address,
+                ..self.demand
+            };
+            place(&self.free, demand)
+        })
     }
 
-    /// The primary gets what is left, the largest range first. What a Linux backup is given when it has become the primary, and where the next
+    /// Gives the primary what is left, the largest range first. The pool that a backup adds when it has become the primary, and the slot where the next
     /// one waits, are parts of that.
     fn divide(&self, placement: Placement) -> Memory {
         let mut primary = placement.rest.as_slice().to_vec();
@@ -116,7 +105,7 @@ impl<'a> MemoryPlanner<'a> {
                 Range::sized(range.start, self.demand.backup_bytes)
                     .filter(|spare| range.contains(*spare))
             })
-            .filter(|_| self.machine.kinds.are_linux());
+            .filter(|_| self.machine.kinds.all(Capabilities::waits_in_slot));
         Memory {
             shared: Range::new(placement.shared.start, journal_end),
             pmem: Some(Range::new(journal_end, placement.shared.end))

@@ -6,15 +6,16 @@ mod memory;
 mod placement;
 mod table;
 
+use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::acpi::ApicId;
 use crate::cmdline::{Options, Rearm};
-use crate::content::Kind;
 use crate::memory::{MemoryMap, Region, RegionKind};
 use crate::range::{Range, RangeSet};
 use crate::refusal::Refusal;
+use crate::tenant::Kinds;
 
 /// Everything that is given out begins and ends on this boundary, a large page, so that no two owners share a page table entry.
 pub const ALIGN_BYTES: u64 = 2 << 20;
@@ -64,35 +65,6 @@ pub struct Machine {
     /// What the images are.
     pub kinds: Kinds,
 }
-
-/// What the two images are, by their content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kinds {
-    /// The primary's.
-    pub primary: Kind,
-    /// The backup's.
-    pub backup: Kind,
-}
-
-impl Kinds {
-    /// Whether one of them is a Linux.
-    pub fn has_linux(self) -> bool {
-        self.primary == Kind::Linux || self.backup == Kind::Linux
-    }
-
-    /// Whether both are.
-    pub fn are_linux(self) -> bool {
-        self.primary == Kind::Linux && self.backup == Kind::Linux
-    }
-
-    /// Whether one of them is a Linux, and the other is not.
-    pub fn are_mixed(self) -> bool {
-        self.has_linux() && !self.are_linux()
-    }
-}
-
-/// What Linux adds memory in.
-pub const MEMORY_BLOCK_BYTES: u64 = 128 << 20;
 
 impl Machine {
     /// The machine QEMU (q35) makes of this many CPUs and bytes of memory, for checks on another machine. Boot image and archive are
@@ -150,11 +122,11 @@ pub struct Plan {
     pub backup: Slice,
     /// The shared region: the control block, then the journal.
     pub shared: Range,
-    /// Memory offered to Linux as a disk; behind the journal.
+    /// Memory offered to tenants as a disk; behind the journal.
     pub pmem: Option<Range>,
-    /// Where a second backup waits, once the first one is the primary: a part of the first primary's memory. If both are a Linux.
+    /// Where a second backup waits, once the first one is the primary: a part of the first primary's memory. Only if both wait in slots.
     pub spare: Option<Range>,
-    /// Memory below 1 MiB of instances 0 and 1, for those that are a Linux; others' is empty.
+    /// Memory below 1 MiB of instances 0 and 1, for those that need it; others' is empty.
     pub low: [Range; 2],
     /// What the images are.
     pub kinds: Kinds,
@@ -175,13 +147,13 @@ pub struct Plan {
 /// # Errors
 /// The option that cannot be satisfied, its value, why it cannot be, and a value that can: given that, this refusal goes away.
 pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
-    if options.failover_rearm == Rearm::Auto && machine.kinds.are_mixed() {
-        return Err(Refusal::new(
-            "failover_rearm",
-            options.as_given("failover_rearm"),
-            "a Linux and a native instance cannot be loaded beside each other while one of them runs",
-            "manual",
-        ));
+    if options.failover_rearm == Rearm::Auto && !machine.kinds.can_rearm() {
+        let Kinds { primary, backup } = machine.kinds;
+        let reason = format!(
+            "a {primary} and a {backup} instance cannot be loaded beside each other while one of them runs"
+        );
+        let given = options.as_given("failover_rearm");
+        return Err(Refusal::new("failover_rearm", given, reason, "manual"));
     }
     let cores = cores::share(options, &machine.cpus)?;
     let memory = memory::share(options, machine)?;
@@ -215,11 +187,16 @@ impl Plan {
         Range::new(self.shared.start + self.control_bytes, self.shared.end)
     }
 
-    /// Memory that goes with the role of primary: the first primary's without the spare slot, in the blocks that Linux adds memory in.
+    /// Returns the memory that goes with the role of primary: the first primary's without the spare slot, in the blocks in which it is added.
     pub fn pool(&self) -> Vec<Range> {
         let all = self.primary.ranges.iter().copied().collect::<RangeSet>();
         let rest = all.without(self.spare.unwrap_or_default());
-        rest.align_inward(MEMORY_BLOCK_BYTES).as_slice().to_vec()
+        let blocks = self
+            .kinds
+            .both()
+            .map(|kind| kind.capabilities.memory_block_bytes);
+        let block_bytes = blocks.into_iter().flatten().fold(ALIGN_BYTES, u64::max);
+        rest.align_inward(block_bytes).as_slice().to_vec()
     }
 }
 

@@ -3,6 +3,8 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
+use partition::Kind;
+use partition::tenant::NATIVE;
 use replica::Replica;
 use sharedmem::abi::{EntryReason, SeatStatus};
 use supervisor::{Dispatch, Order, Readiness, Source, Tenant, Wait};
@@ -119,11 +121,7 @@ impl Tenant<Board> for Native {
         Some(self.order(EntryReason::JoinCore))
     }
 
-    fn takes_interrupts(&self) -> bool {
-        true
-    }
-
-    fn may_reset(&self) -> bool {
-        false
+    fn kind(&self) -> &'static Kind {
+        &NATIVE
     }
 }

@@ -2,8 +2,8 @@
 
 use alloc::boxed::Box;
 
-use partition::Kind;
 use partition::cmdline::Rearm;
+use partition::tenant::LINUX;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::linux::{LINUX_FUNCTIONS_MAX, LinuxHandOff, POOL_RANGES_MAX};
 use sharedmem::{ABI_REVISION, JOURNAL_REVISION};
@@ -44,7 +44,7 @@ pub fn make(ready: &Ready, instance: usize, lead: u32, slots: &Slots) -> Box<Lin
     hand_off.seat_apic_id = ready.acpi.cpus[0].0;
     hand_off.tsc_hz = ready.frequencies.tsc_hz;
     hand_off.tsc_at_boot = ready.tsc_at_boot;
-    hand_off.keepalive_ns = options.keepalive_period_ns(Kind::Linux);
+    hand_off.keepalive_ns = options.keepalive_period_ns(&LINUX);
     hand_off.timeout_ns = options.failover_timeout_ns;
     let others = owner_cores(&ready.plan);
     let cores = [lead]

@@ -11,7 +11,8 @@ use partition::linux::{
     BootParams, BzImage, CommandLine, Layout, Role as LineRole, TableFacts, Tables, acpi,
     bzimage::ENTRY_64, memory_map,
 };
-use partition::{BootFiles, Kind, Range};
+use partition::tenant::LINUX;
+use partition::{BootFiles, Range};
 use sharedmem::SharedRegion;
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::linux::{RESET_VALUE, TABLE_SIGNATURE};
@@ -79,7 +80,7 @@ pub fn load(
     // SAFETY: nothing refers to the window any more.
     unsafe { space.close_window(window) };
     let boot = loaded?;
-    let timeout_ns = ready.options.boot_timeout_ns(Kind::Linux);
+    let timeout_ns = ready.options.boot_timeout_ns(&LINUX);
     let slot = physical(memory.slot);
     Ok(Linux::new(
         place.instance,

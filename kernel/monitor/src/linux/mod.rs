@@ -9,6 +9,8 @@ mod load;
 mod trampoline;
 
 use arrayvec::ArrayVec;
+use partition::Kind;
+use partition::tenant::LINUX;
 use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::linux::{LinuxDesk, Ticket};
@@ -223,11 +225,7 @@ impl Tenant<BareMachine> for Linux {
         None
     }
 
-    fn takes_interrupts(&self) -> bool {
-        false
-    }
-
-    fn may_reset(&self) -> bool {
-        true
+    fn kind(&self) -> &'static Kind {
+        &LINUX
     }
 }

@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 use arch::entropy;
 use arch::paging::Protection;
 use arrayvec::ArrayVec;
-use partition::{BootFiles, Image, Plan, Range, content};
+use partition::tenant::{LINUX, NATIVE};
+use partition::{BootFiles, Image, Kind, Plan, Range};
 use sharedmem::abi::{ABI_REVISION, DIRECT_BASE, JOURNAL_REVISION};
 use sharedmem::hand_off::{
     COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX, PhysicalRange,
@@ -136,11 +137,11 @@ impl Loader {
         cores: &[u32],
     ) -> Result<Box<Tenant>, String> {
         let path = path_of(self.ready, source);
-        let is_linux = match source {
-            Source::Staged(_) => true,
-            _ => files.find(path).is_ok_and(content::is_linux),
+        let kind = match source {
+            Source::Staged(_) => &LINUX,
+            _ => files.find(path).map_or(&NATIVE, Kind::of),
         };
-        if is_linux {
+        if kind == &LINUX {
             let place = linux::LinuxPlace {
                 instance,
                 role,

@@ -53,8 +53,11 @@ impl Loader {
     /// # Errors
     /// Why it cannot be the other instance's.
     pub fn verify_uploaded(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String> {
-        if self.ready.plan.kinds.has_linux() {
-            return Err("beside a Linux no native image can be loaded".to_string());
+        let kinds = self.ready.plan.kinds.both();
+        if let Some(kind) = kinds.iter().find(|kind| !kind.capabilities.accepts_upload) {
+            return Err(alloc::format!(
+                "beside a {kind} no native image can be loaded"
+            ));
         }
         let is_in = |range: &PhysicalRange| range.start <= file.start && file.end <= range.end;
         if file.is_empty() || !self.slice(owner).iter().any(is_in) {

@@ -1,0 +1,45 @@
+//! A Linux: a stock bzImage. It boots on a lent core, waits parked, holding no core, and adds memory when it becomes the primary.
+
+use super::{Capabilities, Defaults, KeepaliveDefault, Kind};
+use crate::content;
+
+/// Enough for a distribution's kernel and a small userspace, and less than 128 MiB together with its piece below 1 MiB.
+const BACKUP_BYTES: u64 = 126 << 20;
+
+/// What Linux adds memory in (`memory_block_size_bytes`).
+const MEMORY_BLOCK_BYTES: u64 = 128 << 20;
+
+/// From the kernel's entry to the module that sends keepalives, the devices' firmware included.
+const BOOT_TIMEOUT_NS: u64 = 60_000_000_000;
+
+/// In a Linux each keepalive is an interrupt more. The time-out minus one period is what a healthy kernel may stand still for.
+const KEEPALIVES_PER_TIMEOUT: u64 = 10;
+
+/// The longest period: what an application promises is looked at with each keepalive.
+const KEEPALIVE_NS_MAX: u64 = 100_000_000;
+
+/// The kind.
+pub static LINUX: Kind = Kind {
+    name: "Linux",
+    recognises: content::is_bzimage,
+    capabilities: Capabilities {
+        reads_journal: false,
+        boots_on_lent_core: true,
+        lends_core: true,
+        takes_keepalive_interrupts: false,
+        drives_console: false,
+        resets_through_memory: true,
+        needs_low_memory: true,
+        needs_bar_sizes: true,
+        accepts_upload: false,
+        memory_block_bytes: Some(MEMORY_BLOCK_BYTES),
+    },
+    defaults: Defaults {
+        backup_bytes: Some(BACKUP_BYTES),
+        boot_timeout_ns: Some(BOOT_TIMEOUT_NS),
+        keepalive: Some(KeepaliveDefault {
+            per_timeout: KEEPALIVES_PER_TIMEOUT,
+            ns_max: KEEPALIVE_NS_MAX,
+        }),
+    },
+};

@@ -1,0 +1,159 @@
+//! Kinds of tenant: how an image of a kind is recognised, what an instance of it can do, and what it gets unless the operator says otherwise.
+//!
+//! Nothing outside of a kind's own files asks *which* kind an image is of: it asks for a capability by its name. A further kind is one file beside
+//! `native.rs` and one entry in [`KINDS`]; see `docs/how-to/add-a-kind-of-tenant.md`.
+
+pub mod linux;
+pub mod native;
+mod pair;
+
+use core::fmt;
+
+pub use linux::LINUX;
+pub use native::NATIVE;
+pub use pair::Kinds;
+
+/// What an instance is loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// To own the machine from its boot.
+    Primary,
+    /// To wait beside a primary.
+    Backup,
+}
+
+/// A kind of tenant.
+pub struct Kind {
+    /// Its name, for people.
+    pub name: &'static str,
+    /// Whether a file with these bytes is an image of this kind.
+    pub recognises: fn(&[u8]) -> bool,
+    /// What an instance of it can do, and what it needs.
+    pub capabilities: Capabilities,
+    /// What holds for it where the boot line says nothing.
+    pub defaults: Defaults,
+}
+
+/// What an instance can do, and what it needs: each question about a kind, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Its state is in the journal: a kernel of this kind reads the journal to its end and goes on from there.
+    pub reads_journal: bool,
+    /// To become a backup it boots on a core that the primary lends; otherwise it gets ready on the seat.
+    pub boots_on_lent_core: bool,
+    /// As the primary it can lend a core to a backup that boots.
+    pub lends_core: bool,
+    /// As the primary it takes the supervisor's keepalives as interrupts on its first core; otherwise it polls their slot.
+    pub takes_keepalive_interrupts: bool,
+    /// As the primary it drives the serial port and prints what all programs log; otherwise the monitor does.
+    pub drives_console: bool,
+    /// Its reset register is a word in the shared region, which the supervisor polls.
+    pub resets_through_memory: bool,
+    /// Its cores start in memory below 1 MiB that is its own.
+    pub needs_low_memory: bool,
+    /// It is told the sizes of all PCI base address registers.
+    pub needs_bar_sizes: bool,
+    /// The operator may upload another image of this kind while the machine runs.
+    pub accepts_upload: bool,
+    /// The unit in which it adds memory while it runs, in bytes. `None` if it has all of its memory from its start.
+    pub memory_block_bytes: Option<u64>,
+}
+
+impl Capabilities {
+    /// Returns whether it waits in a small slot, and adds the rest of its memory when it becomes the primary.
+    pub fn waits_in_slot(&self) -> bool {
+        self.memory_block_bytes.is_some()
+    }
+
+    /// Returns whether it can get ready as a backup beside a running `primary`, after the machine's boot.
+    pub fn can_be_rearmed_beside(&self, primary: &Self) -> bool {
+        match self.boots_on_lent_core {
+            true => primary.lends_core,
+            false => primary.reads_journal,
+        }
+    }
+}
+
+/// What holds for a kind where the boot line says nothing. `None`: the option's own default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// Memory of a backup, in bytes (`failover_mem=`).
+    pub backup_bytes: Option<u64>,
+    /// How long it may take to its first keepalive, in ns (`failover_boot_timeout=`).
+    pub boot_timeout_ns: Option<u64>,
+    /// How often it sends a keepalive (`keepalive=`).
+    pub keepalive: Option<KeepaliveDefault>,
+}
+
+/// A period of keepalives that follows from the time-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepaliveDefault {
+    /// How many fit into one `failover_timeout`.
+    pub per_timeout: u64,
+    /// The longest period, in ns.
+    pub ns_max: u64,
+}
+
+/// All kinds, in the order in which an image is compared with them.
+pub const KINDS: &[&Kind] = &[&LINUX, &NATIVE];
+
+impl Kind {
+    /// Returns the kind of an image by its first bytes. What is of no kind counts as native, and is refused as such when it is loaded.
+    pub fn of(bytes: &[u8]) -> &'static Self {
+        let found = KINDS.iter().find(|kind| (kind.recognises)(bytes));
+        found.copied().unwrap_or(&NATIVE)
+    }
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Kind {}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_own_name_and_recognises_no_other_kinds_images() {
+        for (index, kind) in KINDS.iter().enumerate() {
+            assert!(KINDS[..index].iter().all(|other| other.name != kind.name));
+        }
+        let mut bzimage = [0; 1024];
+        bzimage[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
+        bzimage[0x202..0x206].copy_from_slice(b"HdrS");
+        for (bytes, expected) in [(&bzimage[..], &LINUX), (b"\x7fELF", &NATIVE)] {
+            assert_eq!(Kind::of(bytes), expected);
+            let recognise = KINDS.iter().filter(|kind| (kind.recognises)(bytes));
+            assert_eq!(recognise.count(), 1);
+        }
+        assert_eq!(Kind::of(b"text"), &NATIVE);
+    }
+
+    #[test]
+    fn each_kind_can_be_rearmed_beside_itself_and_beside_no_other() {
+        for backup in KINDS {
+            for primary in KINDS {
+                let can = backup
+                    .capabilities
+                    .can_be_rearmed_beside(&primary.capabilities);
+                assert_eq!(can, backup == primary, "{backup} beside {primary}");
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The kinds of the two instances of a boot.
+
+use super::{Capabilities, Kind, NATIVE};
+use crate::cmdline::Options;
+use crate::files::BootFiles;
+
+/// What the two images are, by their content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kinds {
+    /// The first primary's.
+    pub primary: &'static Kind,
+    /// The first backup's.
+    pub backup: &'static Kind,
+}
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self {
+            primary: &NATIVE,
+            backup: &NATIVE,
+        }
+    }
+}
+
+impl Kinds {
+    /// Looks at the images that `options` name. One that is missing, or damaged, is refused when it is loaded.
+    pub fn of(options: &Options, files: &BootFiles<'_>) -> Self {
+        let kind = |path: &str| files.find(path).map_or(&NATIVE, Kind::of);
+        Self {
+            primary: kind(&options.primary_kernel),
+            backup: kind(&options.failover_kernel),
+        }
+    }
+
+    /// Returns the kinds of instances 0 and 1.
+    pub fn both(self) -> [&'static Kind; 2] {
+        [self.primary, self.backup]
+    }
+
+    /// Returns whether either can `question`.
+    pub fn any(self, question: impl Fn(&Capabilities) -> bool) -> bool {
+        self.both().iter().any(|kind| question(&kind.capabilities))
+    }
+
+    /// Returns whether both can `question`.
+    pub fn all(self, question: impl Fn(&Capabilities) -> bool) -> bool {
+        self.both().iter().all(|kind| question(&kind.capabilities))
+    }
+
+    /// Returns whether each can be loaded as a backup beside the other while that one runs.
+    pub fn can_rearm(self) -> bool {
+        let [a, b] = self.both().map(|kind| &kind.capabilities);
+        a.can_be_rearmed_beside(b) && b.can_be_rearmed_beside(a)
+    }
+}
