@@ -30,9 +30,6 @@ pub const RECORD_SKIPPED: u16 = 1 << 15;
 /// The most cores a machine may have here; arrays per core have this length.
 pub const MAX_CORES: usize = 32;
 
-/// Instances there can be: the first primary and the first backup. They swap roles, not numbers.
-pub const MAX_INSTANCES: usize = 2;
-
 /// Size of the control block at the start of the shared region, in bytes; the journal's ring follows it.
 pub const CONTROL_BYTES: usize = 2 << 20;
 

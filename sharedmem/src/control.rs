@@ -4,10 +4,11 @@ use crate::sync::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 
-use crate::abi::{ABI_REVISION, CONTROL_BYTES, JOURNAL_REVISION, MAX_INSTANCES};
+use crate::abi::{ABI_REVISION, CONTROL_BYTES, JOURNAL_REVISION};
 use crate::applying::Applying;
 use crate::epitaph::Epitaph;
 use crate::epoch::EpochWord;
+use crate::instance::{Instance, PerInstance};
 use crate::keepalive::KeepaliveSlot;
 use crate::layout::layout;
 use crate::linux::{LinuxDesk, Mailbox};
@@ -32,7 +33,7 @@ pub struct Header {
     pub journal_bytes: AtomicU64,
     /// Random number that makes records of this boot unforgeable by what clients send.
     pub journal_salt: AtomicU64,
-    /// Index of the instance that is the primary now.
+    /// The instance that is the primary now, by its number.
     pub primary_instance: AtomicU64,
     /// Time that the machine had run before its last reset, in ns: what is told of time to the service goes on from there.
     pub time_before_ns: AtomicU64,
@@ -147,15 +148,15 @@ pub struct Control {
     /// owner is fenced.
     pub console_owner: CachePadded<AtomicU64>,
     /// One per instance; writer: that instance.
-    pub epitaphs: [CachePadded<Epitaph>; MAX_INSTANCES],
+    pub epitaphs: PerInstance<CachePadded<Epitaph>>,
     /// Writers: monitor, then the new primary.
     pub timelines: CachePadded<TimelineLog>,
     /// Writer: the monitor.
     pub monitor_log: CachePadded<LogRing>,
     /// One per instance; writer: that instance.
-    pub instance_logs: [CachePadded<LogRing>; MAX_INSTANCES],
+    pub instance_logs: PerInstance<CachePadded<LogRing>>,
     /// One per instance, for those that are a Linux; see the fields.
-    pub linux: [CachePadded<LinuxDesk>; MAX_INSTANCES],
+    pub linux: PerInstance<CachePadded<LinuxDesk>>,
     /// From the primary to the monitor and back.
     pub mailbox: CachePadded<Mailbox>,
 }
@@ -186,6 +187,12 @@ impl Header {
         self.journal_bytes.store(journal_bytes, Ordering::Relaxed);
         self.journal_salt.store(journal_salt, Ordering::Relaxed);
         self.magic.store(CONTROL_MAGIC, Ordering::Release);
+    }
+
+    /// Makes `instance` the primary. For the monitor.
+    pub fn set_primary(&self, instance: Instance) {
+        self.primary_instance
+            .store(instance.number(), Ordering::Release);
     }
 
     /// Checks that this is a region of our revision in `region_bytes` of memory.

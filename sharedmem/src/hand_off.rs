@@ -2,6 +2,7 @@
 //! the instance runs, and nobody changes it while it does.
 
 use crate::abi::{ABI_REVISION, MAX_CORES};
+use crate::instance::Instance;
 use crate::layout::layout;
 
 /// A run of physical memory, in bytes, `end` exclusive.
@@ -62,7 +63,7 @@ pub struct HandOff {
     pub magic: u64,
     /// [`ABI_REVISION`] of the monitor.
     pub abi_revision: u32,
-    /// Which instance this is: 0 or 1.
+    /// Which instance this is, by its number.
     pub instance: u32,
     /// Number of `cores`.
     pub core_count: u32,
@@ -121,10 +122,16 @@ impl HandOff {
     pub fn is_valid(&self) -> bool {
         self.magic == HAND_OFF_MAGIC
             && self.abi_revision == ABI_REVISION
+            && Instance::from_number(self.instance.into()).is_some()
             && (1..=MAX_CORES as u32).contains(&self.core_count)
             && self.command_line_len as usize <= COMMAND_LINE_MAX
             && self.pci_function_count as usize <= PCI_FUNCTIONS_MAX
             && self.io_apic_count as usize <= self.io_apic_addresses.len()
+    }
+
+    /// Returns which instance this is. One that is not [valid](Self::is_valid) may be taken for either.
+    pub fn instance(&self) -> Instance {
+        Instance::from_number(self.instance.into()).unwrap_or(Instance::A)
     }
 
     /// The boot command line.

@@ -17,11 +17,13 @@ pub mod crc32c;
 pub mod epitaph;
 pub mod epoch;
 pub mod hand_off;
+pub mod instance;
 pub mod keepalive;
 pub mod layout;
 pub mod left;
 pub mod linux;
 pub mod log_ring;
+pub mod numbered;
 pub mod protection;
 #[cfg(not(loom))]
 pub mod region;
@@ -31,6 +33,7 @@ pub mod words;
 
 pub use abi::{ABI_REVISION, JOURNAL_REVISION, MAX_CORES};
 pub use control::Control;
+pub use instance::{Instance, PerInstance};
 #[cfg(not(loom))]
 pub use region::SharedRegion;
 pub use words::Words;

@@ -52,7 +52,7 @@ pub struct LinuxHandOff {
     pub abi_revision: u32,
     /// Journal revision of the monitor.
     pub journal_revision: u32,
-    /// Which instance this is: 0 or 1.
+    /// Which instance this is, by its number.
     pub instance: u32,
     /// 1: after a takeover a new backup is loaded at once; 0: the operator does it.
     pub rearm_auto: u32,

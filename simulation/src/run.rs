@@ -5,6 +5,7 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
+use sharedmem::Instance;
 use sharedmem::left::Left;
 use sharedmem::sync::Ordering;
 use supervisor::{Console, KeepaliveAnswer, Platform, Policy, Role, Source, Supervisor};
@@ -181,8 +182,12 @@ fn keep_seat(world: Rc<World>) {
     let mut board = Board {
         world: Rc::clone(&world),
     };
-    let backup = board.load(1, Role::Backup, &Source::Failover, &cores).ok();
-    let primary = board.load(0, Role::Primary, &Source::Primary, &cores).ok();
+    let backup = board
+        .load(Instance::B, Role::Backup, &Source::Failover, &cores)
+        .ok();
+    let primary = board
+        .load(Instance::A, Role::Primary, &Source::Primary, &cores)
+        .ok();
     let Ok(spare) = CoreSet::from_cores(cores) else {
         return;
     };

@@ -1,8 +1,9 @@
 //! What the machine asks to be done.
 
 use arrayvec::ArrayVec;
+use sharedmem::MAX_CORES;
 
-use crate::cores::{CoreSet, MAX_CORES};
+use crate::cores::CoreSet;
 use crate::notice::Notice;
 use crate::timeline::Edge;
 

@@ -2,8 +2,12 @@
 
 use core::fmt;
 
-/// The most cores a machine may have.
-pub const MAX_CORES: usize = 32;
+use sharedmem::MAX_CORES;
+
+const _: () = assert!(
+    MAX_CORES <= u32::BITS as usize,
+    "a set of cores is a word of 32 bits"
+);
 
 /// The core the monitor sits on: the BSP. INIT would send it into the firmware, so it is in no [`CoreSet`].
 pub const SEAT: u32 = 0;

@@ -6,7 +6,8 @@
 //! **Contract**: at one `now`, [`observe`](Detector::observe) the newest beat first and only then ask for the [`verdict`](Detector::verdict).
 //! An observer that was away for 20 ms with a time-out of 10 ms would otherwise kill a healthy peer whose keepalives it had not read.
 
-use crate::cores::MAX_CORES;
+use sharedmem::MAX_CORES;
+
 use crate::timeline::Cause;
 
 /// The newest keepalive in the peer's slot. Nothing in it is trusted.

@@ -31,7 +31,7 @@ pub mod timeline;
 
 pub use action::{ACTIONS_MAX, Action, Actions};
 pub use config::{Config, ConfigError};
-pub use cores::{CoreError, CoreSet, MAX_CORES, SEAT};
+pub use cores::{CoreError, CoreSet, SEAT};
 pub use detector::{Beat, Detector, DetectorConfig, Verdict};
 pub use event::{BackupLoss, Ending, Event, Stage};
 pub use fence::{Fence, FenceConfig};

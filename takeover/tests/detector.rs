@@ -4,8 +4,9 @@ mod common;
 
 use common::{BOOT_TIMEOUT, MS, TIMEOUT, beat, detector_config};
 use proptest::prelude::*;
+use sharedmem::MAX_CORES;
 use takeover::detector::{Flaw, Ignored, Observation};
-use takeover::{Beat, Cause, Detector, MAX_CORES, Verdict};
+use takeover::{Beat, Cause, Detector, Verdict};
 
 const EPOCH: u64 = 4;
 

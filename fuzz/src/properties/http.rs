@@ -3,6 +3,7 @@
 //!
 //! An input is a byte that says where the stream is cut, a byte for the size of the steps in which the answer is sent, and the stream.
 
+use sharedmem::Instance;
 use web::{JournalStatus, REQUEST_BYTES_MAX, Records, Reply, Status, answer};
 
 /// See the module.
@@ -38,7 +39,7 @@ pub fn check(data: &[u8]) {
 /// Of a primary with nothing to tell.
 fn status() -> Status {
     Status {
-        instance: "a",
+        instance: Instance::A,
         version: "1.2.3",
         epoch: 1,
         cores: 3,

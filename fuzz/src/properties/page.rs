@@ -4,6 +4,7 @@
 //! An input is the predecessor's log behind its length, records behind theirs, and then what is written anywhere in the control block.
 
 use arbitrary::{Result, Unstructured};
+use sharedmem::Instance;
 use web::{Dead, JournalStatus, Records, Recovered, Status, TakeoverStatus, answer};
 
 use super::http::{is_well_formed, sent};
@@ -20,7 +21,7 @@ pub fn check(data: &[u8]) {
 fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
     let control = region.shared.control;
     let length = usize::from(input.arbitrary::<u8>()?).min(input.len());
-    control.instance_logs[0].write(input.bytes(length)?);
+    control.instance_logs[Instance::A].write(input.bytes(length)?);
     let mut records = Records::new(2048);
     for position in 0..u64::from(input.arbitrary::<u8>()? % 8) {
         let length = usize::from(input.arbitrary::<u8>()?).min(input.len());
@@ -28,7 +29,7 @@ fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
     }
     records.keep(u64::MAX - 7, u64::MAX, CANARY.as_bytes());
     while !input.is_empty() && region.scribble(input).is_ok() {}
-    control.instance_logs[0].write(format!("\n{CANARY}\x1b[2J\n").as_bytes());
+    control.instance_logs[Instance::A].write(format!("\n{CANARY}\x1b[2J\n").as_bytes());
 
     let epoch = control.timelines.of_epoch(2).epoch();
     let recovered = Recovered {
@@ -37,7 +38,7 @@ fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
         finding_count: u64::MAX,
     };
     let status = Status {
-        instance: "b",
+        instance: Instance::B,
         version: "1.2.3",
         epoch,
         cores: 3,
@@ -48,10 +49,9 @@ fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
         takeover: TakeoverStatus::of(control, epoch, recovered),
         dead: Some(Dead::of(
             control,
-            0,
-            "a",
+            Instance::A,
             CANARY,
-            control.epitaphs[0].read(),
+            control.epitaphs[Instance::A].read(),
         )),
     };
     let get = |path: &str| {

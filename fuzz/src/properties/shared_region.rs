@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use arbitrary::{Result, Unstructured};
+use sharedmem::Instance;
 use sharedmem::abi::{CONTROL_BYTES, MAX_CORES};
 use sharedmem::control::Control;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
@@ -50,11 +51,12 @@ fn act(input: &mut Unstructured<'_>, region: &Region, reader: &mut Reader<'_>) -
             let mut text = EpitaphText::new(1, EpitaphCause::Panic, input.arbitrary()?);
             let length = usize::from(input.arbitrary::<u8>()?).min(input.len());
             let _ = text.write_str(&String::from_utf8_lossy(input.bytes(length)?));
-            control.epitaphs[input.arbitrary::<u8>()? as usize % 2].write(&text);
+            control.epitaphs[Instance::ALL[input.arbitrary::<u8>()? as usize % Instance::COUNT]]
+                .write(&text);
         }
         6 => {
             let length = usize::from(input.arbitrary::<u8>()?).min(input.len());
-            control.instance_logs[0].write(input.bytes(length)?);
+            control.instance_logs[Instance::A].write(input.bytes(length)?);
         }
         7 => {
             control.mailbox.ask(Command::Load, input.arbitrary()?);
@@ -64,7 +66,7 @@ fn act(input: &mut Unstructured<'_>, region: &Region, reader: &mut Reader<'_>) -
             control.mailbox.reply(number, Answer::Refused, "no");
             assert!(control.mailbox.answer(number).is_some());
         }
-        9 => control.linux[0].park(Ticket {
+        9 => control.linux[Instance::A].park(Ticket {
             page_table: input.arbitrary()?,
             entry: input.arbitrary()?,
             stack: input.arbitrary()?,
@@ -98,7 +100,7 @@ impl Reader<'_> {
         let control = self.region.shared.control;
         self.open();
         self.watch(control);
-        for epitaph in &control.epitaphs {
+        for (_, epitaph) in control.epitaphs.iter() {
             if let Some(text) = epitaph.read() {
                 assert!(text.message().len() <= 256);
             }
@@ -116,7 +118,7 @@ impl Reader<'_> {
             }
         }
         read_mail(control);
-        for desk in &control.linux {
+        for (_, desk) in control.linux.iter() {
             let _ = desk.ticket();
         }
         let _ = (control.protection.state(), control.epoch.current());
@@ -124,7 +126,7 @@ impl Reader<'_> {
         if let Some(suspect) = control.journal.applying.settle() {
             assert!(suspect.position.is_multiple_of(8) && (1..=7).contains(&suspect.deaths));
         }
-        drain(&control.instance_logs[0]);
+        drain(&control.instance_logs[Instance::A]);
         drain(&control.monitor_log);
     }
 

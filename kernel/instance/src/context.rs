@@ -7,9 +7,9 @@ use arch::logger::LOGGER;
 use ipi::{LocalApic, Mode};
 use network::CONNECTION_BYTES;
 use partition::cmdline::{Options, Service};
-use sharedmem::SharedRegion;
 use sharedmem::crc32c::Crc32c;
 use sharedmem::hand_off::{HandOff, PhysicalRange};
+use sharedmem::{Instance, SharedRegion};
 use spin::Once;
 
 use crate::memory::{self, HEAP, virt_of};
@@ -51,9 +51,6 @@ pub struct Shares {
 
 static CONTEXT: Once<Context> = Once::new();
 
-/// Names of the two instances in logs.
-pub const NAMES: [&str; 2] = ["a", "b"];
-
 /// The context.
 ///
 /// # Panics
@@ -68,9 +65,9 @@ pub fn try_get() -> Option<&'static Context> {
 }
 
 impl Context {
-    /// This instance's name.
-    pub fn name(&self) -> &'static str {
-        NAMES[self.hand_off.instance as usize % NAMES.len()]
+    /// Returns which instance this is.
+    pub fn instance(&self) -> Instance {
+        self.hand_off.instance()
     }
 
     /// How the memory for state is divided; the same on both instances.
@@ -123,8 +120,12 @@ pub fn init(hand_off: &'static HandOff) -> Result<&'static Context, &'static str
     let region = unsafe { SharedRegion::open(virt_of(start) as *mut u8, hand_off.shared.len()) };
     let region = region.map_err(|_| "the shared region is not one this image can use")?;
     let clock = Clock::new(hand_off.tsc_hz, hand_off.tsc_at_boot);
-    let log = &region.control.instance_logs[hand_off.instance as usize % NAMES.len()];
-    LOGGER.start(NAMES[hand_off.instance as usize % NAMES.len()], clock, log);
+    let instance = hand_off.instance();
+    LOGGER.start(
+        instance.name(),
+        clock,
+        &region.control.instance_logs[instance],
+    );
     let options = Options::parse(hand_off.command_line()).map_err(|refusal| {
         log::error!("{refusal}");
         "the boot options are refused"

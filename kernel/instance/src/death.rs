@@ -94,8 +94,7 @@ fn leave(text: EpitaphText) -> ! {
     let Some(context) = context::try_get() else {
         cpu::stop()
     };
-    let instance = context.hand_off.instance as usize;
-    context.region.control.epitaphs[instance % 2].write(&text);
+    context.region.control.epitaphs[context.instance()].write(&text);
     if text.epoch == 0 {
         // A backup on the seat, which must not stop the monitor's core: an exception gives it back.
         x86_64::instructions::interrupts::int3();

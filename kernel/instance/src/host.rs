@@ -2,8 +2,8 @@
 
 use replica::{BackupMonitor, Host, ReplicaLimits, SharedJournal};
 use service::{DebugCommand, HostStatus, OperatorCommand};
-use sharedmem::SharedRegion;
 use sharedmem::crc32c::Crc32c;
+use sharedmem::{Instance, SharedRegion};
 use takeover::detector::DetectorConfig;
 
 use crate::context::Context;
@@ -19,8 +19,8 @@ impl Host for &'static Context {
         self.crc
     }
 
-    fn instance(&self) -> usize {
-        self.hand_off.instance as usize
+    fn instance(&self) -> Instance {
+        self.hand_off.instance()
     }
 
     fn limits(&self) -> ReplicaLimits {

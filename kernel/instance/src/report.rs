@@ -76,7 +76,7 @@ impl Report {
     ) {
         log::info!(
             "event=serving instance={} epoch={epoch} cores={} port={}",
-            context.name(),
+            context.instance(),
             context.hand_off.core_count,
             context.port()
         );
@@ -137,13 +137,8 @@ impl Report {
 
 /// What the primary of the epoch before `epoch` left. One of another epoch was left by somebody who died before.
 pub fn predecessors_epitaph(context: &Context, epoch: u64) -> Option<EpitaphText> {
-    let epitaph = context.region.control.epitaphs[other(context)].read()?;
+    let epitaph = context.region.control.epitaphs[context.instance().other()].read()?;
     (epitaph.epoch.checked_add(1) == Some(epoch)).then_some(epitaph)
-}
-
-/// Number of the other instance.
-fn other(context: &Context) -> usize {
-    1 - context.hand_off.instance as usize % 2
 }
 
 /// Tells what the dead primary left, and returns it.
@@ -154,7 +149,7 @@ fn tell_epitaph(context: &Context, epitaph: Option<&EpitaphText>) -> String {
     let cause = text.cause.map_or("unknown", EpitaphCause::name);
     let line = format!(
         "event=epitaph instance={} cause={cause} core={} vector={} error_code={:#x} address={:#x} rip={:#x} rsp={:#x} ns={} message=\"{}\"",
-        ["a", "b"][other(context)],
+        context.instance().other(),
         text.core,
         text.vector,
         text.error_code,

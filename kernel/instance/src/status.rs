@@ -2,12 +2,13 @@
 
 use replica::{BackupMonitor, SharedJournal};
 use service::{HostStatus, Role, Takeover, Word};
+use sharedmem::Instance;
 use sharedmem::epitaph::EpitaphText;
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Edge};
 use web::{Dead, JournalStatus, Recovered, Status, TakeoverStatus};
 
-use crate::context::{Context, NAMES};
+use crate::context::Context;
 use crate::{epoch, note, operator};
 
 /// The epoch of the first primary; each takeover raises it.
@@ -75,12 +76,14 @@ pub fn page(
     let control = context.region.control;
     let epoch = epoch::own();
     let takeover = TakeoverStatus::of(control, epoch, recovered.clone());
-    let other = 1 - context.hand_off.instance as usize % NAMES.len();
-    let options = &context.options;
-    let image = [&options.primary_kernel, &options.failover_kernel][other];
+    let other = context.instance().other();
+    let image = match other {
+        Instance::A => &context.options.primary_kernel,
+        Instance::B => &context.options.failover_kernel,
+    };
     let cursors = journal.cursors();
     Status {
-        instance: context.name(),
+        instance: context.instance(),
         version: note::version(),
         epoch,
         cores: context.hand_off.core_count,
@@ -95,7 +98,7 @@ pub fn page(
         },
         dead: takeover
             .is_some()
-            .then(|| Dead::of(control, other, NAMES[other], image, epitaph)),
+            .then(|| Dead::of(control, other, image, epitaph)),
         takeover,
     }
 }

@@ -1,8 +1,8 @@
 //! The serial port, as the seat uses it.
 
 use arch::console::Console;
-use sharedmem::Control;
 use sharedmem::log_ring::LogRing;
+use sharedmem::{Control, Instance};
 use supervisor::Port;
 
 /// The port, and what is on its way through it.
@@ -28,8 +28,8 @@ impl Port for SerialPort {
     fn pump(&mut self, control: &Control) -> bool {
         let rings = [
             &*control.monitor_log,
-            &*control.instance_logs[0],
-            &*control.instance_logs[1],
+            &*control.instance_logs[Instance::A],
+            &*control.instance_logs[Instance::B],
         ];
         self.0.pump(rings.into_iter())
     }

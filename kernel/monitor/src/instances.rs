@@ -13,7 +13,7 @@ use arrayvec::ArrayVec;
 use partition::cmdline::{Rearm, Reset};
 use partition::{Plan, Range};
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::{Control, MAX_CORES};
+use sharedmem::{Control, Instance, MAX_CORES};
 use supervisor::{Policy, Port, Role, Source, Supervisor};
 use takeover::{Backup, Config, CoreSet, DetectorConfig, FenceConfig, Machine};
 
@@ -51,12 +51,12 @@ pub fn run(ready: Ready) -> ! {
         |instance, source| move |reason: String| refuse_image(ready, instance, &source, &reason);
     let backup = loader
         .load(
-            1,
+            Instance::B,
             Role::Backup,
             &Source::Failover,
             &owner_cores(&ready.plan),
         )
-        .map_err(refuse(1, Source::Failover));
+        .map_err(refuse(Instance::B, Source::Failover));
     let primary_cores: Vec<u32> = ready
         .plan
         .primary
@@ -65,8 +65,8 @@ pub fn run(ready: Ready) -> ! {
         .map(|cpu| cpu.number)
         .collect();
     let primary = loader
-        .load(0, Role::Primary, &Source::Primary, &primary_cores)
-        .map_err(refuse(0, Source::Primary));
+        .load(Instance::A, Role::Primary, &Source::Primary, &primary_cores)
+        .map_err(refuse(Instance::A, Source::Primary));
     if backup.is_err() && primary.is_err() {
         log::error!("boot refused: neither image can be used");
         log::error!("event=refused option=primary_kernel");

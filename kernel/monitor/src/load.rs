@@ -119,7 +119,7 @@ pub unsafe fn load(
             copy_image(image, bytes, layout.image);
             let instance =
                 map_instance(image, cores, ranges, &layout, start_page, hand_off.shared)?;
-            let seat_page_table = space.make_seat_space(hand_off.instance as usize, &instance)?;
+            let seat_page_table = space.make_seat_space(hand_off.instance(), &instance)?;
             hand_off.page_table = instance.root().as_u64();
             hand_off.table_frames = PhysicalRange {
                 start: instance.next_table_frame(),

@@ -7,8 +7,9 @@
 use core::cell::UnsafeCell;
 
 use arch::paging::{AddressSpace, LARGE_PAGE_BYTES, MapError, PAGE_BYTES, Protection, TableFrames};
-use sharedmem::abi::{DIRECT_BASE, MAX_INSTANCES};
+use sharedmem::abi::DIRECT_BASE;
 use sharedmem::hand_off::PhysicalRange;
+use sharedmem::{Instance, PerInstance};
 use x86_64::PhysAddr;
 
 /// Pages for the monitor's page tables; windows onto slices need one per 2 MiB that is not on a large-page boundary, and one per GiB.
@@ -50,7 +51,7 @@ pub struct Window {
 pub struct MonitorSpace {
     space: AddressSpace,
     /// Top tables of instances on the seat.
-    seat_tables: [Option<u64>; MAX_INSTANCES],
+    seat_tables: PerInstance<Option<u64>>,
 }
 
 impl MonitorSpace {
@@ -112,7 +113,7 @@ impl MonitorSpace {
         }
         Ok(Self {
             space,
-            seat_tables: [None; MAX_INSTANCES],
+            seat_tables: PerInstance::default(),
         })
     }
 
@@ -195,9 +196,9 @@ impl MonitorSpace {
         Ok(result)
     }
 
-    /// The page of the pool that is kept for the top table of instance `number` on the seat. One each, for ever: they are loaded again and again.
-    fn seat_table(&mut self, number: usize) -> Option<u64> {
-        let kept = self.seat_tables.get_mut(number)?;
+    /// Returns the page of the pool that is kept for the top table of an instance on the seat. One each, for ever: they are loaded again and again.
+    fn seat_table(&mut self, instance: Instance) -> Option<u64> {
+        let kept = &mut self.seat_tables[instance];
         if kept.is_none() {
             let next = self.space.next_table_frame();
             *kept = self.space.take_table_frame().then_some(next);
@@ -205,23 +206,23 @@ impl MonitorSpace {
         *kept
     }
 
-    /// Makes the address space in which instance `number` runs on the seat: the instance's own, and the monitor's first entry.
-    /// `instance`'s tables must be visible now. The one that was made for an earlier instance of that number is no more.
+    /// Makes the address space in which `instance` runs on the seat: `own`, which is the instance's, and the monitor's first entry.
+    /// `own`'s tables must be visible now. The address space that was made before for this instance is no more.
     ///
     /// # Errors
     /// When the table memory does not suffice.
     pub fn make_seat_space(
         &mut self,
-        number: usize,
-        instance: &AddressSpace,
+        instance: Instance,
+        own: &AddressSpace,
     ) -> Result<PhysAddr, MapError> {
-        let first = self.seat_table(number).ok_or(MapError::NoTableMemory)?;
+        let first = self.seat_table(instance).ok_or(MapError::NoTableMemory)?;
         let frames = TableFrames::new(first, first + PAGE_BYTES);
-        // SAFETY: a page of the pool, identity mapped, and kept for this; an instance of this number runs nowhere while another is loaded.
+        // SAFETY: a page of the pool, identity mapped, and kept for this; the instance runs nowhere while it is loaded.
         let mut seat = unsafe { AddressSpace::new(0, frames) }.ok_or(MapError::NoTableMemory)?;
         for index in 1..512 {
             // SAFETY: on the seat the instance may use what is its own.
-            unsafe { seat.share_top_entry(instance, index) };
+            unsafe { seat.share_top_entry(own, index) };
         }
         // SAFETY: the monitor's own part, which its trap handlers need there; it lives for ever.
         unsafe { seat.share_top_entry(&self.space, 0) };

@@ -5,8 +5,8 @@ use alloc::string::String;
 use arrayvec::ArrayVec;
 use partition::Kind;
 use partition::tenant::NATIVE;
-use sharedmem::MAX_CORES;
 use sharedmem::abi::{EntryReason, SeatStatus, stack_top};
+use sharedmem::{Instance, MAX_CORES};
 use supervisor::{Order, Readiness, Source, Tenant, Wait};
 use takeover::BackupLoss;
 
@@ -16,8 +16,8 @@ use crate::platform::{BareMachine, Dispatch};
 
 /// A native instance in its slice.
 pub struct Native {
-    /// Its number.
-    pub instance: usize,
+    /// Which instance it is.
+    pub instance: Instance,
     /// Where its image came from.
     pub source: Source,
     /// Its image's version.
@@ -52,7 +52,7 @@ impl Native {
 }
 
 impl Tenant<BareMachine> for Native {
-    fn instance(&self) -> usize {
+    fn instance(&self) -> Instance {
         self.instance
     }
 

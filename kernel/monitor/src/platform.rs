@@ -7,6 +7,7 @@ use arch::clock::Clock;
 use arch::{cpu, reset};
 use ipi::{Ipi, LocalApic};
 use partition::acpi::Register;
+use sharedmem::Instance;
 use sharedmem::hand_off::PhysicalRange;
 use supervisor::{ApMailboxes, Cores, Platform, Role, Signal, Source};
 
@@ -92,7 +93,7 @@ impl Platform for BareMachine {
 
     fn load(
         &mut self,
-        instance: usize,
+        instance: Instance,
         role: Role,
         source: &Source,
         cores: &[u32],
@@ -100,19 +101,23 @@ impl Platform for BareMachine {
         self.loader.load(instance, role, source, cores)
     }
 
-    fn report_refused(&self, instance: usize, source: &Source, reason: &str) {
+    fn report_refused(&self, instance: Instance, source: &Source, reason: &str) {
         refuse_image(self.loader.ready(), instance, source, reason);
     }
 
-    fn slot(&self, instance: usize) -> Option<PhysicalRange> {
+    fn slot(&self, instance: Instance) -> Option<PhysicalRange> {
         self.loader.slot(instance)
     }
 
-    fn verify_uploaded(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String> {
+    fn verify_uploaded(&mut self, owner: Instance, file: PhysicalRange) -> Result<(), String> {
         self.loader.verify_uploaded(owner, file)
     }
 
-    fn store_uploaded(&mut self, instance: usize, file: PhysicalRange) -> Result<Source, String> {
+    fn store_uploaded(
+        &mut self,
+        instance: Instance,
+        file: PhysicalRange,
+    ) -> Result<Source, String> {
         self.loader.store_uploaded(instance, file)
     }
 

@@ -1,9 +1,9 @@
 //! The kernel around a replica, as far as a replica needs one.
 
 use service::{DebugCommand, HostStatus, OperatorCommand};
-use sharedmem::SharedRegion;
 use sharedmem::crc32c::Crc32c;
 use sharedmem::sync::Ordering;
+use sharedmem::{Instance, SharedRegion};
 use takeover::DetectorConfig;
 
 use crate::backup_monitor::BackupMonitor;
@@ -28,8 +28,8 @@ pub trait Host: Copy {
     /// The CRC that this processor computes.
     fn crc(&self) -> Crc32c;
 
-    /// This instance's number.
-    fn instance(&self) -> usize;
+    /// Returns which instance this is.
+    fn instance(&self) -> Instance;
 
     /// What the state may grow to.
     fn limits(&self) -> ReplicaLimits;

@@ -159,15 +159,12 @@ impl<P: Platform> Supervisor<P> {
     /// An image that the operator had brought and that cannot wait is not tried again: the boot line's is loaded instead.
     fn fall_back(&mut self, loss: BackupLoss) {
         use BackupLoss::{Crashed, Failed, Hung, ImageRefused};
-        let instance = 1 - self.owner_instance;
+        let instance = self.owner_instance.other();
         let is_its_fault = matches!(loss, Crashed | Failed | Hung | ImageRefused);
         if is_its_fault && matches!(self.images[instance], Source::Uploaded(_)) {
             self.images[instance] = Source::of_boot_line(instance);
             self.rearming.ask();
-            log::warn!(
-                "event=fell-back instance={} reason=\"{loss}\"",
-                ["a", "b"][instance]
-            );
+            log::warn!("event=fell-back instance={instance} reason=\"{loss}\"");
         }
     }
 }

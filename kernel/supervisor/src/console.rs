@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use sharedmem::Control;
+use sharedmem::{Control, Instance};
 
 use crate::platform::Port;
 
@@ -14,7 +14,7 @@ pub enum Owner {
     /// The next primary will, when it has brought the port up.
     Nobody,
     /// This instance, which has the port.
-    Instance(usize),
+    Instance(Instance),
 }
 
 /// Number of the monitor in the shared word.
@@ -41,11 +41,11 @@ impl<P: Port> Console<P> {
                 self.port = None;
                 control.console_owner.store(NOBODY, Ordering::Release);
             }
-            Owner::Instance(number) => {
+            Owner::Instance(instance) => {
                 self.port = None;
                 control
                     .console_owner
-                    .store(number as u64 + 1, Ordering::Release);
+                    .store(instance.number() + 1, Ordering::Release);
             }
             Owner::Monitor => {
                 self.port = Some(P::take());

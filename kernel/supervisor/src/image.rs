@@ -1,5 +1,6 @@
 //! Which image an instance is loaded from.
 
+use sharedmem::Instance;
 use sharedmem::hand_off::PhysicalRange;
 
 /// Where an image comes from.
@@ -17,10 +18,10 @@ pub enum Source {
 
 impl Source {
     /// What the boot line names for an instance.
-    pub fn of_boot_line(instance: usize) -> Self {
+    pub fn of_boot_line(instance: Instance) -> Self {
         match instance {
-            0 => Self::Primary,
-            _ => Self::Failover,
+            Instance::A => Self::Primary,
+            Instance::B => Self::Failover,
         }
     }
 }

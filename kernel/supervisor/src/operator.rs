@@ -59,7 +59,7 @@ impl<P: Platform> Supervisor<P> {
             return self.rearm_on_seat();
         }
         let cores = self.cores_led_by(lent)?;
-        let instance = 1 - self.owner_instance;
+        let instance = self.owner_instance.other();
         let source = source_of(source, ranges)?;
         let slot = self
             .platform
@@ -77,18 +77,15 @@ impl<P: Platform> Supervisor<P> {
             .load(instance, Role::Backup, &source, &cores)?;
         self.set_backup(backup);
         self.step(self.now_ns(), Event::Rearmed);
-        log::info!(
-            "event=arming instance={} core={}",
-            ["a", "b"][instance],
-            cores[0]
-        );
+        log::info!("event=arming instance={instance} core={}", cores[0]);
         Ok(())
     }
 
     /// Loads a backup beside a primary that lends nothing: it gets ready on the seat.
     fn rearm_on_seat(&mut self) -> Result<(), String> {
         let kinds = self.policy.kinds.both();
-        let [primary, backup] = [self.owner_instance, 1 - self.owner_instance].map(|it| kinds[it]);
+        let primary = kinds[self.owner_instance.index()];
+        let backup = kinds[self.owner_instance.other().index()];
         if !backup
             .capabilities
             .can_be_rearmed_beside(&primary.capabilities)
@@ -118,7 +115,7 @@ impl<P: Platform> Supervisor<P> {
         if !matches!(self.machine.backup(), Backup::Lost(_)) {
             self.lose_backup(BackupLoss::Disarmed);
         }
-        let instance = 1 - self.owner_instance;
+        let instance = self.owner_instance.other();
         self.images[instance] = self.platform.store_uploaded(instance, file)?;
         self.load_backup();
         match self.machine.backup() {

@@ -57,11 +57,7 @@ impl<P: Platform> Supervisor<P> {
             }
         };
         self.owner_instance = backup.instance();
-        let number = self.owner_instance as u64;
-        control
-            .header
-            .primary_instance
-            .store(number, Ordering::Release);
+        control.header.set_primary(self.owner_instance);
         control.protection.withdraw();
         control.backup.set_version("");
         self.rearming.succeeded();
@@ -124,7 +120,7 @@ impl<P: Platform> Supervisor<P> {
     /// Starts the owner's further cores, once it has settled: until then they would only be in its way.
     pub(crate) fn start_remaining(&mut self) {
         let printer = self.control.console_owner.load(Ordering::Acquire);
-        let has_settled = printer == self.owner_instance as u64 + 1;
+        let has_settled = printer == self.owner_instance.number() + 1;
         let now_ns = self.now_ns();
         let is_due = |remaining: &mut Remaining| has_settled || now_ns >= remaining.latest_ns;
         let Some(Remaining { cores, .. }) = self.remaining.take_if(is_due) else {

@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use partition::tenant::Role;
-use sharedmem::Control;
 use sharedmem::hand_off::PhysicalRange;
+use sharedmem::{Control, Instance};
 
 use crate::ap_mailbox::ApMailboxes;
 use crate::image::Source;
@@ -71,29 +71,30 @@ pub trait Platform: Sized {
     /// Why the image is not used.
     fn load(
         &mut self,
-        instance: usize,
+        instance: Instance,
         role: Role,
         source: &Source,
         cores: &[u32],
     ) -> Result<Box<dyn Tenant<Self>>, String>;
 
     /// Tells why an image is not used.
-    fn report_refused(&self, instance: usize, source: &Source, reason: &str);
+    fn report_refused(&self, instance: Instance, source: &Source, reason: &str);
 
     /// The slot in which an instance waits, if it has one.
-    fn slot(&self, instance: usize) -> Option<PhysicalRange>;
+    fn slot(&self, instance: Instance) -> Option<PhysicalRange>;
 
     /// Checks an image that the operator brought and that lies in `owner`'s slice. Nothing is changed.
     ///
     /// # Errors
     /// Why it cannot be the other instance's.
-    fn verify_uploaded(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String>;
+    fn verify_uploaded(&mut self, owner: Instance, file: PhysicalRange) -> Result<(), String>;
 
     /// Copies an image that was [verified](Self::verify_uploaded) into an instance's slice, where it stays. Nothing of the instance runs.
     ///
     /// # Errors
     /// Why it cannot be kept.
-    fn store_uploaded(&mut self, instance: usize, file: PhysicalRange) -> Result<Source, String>;
+    fn store_uploaded(&mut self, instance: Instance, file: PhysicalRange)
+    -> Result<Source, String>;
 
     /// Bytes of the monitor's heap that are in use, for the log.
     fn heap_bytes(&self) -> usize;

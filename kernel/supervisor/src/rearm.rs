@@ -84,7 +84,7 @@ impl<P: Platform> Supervisor<P> {
 
     /// Loads the instance that is not the owner, and lets it get ready.
     pub(crate) fn load_backup(&mut self) {
-        let instance = 1 - self.owner_instance;
+        let instance = self.owner_instance.other();
         let source = self.images[instance];
         let Some(owner) = &self.owner else { return };
         let cores = owner.cores().to_vec();
@@ -99,8 +99,7 @@ impl<P: Platform> Supervisor<P> {
             Ok(backup) => {
                 self.set_backup(backup);
                 log::info!(
-                    "event=arming instance={} heap_bytes={}",
-                    ["a", "b"][instance],
+                    "event=arming instance={instance} heap_bytes={}",
                     self.platform.heap_bytes()
                 );
             }

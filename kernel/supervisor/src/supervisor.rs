@@ -6,9 +6,8 @@ use alloc::boxed::Box;
 
 use partition::Kinds;
 use partition::tenant::Capabilities;
-use sharedmem::Control;
-use sharedmem::abi::MAX_INSTANCES;
 use sharedmem::epitaph::EpitaphCause;
+use sharedmem::{Control, Instance, PerInstance};
 use takeover::{Backup, Beat, Ending, Event, Machine, State};
 
 use crate::backup::Visits;
@@ -62,12 +61,12 @@ pub struct Supervisor<P: Platform> {
     pub(crate) backup: Option<Box<dyn Tenant<P>>>,
     /// The instance that owns the machine.
     pub(crate) owner: Option<Box<dyn Tenant<P>>>,
-    /// Its number.
-    pub(crate) owner_instance: usize,
+    /// Which one that is.
+    pub(crate) owner_instance: Instance,
     /// Cores that the owner is still to get.
     pub(crate) remaining: Option<Remaining>,
     /// Where the image of each instance comes from when it is loaded next.
-    pub(crate) images: [Source; MAX_INSTANCES],
+    pub(crate) images: PerInstance<Source>,
     /// When the backup that waits is called.
     pub(crate) visits: Visits,
     /// When a new backup is loaded.
@@ -97,9 +96,9 @@ impl<P: Platform> Supervisor<P> {
             policy,
             backup: None,
             owner: None,
-            owner_instance: 0,
+            owner_instance: Instance::A,
             remaining: None,
-            images: [0, 1].map(Source::of_boot_line),
+            images: PerInstance::from_fn(Source::of_boot_line),
             visits: Visits::default(),
             // A primary that lends a core asks by itself for the backup that boots there.
             rearming: Rearming::new(policy.rearms && !policy.kinds.any(|it| it.boots_on_lent_core)),
@@ -112,8 +111,8 @@ impl<P: Platform> Supervisor<P> {
         &self.machine
     }
 
-    /// Number of the instance that owns the machine.
-    pub fn owner_instance(&self) -> usize {
+    /// Returns the instance that owns the machine.
+    pub fn owner_instance(&self) -> Instance {
         self.owner_instance
     }
 

@@ -2,6 +2,7 @@
 //! does not ask.
 
 use partition::tenant::{Capabilities, Kind};
+use sharedmem::Instance;
 use takeover::BackupLoss;
 
 use crate::ap_mailbox::Order;
@@ -31,8 +32,8 @@ pub enum Readiness {
 
 /// An instance in its slice.
 pub trait Tenant<P: Platform> {
-    /// Its number.
-    fn instance(&self) -> usize;
+    /// Returns which of the two instances it is.
+    fn instance(&self) -> Instance;
 
     /// Where its image came from.
     fn source(&self) -> &Source;

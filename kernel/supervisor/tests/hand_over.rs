@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use partition::tenant::NATIVE;
 use partition::{Kind, Kinds};
-use sharedmem::Control;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::keepalive::Keepalive;
 use sharedmem::protection::ProtectionState;
+use sharedmem::{Control, Instance};
 use supervisor::{
     ApMailboxes, Cores, KeepaliveAnswer, Order, Platform, Policy, Port, Readiness, Role, Signal,
     Source, Supervisor, Tenant, Wait,
@@ -28,7 +28,7 @@ struct World {
     now_ns: Cell<u64>,
     wakes: Cell<u64>,
     /// Per core, the instance that it runs.
-    runs: [Cell<Option<usize>>; 4],
+    runs: [Cell<Option<Instance>>; 4],
     /// A core that INIT and SIPI do not reach.
     deaf: Cell<Option<u32>>,
     is_silent: Cell<bool>,
@@ -63,7 +63,7 @@ impl World {
         self.wakes.set(self.wakes.get() + 1);
     }
 
-    fn panic(&self, instance: usize) {
+    fn panic(&self, instance: Instance) {
         self.is_silent.set(true);
         let text = EpitaphText::new(self.control.epoch.current(), EpitaphCause::Panic, 0);
         assert!(self.control.epitaphs[instance].write(&text));
@@ -73,7 +73,7 @@ impl World {
 
 /// An instance that is always ready. Its orders tell which one it is.
 struct Ready {
-    instance: usize,
+    instance: Instance,
     source: Source,
 }
 
@@ -81,7 +81,7 @@ impl Ready {
     fn order(&self) -> Order {
         Order {
             page_table: 0,
-            entry: self.instance as u64,
+            entry: self.instance.number(),
             stack_top: 0,
             arguments: [0; 3],
         }
@@ -89,7 +89,7 @@ impl Ready {
 }
 
 impl Tenant<Bench> for Ready {
-    fn instance(&self) -> usize {
+    fn instance(&self) -> Instance {
         self.instance
     }
 
@@ -160,7 +160,7 @@ impl Cores for Bench {
             Signal::Startup => {
                 let arrived = world.mailboxes.arrive(core);
                 if let Some(order) = world.mailboxes.take_order(core, &arrived) {
-                    let instance = order.entry as usize;
+                    let instance = Instance::from_number(order.entry).unwrap();
                     world.note(format!("core {core} enters {instance}"));
                     world.runs[core as usize].set(Some(instance));
                     world.is_silent.set(false);
@@ -213,7 +213,7 @@ impl Platform for Bench {
 
     fn load(
         &mut self,
-        instance: usize,
+        instance: Instance,
         _role: Role,
         source: &Source,
         _cores: &[u32],
@@ -225,19 +225,23 @@ impl Platform for Bench {
         }))
     }
 
-    fn report_refused(&self, _instance: usize, _source: &Source, reason: &str) {
+    fn report_refused(&self, _instance: Instance, _source: &Source, reason: &str) {
         panic!("{reason}");
     }
 
-    fn slot(&self, _instance: usize) -> Option<PhysicalRange> {
+    fn slot(&self, _instance: Instance) -> Option<PhysicalRange> {
         None
     }
 
-    fn verify_uploaded(&mut self, _owner: usize, _file: PhysicalRange) -> Result<(), String> {
+    fn verify_uploaded(&mut self, _owner: Instance, _file: PhysicalRange) -> Result<(), String> {
         Err("there is none".into())
     }
 
-    fn store_uploaded(&mut self, _instance: usize, file: PhysicalRange) -> Result<Source, String> {
+    fn store_uploaded(
+        &mut self,
+        _instance: Instance,
+        file: PhysicalRange,
+    ) -> Result<Source, String> {
         Ok(Source::Uploaded(file))
     }
 
@@ -278,7 +282,7 @@ fn protected() -> (Rc<World>, Supervisor<Bench>) {
         spare: CoreSet::from_cores(CORES).expect("cores but the seat"),
     };
     let mut bench = Bench(world.clone());
-    let [primary, backup] = [0, 1].map(|instance| {
+    let [primary, backup] = Instance::ALL.map(|instance| {
         let source = Source::of_boot_line(instance);
         bench.load(instance, Role::Primary, &source, &CORES).ok()
     });
@@ -303,7 +307,9 @@ fn protected() -> (Rc<World>, Supervisor<Bench>) {
         supervisor.machine().is_protected()
     });
     // Until the further cores run as well.
-    run(&mut supervisor, |_| world.runs[3].get() == Some(0));
+    run(&mut supervisor, |_| {
+        world.runs[3].get() == Some(Instance::A)
+    });
     world.log.take();
     (world, supervisor)
 }
@@ -321,19 +327,19 @@ fn run(supervisor: &mut Supervisor<Bench>, is_done: impl Fn(&Supervisor<Bench>) 
 #[test]
 fn a_panic_ends_in_a_machine_that_is_protected_again() {
     let (world, mut supervisor) = protected();
-    world.panic(0);
+    world.panic(Instance::A);
     run(&mut supervisor, |supervisor| {
         supervisor.machine().epoch() == 2
     });
     assert_eq!(
         world.log.borrow()[..3],
-        [1, 2, 3].map(|core| format!("core {core} of 0 stopped"))
+        [1, 2, 3].map(|core| format!("core {core} of a stopped"))
     );
-    assert!(world.control.epitaphs[1].read().is_none());
+    assert!(world.control.epitaphs[Instance::B].read().is_none());
     run(&mut supervisor, |supervisor| {
         supervisor.machine().is_protected()
     });
-    assert_eq!(supervisor.owner_instance(), 1);
+    assert_eq!(supervisor.owner_instance(), Instance::B);
     assert_eq!(world.control.epoch.current(), 2);
     assert_eq!(world.control.protection.state(), ProtectionState::Armed);
     assert_eq!(
@@ -341,10 +347,10 @@ fn a_panic_ends_in_a_machine_that_is_protected_again() {
         [
             "interrupts seized",
             "devices quiet",
-            "core 1 enters 1",
-            "core 2 enters 1",
-            "core 3 enters 1",
-            "0 loaded",
+            "core 1 enters b",
+            "core 2 enters b",
+            "core 3 enters b",
+            "a loaded",
         ]
     );
 }
@@ -365,7 +371,7 @@ fn silence_is_death_after_the_time_out() {
 fn without_proof_nothing_changes_hands() {
     let (world, mut supervisor) = protected();
     world.deaf.set(Some(2));
-    world.panic(0);
+    world.panic(Instance::A);
     run(&mut supervisor, |supervisor| {
         matches!(supervisor.machine().state(), State::Refused(_))
     });
@@ -376,7 +382,7 @@ fn without_proof_nothing_changes_hands() {
     assert_eq!(world.runs[1].get(), None);
     let log = world.log.borrow();
     assert!(
-        log.iter().all(|what| what.ends_with("of 0 stopped")),
+        log.iter().all(|what| what.ends_with("of a stopped")),
         "{log:?}"
     );
 }

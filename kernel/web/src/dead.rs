@@ -5,9 +5,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
-use sharedmem::Control;
 use sharedmem::epitaph::EpitaphText;
 use sharedmem::log_ring::LOG_BYTES;
+use sharedmem::{Control, Instance};
 
 use crate::text::{last_lines, printable};
 
@@ -17,27 +17,25 @@ const LOG_LINES: usize = 120;
 /// The primary that died.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dead {
-    pub(crate) name: &'static str,
+    pub(crate) instance: Instance,
     pub(crate) image: String,
     pub(crate) epitaph: Option<EpitaphText>,
     pub(crate) log: Vec<String>,
 }
 
 impl Dead {
-    /// Instance `number`, which is called `name` and was made from the file `image`. Its `epitaph` is not read here: when the instance is loaded again, that
+    /// Describes `instance`, which was made from the file `image`. Its `epitaph` is not read here: when the instance is loaded again, that
     /// is the next one's.
     pub fn of(
         control: &Control,
-        number: usize,
-        name: &'static str,
+        instance: Instance,
         image: &str,
         epitaph: Option<EpitaphText>,
     ) -> Self {
-        let number = number % control.epitaphs.len();
         let mut log = vec![0; LOG_BYTES];
-        let log_bytes = control.instance_logs[number].copy_tail(&mut log);
+        let log_bytes = control.instance_logs[instance].copy_tail(&mut log);
         Self {
-            name,
+            instance,
             image: image.into(),
             epitaph,
             log: last_lines(&log[..log_bytes], LOG_LINES),
@@ -46,7 +44,7 @@ impl Dead {
 
     pub(crate) fn json(&self) -> Value {
         json!({
-            "instance": self.name,
+            "instance": self.instance.name(),
             "image": self.image,
             "epitaph": self.epitaph.as_ref().map(epitaph_json),
             "log": self.log,
@@ -93,9 +91,14 @@ mod tests {
         let mut epitaph = EpitaphText::new(3, EpitaphCause::BootFailed, 2);
         writeln!(epitaph, "no\x1bdevice").unwrap();
         for line in 0..1000 {
-            control.instance_logs[0].write(format!("line {line}\n").as_bytes());
+            control.instance_logs[Instance::A].write(format!("line {line}\n").as_bytes());
         }
-        let dead = Dead::of(&control, 0, "a", "/boot/vmlinuz", Some(epitaph.clone()));
+        let dead = Dead::of(
+            &control,
+            Instance::A,
+            "/boot/vmlinuz",
+            Some(epitaph.clone()),
+        );
         let json = dead.json();
         assert_eq!(json["epitaph"]["cause"], "boot-failed");
         assert_eq!(json["epitaph"]["message"], "no\u{fffd}device");
@@ -103,14 +106,14 @@ mod tests {
         assert_eq!(dead.log[LOG_LINES - 1], "line 999");
         assert_eq!(
             dead,
-            Dead::of(&control, 0, "a", "/boot/vmlinuz", Some(epitaph))
+            Dead::of(&control, Instance::A, "/boot/vmlinuz", Some(epitaph))
         );
     }
 
     #[test]
     fn who_left_nothing_is_told_of_all_the_same() {
         let control = Box::<Control>::default();
-        let json = Dead::of(&control, 1, "b", "", None).json();
+        let json = Dead::of(&control, Instance::B, "", None).json();
         assert!(json["epitaph"].is_null() && json["log"] == json!([]));
     }
 }

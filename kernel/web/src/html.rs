@@ -51,7 +51,7 @@ fn headline(status: &Status) -> String {
         (Some(dead), Some(takeover)) => write!(
             line,
             "Instance {} took over from instance {}: {}",
-            status.instance, dead.name, takeover.cause
+            status.instance, dead.instance, takeover.cause
         ),
         _ => write!(line, "Instance {} is the primary", status.instance),
     };
@@ -99,7 +99,7 @@ fn write_dead(out: &mut String, dead: &Dead) -> fmt::Result {
     row(
         out,
         "instance",
-        format_args!("{}, from {}", dead.name, dead.image),
+        format_args!("{}, from {}", dead.instance, dead.image),
     )?;
     match &dead.epitaph {
         None => row(out, "epitaph", "none was left")?,

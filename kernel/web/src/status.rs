@@ -1,6 +1,7 @@
 //! What the page tells, as data and as JSON.
 
 use serde_json::{Value, json};
+use sharedmem::Instance;
 
 use crate::dead::Dead;
 use crate::records::Records;
@@ -22,8 +23,8 @@ pub struct JournalStatus {
 /// What a primary tells of itself and of the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Name of this instance.
-    pub instance: &'static str,
+    /// This instance.
+    pub instance: Instance,
     /// Its version.
     pub version: &'static str,
     /// The epoch it owns the machine in.
@@ -55,7 +56,7 @@ impl Status {
         } = self.journal;
         json!({
             "role": "primary",
-            "instance": self.instance,
+            "instance": self.instance.name(),
             "version": self.version,
             "epoch": self.epoch,
             "cores": self.cores,
@@ -92,7 +93,7 @@ pub(crate) mod tests {
     /// That of the first primary.
     pub(crate) fn first() -> Status {
         Status {
-            instance: "a",
+            instance: Instance::A,
             version: "1.2.3",
             epoch: 1,
             cores: 3,
@@ -116,8 +117,8 @@ pub(crate) mod tests {
         let mut epitaph = EpitaphText::new(1, EpitaphCause::Panic, 0);
         epitaph.write_str(message).unwrap();
         epitaph.time_ns = 9_876_543_210;
-        control.epitaphs[0].write(&epitaph);
-        control.instance_logs[0].write(log);
+        control.epitaphs[Instance::A].write(&epitaph);
+        control.instance_logs[Instance::A].write(log);
         let timeline = control.timelines.of_epoch(2);
         timeline.begin(2, Cause::Panic { core: 0 }.code(), 0);
         timeline.stamp(Edge::Detected.index(), 1_000_000);
@@ -128,16 +129,15 @@ pub(crate) mod tests {
             finding_count: 1,
         };
         Status {
-            instance: "b",
+            instance: Instance::B,
             epoch: 2,
             unprotected: Some("no backup waits"),
             takeover: TakeoverStatus::of(&control, 2, recovered),
             dead: Some(Dead::of(
                 &control,
-                0,
-                "a",
+                Instance::A,
                 "/boot/vmlinuz-a",
-                control.epitaphs[0].read(),
+                control.epitaphs[Instance::A].read(),
             )),
             ..first()
         }

@@ -2,13 +2,13 @@
 
 use crossbeam_utils::CachePadded;
 use memoffset::offset_of;
-use sharedmem::abi;
 use sharedmem::control::{CONTROL_MAGIC, Control, JournalCursors};
 use sharedmem::epitaph::{Epitaph, EpitaphCause};
 use sharedmem::linux::{LinuxDesk, ParkState, TABLE_SIGNATURE};
 use sharedmem::log_ring::{LOG_BYTES, LogRing};
 use sharedmem::protection::ProtectionState;
 use sharedmem::timeline::{TIMELINES, Timeline};
+use sharedmem::{Instance, abi};
 use takeover::Edge;
 
 /// A title and the constants under it: name and value.
@@ -50,7 +50,7 @@ fn revisions() -> Vec<(&'static str, String)> {
 fn sizes() -> Vec<(&'static str, String)> {
     vec![
         ("MAX_CORES", number(abi::MAX_CORES)),
-        ("MAX_INSTANCES", number(abi::MAX_INSTANCES)),
+        ("MAX_INSTANCES", number(Instance::COUNT)),
         ("CONTROL_BYTES", hex(abi::CONTROL_BYTES as u64)),
         ("LOG_BYTES", number(LOG_BYTES)),
         ("TIMELINES", number(TIMELINES)),

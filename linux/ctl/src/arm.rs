@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use partition::linux::{BzImage, layout};
+use sharedmem::Instance;
 use sharedmem::linux::{ARGUMENTS, Command, ImageSource};
 use sharedmem::protection::ProtectionState;
 
@@ -73,9 +74,9 @@ pub fn arm(
 
 /// The other instance's image, by the boot line.
 fn other_image(info: &Info) -> ImageSource {
-    match info.own() {
-        0 => ImageSource::Failover,
-        _ => ImageSource::Primary,
+    match info.instance() {
+        Instance::A => ImageSource::Failover,
+        Instance::B => ImageSource::Primary,
     }
 }
 

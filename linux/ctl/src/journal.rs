@@ -93,7 +93,10 @@ pub fn print<W: Words + Copy>(
 
 /// A backup that reads the journal is the one that says what was consumed. A parked Linux does not.
 fn may_consume(control: &Control) -> Result<(), Problem> {
-    let is_parked = control.linux.iter().any(|desk| desk.ticket().is_some());
+    let is_parked = control
+        .linux
+        .iter()
+        .any(|(_, desk)| desk.ticket().is_some());
     match control.protection.state() == ProtectionState::NoBackup || is_parked {
         true => Ok(()),
         false => Err(Problem::No(
@@ -172,6 +175,7 @@ pub fn append(module: &dyn Module, mut input: impl BufRead, whole: bool) -> Resu
 mod tests {
     use super::*;
     use crate::testing::FakeModule;
+    use sharedmem::Instance;
     use sharedmem::linux::Ticket;
     use sharedmem::sync::{AtomicU64, Ordering};
 
@@ -262,7 +266,7 @@ mod tests {
         fixture.append(2, b"two");
         fixture.control.protection.arm();
         assert!(fixture.print(Form::Raw, true).0.is_err());
-        fixture.control.linux[1].park(Ticket {
+        fixture.control.linux[Instance::B].park(Ticket {
             page_table: 0,
             entry: 0,
             stack: 0,

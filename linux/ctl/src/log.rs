@@ -4,21 +4,21 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use sharedmem::Control;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::log_ring::{LOG_BYTES, LogRing};
+use sharedmem::{Control, Instance};
 use takeover::{BackupLoss, Notice};
 
 /// Everything, for people.
 pub fn text(control: &Control) -> String {
     let mut out = String::new();
-    for (instance, place) in control.epitaphs.iter().enumerate() {
+    for (instance, place) in control.epitaphs.iter() {
         let _ = match place.read() {
             Some(epitaph) => writeln!(out, "{}", epitaph_line(instance, &epitaph)),
             None => writeln!(out, "instance {instance} left no epitaph"),
         };
     }
-    for (instance, ring) in control.instance_logs.iter().enumerate() {
+    for (instance, ring) in control.instance_logs.iter() {
         section(&mut out, &format!("log of instance {instance}"), ring);
     }
     section(&mut out, "log of the monitor", &control.monitor_log);
@@ -27,11 +27,10 @@ pub fn text(control: &Control) -> String {
 
 /// Everything, for programs.
 pub fn json(control: &Control) -> Value {
-    let epitaphs = control.epitaphs.iter().enumerate();
-    let epitaphs = epitaphs.filter_map(|(instance, place)| {
+    let epitaphs = control.epitaphs.iter().filter_map(|(instance, place)| {
         let epitaph = place.read()?;
         Some(json!({
-            "instance": instance,
+            "instance": instance.number(),
             "epoch": epitaph.epoch,
             "cause": epitaph.cause.map(EpitaphCause::name),
             "core": epitaph.core,
@@ -44,12 +43,12 @@ pub fn json(control: &Control) -> Value {
     };
     json!({
         "epitaphs": epitaphs.collect::<Vec<_>>(),
-        "instances": control.instance_logs.iter().map(|ring| lines(ring)).collect::<Vec<_>>(),
+        "instances": control.instance_logs.iter().map(|(_, ring)| lines(ring)).collect::<Vec<_>>(),
         "monitor": lines(&control.monitor_log),
     })
 }
 
-fn epitaph_line(instance: usize, epitaph: &EpitaphText) -> String {
+fn epitaph_line(instance: Instance, epitaph: &EpitaphText) -> String {
     format!(
         "instance {instance} ended in epoch {}, {:.6} s after the machine's boot, on its core {}: {}: {}",
         epitaph.epoch,
@@ -150,9 +149,9 @@ mod tests {
         let control = Box::<Control>::default();
         let mut epitaph = EpitaphText::new(3, EpitaphCause::Panic, 2);
         write!(epitaph, "Attempted to kill init!\x07").unwrap();
-        control.epitaphs[1].write(&epitaph);
+        control.epitaphs[Instance::B].write(&epitaph);
         let text = text(&control);
-        assert!(text.contains("instance 0 left no epitaph"));
+        assert!(text.contains("instance a left no epitaph"));
         assert!(text.contains("on its core 2: panic: Attempted to kill init!\u{fffd}"));
         let json = json(&control);
         assert_eq!(json["epitaphs"][0]["cause"], "panic");

@@ -1,6 +1,6 @@
 //! What the module offers: who this kernel is, its memory, its requests. The interface is `linux/module/understudy.h`.
 
-use sharedmem::Control;
+use sharedmem::{Control, Instance};
 
 use crate::problem::Problem;
 
@@ -21,7 +21,7 @@ pub struct Info {
     pub abi_revision: u32,
     /// Journal revision of both.
     pub journal_revision: u32,
-    /// 0 or 1.
+    /// The instance, by its number.
     pub instance: u32,
     /// [`ROLE_PRIMARY`], or 2.
     pub role: u32,
@@ -51,14 +51,10 @@ impl Info {
         self.role == ROLE_PRIMARY
     }
 
-    /// Number of this instance, fit to be an index.
-    pub fn own(&self) -> usize {
-        (self.instance & 1) as usize
-    }
-
-    /// Number of the other instance, likewise.
-    pub fn other(&self) -> usize {
-        1 - self.own()
+    /// Returns which instance this is.
+    pub fn instance(&self) -> Instance {
+        // The module refuses a hand-off with another number.
+        Instance::from_number(self.instance.into()).unwrap_or(Instance::A)
     }
 }
 

@@ -59,11 +59,11 @@ pub fn items(control: &Control, info: &Info, hand_off: &HandOff) -> Vec<Item> {
             format!("keepalives answered {within}: {answered}"),
         ),
         Item::new(
-            control.epitaphs[info.own()].read().is_none(),
+            control.epitaphs[info.instance()].read().is_none(),
             "no epitaph of this kernel is in the way",
         ),
     ];
-    match control.linux[info.other()].ticket() {
+    match control.linux[info.instance().other()].ticket() {
         Some(ticket) => items.extend(of_ticket(&ticket, info, hand_off)),
         None => items.push(Item::new(false, "the backup has left its ticket")),
     }
@@ -128,6 +128,7 @@ pub fn forecast(control: &Control, hand_off: &HandOff) -> String {
 mod tests {
     use super::*;
     use crate::module::ROLE_PRIMARY;
+    use sharedmem::Instance;
     use sharedmem::keepalive::Keepalive;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -179,7 +180,7 @@ mod tests {
         assert_eq!(bad(&control, false).len(), 5);
         control.epoch.reset(2);
         control.protection.arm();
-        control.linux[0].park(GOOD);
+        control.linux[Instance::A].park(GOOD);
         assert_eq!(bad(&control, true), <[String; 0]>::default());
         // Keepalives that were sent once are none that go on.
         assert_eq!(bad(&control, false).len(), 2);
@@ -191,7 +192,7 @@ mod tests {
         control.epoch.reset(2);
         control.protection.arm();
         let what_is_wrong = |ticket| {
-            control.linux[0].park(ticket);
+            control.linux[Instance::A].park(ticket);
             let [text] = <[String; 1]>::try_from(bad(&control, true)).unwrap();
             text
         };

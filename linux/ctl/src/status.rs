@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use sharedmem::Control;
 use sharedmem::protection::ProtectionState;
+use sharedmem::{Control, Instance};
 
 use crate::log;
 use crate::module::Info;
@@ -90,7 +90,6 @@ impl Status {
         let mut out = String::new();
         let mib = |bytes: u64| bytes >> 20;
         let Info {
-            instance,
             slot,
             spare,
             pmem,
@@ -100,8 +99,9 @@ impl Status {
         } = self.info;
         let _ = writeln!(
             out,
-            "{} (instance {instance}), Linux {}, epoch {}",
+            "{} (instance {}), Linux {}, epoch {}",
             self.role(),
+            self.info.instance(),
             self.kernel,
             self.epoch
         );
@@ -161,7 +161,7 @@ fn reason(control: &Control, protection: ProtectionState) -> String {
 
 /// What is known of the other instance.
 fn other(control: &Control, info: &Info) -> String {
-    let instance = info.other();
+    let instance = info.instance().other();
     let version =
         version(control, instance).map_or(String::new(), |text| format!(", Linux {text}"));
     let is_armed = control.protection.state() == ProtectionState::Armed;
@@ -183,9 +183,9 @@ fn other(control: &Control, info: &Info) -> String {
 }
 
 /// The release of an instance's kernel, if the monitor's log still has it.
-fn version(control: &Control, instance: usize) -> Option<String> {
+fn version(control: &Control, instance: Instance) -> Option<String> {
     let log = log::printable(&log::tail(&control.monitor_log));
-    let mark = format!("instance {}: Linux ", ["a", "b"][instance & 1]);
+    let mark = format!("instance {instance}: Linux ");
     let (_, text) = log.rsplit_once(&mark)?;
     let version = text.split([',', '\n']).next()?.trim();
     (!version.is_empty()).then(|| version.into())
@@ -219,7 +219,7 @@ mod tests {
         control.primary_keepalive.publish(&beat);
         let status = status(&control);
         let text = status.text();
-        assert!(text.starts_with("primary (instance 1), Linux 6.1.0, epoch 2\n"));
+        assert!(text.starts_with("primary (instance b), Linux 6.1.0, epoch 2\n"));
         assert!(
             text.contains("9 sent (the last 1.5 ms ago), 0 answered\n"),
             "{text}"
@@ -261,17 +261,17 @@ mod tests {
         assert!(
             status(&control)
                 .text()
-                .contains("the other kernel: instance 0, not there")
+                .contains("the other kernel: instance a, not there")
         );
         control
             .monitor_log
             .write(b"[1] monitor: instance a: Linux 6.12.95, 12 KiB\n");
         let mut epitaph = EpitaphText::new(1, EpitaphCause::Panic, 0);
         epitaph.write_str("Fatal exception\n").unwrap();
-        control.epitaphs[0].write(&epitaph);
+        control.epitaphs[Instance::A].write(&epitaph);
         let text = status(&control).text();
         assert!(
-            text.contains("instance 0, Linux 6.12.95, dead: Fatal exception\n"),
+            text.contains("instance a, Linux 6.12.95, dead: Fatal exception\n"),
             "{text}"
         );
     }

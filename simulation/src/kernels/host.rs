@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use replica::{BackupMonitor, Host, ReplicaLimits, SharedJournal};
 use service::{DebugCommand, HostStatus, OperatorCommand, Role};
-use sharedmem::SharedRegion;
 use sharedmem::crc32c::Crc32c;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
+use sharedmem::{Instance, SharedRegion};
 use takeover::DetectorConfig;
 
 use crate::machine::core::interrupt;
@@ -47,7 +47,7 @@ impl Host for Kernel {
         Crc32c::detect()
     }
 
-    fn instance(&self) -> usize {
+    fn instance(&self) -> Instance {
         world().incarnation(self.incarnation).instance
     }
 

@@ -6,6 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
 use replica::{JournaledService, Replica};
+use sharedmem::Instance;
 use sharedmem::abi::EntryReason;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::keepalive::Keepalive;
@@ -24,7 +25,7 @@ pub struct Incarnation {
     /// Its number: incarnations are counted from the machine's boot.
     pub number: u32,
     /// Which of the two instances it is.
-    pub instance: usize,
+    pub instance: Instance,
     /// The epoch that it owns the machine in; 0 before it does.
     pub epoch: Cell<u64>,
     /// The machine's number of its first core, when it has one.
@@ -42,7 +43,7 @@ pub struct Incarnation {
 
 impl Incarnation {
     /// The next incarnation, of an instance on these cores.
-    pub fn new(number: u32, instance: usize, cores: &[u32]) -> Self {
+    pub fn new(number: u32, instance: Instance, cores: &[u32]) -> Self {
         Self {
             number,
             instance,

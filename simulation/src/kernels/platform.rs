@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use sharedmem::Control;
 use sharedmem::hand_off::PhysicalRange;
+use sharedmem::{Control, Instance};
 use supervisor::{
     ApMailboxes, Cores, KeepaliveAnswer, Platform, Port, Role, Signal, Source, Tenant,
 };
@@ -118,7 +118,7 @@ impl Platform for Board {
 
     fn load(
         &mut self,
-        instance: usize,
+        instance: Instance,
         _: Role,
         source: &Source,
         cores: &[u32],
@@ -161,17 +161,17 @@ impl Platform for Board {
         Ok(Box::new(Native::new(incarnation, *source)))
     }
 
-    fn report_refused(&self, _: usize, _: &Source, _: &str) {}
+    fn report_refused(&self, _: Instance, _: &Source, _: &str) {}
 
-    fn slot(&self, _: usize) -> Option<PhysicalRange> {
+    fn slot(&self, _: Instance) -> Option<PhysicalRange> {
         None
     }
 
-    fn verify_uploaded(&mut self, _: usize, _: PhysicalRange) -> Result<(), String> {
+    fn verify_uploaded(&mut self, _: Instance, _: PhysicalRange) -> Result<(), String> {
         Err("nothing can be brought here".into())
     }
 
-    fn store_uploaded(&mut self, _: usize, _: PhysicalRange) -> Result<Source, String> {
+    fn store_uploaded(&mut self, _: Instance, _: PhysicalRange) -> Result<Source, String> {
         Err("nothing can be brought here".into())
     }
 

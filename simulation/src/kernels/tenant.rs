@@ -6,6 +6,7 @@ use std::rc::Rc;
 use partition::Kind;
 use partition::tenant::NATIVE;
 use replica::Replica;
+use sharedmem::Instance;
 use sharedmem::abi::{EntryReason, SeatStatus};
 use supervisor::{Dispatch, Order, Readiness, Source, Tenant, Wait};
 use takeover::BackupLoss;
@@ -73,7 +74,7 @@ impl Native {
 }
 
 impl Tenant<Board> for Native {
-    fn instance(&self) -> usize {
+    fn instance(&self) -> Instance {
         self.incarnation.instance
     }
 

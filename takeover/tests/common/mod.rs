@@ -1,9 +1,10 @@
 //! What the tests of the machine share: a configuration, beats, and a rig that drives the machine through a takeover.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use sharedmem::MAX_CORES;
 use takeover::{
-    Action, Beat, Config, CoreSet, DetectorConfig, Event, FenceConfig, MAX_CORES, Machine, Notice,
-    Stage, State,
+    Action, Beat, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine, Notice, Stage,
+    State,
 };
 
 pub const MS: u64 = 1_000_000;

@@ -7,9 +7,10 @@ mod ledger;
 use common::{BACKUP_WAIT, FIRST_EPOCH, MS, SETTLE, config};
 use ledger::Ledger;
 use proptest::prelude::*;
+use sharedmem::MAX_CORES;
 use takeover::{
-    Backup, BackupLoss, Beat, CoreSet, Ending, Event, FenceConfig, MAX_CORES, Machine, Stage,
-    State, Successor, Verdict,
+    Backup, BackupLoss, Beat, CoreSet, Ending, Event, FenceConfig, Machine, Stage, State,
+    Successor, Verdict,
 };
 
 /// Something to do to the machine. Where it depends on where the machine stands, it is relative, so that deep states are reached.

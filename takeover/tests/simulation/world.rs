@@ -8,9 +8,10 @@ use std::collections::BinaryHeap;
 
 use super::hardware::{Core, Runs};
 use fastrand::Rng;
+use sharedmem::MAX_CORES;
 use takeover::{
-    Action, Actions, Beat, Config, CoreSet, DetectorConfig, Event, FenceConfig, MAX_CORES, Machine,
-    Notice, Stage,
+    Action, Actions, Beat, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine, Notice,
+    Stage,
 };
 
 pub const MS: u64 = 1_000_000;

@@ -32,7 +32,7 @@ impl SerialPort {
             .region
             .control
             .console_owner
-            .store(u64::from(context.hand_off.instance) + 1, Ordering::Release);
+            .store(context.instance().number() + 1, Ordering::Release);
         Self {
             console,
             line: String::new(),
@@ -42,15 +42,15 @@ impl SerialPort {
     /// Moves some log text to the port: the monitor's, then this instance's, then the other's. Returns whether there is more.
     pub fn pump(&mut self, context: &Context) -> bool {
         let control = context.region.control;
-        let own_name = u64::from(context.hand_off.instance) + 1;
+        let own_name = context.instance().number() + 1;
         if control.console_owner.load(Ordering::Acquire) != own_name {
             return false;
         }
-        let own = context.hand_off.instance as usize % 2;
+        let own = context.instance();
         let rings = [
             &*control.monitor_log,
             &*control.instance_logs[own],
-            &*control.instance_logs[1 - own],
+            &*control.instance_logs[own.other()],
         ];
         self.console.pump(rings.into_iter())
     }

@@ -6,7 +6,7 @@ use partition::cmdline::Rearm;
 use partition::tenant::LINUX;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::linux::{LINUX_FUNCTIONS_MAX, LinuxHandOff, POOL_RANGES_MAX};
-use sharedmem::{ABI_REVISION, JOURNAL_REVISION};
+use sharedmem::{ABI_REVISION, Instance, JOURNAL_REVISION};
 
 use crate::boot::Ready;
 use crate::loader::{owner_cores, physical};
@@ -22,13 +22,13 @@ pub struct Slots {
 }
 
 /// The hand-off of `instance`, which is led by machine core `lead`.
-pub fn make(ready: &Ready, instance: usize, lead: u32, slots: &Slots) -> Box<LinuxHandOff> {
+pub fn make(ready: &Ready, instance: Instance, lead: u32, slots: &Slots) -> Box<LinuxHandOff> {
     // SAFETY: the hand-off is plain numbers, for which zeros are valid.
     let mut hand_off: Box<LinuxHandOff> = unsafe { Box::new_zeroed().assume_init() };
     let options = &ready.options;
     hand_off.abi_revision = ABI_REVISION;
     hand_off.journal_revision = JOURNAL_REVISION;
-    hand_off.instance = instance as u32;
+    hand_off.instance = instance.number() as u32;
     hand_off.rearm_auto = u32::from(options.failover_rearm == Rearm::Auto);
     hand_off.shared = physical(ready.plan.shared);
     hand_off.pmem = ready.plan.pmem.map(physical).unwrap_or_default();

@@ -13,9 +13,9 @@ use partition::linux::{
 };
 use partition::tenant::LINUX;
 use partition::{BootFiles, Range};
-use sharedmem::SharedRegion;
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::linux::{RESET_VALUE, TABLE_SIGNATURE};
+use sharedmem::{Instance, SharedRegion};
 use supervisor::{Order, Role, Source};
 
 use super::{Linux, hand_off};
@@ -30,8 +30,8 @@ unsafe extern "C" {
 
 /// What is loaded where, and for what.
 pub struct LinuxPlace<'a> {
-    /// Number of the instance.
-    pub instance: usize,
+    /// Which instance it is.
+    pub instance: Instance,
     /// Whether it owns the machine from its boot.
     pub role: Role,
     /// Where its image comes from.
@@ -99,18 +99,18 @@ fn below_4_gib(range: &Range) -> u64 {
 
 fn memory_of(ready: &Ready, place: &LinuxPlace<'_>) -> Result<Memory, String> {
     let plan = &ready.plan;
-    let slots = [
-        plan.spare.or(plan.primary.ranges.first().copied()),
-        plan.backup.ranges.first().copied(),
-    ];
-    let slot = slots[place.instance].ok_or("the plan has no slot for it")?;
+    let slot = match place.instance {
+        Instance::A => plan.spare.or(plan.primary.ranges.first().copied()),
+        Instance::B => plan.backup.ranges.first().copied(),
+    };
+    let slot = slot.ok_or("the plan has no slot for it")?;
     let main = match (place.role, place.instance) {
         (Role::Backup, _) => [slot].into(),
-        (Role::Primary, 0) => plan.primary.ranges.clone(),
+        (Role::Primary, Instance::A) => plan.primary.ranges.clone(),
         // The first backup, started anew as the primary.
-        (Role::Primary, _) => [slot].into_iter().chain(plan.pool()).collect(),
+        (Role::Primary, Instance::B) => [slot].into_iter().chain(plan.pool()).collect(),
     };
-    let low = plan.low[place.instance];
+    let low = plan.low[place.instance.index()];
     match low.is_empty() {
         true => Err(
             "the plan has no memory below 1 MiB for it, as it was made for another kind of image"
@@ -172,7 +172,7 @@ unsafe fn put_all(
     }
     log::info!(
         "instance {}: Linux {}, {} KiB, initrd {} KiB, at {:#x}; added to its command line: {}",
-        ["a", "b"][place.instance],
+        place.instance,
         image.version.split(' ').next().unwrap_or_default(),
         image.kernel().len() >> 10,
         files.initrd.len() >> 10,
@@ -256,8 +256,8 @@ fn tables_of(
 ) -> Result<Tables, String> {
     let plan = &ready.plan;
     let other = match place.instance {
-        0 => plan.backup.ranges.first().copied(),
-        _ => plan.spare,
+        Instance::A => plan.backup.ranges.first().copied(),
+        Instance::B => plan.spare,
     };
     let slots = hand_off::Slots {
         slot: physical(memory.slot),

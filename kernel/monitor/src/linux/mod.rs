@@ -14,7 +14,7 @@ use partition::tenant::LINUX;
 use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::linux::{LinuxDesk, Ticket};
-use sharedmem::{MAX_CORES, SharedRegion};
+use sharedmem::{Instance, MAX_CORES, SharedRegion};
 use supervisor::{Order, Readiness, Source, Tenant, Wait};
 use takeover::fence::Strike;
 use takeover::{BackupLoss, CoreSet, Fence, FenceConfig};
@@ -47,7 +47,7 @@ enum Stage {
 
 /// A Linux in its slot.
 pub struct Linux {
-    instance: usize,
+    instance: Instance,
     source: Source,
     cores: ArrayVec<u32, MAX_CORES>,
     slot: PhysicalRange,
@@ -61,7 +61,7 @@ pub struct Linux {
 impl Linux {
     /// A Linux that was loaded by [`load()`] into `slot`, to be entered by `boot` on the first of `cores`.
     pub fn new(
-        instance: usize,
+        instance: Instance,
         source: Source,
         cores: &[u32],
         slot: PhysicalRange,
@@ -158,7 +158,7 @@ impl Linux {
 }
 
 impl Tenant<BareMachine> for Linux {
-    fn instance(&self) -> usize {
+    fn instance(&self) -> Instance {
         self.instance
     }
 

@@ -13,9 +13,10 @@ use partition::tenant::{LINUX, NATIVE};
 use partition::{BootFiles, Image, Kind, Plan, Range};
 use sharedmem::abi::{ABI_REVISION, DIRECT_BASE, JOURNAL_REVISION};
 use sharedmem::hand_off::{
-    COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX, PhysicalRange,
+    COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX, PhysicalRange, RANGES_MAX,
 };
-use sharedmem::{MAX_CORES, SharedRegion};
+use sharedmem::linux::POOL_RANGES_MAX;
+use sharedmem::{Instance, MAX_CORES, SharedRegion};
 use supervisor::{Role, Source};
 
 use crate::boot::Ready;
@@ -27,6 +28,10 @@ use crate::platform::Tenant;
 
 /// Memory of a slice that is not the service's to fill: image, tables, network buffers.
 const OVERHEAD_BYTES: u64 = 14 << 20;
+
+// The plan knows nobody, and so states its own limits.
+const _: () = assert!(partition::plan::CPUS_MAX == MAX_CORES);
+const _: () = assert!(partition::plan::RANGES_MAX == RANGES_MAX && RANGES_MAX == POOL_RANGES_MAX);
 
 /// Machine numbers of the cores a promoted backup has, lowest first: the primary's, and those kept for it.
 pub fn owner_cores(plan: &Plan) -> ArrayVec<u32, MAX_CORES> {
@@ -93,11 +98,11 @@ impl Loader {
     }
 
     /// The slot in which an instance waits, if it has one.
-    pub fn slot(&self, instance: usize) -> Option<PhysicalRange> {
+    pub fn slot(&self, instance: Instance) -> Option<PhysicalRange> {
         let plan = &self.ready.plan;
         match instance {
-            0 => plan.spare.map(physical),
-            _ => plan.backup.ranges.first().copied().map(physical),
+            Instance::A => plan.spare.map(physical),
+            Instance::B => plan.backup.ranges.first().copied().map(physical),
         }
     }
 
@@ -107,7 +112,7 @@ impl Loader {
     /// Why the image is not used.
     pub fn load(
         &mut self,
-        instance: usize,
+        instance: Instance,
         role: Role,
         source: &Source,
         cores: &[u32],
@@ -131,7 +136,7 @@ impl Loader {
     fn load_from(
         &mut self,
         files: &BootFiles<'_>,
-        instance: usize,
+        instance: Instance,
         role: Role,
         source: &Source,
         cores: &[u32],
@@ -157,11 +162,11 @@ impl Loader {
     }
 
     /// The memory of an instance.
-    fn slice(&self, instance: usize) -> Vec<PhysicalRange> {
+    fn slice(&self, instance: Instance) -> Vec<PhysicalRange> {
         let plan = &self.ready.plan;
         let slice = match instance {
-            0 => &plan.primary,
-            _ => &plan.backup,
+            Instance::A => &plan.primary,
+            Instance::B => &plan.backup,
         };
         slice.ranges.iter().copied().map(physical).collect()
     }
@@ -169,7 +174,7 @@ impl Loader {
     /// Checks the image and loads it into `ranges`.
     fn load_native(
         &mut self,
-        instance: usize,
+        instance: Instance,
         source: Source,
         image: &Image,
         bytes: &[u8],
@@ -206,19 +211,15 @@ impl Loader {
         }))
     }
 
-    fn hand_off(&self, instance: usize, cores: &[u32]) -> HandOff {
+    fn hand_off(&self, instance: Instance, cores: &[u32]) -> HandOff {
         let ready = self.ready;
         let serial = ready.acpi.isa_interrupt(4);
-        let peer = if instance == 0 {
-            &ready.plan.backup
-        } else {
-            &ready.plan.primary
-        };
+        let peer = self.slice(instance.other()).first().copied();
         // SAFETY: the hand-off is plain numbers, for which zeros are valid.
         let mut hand_off: HandOff = unsafe { core::mem::zeroed() };
         hand_off.magic = HAND_OFF_MAGIC;
         hand_off.abi_revision = ABI_REVISION;
-        hand_off.instance = instance as u32;
+        hand_off.instance = instance.number() as u32;
         hand_off.x2apic = ready.is_x2apic.into();
         hand_off.core_count = cores.len() as u32;
         for (slot, core) in hand_off.core_apic_ids.iter_mut().zip(cores) {
@@ -243,12 +244,7 @@ impl Loader {
         hand_off.apic_timer_hz = ready.frequencies.apic_timer_hz;
         hand_off.local_apic_address = ready.acpi.local_apic_address;
         hand_off.shared = physical(ready.plan.shared);
-        hand_off.peer = peer
-            .ranges
-            .first()
-            .copied()
-            .map(physical)
-            .unwrap_or_default();
+        hand_off.peer = peer.unwrap_or_default();
         hand_off.service_memory_bytes = service_memory_bytes(&ready.plan);
         hand_off.entropy = self.entropy;
         for (slot, function) in hand_off.pci_functions.iter_mut().zip(&ready.functions) {
@@ -321,11 +317,10 @@ unsafe fn visible<'a>(range: PhysicalRange) -> &'a [u8] {
 }
 
 /// Tells why an image is not used.
-pub fn refuse_image(ready: &Ready, instance: usize, source: &Source, reason: &str) {
+pub fn refuse_image(ready: &Ready, instance: Instance, source: &Source, reason: &str) {
     let path = path_of(ready, source);
     log::error!(
-        "event=image-refused instance={} path={path} reason=\"{}\"",
-        ["a", "b"][instance],
+        "event=image-refused instance={instance} path={path} reason=\"{}\"",
         reason.replace('"', "'")
     );
 }

@@ -7,6 +7,7 @@ use core::ptr;
 
 use arch::paging::{LARGE_PAGE_BYTES, Protection};
 use partition::Image;
+use sharedmem::Instance;
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::hand_off::PhysicalRange;
 use supervisor::Source;
@@ -24,7 +25,7 @@ impl Loader {
     /// Loads the image in `file`, which lies at the end of the instance's slice and is not given to it.
     pub(super) fn load_uploaded(
         &mut self,
-        instance: usize,
+        instance: Instance,
         file: PhysicalRange,
         cores: &[u32],
     ) -> Result<Box<Tenant>, String> {
@@ -52,7 +53,7 @@ impl Loader {
     ///
     /// # Errors
     /// Why it cannot be the other instance's.
-    pub fn verify_uploaded(&mut self, owner: usize, file: PhysicalRange) -> Result<(), String> {
+    pub fn verify_uploaded(&mut self, owner: Instance, file: PhysicalRange) -> Result<(), String> {
         let kinds = self.ready.plan.kinds.both();
         if let Some(kind) = kinds.iter().find(|kind| !kind.capabilities.accepts_upload) {
             return Err(alloc::format!(
@@ -63,7 +64,7 @@ impl Loader {
         if file.is_empty() || !self.slice(owner).iter().any(is_in) {
             return Err("the image is not in the primary's memory".to_string());
         }
-        let room_bytes = self.room_for_uploaded(1 - owner);
+        let room_bytes = self.room_for_uploaded(owner.other());
         if file.len() > room_bytes {
             return Err(alloc::format!(
                 "the image has {} KiB; there is room for {} KiB",
@@ -85,7 +86,7 @@ impl Loader {
     }
 
     /// Bytes that an image for an instance may have.
-    fn room_for_uploaded(&self, instance: usize) -> u64 {
+    fn room_for_uploaded(&self, instance: Instance) -> u64 {
         let first = self.slice(instance).first().copied().unwrap_or_default();
         first.len() / SLICE_PART
     }
@@ -96,7 +97,7 @@ impl Loader {
     /// The page tables do not suffice.
     pub fn store_uploaded(
         &mut self,
-        instance: usize,
+        instance: Instance,
         file: PhysicalRange,
     ) -> Result<Source, String> {
         let slice = self.slice(instance).first().copied().unwrap_or_default();

@@ -167,7 +167,7 @@ impl<S: Host> JournaledService<S> {
         use sharedmem::protection::ProtectionState::{Armed, Claimed, Filling};
         let control = self.host.region().control;
         let is_armed = matches!(control.protection.state(), Armed | Claimed | Filling);
-        let other = 1 - self.host.instance() % control.linux.len();
+        let other = self.host.instance().other();
         is_armed && control.linux[other].ticket().is_none()
     }
 
