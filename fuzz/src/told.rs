@@ -2,7 +2,7 @@
 
 use checkpoint::{Items, Malformed, Sequence, Writer};
 use network::Flows;
-use service::{Limits, Service};
+use service::{Service, ServiceLimits};
 
 const OWNER: u8 = 1;
 
@@ -33,7 +33,7 @@ pub fn of_service(service: &mut Service) -> Vec<Vec<u8>> {
 }
 
 /// Who hears a service tell has the same one.
-pub fn service_is_told(service: &mut Service, limits: &Limits) {
+pub fn service_is_told(service: &mut Service, limits: &ServiceLimits) {
     let told = of_service(service);
     let mut restorer = service::ServiceRestorer::new(limits.clone());
     hear(&told, |items| restorer.restore(items, &mut || ())).expect("what was told");

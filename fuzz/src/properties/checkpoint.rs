@@ -7,7 +7,7 @@
 use arbitrary::{Result, Unstructured};
 use checkpoint::{Items, Sequence};
 use network::{Config, Fact, Flows, Network};
-use service::{HostStatus, Input, Limits, Record, Service, Stamp};
+use service::{HostStatus, Input, InputRecord, Service, ServiceLimits, Stamp};
 
 use crate::cable::{ADDRESS, PORT, Port, TestServer, take_over};
 use crate::host::Wishes;
@@ -53,12 +53,12 @@ fn scene(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> ServiceLimits {
+    ServiceLimits {
         max_memory_bytes: 100_000,
         max_request_bytes: 10_000,
         max_pending_bytes: 15_000,
-        ..Limits::default()
+        ..ServiceLimits::default()
     }
 }
 
@@ -67,7 +67,7 @@ fn can_serve(mut service: Service, commands: &[u8]) {
     let mut wishes = Wishes::default();
     told::service_is_told(&mut service, &limits());
     let mut apply = |input| {
-        let record = Record {
+        let record = InputRecord {
             stamp: STAMP,
             input,
         };

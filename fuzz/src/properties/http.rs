@@ -4,7 +4,7 @@
 //! An input is a byte that says where the stream is cut, a byte for the size of the steps in which the answer is sent, and the stream.
 
 use sharedmem::Instance;
-use web::{JournalStatus, REQUEST_BYTES_MAX, Records, Reply, Status, answer};
+use web::{JournalStatus, PrimaryStatus, REQUEST_BYTES_MAX, Records, Reply, answer};
 
 /// See the module.
 pub fn check(data: &[u8]) {
@@ -37,8 +37,8 @@ pub fn check(data: &[u8]) {
 }
 
 /// Of a primary with nothing to tell.
-fn status() -> Status {
-    Status {
+fn status() -> PrimaryStatus {
+    PrimaryStatus {
         instance: Instance::A,
         version: "1.2.3",
         epoch: 1,

@@ -5,7 +5,7 @@
 
 use arbitrary::{Result, Unstructured};
 use sharedmem::Instance;
-use web::{Dead, JournalStatus, Records, Recovered, Status, TakeoverStatus, answer};
+use web::{DeadPrimary, JournalStatus, PrimaryStatus, Records, Recovered, TakeoverStatus, answer};
 
 use super::http::{is_well_formed, sent};
 use crate::region::{self, Region};
@@ -37,7 +37,7 @@ fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
         findings: vec![CANARY.into()],
         finding_count: u64::MAX,
     };
-    let status = Status {
+    let status = PrimaryStatus {
         instance: Instance::B,
         version: "1.2.3",
         epoch,
@@ -47,7 +47,7 @@ fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
         unprotected: Some("no backup waits"),
         journal: JournalStatus::default(),
         takeover: TakeoverStatus::of(control, epoch, recovered),
-        dead: Some(Dead::of(
+        dead: Some(DeadPrimary::of(
             control,
             Instance::A,
             CANARY,

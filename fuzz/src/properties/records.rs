@@ -5,7 +5,7 @@
 
 use arbitrary::{Result, Unstructured};
 use network::{Fact, Flows};
-use service::{HostStatus, Input, Limits, Record, Service};
+use service::{HostStatus, Input, InputRecord, Service, ServiceLimits};
 
 use crate::host::Wishes;
 use crate::told;
@@ -25,13 +25,13 @@ pub fn check(data: &[u8]) {
     told::flows_are_told(&state.flows, UNACKED_BYTES_MAX);
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> ServiceLimits {
+    ServiceLimits {
         max_memory_bytes: 40_000,
         max_clients: 3,
         max_request_bytes: 10_000,
         max_pending_bytes: 15_000,
-        ..Limits::default()
+        ..ServiceLimits::default()
     }
 }
 
@@ -56,7 +56,7 @@ impl State {
     }
 
     fn input(&mut self, payload: &[u8], is_skipped: bool) {
-        let record = match Record::decode(payload) {
+        let record = match InputRecord::decode(payload) {
             Ok(record) => record,
             Err(error) => {
                 assert!(!error.to_string().is_empty());

@@ -3,7 +3,7 @@
 //!
 //! An input is a byte that says where the stream is cut, a byte for the time that passes there, and the stream.
 
-use service::{Input, Limits, Record, Service, Stamp};
+use service::{Input, InputRecord, Service, ServiceLimits, Stamp};
 
 use crate::host::Wishes;
 use crate::told;
@@ -55,13 +55,13 @@ fn may_throw_dice(stream: &[u8]) -> bool {
     has(b"pop") || has(b"rand") || stream.windows(2).any(|two| two == b"\\x")
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> ServiceLimits {
+    ServiceLimits {
         max_memory_bytes: 60_000,
         max_request_bytes: 20_000,
         max_pending_bytes: 120_000,
         admin: true,
-        ..Limits::default()
+        ..ServiceLimits::default()
     }
 }
 
@@ -94,7 +94,7 @@ impl Client {
     fn apply(&mut self, input: Input<'_>) {
         let stamp = self.stamp;
         self.service
-            .apply(&Record { stamp, input }, &mut self.wishes);
+            .apply(&InputRecord { stamp, input }, &mut self.wishes);
     }
 
     fn send(&mut self, bytes: &[u8]) {

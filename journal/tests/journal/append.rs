@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use journal::{AppendError, EPOCH_MAX, Kind, Next, Recovery};
 
-use crate::fixture::{EPOCH, Kept, Memory, append, recover};
+use crate::fixture::{EPOCH, Kept, SharedMemory, append, recover};
 
 #[test]
 fn a_payload_in_pieces_comes_out_whole_also_over_the_rings_end() {
-    let memory = Memory::new(256);
+    let memory = SharedMemory::new(256);
     let journal = memory.journal();
     journal.restart(256 - 16);
     let pieces: [&[u8]; 4] = [b"SET", b"", b" key ", b"and a longer value"];
@@ -26,7 +26,7 @@ fn a_payload_in_pieces_comes_out_whole_also_over_the_rings_end() {
 
 #[test]
 fn the_ring_can_be_filled_to_the_last_byte_and_not_over() {
-    let memory = Memory::new(128);
+    let memory = SharedMemory::new(128);
     let journal = memory.journal();
     let records: Vec<_> = (0..4).map(|n| append(&journal, &[n; 8])).collect();
     assert_eq!(journal.free_bytes(), 0);
@@ -54,7 +54,7 @@ fn the_ring_can_be_filled_to_the_last_byte_and_not_over() {
 
 #[test]
 fn what_is_retained_is_kept_though_it_is_consumed() {
-    let memory = Memory::new(128);
+    let memory = SharedMemory::new(128);
     let journal = memory.journal();
     let records: Vec<_> = (0..3).map(|n| append(&journal, &[n; 8])).collect();
     journal.retain(Some(records[1].position));
@@ -78,7 +78,7 @@ fn what_is_retained_is_kept_though_it_is_consumed() {
 
 #[test]
 fn a_record_can_be_given_another_kind() {
-    let memory = Memory::new(128);
+    let memory = SharedMemory::new(128);
     let journal = memory.journal();
     journal.resume(128 - 16);
     journal.retain(None);
@@ -94,7 +94,7 @@ fn a_record_can_be_given_another_kind() {
 
 #[test]
 fn the_largest_payload_fits_and_one_byte_more_does_not() {
-    let memory = Memory::new(4096);
+    let memory = SharedMemory::new(4096);
     let journal = memory.journal();
     assert_eq!(append(&journal, &[1; 1024]).end, 1024 + 24);
     let too_large = AppendError::TooLarge {
@@ -112,7 +112,7 @@ fn the_largest_payload_fits_and_one_byte_more_does_not() {
 
 #[test]
 fn scribbled_cursors_refuse_the_append_and_nothing_is_written() {
-    let memory = Memory::new(128);
+    let memory = SharedMemory::new(128);
     let journal = memory.journal();
     let last = u64::MAX - 7;
     for (reserved, consumed) in [

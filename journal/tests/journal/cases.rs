@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use journal::{Damage, Finding, Kind, Reader, Recovery};
 
-use crate::fixture::{Dying, EPOCH, Kept, Memory, append, read, recover, wear_in};
+use crate::fixture::{Dying, EPOCH, Kept, SharedMemory, append, read, recover, wear_in};
 
 /// Three records in a worn ring, and where they begin.
-fn three_records() -> (Memory, u64, [Kept; 3]) {
-    let memory = Memory::new(512);
+fn three_records() -> (SharedMemory, u64, [Kept; 3]) {
+    let memory = SharedMemory::new(512);
     let from = wear_in(&memory);
     let payloads: [&[u8]; 3] = [b"first", b"the second", b""];
     let journal = memory.journal();
@@ -25,7 +25,7 @@ fn finding(from: u64, to: u64, damage: Damage) -> Finding {
     }
 }
 
-fn reserve_up_to(memory: &Memory, reserved: u64) {
+fn reserve_up_to(memory: &SharedMemory, reserved: u64) {
     memory.cursors.reserved.store(reserved, Relaxed);
 }
 
@@ -89,7 +89,7 @@ fn d_a_length_that_cannot_be_is_not_followed() {
 
 #[test]
 fn d_a_whole_record_larger_than_any_may_be_is_not_returned() {
-    let (large, small) = (Memory::new(4096), Memory::new(512));
+    let (large, small) = (SharedMemory::new(4096), SharedMemory::new(512));
     let oversized = append(&large.journal(), &[1; 200]);
     for at in (0..oversized.end).step_by(8) {
         small.word(at).store(large.word(at).load(Relaxed), Relaxed);
@@ -146,7 +146,7 @@ fn e_a_corrupt_tail_ends_where_the_reservation_ends() {
 
 #[test]
 fn f_records_of_foreign_epochs_are_skipped_and_named() {
-    let memory = Memory::new(1024);
+    let memory = SharedMemory::new(1024);
     let journal = memory.journal();
     let mut expected = Vec::new();
     let mut foreign = Vec::new();
@@ -299,7 +299,7 @@ fn a_waiting_reader_says_once_that_applied_is_astray_and_stays() {
 
 #[test]
 fn a_reader_keeps_the_epoch_it_has_seen_into_its_recovery() {
-    let memory = Memory::new(512);
+    let memory = SharedMemory::new(512);
     let journal = memory.journal();
     let seen = journal.append(5, Kind(1), &[]).unwrap();
     journal.append(4, Kind(1), &[]).unwrap();

@@ -5,7 +5,7 @@ use sharedmem::sync::Ordering::Relaxed;
 use journal::{Journal, Kind, Next, Reader, Recovery};
 use sharedmem::Words;
 
-use crate::fixture::{Dying, EPOCH, Memory, append, read, wear_in};
+use crate::fixture::{Dying, EPOCH, SharedMemory, append, read, wear_in};
 
 const PAYLOADS: [&[u8]; 5] = [
     b"",
@@ -40,7 +40,7 @@ fn take_over<W: Words + Copy>(journal: Journal<'_, W>, from: u64) {
 fn a_stretch_that_was_closed_is_no_damage_for_later_readers() {
     for (victim, victims_payload) in PAYLOADS.into_iter().enumerate() {
         for cut in 0..stores_of(victims_payload) {
-            let memory = Memory::new(512);
+            let memory = SharedMemory::new(512);
             let from = wear_in(&memory);
             let mut published = Vec::new();
             for (number, payload) in PAYLOADS.into_iter().enumerate() {
@@ -67,7 +67,7 @@ fn who_dies_while_it_closes_leaves_something_to_be_closed() {
     // Large enough for several fillers: a payload has a quarter of the ring at most.
     for (payload, torn_producers) in [(&b"torn"[..], 1), (&[7; 100], 3)] {
         for cut in 0..60 {
-            let memory = Memory::new(512);
+            let memory = SharedMemory::new(512);
             let from = wear_in(&memory);
             let whole = append(&memory.journal(), b"whole");
             for _ in 0..torn_producers {
@@ -92,7 +92,7 @@ fn who_dies_while_it_closes_leaves_something_to_be_closed() {
 
 #[test]
 fn damage_that_may_have_been_applied_is_not_closed() {
-    let memory = Memory::new(512);
+    let memory = SharedMemory::new(512);
     let from = wear_in(&memory);
     let torn = append(&Dying::after(&memory, 2).journal(), b"torn");
     let close = || {

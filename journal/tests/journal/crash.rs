@@ -21,7 +21,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::trace::{CORES, Clock, Effect, Event, Trace};
+use crate::trace::{CORES, Clock, Effect, StoreEvent, Trace};
 
 /// What a crash leaves.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Cut {
         }
     }
 
-    fn add(&mut self, event: &Event) {
+    fn add(&mut self, event: &StoreEvent) {
         self.clock[event.core] += 1;
         self.epoch = self.epoch.max(event.epoch);
         match event.effect {
@@ -54,7 +54,7 @@ impl Cut {
     }
 
     /// Whether `event` is the next of its core, and everything is in this cut that comes before it.
-    fn admits(&self, event: &Event) -> bool {
+    fn admits(&self, event: &StoreEvent) -> bool {
         let mut with = self.clock;
         with[event.core] += 1;
         with[event.core] == event.clock[event.core]
@@ -80,7 +80,7 @@ pub fn cuts_in_order(trace: &Trace) -> Vec<Cut> {
 /// Shows `look` every cut there is. Returns how many.
 pub fn for_each_cut(trace: &Trace, mut look: impl FnMut(&Cut)) -> usize {
     assert_no_word_is_raced_for(trace);
-    let by_core: [Vec<&Event>; CORES] =
+    let by_core: [Vec<&StoreEvent>; CORES] =
         std::array::from_fn(|core| trace.events.iter().filter(|it| it.core == core).collect());
     let mut seen = HashSet::from([[0; CORES]]);
     let mut left = vec![Cut::start(trace)];
@@ -103,7 +103,7 @@ pub fn for_each_cut(trace: &Trace, mut look: impl FnMut(&Cut)) -> usize {
 
 /// Of two stores to a word, the one that was made later comes after the other.
 fn assert_no_word_is_raced_for(trace: &Trace) {
-    let mut last: HashMap<usize, &Event> = HashMap::new();
+    let mut last: HashMap<usize, &StoreEvent> = HashMap::new();
     for event in &trace.events {
         if let Effect::Store { word, .. } = event.effect
             && let Some(before) = last.insert(word, event)

@@ -1,15 +1,15 @@
 //! Every crash of a workload: `cargo test -p journal -- --nocapture exhaustive`.
 
 use crate::crash::{Cut, cuts_in_order, for_each_cut};
-use crate::fixture::{Memory, RESERVED, RETAINED, recover};
-use crate::machine::Machine;
+use crate::fixture::{RESERVED, RETAINED, SharedMemory, recover};
+use crate::machine::TracedMachine;
 use crate::oracle::{Expected, check_recovery, written_before};
 use crate::trace::Trace;
 use crate::workload::{LEAD, SEAT, at_once, take_over, three_owners};
 
 /// A recovery from every cut between two stores, and from every reordering of them.
 fn recover_everywhere(trace: &Trace) -> usize {
-    let memory = Memory::new(trace.capacity_bytes);
+    let memory = SharedMemory::new(trace.capacity_bytes);
     for_each_cut(trace, |cut| check_recovery(trace, cut, &memory))
 }
 
@@ -55,10 +55,10 @@ fn exhaustive_every_crash_of_cores_that_append_at_once_is_recovered_from() {
 }
 
 /// The memory of a cut, with a kernel that is about to take over.
-pub fn machine_at(trace: &Trace, cut: &Cut) -> Machine {
-    let memory = Memory::new(trace.capacity_bytes);
+pub fn machine_at(trace: &Trace, cut: &Cut) -> TracedMachine {
+    let memory = SharedMemory::new(trace.capacity_bytes);
     memory.restore(&cut.image);
-    Machine::new(memory, cut.epoch, written_before(trace, cut))
+    TracedMachine::new(memory, cut.epoch, written_before(trace, cut))
 }
 
 /// Takes over at a cut. Returns what that stored.
@@ -78,7 +78,7 @@ fn check_takeover(trace: &Trace, cut: &Cut, core: usize) -> Trace {
 #[test]
 fn exhaustive_a_takeover_that_is_cut_and_begun_again_ends_the_same() {
     let trace = three_owners();
-    let memory = Memory::new(trace.capacity_bytes);
+    let memory = SharedMemory::new(trace.capacity_bytes);
     let (mut takeovers, mut again) = (0, 0);
     for cut in cuts_in_order(&trace) {
         let takeover = check_takeover(&trace, &cut, SEAT);

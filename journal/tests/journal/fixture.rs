@@ -15,12 +15,12 @@ pub const SALT: u64 = 0x005e_ed0f_7415_b007;
 pub const EPOCH: u64 = 7;
 
 /// The shared region, as far as a journal goes.
-pub struct Memory {
+pub struct SharedMemory {
     pub words: Vec<AtomicU64>,
     pub cursors: JournalCursors,
 }
 
-impl Memory {
+impl SharedMemory {
     pub fn new(capacity_bytes: usize) -> Self {
         let cursors = JournalCursors::default();
         cursors.retained.store(NOTHING_RETAINED, Ordering::Relaxed);
@@ -98,12 +98,12 @@ pub const CURSORS: usize = 6;
 
 /// Memory in front of a producer that dies: after so many stores, none arrives any more.
 pub struct Dying<'m> {
-    pub memory: &'m Memory,
+    pub memory: &'m SharedMemory,
     pub stores_left: Cell<usize>,
 }
 
 impl<'m> Dying<'m> {
-    pub fn after(memory: &'m Memory, stores: usize) -> Self {
+    pub fn after(memory: &'m SharedMemory, stores: usize) -> Self {
         Self {
             memory,
             stores_left: Cell::new(stores),
@@ -233,7 +233,7 @@ pub fn append<W: Words + Copy>(journal: &Journal<'_, W>, payload: &[u8]) -> Kept
 }
 
 /// Fills and empties the ring for a few laps, so that there are old records everywhere; ends at an odd place.
-pub fn wear_in(memory: &Memory) -> u64 {
+pub fn wear_in(memory: &SharedMemory) -> u64 {
     let journal = memory.journal();
     let mut position = 0;
     for round in 0..3 * memory.words.len() as u64 / 4 {

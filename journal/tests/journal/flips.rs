@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use crate::crash::{Cut, cuts_in_order};
 use crate::exhaustive::machine_at;
 use crate::fixture::{
-    APPLIED, CONSUMED, CURSORS, EPOCH, Kept, Memory, RESERVED, RETAINED, Readings, append, read,
-    recover, wear_in,
+    APPLIED, CONSUMED, CURSORS, EPOCH, Kept, RESERVED, RETAINED, Readings, SharedMemory, append,
+    read, recover, wear_in,
 };
 use crate::oracle::Expected;
 use crate::trace::Trace;
@@ -24,7 +24,7 @@ fn sample(trace: &Trace) -> Vec<Cut> {
 }
 
 /// A record costs its bit, and no other; what is not in a record, costs nothing.
-fn check_flip_in_ring(trace: &Trace, cut: &Cut, memory: &Memory, index: usize) {
+fn check_flip_in_ring(trace: &Trace, cut: &Cut, memory: &SharedMemory, index: usize) {
     for from in [cut.image[CONSUMED], cut.image[RETAINED]] {
         let expected = Expected::of_corrupt(trace, cut, from, index);
         let readings = recover(&memory.journal(), from, cut.epoch);
@@ -39,7 +39,7 @@ fn check_flip_in_ring(trace: &Trace, cut: &Cut, memory: &Memory, index: usize) {
 #[test]
 fn exhaustive_every_flipped_bit_of_the_ring_costs_its_record_and_no_other() {
     let trace = three_owners();
-    let memory = Memory::new(trace.capacity_bytes);
+    let memory = SharedMemory::new(trace.capacity_bytes);
     let mut flips = 0;
     for cut in sample(&trace) {
         memory.restore(&cut.image);
@@ -88,7 +88,7 @@ fn check_whole(trace: &Trace, cut: &Cut, flipped: &Cut, from: u64, readings: &Re
 }
 
 /// What is read, who takes over, and what is read after that.
-fn check_flip_in_cursors(trace: &Trace, cut: &Cut, flipped: &Cut, memory: &Memory) {
+fn check_flip_in_cursors(trace: &Trace, cut: &Cut, flipped: &Cut, memory: &SharedMemory) {
     memory.restore(&flipped.image);
     let journal = memory.journal();
     // The backup that waits knows where it is. Who begins asks the cursor.
@@ -119,7 +119,7 @@ fn check_flip_in_cursors(trace: &Trace, cut: &Cut, flipped: &Cut, memory: &Memor
 #[test]
 fn exhaustive_every_flipped_bit_of_the_cursors_leaves_records_in_order() {
     let trace = three_owners();
-    let memory = Memory::new(trace.capacity_bytes);
+    let memory = SharedMemory::new(trace.capacity_bytes);
     let mut flips = 0;
     for cut in sample(&trace) {
         for (word, bit) in (0..CURSORS).flat_map(|word| (0..64).map(move |bit| (word, bit))) {
@@ -134,8 +134,8 @@ fn exhaustive_every_flipped_bit_of_the_cursors_leaves_records_in_order() {
     );
 }
 
-fn short_journal() -> (Memory, u64, Vec<Kept>) {
-    let memory = Memory::new(512);
+fn short_journal() -> (SharedMemory, u64, Vec<Kept>) {
+    let memory = SharedMemory::new(512);
     let from = wear_in(&memory);
     let payloads: [&[u8]; 5] = [
         b"first",

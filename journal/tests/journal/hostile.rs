@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use sharedmem::Words;
 use sharedmem::crc32c::Crc32c;
 
-use crate::fixture::{Dying, EPOCH, Memory, SALT, append, read, recover};
+use crate::fixture::{Dying, EPOCH, SALT, SharedMemory, append, read, recover};
 
 /// The words that `salt` makes of a record at `position`.
 fn record_words(salt: u64, position: u64, payload: &[u8]) -> Vec<u64> {
-    let elsewhere = Memory::new(16 << 10);
+    let elsewhere = SharedMemory::new(16 << 10);
     let journal = elsewhere.salted(salt);
     journal.restart(position);
     let end = append(&journal, payload).end;
@@ -23,7 +23,7 @@ fn record_words(salt: u64, position: u64, payload: &[u8]) -> Vec<u64> {
 /// A client sends payloads full of records, made for the very places they come to lie at on the next lap; then a producer reserves
 /// the room and dies.
 fn believed_forgeries(salt: u64) -> usize {
-    let memory = Memory::new(4096);
+    let memory = SharedMemory::new(4096);
     let journal = memory.journal();
     for slot in 0..16_u64 {
         let payload_at = slot * 256 + 24;
@@ -53,7 +53,7 @@ fn records_forged_in_payloads_are_not_believed_on_a_later_lap() {
 
 #[test]
 fn a_true_record_copied_elsewhere_is_not_one() {
-    let memory = Memory::new(512);
+    let memory = SharedMemory::new(512);
     let journal = memory.journal();
     let record = append(&journal, b"pay me 5");
     let hole = append(&Dying::after(&memory, 0).journal(), b"8 bytes.");
@@ -73,7 +73,7 @@ fn a_true_record_copied_elsewhere_is_not_one() {
 }
 
 /// Memory that counts what is read of it.
-struct Counting<'m>(&'m Memory, Cell<u64>);
+struct Counting<'m>(&'m SharedMemory, Cell<u64>);
 
 impl Words for Counting<'_> {
     fn len(&self) -> usize {
@@ -92,7 +92,7 @@ impl Words for Counting<'_> {
 
 #[test]
 fn false_headers_cost_bounded_time() {
-    let memory = Memory::new(64 << 10);
+    let memory = SharedMemory::new(64 << 10);
     let max_payload_bytes = memory.journal().max_payload_bytes();
     for at in (0..64 << 10).step_by(16) {
         memory
@@ -119,7 +119,7 @@ fn false_headers_cost_bounded_time() {
 
 #[test]
 fn impossible_lengths_behind_what_was_promised_cost_bounded_time() {
-    let memory = Memory::new(64 << 10);
+    let memory = SharedMemory::new(64 << 10);
     // Every word begins a record, whose length is what begins the next one.
     for at in (0..64 << 10).step_by(8) {
         let stamp = record_words(SALT, at, b"")[0];
@@ -144,7 +144,7 @@ fn impossible_lengths_behind_what_was_promised_cost_bounded_time() {
 
 /// Memory that somebody changes between two looks at it: words are right the first time, or never but then.
 struct Fickle<'m> {
-    memory: &'m Memory,
+    memory: &'m SharedMemory,
     loads: RefCell<Vec<u32>>,
     right_at: u32,
 }
@@ -168,7 +168,7 @@ impl Words for Fickle<'_> {
 
 #[test]
 fn what_is_returned_is_what_was_checked() {
-    let memory = Memory::new(512);
+    let memory = SharedMemory::new(512);
     let records: Vec<_> = (0..4)
         .map(|n| append(&memory.journal(), &[n; 40]))
         .collect();
@@ -198,7 +198,7 @@ fn what_is_returned_is_what_was_checked() {
 
 #[test]
 fn a_position_at_the_end_of_all_numbers_is_no_fault() {
-    let memory = Memory::new(512);
+    let memory = SharedMemory::new(512);
     for from in [u64::MAX, u64::MAX - 7, u64::MAX - 8, u64::MAX - 600] {
         for cursor in [0, from & !7, u64::MAX - 7, u64::MAX] {
             memory.journal().restart(cursor);
@@ -245,7 +245,7 @@ proptest! {
         (reserved, applied, from) in (cursor(), cursor(), cursor()),
         appended in 0..8_usize,
     ) {
-        let memory = Memory::new(512);
+        let memory = SharedMemory::new(512);
         let journal = memory.journal();
         for n in 0..appended {
             append(&journal, &[n as u8; 40]);

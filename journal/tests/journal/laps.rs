@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use journal::{AppendError, Kind, Reader, Recovery, record_bytes};
 use proptest::prelude::*;
 
-use crate::fixture::{Kept, Memory, read, recover};
+use crate::fixture::{Kept, SharedMemory, read, recover};
 
 const CAPACITY_BYTES: usize = 512;
 
@@ -83,7 +83,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..200),
         from in (0..1_u64 << 40).prop_map(|word| word * 8),
     ) {
-        let memory = Memory::new(CAPACITY_BYTES);
+        let memory = SharedMemory::new(CAPACITY_BYTES);
         let journal = memory.journal();
         journal.restart(from);
         journal.retain(Some(from));

@@ -12,12 +12,12 @@ use std::sync::atomic;
 use journal::{Journal, Kind, Record};
 use sharedmem::sync::{AtomicU64, Observer, observe};
 
-use crate::fixture::{Dying, Kept, Memory};
-use crate::trace::{CORES, Clock, Effect, Event, Trace, When, Written, join};
+use crate::fixture::{Dying, Kept, SharedMemory};
+use crate::trace::{CORES, Clock, Effect, StoreEvent, Trace, When, Written, join};
 
 /// Writes down what the thread does to `memory`.
 struct Recorder {
-    memory: Rc<Memory>,
+    memory: Rc<SharedMemory>,
     words: HashMap<usize, usize>,
     trace: RefCell<Trace>,
     core: Cell<usize>,
@@ -49,7 +49,7 @@ impl Recorder {
         let mut clocks = self.clocks.get();
         clocks[core][core] += 1;
         self.clocks.set(clocks);
-        trace.events.push(Event {
+        trace.events.push(StoreEvent {
             core,
             effect,
             clock: clocks[core],
@@ -86,13 +86,13 @@ impl Observer for Recorder {
 }
 
 /// The machine, for as long as it is watched.
-pub struct Machine {
+pub struct TracedMachine {
     recorder: Rc<Recorder>,
 }
 
-impl Machine {
+impl TracedMachine {
     /// A machine with this memory, and what was written there before.
-    pub fn new(memory: Memory, epoch: u64, records: Vec<Written>) -> Self {
+    pub fn new(memory: SharedMemory, epoch: u64, records: Vec<Written>) -> Self {
         let memory = Rc::new(memory);
         let addresses = memory.addresses().into_iter();
         let recorder = Rc::new(Recorder {
@@ -132,7 +132,7 @@ impl Machine {
         self.recorder.memory.journal()
     }
 
-    pub fn memory(&self) -> &Memory {
+    pub fn memory(&self) -> &SharedMemory {
         &self.recorder.memory
     }
 

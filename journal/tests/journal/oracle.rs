@@ -4,8 +4,8 @@ use journal::{Damage, Reader, Recovery};
 
 use crate::crash::Cut;
 use crate::fixture::{
-    APPLIED, APPLYING, CONSUMED, EPOCH, Kept, Memory, RESERVED, RETAINED, Readings, SUSPECT, read,
-    recover,
+    APPLIED, APPLYING, CONSUMED, EPOCH, Kept, RESERVED, RETAINED, Readings, SUSPECT, SharedMemory,
+    read, recover,
 };
 use crate::trace::{Trace, When, Written};
 use crate::workload::{DEATHS_MAX, skipped};
@@ -153,7 +153,7 @@ pub fn killer(image: &[u64]) -> Option<u64> {
 }
 
 /// Recovers from a cut, as the backup that waited and as a kernel that has yet to read everything. `memory` is used for it.
-pub fn check_recovery(trace: &Trace, cut: &Cut, memory: &Memory) {
+pub fn check_recovery(trace: &Trace, cut: &Cut, memory: &SharedMemory) {
     memory.restore(&cut.image);
     let journal = memory.journal();
     for from in [cut.image[CONSUMED], cut.image[RETAINED]] {
@@ -171,7 +171,7 @@ pub fn check_recovery(trace: &Trace, cut: &Cut, memory: &Memory) {
 
 /// A backup reads as far as it may, and goes on as a recovery: together that is the recovery. Before the first takeover nothing is damaged
 /// that was applied.
-fn check_waiting(cut: &Cut, memory: &Memory, from: u64, recovery: &Readings) {
+fn check_waiting(cut: &Cut, memory: &SharedMemory, from: u64, recovery: &Readings) {
     let mut reader = Reader::new(memory.journal(), from);
     let mut waiting = read(&mut reader, cut.epoch);
     assert!(

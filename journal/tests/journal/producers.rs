@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use journal::{AppendError, Journal, Kind, Next, Reader};
 use sharedmem::Words;
 
-use crate::fixture::{EPOCH, Memory, recover};
+use crate::fixture::{EPOCH, SharedMemory, recover};
 
 const PRODUCERS: u16 = 4;
 
@@ -42,7 +42,7 @@ fn check_next(next: &mut [u32; PRODUCERS as usize], kind: Kind, found: &[u8]) {
 #[test]
 fn records_of_many_producers_all_arrive_whole_and_in_each_ones_order() {
     const RECORDS: u32 = 500;
-    let memory = Memory::new(256 << 10);
+    let memory = SharedMemory::new(256 << 10);
     scope(|scope| {
         for producer in 0..PRODUCERS {
             let journal = memory.journal();
@@ -83,7 +83,7 @@ fn append_and_apply<W: Words + Copy>(journal: &Journal<'_, W>, producer: u16, nu
 #[test]
 fn a_backup_that_follows_sees_every_record_over_many_laps() {
     const RECORDS: u32 = 3000;
-    let memory = Memory::new(1024);
+    let memory = SharedMemory::new(1024);
     let mut next = [0; PRODUCERS as usize];
     let deadline = Deadline::new();
     scope(|scope| {
@@ -114,7 +114,7 @@ fn a_backup_that_follows_sees_every_record_over_many_laps() {
 /// A producer may be stopped between its looks at the two cursors, while the others go round the ring: that is no corruption.
 #[test]
 fn cursors_that_move_on_between_two_looks_are_not_called_corrupt() {
-    let memory = Memory::new(256);
+    let memory = SharedMemory::new(256);
     let end = Instant::now() + Duration::from_secs(1);
     scope(|scope| {
         for _ in 0..PRODUCERS {

@@ -18,7 +18,7 @@ pub enum Effect {
 }
 
 #[derive(Clone, Debug)]
-pub struct Event {
+pub struct StoreEvent {
     pub core: usize,
     pub effect: Effect,
     /// What is in memory when this is, itself included.
@@ -27,7 +27,7 @@ pub struct Event {
     pub epoch: u64,
 }
 
-impl Event {
+impl StoreEvent {
     /// Whether this is in memory when so much is.
     pub fn is_in(&self, clock: &Clock) -> bool {
         self.clock[self.core] <= clock[self.core]
@@ -72,14 +72,14 @@ pub struct Trace {
     /// The owner's epoch before the first event.
     pub epoch: u64,
     /// In the order in which they were made, which is one of those that the clocks allow.
-    pub events: Vec<Event>,
+    pub events: Vec<StoreEvent>,
     /// By position.
     pub records: Vec<Written>,
 }
 
 impl Trace {
     pub fn stores(&self) -> usize {
-        let is_store = |event: &&Event| matches!(event.effect, Effect::Store { .. });
+        let is_store = |event: &&StoreEvent| matches!(event.effect, Effect::Store { .. });
         self.events.iter().filter(is_store).count()
     }
 

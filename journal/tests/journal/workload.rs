@@ -6,8 +6,8 @@ use sharedmem::abi::{
 };
 use sharedmem::sync::AtomicU64;
 
-use crate::fixture::{EPOCH, Memory, Readings, wear_in};
-use crate::machine::Machine;
+use crate::fixture::{EPOCH, Readings, SharedMemory, wear_in};
+use crate::machine::TracedMachine;
 use crate::trace::Trace;
 
 /// The core that applies.
@@ -25,7 +25,7 @@ pub fn skipped(Kind(kind): Kind) -> Kind {
 
 /// An owner and its backup.
 struct Pair<'m> {
-    machine: &'m Machine,
+    machine: &'m TracedMachine,
     reader: Reader<'m, &'m [AtomicU64]>,
     /// Records so far: no two payloads are the same.
     count: u64,
@@ -35,7 +35,7 @@ struct Pair<'m> {
 
 impl<'m> Pair<'m> {
     /// The backup begins to read where the journal makes the whole state: it is loaded when the owner serves.
-    fn new(machine: &'m Machine, count: u64) -> Self {
+    fn new(machine: &'m TracedMachine, count: u64) -> Self {
         machine.wait(SEAT);
         Self {
             machine,
@@ -125,7 +125,12 @@ impl<'m> Pair<'m> {
 }
 
 /// What a kernel does that becomes the owner, up to and with its first record. With `dies_in` only until it applies that one.
-pub fn take_over(machine: &Machine, core: usize, from: u64, dies_in: Option<u64>) -> Readings {
+pub fn take_over(
+    machine: &TracedMachine,
+    core: usize,
+    from: u64,
+    dies_in: Option<u64>,
+) -> Readings {
     machine.fence();
     let journal = machine.on(core);
     let mut recovery = Recovery::new(journal, from, machine.epoch() - 1);
@@ -164,11 +169,11 @@ pub fn take_over(machine: &Machine, core: usize, from: u64, dies_in: Option<u64>
 }
 
 /// A machine whose ring is `capacity_bytes` long, full of old records, and empty.
-fn worn_machine(capacity_bytes: usize) -> Machine {
-    let memory = Memory::new(capacity_bytes);
+fn worn_machine(capacity_bytes: usize) -> TracedMachine {
+    let memory = SharedMemory::new(capacity_bytes);
     let from = wear_in(&memory);
     memory.journal().retain(Some(from));
-    Machine::new(memory, EPOCH, Vec::new())
+    TracedMachine::new(memory, EPOCH, Vec::new())
 }
 
 /// Three owners, many laps of the ring: the first dies amid an append and in a record that it applies, the second in the same record

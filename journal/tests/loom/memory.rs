@@ -15,12 +15,12 @@ pub const RECORD_BYTES: u64 = 32;
 /// Stores of an append: the reservation, which may take two attempts, the payload, three words of header.
 pub const STORES: usize = 6;
 
-pub struct Memory {
+pub struct SharedMemory {
     words: Vec<AtomicU64>,
     pub cursors: JournalCursors,
 }
 
-impl Memory {
+impl SharedMemory {
     /// With room for so many records, and nothing kept for a reader to come.
     pub fn new(records: u64) -> Arc<Self> {
         let words = records * RECORD_BYTES / 8;

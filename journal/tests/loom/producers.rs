@@ -5,10 +5,10 @@ use loom::sync::Arc;
 use loom::thread;
 use sharedmem::sync::{die_after, explore, explore_deaths};
 
-use crate::memory::{Memory, RECORD_BYTES, STORES, read};
+use crate::memory::{RECORD_BYTES, STORES, SharedMemory, read};
 
 /// Appends, and marks as applied what begins where all before is applied: without waiting for the others, who may be dead.
-fn append_and_apply(memory: &Memory, number: u8) {
+fn append_and_apply(memory: &SharedMemory, number: u8) {
     let journal = memory.journal();
     let appended = memory.append(number);
     if journal.cursors().applied == appended.position {
@@ -19,7 +19,7 @@ fn append_and_apply(memory: &Memory, number: u8) {
 #[test]
 fn records_of_producers_at_once_are_all_there() {
     explore("journal, three producers", 2, || {
-        let memory = Memory::new(3);
+        let memory = SharedMemory::new(3);
         let producers = [1, 2].map(|number| {
             let memory = Arc::clone(&memory);
             thread::spawn(move || memory.append(number).position)
@@ -36,7 +36,7 @@ fn records_of_producers_at_once_are_all_there() {
 #[test]
 fn a_reader_beside_producers_sees_whole_records_in_order() {
     explore("journal, two producers and a reader", 2, || {
-        let memory = Memory::new(4);
+        let memory = SharedMemory::new(4);
         let producers = [1, 2].map(|number| {
             let memory = Arc::clone(&memory);
             thread::spawn(move || append_and_apply(&memory, number))
@@ -61,7 +61,7 @@ fn a_reader_beside_producers_sees_whole_records_in_order() {
 #[test]
 fn who_sees_a_stamp_sees_the_record() {
     explore("journal, a recovery beside a producer", 3, || {
-        let memory = Memory::new(2);
+        let memory = SharedMemory::new(2);
         let producer = Arc::clone(&memory);
         let producer = thread::spawn(move || [1, 2].map(|number| producer.append(number)));
         // A look too early: what is not published is a hole, and nothing is half there.
@@ -88,7 +88,7 @@ fn a_producer_that_dies_at_any_store_costs_its_record_and_no_other() {
         2,
         STORES,
         |stores| {
-            let memory = Memory::new(4);
+            let memory = SharedMemory::new(4);
             let [dying, other] = [Arc::clone(&memory), Arc::clone(&memory)];
             let dying = thread::spawn(move || die_after(stores, || _ = dying.append(1)));
             let other = thread::spawn(move || {

@@ -6,7 +6,7 @@ use loom::thread;
 use sharedmem::Words;
 use sharedmem::sync::explore;
 
-use crate::memory::{EPOCH, Memory, RECORD_BYTES, read};
+use crate::memory::{EPOCH, RECORD_BYTES, SharedMemory, read};
 
 /// Tries to append a record. Whether there was room.
 fn has_appended<W: Words + Copy>(journal: &Journal<'_, W>, number: u8) -> bool {
@@ -18,7 +18,7 @@ fn has_appended<W: Words + Copy>(journal: &Journal<'_, W>, number: u8) -> bool {
 #[test]
 fn room_is_used_again_only_when_its_reader_is_done() {
     explore("journal, room that is used again", 3, || {
-        let memory = Memory::new(2);
+        let memory = SharedMemory::new(2);
         for number in [1, 2] {
             memory.journal().mark_applied(memory.append(number).end);
         }
@@ -52,7 +52,7 @@ fn what_a_backup_begins_with_is_kept_for_it() {
         "journal, a backup that begins beside a checkpoint",
         2,
         || {
-            let memory = Memory::new(4);
+            let memory = SharedMemory::new(4);
             for number in 0..4 {
                 memory.journal().mark_applied(memory.append(number).end);
             }
@@ -85,7 +85,7 @@ fn what_a_backup_begins_with_is_kept_for_it() {
 #[test]
 fn the_record_that_is_being_applied_can_be_read_by_who_is_told_of_it() {
     explore("applying word, settled beside its owner", 3, || {
-        let memory = Memory::new(4);
+        let memory = SharedMemory::new(4);
         let owner = Arc::clone(&memory);
         let owner = thread::spawn(move || {
             let applying = &owner.cursors.applying;

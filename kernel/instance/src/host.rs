@@ -25,16 +25,16 @@ impl Host for &'static Context {
 
     fn limits(&self) -> ReplicaLimits {
         let shares = self.shares();
-        let request_bytes_max = service::Limits::default().max_request_bytes;
+        let request_bytes_max = service::ServiceLimits::default().max_request_bytes;
         ReplicaLimits {
-            service: service::Limits {
+            service: service::ServiceLimits {
                 max_memory_bytes: shares.store_bytes,
                 max_pending_bytes: shares.pending_bytes as usize,
                 max_request_bytes: (shares.pending_bytes as usize).min(request_bytes_max),
                 max_clients: shares.connections,
                 debug: self.options.debug,
                 admin: self.options.admin,
-                ..service::Limits::default()
+                ..service::ServiceLimits::default()
             },
             unacked_bytes_max: shares.unacked_bytes as usize,
             records_bytes_max: shares.records_bytes as usize,

@@ -1,12 +1,12 @@
 //! What INFO and ROLE say of the kernel, and what its status page tells.
 
 use replica::{BackupMonitor, SharedJournal};
-use service::{HostStatus, Role, Takeover, Word};
+use service::{HostStatus, Role, TakeoverTimes, Word};
 use sharedmem::Instance;
 use sharedmem::epitaph::EpitaphText;
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Edge};
-use web::{Dead, JournalStatus, Recovered, Status, TakeoverStatus};
+use web::{DeadPrimary, JournalStatus, PrimaryStatus, Recovered, TakeoverStatus};
 
 use crate::context::Context;
 use crate::{epoch, note, operator};
@@ -49,11 +49,11 @@ fn backup_version(context: &Context) -> Word {
 }
 
 /// A timeline as the lengths of its phases.
-fn takeover_of(timeline: &Timeline) -> Takeover {
+fn takeover_of(timeline: &Timeline) -> TakeoverTimes {
     let at = |edge: Edge| timeline.edge_ns(edge.index());
     let between = |from: Edge, to: Edge| Some(at(to)?.saturating_sub(at(from)?) / 1000);
     let cause = Cause::from_code(timeline.cause(), timeline.core() as u32);
-    Takeover {
+    TakeoverTimes {
         cause: cause.map_or("unknown", Cause::name).into(),
         detect_us: between(Edge::LastKeepalive, Edge::Detected).unwrap_or(0),
         fence_us: between(Edge::Detected, Edge::Fenced).unwrap_or(0),
@@ -72,7 +72,7 @@ pub fn page(
     journal: SharedJournal,
     recovered: &Recovered,
     epitaph: Option<EpitaphText>,
-) -> Status {
+) -> PrimaryStatus {
     let control = context.region.control;
     let epoch = epoch::own();
     let takeover = TakeoverStatus::of(control, epoch, recovered.clone());
@@ -82,7 +82,7 @@ pub fn page(
         Instance::B => &context.options.failover_kernel,
     };
     let cursors = journal.cursors();
-    Status {
+    PrimaryStatus {
         instance: context.instance(),
         version: note::version(),
         epoch,
@@ -98,7 +98,7 @@ pub fn page(
         },
         dead: takeover
             .is_some()
-            .then(|| Dead::of(control, other, image, epitaph)),
+            .then(|| DeadPrimary::of(control, other, image, epitaph)),
         takeover,
     }
 }

@@ -10,7 +10,7 @@ use crate::host::Host;
 
 /// Whether a backup waits, as the primary sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protection {
+pub enum BackupView {
     /// A ready backup waits on a seat that answers.
     Protected,
     /// A new backup is being told the state, on a seat that answers.
@@ -22,9 +22,9 @@ pub enum Protection {
 /// The primary's watch over the seat.
 pub struct BackupMonitor {
     detector: Detector,
-    reported: Option<Protection>,
+    reported: Option<BackupView>,
     /// The answer of the last look.
-    seen: Protection,
+    seen: BackupView,
     /// What the protection word reported then.
     state: ProtectionState,
 }
@@ -35,13 +35,13 @@ impl BackupMonitor {
         Self {
             detector: Detector::new(host.detector(), epoch, host.now_ns()),
             reported: None,
-            seen: Protection::Unprotected("nobody has looked yet"),
+            seen: BackupView::Unprotected("nobody has looked yet"),
             state: ProtectionState::NoBackup,
         }
     }
 
     /// Looks at the seat's slot and the protection word.
-    pub fn look(&mut self, host: &impl Host) -> Protection {
+    pub fn look(&mut self, host: &impl Host) -> BackupView {
         let now_ns = host.now_ns();
         let control = host.region().control;
         if let Some(keepalive) = control.seat_keepalive.read() {
@@ -57,15 +57,15 @@ impl BackupMonitor {
         let is_silent = matches!(self.detector.verdict(now_ns), Verdict::Red(_));
         let protection = match state {
             ProtectionState::Armed | ProtectionState::Filling if is_silent => {
-                Protection::Unprotected("the seat is silent")
+                BackupView::Unprotected("the seat is silent")
             }
-            ProtectionState::Armed => Protection::Protected,
-            ProtectionState::Filling => Protection::Filling,
+            ProtectionState::Armed => BackupView::Protected,
+            ProtectionState::Filling => BackupView::Filling,
             ProtectionState::Dropped => {
-                Protection::Unprotected("the backup was dropped for journal room")
+                BackupView::Unprotected("the backup was dropped for journal room")
             }
             ProtectionState::Claimed | ProtectionState::NoBackup => {
-                Protection::Unprotected("no backup waits")
+                BackupView::Unprotected("no backup waits")
             }
         };
         self.seen = protection;
@@ -74,15 +74,15 @@ impl BackupMonitor {
 
     /// Whether a backup waited at the last look.
     pub fn is_protected(&self) -> bool {
-        self.seen == Protection::Protected
+        self.seen == BackupView::Protected
     }
 
     /// Why none did, if so.
     pub fn unprotected_reason(&self) -> Option<&'static str> {
         match self.seen {
-            Protection::Protected => None,
-            Protection::Filling => Some("a new backup is being told the state"),
-            Protection::Unprotected(reason) => Some(reason),
+            BackupView::Protected => None,
+            BackupView::Filling => Some("a new backup is being told the state"),
+            BackupView::Unprotected(reason) => Some(reason),
         }
     }
 
@@ -91,9 +91,9 @@ impl BackupMonitor {
         let now = self.look(host);
         if self.reported != Some(now) {
             match now {
-                Protection::Protected => log::info!("event=protected"),
-                Protection::Filling => log::info!("event=filling"),
-                Protection::Unprotected(reason) => {
+                BackupView::Protected => log::info!("event=protected"),
+                BackupView::Filling => log::info!("event=filling"),
+                BackupView::Unprotected(reason) => {
                     log::warn!("event=unprotected reason=\"{reason}\"")
                 }
             }

@@ -13,7 +13,7 @@ use crate::replica::SharedJournal;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaLimits {
     /// The service's.
-    pub service: service::Limits,
+    pub service: service::ServiceLimits,
     /// Most bytes that all clients together are owed.
     pub unacked_bytes_max: usize,
     /// Memory for the records that programs of a Linux appended, in bytes.

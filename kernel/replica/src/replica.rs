@@ -11,7 +11,7 @@ use core::mem;
 
 use journal::{AppendError, Appended, Journal, Kind, Next, Reader};
 use network::{Fact, Flows};
-use service::{HostStatus, Input, Record, Service, Stamp};
+use service::{HostStatus, Input, InputRecord, Service, Stamp};
 use sharedmem::abi::SeatStatus;
 use sharedmem::protection::ProtectionState;
 use sharedmem::sync::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use web::{Records, Recovered};
 
 use crate::host::Host;
 use crate::kinds::{self, skipped};
-use crate::state::{State, note_seat_progress};
+use crate::state::{ReplicaState, note_seat_progress};
 
 /// Records a backup applies before it lets the monitor look at the detector.
 const RECORDS_PER_STEP: usize = 64;
@@ -41,7 +41,7 @@ type SharedReader = Reader<'static, &'static [AtomicU64]>;
 /// State and journal.
 pub struct Replica<S> {
     host: S,
-    state: State,
+    state: ReplicaState,
     journal: SharedJournal,
     /// Where a backup stands that has begun to read; a primary has none.
     reader: Option<SharedReader>,
@@ -68,7 +68,7 @@ impl<S: Host> Replica<S> {
         let journal = open_journal(&host);
         Self {
             host,
-            state: State::new(host.limits()),
+            state: ReplicaState::new(host.limits()),
             reader: None,
             met: Recovered::default(),
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
@@ -203,7 +203,7 @@ impl<S: Host> Replica<S> {
     }
 
     /// The state, to be told.
-    pub fn state_mut(&mut self) -> &mut State {
+    pub fn state_mut(&mut self) -> &mut ReplicaState {
         &mut self.state
     }
 
@@ -222,7 +222,7 @@ impl<S: Host> Replica<S> {
     }
 
     /// Applies the input just committed.
-    pub fn apply(&mut self, record: &Record<'_>) {
+    pub fn apply(&mut self, record: &InputRecord<'_>) {
         self.state.apply(record, &self.host);
     }
 
@@ -255,8 +255,8 @@ fn note(summary: &mut Recovered, finding: String) {
 /// A record, for people.
 fn what_is(record: &journal::Record<'_>) -> String {
     let (position, Kind(kind)) = (record.position, record.kind);
-    match Record::decode(record.payload) {
-        Ok(Record {
+    match InputRecord::decode(record.payload) {
+        Ok(InputRecord {
             input: Input::Bytes { connection, bytes },
             ..
         }) if record.kind == kinds::INPUT => {

@@ -6,7 +6,9 @@ use core::sync::atomic::Ordering;
 
 use journal::Kind;
 use network::{Fact, Flows};
-use service::{ConnectionId, DebugCommand, HostStatus, Input, OperatorCommand, Record, Service};
+use service::{
+    ConnectionId, DebugCommand, HostStatus, Input, InputRecord, OperatorCommand, Service,
+};
 use web::Records;
 
 use crate::checkpoint::{CheckpointReader, RestoredState};
@@ -17,7 +19,7 @@ use crate::kinds::{self, is_skipped, skipped};
 pub const CONSOLE_CONNECTION: ConnectionId = 0;
 
 /// What the records make.
-pub struct State {
+pub struct ReplicaState {
     /// Keys, values, and what clients have begun.
     pub service: Service,
     /// What programs had told the journal while a Linux was the primary.
@@ -108,7 +110,7 @@ impl<S: Host> service::Host for Inside<'_, S> {
     }
 }
 
-impl State {
+impl ReplicaState {
     /// An empty state, of which nothing is known: a checkpoint has to come first.
     pub fn new(limits: ReplicaLimits) -> Self {
         Self {
@@ -142,7 +144,7 @@ impl State {
             kinds::CHECKPOINT => self.read_checkpoint(record.payload, host),
             kinds::EPOCH => {}
             _ if !self.checkpoint.is_whole() => {}
-            kinds::INPUT => match Record::decode(record.payload) {
+            kinds::INPUT => match InputRecord::decode(record.payload) {
                 Ok(record) => self.enter(&record, host, true),
                 Err(error) => not_understood(&error),
             },
@@ -184,11 +186,11 @@ impl State {
     }
 
     /// Applies input for the first time: to the connection it came in on, and to the service.
-    pub fn apply(&mut self, record: &Record<'_>, host: &impl Host) {
+    pub fn apply(&mut self, record: &InputRecord<'_>, host: &impl Host) {
         self.enter(record, host, false);
     }
 
-    fn enter(&mut self, record: &Record<'_>, host: &impl Host, is_replayed: bool) {
+    fn enter(&mut self, record: &InputRecord<'_>, host: &impl Host, is_replayed: bool) {
         self.arrive(record);
         let (service, mut inside) = self.inside(host, is_replayed);
         service.apply(record, &mut inside);
@@ -199,7 +201,7 @@ impl State {
         if record.kind != skipped(kinds::INPUT) {
             return;
         }
-        if let Ok(record) = Record::decode(record.payload) {
+        if let Ok(record) = InputRecord::decode(record.payload) {
             self.arrive(&record);
             let (service, mut inside) = self.inside(host, true);
             service.refuse(&record, &mut inside);
@@ -217,7 +219,7 @@ impl State {
     }
 
     /// What input is to its connection, whether it is carried out or not.
-    fn arrive(&mut self, record: &Record<'_>) {
+    fn arrive(&mut self, record: &InputRecord<'_>) {
         self.last_time_ms = self.last_time_ms.max(record.stamp.time_ms);
         let flows = &mut self.flows;
         match record.input {

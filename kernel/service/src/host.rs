@@ -78,7 +78,7 @@ pub enum DebugCommand {
         /// How long after the command, in ns.
         delay_ns: u64,
         /// How.
-        end: End,
+        end: DeathKind,
     },
     /// The main loop stands still for a time.
     Sleep {
@@ -89,7 +89,7 @@ pub enum DebugCommand {
 
 /// How a kernel dies at a set instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum DeathKind {
     /// It panics.
     Panic,
     /// The service's core stops silently, with interrupts off.

@@ -1,6 +1,6 @@
 //! A Redis-protocol (RESP2) server as a deterministic state machine.
 //!
-//! The primary kernel journals every [`Record`], commits it, and only then hands it to [`Service::apply`]. The backup kernel
+//! The primary kernel journals every [`InputRecord`], commits it, and only then hands it to [`Service::apply`]. The backup kernel
 //! applies the very same records, and reaches the very same state and the very same reply bytes. Hence the laws of this crate:
 //!
 //! * no clock and no random source: both come in with each record ([`Stamp`]);
@@ -33,8 +33,8 @@ mod status;
 mod store;
 
 pub use crate::checkpoint::ServiceRestorer;
-pub use host::{DebugCommand, End, HangTarget, Host, OperatorCommand};
+pub use host::{DeathKind, DebugCommand, HangTarget, Host, OperatorCommand};
 pub use parser::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
-pub use record::{ConnectionId, HEADER_BYTES, Input, Record, RecordError, Stamp};
-pub use service::{Limits, Service};
-pub use status::{HostStatus, Role, Sentence, StatusError, Takeover, Text, Word};
+pub use record::{ConnectionId, HEADER_BYTES, Input, InputRecord, InputRecordError, Stamp};
+pub use service::{Service, ServiceLimits};
+pub use status::{HostStatus, Role, Sentence, StatusError, TakeoverTimes, Text, Word};

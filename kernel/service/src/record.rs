@@ -62,7 +62,7 @@ pub enum Input<'a> {
 
 /// One entry of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record<'a> {
+pub struct InputRecord<'a> {
     /// Time and randomness.
     pub stamp: Stamp,
     /// What happened.
@@ -71,7 +71,7 @@ pub struct Record<'a> {
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordError {
+pub enum InputRecordError {
     /// Shorter than the header.
     Truncated {
         /// Its length in bytes.
@@ -98,7 +98,7 @@ pub enum RecordError {
     },
 }
 
-impl fmt::Display for RecordError {
+impl fmt::Display for InputRecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Truncated { length } => write!(
@@ -129,9 +129,9 @@ impl fmt::Display for RecordError {
     }
 }
 
-impl core::error::Error for RecordError {}
+impl core::error::Error for InputRecordError {}
 
-impl<'a> Record<'a> {
+impl<'a> InputRecord<'a> {
     /// The length [`encode`](Self::encode) will add, in bytes.
     pub fn encoded_len(&self) -> usize {
         HEADER_BYTES
@@ -161,16 +161,16 @@ impl<'a> Record<'a> {
     /// Reads a record that fills `bytes` exactly. Nothing is copied.
     ///
     /// # Errors
-    /// Whatever [`encode`](Self::encode) cannot have written: see [`RecordError`].
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, RecordError> {
-        let truncated = RecordError::Truncated {
+    /// Whatever [`encode`](Self::encode) cannot have written: see [`InputRecordError`].
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, InputRecordError> {
+        let truncated = InputRecordError::Truncated {
             length: bytes.len(),
         };
         let (time_ms, rest) = split_u64(bytes).ok_or(truncated)?;
         let (entropy, rest) = split_u64(rest).ok_or(truncated)?;
         let (connection, rest) = split_u64(rest).ok_or(truncated)?;
         let (&kind, rest) = rest.split_first().ok_or(truncated)?;
-        let wrong_length = |expected| RecordError::WrongLength {
+        let wrong_length = |expected| InputRecordError::WrongLength {
             kind,
             expected,
             found: rest.len(),
@@ -186,9 +186,11 @@ impl<'a> Record<'a> {
             },
             CLOSE | TICK if !rest.is_empty() => return Err(wrong_length(0)),
             CLOSE => Input::Close { connection },
-            TICK if connection != 0 => return Err(RecordError::TickWithConnection { connection }),
+            TICK if connection != 0 => {
+                return Err(InputRecordError::TickWithConnection { connection });
+            }
             TICK => Input::Tick,
-            _ => return Err(RecordError::UnknownKind { kind }),
+            _ => return Err(InputRecordError::UnknownKind { kind }),
         };
         Ok(Self {
             stamp: Stamp { time_ms, entropy },
@@ -207,7 +209,7 @@ mod tests {
     use super::*;
     use alloc::{string::ToString, vec};
 
-    fn encoded(record: &Record<'_>) -> Vec<u8> {
+    fn encoded(record: &InputRecord<'_>) -> Vec<u8> {
         let mut out = vec![];
         record.encode(&mut out);
         assert_eq!(out.len(), record.encoded_len());
@@ -216,7 +218,7 @@ mod tests {
 
     #[test]
     fn layout_is_the_documented_one() {
-        let record = Record {
+        let record = InputRecord {
             stamp: Stamp {
                 time_ms: 0x0102_0304_0506_0708,
                 entropy: 9,
@@ -255,8 +257,8 @@ mod tests {
             Input::Tick,
         ];
         for input in inputs {
-            let record = Record { stamp, input };
-            assert_eq!(Record::decode(&encoded(&record)), Ok(record));
+            let record = InputRecord { stamp, input };
+            assert_eq!(InputRecord::decode(&encoded(&record)), Ok(record));
         }
     }
 
@@ -270,34 +272,34 @@ mod tests {
         };
         for length in 0..HEADER_BYTES {
             assert_eq!(
-                Record::decode(&vec![1; length]),
-                Err(RecordError::Truncated { length })
+                InputRecord::decode(&vec![1; length]),
+                Err(InputRecordError::Truncated { length })
             );
         }
         for kind in [0, 5, 255] {
             assert_eq!(
-                Record::decode(&header(kind, 0)),
-                Err(RecordError::UnknownKind { kind })
+                InputRecord::decode(&header(kind, 0)),
+                Err(InputRecordError::UnknownKind { kind })
             );
         }
         let mut long_close = header(3, 1);
         long_close.push(0);
-        let error = Record::decode(&long_close).unwrap_err();
+        let error = InputRecord::decode(&long_close).unwrap_err();
         assert_eq!(
             error.to_string(),
             "record of kind 3 carries 1 bytes, it must carry 0"
         );
         assert_eq!(
-            Record::decode(&header(1, 1)),
-            Err(RecordError::WrongLength {
+            InputRecord::decode(&header(1, 1)),
+            Err(InputRecordError::WrongLength {
                 kind: 1,
                 expected: 6,
                 found: 0
             })
         );
         assert_eq!(
-            Record::decode(&header(4, 7)),
-            Err(RecordError::TickWithConnection { connection: 7 })
+            InputRecord::decode(&header(4, 7)),
+            Err(InputRecordError::TickWithConnection { connection: 7 })
         );
     }
 }

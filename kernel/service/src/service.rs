@@ -5,7 +5,7 @@ use crate::connection::{Connection, Connections};
 use crate::host::Host;
 use crate::parser::{Found, Parser, ProtocolError};
 use crate::random::Random;
-use crate::record::{ConnectionId, Input, Record, Stamp};
+use crate::record::{ConnectionId, Input, InputRecord, Stamp};
 use crate::reply::{Failure, Output};
 use crate::status::HostStatus;
 use crate::store::Keyspace;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is set at boot. It must be the same on every kernel that applies the same records: replies depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ServiceLimits {
     /// Most memory for keys and values, in bytes of the service's own account; 0 for no limit. The account is an estimate on the
     /// safe side. Unfinished requests and replies on their way are not in it: the heap needs room for them too.
     pub max_memory_bytes: u64,
@@ -33,7 +33,7 @@ pub struct Limits {
     pub hash_seed: [u64; 2],
 }
 
-impl Default for Limits {
+impl Default for ServiceLimits {
     fn default() -> Self {
         Self {
             max_memory_bytes: 0,
@@ -57,7 +57,7 @@ pub(crate) struct Statistics {
 
 /// The server: keyspace, connections, and the requests they have begun.
 pub struct Service {
-    pub(crate) limits: Limits,
+    pub(crate) limits: ServiceLimits,
     pub(crate) keyspace: Keyspace,
     pub(crate) connections: Connections,
     pub(crate) statistics: Statistics,
@@ -70,7 +70,7 @@ pub struct Service {
 
 impl Service {
     /// An empty server.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: ServiceLimits) -> Self {
         Self {
             keyspace: Keyspace::new(limits.hash_seed),
             connections: Connections::new(),
@@ -84,7 +84,7 @@ impl Service {
     }
 
     /// Applies one record. A record for a connection that is not open is ignored: after a hang-up there may be some.
-    pub fn apply(&mut self, record: &Record<'_>, host: &mut impl Host) {
+    pub fn apply(&mut self, record: &InputRecord<'_>, host: &mut impl Host) {
         self.keyspace.set_time(record.stamp.time_ms);
         match record.input {
             Input::Open { connection, peer } => self.open(connection, peer, host),
@@ -105,7 +105,7 @@ impl Service {
 
     /// Answers input that is not carried out, since every kernel that tried stopped: with an error, and the end of its connection. What the connection
     /// had begun before is not carried out either.
-    pub fn refuse(&mut self, record: &Record<'_>, host: &mut impl Host) {
+    pub fn refuse(&mut self, record: &InputRecord<'_>, host: &mut impl Host) {
         self.keyspace.set_time(record.stamp.time_ms);
         let (Input::Open { connection, .. }
         | Input::Bytes { connection, .. }

@@ -2,7 +2,7 @@
 //!
 //! Replies are made of it, so it is input like everything else: journaled by the primary, and the same wherever the journal is applied.
 //!
-//! Layout of a payload: the fields of [`HostStatus`] in their order, then, if there was a takeover, those of [`Takeover`]. Numbers are little-endian and as wide
+//! Layout of a payload: the fields of [`HostStatus`] in their order, then, if there was a takeover, those of [`TakeoverTimes`]. Numbers are little-endian and as wide
 //! as in the structure, what may be missing has 8 bytes of ones for that, a flag has one byte, and a text has a byte for its length before it.
 
 use alloc::vec::Vec;
@@ -50,12 +50,12 @@ pub struct HostStatus {
     /// How the last one went; empty as long as there is no answer.
     pub operator_answer: Sentence,
     /// The last takeover.
-    pub last_takeover: Option<Takeover>,
+    pub last_takeover: Option<TakeoverTimes>,
 }
 
 /// One takeover: its cause, and how long each phase took, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Takeover {
+pub struct TakeoverTimes {
     /// One word: `panic`, `timeout`, ...
     pub cause: Word,
     /// Last keepalive to detected.
@@ -269,8 +269,8 @@ impl Fields<'_> {
         })
     }
 
-    fn takeover(&mut self) -> Option<Takeover> {
-        Some(Takeover {
+    fn takeover(&mut self) -> Option<TakeoverTimes> {
+        Some(TakeoverTimes {
             cause: self.text()?,
             detect_us: self.number()?,
             fence_us: self.number()?,
@@ -299,11 +299,11 @@ mod tests {
             operator_answer: "refused: it is too large".into(),
             ..HostStatus::default()
         };
-        let takeover = Takeover {
+        let takeover = TakeoverTimes {
             cause: "never-came-up".into(),
             devices_us: 5,
             total_us: Some(u64::MAX - 1),
-            ..Takeover::default()
+            ..TakeoverTimes::default()
         };
         let taken_over = HostStatus {
             last_takeover: Some(takeover),

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Bench, CLIENT, request};
-use service::Limits;
+use service::ServiceLimits;
 use std::collections::BTreeSet;
 
 mod expiry {
@@ -11,7 +11,7 @@ mod expiry {
 
     #[test]
     fn a_key_lives_up_to_and_with_its_deadline() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         bench.send("SET a 1 PX 100");
         bench.pass(100);
         assert_eq!(bench.send("GET a"), "$1\r\n1\r\n");
@@ -23,7 +23,7 @@ mod expiry {
 
     #[test]
     fn ticks_remove_what_nobody_looks_at() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         let start_ms = bench.stamp.time_ms;
         assert_eq!(bench.service.next_expiry_ms(), None);
         bench.send("MSET b 1 keep 1");
@@ -43,7 +43,7 @@ mod expiry {
 
     #[test]
     fn one_tick_does_a_bounded_amount_of_work() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         for number in 0..1000 {
             bench.send(&format!("SET key:{number} v PX 10"));
         }
@@ -63,7 +63,7 @@ mod expiry {
 
     #[test]
     fn a_clock_that_steps_back_stands_still() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         bench.send("SET a 1 PX 100");
         bench.pass(60);
         bench.send("PING");
@@ -79,7 +79,7 @@ mod expiry {
 
     #[test]
     fn keys_that_are_over_are_not_listed() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         bench.send("MSET a 1 b 2");
         bench.send("PEXPIRE a 1");
         bench.pass(2);
@@ -94,7 +94,7 @@ mod sets {
     #[test]
     fn spop_follows_the_records_random_word() {
         let popped = |entropy| {
-            let mut bench = Bench::new(Limits::default());
+            let mut bench = Bench::new(ServiceLimits::default());
             for number in 0..40 {
                 bench.send(&format!("SADD s {number}"));
             }
@@ -108,7 +108,7 @@ mod sets {
 
     #[test]
     fn every_member_can_be_chosen_and_none_comes_twice() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         let mut firsts = BTreeSet::new();
         for _ in 0..200 {
             bench.send("SADD s a b c d e");
@@ -129,7 +129,7 @@ mod scan {
     /// Redis' guarantee, with keys coming and going between the calls.
     #[test]
     fn finds_every_key_that_is_there_all_the_time() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         for number in 0..6000 {
             bench.send(&format!("SET {number} v"));
         }
@@ -158,7 +158,7 @@ mod scan {
 
     #[test]
     fn strange_cursors_end_somewhere() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         bench.send("MSET a 1 b 2 c 3");
         for cursor in [u64::MAX, 1, 1 << 32, 4096 << 32, u64::from(u32::MAX)] {
             let reply = bench.elements(&format!("SCAN {cursor} COUNT 100"));
@@ -171,10 +171,10 @@ mod memory {
     use super::*;
 
     fn small() -> Bench {
-        Bench::new(Limits {
+        Bench::new(ServiceLimits {
             max_memory_bytes: 100_000,
             debug: true,
-            ..Limits::default()
+            ..ServiceLimits::default()
         })
     }
 
@@ -236,10 +236,10 @@ mod memory {
             .iter()
             .flat_map(|line| (0..40).map(move |filler| (line, filler)))
         {
-            let mut bench = Bench::new(Limits {
+            let mut bench = Bench::new(ServiceLimits {
                 max_memory_bytes: MAX_BYTES,
                 debug: true,
-                ..Limits::default()
+                ..ServiceLimits::default()
             });
             bench.send(&format!("SET filler {}", "f".repeat(32 * filler)));
             for stored in 0.. {
@@ -300,7 +300,7 @@ mod memory {
 
     #[test]
     fn a_string_cannot_grow_beyond_the_limit() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         let half = vec![b'z'; service::BULK_MAX_BYTES / 2 + 1];
         for expected in [
             ":8388609\r\n",

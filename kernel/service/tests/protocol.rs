@@ -3,13 +3,13 @@
 mod common;
 
 use common::{Bench, CLIENT, Recorder, request};
-use service::{BULK_MAX_BYTES, Input, Limits};
+use service::{BULK_MAX_BYTES, Input, ServiceLimits};
 
 #[test]
 fn clients_beyond_the_limit_are_turned_away() {
-    let mut bench = Bench::new(Limits {
+    let mut bench = Bench::new(ServiceLimits {
         max_clients: 2,
-        ..Limits::default()
+        ..ServiceLimits::default()
     });
     bench.open(2);
     bench.open(3);
@@ -28,7 +28,7 @@ fn clients_beyond_the_limit_are_turned_away() {
 
 #[test]
 fn records_for_unknown_connections_are_ignored() {
-    let mut bench = Bench::new(Limits::default());
+    let mut bench = Bench::new(ServiceLimits::default());
     bench.host = Recorder::default();
     bench.apply(Input::Bytes {
         connection: 77,
@@ -41,7 +41,7 @@ fn records_for_unknown_connections_are_ignored() {
 
 #[test]
 fn after_a_hang_up_nothing_is_done_for_the_connection() {
-    let mut bench = Bench::new(Limits::default());
+    let mut bench = Bench::new(ServiceLimits::default());
     assert_eq!(bench.raw(CLIENT, b"QUIT\r\nSET a 1\r\n"), b"+OK\r\n");
     assert_eq!(bench.host.hung_up, [CLIENT]);
     assert_eq!(bench.raw(CLIENT, b"SET a 1\r\n"), b"");
@@ -54,7 +54,7 @@ fn after_a_hang_up_nothing_is_done_for_the_connection() {
 
 #[test]
 fn a_request_may_come_byte_by_byte() {
-    let mut bench = Bench::new(Limits::default());
+    let mut bench = Bench::new(ServiceLimits::default());
     let bytes = [
         request(&[b"SET", b"a", b"1\r\n2"]),
         request(&[b"GET", b"a"]),
@@ -71,7 +71,7 @@ fn a_request_may_come_byte_by_byte() {
 
 #[test]
 fn the_largest_value_fits_and_a_larger_one_does_not() {
-    let mut bench = Bench::new(Limits::default());
+    let mut bench = Bench::new(ServiceLimits::default());
     let value = vec![b'v'; BULK_MAX_BYTES];
     let bytes = request(&[b"SET", b"big", &value]);
     for part in bytes.chunks(100_000) {
@@ -91,9 +91,9 @@ fn the_largest_value_fits_and_a_larger_one_does_not() {
 
 #[test]
 fn a_request_has_a_limit_in_bytes_and_in_arguments() {
-    let mut bench = Bench::new(Limits {
+    let mut bench = Bench::new(ServiceLimits {
         max_request_bytes: 1000,
-        ..Limits::default()
+        ..ServiceLimits::default()
     });
     bench.open(2);
     assert_eq!(
@@ -121,9 +121,9 @@ fn a_request_has_a_limit_in_bytes_and_in_arguments() {
 
 #[test]
 fn unfinished_requests_share_a_limit() {
-    let mut bench = Bench::new(Limits {
+    let mut bench = Bench::new(ServiceLimits {
         max_pending_bytes: 10_000,
-        ..Limits::default()
+        ..ServiceLimits::default()
     });
     bench.open(2);
     let unfinished = [b"*2\r\n$4\r\nECHO\r\n$7000\r\n".to_vec(), vec![b'x'; 6000]].concat();
@@ -142,7 +142,7 @@ fn unfinished_requests_share_a_limit() {
 
 #[test]
 fn a_promise_takes_no_memory() {
-    let mut bench = Bench::new(Limits::default());
+    let mut bench = Bench::new(ServiceLimits::default());
     bench.raw(CLIENT, b"*1000000\r\n$4\r\nECHO\r\n$16000000\r\n");
     let pending = bench.service.pending_bytes();
     assert!(pending < 70_000, "{pending}");
@@ -203,7 +203,7 @@ fn every_long_loop_shows_progress() {
 
 #[test]
 fn expired_collections_are_freed_with_progress() {
-    let mut bench = Bench::new(Limits::default());
+    let mut bench = Bench::new(ServiceLimits::default());
     for _ in 0..100 {
         bench.send(&format!("RPUSH list{}", " x".repeat(1000)));
     }

@@ -6,12 +6,12 @@ mod script;
 
 use common::{Bench, CLIENT};
 use script::{Answer, Step};
-use service::Limits;
+use service::ServiceLimits;
 
 #[test]
 fn replies_are_those_of_redis() {
     let steps = script::parse(include_str!("redis-7.0.txt"));
-    let mut bench = Bench::new(Limits::default());
+    let mut bench = Bench::new(ServiceLimits::default());
     let mut raw_connection = CLIENT;
     let mut last: Option<(String, bool, Answer)> = None;
     let mut compared = 0;

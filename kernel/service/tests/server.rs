@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Bench, CLIENT};
-use service::{DebugCommand, End, HangTarget, HostStatus, Limits, Takeover};
+use service::{DeathKind, DebugCommand, HangTarget, HostStatus, ServiceLimits, TakeoverTimes};
 
 mod debug {
     use super::*;
@@ -11,7 +11,7 @@ mod debug {
 
     #[test]
     fn is_refused_unless_allowed() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         assert!(
             bench
                 .send("DEBUG PANIC")
@@ -44,14 +44,14 @@ mod debug {
                 "DIE-IN 1500 panic",
                 DebugCommand::DieIn {
                     delay_ns: 1500,
-                    end: End::Panic,
+                    end: DeathKind::Panic,
                 },
             ),
             (
                 "DIE-IN 0 HANG",
                 DebugCommand::DieIn {
                     delay_ns: 0,
-                    end: End::Hang,
+                    end: DeathKind::Hang,
                 },
             ),
             (
@@ -155,12 +155,12 @@ mod server {
 
     #[test]
     fn the_operator_is_heard_only_if_that_was_allowed() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         assert!(bench.send("UNDERSTUDY DISARM").contains("admin=1"));
         assert_eq!(bench.host.operated, [""; 0]);
-        let mut bench = Bench::new(Limits {
+        let mut bench = Bench::new(ServiceLimits {
             admin: true,
-            ..Limits::default()
+            ..ServiceLimits::default()
         });
         for command in ["ARM", "disarm", "RETRY", "LOAD image"] {
             assert_eq!(bench.send(&format!("UNDERSTUDY {command}")), "+QUEUED\r\n");
@@ -173,7 +173,7 @@ mod server {
 
     #[test]
     fn info_shows_what_the_host_knows() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         bench.service.learn(HostStatus {
             epoch: 3,
             protected: true,
@@ -184,12 +184,12 @@ mod server {
             uptime_ms: 90_000_000,
             cores: 3,
             takeovers: 1,
-            last_takeover: Some(Takeover {
+            last_takeover: Some(TakeoverTimes {
                 cause: "panic".into(),
                 detect_us: 18,
                 first_reply_us: None,
                 total_us: Some(700),
-                ..Takeover::default()
+                ..TakeoverTimes::default()
             }),
             version: "0.1.0".into(),
             backup_version: "0.2.0".into(),
@@ -252,7 +252,7 @@ mod server {
 
     #[test]
     fn a_failover_is_asked_of_one_owner_for_a_time() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         let status = HostStatus {
             epoch: 3,
             ..HostStatus::default()
@@ -305,7 +305,7 @@ mod server {
 
     #[test]
     fn clients_are_listed_in_order() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         bench.open(9);
         bench.open(4);
         bench.send("CLIENT SETNAME me");
@@ -336,7 +336,7 @@ mod server {
 
     #[test]
     fn hello_speaks_version_two_only() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         let hello = bench.elements("HELLO 2 AUTH default x SETNAME it");
         assert_eq!(
             hello[..8],
@@ -355,7 +355,7 @@ mod server {
     /// Whatever the form, the reply is one well-formed value: the counts in its headers are right.
     #[test]
     fn command_replies_are_well_formed() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         for line in [
             "COMMAND",
             "COMMAND INFO",
@@ -387,7 +387,7 @@ mod server {
     /// A table that is not sorted loses commands.
     #[test]
     fn every_listed_command_is_found() {
-        let mut bench = Bench::new(Limits::default());
+        let mut bench = Bench::new(ServiceLimits::default());
         let names = bench.elements("COMMAND LIST");
         assert!(names.len() > 60);
         for name in names {

@@ -3,9 +3,9 @@
 use alloc::string::String;
 use core::fmt::{self, Display, Write};
 
-use crate::dead::{Dead, cause_of, message_of};
+use crate::dead_primary::{DeadPrimary, cause_of, message_of};
 use crate::records::Records;
-use crate::status::{JournalStatus, Status};
+use crate::status::{JournalStatus, PrimaryStatus};
 use crate::takeover::TakeoverStatus;
 use crate::text::Escaped;
 
@@ -14,14 +14,14 @@ th{text-align:left;font-weight:normal;color:#666;padding-right:2em;vertical-alig
 td.number{text-align:right}pre{background:#f4f4f4;padding:1em;overflow:auto}";
 
 /// The whole page.
-pub(crate) fn page(status: &Status, records: &Records) -> String {
+pub(crate) fn page(status: &PrimaryStatus, records: &Records) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write_page(&mut out, status, records);
     out
 }
 
-fn write_page(out: &mut String, status: &Status, records: &Records) -> fmt::Result {
+fn write_page(out: &mut String, status: &PrimaryStatus, records: &Records) -> fmt::Result {
     let headline = headline(status);
     write!(
         out,
@@ -45,7 +45,7 @@ fn write_page(out: &mut String, status: &Status, records: &Records) -> fmt::Resu
     )
 }
 
-fn headline(status: &Status) -> String {
+fn headline(status: &PrimaryStatus) -> String {
     let mut line = String::new();
     let _ = match (&status.dead, &status.takeover) {
         (Some(dead), Some(takeover)) => write!(
@@ -94,7 +94,7 @@ fn write_takeover(out: &mut String, takeover: &TakeoverStatus) -> fmt::Result {
     out.write_str("</table>\n")
 }
 
-fn write_dead(out: &mut String, dead: &Dead) -> fmt::Result {
+fn write_dead(out: &mut String, dead: &DeadPrimary) -> fmt::Result {
     writeln!(out, "<h2>The primary that died</h2>\n<table>")?;
     row(
         out,
@@ -164,7 +164,7 @@ fn write_journal(out: &mut String, journal: &JournalStatus, records: &Records) -
     )
 }
 
-fn write_machine(out: &mut String, status: &Status) -> fmt::Result {
+fn write_machine(out: &mut String, status: &PrimaryStatus) -> fmt::Result {
     out.write_str("<h2>This machine</h2>\n<table>\n")?;
     row(
         out,

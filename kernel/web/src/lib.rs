@@ -12,7 +12,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod dead;
+mod dead_primary;
 mod html;
 mod records;
 mod reply;
@@ -22,10 +22,10 @@ mod status;
 mod takeover;
 mod text;
 
-pub use dead::Dead;
+pub use dead_primary::DeadPrimary;
 pub use records::Records;
 pub use reply::Reply;
 pub use request::REQUEST_BYTES_MAX;
 pub use site::answer;
-pub use status::{JournalStatus, Status};
+pub use status::{JournalStatus, PrimaryStatus};
 pub use takeover::{Recovered, TakeoverStatus};

@@ -12,12 +12,16 @@ use crate::html;
 use crate::records::{Form, Records};
 use crate::reply::{Code, Reply};
 use crate::request::{Parsed, Request, parse};
-use crate::status::Status;
+use crate::status::PrimaryStatus;
 
 const PATHS: [&str; 3] = ["/", "/status.json", "/journal"];
 
 /// The answer to what a client has sent so far; `None` while that is no whole request. `status` is asked only if it is to be told.
-pub fn answer(bytes: &[u8], records: &Records, status: impl FnOnce() -> Status) -> Option<Reply> {
+pub fn answer(
+    bytes: &[u8],
+    records: &Records,
+    status: impl FnOnce() -> PrimaryStatus,
+) -> Option<Reply> {
     match parse(bytes) {
         Parsed::Partial => None,
         Parsed::Refused(code, reason) => Some(Reply::text(code, reason)),
@@ -25,7 +29,11 @@ pub fn answer(bytes: &[u8], records: &Records, status: impl FnOnce() -> Status) 
     }
 }
 
-fn reply(request: &Request<'_>, records: &Records, status: impl FnOnce() -> Status) -> Reply {
+fn reply(
+    request: &Request<'_>,
+    records: &Records,
+    status: impl FnOnce() -> PrimaryStatus,
+) -> Reply {
     let reply = match (request.method, request.path) {
         (_, path) if !PATHS.contains(&path) => {
             Reply::text(Code::NotFound, &format!("there is {}", PATHS.join(", ")))

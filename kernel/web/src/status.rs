@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sharedmem::Instance;
 
-use crate::dead::Dead;
+use crate::dead_primary::DeadPrimary;
 use crate::records::Records;
 use crate::takeover::TakeoverStatus;
 
@@ -22,7 +22,7 @@ pub struct JournalStatus {
 
 /// What a primary tells of itself and of the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct PrimaryStatus {
     /// This instance.
     pub instance: Instance,
     /// Its version.
@@ -42,10 +42,10 @@ pub struct Status {
     /// How the machine came to it; `None` for the first primary.
     pub takeover: Option<TakeoverStatus>,
     /// The primary before it; `None` for the first.
-    pub dead: Option<Dead>,
+    pub dead: Option<DeadPrimary>,
 }
 
-impl Status {
+impl PrimaryStatus {
     /// For programs.
     pub(crate) fn json(&self, records: &Records) -> Value {
         let JournalStatus {
@@ -75,7 +75,7 @@ impl Status {
                 "dropped": records.dropped(),
             },
             "takeover": self.takeover.as_ref().map(TakeoverStatus::json),
-            "dead": self.dead.as_ref().map(Dead::json),
+            "dead": self.dead.as_ref().map(DeadPrimary::json),
         })
     }
 }
@@ -91,8 +91,8 @@ pub(crate) mod tests {
     use takeover::timeline::{Cause, Edge};
 
     /// That of the first primary.
-    pub(crate) fn first() -> Status {
-        Status {
+    pub(crate) fn first() -> PrimaryStatus {
+        PrimaryStatus {
             instance: Instance::A,
             version: "1.2.3",
             epoch: 1,
@@ -112,7 +112,7 @@ pub(crate) mod tests {
     }
 
     /// That of an instance which took over from a Linux that died as `message` and `log` say.
-    pub(crate) fn after(message: &str, log: &[u8]) -> Status {
+    pub(crate) fn after(message: &str, log: &[u8]) -> PrimaryStatus {
         let control = Box::<Control>::default();
         let mut epitaph = EpitaphText::new(1, EpitaphCause::Panic, 0);
         epitaph.write_str(message).unwrap();
@@ -128,12 +128,12 @@ pub(crate) mod tests {
             findings: alloc::vec!["torn tail".into()],
             finding_count: 1,
         };
-        Status {
+        PrimaryStatus {
             instance: Instance::B,
             epoch: 2,
             unprotected: Some("no backup waits"),
             takeover: TakeoverStatus::of(&control, 2, recovered),
-            dead: Some(Dead::of(
+            dead: Some(DeadPrimary::of(
                 &control,
                 Instance::A,
                 "/boot/vmlinuz-a",

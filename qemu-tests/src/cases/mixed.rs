@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use service::{Input, Record, Stamp};
+use service::{Input, InputRecord, Stamp};
 
 use super::WRITES;
 use crate::linux::mixed::{First, HTTP_PORT, Mixed, REDIS_PORT};
@@ -78,7 +78,7 @@ fn mixed(stage: &TestContext<'_>, first: First, series: Series) -> Mixed {
 fn records() -> Vec<Vec<u8>> {
     let encoded = |input| {
         let (stamp, mut bytes) = (Stamp::default(), Vec::new());
-        Record { stamp, input }.encode(&mut bytes);
+        InputRecord { stamp, input }.encode(&mut bytes);
         bytes
     };
     vec![

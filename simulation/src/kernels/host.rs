@@ -53,10 +53,10 @@ impl Host for Kernel {
 
     fn limits(&self) -> ReplicaLimits {
         ReplicaLimits {
-            service: service::Limits {
+            service: service::ServiceLimits {
                 debug: true,
                 admin: true,
-                ..service::Limits::default()
+                ..service::ServiceLimits::default()
             },
             unacked_bytes_max: 1 << 20,
             records_bytes_max: 1 << 16,

@@ -138,9 +138,9 @@ pub const MUTANTS: &[Mutant] = &[
         name: "commit-left-out",
         what: "small input is applied and answered without a record",
         file: "kernel/replica/src/journaled_service/mod.rs",
-        right: r#"        let record = Record { stamp, input };
+        right: r#"        let record = InputRecord { stamp, input };
 "#,
-        wrong: r#"        let record = Record { stamp, input };
+        wrong: r#"        let record = InputRecord { stamp, input };
         if let Input::Bytes { bytes, .. } = input
             && bytes.len() < 24
         {

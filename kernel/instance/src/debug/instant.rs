@@ -7,7 +7,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arch::cpu;
-use service::End;
+use service::DeathKind;
 use x86_64::instructions::interrupts;
 
 use crate::context::Context;
@@ -20,8 +20,8 @@ const NEVER: u64 = u64::MAX;
 static IS_SILENT: AtomicBool = AtomicBool::new(false);
 
 /// Sets the instant, `delay_ns` from now. Runs on the lead.
-pub fn set(context: &Context, delay_ns: u64, end: End) {
-    IS_SILENT.store(end == End::Hang, Ordering::Relaxed);
+pub fn set(context: &Context, delay_ns: u64, end: DeathKind) {
+    IS_SILENT.store(end == DeathKind::Hang, Ordering::Relaxed);
     DUE_NS.store(context.now_ns().saturating_add(delay_ns), Ordering::Relaxed);
     interrupts::without_interrupts(|| aim(context));
 }

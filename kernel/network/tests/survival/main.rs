@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use client::Clients;
 use dialogue::Random;
-use server::{Kernel, State};
+use server::{Kernel, ServiceState};
 use wire::{Way, segment_in};
 
 /// Names other seeds than those of the tests.
@@ -79,7 +79,7 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
             if segment_in(&frame)
                 .is_some_and(|it| it.is_reset && !clients.may_be_reset(it, is_cable_bad))
             {
-                let flows = &State::of(&kernel.server.journal).flows;
+                let flows = &ServiceState::of(&kernel.server.journal).flows;
                 return Err(format!(
                     "the service resets a connection at {now_ns}\n{}{flows:?}",
                     clients.describe()
@@ -112,7 +112,7 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
             break;
         }
         if now_ns > 2_000 * SECOND_NS {
-            let flows = &State::of(&kernel.server.journal).flows;
+            let flows = &ServiceState::of(&kernel.server.journal).flows;
             return Err(format!("it does not end\n{}{flows:?}", clients.describe()));
         }
         let due = [
@@ -129,7 +129,7 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
             .unwrap_or(now_ns + SECOND_NS);
         now_ns = due.max(now_ns + 10_000);
     }
-    let left = State::of(&kernel.server.journal);
+    let left = ServiceState::of(&kernel.server.journal);
     if !left.flows.is_empty() {
         return Err(format!("connections are left: {:?}", left.flows));
     }

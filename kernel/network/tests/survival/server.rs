@@ -24,12 +24,12 @@ pub enum Entry {
 
 /// What the journal makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct ServiceState {
     pub flows: Flows,
     dialogues: BTreeMap<ConnectionId, Dialogue>,
 }
 
-impl State {
+impl ServiceState {
     pub fn of(journal: &[Entry]) -> Self {
         let mut state = Self {
             flows: Flows::new(UNACKED_BYTES_MAX),
@@ -83,7 +83,7 @@ pub struct Kernel {
 /// Its journal, and its life: so many steps are left.
 pub struct TestServer {
     pub journal: Vec<Entry>,
-    state: State,
+    state: ServiceState,
     pub steps_left: Option<u64>,
 }
 
@@ -149,7 +149,7 @@ impl Kernel {
         let mut network = Network::prepare(Port::default(), &config);
         wait(&mut network, &journal, now_ns, &mut Random::new(seed));
         let server = TestServer {
-            state: State::of(&journal),
+            state: ServiceState::of(&journal),
             journal,
             steps_left,
         };
@@ -180,7 +180,8 @@ fn wait(network: &mut Network<Port>, journal: &[Entry], now_ns: u64, random: &mu
     let behind = [random.below(40), random.below(3)];
     let mut then_ns = now_ns.saturating_sub(20_000_000);
     for behind in behind {
-        let flows = State::of(&journal[..journal.len().saturating_sub(behind as usize)]).flows;
+        let flows =
+            ServiceState::of(&journal[..journal.len().saturating_sub(behind as usize)]).flows;
         // One look to see what a connection is like, one to make its socket, one that finds nothing to be done.
         for _ in 0..3 {
             then_ns += 3_000_000;

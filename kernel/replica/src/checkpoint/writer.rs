@@ -3,7 +3,7 @@
 use ::checkpoint::{Sequence, Writer};
 
 use super::{CONNECTIONS, MARKS, Mark, SERVICE};
-use crate::state::State;
+use crate::state::ReplicaState;
 
 /// A checkpoint that is being told.
 pub struct CheckpointWriter {
@@ -18,7 +18,7 @@ pub struct CheckpointWriter {
 
 impl CheckpointWriter {
     /// Begins, with a record at `position`. `sink` takes each record's payload.
-    pub fn begin(state: &mut State, position: u64, sink: &mut dyn FnMut(&[u8])) -> Self {
+    pub fn begin(state: &mut ReplicaState, position: u64, sink: &mut dyn FnMut(&[u8])) -> Self {
         let mut sequence = Sequence::default();
         Writer::new(MARKS, &mut sequence, sink).head(&Mark::Begin);
         state.service.begin_checkpoint();
@@ -33,7 +33,7 @@ impl CheckpointWriter {
     /// Tells about `budget_bytes`. A value is told in one go. True if that was all.
     pub fn write_some(
         &mut self,
-        state: &mut State,
+        state: &mut ReplicaState,
         budget_bytes: usize,
         sink: &mut dyn FnMut(&[u8]),
     ) -> bool {

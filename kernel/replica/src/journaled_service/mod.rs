@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use journal::{AppendError, Kind};
 use network::{ConnectionEvent, EventSink, Flows};
-use service::{Input, Record};
+use service::{Input, InputRecord};
 
-use crate::backup_monitor::{BackupMonitor, Protection};
+use crate::backup_monitor::{BackupMonitor, BackupView};
 use crate::host::Host;
 use crate::kinds;
 use crate::replica::Replica;
@@ -65,7 +65,7 @@ impl<S: Host> JournaledService<S> {
             .wrapping_add(self.host.entropy() | 1);
         let now_ms = self.host.service_ms(self.host.now_ns());
         let stamp = self.replica.stamp(now_ms, self.entropy);
-        let record = Record { stamp, input };
+        let record = InputRecord { stamp, input };
         self.commit(
             kinds::INPUT,
             |payload| record.encode(payload),
@@ -184,7 +184,7 @@ impl<S: Host> JournaledService<S> {
         if !self.is_followed() {
             let journal = self.replica.journal();
             journal.mark_consumed(journal.cursors().applied);
-        } else if matches!(self.seat.look(&self.host), Protection::Unprotected(_))
+        } else if matches!(self.seat.look(&self.host), BackupView::Unprotected(_))
             && control.protection.drop_backup()
         {
             log::error!(

@@ -11,7 +11,7 @@ use super::{Client, Form, Head, Server};
 use crate::commands;
 use crate::connection::{Connection, Connections, Peer};
 use crate::parser::Parser;
-use crate::service::{Limits, Service, Statistics};
+use crate::service::{Service, ServiceLimits, Statistics};
 use crate::status::HostStatus;
 use crate::store::{Bytes, COUNT_MAX, Deadline, End, Hash, Kind, List, Set, Value};
 
@@ -57,7 +57,7 @@ const STRINGS_BEFORE_ARGUMENTS: u64 = 3;
 
 impl ServiceRestorer {
     /// Of nothing yet.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: ServiceLimits) -> Self {
         Self {
             service: Service::new(limits),
             joiner: Joiner::default(),
@@ -343,7 +343,7 @@ mod tests {
         let (mut records, mut sequence) = (Vec::new(), Sequence::default());
         let mut sink = |payload: &[u8]| records.push(payload.to_vec());
         tell(&mut Writer::new(1, &mut sequence, &mut sink));
-        let mut restorer = ServiceRestorer::new(Limits::default());
+        let mut restorer = ServiceRestorer::new(ServiceLimits::default());
         let mut sequence = Sequence::default();
         for record in &records {
             restorer.restore(Items::of(record, &mut sequence)?.1, &mut || ())?;

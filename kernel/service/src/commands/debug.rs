@@ -1,7 +1,7 @@
 //! `DEBUG`: faults to inject, and a way to fill the server. Only if it was allowed at boot.
 
 use super::{Context, count, help, integer, is};
-use crate::host::{DebugCommand, End, HangTarget};
+use crate::host::{DeathKind, DebugCommand, HangTarget};
 use crate::parser::BULK_MAX_BYTES;
 use crate::reply::{Failure, Outcome};
 use crate::store::{Bytes, Deadline, ENTRY_BYTES, Value, heap_bytes};
@@ -72,8 +72,8 @@ fn host_command(name: &[u8], arguments: &[Bytes]) -> Result<DebugCommand, Failur
     Ok(command)
 }
 
-fn end_of(word: &[u8]) -> Result<End, Failure> {
-    let ends = [("panic", End::Panic), ("hang", End::Hang)];
+fn end_of(word: &[u8]) -> Result<DeathKind, Failure> {
+    let ends = [("panic", DeathKind::Panic), ("hang", DeathKind::Hang)];
     ends.into_iter()
         .find_map(|(name, end)| is(word, name).then_some(end))
         .ok_or(Failure::Fixed("ERR the end must be 'panic' or 'hang'"))

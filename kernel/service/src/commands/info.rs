@@ -3,7 +3,7 @@
 use super::client::REDIS_VERSION;
 use super::{Context, Failover, is};
 use crate::reply::Outcome;
-use crate::status::{HostStatus, Role, Takeover};
+use crate::status::{HostStatus, Role, TakeoverTimes};
 use crate::store::Bytes;
 use alloc::format;
 use alloc::string::String;
@@ -136,7 +136,7 @@ fn protection(lines: &mut Lines, status: &HostStatus) {
     }
 }
 
-fn last_takeover(lines: &mut Lines, takeover: &Takeover) {
+fn last_takeover(lines: &mut Lines, takeover: &TakeoverTimes) {
     lines.field("last_takeover_cause", takeover.cause);
     for (phase, duration_us) in [
         ("detect", Some(takeover.detect_us)),

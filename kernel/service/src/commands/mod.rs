@@ -21,7 +21,7 @@ use crate::number::parse_integer;
 use crate::random::Random;
 use crate::record::ConnectionId;
 use crate::reply::{Failure, Outcome, Output};
-use crate::service::{Limits, Statistics};
+use crate::service::{ServiceLimits, Statistics};
 use crate::status::HostStatus;
 use crate::store::{Bytes, ENTRY_BYTES, Keyspace, NEW_KEY_BYTES, heap_bytes};
 pub(crate) use failover::Failover;
@@ -32,7 +32,7 @@ use table::{COMMANDS, DENYOOM, lookup_key};
 pub(crate) struct Context<'a, 'h> {
     pub(crate) command: &'static Command,
     pub(crate) connection: ConnectionId,
-    pub(crate) limits: &'a Limits,
+    pub(crate) limits: &'a ServiceLimits,
     pub(crate) statistics: &'a Statistics,
     pub(crate) status: &'a HostStatus,
     pub(crate) failover: &'a mut Option<Failover>,

@@ -2,7 +2,8 @@
 #![allow(dead_code)]
 
 use service::{
-    ConnectionId, DebugCommand, Host, Input, Limits, OperatorCommand, Record, Service, Stamp,
+    ConnectionId, DebugCommand, Host, Input, InputRecord, OperatorCommand, Service, ServiceLimits,
+    Stamp,
 };
 
 /// Remembers what the service asked for.
@@ -59,7 +60,7 @@ pub struct Bench {
 pub const CLIENT: ConnectionId = 1;
 
 impl Bench {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: ServiceLimits) -> Self {
         let mut bench = Self {
             service: Service::new(limits),
             host: Recorder::default(),
@@ -73,14 +74,14 @@ impl Bench {
     }
 
     pub fn with_debug() -> Self {
-        Self::new(Limits {
+        Self::new(ServiceLimits {
             debug: true,
-            ..Limits::default()
+            ..ServiceLimits::default()
         })
     }
 
     pub fn apply(&mut self, input: Input<'_>) {
-        let record = Record {
+        let record = InputRecord {
             stamp: self.stamp,
             input,
         };

@@ -2,10 +2,10 @@
 
 use crate::common::Recorder;
 use crate::config;
-use crate::generate::{Event, event, limits, record};
+use crate::generate::{ClientEvent, event, limits, record};
 use ::checkpoint::{Items, Malformed, Sequence, Writer};
 use proptest::prelude::*;
-use service::{ConnectionId, Limits, Service, ServiceRestorer, Stamp};
+use service::{ConnectionId, Service, ServiceLimits, ServiceRestorer, Stamp};
 
 const OWNER: u8 = 3;
 
@@ -19,7 +19,7 @@ struct Primary {
 }
 
 impl Primary {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: ServiceLimits) -> Self {
         Self {
             service: Service::new(limits),
             host: Recorder::default(),
@@ -29,7 +29,7 @@ impl Primary {
         }
     }
 
-    fn apply(&mut self, (event, passed_ms, entropy): &(Event, u64, u64)) {
+    fn apply(&mut self, (event, passed_ms, entropy): &(ClientEvent, u64, u64)) {
         self.time_ms += passed_ms;
         let (time_ms, entropy) = (self.time_ms, *entropy);
         let record = record(event, Stamp { time_ms, entropy });
@@ -38,7 +38,7 @@ impl Primary {
 
     fn run(&mut self, connection: ConnectionId, line: &str) {
         let bytes = format!("{line}\r\n").into_bytes();
-        self.apply(&(Event::Bytes(connection, bytes), 1, 5));
+        self.apply(&(ClientEvent::Bytes(connection, bytes), 1, 5));
     }
 
     /// Tells some. True if everything but the rest is told.
@@ -56,7 +56,7 @@ impl Primary {
     }
 
     /// What a new backup makes of it.
-    fn heard(&self, limits: Limits) -> Result<Service, Malformed> {
+    fn heard(&self, limits: ServiceLimits) -> Result<Service, Malformed> {
         let (mut restorer, mut sequence) = (ServiceRestorer::new(limits), Sequence::default());
         for payload in &self.records {
             let (owner, items) = Items::of(payload, &mut sequence)?;
@@ -95,8 +95,8 @@ fn answers(service: &mut Service, time_ms: u64) -> Recorder {
         "DBSIZE",
         "RANDOMKEY",
     ];
-    let open = Event::Open(77);
-    let lines = asked.map(|line| Event::Bytes(77, format!("{line}\r\n").into_bytes()));
+    let open = ClientEvent::Open(77);
+    let lines = asked.map(|line| ClientEvent::Bytes(77, format!("{line}\r\n").into_bytes()));
     for (entropy, event) in std::iter::once(open).chain(lines).enumerate() {
         let stamp = Stamp {
             time_ms,
@@ -162,20 +162,20 @@ proptest! {
     }
 }
 
-fn with_debug() -> Limits {
-    Limits {
+fn with_debug() -> ServiceLimits {
+    ServiceLimits {
         debug: true,
-        ..Limits::default()
+        ..ServiceLimits::default()
     }
 }
 
 /// A primary with strings and collections that are longer than a record.
 fn large() -> Primary {
-    let mut primary = Primary::new(Limits {
+    let mut primary = Primary::new(ServiceLimits {
         debug: true,
-        ..Limits::default()
+        ..ServiceLimits::default()
     });
-    primary.apply(&(Event::Open(0), 0, 0));
+    primary.apply(&(ClientEvent::Open(0), 0, 0));
     primary.service.begin_checkpoint();
     let long = "x".repeat(40_000);
     primary.run(0, &format!("SET long {long}"));
@@ -205,18 +205,18 @@ fn what_is_longer_than_a_record_is_heard() {
         primary.run(0, &format!("HDEL hash m{number}"));
     }
     // A request of which a part is missing.
-    primary.apply(&(Event::Open(1), 0, 0));
+    primary.apply(&(ClientEvent::Open(1), 0, 0));
     let begun = [
         b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$30000\r\n".to_vec(),
         vec![b'y'; 20_000],
     ]
     .concat();
-    primary.apply(&(Event::Bytes(1, begun), 0, 0));
+    primary.apply(&(ClientEvent::Bytes(1, begun), 0, 0));
     primary.end();
     let mut backup = primary
-        .heard(Limits {
+        .heard(ServiceLimits {
             debug: true,
-            ..Limits::default()
+            ..ServiceLimits::default()
         })
         .unwrap();
     assert_eq!(numbers(&backup), numbers(&primary.service));

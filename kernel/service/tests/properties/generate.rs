@@ -2,7 +2,7 @@
 
 use crate::common::request;
 use proptest::prelude::*;
-use service::{ConnectionId, Input, Limits, Record, Stamp};
+use service::{ConnectionId, Input, InputRecord, ServiceLimits, Stamp};
 
 /// A command on few keys, so that they meet.
 pub fn command() -> impl Strategy<Value = Vec<Vec<u8>>> {
@@ -105,50 +105,50 @@ pub fn stream() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[derive(Clone, Debug)]
-pub enum Event {
+pub enum ClientEvent {
     Open(ConnectionId),
     Bytes(ConnectionId, Vec<u8>),
     Close(ConnectionId),
     Tick,
 }
 
-pub fn event() -> impl Strategy<Value = (Event, u64, u64)> {
+pub fn event() -> impl Strategy<Value = (ClientEvent, u64, u64)> {
     let bytes = prop_oneof![
         8 => prop::collection::vec(any_command(), 1..5).prop_map(|commands| commands.iter().flat_map(|command| encoded(command)).collect()),
         1 => prop::collection::vec(any::<u8>(), 0..30),
     ];
     let event = prop_oneof![
-        3 => (0..4_u64).prop_map(Event::Open),
-        12 => (0..4_u64, bytes).prop_map(|(connection, bytes)| Event::Bytes(connection, bytes)),
-        1 => (0..4_u64).prop_map(Event::Close),
-        2 => Just(Event::Tick),
+        3 => (0..4_u64).prop_map(ClientEvent::Open),
+        12 => (0..4_u64, bytes).prop_map(|(connection, bytes)| ClientEvent::Bytes(connection, bytes)),
+        1 => (0..4_u64).prop_map(ClientEvent::Close),
+        2 => Just(ClientEvent::Tick),
     ];
     (event, 0..40_u64, any::<u64>())
 }
 
-pub fn record<'a>(event: &'a Event, stamp: Stamp) -> Record<'a> {
+pub fn record<'a>(event: &'a ClientEvent, stamp: Stamp) -> InputRecord<'a> {
     let input = match event {
-        Event::Open(connection) => Input::Open {
+        ClientEvent::Open(connection) => Input::Open {
             connection: *connection,
             peer: [10, 0, 0, 2, 1, 2],
         },
-        Event::Bytes(connection, bytes) => Input::Bytes {
+        ClientEvent::Bytes(connection, bytes) => Input::Bytes {
             connection: *connection,
             bytes,
         },
-        Event::Close(connection) => Input::Close {
+        ClientEvent::Close(connection) => Input::Close {
             connection: *connection,
         },
-        Event::Tick => Input::Tick,
+        ClientEvent::Tick => Input::Tick,
     };
-    Record { stamp, input }
+    InputRecord { stamp, input }
 }
 
-pub fn limits() -> Limits {
-    Limits {
+pub fn limits() -> ServiceLimits {
+    ServiceLimits {
         debug: true,
         max_clients: 3,
         max_memory_bytes: 40_000,
-        ..Limits::default()
+        ..ServiceLimits::default()
     }
 }

@@ -10,7 +10,7 @@ mod generate;
 use common::{Bench, CLIENT, Recorder};
 use generate::{any_command, encoded, event, limits, record, stream};
 use proptest::prelude::*;
-use service::{Limits, Record, Service, Stamp};
+use service::{InputRecord, Service, ServiceLimits, Stamp};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
@@ -25,12 +25,12 @@ proptest! {
 
     #[test]
     fn the_cut_of_the_stream_does_not_matter(bytes in stream(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20)) {
-        let mut whole = Bench::new(Limits::default());
+        let mut whole = Bench::new(ServiceLimits::default());
         let expected = whole.raw(CLIENT, &bytes);
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         cuts.extend([0, bytes.len()]);
         cuts.sort_unstable();
-        let mut parts = Bench::new(Limits::default());
+        let mut parts = Bench::new(ServiceLimits::default());
         let mut reply = vec![];
         for ends in cuts.windows(2) {
             reply.extend(parts.raw(CLIENT, &bytes[ends[0]..ends[1]]));
@@ -54,7 +54,7 @@ proptest! {
             let mut journal = vec![];
             record.encode(&mut journal);
             prop_assert_eq!(journal.len(), record.encoded_len());
-            let read = Record::decode(&journal).unwrap();
+            let read = InputRecord::decode(&journal).unwrap();
             prop_assert_eq!(read, record);
             backup.apply(&read, &mut backup_host);
             prop_assert!(primary.used_bytes() <= 40_000);
@@ -92,7 +92,7 @@ proptest! {
         ]), 1..30),
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
     ) {
-        let mut bench = Bench::new(Limits {
+        let mut bench = Bench::new(ServiceLimits {
             max_request_bytes: 100_000,
             max_pending_bytes: 150_000,
             ..limits()
@@ -117,7 +117,7 @@ proptest! {
         if let Some(byte) = bytes.get_mut(service::HEADER_BYTES - 1) {
             *byte = kind;
         }
-        if let Ok(record) = Record::decode(&bytes) {
+        if let Ok(record) = InputRecord::decode(&bytes) {
             let mut again = vec![];
             record.encode(&mut again);
             prop_assert_eq!(again, bytes);

@@ -16,14 +16,14 @@ const LOG_LINES: usize = 120;
 
 /// The primary that died.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dead {
+pub struct DeadPrimary {
     pub(crate) instance: Instance,
     pub(crate) image: String,
     pub(crate) epitaph: Option<EpitaphText>,
     pub(crate) log: Vec<String>,
 }
 
-impl Dead {
+impl DeadPrimary {
     /// Describes `instance`, which was made from the file `image`. Its `epitaph` is not read here: when the instance is loaded again, that
     /// is the next one's.
     pub fn of(
@@ -93,7 +93,7 @@ mod tests {
         for line in 0..1000 {
             control.instance_logs[Instance::A].write(format!("line {line}\n").as_bytes());
         }
-        let dead = Dead::of(
+        let dead = DeadPrimary::of(
             &control,
             Instance::A,
             "/boot/vmlinuz",
@@ -106,14 +106,14 @@ mod tests {
         assert_eq!(dead.log[LOG_LINES - 1], "line 999");
         assert_eq!(
             dead,
-            Dead::of(&control, Instance::A, "/boot/vmlinuz", Some(epitaph))
+            DeadPrimary::of(&control, Instance::A, "/boot/vmlinuz", Some(epitaph))
         );
     }
 
     #[test]
     fn who_left_nothing_is_told_of_all_the_same() {
         let control = Box::<Control>::default();
-        let json = Dead::of(&control, Instance::B, "", None).json();
+        let json = DeadPrimary::of(&control, Instance::B, "", None).json();
         assert!(json["epitaph"].is_null() && json["log"] == json!([]));
     }
 }
