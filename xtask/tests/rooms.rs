@@ -20,8 +20,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ),
     ("fuzzer", "the entry points that libFuzzer calls"),
     ("crash-load", "a system call"),
-    ("linux-guest", "system calls"),
-    ("linux-work", "system calls"),
+    ("linux-guest", "ioctls"),
 ];
 
 #[test]

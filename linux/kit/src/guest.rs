@@ -1,89 +1,33 @@
-//! Builds the programs of a Linux guest: each one static file, by `rustc` alone, so that nothing of the host side's own is built for it a second time.
+//! Builds the programs of a Linux guest.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use crate::build::{self, Parts};
 use harness::problem::Problem;
-use harness::{files, paths};
 
-/// The service's files; the first is its root.
-const SERVICE: [&str; 9] = [
-    "main.rs",
-    "hooks.rs",
-    "http.rs",
-    "network.rs",
-    "order.rs",
-    "readiness.rs",
-    "service.rs",
-    "stamp.rs",
-    "system.rs",
-];
+use crate::static_program::{self, Optimisation};
 
-/// The service, built again only when a source or the compiler has changed.
+const PACKAGE: &str = "linux-guest";
+
+/// Builds the service.
 ///
 /// # Errors
-/// It does not build; the compiler says why.
+/// It does not build; cargo says why.
 pub fn build() -> Result<PathBuf, Problem> {
-    let sources = SERVICE.map(|name| format!("linux-guest/{name}"));
-    program("linux-guest", &sources)
+    static_program::build(PACKAGE, "linux-guest", Optimisation::Speed)
 }
 
-/// The loader of crash kernels, built as the service is.
+/// Builds the loader of crash kernels.
 ///
 /// # Errors
 /// As [`build`].
 pub fn build_crash_loader() -> Result<PathBuf, Problem> {
-    program("crash-load", &["crash-load.rs".into()])
+    static_program::build(PACKAGE, "crash-load", Optimisation::Speed)
 }
 
-/// The fixed amount of work, built as the service is.
+/// Builds the program that does a fixed amount of work.
 ///
 /// # Errors
 /// As [`build`].
 pub fn build_work() -> Result<PathBuf, Problem> {
-    program("linux-work", &["linux-work.rs".into()])
-}
-
-fn program(name: &str, sources: &[String]) -> Result<PathBuf, Problem> {
-    let directory = paths::workspace().join("linux/guest/src/bin");
-    let compiler = Command::new("rustc")
-        .arg("--version")
-        .output()
-        .map_err(|error| Problem::of_host("rustc", error))?;
-    let mut parts = Parts::default().with_name(String::from_utf8_lossy(&compiler.stdout));
-    for source in sources {
-        parts = parts.with_content(source, &files::read(&directory.join(source))?);
-    }
-    let place = paths::artifacts().join(name);
-    let program = place.join(name);
-    build::once(&place, &parts, || {
-        compile(&directory.join(&sources[0]), &program)
-    })?;
-    Ok(program)
-}
-
-fn compile(source: &Path, program: &Path) -> Result<(), Problem> {
-    let status = Command::new("rustc")
-        .args(["--edition", "2024", "--target", "x86_64-unknown-linux-gnu"])
-        .args([
-            "-C",
-            "opt-level=2",
-            "-C",
-            "panic=abort",
-            "-C",
-            "strip=symbols",
-        ])
-        .args(["-C", "target-feature=+crt-static", "-o"])
-        .arg(program)
-        .arg(source)
-        .status()
-        .map_err(|error| Problem::of_host("rustc", error))?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(Problem::BrokenSetUp(format!(
-            "{} does not build; rustc says why above",
-            source.display()
-        ))),
-    }
+    static_program::build(PACKAGE, "linux-work", Optimisation::Speed)
 }

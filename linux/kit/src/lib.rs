@@ -17,6 +17,7 @@ pub mod kmod;
 pub mod module;
 pub mod packages;
 mod stanza;
+mod static_program;
 
 use harness::problem::Problem;
 use harness::setup::{self, LocalSystem};

@@ -3,28 +3,29 @@
 //! `crash-load KERNEL INITRD COMMAND-LINE`
 
 use std::env;
-use std::ffi::{CStr, CString, c_char, c_int, c_long, c_ulong};
+use std::ffi::{CStr, CString, c_char, c_int, c_ulong};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::process::ExitCode;
 
-/// The system call's number on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
-const KEXEC_FILE_LOAD: c_long = 320;
-
-/// `KEXEC_FILE_ON_CRASH` of linux/kexec.h: into the memory that `crashkernel=` has set aside.
-const ON_CRASH: c_ulong = 2;
-
-unsafe extern "C" {
-    fn syscall(number: c_long, ...) -> c_long;
-}
-
+/// Loads into the memory that `crashkernel=` has set aside.
 fn load(kernel: &File, initrd: &File, command_line: &CStr) -> io::Result<()> {
     let (kernel_fd, initrd_fd): (c_int, c_int) = (kernel.as_raw_fd(), initrd.as_raw_fd());
     let bytes = command_line.to_bytes_with_nul().len() as c_ulong;
     let text: *const c_char = command_line.as_ptr();
+    let flags = libc::KEXEC_FILE_ON_CRASH as c_ulong;
     // SAFETY: the arguments have the types of kexec_file_load(2); `text` points at `bytes` bytes, the last of them zero, which outlive the call.
-    let outcome = unsafe { syscall(KEXEC_FILE_LOAD, kernel_fd, initrd_fd, bytes, text, ON_CRASH) };
+    let outcome = unsafe {
+        libc::syscall(
+            libc::SYS_kexec_file_load,
+            kernel_fd,
+            initrd_fd,
+            bytes,
+            text,
+            flags,
+        )
+    };
     match outcome {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

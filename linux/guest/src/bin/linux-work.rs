@@ -1,10 +1,11 @@
-//! A fixed amount of work on every CPU of a Linux guest at once: arithmetic, system calls, memory, and files in RAM. Tells how long it took.
+//! Does a fixed amount of work on every CPU of a Linux guest at once, and prints how long it took: arithmetic, system calls, memory, files in RAM.
 //!
-//! `linux-work CPUS ROUNDS DIRECTORY`: CPUs 0 to `CPUS` - 1 do `ROUNDS` each, with files in `DIRECTORY`. A tenth is done before, unmeasured.
-//! Prints `took_ns=` and `interrupts=`, those of the CPUs' local timers meanwhile, separated by commas.
+//! `linux-work CPUS ROUNDS DIRECTORY`: CPUs 0 to `CPUS` - 1 do `ROUNDS` each, with files in `DIRECTORY`, after a tenth of that, unmeasured, to
+//! warm up. Prints `took_ns=` and `interrupts=`: the interrupts that each CPU's local timer made meanwhile, separated by commas.
+
+#![forbid(unsafe_code)]
 
 use std::env;
-use std::ffi::{c_int, c_ulong};
 use std::fs;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
@@ -14,6 +15,9 @@ use std::process::ExitCode;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 
 /// Steps of arithmetic in a round.
 const STEPS: u32 = 100_000;
@@ -29,18 +33,12 @@ const FILE_BYTES: usize = 128 << 10;
 
 const PAGE_BYTES: usize = 4096;
 
-unsafe extern "C" {
-    fn sched_setaffinity(thread: c_int, bytes: usize, mask: *const c_ulong) -> c_int;
-}
-
 /// Keeps the calling thread on one CPU.
 fn stay_on(cpu: u32) -> io::Result<()> {
-    let mask = 1_u64.checked_shl(cpu).unwrap_or_default() as c_ulong;
-    // SAFETY: sched_setaffinity(2) reads as many bytes as it is told, which are those of `mask`, and keeps no pointer; 0 is the calling thread.
-    match unsafe { sched_setaffinity(0, size_of_val(&mask), &raw const mask) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    let calling_thread = Pid::from_raw(0);
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu as usize)?;
+    sched_setaffinity(calling_thread, &cpus).map_err(Into::into)
 }
 
 /// What one CPU works with.
@@ -76,7 +74,7 @@ impl Bench {
         fs::remove_file(&self.file)
     }
 
-    /// One thread at both ends: nobody is waited for.
+    /// Sends and receives messages. One thread has both ends, so it never waits.
     fn talk(&mut self) -> io::Result<()> {
         let mut message = self.number.to_le_bytes();
         for _ in 0..MESSAGES {
@@ -93,13 +91,13 @@ fn work(cpu: u32, rounds: u32, directory: &Path, begin: &Barrier) -> io::Result<
         (0..rounds / 10).try_for_each(|_| bench.round())?;
         Ok(bench)
     });
-    // One that failed must not let the others wait for ever.
+    // A worker that failed must not leave the others waiting for ever.
     begin.wait();
     let mut bench = outcome?;
     (0..rounds).try_for_each(|_| bench.round())
 }
 
-/// The interrupts that each CPU's local timer has made so far.
+/// Returns the number of interrupts that each CPU's local timer has made so far.
 fn timer_interrupts() -> io::Result<Vec<u64>> {
     let table = fs::read_to_string("/proc/interrupts")?;
     let row = table

@@ -1,9 +1,8 @@
-//! The takeover hooks that a client waits for. They are in the program that serves because that is in memory already; a shell and its tools
-//! would have to be started one by one.
+//! The takeover hooks that a client waits for. They are part of the service because the service is in memory already; a shell and its tools would
+//! have to be started one by one.
 //!
-//! Each can be rehearsed in a kernel that has the devices only for a while: then nothing of it stays, and nothing is written.
+//! Each can be rehearsed in a kernel that has the devices only for a while: then it leaves nothing behind and writes nothing.
 
-use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io;
 use std::net::Ipv4Addr;
@@ -11,20 +10,21 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::mount::{MsFlags, mount, umount};
+
 use crate::network::Interface;
 use crate::stamp::{Edge, stamp};
-use crate::system;
 
-const DISK: &CStr = c"/dev/vda";
-const DATA: &CStr = c"/data";
+const DISK: &str = "/dev/vda";
+const DATA: &str = "/data";
 const INTERFACE: &str = "eth0";
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
-/// How long a device may take to appear; drivers find theirs in their own time.
+/// How long a device may take to appear: drivers find theirs in their own time.
 const DEVICE_LIMIT: Duration = Duration::from_secs(5);
 
-/// The hook that a program called `name` is.
+/// Returns the hook that a program called `name` is.
 pub fn named(name: &str) -> Option<fn(bool) -> io::Result<()>> {
     match name {
         "10-disk" => Some(disk),
@@ -36,12 +36,13 @@ pub fn named(name: &str) -> Option<fn(bool) -> io::Result<()>> {
 /// Mounts the data; ext4 replays its own journal.
 fn disk(is_rehearsal: bool) -> io::Result<()> {
     if is_rehearsal {
-        system::mount_ext4(DISK, DATA, system::READ_ONLY, c"noload")?;
+        mount_data(MsFlags::MS_RDONLY, Some("noload"))?;
         let listed = list(DATA);
-        return system::unmount(DATA).and(listed);
+        umount(DATA)?;
+        return listed;
     }
-    await_path("/dev/vda")?;
-    system::mount_ext4(DISK, DATA, 0, c"")?;
+    await_path(DISK)?;
+    mount_data(MsFlags::empty(), None)?;
     list(DATA)?;
     if let Ok(device) = File::open("/dev/understudy") {
         // The first primary has taken over from nobody, and is refused.
@@ -50,11 +51,15 @@ fn disk(is_rehearsal: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn list(directory: &CStr) -> io::Result<()> {
-    fs::read_dir(directory.to_string_lossy().as_ref())?.try_for_each(|entry| entry.map(drop))
+fn mount_data(flags: MsFlags, options: Option<&str>) -> io::Result<()> {
+    mount(Some(DISK), DATA, Some("ext4"), flags, options).map_err(Into::into)
 }
 
-/// The machine's address, and the role that goes with it. With `arp_notify` set, Linux tells the neighbours.
+fn list(directory: &str) -> io::Result<()> {
+    fs::read_dir(directory)?.try_for_each(|entry| entry.map(drop))
+}
+
+/// Takes the role and the machine's address. With `arp_notify` set, Linux tells the neighbours.
 fn network(is_rehearsal: bool) -> io::Result<()> {
     if !is_rehearsal {
         fs::write("/run/role", "primary")?;

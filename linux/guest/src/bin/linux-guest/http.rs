@@ -1,6 +1,11 @@
-//! As much of HTTP/1.1 as one request and one reply on a connection take.
+//! HTTP/1.1 with one request and one response on a connection. `httparse` reads the head.
 
-/// What comes before the body is shorter than this.
+use httparse::{EMPTY_HEADER, Header, Status};
+
+/// A request has no more headers than this.
+const MAX_HEADERS: usize = 32;
+
+/// The head of a request is shorter than this.
 const MAX_HEAD_BYTES: usize = 8 * 1024;
 
 /// A body is no longer than this.
@@ -20,7 +25,7 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The number that the query has for `key`.
+    /// Returns the number that the query has for `key`.
     pub fn number(&self, key: &str) -> Option<u64> {
         let mut pairs = self
             .query
@@ -35,7 +40,7 @@ impl Request<'_> {
     }
 }
 
-/// What was made of the bytes that came in.
+/// What the bytes that came in are.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed<'a> {
     /// A whole request.
@@ -48,33 +53,30 @@ pub enum Parsed<'a> {
 
 /// Reads a request.
 pub fn parse(bytes: &[u8]) -> Parsed<'_> {
-    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return match bytes.len() {
-            0..MAX_HEAD_BYTES => Parsed::Partial,
-            _ => Parsed::Refused(431, "the head of a request is shorter than 8 KiB"),
-        };
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+    let mut head = httparse::Request::new(&mut headers);
+    let body = match head.parse(bytes) {
+        Ok(Status::Complete(head_bytes)) => &bytes[head_bytes..],
+        Ok(Status::Partial) if bytes.len() < MAX_HEAD_BYTES => return Parsed::Partial,
+        Ok(Status::Partial) => {
+            return Parsed::Refused(431, "the head of a request is shorter than 8 KiB");
+        }
+        Err(_) => return Parsed::Refused(400, "this is no HTTP request"),
     };
-    let Some((head, length)) = std::str::from_utf8(&bytes[..end])
-        .ok()
-        .and_then(|head| Some((head, body_length(head)?)))
+    let (Some(method), Some(target), Some(length)) =
+        (head.method, head.path, body_length(head.headers))
     else {
         return Parsed::Refused(400, "this is no HTTP request");
     };
+    if !target.starts_with('/') {
+        return Parsed::Refused(400, "this is no HTTP/1.1 request for a path");
+    }
     if length > MAX_BODY_BYTES {
         return Parsed::Refused(413, "a body is no longer than 1 MiB");
     }
-    let body = &bytes[end + 4..];
     let Some(body) = body.get(..length) else {
         return Parsed::Partial;
     };
-    let mut words = head.lines().next().unwrap_or_default().split(' ');
-    let (Some(method), Some(target), Some(version)) = (words.next(), words.next(), words.next())
-    else {
-        return Parsed::Refused(400, "this is no HTTP request");
-    };
-    if !version.starts_with("HTTP/1.") || !target.starts_with('/') {
-        return Parsed::Refused(400, "this is no HTTP/1.1 request for a path");
-    }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     Parsed::Whole(Request {
         method,
@@ -84,26 +86,28 @@ pub fn parse(bytes: &[u8]) -> Parsed<'_> {
     })
 }
 
-/// The length that the head gives, 0 if it gives none; `None` if that is no length.
-fn body_length(head: &str) -> Option<usize> {
-    let mut headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
-    match headers.find(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
-        Some((_, value)) => value.trim().parse().ok(),
+/// Returns the length of the body, 0 if no header gives it; `None` if what the header gives is no length.
+fn body_length(headers: &[Header<'_>]) -> Option<usize> {
+    let mut lengths = headers
+        .iter()
+        .filter(|header| header.name.eq_ignore_ascii_case("content-length"));
+    match lengths.next() {
+        Some(header) => std::str::from_utf8(header.value).ok()?.trim().parse().ok(),
         None => Some(0),
     }
 }
 
-/// A reply.
+/// A response.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct Response {
     /// The status.
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
 }
 
-impl Reply {
-    /// All is well, and this is the answer.
+impl Response {
+    /// Makes a response of status 200.
     pub fn ok(body: impl Into<Vec<u8>>) -> Self {
         Self {
             status: 200,
@@ -111,7 +115,7 @@ impl Reply {
         }
     }
 
-    /// A line of text.
+    /// Makes a response whose body is a line of text.
     pub fn text(status: u16, text: &str) -> Self {
         Self {
             status,
@@ -119,7 +123,7 @@ impl Reply {
         }
     }
 
-    /// The reply as it is sent.
+    /// Returns the response as it is sent.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!(
             "HTTP/1.1 {} {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -172,8 +176,7 @@ mod tests {
     #[test]
     fn what_is_no_request_is_refused() {
         for bytes in [
-            &b"\r\n\r\n"[..],
-            b"GET\r\n\r\n",
+            &b"GET\r\n\r\n"[..],
             b"GET x HTTP/1.1\r\n\r\n",
             b"GET / SPDY\r\n\r\n",
             b"\xff\xfe / HTTP/1.1\r\n\r\n",
@@ -191,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_says_how_long_it_is() {
+    fn a_response_says_how_long_it_is() {
         assert_eq!(
-            Reply::ok("abc").bytes(),
+            Response::ok("abc").bytes(),
             b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
         );
         assert!(
-            Reply::text(404, "no")
+            Response::text(404, "no")
                 .bytes()
                 .starts_with(b"HTTP/1.1 404 Refused\r\n")
         );

@@ -1,8 +1,7 @@
 //! The service in a Linux guest: a small HTTP server that shows who answers, and keeps what it acknowledges.
 //!
-//! `linux-guest [PORT [ROOT]]`: port 80 and `/` by default. Called by the name of a hook it is that hook (see [`hooks`]), with `rehearse` a rehearsal of
-//! it. One thread; it listens before there is a network and before anything is mounted. Only the
-//! standard library is used, so that it can be linked statically by `rustc` alone.
+//! `linux-guest [PORT [ROOT]]`: port 80 and `/` by default. Called by the name of a hook it is that hook (see [`hooks`]); with `rehearse` it
+//! rehearses the hook. It has one thread, and listens before there is a network and before anything is mounted.
 
 mod hooks;
 mod http;
@@ -11,24 +10,24 @@ mod order;
 mod readiness;
 mod service;
 mod stamp;
-mod system;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use http::{Parsed, Reply};
-use readiness::Poll;
+use http::{Parsed, Response};
+use nix::poll::{PollFd, PollFlags};
 use service::Service;
 
-/// A client that says nothing for this long is let go.
+/// A client that is silent for this long is dropped.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Clients at a time; others wait in the backlog.
 const MAX_CONNECTIONS: usize = 256;
 
-/// A client, from its first byte to the last of its reply.
+/// A client, from its first byte to the last byte of its response.
 struct Connection {
     stream: TcpStream,
     input: Vec<u8>,
@@ -38,7 +37,16 @@ struct Connection {
 }
 
 impl Connection {
-    /// Goes on as far as it can without waiting; false when it is over.
+    /// Returns what the client waits for: input, or room for its response.
+    fn interest(&self) -> PollFd<'_> {
+        let events = match self.output.is_empty() {
+            true => PollFlags::POLLIN,
+            false => PollFlags::POLLOUT,
+        };
+        PollFd::new(self.stream.as_fd(), events)
+    }
+
+    /// Advances as far as it can without waiting; returns false when the connection is over.
     fn advance(&mut self, service: &Service) -> bool {
         match self.try_advance(service) {
             Ok(is_over) => !is_over,
@@ -56,7 +64,7 @@ impl Connection {
             self.input.extend_from_slice(&chunk[..count]);
             let reply = match http::parse(&self.input) {
                 Parsed::Whole(request) => service.answer(&request),
-                Parsed::Refused(status, reason) => Reply::text(status, reason),
+                Parsed::Refused(status, reason) => Response::text(status, reason),
                 Parsed::Partial => continue,
             };
             self.output = reply.bytes();
@@ -72,33 +80,26 @@ impl Connection {
 fn serve(listener: &TcpListener, service: &Service) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut connections: Vec<Connection> = Vec::new();
-    let mut poll = Poll::default();
     loop {
-        poll.clear();
-        for connection in &connections {
-            poll.add(&connection.stream, !connection.output.is_empty());
+        let mut sockets: Vec<PollFd<'_>> = connections.iter().map(Connection::interest).collect();
+        if connections.len() < MAX_CONNECTIONS {
+            sockets.push(PollFd::new(listener.as_fd(), PollFlags::POLLIN));
         }
-        let has_room = connections.len() < MAX_CONNECTIONS;
-        if has_room {
-            poll.add(listener, false);
-        }
-        poll.wait(PATIENCE)?;
-
-        let mut index = 0;
+        let mut is_ready = readiness::wait(&mut sockets, PATIENCE)?.into_iter();
         connections.retain_mut(|connection| {
-            index += 1;
-            let goes_on = !poll.is_ready(index - 1) || connection.advance(service);
+            let goes_on = is_ready.next() != Some(true) || connection.advance(service);
             goes_on && connection.since.elapsed() < PATIENCE
         });
-        if has_room && poll.is_ready(index) {
+        // The listener comes last, if it was added at all.
+        if is_ready.next() == Some(true) {
             accept(listener, service, &mut connections);
         }
     }
 }
 
-/// Takes in one client. Its request usually is there already.
+/// Accepts one client. Its request has usually arrived already.
 fn accept(listener: &TcpListener, service: &Service, connections: &mut Vec<Connection>) {
-    // A client that is gone again, or a lack of descriptors that passes, is no reason to stop.
+    // The client may be gone again, or descriptors may be short for a while: neither is a reason to stop.
     let Ok((stream, _)) = listener.accept() else {
         return;
     };

@@ -1,45 +1,53 @@
-//! The machine's address on its interface, as `ip address add`, `ip link set up` and `ip route add default` would do it: by ioctl(2), see
-//! netdevice(7).
+//! Sets the machine's address on its interface as `ip address add`, `ip link set up` and `ip route add default` would, by ioctl(2): see netdevice(7).
 
+use std::ffi::{c_char, c_short, c_ulong, c_ushort};
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsRawFd;
 
-use crate::system;
+use libc::{IFNAMSIZ, ifreq, sockaddr};
+use nix::{ioctl_readwrite_bad, ioctl_write_ptr_bad};
 
-const ADD_ROUTE: u32 = 0x890b;
-const GET_FLAGS: u32 = 0x8913;
-const SET_FLAGS: u32 = 0x8914;
-const SET_ADDRESS: u32 = 0x8916;
-const SET_NETMASK: u32 = 0x891c;
+ioctl_readwrite_bad!(get_flags, libc::SIOCGIFFLAGS, ifreq);
+ioctl_write_ptr_bad!(set_flags, libc::SIOCSIFFLAGS, ifreq);
+ioctl_write_ptr_bad!(set_address, libc::SIOCSIFADDR, ifreq);
+ioctl_write_ptr_bad!(set_netmask, libc::SIOCSIFNETMASK, ifreq);
+ioctl_write_ptr_bad!(add_route, libc::SIOCADDRT, RouteEntry);
 
-const UP: u16 = 1;
+/// `struct rtentry` of linux/route.h, which `libc` does not have for this target.
+#[repr(C)]
+struct RouteEntry {
+    pad1: c_ulong,
+    destination: sockaddr,
+    gateway: sockaddr,
+    netmask: sockaddr,
+    flags: c_ushort,
+    pad2: c_short,
+    pad3: [c_ulong; 2],
+    metric: c_short,
+    /// A string, or null for any device; a number here, so that no pointer is ever followed.
+    device: c_ulong,
+    mtu: c_ulong,
+    window: c_ulong,
+    initial_round_trip_time: c_ushort,
+}
 
-/// `RTF_UP | RTF_GATEWAY`.
-const ROUTE_BY_GATEWAY: u16 = 3;
-
-const AF_INET: u16 = 2;
-
-/// `IFNAMSIZ`; in `struct ifreq` the value follows the name.
-const NAME_BYTES: usize = 16;
-
-type IfReq = [u8; 40];
-
-/// An interface.
+/// A network interface.
 pub struct Interface {
-    name: [u8; NAME_BYTES],
+    name: [c_char; IFNAMSIZ],
     socket: UdpSocket,
 }
 
 impl Interface {
-    /// That with `name`.
+    /// Makes a handle for the interface `name`.
     ///
     /// # Errors
     /// The system's.
     pub fn new(name: &str) -> io::Result<Self> {
-        let mut bytes = [0; NAME_BYTES];
-        // The last one stays 0.
-        for (byte, letter) in bytes[..NAME_BYTES - 1].iter_mut().zip(name.bytes()) {
-            *byte = letter;
+        let mut bytes = [0; IFNAMSIZ];
+        // The last byte stays 0.
+        for (byte, letter) in bytes[..IFNAMSIZ - 1].iter_mut().zip(name.bytes()) {
+            *byte = letter as c_char;
         }
         Ok(Self {
             name: bytes,
@@ -47,97 +55,148 @@ impl Interface {
         })
     }
 
-    /// Gives it an address in a network of 24 bits.
+    /// Gives the interface an address in a network of 24 bits.
     ///
     /// # Errors
     /// The system's.
     pub fn set_address(&self, address: Ipv4Addr) -> io::Result<()> {
-        self.set(SET_ADDRESS, &sockaddr(address))?;
-        self.set(SET_NETMASK, &sockaddr(Ipv4Addr::new(255, 255, 255, 0)))
+        let (address, netmask) = (
+            self.request(address),
+            self.request(Ipv4Addr::new(255, 255, 255, 0)),
+        );
+        // SAFETY: both requests read a `struct ifreq` and keep no pointer to it.
+        unsafe {
+            set_address(self.socket.as_raw_fd(), &raw const address)?;
+            set_netmask(self.socket.as_raw_fd(), &raw const netmask)?;
+        }
+        Ok(())
     }
 
-    /// Takes its address away.
+    /// Takes the interface's address away.
     ///
     /// # Errors
     /// The system's.
     pub fn clear_address(&self) -> io::Result<()> {
-        self.set(SET_ADDRESS, &sockaddr(Ipv4Addr::UNSPECIFIED))
+        let none = self.request(Ipv4Addr::UNSPECIFIED);
+        // SAFETY: the request reads a `struct ifreq` and keeps no pointer to it.
+        unsafe { set_address(self.socket.as_raw_fd(), &raw const none) }?;
+        Ok(())
     }
 
-    /// Brings it up, or down.
+    /// Brings the interface up, or down.
     ///
     /// # Errors
     /// The system's.
     pub fn set_up(&self, is_up: bool) -> io::Result<()> {
-        let mut request = self.request(&[]);
-        system::control(&self.socket, GET_FLAGS, &mut request)?;
-        let flags = u16::from_ne_bytes([request[NAME_BYTES], request[NAME_BYTES + 1]]);
-        let flags = if is_up { flags | UP } else { flags & !UP };
-        self.set(SET_FLAGS, &flags.to_ne_bytes())
+        let up = libc::IFF_UP as c_short;
+        let flags = self.flags()?;
+        let mut request = self.request(Ipv4Addr::UNSPECIFIED);
+        request.ifr_ifru.ifru_flags = if is_up { flags | up } else { flags & !up };
+        // SAFETY: the request reads a `struct ifreq` and keeps no pointer to it.
+        unsafe { set_flags(self.socket.as_raw_fd(), &raw const request) }?;
+        Ok(())
     }
 
-    /// Sends what is for elsewhere to `gateway`.
+    /// Makes `gateway` the default route.
     ///
     /// # Errors
     /// The system's.
     pub fn set_gateway(&self, gateway: Ipv4Addr) -> io::Result<()> {
-        system::control(&self.socket, ADD_ROUTE, &mut default_route(gateway))
+        let route = default_route(gateway);
+        // SAFETY: the request reads a `struct rtentry`, whose layout `RouteEntry` has; its pointer to a device's name is null.
+        unsafe { add_route(self.socket.as_raw_fd(), &raw const route) }?;
+        Ok(())
     }
 
-    fn set(&self, request: u32, value: &[u8]) -> io::Result<()> {
-        system::control(&self.socket, request, &mut self.request(value))
+    fn flags(&self) -> io::Result<c_short> {
+        let mut request = self.request(Ipv4Addr::UNSPECIFIED);
+        // SAFETY: the request reads and writes a `struct ifreq` and keeps no pointer to it. The kernel has written the flags, and every
+        // bit pattern is a number.
+        unsafe {
+            get_flags(self.socket.as_raw_fd(), &raw mut request)?;
+            Ok(request.ifr_ifru.ifru_flags)
+        }
     }
 
-    fn request(&self, value: &[u8]) -> IfReq {
-        let mut request = [0; size_of::<IfReq>()];
-        request[..NAME_BYTES].copy_from_slice(&self.name);
-        request[NAME_BYTES..][..value.len()].copy_from_slice(value);
-        request
+    fn request(&self, address: Ipv4Addr) -> ifreq {
+        ifreq {
+            ifr_name: self.name,
+            ifr_ifru: libc::__c_anonymous_ifr_ifru {
+                ifru_addr: socket_address(address),
+            },
+        }
     }
 }
 
-/// `struct sockaddr_in`, without a port.
-fn sockaddr(address: Ipv4Addr) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    bytes[..2].copy_from_slice(&AF_INET.to_ne_bytes());
-    bytes[4..8].copy_from_slice(&address.octets());
-    bytes
+/// Returns an address as `struct sockaddr_in` has it, without a port.
+fn socket_address(address: Ipv4Addr) -> sockaddr {
+    let mut data = [0; 14];
+    for (byte, octet) in data[2..6].iter_mut().zip(address.octets()) {
+        *byte = octet as c_char;
+    }
+    sockaddr {
+        sa_family: libc::AF_INET as libc::sa_family_t,
+        sa_data: data,
+    }
 }
 
-/// `struct rtentry`: after 8 bytes of nothing destination, gateway, mask and flags; no device and no metrics.
-fn default_route(gateway: Ipv4Addr) -> [u8; 120] {
-    let mut bytes = [0; 120];
-    let addresses = [Ipv4Addr::UNSPECIFIED, gateway, Ipv4Addr::UNSPECIFIED];
-    for (place, address) in bytes[8..56].chunks_exact_mut(16).zip(addresses) {
-        place.copy_from_slice(&sockaddr(address));
+fn default_route(gateway: Ipv4Addr) -> RouteEntry {
+    RouteEntry {
+        pad1: 0,
+        destination: socket_address(Ipv4Addr::UNSPECIFIED),
+        gateway: socket_address(gateway),
+        netmask: socket_address(Ipv4Addr::UNSPECIFIED),
+        flags: libc::RTF_UP | libc::RTF_GATEWAY,
+        pad2: 0,
+        pad3: [0; 2],
+        metric: 0,
+        device: 0,
+        mtu: 0,
+        window: 0,
+        initial_round_trip_time: 0,
     }
-    bytes[56..58].copy_from_slice(&ROUTE_BY_GATEWAY.to_ne_bytes());
-    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::mem::offset_of;
 
     #[test]
-    fn structures_are_as_netdevice_has_them() {
-        let address = sockaddr(Ipv4Addr::new(10, 0, 2, 15));
-        assert_eq!(address[..8], [2, 0, 0, 0, 10, 0, 2, 15]);
+    fn structures_are_as_the_kernel_has_them() {
+        let address = socket_address(Ipv4Addr::new(10, 0, 2, 15));
+        assert_eq!(
+            (address.sa_family, &address.sa_data[..6]),
+            (2, &[0, 0, 10, 0, 2, 15][..])
+        );
         let interface = Interface::new("an-interface-with-a-long-name").unwrap();
-        let request = interface.request(&address);
-        assert_eq!(&request[..16], b"an-interface-wi\0");
-        assert_eq!(request[16..32], address);
-        let route = default_route(Ipv4Addr::new(10, 0, 2, 2));
-        assert_eq!(route[24..32], [2, 0, 0, 0, 10, 0, 2, 2]);
-        assert_eq!(route[56..58], [3, 0]);
+        let name = interface
+            .request(Ipv4Addr::UNSPECIFIED)
+            .ifr_name
+            .map(|letter| letter as u8);
+        assert_eq!(&name, b"an-interface-wi\0");
+        assert_eq!(size_of::<RouteEntry>(), 120);
+        assert_eq!(
+            [
+                offset_of!(RouteEntry, gateway),
+                offset_of!(RouteEntry, flags)
+            ],
+            [24, 56]
+        );
+        assert_eq!(
+            [
+                offset_of!(RouteEntry, metric),
+                offset_of!(RouteEntry, device)
+            ],
+            [80, 88]
+        );
+        assert_eq!(default_route(Ipv4Addr::new(10, 0, 2, 2)).flags, 3);
     }
 
     #[test]
-    fn the_interface_that_every_host_has_is_found_and_no_other() {
-        let mut request = Interface::new("lo").unwrap().request(&[]);
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        system::control(&socket, GET_FLAGS, &mut request).unwrap();
-        assert_eq!(request[NAME_BYTES] & 1, 1, "lo is up");
+    fn the_loopback_interface_is_found_and_no_other() {
+        let flags = Interface::new("lo").unwrap().flags().unwrap();
+        assert_eq!(flags & 1, 1, "lo is up");
         let error = Interface::new("none").unwrap().set_up(true).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(19), "ENODEV");
     }

@@ -1,12 +1,11 @@
-//! What the operator would type.
+//! Runs what the operator would type.
 
 use std::fs;
 use std::io;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-/// Begins to run `understudyctl` with the words of `line`. It may take longer than any client waits, so the kernel's log is told what it prints, and
-/// how it ends.
+/// Starts `understudyctl` with the words of `line`. It may run longer than any client waits, so its output and its exit code go to the kernel's log.
 ///
 /// # Errors
 /// The system's.
@@ -19,12 +18,12 @@ pub fn begin(line: &[u8]) -> io::Result<()> {
         .stderr(Stdio::piped())
         .spawn()?;
     thread::spawn(move || {
-        let told = match child.wait_with_output() {
-            Ok(output) => told(&line, &output),
+        let lines = match child.wait_with_output() {
+            Ok(output) => log_lines(&line, &output),
             Err(error) => vec![format!("order: event=order-failed error=\"{error}\"")],
         };
-        for line in told {
-            // Each write is a line of its own there.
+        for line in lines {
+            // Each write is a line of its own in the log.
             let _ = fs::write("/dev/kmsg", line);
         }
     });
@@ -39,7 +38,7 @@ pub fn reboot() -> io::Result<()> {
     Command::new("reboot").arg("-f").status().map(drop)
 }
 
-fn told(line: &str, output: &Output) -> Vec<String> {
+fn log_lines(line: &str, output: &Output) -> Vec<String> {
     let text = [&output.stdout[..], &output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     let exit = output.status.code().unwrap_or(-1);
@@ -55,14 +54,14 @@ mod tests {
     use std::process::ExitStatus;
 
     #[test]
-    fn the_end_of_an_order_is_told_last() {
+    fn the_end_of_an_order_is_logged_last() {
         let output = Output {
             status: ExitStatus::from_raw(3 << 8),
             stdout: b"a\nb\n".to_vec(),
             stderr: b"c\n".to_vec(),
         };
         assert_eq!(
-            told("disarm", &output),
+            log_lines("disarm", &output),
             [
                 "order: a",
                 "order: b",

@@ -1,110 +1,62 @@
-//! Waiting for several sockets at once: poll(2), which the standard library does not offer.
+//! Waits for several sockets at once, by poll(2).
 
-use std::ffi::{c_int, c_short, c_ulong};
-use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, RawFd};
+use std::io;
 use std::time::Duration;
 
-/// `struct pollfd` of poll.h.
-#[repr(C)]
-struct PollFd {
-    fd: RawFd,
-    events: c_short,
-    revents: c_short,
-}
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollTimeout, poll};
 
-const POLLIN: c_short = 1;
-const POLLOUT: c_short = 4;
-
-unsafe extern "C" {
-    fn poll(fds: *mut PollFd, count: c_ulong, timeout_ms: c_int) -> c_int;
-}
-
-/// Sockets that are waited for, known by the order in which they were added.
-#[derive(Default)]
-pub struct Poll {
-    sockets: Vec<PollFd>,
-}
-
-impl Poll {
-    /// Forgets all sockets.
-    pub fn clear(&mut self) {
-        self.sockets.clear();
+/// Waits until one of `sockets` is ready or has failed, at most for `limit`. Says of each whether it is ready.
+///
+/// # Errors
+/// The system's; an interruption by a signal is none.
+pub fn wait(sockets: &mut [PollFd<'_>], limit: Duration) -> io::Result<Vec<bool>> {
+    let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+    match poll(sockets, timeout) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
     }
-
-    /// Adds a socket: until it can be written, or else read.
-    pub fn add(&mut self, socket: &impl AsRawFd, for_writing: bool) {
-        self.sockets.push(PollFd {
-            fd: socket.as_raw_fd(),
-            events: if for_writing { POLLOUT } else { POLLIN },
-            revents: 0,
-        });
-    }
-
-    /// Waits until one of them is ready or has failed, at most for `limit`.
-    ///
-    /// # Errors
-    /// The system's; a signal is none.
-    pub fn wait(&mut self, limit: Duration) -> io::Result<()> {
-        let timeout_ms = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX);
-        let count = self.sockets.len() as c_ulong;
-        // SAFETY: the pointer is to `count` initialised elements laid out as `struct pollfd`, borrowed mutably for the whole call; poll
-        // writes to nothing but their `revents` and keeps no pointer. A descriptor that is closed is reported, and no undefined behaviour.
-        let outcome = unsafe { poll(self.sockets.as_mut_ptr(), count, timeout_ms) };
-        match outcome {
-            0.. => Ok(()),
-            _ => match io::Error::last_os_error() {
-                error if error.kind() == ErrorKind::Interrupted => Ok(()),
-                error => Err(error),
-            },
-        }
-    }
-
-    /// Whether the socket added as number `index` is ready, or has failed.
-    pub fn is_ready(&self, index: usize) -> bool {
-        self.sockets
-            .get(index)
-            .is_some_and(|socket| socket.revents != 0)
-    }
+    // A flag that nix does not know is an event, too.
+    let is_ready = |socket: &PollFd<'_>| socket.any().unwrap_or(true);
+    Ok(sockets.iter().map(is_ready).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::poll::PollFlags;
     use std::io::Write;
+    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
     use std::time::Instant;
 
-    #[test]
-    fn what_can_be_read_is_ready() {
-        let (mut writer, reader) = UnixStream::pair().unwrap();
-        let (_quiet_peer, quiet) = UnixStream::pair().unwrap();
-        let mut sockets = Poll::default();
-        let mut wait = |limit_ms| {
-            sockets.clear();
-            sockets.add(&quiet, false);
-            sockets.add(&reader, false);
-            sockets.wait(Duration::from_millis(limit_ms)).unwrap();
-            [0, 1, 2].map(|index| sockets.is_ready(index))
-        };
-        let started = Instant::now();
-        assert_eq!(wait(30), [false; 3]);
-        assert!(started.elapsed() >= Duration::from_millis(29));
-        writer.write_all(b"x").unwrap();
-        assert_eq!(wait(20_000), [false, true, false]);
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn waited(socket: &UnixStream, events: PollFlags) -> Vec<bool> {
+        wait(&mut [PollFd::new(socket.as_fd(), events)], LONG).unwrap()
     }
 
     #[test]
-    fn what_can_be_written_or_has_failed_is_ready() {
+    fn a_socket_with_input_is_ready() {
+        let (mut writer, reader) = UnixStream::pair().unwrap();
+        let (_quiet_peer, quiet) = UnixStream::pair().unwrap();
+        let wait_for_both = |limit| {
+            let mut sockets =
+                [&quiet, &reader].map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
+            wait(&mut sockets, limit).unwrap()
+        };
+        let started = Instant::now();
+        assert_eq!(wait_for_both(Duration::from_millis(30)), [false, false]);
+        assert!(started.elapsed() >= Duration::from_millis(29));
+        writer.write_all(b"x").unwrap();
+        assert_eq!(wait_for_both(LONG), [false, true]);
+    }
+
+    #[test]
+    fn a_socket_that_can_be_written_or_has_failed_is_ready() {
         let (writer, reader) = UnixStream::pair().unwrap();
-        let mut sockets = Poll::default();
-        sockets.add(&writer, true);
-        sockets.wait(Duration::from_secs(20)).unwrap();
-        assert!(sockets.is_ready(0));
+        assert_eq!(waited(&writer, PollFlags::POLLOUT), [true]);
         drop(writer);
-        sockets.clear();
-        sockets.add(&reader, false);
-        sockets.wait(Duration::from_secs(20)).unwrap();
-        assert!(sockets.is_ready(0));
+        assert_eq!(waited(&reader, PollFlags::POLLIN), [true]);
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked for, and what is answered.
+//! Answers requests.
 //!
 //! | request | does |
 //! |---|---|
@@ -15,11 +15,11 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::http::{MAX_BODY_BYTES, Reply, Request};
+use crate::http::{MAX_BODY_BYTES, Request, Response};
 use crate::order;
 use crate::stamp::FirstReply;
 
-/// The role of this kernel is one word in this file; whoever changes it, writes it.
+/// This file holds the role of this kernel, one word; whoever changes the role writes it.
 const ROLE_FILE: &str = "run/role";
 
 /// The service over a root.
@@ -28,13 +28,13 @@ pub struct Service {
     dax: PathBuf,
     role: PathBuf,
     fault: PathBuf,
-    /// To be told of every reply.
+    /// Notes every response that leaves.
     pub first_reply: FirstReply,
     is_mounted: fn(&Path) -> bool,
 }
 
 impl Service {
-    /// The service over `root`: `/`, but in tests.
+    /// Makes the service over `root`, which is `/` except in tests.
     pub fn at(root: &Path) -> Self {
         Self {
             data: root.join("data"),
@@ -47,10 +47,10 @@ impl Service {
     }
 
     /// Answers a request.
-    pub fn answer(&self, request: &Request<'_>) -> Reply {
+    pub fn answer(&self, request: &Request<'_>) -> Response {
         let number = |key| request.number(key).ok_or_else(|| bad(key));
         let reply = match (request.method, request.path) {
-            ("GET", "/") => Ok(Reply::ok(self.identity())),
+            ("GET", "/") => Ok(Response::ok(self.identity())),
             ("POST", "/append") => number("file").and_then(|file| self.append(file, request.body)),
             ("GET", "/file") => number("file").and_then(|file| self.file(file)),
             ("PUT", "/dax") => number("at").and_then(|at| self.put(at, request.body)),
@@ -59,9 +59,9 @@ impl Service {
                 .and_then(|(at, length)| self.get(at, length)),
             ("POST", "/fault") => self.die(request.body),
             ("POST", "/order") => order::begin(request.body)
-                .map(|()| Reply::ok("begun\n"))
+                .map(|()| Response::ok("begun\n"))
                 .map_err(failed),
-            _ => Err(Reply::text(
+            _ => Err(Response::text(
                 404,
                 "there is GET /, POST /append, GET /file, PUT /dax, GET /dax, POST /fault, POST /order",
             )),
@@ -69,13 +69,13 @@ impl Service {
         reply.unwrap_or_else(|refusal| refusal)
     }
 
-    /// There is an answer only if it did not work.
-    fn die(&self, way: &[u8]) -> Result<Reply, Reply> {
+    /// Kills this kernel. Returns only if that did not work.
+    fn die(&self, way: &[u8]) -> Result<Response, Response> {
         match way {
             b"reboot" => order::reboot().map_err(failed)?,
             way => fs::write(&self.fault, way).map_err(failed)?,
         }
-        Err(Reply::text(500, "still here"))
+        Err(Response::text(500, "still here"))
     }
 
     fn identity(&self) -> String {
@@ -94,9 +94,9 @@ impl Service {
         )
     }
 
-    fn append(&self, number: u64, line: &[u8]) -> Result<Reply, Reply> {
+    fn append(&self, number: u64, line: &[u8]) -> Result<Response, Response> {
         if line.contains(&b'\n') {
-            return Err(Reply::text(400, "the body is one line, without its end"));
+            return Err(Response::text(400, "the body is one line, without its end"));
         }
         let directory = self.mounted(&self.data)?;
         let write = || {
@@ -112,17 +112,17 @@ impl Service {
                 // The file is on the disk; its name is in another place.
                 File::open(directory)?.sync_all()?;
             }
-            Ok(Reply::ok("kept\n"))
+            Ok(Response::ok("kept\n"))
         };
         write().map_err(failed)
     }
 
-    fn file(&self, number: u64) -> Result<Reply, Reply> {
+    fn file(&self, number: u64) -> Result<Response, Response> {
         let path = self.mounted(&self.data)?.join(number.to_string());
-        fs::read(path).map(Reply::ok).map_err(failed)
+        fs::read(path).map(Response::ok).map_err(failed)
     }
 
-    fn put(&self, at: u64, bytes: &[u8]) -> Result<Reply, Reply> {
+    fn put(&self, at: u64, bytes: &[u8]) -> Result<Response, Response> {
         let path = self.mounted(&self.dax)?.join("bytes");
         let write = || {
             let file = OpenOptions::new()
@@ -133,27 +133,27 @@ impl Service {
             file.write_all_at(bytes, at)?;
             file.sync_all()
         };
-        write().map(|()| Reply::ok("kept\n")).map_err(failed)
+        write().map(|()| Response::ok("kept\n")).map_err(failed)
     }
 
-    fn get(&self, at: u64, length: u64) -> Result<Reply, Reply> {
+    fn get(&self, at: u64, length: u64) -> Result<Response, Response> {
         let length = usize::try_from(length)
             .ok()
             .filter(|length| *length <= MAX_BODY_BYTES)
-            .ok_or_else(|| Reply::text(400, "len= is at most 1048576"))?;
+            .ok_or_else(|| Response::text(400, "len= is at most 1048576"))?;
         let path = self.mounted(&self.dax)?.join("bytes");
         let mut bytes = vec![0; length];
         File::open(path)
             .and_then(|file| file.read_exact_at(&mut bytes, at))
-            .map(|()| Reply::ok(bytes))
+            .map(|()| Response::ok(bytes))
             .map_err(failed)
     }
 
-    /// A directory, if a file system is mounted on it: what went into the directory beneath would be lost, though it was acknowledged.
-    fn mounted<'p>(&self, directory: &'p Path) -> Result<&'p Path, Reply> {
+    /// Returns a directory if a file system is mounted on it: a write into the bare directory would be acknowledged and lost.
+    fn mounted<'p>(&self, directory: &'p Path) -> Result<&'p Path, Response> {
         match (self.is_mounted)(directory) {
             true => Ok(directory),
-            false => Err(Reply::text(
+            false => Err(Response::text(
                 503,
                 &format!("{} is not mounted", directory.display()),
             )),
@@ -161,20 +161,20 @@ impl Service {
     }
 }
 
-fn bad(key: &str) -> Reply {
-    Reply::text(400, &format!("the query wants {key}= with a whole number"))
+fn bad(key: &str) -> Response {
+    Response::text(400, &format!("the query wants {key}= with a whole number"))
 }
 
-fn failed(error: io::Error) -> Reply {
+fn failed(error: io::Error) -> Response {
     let status = match error.kind() {
         ErrorKind::NotFound => 404,
         ErrorKind::UnexpectedEof => 416,
         _ => 500,
     };
-    Reply::text(status, &error.to_string())
+    Response::text(status, &error.to_string())
 }
 
-/// Whether a file system is mounted on a directory.
+/// Says whether a file system is mounted on a directory.
 fn is_mount_point(directory: &Path) -> bool {
     let device = |path: &Path| fs::metadata(path).map(|data| data.dev()).ok();
     let devices = (device(directory), device(&directory.join("..")));

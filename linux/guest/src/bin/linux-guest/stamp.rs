@@ -1,13 +1,12 @@
-//! Moments of a takeover, stamped into its timeline through the module's device. The module refuses them in a kernel that has not taken over.
+//! Stamps moments of a takeover into its timeline, through the module's device. The module refuses them in a kernel that has not taken over.
 
 use std::cell::Cell;
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
-use crate::system;
-
-/// `UNDERSTUDY_STAMP` of understudy.h: `_IOW(0xd6, 1, __u32)`.
-const STAMP: u32 = 1 << 30 | 4 << 16 | 0xd6 << 8 | 1;
+// `UNDERSTUDY_STAMP` of understudy.h.
+nix::ioctl_write_ptr!(ioctl_stamp, 0xd6, 1, u32);
 
 /// An edge of the timeline, by its number in the shared region.
 #[derive(Clone, Copy)]
@@ -17,26 +16,27 @@ pub enum Edge {
     DiskReadable = 10,
 }
 
-/// Stamps an edge; false if that is refused.
+/// Stamps an edge; returns false if the module refuses.
 pub fn stamp(device: &File, edge: Edge) -> bool {
-    let mut number = (edge as u32).to_ne_bytes();
-    system::control(device, STAMP, &mut number).is_ok()
+    let number = edge as u32;
+    // SAFETY: the request reads a u32 and keeps no pointer to it.
+    unsafe { ioctl_stamp(device.as_raw_fd(), &raw const number) }.is_ok()
 }
 
-/// The stamp of the first reply, which is set once.
+/// Stamps the first reply, once.
 pub struct FirstReply {
     device: Cell<Option<File>>,
 }
 
 impl FirstReply {
-    /// To be stamped through the device at `path`; where there is none, nothing is.
+    /// Stamps through the device at `path`; where there is none, nothing is stamped.
     pub fn through(path: &Path) -> Self {
         Self {
             device: Cell::new(File::open(path).ok()),
         }
     }
 
-    /// A reply has left. As long as this kernel has not taken over, the next one tries again.
+    /// Notes that a reply has left. As long as this kernel has not taken over, the next reply tries again.
     pub fn reply_left(&self) {
         if let Some(device) = self.device.take()
             && !stamp(&device, Edge::FirstReply)
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_there_is_no_such_device_replies_leave_all_the_same() {
+    fn replies_leave_where_there_is_no_such_device() {
         for path in ["/no/such/device", "/dev/null"] {
             let first_reply = FirstReply::through(path.as_ref());
             first_reply.reply_left();
