@@ -18,6 +18,5 @@ pub mod logger;
 mod mem;
 pub mod paging;
 pub mod pci;
-pub mod pci_bars;
 pub mod reset;
 pub mod traps;

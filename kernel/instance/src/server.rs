@@ -20,7 +20,7 @@ use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
 use crate::debug::{self, Point};
 use crate::devices::disk::IncidentDisk;
-use crate::devices::nic::Nic;
+use crate::devices::gate::Gate;
 use crate::page::{PageSockets, Site};
 use crate::report::Report;
 use crate::standby::Standby;
@@ -33,7 +33,7 @@ const EXPIRY_INTERVAL_MS: u64 = 100;
 pub struct Server {
     context: &'static Context,
     epoch: u64,
-    network: Network<Nic>,
+    network: Network<Gate>,
     page: Option<PageSockets>,
     has_replied: bool,
     disk: Option<IncidentDisk>,
@@ -151,7 +151,7 @@ impl Server {
         self.network
             .egress(self.context.now_ns(), &mut self.journal);
         self.release();
-        if is_leaving && self.network.device().is_gate_empty() && self.journal.is_backup_level() {
+        if is_leaving && self.network.device().is_empty() && self.journal.is_backup_level() {
             death::hand_over();
         }
         if let Some(report) = self.report.take() {
@@ -174,10 +174,10 @@ impl Server {
 
     /// Opens the gate, if the machine is still ours.
     fn release(&mut self) {
-        if !self.journal.is_owner() {
-            self.network.device_mut().discard();
+        let is_owner = self.journal.is_owner();
+        let Ok(released) = self.network.device_mut().release(is_owner) else {
             death::superseded(self.context.region.control.epoch.current());
-        }
+        };
         if let Some(complaint) = self.network.take_complaint() {
             log::error!("a connection is lost: {complaint}");
         }
@@ -185,7 +185,7 @@ impl Server {
             report::sockets_rebuilt(self.epoch, report);
         }
         let has_replied = self.has_replied || self.network.has_replied();
-        if self.network.device_mut().release() > 0 && has_replied {
+        if released > 0 && has_replied {
             report::first_reply(self.context, self.epoch);
         }
     }

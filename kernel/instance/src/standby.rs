@@ -11,7 +11,7 @@ use spin::Mutex;
 
 use crate::context::{self, Context};
 use crate::debug::{self, Point};
-use crate::devices::nic::Nic;
+use crate::devices::gate::Gate;
 use crate::memory::HEAP;
 use crate::page::PageSockets;
 
@@ -20,7 +20,7 @@ pub struct Standby {
     /// State and journal.
     pub replica: Replica<&'static Context>,
     /// Interface and sockets.
-    pub network: Network<Nic>,
+    pub network: Network<Gate>,
     /// Sockets of the status page, if there is to be one.
     pub page: Option<PageSockets>,
 }
@@ -37,7 +37,7 @@ impl Standby {
             seed: context.clock_ticks() ^ context.hand_off.entropy,
             connections_max: context.shares().connections,
         };
-        let mut network = Network::prepare(Nic::prepare(), &config);
+        let mut network = Network::prepare(Gate::prepare(), &config);
         let page = context
             .options
             .status_port

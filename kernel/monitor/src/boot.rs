@@ -11,8 +11,7 @@ use arch::console::Console;
 use arch::cpu;
 use arch::descriptors::CoreTables;
 use arch::logger::LOGGER;
-use arch::pci::{self, PortConfigSpace};
-use arch::pci_bars;
+use arch::pci::{self, PortConfigSpace, bars};
 use ipi::{LocalApic, Mode};
 use partition::acpi::{AcpiInfo, ApicId, Originals};
 use partition::cmdline::{ApicMode, Options};
@@ -285,7 +284,7 @@ fn kinds(options: &Options, info: &BootInfo) -> Kinds {
 fn size_devices(functions: &[PciFunction]) -> Vec<LinuxFunction> {
     // SAFETY: at boot the configuration ports are ours, and nobody uses a device.
     let mut space = unsafe { PortConfigSpace::take() };
-    let describe = |f: &PciFunction| pci_bars::describe(&mut space, f.address, f.id, f.class);
+    let describe = |f: &PciFunction| bars::describe(&mut space, f.address, f.id, f.class);
     functions.iter().map(describe).collect()
 }
 

@@ -5,10 +5,13 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use sharedmem::hand_off::PciFunction;
 use virtio_drivers::device::blk::{SECTOR_SIZE, VirtIOBlk};
+use virtio_drivers::transport::DeviceType;
 
 use super::dma::SliceDma;
-use super::transport::MsixTransport;
+use super::error::DeviceError;
+use super::virtio::{VirtioTransport, is_virtio};
 use crate::cores::{self, LEAD};
 
 /// What the first sector of an incident disk begins with.
@@ -16,8 +19,13 @@ const LABEL: &[u8] = b"UNDERSTUDY-INCIDENTS-1\n";
 
 /// The disk.
 pub struct IncidentDisk {
-    driver: Box<VirtIOBlk<SliceDma, MsixTransport>>,
+    driver: Box<VirtIOBlk<SliceDma, VirtioTransport>>,
     next_sector: usize,
+}
+
+/// Returns whether the function is a disk that could be one for incidents.
+pub fn is_disk(function: &PciFunction) -> bool {
+    is_virtio(function, DeviceType::Block)
 }
 
 impl IncidentDisk {
@@ -25,14 +33,15 @@ impl IncidentDisk {
     ///
     /// # Errors
     /// Why the disk is not used.
-    pub fn adopt(transport: MsixTransport) -> Result<Self, &'static str> {
-        let driver = VirtIOBlk::new(transport).map_err(|_| "its queue cannot be set up")?;
+    pub fn adopt(function: &PciFunction) -> Result<Self, DeviceError> {
+        let transport = VirtioTransport::adopt(function, DeviceType::Block, None)?;
+        let driver = VirtIOBlk::new(transport).map_err(|_| DeviceError::Queues)?;
         let mut disk = Self {
             driver: Box::new(driver),
             next_sector: 1,
         };
         if !disk.read(0)?.starts_with(LABEL) {
-            return Err("it does not carry the label of an incident disk, and is left alone");
+            return Err(DeviceError::NoLabel);
         }
         while disk.next_sector < disk.driver.capacity() as usize
             && disk.read(disk.next_sector)?[0] != 0
@@ -46,27 +55,27 @@ impl IncidentDisk {
     ///
     /// # Errors
     /// The disk is full, or failed.
-    pub fn append(&mut self, record: &String) -> Result<(), &'static str> {
+    pub fn append(&mut self, record: &String) -> Result<(), DeviceError> {
         if self.next_sector >= self.driver.capacity() as usize {
-            return Err("it is full");
+            return Err(DeviceError::Full);
         }
         let mut sector = [0; SECTOR_SIZE];
         let length = record.len().min(SECTOR_SIZE);
         sector[..length].copy_from_slice(&record.as_bytes()[..length]);
         self.driver
             .write_blocks(self.next_sector, &sector)
-            .map_err(|_| "a sector cannot be written")?;
+            .map_err(|_| DeviceError::Write)?;
         self.next_sector += 1;
         Ok(())
     }
 
     /// Reads a sector. Each is a request of its own to a device that may be slow, so it counts as progress.
-    fn read(&mut self, sector: usize) -> Result<[u8; SECTOR_SIZE], &'static str> {
+    fn read(&mut self, sector: usize) -> Result<[u8; SECTOR_SIZE], DeviceError> {
         let mut bytes = [0; SECTOR_SIZE];
         cores::core(LEAD).advance();
         self.driver
             .read_blocks(sector, &mut bytes)
-            .map_err(|_| "a sector cannot be read")?;
+            .map_err(|_| DeviceError::Read)?;
         Ok(bytes)
     }
 }

@@ -1,81 +1,57 @@
-//! The devices of an owner. They are adopted when the instance becomes the primary, cold or by promotion, and in the same way: reset,
-//! and brought up anew. A waiting backup touches none.
+//! The devices of an owner. They are adopted when the instance becomes the primary, in the same way cold or by promotion: reset, and brought
+//! up anew. A waiting backup touches none.
+
+mod dma;
+mod error;
+mod frame;
+mod function;
+mod msix;
+mod nic;
+mod virtio;
+mod virtio_net;
 
 pub mod disk;
-pub mod dma;
-pub mod nic;
-pub mod transport;
+pub mod gate;
 
-use arch::pci::{ConfigSpace, PortConfigSpace};
 use ipi::MsiMessage;
-use sharedmem::hand_off::PciFunction;
 use smoltcp::wire::EthernetAddress;
 
 use self::disk::IncidentDisk;
-use self::nic::{Nic, RECEIVE_QUEUE};
-use self::transport::MsixTransport;
+use self::error::DeviceError;
+use self::gate::Gate;
+use self::nic::NicModel;
 use crate::context::Context;
 use crate::vectors;
 
-/// Vendor of virtio devices.
-const VIRTIO_VENDOR: u32 = 0x1af4;
+/// The models of network cards that this image drives. A new driver is a new file and an entry here.
+const NIC_MODELS: &[NicModel] = &[virtio_net::MODEL];
 
-/// Kinds of virtio device used here, by modern and transitional device ID (virtio 1.2, 4.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Network card.
-    Network,
-    /// Disk.
-    Block,
-}
-
-impl Kind {
-    fn has_id(self, id: u32) -> bool {
-        let (modern, transitional) = match self {
-            Self::Network => (0x1041, 0x1000),
-            Self::Block => (0x1042, 0x1001),
-        };
-        id & 0xffff == VIRTIO_VENDOR && (id >> 16 == modern || id >> 16 == transitional)
-    }
-}
-
-/// The first device of a kind that the monitor found at boot.
-pub fn find(context: &Context, kind: Kind) -> Option<PciFunction> {
-    context
-        .hand_off
-        .pci_functions()
-        .iter()
-        .copied()
-        .find(|function| kind.has_id(function.id))
-}
-
-/// PCI configuration space, for the owner of the devices.
-///
-/// # Safety
-/// This instance owns the devices, and this core uses the configuration ports alone.
-pub unsafe fn config_space() -> impl ConfigSpace {
-    // SAFETY: the caller's promise.
-    unsafe { PortConfigSpace::take() }
-}
-
-/// Adopts the machine's network card; it interrupts the lead when frames have arrived.
+/// Adopts the machine's network card, which interrupts the lead when a frame has arrived, and puts the gate before it. Returns its address.
 ///
 /// # Errors
 /// What is missing or does not work.
-pub fn adopt_network(context: &Context, nic: &mut Nic) -> Result<EthernetAddress, &'static str> {
-    let function = find(context, Kind::Network).ok_or("there is no virtio network card")?;
+pub fn adopt_network(context: &Context, gate: &mut Gate) -> Result<EthernetAddress, DeviceError> {
+    let functions = context.hand_off.pci_functions().iter();
+    let (function, model) = functions
+        .filter_map(|function| {
+            let model = NIC_MODELS.iter().find(|model| (model.is_model)(function))?;
+            Some((function, model))
+        })
+        .next()
+        .ok_or(DeviceError::Missing)?;
     let message = MsiMessage::fixed(context.hand_off.cores()[0], vectors::NETWORK)
-        .map_err(|_| "the first core's APIC id does not fit a message")?;
-    nic.adopt(MsixTransport::adopt(
-        function.address,
-        Some((RECEIVE_QUEUE, message)),
-    )?)
+        .map_err(|_| DeviceError::Destination)?;
+    let card = (model.adopt)(function, message)?;
+    let mac = card.mac();
+    gate.attach(card);
+    Ok(mac)
 }
 
 /// Adopts the machine's disk, if it is one for incidents.
 pub fn adopt_disk(context: &Context) -> Option<IncidentDisk> {
-    let function = find(context, Kind::Block)?;
-    match MsixTransport::adopt(function.address, None).and_then(IncidentDisk::adopt) {
+    let mut functions = context.hand_off.pci_functions().iter();
+    let function = functions.find(|function| disk::is_disk(function))?;
+    match IncidentDisk::adopt(function) {
         Ok(disk) => Some(disk),
         Err(reason) => {
             log::info!("the disk is not used: {reason}");

@@ -1,11 +1,9 @@
-//! Base address registers: what they hold and how large the device made them, found the way the PCI specification says (PCI Local Bus
-//! Specification 3.0, 6.2.5.1): write all ones, read back, restore. Only while nobody uses the device.
+//! Base address registers: the addresses in them, and how large the device made them (PCI Local Bus Specification 3.0, 6.2.5.1).
 
 use sharedmem::linux::LinuxFunction;
 
-use crate::pci::{ConfigSpace, REGISTER_COMMAND};
+use super::config::{ConfigSpace, REGISTER_COMMAND, REGISTER_HEADER};
 
-const REGISTER_HEADER: u8 = 0x0c;
 const REGISTER_BARS: u8 = 0x10;
 const COMMAND_DECODE: u32 = 0b11;
 const ROM_ADDRESS: u32 = 0xffff_f800;
@@ -13,7 +11,23 @@ const ROM_ADDRESS: u32 = 0xffff_f800;
 /// A host bridge's decode must stay on: memory itself may be behind it.
 const CLASS_HOST_BRIDGE: u32 = 0x0600;
 
-/// Describes a function, sizes included. `class` is its class register.
+/// Returns the physical address in memory BAR `bar`; `None` if the BAR is for ports.
+pub fn memory_bar(space: &mut impl ConfigSpace, address: u32, bar: u8) -> Option<u64> {
+    let register = REGISTER_BARS + bar.min(5) * 4;
+    let low = space.read(address, register);
+    if low & 1 != 0 {
+        return None;
+    }
+    let high = if low >> 1 & 3 == 2 && bar < 5 {
+        space.read(address, register + 4)
+    } else {
+        0
+    };
+    Some(u64::from(high) << 32 | u64::from(low & !0xf))
+}
+
+/// Describes a function, sizes included: each BAR is written with all ones, read back and restored, so nobody may use the device
+/// meanwhile. `class` is its class register.
 pub fn describe(space: &mut impl ConfigSpace, address: u32, id: u32, class: u32) -> LinuxFunction {
     let header = space.read(address, REGISTER_HEADER) >> 16 & 0xff;
     let (bars, rom) = match header & 0x7f {
@@ -45,7 +59,7 @@ pub fn describe(space: &mut impl ConfigSpace, address: u32, id: u32, class: u32)
     function
 }
 
-/// What the register holds, and what it reads after `ones` were written to it.
+/// Returns what the register holds, and what it reads after `ones` were written to it.
 fn size(space: &mut impl ConfigSpace, address: u32, register: u8, ones: u32) -> (u32, u32) {
     let value = space.read(address, register);
     space.write(address, register, ones);
@@ -57,6 +71,7 @@ fn size(space: &mut impl ConfigSpace, address: u32, register: u8, ones: u32) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pci::fake::Fake as ConfigMap;
 
     /// A function with one memory BAR of 16 KiB, one I/O BAR of 32 ports, and a ROM of 64 KiB. Decode must be off while they are sized.
     struct Fake {
@@ -87,6 +102,17 @@ mod tests {
                 _ => {}
             }
         }
+    }
+
+    #[test]
+    fn a_64_bit_bar_takes_two_registers() {
+        let mut fake = ConfigMap::default();
+        fake.function(0x18, 0x02_0000, 0);
+        fake.set(0x18, 0x20, 0xfe00_000c);
+        fake.set(0x18, 0x24, 0x38);
+        fake.set(0x18, 0x14, 0xc001);
+        assert_eq!(memory_bar(&mut fake, 0x18, 4), Some(0x38_fe00_0000));
+        assert_eq!(memory_bar(&mut fake, 0x18, 1), None);
     }
 
     #[test]

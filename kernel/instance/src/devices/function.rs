@@ -1,0 +1,55 @@
+//! A PCI function that a driver adopts.
+
+use core::ptr::NonNull;
+
+use arch::pci::config::{COMMAND_BUS_MASTER, COMMAND_MEMORY, clear_command, set_command};
+use arch::pci::{PortConfigSpace, bars};
+use sharedmem::hand_off::PciFunction;
+
+use super::error::DeviceError;
+use crate::memory;
+
+/// A PCI function of a device that this instance owns.
+pub struct Function {
+    /// Its address in configuration space.
+    pub address: u32,
+    /// Configuration space.
+    pub space: PortConfigSpace,
+}
+
+impl Function {
+    /// Adopts the function: from here on it answers at its memory addresses.
+    pub fn adopt(function: &PciFunction) -> Self {
+        // SAFETY: devices are adopted and given up on the lead alone, which owns the configuration ports.
+        let mut space = unsafe { PortConfigSpace::take() };
+        let address = function.address;
+        set_command(&mut space, address, COMMAND_MEMORY);
+        Self { address, space }
+    }
+
+    /// Maps `bytes` bytes of registers at `offset` behind base address register `bar`, and returns where.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotInMemory`], [`DeviceError::NotMapped`].
+    pub fn map(&mut self, bar: u8, offset: u32, bytes: u32) -> Result<NonNull<u8>, DeviceError> {
+        let base =
+            bars::memory_bar(&mut self.space, self.address, bar).ok_or(DeviceError::NotInMemory)?;
+        let phys = base
+            .checked_add(u64::from(offset))
+            .ok_or(DeviceError::NotInMemory)?;
+        // SAFETY: these are registers of a device this instance owns.
+        let virt = unsafe { memory::map_device(phys, u64::from(bytes)) };
+        let virt = virt.map_err(|_| DeviceError::NotMapped)?;
+        NonNull::new(virt as *mut u8).ok_or(DeviceError::NotMapped)
+    }
+
+    /// Lets the device reach memory. Only after its reset: before, it could still work off the queues of its last owner.
+    pub fn enable_bus_mastering(&mut self) {
+        set_command(&mut self.space, self.address, COMMAND_BUS_MASTER);
+    }
+
+    /// Keeps the device from reaching memory.
+    pub fn disable_bus_mastering(&mut self) {
+        clear_command(&mut self.space, self.address, COMMAND_BUS_MASTER);
+    }
+}
