@@ -3,15 +3,16 @@
 //!
 //! An input is a byte that says where the stream is cut, a byte for the size of the steps in which the answer is sent, and the stream.
 
+use journal::RecentRecords;
 use sharedmem::Instance;
-use web::{JournalStatus, PrimaryStatus, REQUEST_BYTES_MAX, Records, Reply, answer};
+use web::{JournalStatus, Piece, PrimaryStatus, REQUEST_BYTES_MAX, Reply, answer};
 
 /// See the module.
 pub fn check(data: &[u8]) {
     let [cut, step, stream @ ..] = data else {
         return;
     };
-    let mut records = Records::new(4096);
+    let mut records = RecentRecords::new(4096);
     for position in 0..20 {
         records.keep(position * 64, 1, b"a \"record\"\xff");
     }
@@ -53,16 +54,18 @@ fn status() -> PrimaryStatus {
 }
 
 /// Everything that is sent, in steps of at most so many bytes.
-pub(super) fn sent(mut reply: Reply, records: &Records, step: usize) -> Vec<u8> {
+pub(super) fn sent(mut reply: Reply, records: &RecentRecords, step: usize) -> Vec<u8> {
     let mut all = Vec::new();
     loop {
-        let piece = reply.piece(records);
-        let count = piece.len().min(step);
-        if count == 0 {
-            return all;
+        match reply.piece(records) {
+            Piece::Bytes(bytes) => {
+                let count = bytes.len().min(step);
+                all.extend_from_slice(&bytes[..count]);
+                reply.sent(count);
+            }
+            Piece::NotYet => {}
+            Piece::End => return all,
         }
-        all.extend_from_slice(&piece[..count]);
-        reply.take(count);
     }
 }
 

@@ -4,8 +4,9 @@
 //! An input is the predecessor's log behind its length, records behind theirs, and then what is written anywhere in the control block.
 
 use arbitrary::{Result, Unstructured};
+use journal::{RecentRecords, RecoverySummary};
 use sharedmem::Instance;
-use web::{DeadPrimary, JournalStatus, PrimaryStatus, Records, Recovered, TakeoverStatus, answer};
+use web::{DeadPrimary, JournalStatus, PrimaryStatus, TakeoverStatus, answer};
 
 use super::http::{is_well_formed, sent};
 use crate::region::{self, Region};
@@ -22,7 +23,7 @@ fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
     let control = region.shared.control;
     let length = usize::from(input.arbitrary::<u8>()?).min(input.len());
     control.instance_logs[Instance::A].write(input.bytes(length)?);
-    let mut records = Records::new(2048);
+    let mut records = RecentRecords::new(2048);
     for position in 0..u64::from(input.arbitrary::<u8>()? % 8) {
         let length = usize::from(input.arbitrary::<u8>()?).min(input.len());
         records.keep(position * 64, position, input.bytes(length)?);
@@ -32,7 +33,7 @@ fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
     control.instance_logs[Instance::A].write(format!("\n{CANARY}\x1b[2J\n").as_bytes());
 
     let epoch = control.timelines.of_epoch(2).epoch();
-    let recovered = Recovered {
+    let recovered = RecoverySummary {
         records: 1,
         findings: vec![CANARY.into()],
         finding_count: u64::MAX,

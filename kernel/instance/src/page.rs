@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 use core::mem;
 
+use journal::RecentRecords;
 use network::Shape;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Duration;
-use web::{REQUEST_BYTES_MAX, Records, Reply};
+use web::{Piece, REQUEST_BYTES_MAX, Reply};
 
 /// So many clients at once; others are refused, and may try again.
 const SOCKETS: usize = 8;
@@ -48,7 +49,7 @@ pub struct PageSockets {
 /// What clients are answered from.
 pub struct Site<'a> {
     /// The records that replies are made of.
-    pub records: &'a Records,
+    pub records: &'a RecentRecords,
     /// The answer to the bytes so far, if they are a whole request.
     pub answer: &'a mut dyn FnMut(&[u8]) -> Option<Reply>,
 }
@@ -152,19 +153,22 @@ fn send(
     since_ns: u64,
     mut reply: Reply,
     now_ns: u64,
-    records: &Records,
+    records: &RecentRecords,
 ) -> Stage {
     discard(socket);
     while socket.can_send() {
-        let piece = reply.piece(records);
-        if piece.is_empty() {
-            socket.close();
-            return Stage::Closing { since_ns: now_ns };
-        }
-        let Ok(count) = socket.send_slice(piece) else {
+        let sent = match reply.piece(records) {
+            Piece::Bytes(bytes) => socket.send_slice(bytes),
+            Piece::NotYet => break,
+            Piece::End => {
+                socket.close();
+                return Stage::Closing { since_ns: now_ns };
+            }
+        };
+        let Ok(count) = sent else {
             break;
         };
-        reply.take(count);
+        reply.sent(count);
     }
     if !socket.may_send() || is_late(since_ns, now_ns, REPLY_NS_MAX) {
         return give_up(socket);

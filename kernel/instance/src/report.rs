@@ -4,12 +4,12 @@ use alloc::format;
 use alloc::string::String;
 use core::sync::atomic::Ordering;
 
+use journal::RecoverySummary;
 use network::RebuildReport;
 use partition::cmdline::Rearm;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Counter, Edge};
-use web::Recovered;
 
 use crate::context::Context;
 use crate::devices::disk::IncidentDisk;
@@ -57,12 +57,12 @@ pub fn console_reply(context: &Context, bytes: &[u8]) {
 
 /// What a new primary tells when it serves.
 pub struct Report {
-    recovery: Recovered,
+    recovery: RecoverySummary,
 }
 
 impl Report {
     /// Of an owner that found `recovery` in the journal.
-    pub fn new(recovery: Recovered) -> Self {
+    pub fn new(recovery: RecoverySummary) -> Self {
         Self { recovery }
     }
 

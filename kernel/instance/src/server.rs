@@ -6,6 +6,7 @@
 use alloc::string::String;
 
 use arch::cpu;
+use journal::RecoverySummary;
 use network::Network;
 use replica::{CONSOLE_CONNECTION, Host, JournaledService};
 use service::Input;
@@ -13,7 +14,6 @@ use sharedmem::abi::SeatStatus;
 use sharedmem::epitaph::EpitaphText;
 use sharedmem::hand_off::HandOff;
 use takeover::timeline::Edge;
-use web::Recovered;
 
 use crate::console::Console;
 use crate::context::{self, Context};
@@ -40,7 +40,7 @@ pub struct Server {
     console: Console,
     journal: JournaledService<&'static Context>,
     report: Option<Report>,
-    recovered: Recovered,
+    recovered: RecoverySummary,
     /// What the primary before left, if it left something.
     epitaph: Option<EpitaphText>,
     last_tick_ms: u64,

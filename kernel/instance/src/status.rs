@@ -1,12 +1,13 @@
 //! What INFO and ROLE say of the kernel, and what its status page tells.
 
+use journal::RecoverySummary;
 use replica::{BackupMonitor, SharedJournal};
 use service::{HostStatus, Role, TakeoverTimes, Word};
 use sharedmem::Instance;
 use sharedmem::epitaph::EpitaphText;
 use sharedmem::timeline::Timeline;
 use takeover::timeline::{Cause, Edge};
-use web::{DeadPrimary, JournalStatus, PrimaryStatus, Recovered, TakeoverStatus};
+use web::{DeadPrimary, JournalStatus, PrimaryStatus, TakeoverStatus};
 
 use crate::context::Context;
 use crate::{epoch, note, operator};
@@ -70,7 +71,7 @@ pub fn page(
     context: &Context,
     seat: &BackupMonitor,
     journal: SharedJournal,
-    recovered: &Recovered,
+    recovered: &RecoverySummary,
     epitaph: Option<EpitaphText>,
 ) -> PrimaryStatus {
     let control = context.region.control;

@@ -9,13 +9,12 @@ use alloc::vec::Vec;
 
 use core::mem;
 
-use journal::{AppendError, Appended, Journal, Kind, Next, Reader};
+use journal::{AppendError, Appended, Journal, Kind, Next, Reader, RecentRecords, RecoverySummary};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service, Stamp};
 use sharedmem::abi::SeatStatus;
 use sharedmem::protection::ProtectionState;
 use sharedmem::sync::{AtomicU64, Ordering};
-use web::{Records, Recovered};
 
 use crate::host::Host;
 use crate::kinds::{self, skipped};
@@ -23,9 +22,6 @@ use crate::state::{ReplicaState, note_seat_progress};
 
 /// Records a backup applies before it lets the monitor look at the detector.
 const RECORDS_PER_STEP: usize = 64;
-
-/// Findings of a recovery that are told one by one.
-const FINDINGS_TOLD_MAX: usize = 16;
 
 /// How often a record is tried again that a kernel stopped in.
 const RETRIES: u64 = 1;
@@ -46,7 +42,7 @@ pub struct Replica<S> {
     /// Where a backup stands that has begun to read; a primary has none.
     reader: Option<SharedReader>,
     /// Damage that it met while it waited, since its state was whole.
-    met: Recovered,
+    met: RecoverySummary,
     buffer: Vec<u8>,
 }
 
@@ -70,7 +66,7 @@ impl<S: Host> Replica<S> {
             host,
             state: ReplicaState::new(host.limits()),
             reader: None,
-            met: Recovered::default(),
+            met: RecoverySummary::default(),
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
             journal,
         }
@@ -93,7 +89,7 @@ impl<S: Host> Replica<S> {
     }
 
     /// Records that programs of a Linux had appended.
-    pub fn records(&self) -> &Records {
+    pub fn records(&self) -> &RecentRecords {
         &self.state.records
     }
 
@@ -127,10 +123,10 @@ impl<S: Host> Replica<S> {
                 // that waits the rest is still worth having. A reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => {
                     log::error!("event=finding what=\"{finding}\"");
-                    note(&mut self.met, finding.to_string());
+                    self.met.note(finding.to_string());
                     if control.protection.state() == ProtectionState::Filling {
                         self.state.clear();
-                        self.met = Recovered::default();
+                        self.met = RecoverySummary::default();
                     }
                 }
                 Next::End if self.state.is_whole() => return SeatStatus::Idle,
@@ -148,7 +144,7 @@ impl<S: Host> Replica<S> {
     /// [commits](Self::commit) a record of its own before any other.
     ///
     /// A machine's first primary has read nothing yet: it reads all of it. What is told of the state may be damaged; then the state is empty.
-    pub fn recover(&mut self, epoch: u64) -> Recovered {
+    pub fn recover(&mut self, epoch: u64) -> RecoverySummary {
         // What is missing since it waited is missing still: it is told, and the state is told anew, like what is found now.
         let mut summary = mem::take(&mut self.met);
         let mut recovery = self.reader().recover(epoch.saturating_sub(1));
@@ -161,14 +157,11 @@ impl<S: Host> Replica<S> {
             match recovery.next(&mut self.buffer) {
                 Next::Record(mut record) => {
                     if killer == Some(record.position) {
-                        note(
-                            &mut summary,
-                            format!(
-                                "{} stopped {} kernels and is skipped",
-                                what_is(&record),
-                                RETRIES + 1
-                            ),
-                        );
+                        summary.note(format!(
+                            "{} stopped {} kernels and is skipped",
+                            what_is(&record),
+                            RETRIES + 1
+                        ));
                         self.journal.relabel(&record, skipped(record.kind));
                         record.kind = skipped(record.kind);
                     }
@@ -180,7 +173,7 @@ impl<S: Host> Replica<S> {
                 Next::Finding(finding) => {
                     // Who reads this later, when all of it counts as applied, would take it for damage.
                     recovery.close(&finding, kinds::NOTHING);
-                    note(&mut summary, finding.to_string());
+                    summary.note(finding.to_string());
                 }
                 Next::End => break,
             }
@@ -191,7 +184,7 @@ impl<S: Host> Replica<S> {
         if !is_whole {
             let loss = "the journal does not hold the whole state";
             log::error!("event=state-lost reason=\"{loss}\"");
-            note(&mut summary, loss.to_string());
+            summary.note(loss.to_string());
             self.state.clear();
             self.state.begin_whole();
         }
@@ -242,13 +235,6 @@ impl<S: Host> Replica<S> {
             time_ms: now_ms.max(self.state.last_time_ms),
             entropy,
         }
-    }
-}
-
-fn note(summary: &mut Recovered, finding: String) {
-    summary.finding_count += 1;
-    if summary.findings.len() < FINDINGS_TOLD_MAX {
-        summary.findings.push(finding);
     }
 }
 

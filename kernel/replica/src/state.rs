@@ -4,12 +4,11 @@
 use core::error::Error;
 use core::sync::atomic::Ordering;
 
-use journal::Kind;
+use journal::{Kind, RecentRecords};
 use network::{Fact, Flows};
 use service::{
     ConnectionId, DebugCommand, HostStatus, Input, InputRecord, OperatorCommand, Service,
 };
-use web::Records;
 
 use crate::checkpoint::{CheckpointReader, RestoredState};
 use crate::host::{Host, ReplicaLimits};
@@ -23,7 +22,7 @@ pub struct ReplicaState {
     /// Keys, values, and what clients have begun.
     pub service: Service,
     /// What programs had told the journal while a Linux was the primary.
-    pub records: Records,
+    pub records: RecentRecords,
     /// The connections.
     pub flows: Flows,
     /// Time of the newest record.
@@ -115,7 +114,7 @@ impl ReplicaState {
     pub fn new(limits: ReplicaLimits) -> Self {
         Self {
             service: Service::new(limits.service.clone()),
-            records: Records::new(limits.records_bytes_max),
+            records: RecentRecords::new(limits.records_bytes_max),
             flows: Flows::new(limits.unacked_bytes_max),
             last_time_ms: 0,
             checkpoint: CheckpointReader::Waiting,

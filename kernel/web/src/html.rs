@@ -3,8 +3,9 @@
 use alloc::string::String;
 use core::fmt::{self, Display, Write};
 
+use journal::RecentRecords;
+
 use crate::dead_primary::{DeadPrimary, cause_of, message_of};
-use crate::records::Records;
 use crate::status::{JournalStatus, PrimaryStatus};
 use crate::takeover::TakeoverStatus;
 use crate::text::Escaped;
@@ -14,14 +15,14 @@ th{text-align:left;font-weight:normal;color:#666;padding-right:2em;vertical-alig
 td.number{text-align:right}pre{background:#f4f4f4;padding:1em;overflow:auto}";
 
 /// The whole page.
-pub(crate) fn page(status: &PrimaryStatus, records: &Records) -> String {
+pub(crate) fn page(status: &PrimaryStatus, records: &RecentRecords) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write_page(&mut out, status, records);
     out
 }
 
-fn write_page(out: &mut String, status: &PrimaryStatus, records: &Records) -> fmt::Result {
+fn write_page(out: &mut String, status: &PrimaryStatus, records: &RecentRecords) -> fmt::Result {
     let headline = headline(status);
     write!(
         out,
@@ -144,7 +145,11 @@ fn write_dead(out: &mut String, dead: &DeadPrimary) -> fmt::Result {
     out.write_str("</pre>\n")
 }
 
-fn write_journal(out: &mut String, journal: &JournalStatus, records: &Records) -> fmt::Result {
+fn write_journal(
+    out: &mut String,
+    journal: &JournalStatus,
+    records: &RecentRecords,
+) -> fmt::Result {
     out.write_str("<h2>The journal</h2>\n<table>\n")?;
     row(out, "reserved", journal.reserved)?;
     row(out, "applied", journal.applied)?;
@@ -198,7 +203,7 @@ mod tests {
     fn people_are_told_who_died_and_why() {
         let page = page(
             &after("Fatal exception in interrupt", b"last words\n"),
-            &Records::default(),
+            &RecentRecords::default(),
         );
         for text in [
             "<title>Understudy: Instance b took over from instance a: panic</title>",
@@ -217,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_first_primary_has_a_page_too() {
-        let page = page(&first(), &Records::default());
+        let page = page(&first(), &RecentRecords::default());
         assert!(page.contains("<h1>Instance a is the primary</h1>"));
         assert!(page.contains("A backup protects") && !page.contains("died"));
     }
@@ -225,7 +230,7 @@ mod tests {
     #[test]
     fn what_a_dead_kernel_left_is_no_markup() {
         let evil = "<script>alert(1)</script>";
-        let page = page(&after(evil, evil.as_bytes()), &Records::default());
+        let page = page(&after(evil, evil.as_bytes()), &RecentRecords::default());
         assert!(
             !page.contains("<script") && page.matches("&lt;script&gt;").count() == 2,
             "{page}"

@@ -23,9 +23,8 @@ mod takeover;
 mod text;
 
 pub use dead_primary::DeadPrimary;
-pub use records::Records;
-pub use reply::Reply;
+pub use reply::{Piece, Reply};
 pub use request::REQUEST_BYTES_MAX;
 pub use site::answer;
 pub use status::{JournalStatus, PrimaryStatus};
-pub use takeover::{Recovered, TakeoverStatus};
+pub use takeover::TakeoverStatus;

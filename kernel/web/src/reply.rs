@@ -4,12 +4,16 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::records::{Form, Records};
+use journal::RecentRecords;
+
+use crate::records::{Form, write_from};
 
 /// How much of a long body is made at once, in bytes.
 const PIECE_BYTES: usize = 4096;
+/// How much of a long body is measured at once, in bytes: the main loop does it between other things.
+const MEASURED_BYTES: usize = 16 << 10;
 
-/// A status.
+/// A status code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     Ok,
@@ -37,41 +41,63 @@ impl Code {
     }
 }
 
+/// What there is to send now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// These bytes, at least one.
+    Bytes(&'a [u8]),
+    /// Nothing yet: the reply goes on in the next round of the main loop.
+    NotYet,
+    /// Nothing more: everything is sent.
+    End,
+}
+
 /// A reply on its way out. The connection ends with it.
 #[derive(Debug)]
 pub struct Reply {
-    /// What is made; the head at first.
-    piece: Vec<u8>,
-    /// Bytes of the piece that are gone already.
-    taken: usize,
-    rest: Option<Rest>,
+    /// Bytes that are made already.
+    made: Vec<u8>,
+    /// How many of them are sent.
+    sent: usize,
+    rest: Rest,
 }
 
-/// The part of a body that is still to be made: records from a position on.
+/// The part of a reply that is still to be made.
 #[derive(Clone, Copy, Debug)]
-struct Rest {
-    form: Form,
-    from: u64,
+enum Rest {
+    Nothing,
+    /// The head, which says how long the body is. Records from position `from` on are still to be measured.
+    Head {
+        form: Form,
+        from: u64,
+        body_bytes: u64,
+        has_body: bool,
+    },
+    /// Records from position `from` on.
+    Records {
+        form: Form,
+        from: u64,
+    },
 }
 
 impl Reply {
-    /// One with this body.
+    /// Makes a reply with this body.
     pub(crate) fn of(code: Code, media_type: &str, body: &[u8]) -> Self {
-        let mut piece = head(code, media_type, body.len() as u64).into_bytes();
-        piece.extend_from_slice(body);
+        let mut made = head(code, media_type, body.len() as u64).into_bytes();
+        made.extend_from_slice(body);
         Self {
-            piece,
-            taken: 0,
-            rest: None,
+            made,
+            sent: 0,
+            rest: Rest::Nothing,
         }
     }
 
-    /// For a client that did not get its request out in time.
+    /// Makes the reply for a client that did not get its request out in time.
     pub fn too_slow() -> Self {
         Self::text(Code::RequestTimeout, "the request took too long")
     }
 
-    /// A line of text.
+    /// Makes a reply of one line of text.
     pub(crate) fn text(code: Code, text: &str) -> Self {
         Self::of(
             code,
@@ -80,41 +106,86 @@ impl Reply {
         )
     }
 
-    /// All records.
-    pub(crate) fn records(form: Form, records: &Records) -> Self {
-        let head = head(Code::Ok, form.media_type(), records.body_bytes(form));
+    /// Makes a reply of all records.
+    pub(crate) fn records(form: Form) -> Self {
         Self {
-            piece: head.into_bytes(),
-            taken: 0,
-            rest: Some(Rest { form, from: 0 }),
+            made: Vec::new(),
+            sent: 0,
+            rest: Rest::Head {
+                form,
+                from: 0,
+                body_bytes: 0,
+                has_body: true,
+            },
         }
     }
 
-    /// The same without its body, which is what HEAD asks for.
+    /// Removes the body, for a HEAD request.
     pub(crate) fn without_body(mut self) -> Self {
-        let end = self.piece.windows(4).position(|four| four == b"\r\n\r\n");
-        self.piece
-            .truncate(end.map_or(self.piece.len(), |end| end + 4));
-        self.rest = None;
+        let end = self.made.windows(4).position(|four| four == b"\r\n\r\n");
+        self.made
+            .truncate(end.map_or(self.made.len(), |end| end + 4));
+        if let Rest::Head { has_body, .. } = &mut self.rest {
+            *has_body = false;
+        }
         self
     }
 
-    /// The next bytes to send; none when everything is sent. `records` are those that it was made of.
-    pub fn piece(&mut self, records: &Records) -> &[u8] {
-        if self.taken == self.piece.len() {
-            self.piece.clear();
-            self.taken = 0;
-            self.rest = self.rest.and_then(|Rest { form, from }| {
-                let next = records.write(form, from, PIECE_BYTES, &mut self.piece);
-                next.map(|from| Rest { form, from })
-            });
+    /// Returns what to send next. `records` are those that the reply was made of.
+    ///
+    /// Each call makes or measures some KiB at most, and the records that begin in them.
+    pub fn piece(&mut self, records: &RecentRecords) -> Piece<'_> {
+        if self.sent == self.made.len() {
+            self.made.clear();
+            self.sent = 0;
+            self.rest = self.make(records);
         }
-        &self.piece[self.taken..]
+        match (&self.made[self.sent..], self.rest) {
+            ([], Rest::Nothing) => Piece::End,
+            ([], _) => Piece::NotYet,
+            (bytes, _) => Piece::Bytes(bytes),
+        }
     }
 
-    /// Says that so many bytes of the [`piece`](Self::piece) are sent.
-    pub fn take(&mut self, count: usize) {
-        self.taken = (self.taken + count).min(self.piece.len());
+    /// Notes that `count` bytes of the [`piece`](Self::piece) are sent.
+    pub fn sent(&mut self, count: usize) {
+        self.sent = (self.sent + count).min(self.made.len());
+    }
+
+    /// Makes some of the rest. Returns what is left of it.
+    fn make(&mut self, records: &RecentRecords) -> Rest {
+        match self.rest {
+            Rest::Nothing => Rest::Nothing,
+            Rest::Records { form, from } => {
+                match write_from(records, form, from, PIECE_BYTES, &mut self.made) {
+                    Some(from) => Rest::Records { form, from },
+                    None => Rest::Nothing,
+                }
+            }
+            Rest::Head {
+                form,
+                from,
+                body_bytes,
+                has_body,
+            } => {
+                let mut measured = Vec::new();
+                let next = write_from(records, form, from, MEASURED_BYTES, &mut measured);
+                let body_bytes = body_bytes + measured.len() as u64;
+                if let Some(from) = next {
+                    return Rest::Head {
+                        form,
+                        from,
+                        body_bytes,
+                        has_body,
+                    };
+                }
+                self.made = head(Code::Ok, form.media_type(), body_bytes).into_bytes();
+                match has_body {
+                    true => Rest::Records { form, from: 0 },
+                    false => Rest::Nothing,
+                }
+            }
+        }
     }
 }
 
@@ -137,17 +208,24 @@ pub(crate) mod tests {
     use super::*;
     use alloc::string::ToString;
 
-    /// Everything that is sent, in steps of at most so many bytes, head and body.
-    pub(crate) fn sent(mut reply: Reply, records: &Records, step: usize) -> (String, Vec<u8>) {
+    /// Sends a reply in steps of at most `step` bytes. Returns head and body.
+    pub(crate) fn sent(
+        mut reply: Reply,
+        records: &RecentRecords,
+        step: usize,
+    ) -> (String, Vec<u8>) {
         let mut all = Vec::new();
         loop {
-            let piece = reply.piece(records);
-            let count = piece.len().min(step);
-            if count == 0 {
-                break;
-            }
-            all.extend_from_slice(&piece[..count]);
-            reply.take(count);
+            let count = match reply.piece(records) {
+                Piece::Bytes(bytes) => {
+                    let count = bytes.len().min(step);
+                    all.extend_from_slice(&bytes[..count]);
+                    count
+                }
+                Piece::NotYet => 0,
+                Piece::End => break,
+            };
+            reply.sent(count);
         }
         let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         let body = all.split_off(end);
@@ -158,7 +236,7 @@ pub(crate) mod tests {
     fn a_reply_says_how_long_it_is_in_whatever_steps_it_is_sent() {
         for step in [1, 7, 1 << 20] {
             let reply = Reply::text(Code::NotFound, "nothing here");
-            let (head, body) = sent(reply, &Records::new(0), step);
+            let (head, body) = sent(reply, &RecentRecords::new(0), step);
             assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");
             assert!(head.contains("\r\nContent-Length: 13\r\n") && !head.contains("Allow"));
             assert_eq!(body, b"nothing here\n");
@@ -167,21 +245,35 @@ pub(crate) mod tests {
 
     #[test]
     fn a_long_body_is_made_in_pieces_and_as_long_as_its_head_says() {
-        let mut records = Records::new(1 << 20);
+        let mut records = RecentRecords::new(1 << 20);
         for position in 0..1000 {
             records.keep(position * 64, 1, &[b'x'; 40]);
         }
         for form in [Form::Json, Form::Raw] {
-            let reply = Reply::records(form, &records);
+            let reply = Reply::records(form);
             let (head, body) = sent(reply, &records, 1000);
             let length = "Content-Length: ".to_string() + &body.len().to_string();
             assert!(head.contains(&length), "{head} and {} bytes", body.len());
             assert_eq!(body.iter().filter(|byte| **byte == b'\n').count(), 1000);
-            let reply = Reply::records(form, &records).without_body();
+            let reply = Reply::records(form).without_body();
             assert_eq!(sent(reply, &records, 1000), (head, Vec::new()));
         }
-        let mut reply = Reply::records(Form::Raw, &records);
-        reply.take(reply.piece.len());
-        assert!(reply.piece(&records).len() < 2 * PIECE_BYTES);
+    }
+
+    #[test]
+    fn a_long_body_is_measured_and_made_in_short_rounds() {
+        let mut records = RecentRecords::new(1 << 20);
+        for position in 0..1000 {
+            records.keep(position * 64, 1, &[b'x'; 99]);
+        }
+        let mut reply = Reply::records(Form::Raw);
+        let rounds_expected = 1000 * 100 / MEASURED_BYTES;
+        let rounds = (0..).take_while(|_| reply.piece(&records) == Piece::NotYet);
+        assert_eq!(rounds.count(), rounds_expected);
+        reply.sent(reply.made.len());
+        let Piece::Bytes(piece) = reply.piece(&records) else {
+            panic!("the body follows the head");
+        };
+        assert!(piece.len() < 2 * PIECE_BYTES);
     }
 }

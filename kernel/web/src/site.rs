@@ -8,8 +8,10 @@
 
 use alloc::format;
 
+use journal::RecentRecords;
+
 use crate::html;
-use crate::records::{Form, Records};
+use crate::records::Form;
 use crate::reply::{Code, Reply};
 use crate::request::{Parsed, Request, parse};
 use crate::status::PrimaryStatus;
@@ -19,7 +21,7 @@ const PATHS: [&str; 3] = ["/", "/status.json", "/journal"];
 /// The answer to what a client has sent so far; `None` while that is no whole request. `status` is asked only if it is to be told.
 pub fn answer(
     bytes: &[u8],
-    records: &Records,
+    records: &RecentRecords,
     status: impl FnOnce() -> PrimaryStatus,
 ) -> Option<Reply> {
     match parse(bytes) {
@@ -31,7 +33,7 @@ pub fn answer(
 
 fn reply(
     request: &Request<'_>,
-    records: &Records,
+    records: &RecentRecords,
     status: impl FnOnce() -> PrimaryStatus,
 ) -> Reply {
     let reply = match (request.method, request.path) {
@@ -47,8 +49,8 @@ fn reply(
             let text = format!("{}\n", status().json(records));
             Reply::of(Code::Ok, "application/json", text.as_bytes())
         }
-        ("GET" | "HEAD", _) if request.has("raw") => Reply::records(Form::Raw, records),
-        ("GET" | "HEAD", _) => Reply::records(Form::Json, records),
+        ("GET" | "HEAD", _) if request.has("raw") => Reply::records(Form::Raw),
+        ("GET" | "HEAD", _) => Reply::records(Form::Json),
         _ => Reply::text(Code::MethodNotAllowed, "it can be read, by GET and HEAD"),
     };
     match request.method {
@@ -66,7 +68,7 @@ mod tests {
     use serde_json::Value;
 
     fn ask(method: &str, target: &str) -> (String, String) {
-        let mut records = Records::new(1 << 16);
+        let mut records = RecentRecords::new(1 << 16);
         records.keep(0, 1, b"one");
         records.keep(32, 1, b"two");
         let request = format!("{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_is_not_whole_is_waited_for_and_what_is_no_request_is_answered() {
-        let records = Records::default();
+        let records = RecentRecords::default();
         let ask = |bytes| answer(bytes, &records, || unreachable!("nobody asked for it"));
         assert!(ask(b"GET / HTT").is_none());
         let (head, _) = sent(ask(b"\0\0\r\n").unwrap(), &records, 9);

@@ -1,10 +1,10 @@
 //! What the page tells, as data and as JSON.
 
+use journal::RecentRecords;
 use serde_json::{Value, json};
 use sharedmem::Instance;
 
 use crate::dead_primary::DeadPrimary;
-use crate::records::Records;
 use crate::takeover::TakeoverStatus;
 
 /// The journal's cursors, in bytes since its beginning, and its size.
@@ -47,7 +47,7 @@ pub struct PrimaryStatus {
 
 impl PrimaryStatus {
     /// For programs.
-    pub(crate) fn json(&self, records: &Records) -> Value {
+    pub(crate) fn json(&self, records: &RecentRecords) -> Value {
         let JournalStatus {
             reserved,
             applied,
@@ -83,8 +83,8 @@ impl PrimaryStatus {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::takeover::Recovered;
     use core::fmt::Write;
+    use journal::RecoverySummary;
     use sharedmem::Control;
     use sharedmem::epitaph::{EpitaphCause, EpitaphText};
     use std::boxed::Box;
@@ -123,7 +123,7 @@ pub(crate) mod tests {
         timeline.begin(2, Cause::Panic { core: 0 }.code(), 0);
         timeline.stamp(Edge::Detected.index(), 1_000_000);
         timeline.stamp(Edge::Fenced.index(), 2_500_000);
-        let recovered = Recovered {
+        let recovered = RecoverySummary {
             records: 2,
             findings: alloc::vec!["torn tail".into()],
             finding_count: 1,
@@ -145,7 +145,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_first_primary_has_nobody_to_tell_of() {
-        let json = first().json(&Records::default());
+        let json = first().json(&RecentRecords::default());
         assert_eq!(json["protected"], true);
         assert!(json["takeover"].is_null() && json["dead"].is_null());
         assert_eq!(json["journal"]["consumed"], 100);
@@ -153,7 +153,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_successor_tells_who_died_and_why() {
-        let mut records = Records::new(1 << 16);
+        let mut records = RecentRecords::new(1 << 16);
         records.keep(0, 1, b"x");
         let json = after("Fatal exception", b"one\ntwo\n").json(&records);
         assert_eq!(json["protected"], false);

@@ -3,20 +3,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use journal::RecoverySummary;
 use serde_json::{Map, Value, json};
 use sharedmem::Control;
 use takeover::timeline::{Cause, Counter, Edge};
-
-/// What the new primary found in the journal that was left to it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Records it applied after the fence.
-    pub records: u64,
-    /// Damage, in words; the first of it.
-    pub findings: Vec<String>,
-    /// How many findings there were.
-    pub finding_count: u64,
-}
 
 /// The takeover that made this instance the primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +18,12 @@ pub struct TakeoverStatus {
     pub(crate) fence_rounds: u64,
     /// Edges in the order in which they came, in us since the detection; those before it are negative.
     pub(crate) edges_us: Vec<(&'static str, i64)>,
-    pub(crate) recovered: Recovered,
+    pub(crate) recovered: RecoverySummary,
 }
 
 impl TakeoverStatus {
     /// The takeover that led to `epoch`; `None` if none did.
-    pub fn of(control: &Control, epoch: u64, recovered: Recovered) -> Option<Self> {
+    pub fn of(control: &Control, epoch: u64, recovered: RecoverySummary) -> Option<Self> {
         let timeline = control.timelines.of_epoch(epoch);
         if timeline.epoch() != epoch {
             return None;
@@ -97,13 +87,16 @@ mod tests {
     #[test]
     fn a_takeover_is_told_from_its_detection_on() {
         let control = Box::<Control>::default();
-        assert_eq!(TakeoverStatus::of(&control, 2, Recovered::default()), None);
+        assert_eq!(
+            TakeoverStatus::of(&control, 2, RecoverySummary::default()),
+            None
+        );
         let timeline = control.timelines.of_epoch(2);
         timeline.begin(2, Cause::Hung { core: 3 }.code(), 3);
         timeline.stamp(Edge::LastKeepalive.index(), 1_000_000);
         timeline.stamp(Edge::Serving.index(), 44_000_000);
         timeline.stamp(Edge::Detected.index(), 21_000_000);
-        let takeover = TakeoverStatus::of(&control, 2, Recovered::default()).unwrap();
+        let takeover = TakeoverStatus::of(&control, 2, RecoverySummary::default()).unwrap();
         let json = takeover.json();
         assert_eq!((&json["cause"], &json["core"]), (&"hung".into(), &3.into()));
         assert_eq!(json["edges"]["last_keepalive_us"], -20_000);
@@ -117,7 +110,7 @@ mod tests {
         let timeline = control.timelines.of_epoch(2);
         for code in 0..9 {
             timeline.begin(2, code, 0);
-            let takeover = TakeoverStatus::of(&control, 2, Recovered::default()).unwrap();
+            let takeover = TakeoverStatus::of(&control, 2, RecoverySummary::default()).unwrap();
             let is_known = Cause::from_code(code, 0).is_some();
             assert_eq!(
                 takeover.reason().contains("not one"),

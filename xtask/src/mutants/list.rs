@@ -113,7 +113,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "damage-unnamed",
         what: "what a backup misses while it waits is not told when it is the primary",
         file: "kernel/replica/src/replica.rs",
-        right: "                    note(&mut self.met, finding.to_string());\n",
+        right: "                    self.met.note(finding.to_string());\n",
         wrong: "",
     },
     Mutant {
