@@ -29,6 +29,7 @@ static THIRD: Kind = Kind {
             ns_max: 2_000_000,
         }),
     },
+    check: |boot, role| Ok(format!("{}: third", boot.plan.options.image(role).kernel)),
 };
 
 fn kinds() -> impl Iterator<Item = &'static Kind> {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod closed_pipe;
 mod dependencies;
 mod fuzz;
 mod mutants;
@@ -174,6 +175,7 @@ fn memory_size(text: &str) -> Result<u64, String> {
 const UNANSWERED: u8 = 2;
 
 fn main() -> ExitCode {
+    closed_pipe::keep_silent();
     let command = Arguments::parse().command;
     let error_code = match command {
         Command::CheckConfig(_) => UNANSWERED,

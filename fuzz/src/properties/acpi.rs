@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use arbitrary::Unstructured;
 use partition::acpi::{Originals, Register, Rsdp};
-use partition::linux::acpi::{TableFacts, Tables, of_owner, of_slot};
+use partition::linux::acpi::{TableFacts, Tables, of_backup, of_primary};
 use partition::{AcpiInfo, ApicId};
 
 use crate::memory::Pieces;
@@ -83,7 +83,7 @@ fn copies_are_sound(info: &AcpiInfo, originals: &Originals, mut memory: Pieces) 
         memory.put(COPIES, &tables.bytes);
         AcpiInfo::read(&Rsdp::Address(tables.rsdp), seat, &memory).expect("our own tables")
     };
-    if let Ok(tables) = of_owner(originals, facts, COPIES) {
+    if let Ok(tables) = of_primary(originals, facts, COPIES) {
         let copy = read(&tables);
         assert_eq!(
             copy.cpus.iter().copied().collect::<BTreeSet<_>>(),
@@ -102,7 +102,7 @@ fn copies_are_sound(info: &AcpiInfo, originals: &Originals, mut memory: Pieces) 
             );
         }
     }
-    let slot = read(&of_slot(facts, COPIES).expect("a few small tables"));
+    let slot = read(&of_backup(facts, COPIES).expect("a few small tables"));
     assert_eq!(
         slot.cpus.iter().copied().collect::<BTreeSet<_>>(),
         expected(info)

@@ -6,8 +6,8 @@
 use partition::linux::boot_params::{BOOT_PARAMS_BYTES, BootParams};
 use partition::linux::command_line::Facts;
 use partition::linux::layout::{BOOT_AREA_BYTES, TABLES_BYTES};
-use partition::linux::{BzImage, CommandLine, E820, Layout, MapKind, Role};
-use partition::tenant::LINUX;
+use partition::linux::{BzImage, CommandLine, E820, Layout, MapKind};
+use partition::tenant::{LINUX, Role};
 use partition::{Kind, Range};
 
 const SETUP_SECTS: usize = 0x1f1;
@@ -94,7 +94,7 @@ fn can_be_laid_out(image: &BzImage<'_>, slot: Range, initrd_bytes: u64) {
         seat_apic_id: 0,
         tsc_khz: 2_000_000,
     };
-    for role in [Role::Owner, Role::Backup] {
+    for role in [Role::Primary, Role::Backup] {
         if let Ok(line) = CommandLine::complete(role, &image.version, facts, image) {
             assert!(line.text.len() <= image.cmdline_max);
         }

@@ -22,7 +22,7 @@ use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
 use crate::refusal::Refusal;
 use crate::size::SizeAt;
-use crate::tenant::Kind;
+use crate::tenant::{Kind, Role};
 
 /// What happens after a takeover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +116,29 @@ pub struct Options {
     given: BTreeMap<&'static str, String>,
 }
 
+/// What the boot line says of the image of one instance.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageOptions<'a> {
+    /// What the instance is loaded for at the boot.
+    pub role: Role,
+    /// Path of the image.
+    pub kernel: &'a str,
+    /// Path of its initrd; empty if there is none.
+    pub initrd: &'a str,
+    /// Its command line.
+    pub cmdline: &'a str,
+}
+
+impl ImageOptions<'_> {
+    /// Returns the name of the option that says `what` of this image: `kernel`, `initrd` or `cmdline`.
+    pub fn name(&self, what: &str) -> String {
+        match self.role {
+            Role::Primary => format!("primary_{what}"),
+            Role::Backup => format!("failover_{what}"),
+        }
+    }
+}
+
 impl Options {
     /// Reads a command line.
     ///
@@ -159,6 +182,28 @@ impl Options {
     /// Whether the command line has the option `name`.
     pub fn was_given(&self, name: &str) -> bool {
         self.given.contains_key(name)
+    }
+
+    /// Returns what is said of the image that is loaded for `role` at the boot.
+    pub fn image(&self, role: Role) -> ImageOptions<'_> {
+        let (kernel, initrd, cmdline) = match role {
+            Role::Primary => (
+                &self.primary_kernel,
+                &self.primary_initrd,
+                &self.primary_cmdline,
+            ),
+            Role::Backup => (
+                &self.failover_kernel,
+                &self.failover_initrd,
+                &self.failover_cmdline,
+            ),
+        };
+        ImageOptions {
+            role,
+            kernel,
+            initrd,
+            cmdline,
+        }
     }
 
     /// Returns how long an instance of this kind may take to its first keepalive, in ns.

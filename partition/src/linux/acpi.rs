@@ -75,7 +75,7 @@ pub struct Tables {
 ///
 /// # Errors
 /// [`LinuxError::TablesTooLong`].
-pub fn of_owner(
+pub fn of_primary(
     originals: &Originals,
     facts: TableFacts<'_>,
     at: u64,
@@ -94,7 +94,7 @@ pub fn of_owner(
 ///
 /// # Errors
 /// [`LinuxError::TablesTooLong`].
-pub fn of_slot(facts: TableFacts<'_>, at: u64) -> Result<Tables, LinuxError> {
+pub fn of_backup(facts: TableFacts<'_>, at: u64) -> Result<Tables, LinuxError> {
     let mut builder = Builder::new(at);
     let dsdt = builder.put(table(*b"DSDT", 2, &[]));
     let roots = [
@@ -323,7 +323,7 @@ mod tests {
     fn the_owner_sees_its_processors_and_our_reset_register() {
         for (bytes, revision) in [(116, 1), (244, 3), (276, 6)] {
             let cores = [ApicId(1), ApicId(3)];
-            let tables = of_owner(&originals(bytes, revision), facts(&cores), AT).unwrap();
+            let tables = of_primary(&originals(bytes, revision), facts(&cores), AT).unwrap();
             let info = read(&tables, 0);
             assert_eq!(ids(&info), [0, 1, 3]);
             assert_eq!(info.io_apics.len(), 1);
@@ -343,13 +343,13 @@ mod tests {
         firmware.madt.extend([LOCAL_X2APIC, 12, 0, 0]);
         firmware.madt.extend(300_u32.to_le_bytes());
         firmware.madt.extend(CPU_ENABLED.to_le_bytes());
-        let tables = of_owner(&firmware, facts(&[ApicId(1)]), AT).unwrap();
+        let tables = of_primary(&firmware, facts(&[ApicId(1)]), AT).unwrap();
         assert_eq!(ids(&read(&tables, 0)), [0, 1]);
     }
 
     #[test]
     fn an_old_fadt_keeps_what_it_had_and_gets_what_it_lacked() {
-        let tables = of_owner(&originals(116, 1), facts(&[]), AT).unwrap();
+        let tables = of_primary(&originals(116, 1), facts(&[]), AT).unwrap();
         let place = tables.bytes.windows(4).position(|w| w == b"FACP").unwrap();
         let fadt = &tables.bytes[place..];
         assert_eq!((u32_at(fadt, 4), fadt[8]), (244, 3));
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn a_backup_sees_processors_and_nothing_else() {
         let cores = [ApicId(2), ApicId(1), ApicId(300)];
-        let tables = of_slot(facts(&cores), AT).unwrap();
+        let tables = of_backup(facts(&cores), AT).unwrap();
         let info = read(&tables, 0);
         assert_eq!(ids(&info), [0, 2, 1, 300]);
         assert!(info.io_apics.is_empty() && !info.has_8259 && info.pm_timer.is_none());
@@ -376,8 +376,8 @@ mod tests {
     #[test]
     fn our_table_is_listed_with_its_body() {
         for tables in [
-            of_owner(&originals(244, 3), facts(&[]), AT).unwrap(),
-            of_slot(facts(&[]), AT).unwrap(),
+            of_primary(&originals(244, 3), facts(&[]), AT).unwrap(),
+            of_backup(facts(&[]), AT).unwrap(),
         ] {
             let place = tables.bytes.windows(4).position(|w| w == b"UNDS").unwrap();
             assert_eq!(&tables.bytes[place + 36..place + 41], b"hello");
@@ -394,16 +394,16 @@ mod tests {
     fn a_damaged_madt_and_too_long_a_table_are_no_harm() {
         let mut damaged = originals(244, 3);
         damaged.madt[MADT_ENTRIES + 1] = 0;
-        of_owner(&damaged, facts(&[]), AT).unwrap();
+        of_primary(&damaged, facts(&[]), AT).unwrap();
         damaged.madt.truncate(MADT_ENTRIES + 1);
-        of_owner(&damaged, facts(&[]), AT).unwrap();
+        of_primary(&damaged, facts(&[]), AT).unwrap();
         let body = vec![0; TABLES_BYTES as usize];
         let long = TableFacts {
             own_table: (*b"UNDS", &body),
             ..facts(&[])
         };
         assert!(matches!(
-            of_slot(long, AT),
+            of_backup(long, AT),
             Err(LinuxError::TablesTooLong(_))
         ));
     }

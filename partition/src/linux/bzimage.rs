@@ -51,6 +51,13 @@ pub struct BzImage<'a> {
     pub version: String,
 }
 
+impl BzImage<'_> {
+    /// Returns its release, the first word of its version: `6.12.95+deb12-amd64`.
+    pub fn release(&self) -> &str {
+        self.version.split(' ').next().unwrap_or_default()
+    }
+}
+
 impl<'a> BzImage<'a> {
     /// Reads and checks an image.
     ///

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{BzImage, LinuxError};
+use crate::tenant::Role;
 
 /// Longest command line of any kernel (COMMAND_LINE_SIZE), without the closing zero.
 const LINE_MAX: usize = 2047;
@@ -12,15 +13,6 @@ const LINE_MAX: usize = 2047;
 /// Timer interrupts a second in distributions' kernels, from which `lpj=` is derived. A wrong one only makes short delays longer or shorter
 /// until the kernel has calibrated by itself.
 const TICKS_PER_SECOND: u64 = 250;
-
-/// What a Linux is booted as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It gets the devices and the interrupt controllers.
-    Owner,
-    /// It comes up beside an owner, to wait.
-    Backup,
-}
 
 /// What the added words depend on.
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_is_needed_is_added_behind_what_was_given() {
-        let line = complete(Role::Owner, " console=ttyS0  quiet ").unwrap();
+        let line = complete(Role::Primary, " console=ttyS0  quiet ").unwrap();
         assert_eq!(
             line.text,
             "console=ttyS0  quiet no_ipi_broadcast=1 disable_cpu_apicid=3 no5lvl reboot=acpi"
@@ -191,12 +183,12 @@ mod tests {
 
     #[test]
     fn the_init_programs_words_stay_its_own() {
-        let line = complete(Role::Owner, "quiet -- panic=5 mem=1G").unwrap();
+        let line = complete(Role::Primary, "quiet -- panic=5 mem=1G").unwrap();
         assert_eq!(
             line.text,
             "quiet no_ipi_broadcast=1 disable_cpu_apicid=3 no5lvl reboot=acpi -- panic=5 mem=1G"
         );
-        let quoted = complete(Role::Owner, "foo=\"a mem=1G b\"").unwrap();
+        let quoted = complete(Role::Primary, "foo=\"a mem=1G b\"").unwrap();
         assert!(quoted.text.starts_with("foo=\"a mem=1G b\" no_ipi"));
     }
 
@@ -208,7 +200,7 @@ mod tests {
             "crashkernel=128M",
             "disable-cpu-apicid=0",
         ] {
-            let error = complete(Role::Owner, &format!("quiet {harmful}")).unwrap_err();
+            let error = complete(Role::Primary, &format!("quiet {harmful}")).unwrap_err();
             assert!(error.to_string().starts_with(harmful), "{error}");
         }
     }
@@ -217,7 +209,7 @@ mod tests {
     fn a_line_too_long_is_refused_with_the_limit() {
         let long = "x".repeat(2040);
         assert!(matches!(
-            complete(Role::Owner, &long),
+            complete(Role::Primary, &long),
             Err(LinuxError::LineTooLong(_, 2047))
         ));
     }

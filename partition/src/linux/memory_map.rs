@@ -44,7 +44,7 @@ pub struct Own<'a> {
 }
 
 /// The map of a Linux that owns the machine: all that the firmware says, with usable memory that is not its own reserved.
-pub fn of_owner(machine: &MemoryMap, own: Own<'_>) -> Vec<E820> {
+pub fn of_primary(machine: &MemoryMap, own: Own<'_>) -> Vec<E820> {
     let mut canvas = Canvas::default();
     for region in machine.regions() {
         let kind = match region.kind {
@@ -59,7 +59,7 @@ pub fn of_owner(machine: &MemoryMap, own: Own<'_>) -> Vec<E820> {
 }
 
 /// The map of a Linux in its slot: its own and nothing else. The rest must be unknown to it, not reserved, or it could not be added later.
-pub fn of_slot(own: Own<'_>) -> Vec<E820> {
+pub fn of_backup(own: Own<'_>) -> Vec<E820> {
     Canvas::default().paint_own(own)
 }
 
@@ -137,7 +137,7 @@ mod tests {
             Region::sized(512 * MIB, MIB, RegionKind::AcpiReclaimable),
             Region::sized(0xfec0_0000, MIB, RegionKind::Reserved),
         ]);
-        let map = of_owner(
+        let map = of_primary(
             &machine,
             Own {
                 ranges: &[
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_slot_knows_nothing_but_itself() {
-        let map = of_slot(Own {
+        let map = of_backup(Own {
             ranges: &[
                 Range::new(0x1_0000, 0x6_0000),
                 Range::new(128 * MIB, 256 * MIB),

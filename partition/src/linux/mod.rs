@@ -2,21 +2,27 @@
 //! and its copies of the ACPI tables. Bytes in, bytes out; who puts them into memory is the monitor.
 
 pub mod acpi;
+pub mod boot;
 pub mod boot_params;
 pub mod bzimage;
 pub mod command_line;
 pub mod layout;
 pub mod memory_map;
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::fmt;
 
 pub use acpi::{TableFacts, Tables};
+pub use boot::{Files, LinuxBoot, Memory};
 pub use boot_params::BootParams;
 pub use bzimage::BzImage;
-pub use command_line::{CommandLine, Role};
+pub use command_line::CommandLine;
 pub use layout::Layout;
 pub use memory_map::{E820, MapKind};
+
+use crate::cmdline::{ImageOptions, Options};
+use crate::files::NotFound;
+use crate::refusal::Refusal;
 
 /// Why a Linux cannot be booted as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +46,27 @@ pub enum LinuxError {
     Word(String, &'static str),
     /// The ACPI tables do not fit the room kept for them: their bytes.
     TablesTooLong(usize),
+    /// The kernel is missing.
+    NoKernel(NotFound),
+    /// The initrd is missing.
+    NoInitrd(NotFound),
+    /// The plan has no slot for it.
+    NoSlot,
+    /// The plan was made for another kind of image: it has no memory below 1 MiB for it.
+    NoLowMemory,
+}
+
+impl LinuxError {
+    /// Returns the refusal of the option that this is about, for the image that `options` name.
+    pub fn refuse(&self, image: ImageOptions<'_>, options: &Options) -> Refusal {
+        let option = match self {
+            Self::Word(..) | Self::LineTooLong(..) => image.name("cmdline"),
+            Self::NoInitrd(_) => image.name("initrd"),
+            _ => image.name("kernel"),
+        };
+        let given = options.as_given(&option);
+        Refusal::new(option, given, self.to_string(), "")
+    }
 }
 
 impl fmt::Display for LinuxError {
@@ -71,6 +98,11 @@ impl fmt::Display for LinuxError {
             Self::TablesTooLong(bytes) => {
                 write!(f, "its ACPI tables would take {bytes} bytes, too many")
             }
+            Self::NoKernel(missing) | Self::NoInitrd(missing) => missing.fmt(f),
+            Self::NoSlot => f.write_str("the plan has no slot for it"),
+            Self::NoLowMemory => f.write_str(
+                "the plan has no memory below 1 MiB for it, as it was made for another kind of image",
+            ),
         }
     }
 }

@@ -1,7 +1,13 @@
 //! A Linux: a stock bzImage. It boots on a lent core, waits parked, holding no core, and adds memory when it becomes the primary.
 
-use super::{Capabilities, Defaults, KeepaliveDefault, Kind};
+use alloc::format;
+use alloc::string::String;
+
+use super::{Capabilities, Defaults, KeepaliveDefault, Kind, PlannedBoot, Role};
 use crate::content;
+use crate::linux::command_line::Facts;
+use crate::linux::{Files, LinuxBoot, Memory};
+use crate::refusal::Refusal;
 
 /// Enough for a distribution's kernel and a small userspace, and less than 128 MiB together with its piece below 1 MiB.
 const BACKUP_BYTES: u64 = 126 << 20;
@@ -17,6 +23,9 @@ const KEEPALIVES_PER_TIMEOUT: u64 = 10;
 
 /// The longest period: what an application promises is looked at with each keepalive.
 const KEEPALIVE_NS_MAX: u64 = 100_000_000;
+
+/// The frequency of the fastest time-stamp counter, in kHz. A boot is checked before it is measured: no machine makes the command line longer.
+const TSC_KHZ_MAX: u64 = 9_999_999;
 
 /// The kind.
 pub static LINUX: Kind = Kind {
@@ -42,4 +51,28 @@ pub static LINUX: Kind = Kind {
             ns_max: KEEPALIVE_NS_MAX,
         }),
     },
+    check,
 };
+
+fn check(boot: &PlannedBoot<'_>, role: Role) -> Result<String, Refusal> {
+    let (plan, options) = (boot.plan, &boot.plan.options);
+    let named = options.image(role);
+    let facts = Facts {
+        seat_apic_id: plan.seat.apic_id.0,
+        tsc_khz: TSC_KHZ_MAX,
+    };
+    let prepare = || {
+        let memory = Memory::of(plan, role.first_instance(), role)?;
+        let files = Files::find(named, boot.files)?;
+        LinuxBoot::prepare(files, &memory, role, plan, boot.memory_map, facts)
+    };
+    let linux = prepare().map_err(|error| error.refuse(named, options))?;
+    Ok(format!(
+        "{}: Linux {}, {} KiB, initrd {} KiB, {} bytes of command line",
+        named.kernel,
+        linux.image.release(),
+        linux.image.kernel().len() >> 10,
+        linux.initrd.len() >> 10,
+        linux.line.text.len()
+    ))
+}

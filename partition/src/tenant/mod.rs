@@ -3,15 +3,20 @@
 //! Nothing outside of a kind's own files asks *which* kind an image is of: it asks for a capability by its name. A further kind is one file beside
 //! `native.rs` and one entry in [`KINDS`]; see `docs/how-to/add-a-kind-of-tenant.md`.
 
-pub mod linux;
-pub mod native;
+mod check;
+mod linux;
+mod native;
 mod pair;
 
+use alloc::string::String;
 use core::fmt;
 
+pub use check::PlannedBoot;
 pub use linux::LINUX;
 pub use native::NATIVE;
 pub use pair::Kinds;
+
+use crate::refusal::Refusal;
 
 /// What an instance is loaded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +25,16 @@ pub enum Role {
     Primary,
     /// To wait beside a primary.
     Backup,
+}
+
+impl Role {
+    /// Returns the number of the instance that is loaded for this role at the machine's boot.
+    pub fn first_instance(self) -> usize {
+        match self {
+            Self::Primary => 0,
+            Self::Backup => 1,
+        }
+    }
 }
 
 /// A kind of tenant.
@@ -32,6 +47,8 @@ pub struct Kind {
     pub capabilities: Capabilities,
     /// What holds for it where the boot line says nothing.
     pub defaults: Defaults,
+    /// Checks the image that the boot line names for a role, as it would be checked when it is loaded. Returns a line for people.
+    pub check: fn(&PlannedBoot<'_>, Role) -> Result<String, Refusal>,
 }
 
 /// What an instance can do, and what it needs: each question about a kind, by its name.

@@ -1,6 +1,11 @@
 //! A native instance: an ELF of ours. It waits on the seat and makes its state from the journal.
 
-use super::{Capabilities, Defaults, Kind};
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use super::{Capabilities, Defaults, Kind, PlannedBoot, Role};
+use crate::image::Image;
+use crate::refusal::Refusal;
 
 /// The kind.
 pub static NATIVE: Kind = Kind {
@@ -23,4 +28,23 @@ pub static NATIVE: Kind = Kind {
         boot_timeout_ns: None,
         keepalive: None,
     },
+    check,
 };
+
+fn check(boot: &PlannedBoot<'_>, role: Role) -> Result<String, Refusal> {
+    let named = boot.plan.options.image(role);
+    let path = named.kernel;
+    let (abi, journal) = boot.revisions;
+    let sound = Image::load(boot.files, path).and_then(|(image, _)| {
+        image.check_revisions(abi, journal)?;
+        Ok(image)
+    });
+    let image = sound.map_err(|error| {
+        // The refusal names the path already.
+        let text = error.to_string();
+        let reason = text.strip_prefix(&format!("{path}: ")).unwrap_or(&text);
+        Refusal::new(named.name("kernel"), path, reason, "")
+    })?;
+    let kib = image.size_bytes().div_ceil(1024);
+    Ok(format!("{path}: version {}, {kib} KiB", image.version))
+}

@@ -1,6 +1,6 @@
 //! The kinds of the two instances of a boot.
 
-use super::{Capabilities, Kind, NATIVE};
+use super::{Capabilities, Kind, NATIVE, Role};
 use crate::cmdline::Options;
 use crate::files::BootFiles;
 
@@ -25,10 +25,14 @@ impl Default for Kinds {
 impl Kinds {
     /// Looks at the images that `options` name. One that is missing, or damaged, is refused when it is loaded.
     pub fn of(options: &Options, files: &BootFiles<'_>) -> Self {
-        let kind = |path: &str| files.find(path).map_or(&NATIVE, Kind::of);
+        let kind = |role| {
+            files
+                .find(options.image(role).kernel)
+                .map_or(&NATIVE, Kind::of)
+        };
         Self {
-            primary: kind(&options.primary_kernel),
-            backup: kind(&options.failover_kernel),
+            primary: kind(Role::Primary),
+            backup: kind(Role::Backup),
         }
     }
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use partition::cmdline::OPTIONS;
-use partition::{BootFiles, Image, Machine, Options, Plan, Range, Refusal, plan};
+use partition::tenant::PlannedBoot;
+use partition::{BootFiles, Kinds, Machine, Options, Plan, Range, Refusal, plan};
 use serde_json::{Value, json};
 use sharedmem::abi::{ABI_REVISION, JOURNAL_REVISION};
 
@@ -65,15 +66,29 @@ impl BootCheck {
     /// The boot image cannot be read as one.
     pub fn answer(&self) -> Result<CheckReport, Problem> {
         let machine = self.machine()?;
-        let checked = Options::parse(&self.cmdline).and_then(|options| {
-            let plan = plan(&options, &machine)?;
-            let images = self
-                .archive
-                .as_deref()
-                .map_or(Ok(Vec::new()), |archive| check_images(&options, archive))?;
-            Ok(CheckReport::Accepted(Box::new(plan), images))
-        });
-        Ok(checked.unwrap_or_else(CheckReport::Refused))
+        let report =
+            Options::parse(&self.cmdline).and_then(|options| self.check(&options, machine));
+        Ok(report.unwrap_or_else(CheckReport::Refused))
+    }
+
+    /// Plans the machine and checks the images as the boot does. Without an archive the images are taken for native, and are not checked.
+    fn check(&self, options: &Options, mut machine: Machine) -> Result<CheckReport, Refusal> {
+        let archive = self.archive.as_deref().map(|bytes| ("", bytes));
+        let files = BootFiles::new(archive)
+            .map_err(|error| Refusal::new("archive", "", error.to_string(), ""))?;
+        machine.kinds = Kinds::of(options, &files);
+        let plan = plan(options, &machine)?;
+        let boot = PlannedBoot {
+            plan: &plan,
+            memory_map: &machine.memory_map,
+            files: &files,
+            revisions: (ABI_REVISION, JOURNAL_REVISION),
+        };
+        let images = match archive {
+            Some(_) => boot.check()?,
+            None => Vec::new(),
+        };
+        Ok(CheckReport::Accepted(Box::new(plan), images))
     }
 
     /// The machine QEMU makes, with our files in its memory.
@@ -107,29 +122,6 @@ fn low_memory_end(memory_bytes: u64) -> u64 {
     } else {
         0x8000_0000
     }
-}
-
-/// Both images must be sound: a boot goes on with one of them, but not as it was asked to.
-fn check_images(options: &Options, archive: &[u8]) -> Result<Vec<String>, Refusal> {
-    let files = BootFiles::new([("", archive)])
-        .map_err(|error| Refusal::new("archive", "", error.to_string(), ""))?;
-    let check = |option: &str, path: &str| {
-        let sound = Image::load(&files, path).and_then(|(image, _)| {
-            image.check_revisions(ABI_REVISION, JOURNAL_REVISION)?;
-            Ok(image)
-        });
-        let image = sound.map_err(|error| {
-            // The refusal names the path already.
-            let text = error.to_string();
-            let reason = text.strip_prefix(&format!("{path}: ")).unwrap_or(&text);
-            Refusal::new(option, path, reason, "")
-        })?;
-        let size_kib = image.size_bytes().div_ceil(1024);
-        Ok(format!("{path}: version {}, {size_kib} KiB", image.version))
-    };
-    let primary = check("primary_kernel", &options.primary_kernel)?;
-    let backup = check("failover_kernel", &options.failover_kernel)?;
-    Ok(vec![primary, backup])
 }
 
 impl CheckReport {

@@ -5,14 +5,11 @@ use alloc::vec::Vec;
 use core::ptr;
 
 use arch::paging::Protection;
+use partition::BootFiles;
 use partition::acpi::ApicId;
 use partition::linux::command_line::Facts;
-use partition::linux::{
-    BootParams, BzImage, CommandLine, Layout, Role as LineRole, TableFacts, Tables, acpi,
-    bzimage::ENTRY_64, memory_map,
-};
+use partition::linux::{Files, LinuxBoot, Memory, TableFacts, Tables, acpi};
 use partition::tenant::LINUX;
-use partition::{BootFiles, Range};
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::linux::{RESET_VALUE, TABLE_SIGNATURE};
 use sharedmem::{Instance, SharedRegion};
@@ -20,7 +17,7 @@ use supervisor::{Order, Role, Source};
 
 use super::{Linux, hand_off};
 use crate::boot::Ready;
-use crate::loader::{path_of, physical};
+use crate::loader::physical;
 use crate::memory::MonitorSpace;
 
 unsafe extern "C" {
@@ -40,23 +37,6 @@ pub struct LinuxPlace<'a> {
     pub cores: &'a [u32],
 }
 
-/// Memory of an instance.
-struct Memory {
-    /// Where it waits, or was booted.
-    slot: Range,
-    /// All of it but low memory; for a backup the slot.
-    main: Vec<Range>,
-    /// Below 1 MiB.
-    low: Range,
-}
-
-/// The files of a Linux, as bytes.
-struct Files<'a> {
-    kernel: &'a [u8],
-    initrd: &'a [u8],
-    line: &'a str,
-}
-
 /// Loads a Linux into its slot.
 ///
 /// # Errors
@@ -68,9 +48,9 @@ pub fn load(
     files: &BootFiles<'_>,
     place: &LinuxPlace<'_>,
 ) -> Result<Linux, String> {
-    let memory = memory_of(ready, place)?;
-    let piece = memory.main.iter().copied().max_by_key(below_4_gib);
-    let piece = physical(piece.ok_or("it has no memory")?);
+    let memory = Memory::of(&ready.plan, place.instance.index(), place.role)
+        .map_err(|error| error.to_string())?;
+    let piece = physical(memory.piece());
     // SAFETY: the slot is the instance's own by the plan, and nothing of it runs; the source of a staged image lies in it too, and is read
     // before it is written over.
     let window = unsafe { space.open_window(piece, Protection::ReadWrite) }
@@ -93,33 +73,6 @@ pub fn load(
     ))
 }
 
-fn below_4_gib(range: &Range) -> u64 {
-    range.intersection(Range::new(0, 1 << 32)).len()
-}
-
-fn memory_of(ready: &Ready, place: &LinuxPlace<'_>) -> Result<Memory, String> {
-    let plan = &ready.plan;
-    let slot = match place.instance {
-        Instance::A => plan.spare.or(plan.primary.ranges.first().copied()),
-        Instance::B => plan.backup.ranges.first().copied(),
-    };
-    let slot = slot.ok_or("the plan has no slot for it")?;
-    let main = match (place.role, place.instance) {
-        (Role::Backup, _) => [slot].into(),
-        (Role::Primary, Instance::A) => plan.primary.ranges.clone(),
-        // The first backup, started anew as the primary.
-        (Role::Primary, Instance::B) => [slot].into_iter().chain(plan.pool()).collect(),
-    };
-    let low = plan.low[place.instance.index()];
-    match low.is_empty() {
-        true => Err(
-            "the plan has no memory below 1 MiB for it, as it was made for another kind of image"
-                .into(),
-        ),
-        false => Ok(Memory { slot, main, low }),
-    }
-}
-
 /// Puts everything into memory. Returns how the lead enters the kernel.
 ///
 /// # Safety
@@ -133,36 +86,31 @@ unsafe fn put_all(
 ) -> Result<Order, String> {
     // SAFETY: the caller's promise.
     let files = unsafe { files_of(ready, files, place.source)? };
-    let image = BzImage::parse(files.kernel).map_err(|error| error.to_string())?;
-    let layout = Layout::of(&image, files.initrd.len() as u64, &memory.main)
-        .map_err(|error| error.to_string())?;
-    let (role, line) = line_of(ready, place, &files, &image)?;
+    let facts = Facts {
+        seat_apic_id: ready.acpi.cpus[0].0,
+        tsc_khz: ready.frequencies.tsc_hz / 1000,
+    };
+    let boot = LinuxBoot::prepare(
+        files,
+        memory,
+        place.role,
+        &ready.plan,
+        &ready.memory_map,
+        facts,
+    );
+    let boot = boot.map_err(|error| error.to_string())?;
+    let layout = boot.layout;
     let tables = tables_of(ready, region, place, memory, layout.tables)?;
-    let mut ranges = memory.main.clone();
-    ranges.push(memory.low);
-    let own = memory_map::Own {
-        ranges: &ranges,
-        boot_area: layout.boot_area,
-        pmem: ready.plan.pmem,
-    };
-    let map = match role {
-        LineRole::Owner => memory_map::of_owner(&ready.memory_map, own),
-        LineRole::Backup => memory_map::of_slot(own),
-    };
-    let params = BootParams {
-        image: &image,
-        command_line: layout.command_line,
-        initrd: layout.initrd,
-        rsdp: tables.rsdp,
-        map: &map,
-    };
-    let page = params.page().map_err(|error| error.to_string())?;
-    let mut text = line.text.into_bytes();
+    let page = boot
+        .params(tables.rsdp)
+        .page()
+        .map_err(|error| error.to_string())?;
+    let mut text = boot.line.text.clone().into_bytes();
     text.push(0);
     // What is staged lies in the upper half of the slot: the initrd goes up first, and the kernel then down.
     for (bytes, at) in [
-        (files.initrd, layout.initrd.start),
-        (image.kernel(), layout.kernel),
+        (boot.initrd, layout.initrd.start),
+        (boot.image.kernel(), layout.kernel),
         (&tables.bytes, layout.tables),
         (&text, layout.command_line),
         (&page, layout.boot_params),
@@ -173,17 +121,16 @@ unsafe fn put_all(
     log::info!(
         "instance {}: Linux {}, {} KiB, initrd {} KiB, at {:#x}; added to its command line: {}",
         place.instance,
-        image.version.split(' ').next().unwrap_or_default(),
-        image.kernel().len() >> 10,
-        files.initrd.len() >> 10,
+        boot.image.release(),
+        boot.image.kernel().len() >> 10,
+        boot.initrd.len() >> 10,
         layout.kernel,
-        line.added.join(" ")
+        boot.line.added.join(" ")
     );
     Ok(Order {
         page_table: (&raw const boot_pml4) as u64,
-        entry: layout.kernel + ENTRY_64,
-        // Not used before the kernel has its own; any memory of its own will do.
-        stack_top: layout.kernel + image.init_size_bytes,
+        entry: boot.entry(),
+        stack_top: boot.kernel_end(),
         arguments: [0, layout.boot_params, 0],
     })
 }
@@ -195,56 +142,30 @@ unsafe fn files_of<'a>(
     files: &BootFiles<'a>,
     source: &Source,
 ) -> Result<Files<'a>, String> {
-    let find = |path: &str| files.find(path).map_err(|error| error.to_string());
-    let options = &ready.options;
-    let (initrd, line) = match source {
-        Source::Primary => (&options.primary_initrd, &options.primary_cmdline),
-        Source::Failover => (&options.failover_initrd, &options.failover_cmdline),
+    let parts = match source {
+        Source::Primary => {
+            return Files::find(ready.options.image(Role::Primary), files)
+                .map_err(|error| error.to_string());
+        }
+        Source::Failover => {
+            return Files::find(ready.options.image(Role::Backup), files)
+                .map_err(|error| error.to_string());
+        }
         // A native image: the loader does not come here with it.
         Source::Uploaded(_) => return Err("a native image is no Linux".to_string()),
-        Source::Staged(parts) => {
-            // SAFETY: the parts lie in the slot, to which the window is open; they are bytes, and are parsed as hostile ones.
-            let [kernel, initrd, line] = parts.map(|part| unsafe {
-                core::slice::from_raw_parts(
-                    (DIRECT_BASE + part.start) as *const u8,
-                    part.len() as usize,
-                )
-            });
-            let line = core::str::from_utf8(line)
-                .map_err(|_| "the staged command line is not UTF-8".to_string())?;
-            return Ok(Files {
-                kernel,
-                initrd,
-                line,
-            });
-        }
+        Source::Staged(parts) => parts,
     };
+    // SAFETY: the parts lie in the slot, to which the window is open; they are bytes, and are parsed as hostile ones.
+    let [kernel, initrd, line] = parts.map(|part| unsafe {
+        core::slice::from_raw_parts((DIRECT_BASE + part.start) as *const u8, part.len() as usize)
+    });
+    let line = core::str::from_utf8(line)
+        .map_err(|_| "the staged command line is not UTF-8".to_string())?;
     Ok(Files {
-        kernel: find(path_of(ready, source))?,
-        initrd: match initrd.is_empty() {
-            true => &[],
-            false => find(initrd)?,
-        },
+        kernel,
+        initrd,
         line,
     })
-}
-
-fn line_of(
-    ready: &Ready,
-    place: &LinuxPlace<'_>,
-    files: &Files<'_>,
-    image: &BzImage<'_>,
-) -> Result<(LineRole, CommandLine), String> {
-    let role = match place.role {
-        Role::Primary => LineRole::Owner,
-        Role::Backup => LineRole::Backup,
-    };
-    let facts = Facts {
-        seat_apic_id: ready.acpi.cpus[0].0,
-        tsc_khz: ready.frequencies.tsc_hz / 1000,
-    };
-    let line = CommandLine::complete(role, files.line, facts, image);
-    Ok((role, line.map_err(|error| error.to_string())?))
 }
 
 fn tables_of(
@@ -280,8 +201,8 @@ fn tables_of(
         local_apic_address: ready.acpi.local_apic_address,
     };
     let tables = match place.role {
-        Role::Primary => acpi::of_owner(&ready.originals, facts, at),
-        Role::Backup => acpi::of_slot(facts, at),
+        Role::Primary => acpi::of_primary(&ready.originals, facts, at),
+        Role::Backup => acpi::of_backup(facts, at),
     };
     tables.map_err(|error| error.to_string())
 }
