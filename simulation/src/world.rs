@@ -1,277 +1,121 @@
-//! The machine: cores, time, what is on its way, and the one place where it is decided who goes on.
-//!
-//! The core that is farthest behind in time executes next, until it has passed the next core or the next event. So the order of all accesses to shared
-//! memory is that of the cores' clocks, and these run by the seed.
+//! The world: the machine, the kernels on it, and everything around it. Its parts know one subject each; this is where they meet.
 
-use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::rc::Rc;
 
-use fastrand::Rng;
-use sharedmem::SharedRegion;
 use sharedmem::sync::observe;
-use supervisor::{ApMailboxes, KeepaliveAnswer};
 
-use crate::clients::Client;
+use crate::clients::{self, Clients};
 use crate::faults::Faults;
-use crate::kernels::incarnation::{self, Incarnation};
-use crate::kernels::platform;
-use crate::machine::core::{Core, Run};
+use crate::kernels::incarnation::Incarnations;
+use crate::kernels::monitor::{self, Monitor};
+use crate::kernels::program;
+use crate::machine::US;
+use crate::machine::core::{Core, Run, interrupt};
+use crate::machine::events::Event;
 use crate::machine::memory::Memory;
-use crate::machine::wire::{Card, Frame};
+use crate::machine::random::Random;
+use crate::machine::scheduler::{Scheduler, Turn};
+use crate::machine::wires::{Frame, Wires};
 use crate::oracle::Oracle;
-use crate::run::Seen;
 use crate::scenario::Scenario;
-
-/// A microsecond, in ns.
-pub const US: u64 = 1000;
-/// A millisecond, in ns.
-pub const MS: u64 = 1_000_000;
-
-/// Something that happens at a time.
-#[derive(Debug)]
-pub enum Event {
-    /// Interrupts of these kinds reach a core.
-    Interrupt(u32, u32),
-    /// The periodic timer of an owner's core, set by this incarnation.
-    Tick(u32, u32),
-    /// INIT reaches a core.
-    Init(u32),
-    /// SIPI reaches a core.
-    Startup(u32),
-    /// A frame reaches the card.
-    Arrival(Frame),
-    /// A frame reaches its client.
-    Delivery(Frame),
-    /// A client looks whether there is something to do.
-    Client(usize),
-    /// A core takes signals again.
-    Unstick(u32),
-}
-
-struct Queued {
-    at_ns: u64,
-    number: u64,
-    event: Event,
-}
-
-impl PartialEq for Queued {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Queued {}
-
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Queued {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at_ns, self.number).cmp(&(other.at_ns, other.number))
-    }
-}
+use crate::trace;
 
 /// The machine and everything around it.
 pub struct World {
     /// What the seed made of it.
     pub scenario: Scenario,
     /// Chance.
-    pub rng: RefCell<Rng>,
-    /// Core 0 is the seat.
-    pub cores: Vec<Core>,
-    /// Where cores arrive, and what is left for them there.
-    pub mailboxes: RefCell<Rc<ApMailboxes>>,
-    /// The network card.
-    pub card: Card,
+    pub random: Rc<Random>,
+    /// Cores, clocks and events.
+    pub scheduler: Rc<Scheduler>,
+    /// Signals, frames and the network card.
+    pub wires: Wires,
+    /// The monitor on the seat.
+    pub monitor: Monitor,
+    /// Every instance that was loaded.
+    pub incarnations: Incarnations,
     /// The clients.
-    pub clients: RefCell<Vec<Client>>,
-    /// Every instance that was loaded, in order.
-    pub incarnations: RefCell<Vec<Rc<Incarnation>>>,
+    pub clients: Clients,
     /// What strikes, and when.
     pub faults: Faults,
     /// What is true, whatever the kernels believe.
     pub oracle: Oracle,
-    /// Shared by the kernels.
-    pub region: SharedRegion,
-    /// The seat's keepalives, once it watches.
-    pub keepalive_answer: Cell<Option<&'static KeepaliveAnswer>>,
-    /// Interrupts that came to the seat.
-    pub wakes: Cell<u64>,
-    /// What the seat believes.
-    pub seen: Cell<Option<Seen>>,
-    /// The monitor asked for a reset of the machine.
-    pub is_reset: Cell<bool>,
-    /// When every client had everything, in ns.
-    pub done_ns: Cell<Option<u64>>,
-    /// The core that executes now.
-    current: Cell<Option<u32>>,
-    /// Until when it may, in ns.
-    horizon_ns: Cell<u64>,
-    now_ns: Cell<u64>,
-    events: RefCell<BinaryHeap<Reverse<Queued>>>,
-    queued: Cell<u64>,
-    // Last: it is dropped after everybody who uses the region.
-    memory: Memory,
-}
-
-thread_local! {
-    static WORLD: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
-}
-
-/// The world that this thread simulates.
-///
-/// # Panics
-/// There is none.
-pub fn world() -> Rc<World> {
-    WORLD.with_borrow(|world| world.clone().expect("a world is simulated"))
+    /// The shared region. Last, as it must be dropped after everybody who uses it.
+    pub memory: Memory,
 }
 
 /// Simulates: makes a world, lets `run` do something with it, and takes it apart.
 pub fn simulate<R>(scenario: Scenario, run: impl FnOnce(&Rc<World>) -> R) -> R {
     let world = Rc::new(World::new(scenario));
-    WORLD.set(Some(Rc::clone(&world)));
+    trace::follow(Some(Rc::clone(&world.scheduler)));
     observe(Some(Rc::clone(&world) as Rc<_>));
     let result = run(&world);
-    world.cores.iter().for_each(Core::stop);
-    world.incarnations.borrow_mut().clear();
+    world.scheduler.cores.iter().for_each(Core::stop);
+    world.incarnations.clear();
     observe(None);
-    WORLD.set(None);
+    trace::follow(None);
+    debug_assert_eq!(Rc::strong_count(&world), 1, "a part keeps its world");
     result
 }
 
 impl World {
     fn new(scenario: Scenario) -> Self {
-        let memory = Memory::new(scenario.journal_bytes);
-        // SAFETY: the memory is kept beside it, and is dropped last.
-        let region = unsafe { memory.region(scenario.seed ^ 0x5a17) };
-        let count = scenario.core_count;
+        let random = Rc::new(Random::new(scenario.seed));
+        let scheduler = Rc::new(Scheduler::new(scenario.core_count));
         Self {
-            rng: RefCell::new(Rng::with_seed(scenario.seed)),
-            cores: (0..count).map(Core::new).collect(),
-            mailboxes: RefCell::default(),
-            card: Card::default(),
-            clients: RefCell::new(Client::all(&scenario)),
-            incarnations: RefCell::new(Vec::new()),
+            wires: Wires::new(
+                Rc::clone(&scheduler),
+                Rc::clone(&random),
+                scenario.signals,
+                scenario.wire,
+            ),
+            monitor: Monitor::default(),
+            incarnations: Incarnations::default(),
+            clients: Clients::of(&scenario),
             faults: Faults::of(&scenario),
             oracle: Oracle::default(),
-            region,
-            keepalive_answer: Cell::new(None),
-            wakes: Cell::new(0),
-            seen: Cell::new(None),
-            is_reset: Cell::new(false),
-            done_ns: Cell::new(None),
-            current: Cell::new(None),
-            horizon_ns: Cell::new(0),
-            now_ns: Cell::new(0),
-            events: RefCell::new(BinaryHeap::new()),
-            queued: Cell::new(0),
+            memory: Memory::new(scenario.journal_bytes, scenario.seed ^ 0x5a17),
+            random,
+            scheduler,
             scenario,
-            memory,
         }
     }
 
-    /// The control block begins anew, after a reset.
-    pub fn clear_control(&self, salt: u64) {
-        self.memory.clear_control(salt);
-    }
-
-    /// The owner ceases to work, by whatever.
-    pub fn owner_died(&self) {
-        let was_protected = self.seen.get().is_some_and(|seen| seen.is_settled);
-        let limit_ns = was_protected.then(|| self.scenario.notice_ns_max());
-        self.oracle.died(self.now_ns(), limit_ns);
-    }
-
-    /// Whether this core is the first one of the incarnation that it runs.
-    pub fn leads(&self, core: &Core) -> bool {
-        core.incarnation
-            .get()
-            .is_some_and(|incarnation| self.incarnation(incarnation).lead.get() == core.number)
-    }
-
-    /// A number below `end`.
-    pub fn below(&self, end: u64) -> u64 {
-        self.rng.borrow_mut().u64(0..end.max(1))
-    }
-
-    /// Whether it happens, once in `times`.
-    pub fn once_in(&self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-
-    /// The time: of the core that executes, or of the event that happens.
+    /// Returns the time, in ns.
     pub fn now_ns(&self) -> u64 {
-        self.current()
-            .map_or(self.now_ns.get(), |core| core.time_ns.get())
+        self.scheduler.now_ns()
     }
 
-    /// The core that executes now.
-    pub fn current(&self) -> Option<&Core> {
-        self.current
-            .get()
-            .map(|number| &self.cores[number as usize])
+    /// Records that the owner has ceased to work, by whatever.
+    pub fn owner_died(&self) {
+        let limit_ns = self
+            .monitor
+            .is_settled()
+            .then(|| self.scenario.notice_ns_max());
+        self.oracle.owner_died(self.now_ns(), limit_ns);
     }
 
-    /// The incarnation with this number.
-    pub fn incarnation(&self, number: u32) -> Rc<Incarnation> {
-        Rc::clone(&self.incarnations.borrow()[number as usize])
+    /// Lets time pass on the core that executes, and others execute meanwhile.
+    pub fn spend(&self, time_ns: u64) {
+        let Some(core) = self.scheduler.current() else {
+            return;
+        };
+        self.scheduler.advance(core, time_ns);
+        if !core.is_deaf.get() {
+            self.take_interrupts(core);
+        }
     }
 
-    /// Lets something happen later.
-    pub fn after(&self, delay_ns: u64, event: Event) {
-        let number = self.queued.get();
-        self.queued.set(number + 1);
-        self.events.borrow_mut().push(Reverse(Queued {
-            at_ns: self.now_ns() + delay_ns,
-            number,
-            event,
-        }));
-    }
-
-    /// Starts a core on a program.
-    pub fn start(self: &Rc<Self>, number: u32, delay_ns: u64, program: impl FnOnce() + 'static) {
-        let (world, begin_ns) = (Rc::clone(self), self.now_ns() + delay_ns);
-        self.cores[number as usize].start(begin_ns, move |yielder| {
-            world.cores[number as usize].is_run_by(yielder);
-            program();
-        });
-    }
-
-    /// The core that executes waits, with interrupts on, for an interrupt or until `until_ns`.
+    /// Lets the core that executes wait, with interrupts on, for an interrupt or until `until_ns`.
     pub fn sleep(&self, until_ns: u64) {
-        let Some(core) = self.current() else { return };
+        let Some(core) = self.scheduler.current() else {
+            return;
+        };
         if core.pending.get() == 0 {
             core.run.set(Run::Asleep(until_ns));
             core.suspend();
         }
         self.take_interrupts(core);
-    }
-
-    /// The core that executes will never execute again.
-    pub fn halt(&self) -> ! {
-        loop {
-            if let Some(core) = self.current() {
-                core.run.set(Run::Still);
-                core.suspend();
-            }
-        }
-    }
-
-    /// Lets time pass on the core that executes, and others go on meanwhile.
-    pub fn spend(&self, time_ns: u64) {
-        let Some(core) = self.current() else { return };
-        core.time_ns.set(core.time_ns.get() + time_ns);
-        if core.time_ns.get() > self.horizon_ns.get() {
-            core.suspend();
-        }
-        if !core.is_deaf.get() {
-            self.take_interrupts(core);
-        }
     }
 
     /// Handles the interrupts that wait for a core, on that core.
@@ -282,66 +126,75 @@ impl World {
         }
         core.is_deaf.set(true);
         match core.number {
-            0 => {
-                if let Some(keepalive_answer) = self.keepalive_answer.get() {
-                    platform::interrupted(self, keepalive_answer, kinds);
-                }
-            }
-            _ => incarnation::interrupted(self, core, kinds),
+            0 => monitor::interrupted(self, kinds),
+            _ => program::interrupted(self, core, kinds),
         }
         core.is_deaf.set(false);
     }
 
-    /// Lets the world go on by one event, or one core by some instructions. False if nothing will ever happen again.
+    /// Lets the world go on by one event, or one core by some instructions. Returns whether anything happened.
     pub fn turn(self: &Rc<Self>) -> bool {
-        let event_ns = self.events.borrow().peek().map(|Reverse(it)| it.at_ns);
-        let mut times = self.cores.iter().filter_map(|core| match core.run.get() {
-            Run::Ready => Some((core.time_ns.get(), core.number)),
-            Run::Asleep(until_ns) => Some((until_ns.max(core.time_ns.get()), core.number)),
-            Run::Off | Run::Still => None,
-        });
-        let Some(mut first) = times.next() else {
-            return event_ns.is_some() && self.happen();
-        };
-        let mut second_ns = u64::MAX;
-        for next in times {
-            let later = first.max(next);
-            first = first.min(next);
-            second_ns = second_ns.min(later.0);
+        match self.scheduler.turn() {
+            Turn::Event(event) => self.happen(event),
+            Turn::Executed => {}
+            Turn::Nothing => return false,
         }
-        if event_ns.is_some_and(|at_ns| at_ns <= first.0) {
-            return self.happen();
-        }
-        if first.0 == u64::MAX {
-            return false;
-        }
-        let core = &self.cores[first.1 as usize];
-        core.time_ns.set(first.0);
-        core.run.set(Run::Ready);
-        self.horizon_ns
-            .set(second_ns.min(event_ns.unwrap_or(u64::MAX)));
-        self.now_ns.set(first.0);
-        self.current.set(Some(core.number));
-        core.resume();
-        self.current.set(None);
         true
     }
 
-    fn happen(self: &Rc<Self>) -> bool {
-        let Some(Reverse(Queued { at_ns, event, .. })) = self.events.borrow_mut().pop() else {
-            return false;
-        };
-        self.now_ns.set(at_ns);
+    fn happen(self: &Rc<Self>, event: Event) {
+        let scheduler = &self.scheduler;
         match event {
-            Event::Interrupt(core, kinds) => self.interrupt(core, kinds),
-            Event::Tick(core, incarnation) => incarnation::tick(self, core, incarnation),
-            Event::Init(core) => self.init_arrives(core),
-            Event::Startup(core) => self.startup_arrives(core),
-            Event::Arrival(frame) => self.arrive(frame),
-            Event::Delivery(frame) => Client::receive(self, &frame),
-            Event::Client(number) => Client::look(self, number),
-            Event::Unstick(core) => self.oracle.stick(core, false),
+            Event::Interrupt(core, kinds) => scheduler.interrupt(core, kinds),
+            Event::Tick(core, incarnation) => program::tick(self, core, incarnation),
+            Event::Init(core) => self.init_arrives(scheduler.core(core)),
+            Event::Startup(core) => self.startup_arrives(scheduler.core(core)),
+            Event::Arrival(frame) => self.frame_arrives(frame),
+            Event::Delivery(frame) => clients::receive(self, &frame),
+            Event::Client(number) => clients::look(self, number),
+            Event::Unstick(core) => scheduler.core(core).is_stuck.set(false),
         }
-        true
+    }
+
+    /// Stops a core by INIT. The core is stopped when it is next scheduled: until then, what it runs goes on.
+    fn init_arrives(&self, core: &Core) {
+        if core.is_stuck.get() {
+            return;
+        }
+        let now_ns = self.now_ns();
+        // A core that was paused is scheduled again first, and goes on for a moment.
+        if core.run.get() == Run::Ready && core.time_ns.get() > now_ns + 100 * US {
+            let delay_ns = core.time_ns.get() - now_ns + self.random.below(20 * US);
+            return self.scheduler.after(delay_ns, Event::Init(core.number));
+        }
+        core.stop();
+        core.time_ns.set(core.time_ns.get().max(now_ns));
+    }
+
+    fn startup_arrives(self: &Rc<Self>, core: &Core) {
+        if core.is_stuck.get() || core.run.get() != Run::Off {
+            return;
+        }
+        let (world, number) = (Rc::clone(self), core.number);
+        let delay_ns = self.random.below(5 * US);
+        self.scheduler.start(number, delay_ns, move || {
+            program::arrive(&world, number);
+        });
+    }
+
+    fn frame_arrives(&self, frame: Frame) {
+        let Some(driver) = self.wires.card.driver.get() else {
+            return;
+        };
+        let driver = self.incarnations.get(driver);
+        if driver.is_gone.get() {
+            self.oracle.broken(format!(
+                "the card writes into the memory of incarnation {}, which was given to another",
+                driver.number
+            ));
+        }
+        self.wires.card.received.borrow_mut().push_back(frame);
+        self.scheduler
+            .interrupt(driver.lead.get(), interrupt::DEVICE);
     }
 }

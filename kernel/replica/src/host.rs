@@ -20,8 +20,8 @@ pub struct ReplicaLimits {
     pub records_bytes_max: usize,
 }
 
-/// The kernel that a replica lives in. A handle: cheap to copy.
-pub trait Host: Copy {
+/// The kernel that a replica lives in. A handle: cheap to clone.
+pub trait Host: Clone {
     /// What is shared with the other kernels.
     fn region(&self) -> SharedRegion;
 

@@ -63,8 +63,8 @@ impl<S: Host> Replica<S> {
     pub fn new(host: S) -> Self {
         let journal = open_journal(&host);
         Self {
-            host,
             state: ReplicaState::new(host.limits()),
+            host,
             reader: None,
             met: RecoverySummary::default(),
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),

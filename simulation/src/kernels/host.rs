@@ -1,46 +1,49 @@
 //! A kernel, as the replica in it sees it.
 
-use std::fmt::Write as _;
+use std::rc::Rc;
 
 use replica::{BackupMonitor, Host, ReplicaLimits, SharedJournal};
 use service::{DebugCommand, HostStatus, OperatorCommand, Role};
 use sharedmem::crc32c::Crc32c;
-use sharedmem::epitaph::{EpitaphCause, EpitaphText};
+use sharedmem::epitaph::EpitaphCause;
 use sharedmem::{Instance, SharedRegion};
 use takeover::DetectorConfig;
 
-use crate::machine::core::interrupt;
-use crate::world::{US, world};
+use crate::kernels::incarnation::Incarnation;
+use crate::machine::US;
+use crate::world::World;
 
 /// The kernel of one incarnation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Kernel {
-    /// Number of the incarnation.
-    pub incarnation: u32,
+    world: Rc<World>,
+    /// Its number, not itself: it keeps the standby, in which a kernel is.
+    incarnation: u32,
 }
 
 impl Kernel {
-    /// The core that executes dies with an epitaph, and sends its last word.
-    pub fn die(self, cause: EpitaphCause, message: &str) -> ! {
-        let world = world();
-        let incarnation = world.incarnation(self.incarnation);
-        if let Some(core) = world.current() {
-            core.is_deaf.set(true);
-            world.owner_died();
+    /// Makes the kernel of an incarnation.
+    pub fn new(world: &Rc<World>, incarnation: &Incarnation) -> Self {
+        Self {
+            world: Rc::clone(world),
+            incarnation: incarnation.number,
         }
-        let mut text = EpitaphText::new(incarnation.epoch.get(), cause, 0);
-        let _ = text.write_str(message);
-        text.time_ns = world.now_ns();
-        world.region.control.epitaphs[incarnation.instance].write(&text);
-        world.send_interrupt(0, interrupt::EPITAPH);
-        drop(incarnation);
-        world.halt()
+    }
+
+    fn incarnation(&self) -> Rc<Incarnation> {
+        self.world.incarnations.get(self.incarnation)
+    }
+
+    /// Ends the core that executes: it leaves an epitaph and sends its last interrupt.
+    pub fn die(&self, cause: EpitaphCause, message: &str) -> ! {
+        let incarnation = self.incarnation();
+        incarnation.die(&self.world, cause, message)
     }
 }
 
 impl Host for Kernel {
     fn region(&self) -> SharedRegion {
-        world().region
+        self.world.memory.region
     }
 
     fn crc(&self) -> Crc32c {
@@ -48,7 +51,7 @@ impl Host for Kernel {
     }
 
     fn instance(&self) -> Instance {
-        world().incarnation(self.incarnation).instance
+        self.incarnation().instance
     }
 
     fn limits(&self) -> ReplicaLimits {
@@ -64,24 +67,24 @@ impl Host for Kernel {
     }
 
     fn detector(&self) -> DetectorConfig {
-        world().scenario.detector()
+        self.world.scenario.detector()
     }
 
     fn now_ns(&self) -> u64 {
-        world().now_ns()
+        self.world.now_ns()
     }
 
     fn entropy(&self) -> u64 {
-        world().below(u64::MAX)
+        self.world.random.below(u64::MAX)
     }
 
     fn advance(&self) {
-        let progress = &world().incarnation(self.incarnation).progress[0];
+        let progress = &self.incarnation().progress[0];
         progress.set(progress.get() + 1);
     }
 
     fn pause(&self) {
-        world().spend(US);
+        self.world.spend(US);
     }
 
     fn superseded(&self, epoch: u64) -> ! {
@@ -94,7 +97,7 @@ impl Host for Kernel {
     fn status(&self, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus {
         HostStatus {
             role: Role::Primary,
-            epoch: world().incarnation(self.incarnation).epoch.get(),
+            epoch: self.incarnation().epoch.get(),
             protected: seat.is_protected(),
             journal_position: journal.cursors().reserved,
             ..HostStatus::default()

@@ -1,24 +1,51 @@
-//! The incarnation of an instance, from the loading of its image on: it waits as a guest on the seat, or owns the machine.
+//! An incarnation of an instance, from the loading of its image on: it waits as a guest on the seat, or owns the machine.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic::{self, AssertUnwindSafe};
+use std::fmt::Write as _;
 use std::rc::Rc;
 
-use replica::{JournaledService, Replica};
+use replica::Replica;
 use sharedmem::Instance;
-use sharedmem::abi::EntryReason;
-use sharedmem::epitaph::EpitaphCause;
+use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::keepalive::Keepalive;
 
 use crate::kernels::host::Kernel;
-use crate::kernels::transport::Transport;
-use crate::machine::core::{Core, interrupt};
-use crate::world::{Event, MS, US, World};
-use supervisor::Order;
+use crate::machine::core::interrupt;
+use crate::world::World;
 
-/// How long a core that lingers looks for its order, in ns.
-const LINGER_NS: u64 = 400 * US;
+/// Every instance that was loaded, in order.
+#[derive(Default)]
+pub struct Incarnations(RefCell<Vec<Rc<Incarnation>>>);
+
+impl Incarnations {
+    /// Adds the next incarnation, of an instance on these cores.
+    pub fn add(&self, instance: Instance, cores: &[u32]) -> Rc<Incarnation> {
+        let mut all = self.0.borrow_mut();
+        let incarnation = Rc::new(Incarnation::new(all.len() as u32, instance, cores));
+        all.push(Rc::clone(&incarnation));
+        incarnation
+    }
+
+    /// Returns the incarnation with this number.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn get(&self, number: u32) -> Rc<Incarnation> {
+        Rc::clone(&self.0.borrow()[number as usize])
+    }
+
+    /// Gives the memory of all incarnations of an instance away, because another one is loaded there.
+    pub fn give_memory_away(&self, instance: Instance) {
+        let all = self.0.borrow();
+        let its = all.iter().filter(|it| it.instance == instance);
+        its.for_each(|it| it.is_gone.set(true));
+    }
+
+    /// Forgets them all.
+    pub fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
 
 /// An instance that was loaded.
 pub struct Incarnation {
@@ -42,8 +69,7 @@ pub struct Incarnation {
 }
 
 impl Incarnation {
-    /// The next incarnation, of an instance on these cores.
-    pub fn new(number: u32, instance: Instance, cores: &[u32]) -> Self {
+    fn new(number: u32, instance: Instance, cores: &[u32]) -> Self {
         Self {
             number,
             instance,
@@ -57,14 +83,8 @@ impl Incarnation {
         }
     }
 
-    /// The kernel.
-    pub fn kernel(&self) -> Kernel {
-        Kernel {
-            incarnation: self.number,
-        }
-    }
-
-    fn send_keepalive(&self, world: &World) {
+    /// Publishes a keepalive and sends its interrupt.
+    pub fn send_keepalive(&self, world: &World) {
         let mut keepalive = Keepalive::first(self.epoch.get(), self.cores.len() as u32);
         self.sequence.set(self.sequence.get() + 1);
         keepalive.sequence = self.sequence.get();
@@ -72,151 +92,26 @@ impl Incarnation {
         for (to, progress) in keepalive.progress.iter_mut().zip(&self.progress) {
             *to = progress.get();
         }
-        world.region.control.primary_keepalive.publish(&keepalive);
-        world.send_interrupt(0, interrupt::KEEPALIVE);
-    }
-}
-
-/// The program of a core that comes to its desk: as the monitor's start page.
-pub fn arrive(world: &Rc<World>, core: u32) {
-    let mailboxes = Rc::clone(&world.mailboxes.borrow());
-    let arrived = mailboxes.arrive(core);
-    let until_ns = world.now_ns() + if arrived.lingers { LINGER_NS } else { 0 };
-    loop {
-        if let Some(order) = mailboxes.take_order(core, &arrived) {
-            return enter(world, &order);
-        }
-        if world.now_ns() >= until_ns {
-            return;
-        }
-        world.spend(world.below(2 * US) + 1);
-    }
-}
-
-/// A core enters an instance.
-fn enter(world: &Rc<World>, order: &Order) {
-    let [entry, incarnation, _] = order.arguments;
-    let incarnation = world.incarnation(incarnation as u32);
-    let Some(core) = world.current() else { return };
-    core.incarnation.set(Some(incarnation.number));
-    let program = || match EntryReason::from_raw(entry) {
-        Some(EntryReason::StartPrimary) => own(
-            world,
-            core,
-            &incarnation,
-            Replica::new(incarnation.kernel()),
-        ),
-        Some(EntryReason::Promote) => {
-            let standby = incarnation.standby.borrow_mut().take();
-            own(
-                world,
-                core,
-                &incarnation,
-                standby.expect("a backup was made ready before it is promoted"),
-            );
-        }
-        _ => join(world, core, &incarnation),
-    };
-    // A record that kills does so by a panic of the kernel's own code.
-    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(program)) {
-        match is_poison(&*payload) {
-            true => incarnation.kernel().die(EpitaphCause::Panic, POISON),
-            false => panic::resume_unwind(payload),
-        }
-    }
-}
-
-/// What a replica panics with at a record that kills.
-const POISON: &str = "DEBUG POISON";
-
-/// Whether that is what a panic was about.
-pub fn is_poison(payload: &(dyn Any + Send)) -> bool {
-    payload.downcast_ref::<&str>() == Some(&POISON)
-}
-
-/// The first core: becomes the owner and serves for ever. In the order of the kernel's `serve`, `adopt` and `round`.
-fn own(
-    world: &Rc<World>,
-    core: &Core,
-    incarnation: &Rc<Incarnation>,
-    mut replica: Replica<Kernel>,
-) {
-    let kernel = incarnation.kernel();
-    let epoch = world.region.control.epoch.current();
-    incarnation.epoch.set(epoch);
-    incarnation.lead.set(core.number);
-    world.oracle.owns(world, incarnation.number);
-    world.faults.owner_begins();
-    incarnation.send_keepalive(world);
-    core.is_deaf.set(false);
-    tick(world, core.number, incarnation.number);
-    world.spend(world.below(200 * US));
-    world.card.adopt(incarnation.number);
-    let recovered = replica.recover(epoch);
-    world
-        .oracle
-        .findings
-        .set(world.oracle.findings.get() + recovered.finding_count);
-    let mut journal = JournaledService::new(kernel, epoch, replica, recovered.finding_count > 0);
-    let mut transport = Transport::new(incarnation.number);
-    loop {
-        incarnation.progress[0].set(incarnation.progress[0].get() + 1);
-        let is_leaving = journal.is_leaving(world.now_ns());
-        let more = !is_leaving && transport.ingress(world, &mut journal);
-        let more = journal.write_checkpoint() || more;
-        transport.egress(world, &mut journal);
-        transport.release(world, &journal, kernel);
         world
-            .oracle
-            .serves(world, world.region.control.timelines.of_epoch(epoch));
-        if is_leaving && journal.is_backup_level() {
-            kernel.die(EpitaphCause::Switchover, "");
+            .memory
+            .region
+            .control
+            .primary_keepalive
+            .publish(&keepalive);
+        world.wires.send_interrupt(0, interrupt::KEEPALIVE);
+    }
+
+    /// Ends the core that executes: it leaves an epitaph and sends its last interrupt.
+    pub fn die(&self, world: &World, cause: EpitaphCause, message: &str) -> ! {
+        if let Some(core) = world.scheduler.current() {
+            core.is_deaf.set(true);
+            world.owner_died();
         }
-        journal.seat.report(&kernel);
-        match more {
-            true => world.spend(world.below(2 * US)),
-            false => world.sleep(u64::MAX),
-        }
-    }
-}
-
-/// A further core: comes round once a tick, and says so.
-fn join(world: &World, core: &Core, incarnation: &Rc<Incarnation>) {
-    let index = incarnation.cores.iter().position(|own| *own == core.number);
-    let Some(progress) = index.and_then(|index| incarnation.progress.get(index)) else {
-        return;
-    };
-    core.is_deaf.set(false);
-    loop {
-        progress.set(progress.get() + 1);
-        world.sleep(world.now_ns() + world.scenario.keepalive_ns);
-    }
-}
-
-/// The periodic timer of an owner's first core: due now, and again after a period as long as that core runs this incarnation.
-pub fn tick(world: &World, number: u32, incarnation: u32) {
-    let core = &world.cores[number as usize];
-    if core.incarnation.get() != Some(incarnation) {
-        return;
-    }
-    world.interrupt(number, interrupt::TICK);
-    let jitter_ns = match world.once_in(10) {
-        true => world.below(MS),
-        false => 0,
-    };
-    world.after(
-        world.scenario.keepalive_ns + jitter_ns,
-        Event::Tick(number, incarnation),
-    );
-}
-
-/// Interrupts on a core of an instance.
-pub fn interrupted(world: &World, core: &Core, kinds: u32) {
-    let Some(incarnation) = core.incarnation.get() else {
-        return;
-    };
-    let incarnation = world.incarnation(incarnation);
-    if kinds & interrupt::TICK != 0 && incarnation.lead.get() == core.number {
-        incarnation.send_keepalive(world);
+        let mut text = EpitaphText::new(self.epoch.get(), cause, 0);
+        let _ = text.write_str(message);
+        text.time_ns = world.now_ns();
+        world.memory.region.control.epitaphs[self.instance].write(&text);
+        world.wires.send_interrupt(0, interrupt::EPITAPH);
+        world.scheduler.halt()
     }
 }

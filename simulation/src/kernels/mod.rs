@@ -2,6 +2,8 @@
 
 pub mod host;
 pub mod incarnation;
+pub mod monitor;
 pub mod platform;
+pub mod program;
 pub mod tenant;
 pub mod transport;

@@ -1,18 +1,16 @@
 //! The machine, as the seat sees it.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Control, Instance};
-use supervisor::{
-    ApMailboxes, Cores, KeepaliveAnswer, Platform, Port, Role, Signal, Source, Tenant,
-};
+use supervisor::{ApMailboxes, Cores, Platform, Port, Role, Signal, Source, Tenant};
 
-use crate::kernels::incarnation::Incarnation;
+use crate::kernels::monitor;
 use crate::kernels::tenant::Native;
-use crate::machine::core::{Core, Run, interrupt};
-use crate::world::{Event, MS, US, World};
+use crate::machine::US;
+use crate::machine::core::Core;
+use crate::world::World;
 
 /// The other cores.
 pub struct Others {
@@ -21,10 +19,10 @@ pub struct Others {
 }
 
 impl Others {
-    /// They, with mailboxes at which nobody has come: the monitor's own memory, which begins anew with each boot.
+    /// They, with mailboxes at which nobody has arrived: the monitor's own memory, which begins anew with each boot.
     pub fn new(world: &Rc<World>) -> Self {
         let mailboxes = Rc::new(ApMailboxes::new());
-        *world.mailboxes.borrow_mut() = Rc::clone(&mailboxes);
+        *world.monitor.mailboxes.borrow_mut() = Rc::clone(&mailboxes);
         Self {
             world: Rc::clone(world),
             mailboxes,
@@ -48,16 +46,10 @@ impl Cores for Others {
     }
 
     fn send(&self, core: u32, signal: Signal) {
-        let world = &self.world;
-        // A host that has no time for a core lets it run on for a while, or rather not at all.
-        let late_ns = match world.once_in(world.scenario.signals.late_once_in) {
-            true => world.below(8 * MS),
-            false => world.below(20 * US),
-        };
+        let wires = &self.world.wires;
         match signal {
-            Signal::Init => world.after(late_ns, Event::Init(core)),
-            Signal::Startup if world.once_in(world.scenario.signals.lost_once_in) => {}
-            Signal::Startup => world.after(late_ns, Event::Startup(core)),
+            Signal::Init => wires.send_init(core),
+            Signal::Startup => wires.send_startup(core),
             Signal::Nmi => {}
         }
     }
@@ -92,27 +84,27 @@ impl Platform for Board {
 
     fn wake_count(&self) -> u64 {
         self.world.spend(10);
-        self.world.wakes.get()
+        self.world.monitor.wakes.get()
     }
 
     fn sleep(&mut self, seen: u64, most_ns: Option<u64>) {
         let world = &self.world;
-        if world.wakes.get() != seen {
+        if world.monitor.wakes.get() != seen {
             return;
         }
         let until_ns = most_ns.map_or(u64::MAX, |most_ns| {
-            world.now_ns() + most_ns + world.below(20 * US)
+            world.now_ns() + most_ns + world.random.below(20 * US)
         });
         world.sleep(until_ns);
     }
 
     fn seize_interrupts(&mut self) {
-        self.world.spend(self.world.below(100 * US));
+        self.world.spend(self.world.random.below(100 * US));
     }
 
     fn quiet_devices(&mut self) -> bool {
-        self.world.spend(self.world.below(100 * US));
-        self.world.card.quiet();
+        self.world.spend(self.world.random.below(100 * US));
+        self.world.wires.card.quiet();
         true
     }
 
@@ -124,23 +116,9 @@ impl Platform for Board {
         cores: &[u32],
     ) -> Result<Box<dyn Tenant<Self>>, String> {
         let world = &self.world;
-        for before in world
-            .incarnations
-            .borrow()
-            .iter()
-            .filter(|incarnation| incarnation.instance == instance)
-        {
-            before.is_gone.set(true);
-        }
-        let stays_on = |core: &&Core| {
-            let incarnation = core
-                .incarnation
-                .get()
-                .map(|incarnation| world.incarnation(incarnation));
-            core.run.get() != Run::Off
-                && incarnation.is_some_and(|incarnation| incarnation.instance == instance)
-        };
-        if let Some(core) = world.cores.iter().find(stays_on) {
+        world.incarnations.give_memory_away(instance);
+        let runs_it = |core: &&Core| monitor::runs_instance(world, core, instance);
+        if let Some(core) = world.scheduler.cores.iter().find(runs_it) {
             world.oracle.broken(format!(
                 "instance {instance} is loaded while core {} still runs it",
                 core.number
@@ -152,13 +130,8 @@ impl Platform for Board {
             world.spend(slice_ns);
             left_ns -= slice_ns;
         }
-        let number = world.incarnations.borrow().len() as u32;
-        let incarnation = Rc::new(Incarnation::new(number, instance, cores));
-        world
-            .incarnations
-            .borrow_mut()
-            .push(Rc::clone(&incarnation));
-        Ok(Box::new(Native::new(incarnation, *source)))
+        let incarnation = world.incarnations.add(instance, cores);
+        Ok(Box::new(Native::new(world, incarnation, *source)))
     }
 
     fn report_refused(&self, _: Instance, _: &Source, _: &str) {}
@@ -180,20 +153,7 @@ impl Platform for Board {
     }
 
     fn reset(&mut self) -> ! {
-        self.world.is_reset.set(true);
-        self.world.halt()
+        self.world.monitor.is_reset.set(true);
+        self.world.scheduler.halt()
     }
 }
-
-/// Interrupts on the seat.
-pub fn interrupted(world: &World, keepalive_answer: &KeepaliveAnswer, kinds: u32) {
-    world.wakes.set(world.wakes.get() + 1);
-    if kinds & interrupt::KEEPALIVE != 0
-        && let Some(core) = keepalive_answer.answer(world.region.control, world.now_ns())
-    {
-        world.send_interrupt(core, interrupt::KEEPALIVE);
-    }
-}
-
-/// A count that the seat's interrupt handler raises.
-pub type Wakes = Cell<u64>;

@@ -12,21 +12,25 @@ use supervisor::{Dispatch, Order, Readiness, Source, Tenant, Wait};
 use takeover::BackupLoss;
 
 use crate::faults::Struck;
-use crate::kernels::incarnation::{Incarnation, is_poison};
+use crate::kernels::host::Kernel;
+use crate::kernels::incarnation::Incarnation;
 use crate::kernels::platform::{Board, Others};
-use crate::world::world;
+use crate::kernels::program::is_poison;
+use crate::world::World;
 
 /// The instance.
 pub struct Native {
+    world: Rc<World>,
     incarnation: Rc<Incarnation>,
     source: Source,
     is_begun: bool,
 }
 
 impl Native {
-    /// One that was just loaded.
-    pub fn new(incarnation: Rc<Incarnation>, source: Source) -> Self {
+    /// Makes the tenant of an incarnation that was just loaded.
+    pub fn new(world: &Rc<World>, incarnation: Rc<Incarnation>, source: Source) -> Self {
         Self {
+            world: Rc::clone(world),
             incarnation,
             source,
             is_begun: false,
@@ -34,10 +38,10 @@ impl Native {
     }
 
     fn call(&self, reason: EntryReason) -> Result<SeatStatus, BackupLoss> {
-        let world = world();
-        world.faults.is_backup_called.set(true);
+        let seat = self.world.scheduler.core(0);
+        seat.runs_guest.set(true);
         let result = panic::catch_unwind(AssertUnwindSafe(|| self.step(reason)));
-        world.faults.is_backup_called.set(false);
+        seat.runs_guest.set(false);
         let payload = match result {
             Ok(SeatStatus::Failed) => return Err(BackupLoss::Failed),
             Ok(status) => return Ok(status),
@@ -54,7 +58,7 @@ impl Native {
     fn step(&self, reason: EntryReason) -> SeatStatus {
         let mut standby = self.incarnation.standby.borrow_mut();
         if reason == EntryReason::SeatInit {
-            *standby = Some(Replica::new(self.incarnation.kernel()));
+            *standby = Some(Replica::new(Kernel::new(&self.world, &self.incarnation)));
             return SeatStatus::More;
         }
         match standby.as_mut() {

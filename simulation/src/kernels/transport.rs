@@ -7,8 +7,10 @@ use network::{ConnectionEvent, EventSink, Fact, Flow, Handshake, Peer};
 use replica::{Host, JournaledService};
 
 use crate::kernels::host::Kernel;
-use crate::machine::wire::Frame;
-use crate::world::{self, MS, World};
+use crate::machine::MS;
+use crate::machine::events;
+use crate::machine::wires::Frame;
+use crate::world::World;
 
 /// Frames that are fetched in one round.
 const FRAMES_IN_MAX: usize = 8;
@@ -64,7 +66,7 @@ impl Transport {
     /// Fetches frames from the card and enters what they bring into the journal. True if there may be more.
     pub fn ingress(&mut self, world: &World, journal: &mut JournaledService<Kernel>) -> bool {
         for _ in 0..FRAMES_IN_MAX {
-            let frame = world.card.received.borrow_mut().pop_front();
+            let frame = world.wires.card.received.borrow_mut().pop_front();
             let Some(frame) = frame else { return false };
             self.take(world, journal, &frame);
         }
@@ -160,16 +162,18 @@ impl Transport {
     }
 
     /// Opens the gate, if the machine is still this kernel's.
-    pub fn release(&mut self, world: &World, journal: &JournaledService<Kernel>, kernel: Kernel) {
+    pub fn release(&mut self, world: &World, journal: &JournaledService<Kernel>, kernel: &Kernel) {
         if !journal.is_owner() {
             self.gate.clear();
             kernel.superseded(kernel.region().control.epoch.current());
         }
         for frame in self.gate.drain(..) {
-            world.oracle.transmits(world, self.incarnation);
-            let epoch = world.incarnation(self.incarnation).epoch.get();
-            world.transmit(Frame { epoch, ..frame }, world::Event::Delivery);
-            world.spend(world.below(300) + 1);
+            let (oracle, wires) = (&world.oracle, &world.wires);
+            let driver = wires.card.driver.get();
+            oracle.check(oracle.ownership.transmits(self.incarnation, driver));
+            let epoch = world.incarnations.get(self.incarnation).epoch.get();
+            wires.transmit(Frame { epoch, ..frame }, events::Event::Delivery);
+            world.spend(world.random.below(300) + 1);
         }
     }
 }

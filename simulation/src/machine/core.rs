@@ -50,6 +50,10 @@ pub struct Core {
     pub is_deaf: Cell<bool>,
     /// Its program is being dropped: what the destructors do is done by nobody.
     pub is_ending: Cell<bool>,
+    /// The seat runs the backup as a guest.
+    pub runs_guest: Cell<bool>,
+    /// It takes neither INIT nor SIPI.
+    pub is_stuck: Cell<bool>,
     program: RefCell<Option<Program>>,
     yielder: Cell<Option<*const Yielder<(), ()>>>,
 }
@@ -65,8 +69,24 @@ impl Core {
             pending: Cell::new(0),
             is_deaf: Cell::new(true),
             is_ending: Cell::new(false),
+            runs_guest: Cell::new(false),
+            is_stuck: Cell::new(false),
             program: RefCell::new(None),
             yielder: Cell::new(None),
+        }
+    }
+
+    /// Returns whether it was started and not stopped by INIT.
+    pub fn is_on(&self) -> bool {
+        self.run.get() != Run::Off
+    }
+
+    /// Returns when it executes next, in ns, and its number; nothing if it will not by itself.
+    pub fn next(&self) -> Option<(u64, u32)> {
+        match self.run.get() {
+            Run::Ready => Some((self.time_ns.get(), self.number)),
+            Run::Asleep(until_ns) => Some((until_ns.max(self.time_ns.get()), self.number)),
+            Run::Off | Run::Still => None,
         }
     }
 

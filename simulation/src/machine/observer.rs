@@ -1,4 +1,4 @@
-//! At each access to shared memory: time passes, a fault may strike, interrupts are taken, others go on.
+//! Each access to shared memory: time passes, a fault may strike, interrupts are taken, and other cores execute.
 
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,20 +12,30 @@ use crate::world::World;
 const ACCESS_NS_MAX: u64 = 30;
 
 impl World {
-    /// An access by the core that executes. `None` if there is none, or it is being dropped: then it has no effect.
+    /// Makes an access by the core that executes. Returns nothing if there is none, or it is being dropped: then the access has no
+    /// effect.
     fn access(&self) -> Option<&Core> {
-        let core = self.current()?;
-        let mut cost_ns = 1 + self.below(ACCESS_NS_MAX);
-        if self.once_in(self.scenario.stall_once_in) {
-            cost_ns += self.below(self.scenario.stall_ns_max);
+        let core = self.scheduler.current()?;
+        let mut cost_ns = 1 + self.random.below(ACCESS_NS_MAX);
+        if self.random.once_in(self.scenario.stall_once_in) {
+            cost_ns += self.random.below(self.scenario.stall_ns_max);
         }
-        self.faults.at_access(self, core);
+        self.faults.before_access(self, core);
         self.spend(cost_ns);
         Some(core)
     }
 
+    fn store_to(&self, word: &AtomicU64, value: Option<u64>) {
+        if let Some(core) = self.access() {
+            let part = self.memory.part_at(ptr::from_ref(word).addr());
+            self.faults.before_store(self, core, part);
+            self.oracle
+                .before_store(&self.scheduler, &self.memory, core, part, value);
+        }
+    }
+
     fn is_ending(&self) -> bool {
-        self.cores.iter().any(|core| core.is_ending.get())
+        self.scheduler.cores.iter().any(|core| core.is_ending.get())
     }
 }
 
@@ -41,20 +51,13 @@ impl Observer for World {
         if self.is_ending() {
             return;
         }
-        if let Some(core) = self.access() {
-            self.oracle
-                .stores(self, core, ptr::from_ref(word).addr(), Some(value));
-        }
+        self.store_to(word, Some(value));
         word.store(value, Ordering::SeqCst);
     }
 
     fn exclusive(&self, word: &AtomicU64) {
-        if self.is_ending() {
-            return;
-        }
-        if let Some(core) = self.access() {
-            self.oracle
-                .stores(self, core, ptr::from_ref(word).addr(), None);
+        if !self.is_ending() {
+            self.store_to(word, None);
         }
     }
 }

@@ -5,8 +5,8 @@ pub mod plan;
 use fastrand::Rng;
 use takeover::DetectorConfig;
 
-use crate::scenario::plan::Plan;
-use crate::world::{MS, US};
+use crate::machine::{MS, US};
+use plan::Plan;
 
 /// Cores of the largest machine, with the seat.
 const CORES_MAX: u32 = 5;

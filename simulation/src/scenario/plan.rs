@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::world::MS;
+use crate::machine::MS;
 
 /// How long a backup that hangs keeps the seat: the monitor's patience, in ns.
 pub const HANG_NS: u64 = 1_010 * MS;

@@ -46,7 +46,7 @@ impl<S: Host> JournaledService<S> {
         let now_ns = self.host.now_ns();
         let arrived_bytes = self.arrived_bytes();
         let mut payloads = Vec::new();
-        let host = self.host;
+        let host = self.host.clone();
         // A large value is many records of one round, which would look like a main loop that stands still.
         let mut sink = |payload: &[u8]| {
             payloads.push(payload.to_vec());

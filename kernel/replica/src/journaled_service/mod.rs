@@ -35,9 +35,9 @@ impl<S: Host> JournaledService<S> {
     /// The service of the owner of `epoch`. If what it was made from `is_damaged`, the state is told anew: nobody has to read the damage again.
     pub fn new(host: S, epoch: u64, replica: Replica<S>, is_damaged: bool) -> Self {
         let mut ledger = Self {
+            seat: BackupMonitor::new(&host, epoch),
             host,
             epoch,
-            seat: BackupMonitor::new(&host, epoch),
             entropy: 0,
             status_ns: None,
             checkpoints: Checkpoints::new(&replica.journal(), is_damaged),

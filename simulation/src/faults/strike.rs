@@ -1,0 +1,130 @@
+//! What a fault does to the machine.
+
+use std::sync::atomic::Ordering;
+
+use sharedmem::epitaph::EpitaphCause;
+
+use crate::machine::core::{Core, Run};
+use crate::machine::events::Event;
+use crate::machine::memory::unobserved;
+use crate::machine::{MS, US};
+use crate::scenario::plan::Strike;
+use crate::world::World;
+
+/// Words at the end of the journal that bits are flipped in rather than elsewhere.
+const TAIL_WORDS: u64 = 48;
+
+/// Strikes the incarnation that `core` runs.
+pub fn strike(world: &World, core: &Core, strike: Strike) {
+    let Some(incarnation) = core.incarnation.get() else {
+        return;
+    };
+    log::warn!(
+        "{} ns: incarnation {incarnation} is struck: {strike:?}",
+        core.time_ns.get()
+    );
+    match strike {
+        Strike::Panic => {
+            let incarnation = world.incarnations.get(incarnation);
+            incarnation.die(world, EpitaphCause::Panic, "struck");
+        }
+        Strike::Silence => silence(world, incarnation),
+        Strike::HungLoop => {
+            world.owner_died();
+            loop {
+                world.spend(20 * US);
+            }
+        }
+        Strike::HungCore => {
+            match cores_of(world, incarnation).find(|other| other.number != core.number) {
+                Some(other) => {
+                    world.owner_died();
+                    other.is_deaf.set(true);
+                    other.run.set(Run::Still);
+                }
+                None => silence(world, incarnation),
+            }
+        }
+        Strike::Pause { ns } => {
+            for core in cores_of(world, incarnation) {
+                core.time_ns
+                    .set(core.time_ns.get().max(world.now_ns()) + ns);
+            }
+            world.spend(0);
+        }
+        Strike::Damage { flips } => {
+            damage(world, flips);
+            silence(world, incarnation);
+        }
+        Strike::DeafCore => {
+            let deaf = cores_of(world, incarnation)
+                .last()
+                .map_or(core.number, |core| core.number);
+            world.scheduler.core(deaf).is_stuck.set(true);
+            let ns = 200 * MS + world.random.below(400 * MS);
+            world.scheduler.after(ns, Event::Unstick(deaf));
+            silence(world, incarnation);
+        }
+        Strike::SeatPause { ns } => pause_seat(world, ns),
+        Strike::ArmingPause { ns } => world.faults.arming_pause_ns.set(Some(ns)),
+        Strike::DropAndSilence { ns } => {
+            pause_seat(world, ns);
+            world.faults.dies_at_drop.set(Some(incarnation));
+        }
+        Strike::Poison => world.clients.poison(),
+        Strike::Switchover => world.clients.switch_over(),
+        Strike::BackupCrash | Strike::BackupHang => {}
+    }
+}
+
+fn cores_of(world: &World, incarnation: u32) -> impl Iterator<Item = &Core> {
+    let is_its = move |core: &&Core| {
+        core.incarnation.get() == Some(incarnation) && core.run.get() != Run::Off
+    };
+    world.scheduler.cores.iter().filter(is_its)
+}
+
+fn pause_seat(world: &World, ns: u64) {
+    let seat = world.scheduler.core(0);
+    let now_ns = seat.time_ns.get().max(world.now_ns());
+    seat.time_ns.set(now_ns + ns);
+}
+
+/// All cores of an incarnation stop executing, with interrupts off; that includes the one that executes now.
+fn silence(world: &World, incarnation: u32) -> ! {
+    world.owner_died();
+    for core in cores_of(world, incarnation) {
+        core.is_deaf.set(true);
+        core.run.set(Run::Still);
+    }
+    world.scheduler.halt()
+}
+
+/// Flips bits in what the journal holds, and in its cursors.
+fn damage(world: &World, flips: u32) {
+    let (random, damage) = (&world.random, &world.oracle.damage);
+    damage.is_done.set(true);
+    let journal = &world.memory.region.control.journal;
+    let ring = world.memory.region.journal;
+    let end = unobserved(&journal.reserved).load(Ordering::Relaxed) / 8;
+    for _ in 0..flips {
+        let bit = 1 << random.below(64);
+        let word = match random.below(12) {
+            0 => &*journal.reserved,
+            1 => &*journal.applied,
+            2 => &*journal.retained,
+            _ => {
+                // Half of them in what is likely to be recovered.
+                let reach = match random.once_in(2) {
+                    true => TAIL_WORDS,
+                    false => ring.len() as u64,
+                };
+                let back = 1 + random.below(end.min(reach));
+                let index = end.saturating_sub(back) as usize % ring.len();
+                damage.flips(index, world.memory.ring_word(index));
+                &ring[index]
+            }
+        };
+        unobserved(word).fetch_xor(bit, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,196 @@
+//! The monitor: the program of core 0, and what the simulation sees of it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use partition::Kinds;
+use sharedmem::Instance;
+use sharedmem::left::Left;
+use sharedmem::sync::Ordering;
+use supervisor::{
+    ApMailboxes, Console, KeepaliveAnswer, Platform, Policy, Role, Source, Supervisor,
+};
+use takeover::{Backup, Config, CoreSet, FenceConfig, Machine, State};
+
+use crate::kernels::platform::{Board, Others, Silent};
+use crate::machine::MS;
+use crate::machine::core::{Core, interrupt};
+use crate::world::World;
+
+/// Epoch of the first primary.
+const FIRST_EPOCH: u64 = 1;
+
+/// An owner that was watched for so long has all its cores, in ns: by then the seat has given them to it, and has called those again
+/// that did not come.
+const SETTLED_NS: u64 = 50 * MS;
+
+/// The monitor, seen from outside.
+#[derive(Default)]
+pub struct Monitor {
+    /// Where cores arrive, and what is left for them there.
+    pub mailboxes: RefCell<Rc<ApMailboxes>>,
+    /// Interrupts that came to the seat.
+    pub wakes: Cell<u64>,
+    /// The monitor asked for a reset of the machine.
+    pub is_reset: Cell<bool>,
+    /// What answers the owner's keepalives, once the monitor watches.
+    keepalive_answer: Cell<Option<&'static KeepaliveAnswer>>,
+    /// What the monitor believes.
+    seen: Cell<Option<Seen>>,
+}
+
+/// What the monitor believes after a round.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// State of the takeover machine.
+    state: State,
+    /// What the takeover machine knows of the backup.
+    backup: Backup,
+    /// A backup is ready, and the owner was watched for longer than a core takes to come and to move.
+    is_settled: bool,
+}
+
+impl Monitor {
+    /// Returns whether a backup is ready and nothing else is under way.
+    pub fn is_protected(&self) -> bool {
+        let seen = self.seen.get();
+        seen.is_some_and(|seen| seen.state == State::Watching && seen.backup == Backup::Ready)
+    }
+
+    /// Returns whether a backup is ready, and the owner was watched for longer than a core takes to come and to move.
+    pub fn is_settled(&self) -> bool {
+        self.seen.get().is_some_and(|seen| seen.is_settled)
+    }
+
+    /// Says in words what the monitor believes.
+    pub fn describe(&self) -> String {
+        format!("{:?}", self.seen.get())
+    }
+}
+
+/// Powers the machine on.
+pub fn power_on(world: &Rc<World>) {
+    world.memory.region.control.epoch.reset(FIRST_EPOCH);
+    world.oracle.ownership.epoch.set(FIRST_EPOCH);
+    boot(world);
+}
+
+/// Resets the platform: memory stays, everything else begins anew.
+pub fn reset(world: &Rc<World>) {
+    for core in &world.scheduler.cores {
+        core.stop();
+        core.is_stuck.set(false);
+    }
+    world.wires.card.quiet();
+    world.oracle.reset();
+    let control = world.memory.region.control;
+    let left = Left::of(control);
+    let was_written = control.journal.reserved.load(Ordering::Relaxed) != 0;
+    let salt = left.map_or(world.scenario.seed, |left| left.salt);
+    let resets = control.header.resets.load(Ordering::Relaxed);
+    world.memory.clear_control(salt);
+    control.header.resets.store(resets, Ordering::Relaxed);
+    control.epoch.reset(FIRST_EPOCH);
+    match left {
+        Some(left) => left.restore(control),
+        None if was_written => {
+            let too_large = world.scenario.may_outgrow_journal();
+            let oracle = &world.oracle;
+            oracle.check(oracle.damage.lost_state(too_large));
+        }
+        None => {}
+    }
+    world.oracle.ownership.epoch.set(control.epoch.current());
+    boot(world);
+}
+
+/// Starts the monitor, which starts everything else.
+fn boot(world: &Rc<World>) {
+    let for_seat = Rc::clone(world);
+    world.scheduler.start(0, 0, move || {
+        if let Some(supervisor) = prepare(&for_seat) {
+            watch(&for_seat, supervisor);
+        }
+    });
+}
+
+/// Loads both instances and starts the primary: as the monitor's `run` does.
+fn prepare(world: &Rc<World>) -> Option<Supervisor<Board>> {
+    world.scheduler.core(0).is_deaf.set(false);
+    let control = world.memory.region.control;
+    let cores: Vec<u32> = (1..world.scenario.core_count).collect();
+    let mut board = Board {
+        world: Rc::clone(world),
+    };
+    let backup = board
+        .load(Instance::B, Role::Backup, &Source::Failover, &cores)
+        .ok();
+    let primary = board
+        .load(Instance::A, Role::Primary, &Source::Primary, &cores)
+        .ok();
+    let config = Config {
+        detector: world.scenario.detector(),
+        fence: FenceConfig::default(),
+        backup_wait_ns: world.scenario.detector().boot_timeout_ns,
+        first_epoch: control.epoch.current(),
+        spare: CoreSet::from_cores(cores).ok()?,
+    };
+    let machine = Machine::new(config, world.now_ns()).ok()?;
+    // For the interrupt handler, which outlives every borrow. That leaks some words a boot.
+    let keepalive_answer: &'static KeepaliveAnswer = Box::leak(Box::default());
+    world.monitor.keepalive_answer.set(Some(keepalive_answer));
+    let policy = Policy {
+        rearms: true,
+        resets: true,
+        kinds: Kinds::default(),
+    };
+    let mut supervisor = Supervisor::new(
+        machine,
+        control,
+        Others::new(world),
+        board,
+        Console::new(Silent),
+        keepalive_answer,
+        policy,
+    );
+    supervisor.arm_first(backup);
+    supervisor.start_first(primary).ok()?;
+    Some(supervisor)
+}
+
+/// Watches for ever: as the monitor's main loop does.
+fn watch(world: &World, mut supervisor: Supervisor<Board>) {
+    let mut up_since_ns: Option<u64> = None;
+    loop {
+        supervisor.round();
+        let machine = supervisor.machine();
+        let is_up = matches!(machine.state(), State::Watching | State::Unprotected);
+        let before = up_since_ns.filter(|_| is_up);
+        up_since_ns = is_up.then_some(before.unwrap_or(world.now_ns()));
+        world.monitor.seen.set(Some(Seen {
+            state: machine.state(),
+            backup: machine.backup(),
+            is_settled: machine.is_protected()
+                && up_since_ns.is_some_and(|since_ns| world.now_ns() > since_ns + SETTLED_NS),
+        }));
+    }
+}
+
+/// Handles interrupts on the seat.
+pub fn interrupted(world: &World, kinds: u32) {
+    let Some(keepalive_answer) = world.monitor.keepalive_answer.get() else {
+        return;
+    };
+    world.monitor.wakes.set(world.monitor.wakes.get() + 1);
+    if kinds & interrupt::KEEPALIVE != 0
+        && let Some(core) = keepalive_answer.answer(world.memory.region.control, world.now_ns())
+    {
+        world.wires.send_interrupt(core, interrupt::KEEPALIVE);
+    }
+}
+
+/// Returns whether a core runs an incarnation of an instance.
+pub fn runs_instance(world: &World, core: &Core, instance: Instance) -> bool {
+    let is_its = |number| world.incarnations.get(number).instance == instance;
+    core.is_on() && core.incarnation.get().is_some_and(is_its)
+}

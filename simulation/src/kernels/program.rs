@@ -1,0 +1,169 @@
+//! The programs of an instance's cores, in the order of the kernel's own: it enters here, serves, and handles interrupts.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+
+use replica::{JournaledService, Replica};
+use sharedmem::abi::EntryReason;
+use sharedmem::epitaph::EpitaphCause;
+use supervisor::Order;
+
+use crate::kernels::host::Kernel;
+use crate::kernels::incarnation::Incarnation;
+use crate::kernels::transport::Transport;
+use crate::machine::core::{Core, interrupt};
+use crate::machine::events::Event;
+use crate::machine::{MS, US};
+use crate::world::World;
+
+/// How long a core that lingers looks for its order, in ns.
+const LINGER_NS: u64 = 400 * US;
+
+/// Runs a core that comes to its desk: as the monitor's start page does.
+pub fn arrive(world: &Rc<World>, core: u32) {
+    let mailboxes = Rc::clone(&world.monitor.mailboxes.borrow());
+    let arrived = mailboxes.arrive(core);
+    let until_ns = world.now_ns() + if arrived.lingers { LINGER_NS } else { 0 };
+    loop {
+        if let Some(order) = mailboxes.take_order(core, &arrived) {
+            return enter(world, &order);
+        }
+        if world.now_ns() >= until_ns {
+            return;
+        }
+        world.spend(world.random.below(2 * US) + 1);
+    }
+}
+
+/// Enters an instance.
+fn enter(world: &Rc<World>, order: &Order) {
+    let [entry, incarnation, _] = order.arguments;
+    let incarnation = world.incarnations.get(incarnation as u32);
+    let Some(core) = world.scheduler.current() else {
+        return;
+    };
+    core.incarnation.set(Some(incarnation.number));
+    let program = || match EntryReason::from_raw(entry) {
+        Some(EntryReason::StartPrimary) => own(
+            world,
+            core,
+            &incarnation,
+            Replica::new(Kernel::new(world, &incarnation)),
+        ),
+        Some(EntryReason::Promote) => {
+            let standby = incarnation.standby.borrow_mut().take();
+            own(
+                world,
+                core,
+                &incarnation,
+                standby.expect("a backup was made ready before it is promoted"),
+            );
+        }
+        _ => join(world, core, &incarnation),
+    };
+    // A record that kills does so by a panic of the kernel's own code.
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(program)) {
+        match is_poison(&*payload) {
+            true => Kernel::new(world, &incarnation).die(EpitaphCause::Panic, POISON),
+            false => panic::resume_unwind(payload),
+        }
+    }
+}
+
+/// What a replica panics with at a record that kills.
+const POISON: &str = "DEBUG POISON";
+
+/// Returns whether a panic is a record that kills.
+pub fn is_poison(payload: &(dyn Any + Send)) -> bool {
+    payload.downcast_ref::<&str>() == Some(&POISON)
+}
+
+/// Runs the first core: becomes the owner and serves for ever, in the order of the kernel's `serve`, `adopt` and `round`.
+fn own(
+    world: &Rc<World>,
+    core: &Core,
+    incarnation: &Rc<Incarnation>,
+    mut replica: Replica<Kernel>,
+) {
+    let kernel = Kernel::new(world, incarnation);
+    let epoch = world.memory.region.control.epoch.current();
+    incarnation.epoch.set(epoch);
+    incarnation.lead.set(core.number);
+    let oracle = &world.oracle;
+    oracle.check(
+        oracle
+            .ownership
+            .owns(incarnation.number, world.wires.card.driver.get()),
+    );
+    world.faults.owner_begins();
+    incarnation.send_keepalive(world);
+    core.is_deaf.set(false);
+    tick(world, core.number, incarnation.number);
+    world.spend(world.random.below(200 * US));
+    world.wires.card.adopt(incarnation.number);
+    let recovered = replica.recover(epoch);
+    oracle.damage.named(recovered.finding_count);
+    let mut journal =
+        JournaledService::new(kernel.clone(), epoch, replica, recovered.finding_count > 0);
+    let timeline = world.memory.region.control.timelines.of_epoch(epoch);
+    let mut transport = Transport::new(incarnation.number);
+    loop {
+        incarnation.progress[0].set(incarnation.progress[0].get() + 1);
+        let is_leaving = journal.is_leaving(world.now_ns());
+        let more = !is_leaving && transport.ingress(world, &mut journal);
+        let more = journal.write_checkpoint() || more;
+        transport.egress(world, &mut journal);
+        transport.release(world, &journal, &kernel);
+        oracle.check(oracle.deadlines.serves(world.now_ns(), timeline));
+        if is_leaving && journal.is_backup_level() {
+            kernel.die(EpitaphCause::Switchover, "");
+        }
+        journal.seat.report(&kernel);
+        match more {
+            true => world.spend(world.random.below(2 * US)),
+            false => world.sleep(u64::MAX),
+        }
+    }
+}
+
+/// Runs a further core: counts its progress once a tick.
+fn join(world: &World, core: &Core, incarnation: &Rc<Incarnation>) {
+    let index = incarnation.cores.iter().position(|own| *own == core.number);
+    let Some(progress) = index.and_then(|index| incarnation.progress.get(index)) else {
+        return;
+    };
+    core.is_deaf.set(false);
+    loop {
+        progress.set(progress.get() + 1);
+        world.sleep(world.now_ns() + world.scenario.keepalive_ns);
+    }
+}
+
+/// Fires the periodic timer of an owner's first core, and sets it again as long as that core runs this incarnation.
+pub fn tick(world: &World, number: u32, incarnation: u32) {
+    let core = world.scheduler.core(number);
+    if core.incarnation.get() != Some(incarnation) {
+        return;
+    }
+    world.scheduler.interrupt(number, interrupt::TICK);
+    let jitter_ns = match world.random.once_in(10) {
+        true => world.random.below(MS),
+        false => 0,
+    };
+    world.scheduler.after(
+        world.scenario.keepalive_ns + jitter_ns,
+        Event::Tick(number, incarnation),
+    );
+}
+
+/// Handles interrupts on a core of an instance.
+pub fn interrupted(world: &World, core: &Core, kinds: u32) {
+    let Some(incarnation) = core.incarnation.get() else {
+        return;
+    };
+    let incarnation = world.incarnations.get(incarnation);
+    if kinds & interrupt::TICK != 0 && incarnation.lead.get() == core.number {
+        incarnation.send_keepalive(world);
+    }
+}

@@ -1,0 +1,84 @@
+//! Damage of the journal: it may cost what was acknowledged, but must be named, and nothing that is damaged may be applied.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use journal::record_bytes;
+
+use super::Law;
+use crate::machine::memory::Memory;
+
+/// What is damaged, and what was said of it.
+#[derive(Default)]
+pub struct Damage {
+    /// Bits were flipped in the journal, or a reset lost a state that is too large for it. What was acknowledged may be lost.
+    pub is_done: Cell<bool>,
+    /// Damage that a new owner named.
+    pub findings: Cell<u64>,
+    /// Words of the ring that bits were flipped in and that nobody has written since: their indices, and what they were.
+    words: RefCell<BTreeMap<usize, u64>>,
+}
+
+impl Damage {
+    /// Records findings of a new owner.
+    pub fn named(&self, findings: u64) {
+        self.findings.set(self.findings.get() + findings);
+    }
+
+    /// Checks that the loss of `what` is excused by damage that somebody named.
+    pub fn excuses(&self, what: String) -> Law {
+        match (self.is_done.get(), self.findings.get()) {
+            (false, _) => Err(what),
+            (true, 0) => Err(format!("nobody names the damage: {what}")),
+            (true, _) => Ok(()),
+        }
+    }
+
+    /// Records that a reset left nothing to go on with. That breaks a law unless the state may have been `too_large`.
+    pub fn lost_state(&self, too_large: bool) -> Law {
+        let is_excused = self.is_done.get() || too_large;
+        // The monitor says that, and what clients expect is no measure any more.
+        self.is_done.set(true);
+        self.named(1);
+        match is_excused {
+            true => Ok(()),
+            false => Err("after a reset the journal does not make the state".into()),
+        }
+    }
+
+    /// Records that bits of the ring's word `index`, which is `word`, are about to be flipped.
+    pub fn flips(&self, index: usize, word: u64) {
+        self.words.borrow_mut().entry(index).or_insert(word);
+    }
+
+    /// Records that the ring's word `index` is written: whatever was wrong with it is not any more.
+    pub fn writes(&self, index: usize) {
+        if self.is_done.get() {
+            self.words.borrow_mut().remove(&index);
+        }
+    }
+
+    /// Checks that nothing is damaged in the record at `position`, which an owner begins to apply.
+    pub fn applies(&self, memory: &Memory, position: u64) -> Law {
+        let damaged = self.words.borrow();
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let words = memory.region.journal.len();
+        let index = |position: u64| (position / 8) as usize % words;
+        let length_bytes = memory.ring_word(index(position + 8)) as u32;
+        let bytes = record_bytes(length_bytes).min(words as u64 * 8);
+        let is_damaged = |position: u64| {
+            let index = index(position);
+            damaged
+                .get(&index)
+                .is_some_and(|was| memory.ring_word(index) != *was)
+        };
+        match (position..position + bytes).step_by(8).any(is_damaged) {
+            true => Err(format!(
+                "the record at position {position} is applied, and is damaged"
+            )),
+            false => Ok(()),
+        }
+    }
+}
