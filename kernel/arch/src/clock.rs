@@ -5,11 +5,11 @@ use core::arch::x86_64::_rdtsc;
 /// Reads the time-stamp counter.
 #[inline]
 pub fn ticks() -> u64 {
-    // SAFETY: RDTSC has no effect but its result, and exists on every x86-64.
+    // SAFETY: RDTSC only returns a value, and every x86-64 processor has it.
     unsafe { _rdtsc() }
 }
 
-/// Turns counter values into nanoseconds. The two kernels share it, so their times are comparable.
+/// A conversion of counter values into nanoseconds. All kernels use the same one, so their times are comparable.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     tsc_at_boot: u64,
@@ -18,7 +18,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock for a counter of `tsc_hz` that stood at `tsc_at_boot` at time 0.
+    /// Makes a clock for a counter of `tsc_hz` Hz that read `tsc_at_boot` at time 0.
     pub fn new(tsc_hz: u64, tsc_at_boot: u64) -> Self {
         let ns_per_tick_q32 = ((1_000_000_000_u128 << 32) / u128::from(tsc_hz.max(1))) as u64;
         Self {
@@ -27,13 +27,13 @@ impl Clock {
         }
     }
 
-    /// Nanoseconds since boot.
+    /// Returns the nanoseconds since boot.
     #[inline]
     pub fn now_ns(&self) -> u64 {
         self.ns_of(ticks().saturating_sub(self.tsc_at_boot))
     }
 
-    /// Length of `ticks` in nanoseconds.
+    /// Returns the length of `ticks` in nanoseconds.
     #[inline]
     pub fn ns_of(&self, ticks: u64) -> u64 {
         ((u128::from(ticks) * u128::from(self.ns_per_tick_q32)) >> 32) as u64
@@ -44,7 +44,7 @@ impl Clock {
         self.spin_until(duration_ns, || false);
     }
 
-    /// Spins until `is_done`, but no longer than `duration_ns`.
+    /// Spins until `is_done` returns true, at most for `duration_ns`.
     pub fn spin_until(&self, duration_ns: u64, is_done: impl Fn() -> bool) {
         let end = self.now_ns().saturating_add(duration_ns);
         while !is_done() && self.now_ns() < end {

@@ -1,4 +1,4 @@
-//! The serial console: the first serial port, and the draining of log rings into it.
+//! The serial console: log rings are drained into the first serial port, and typed bytes are read from it.
 
 use sharedmem::log_ring::LogRing;
 use uart_16550::backend::PioBackend;
@@ -8,18 +8,19 @@ use uart_16550::{Config, Uart16550};
 /// I/O port of the first serial port.
 const COM1: u16 = 0x3f8;
 
-/// Bytes handed to the port before its owner looks after something else.
+/// Most bytes that one call of [`SerialConsole::pump`] hands to the port.
 const BURST_BYTES: usize = 256;
 
-/// The console, for its one owner.
-pub struct Console {
+/// The serial console. Only one kernel uses it at a time.
+pub struct SerialConsole {
     port: Option<Uart16550<PioBackend>>,
+    /// Text that was taken from a ring and is not yet sent, in this range.
     carry: [u8; 512],
     carry_range: (usize, usize),
 }
 
-impl Console {
-    /// Takes the serial port over. Without one, text is drained into nothing.
+impl SerialConsole {
+    /// Takes the serial port over. On a machine without one, text is discarded.
     ///
     /// # Safety
     /// No other kernel uses the port now.
@@ -35,7 +36,7 @@ impl Console {
         }
     }
 
-    /// Moves some text from `rings` to the port, as far as the port takes it without waiting. True if there is more.
+    /// Moves some text from `rings` to the port, without waiting for the port. Returns whether there is more.
     pub fn pump<'a>(&mut self, rings: impl Iterator<Item = &'a LogRing> + Clone) -> bool {
         let mut budget = BURST_BYTES;
         while budget > 0 {
@@ -56,26 +57,27 @@ impl Console {
         true
     }
 
-    /// Moves all text there is, waiting for the port.
+    /// Moves all text in `rings` to the port, and waits for the port.
     pub fn flush<'a>(&mut self, rings: impl Iterator<Item = &'a LogRing> + Clone) {
         while self.pump(rings.clone()) {
             core::hint::spin_loop();
         }
     }
 
-    /// From here on the port interrupts when somebody types.
+    /// Lets the port interrupt when a byte has been typed.
     pub fn interrupt_on_input(&mut self) {
         if let Some(port) = &mut self.port {
             port.enable_interrupts(IER::DATA_READY);
         }
     }
 
-    /// The next byte somebody typed.
+    /// Returns the next typed byte.
     pub fn read(&mut self) -> Option<u8> {
         self.port.as_mut()?.try_receive_byte().ok()
     }
 
-    /// Takes the next piece of text, of one ring and up to the end of a line, so that lines of different writers do not mix.
+    /// Takes the next piece of text from one ring, up to the end of a line, so that lines of different writers do not
+    /// mix. Returns whether there was any.
     fn refill<'a>(&mut self, mut rings: impl Iterator<Item = &'a LogRing>) -> bool {
         let Some(ring) = rings.find(|ring| !ring.is_drained()) else {
             return false;

@@ -1,4 +1,4 @@
-//! What a core does besides computing: wait, stop, know its own number.
+//! The core that runs: how it waits and stops, its number, its page table.
 
 use core::arch::asm;
 
@@ -6,8 +6,10 @@ use x86_64::instructions::{hlt, interrupts};
 use x86_64::registers::model_specific::GsBase;
 use x86_64::{PhysAddr, VirtAddr};
 
-/// Sleeps until an interrupt, unless `ready` says that there is something to do. No interrupt is lost in between: `sti` takes effect
-/// after the `hlt` that follows it (SDM volume 2, STI). Returns with interrupts on.
+/// Sleeps until an interrupt, unless `ready` returns true. Returns with interrupts on.
+///
+/// No interrupt is lost between the check and the sleep, because STI takes effect only after the HLT behind it (SDM
+/// vol. 2B, STI).
 pub fn wait_unless(ready: impl FnOnce() -> bool) {
     interrupts::disable();
     if ready() {
@@ -17,7 +19,7 @@ pub fn wait_unless(ready: impl FnOnce() -> bool) {
     }
 }
 
-/// Stops this core for good, as far as it can stop itself: only NMI, INIT or reset change that.
+/// Stops this core. Only an NMI, INIT or a reset gets it to run again, and after an NMI it stops again.
 pub fn stop() -> ! {
     loop {
         interrupts::disable();
@@ -25,7 +27,7 @@ pub fn stop() -> ! {
     }
 }
 
-/// This core spins with interrupts off and hears nothing any more. Fault injection.
+/// Spins for ever with interrupts off. For fault injection.
 pub fn hang() -> ! {
     interrupts::disable();
     loop {
@@ -33,24 +35,24 @@ pub fn hang() -> ! {
     }
 }
 
-/// Makes `number` this core's number, kept at GS:0.
+/// Sets this core's number. GS points to it from here on.
 ///
 /// # Safety
-/// Nobody else uses GS on this core.
+/// Nothing else uses GS on this core.
 pub unsafe fn set_core_number(number: &'static u64) {
     GsBase::write(VirtAddr::from_ptr(number));
 }
 
-/// The number given by [`set_core_number`].
+/// Returns the number that [`set_core_number`] set.
 #[inline]
 pub fn core_number() -> usize {
     let number: u64;
-    // SAFETY: GS points to a static number on every core from its first instructions in Rust on.
+    // SAFETY: on every core, GS points to a static number from the first instructions in Rust on.
     unsafe { asm!("mov {}, gs:[0]", out(reg) number, options(nostack, preserves_flags, readonly)) };
     number as usize
 }
 
-/// The page table in use.
+/// Returns the physical address of the page table in use.
 pub fn page_table() -> PhysAddr {
     x86_64::registers::control::Cr3::read().0.start_address()
 }
@@ -58,7 +60,7 @@ pub fn page_table() -> PhysAddr {
 /// Loads a page table.
 ///
 /// # Safety
-/// It maps the code that runs, the stack, and everything that is referenced, as before.
+/// The table maps the running code, the stack, and everything that is referenced, as the one before did.
 pub unsafe fn load_page_table(root: PhysAddr) {
     // SAFETY: the caller's promise; the flags are those of a plain write-back table.
     unsafe { asm!("mov cr3, {}", in(reg) root.as_u64(), options(nostack, preserves_flags)) };

@@ -1,7 +1,7 @@
 //! GDT, TSS and interrupt stacks of a core.
 //!
-//! The compiler's own library uses the red zone, so no trap may run on the interrupted stack: every vector has an interrupt stack
-//! (IST), and kinds that can interrupt each other have different ones.
+//! Rust's precompiled `core` uses the red zone, so no trap may run on the interrupted stack: every vector has an
+//! interrupt stack (SDM vol. 3A, 6.14.5), and traps that can interrupt each other have different ones.
 
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::load_tss;
@@ -9,7 +9,7 @@ use x86_64::registers::segmentation::{CS, DS, ES, SS, Segment};
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
 use x86_64::structures::tss::TaskStateSegment;
 
-/// Interrupt stacks, by who may interrupt whom. The numbers are indices into the TSS's table.
+/// An interrupt stack. Traps on one stack never interrupt each other. The numbers are indices into the TSS's table.
 #[repr(u16)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrapStack {
@@ -38,7 +38,7 @@ pub struct CoreTables {
 }
 
 impl CoreTables {
-    /// Empty tables, to be placed in a static.
+    /// Makes empty tables, to be placed in a static.
     pub const fn new() -> Self {
         Self {
             stacks: [const { Stack([0; STACK_BYTES]) }; STACKS],
@@ -50,11 +50,11 @@ impl CoreTables {
     /// Fills the tables and makes them this core's.
     ///
     /// # Safety
-    /// `tables` belongs to this core alone, is not in use by another, and stays for ever.
+    /// `tables` belongs to this core alone and is never freed.
     pub unsafe fn load(tables: *mut Self) {
-        // SAFETY: the caller gives the only reference.
+        // SAFETY: the caller promises that nobody else refers to the tables.
         let tables = unsafe { &mut *tables };
-        // The TSS is packed, so its table is written as a whole.
+        // The TSS is packed, so a reference to its table is not allowed; the table is written as a whole.
         let mut tops = [VirtAddr::zero(); 7];
         for (top, stack) in tops.iter_mut().zip(&tables.stacks) {
             *top = VirtAddr::from_ptr(stack) + STACK_BYTES as u64;
@@ -67,7 +67,8 @@ impl CoreTables {
         let tss = tables
             .gdt
             .append(unsafe { Descriptor::tss_segment_unchecked(&tables.tss) });
-        // SAFETY: the GDT is in a static and complete; the selectors are those just made; base and limit of data segments do not matter in long mode.
+        // SAFETY: the GDT is complete and never freed; the selectors are its own; long mode ignores base and limit of
+        // data segments.
         unsafe {
             tables.gdt.load_unsafe();
             CS::set_reg(code);
@@ -80,12 +81,13 @@ impl CoreTables {
 }
 
 impl CoreTables {
-    /// Points the exception stack at an address that nothing can be mapped at: the next exception becomes a double fault.
+    /// Points the exception stack at an address where nothing is mapped, so that the next exception becomes a double
+    /// fault. For fault injection.
     ///
     /// # Safety
-    /// `tables` are those of this core, and the kernel is meant to die.
+    /// `tables` are this core's, and the kernel is meant to die.
     pub unsafe fn ruin_exception_stack(tables: *mut Self) {
-        // SAFETY: the caller's promise; the packed table is copied, changed and written back.
+        // SAFETY: the caller owns the tables; the packed table is copied, changed and written back.
         unsafe {
             let mut tops = (*tables).tss.interrupt_stack_table;
             tops[TrapStack::Exception as usize] = VirtAddr::new(0x10);

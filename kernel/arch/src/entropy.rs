@@ -1,4 +1,4 @@
-//! Random bits from the processor, for salts and seeds. Not for keys.
+//! Random bits from the processor, for salts and seeds; not for cryptographic keys.
 
 use core::arch::x86_64::_rdrand64_step;
 
@@ -6,15 +6,15 @@ use raw_cpuid::CpuId;
 
 use crate::clock;
 
-/// Attempts of RDRAND, as Intel advises (SDM volume 1, 7.3.17.1).
+/// Attempts of RDRAND, as Intel advises (SDM vol. 1, 7.3.17.1).
 const ATTEMPTS: usize = 10;
 
-/// 64 random bits: RDRAND where there is one, and the time-stamp counter's in any case.
+/// Returns 64 random bits, mixed from the time-stamp counter and, if the processor has it, RDRAND.
 pub fn bits() -> u64 {
     let has_rdrand = CpuId::new()
         .get_feature_info()
         .is_some_and(|features| features.has_rdrand());
-    // SAFETY: only where CPUID reports it.
+    // SAFETY: CPUID reports the instruction.
     let random = if has_rdrand { unsafe { rdrand() } } else { 0 };
     mix(random ^ clock::ticks().rotate_left(32) ^ clock::ticks())
 }
@@ -26,7 +26,7 @@ fn rdrand() -> u64 {
     value
 }
 
-/// The finaliser of SplitMix64: spreads a few good bits over all.
+/// Spreads a few random bits over all 64, by the finaliser of SplitMix64.
 fn mix(mut value: u64) -> u64 {
     value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,4 +1,4 @@
-//! The heap: a TLSF allocator (constant time, so no allocation is ever a pause), with an account of what is in use.
+//! The heap: a TLSF allocator, which works in constant time, with a count of the bytes in use.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
@@ -7,10 +7,10 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use rlsf::Tlsf;
 use spin::Mutex;
 
-/// Blocks up to 64 GiB, in classes at most 1/32 apart.
+/// The allocator: blocks of up to 64 GiB, in size classes at most 1/32 apart.
 type Allocator = Tlsf<'static, u32, u32, 31, 32>;
 
-/// A heap to be a program's `#[global_allocator]`. Not for interrupt handlers.
+/// A heap for use as a program's `#[global_allocator]`. Interrupt handlers must not allocate: the heap may be locked.
 pub struct Heap {
     allocator: Mutex<Allocator>,
     used_bytes: AtomicUsize,
@@ -18,7 +18,7 @@ pub struct Heap {
 }
 
 impl Heap {
-    /// A heap without memory.
+    /// Makes a heap without memory.
     pub const fn empty() -> Self {
         Self {
             allocator: Mutex::new(Tlsf::new()),
@@ -30,14 +30,14 @@ impl Heap {
     /// Gives `bytes` bytes at `start` to the heap.
     ///
     /// # Safety
-    /// The memory is mapped, writable, and nobody else's, for ever.
+    /// The memory is mapped and writable, and belongs to the heap alone from here on.
     pub unsafe fn give(&self, start: *mut u8, bytes: usize) {
         let mut allocator = self.allocator.lock();
         let (mut start, mut left) = (start, bytes);
         while let Some(pointer) =
             NonNull::new(ptr::slice_from_raw_parts_mut(start, left)).filter(|_| left > 4096)
         {
-            // SAFETY: the caller gave this memory; what was taken before is left behind.
+            // SAFETY: the caller gave this memory, and `start` lies behind what was already taken.
             let Some(taken) = (unsafe { allocator.insert_free_block_ptr(pointer) }) else {
                 break;
             };
@@ -47,18 +47,18 @@ impl Heap {
         self.size_bytes.fetch_add(bytes - left, Ordering::Relaxed);
     }
 
-    /// Bytes in use, as asked for.
+    /// Returns the number of bytes in use, as requested by the callers.
     pub fn used_bytes(&self) -> usize {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes the heap was given.
+    /// Returns the number of bytes that the heap was given.
     pub fn size_bytes(&self) -> usize {
         self.size_bytes.load(Ordering::Relaxed)
     }
 }
 
-// SAFETY: blocks come from the TLSF pool under a lock, so they are disjoint and as the layout asks; the account does not matter to safety.
+// SAFETY: blocks come from the TLSF pool under a lock, so they are disjoint and fit the layout.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(block) = self.allocator.lock().allocate(layout) else {
@@ -81,7 +81,7 @@ unsafe impl GlobalAlloc for Heap {
         let Some(pointer) = NonNull::new(block) else {
             return ptr::null_mut();
         };
-        // SAFETY: the caller's contract of `realloc` makes size and alignment a valid layout.
+        // SAFETY: the contract of `realloc` makes size and alignment a valid layout.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         // SAFETY: the caller got the block from `alloc` with this alignment.
         let Some(moved) = (unsafe { self.allocator.lock().reallocate(pointer, new_layout) }) else {
@@ -101,7 +101,7 @@ mod tests {
     fn what_is_given_back_is_there_again() {
         let heap = Heap::empty();
         let memory = std::vec![0_u8; 1 << 20].leak();
-        // SAFETY: leaked memory is ours for ever.
+        // SAFETY: leaked memory is never freed.
         unsafe { heap.give(memory.as_mut_ptr(), memory.len()) };
         let layout = Layout::from_size_align(600 << 10, 64).unwrap();
         for _ in 0..3 {

@@ -1,7 +1,8 @@
-//! The machine layer that the monitor and the native instance stand on: descriptor tables, traps, page tables, heap, time, serial
-//! port, PCI configuration. With `ipi` and the mapping layer of `sharedmem` it is where the unsafe code lives.
+//! The machine layer under the monitor and the native instance: descriptor tables, traps, page tables, heap, time,
+//! serial port, PCI configuration.
 //!
-//! It decides nothing: policy is above, in safe code.
+//! With `ipi` and the mapping layer of `sharedmem`, this crate holds the unsafe code. It decides nothing: policy is
+//! above it, in safe code.
 #![no_std]
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Log lines: `[    1.234567] who: text`, into the program's ring.
+//! The logger: writes lines like `[    1.234567] who: text` into the program's ring.
 
 use core::fmt::{self, Write};
 use core::ptr;
@@ -10,7 +10,7 @@ use spin::{Mutex, Once};
 
 use crate::clock::Clock;
 
-/// Longest line, in bytes; what is beyond is cut off.
+/// Longest line, in bytes; the rest is cut off.
 const LINE_BYTES: usize = 512;
 
 /// The program's logger.
@@ -28,7 +28,7 @@ pub static LOGGER: Logger = Logger {
 };
 
 impl Logger {
-    /// From here on `log`'s macros write lines as `who` into `ring`.
+    /// Lets the macros of `log` write lines of `who` into `ring`.
     pub fn start(&'static self, who: &'static str, clock: Clock, ring: &'static LogRing) {
         self.identity.call_once(|| (who, clock));
         self.use_ring(ring);
@@ -46,7 +46,7 @@ impl Logger {
     /// Frees the lock by force. For a dying kernel, whose stopped cores may hold it.
     ///
     /// # Safety
-    /// The holder never runs again.
+    /// The core that holds the lock never runs again.
     pub unsafe fn break_lock(&self) {
         // SAFETY: the caller's promise.
         unsafe { self.lock.force_unlock() };
@@ -54,7 +54,7 @@ impl Logger {
 }
 
 impl Log for Logger {
-    /// Drivers' libraries tell much of their own doings; what goes wrong is enough.
+    /// Returns false for a driver library's messages below warnings: they are too many.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.level() <= Level::Warn || !metadata.target().starts_with("virtio_drivers")
     }
@@ -88,13 +88,14 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// One line, with its end always in it.
+/// A line under construction. One byte is always kept free for the newline.
 struct Line {
     bytes: [u8; LINE_BYTES],
     length: usize,
 }
 
 impl Line {
+    /// Appends the newline.
     fn end(&mut self) {
         self.bytes[self.length] = b'\n';
         self.length += 1;

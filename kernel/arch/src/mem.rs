@@ -1,16 +1,17 @@
-//! The memory functions that compiled code calls and that no library brings to a freestanding target.
+//! The memory functions that compiled code calls, and that a freestanding target has no library for.
 //!
-//! Written with string instructions, so that the compiler cannot turn them into calls of themselves.
+//! They are written with string instructions, so that the compiler cannot turn them into calls of themselves.
 
 use core::arch::asm;
 
-/// C `memcpy`: copies `count` bytes, no overlap.
+/// Copies `count` bytes that do not overlap, as `memcpy` of C.
 ///
 /// # Safety
 /// As in C.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memcpy(destination: *mut u8, source: *const u8, count: usize) -> *mut u8 {
-    // SAFETY: the caller gives `count` bytes on both sides; words first, then the rest, upwards (DF is clear by the ABI).
+    // SAFETY: the caller vouches for `count` bytes on both sides. Copies upwards, because the ABI keeps the direction
+    // flag clear.
     unsafe {
         asm!(
             "rep movsq",
@@ -26,17 +27,18 @@ pub unsafe extern "C" fn memcpy(destination: *mut u8, source: *const u8, count: 
     destination
 }
 
-/// C `memmove`: copies `count` bytes, overlap allowed.
+/// Copies `count` bytes that may overlap, as `memmove` of C.
 ///
 /// # Safety
 /// As in C.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memmove(destination: *mut u8, source: *const u8, count: usize) -> *mut u8 {
     if (destination as usize).wrapping_sub(source as usize) >= count {
-        // SAFETY: the destination does not begin inside the source, so an upward copy reads every byte before it is overwritten.
+        // SAFETY: the destination does not begin inside the source, so an upward copy reads each byte before
+        // overwriting it.
         return unsafe { memcpy(destination, source, count) };
     }
-    // SAFETY: downward copy of bytes the caller vouches for; the direction flag is put back.
+    // SAFETY: the caller vouches for the bytes; the direction flag is cleared again after the downward copy.
     unsafe {
         asm!(
             "std",
@@ -51,14 +53,14 @@ pub unsafe extern "C" fn memmove(destination: *mut u8, source: *const u8, count:
     destination
 }
 
-/// C `memset`: fills `count` bytes.
+/// Fills `count` bytes, as `memset` of C.
 ///
 /// # Safety
 /// As in C.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memset(destination: *mut u8, value: i32, count: usize) -> *mut u8 {
     let word = u64::from(value as u8) * 0x0101_0101_0101_0101;
-    // SAFETY: the caller gives `count` writable bytes; words first, then the rest.
+    // SAFETY: the caller vouches for `count` writable bytes.
     unsafe {
         asm!(
             "rep stosq",
@@ -74,14 +76,14 @@ pub unsafe extern "C" fn memset(destination: *mut u8, value: i32, count: usize) 
     destination
 }
 
-/// C `memcmp`: compares `count` bytes.
+/// Compares `count` bytes, as `memcmp` of C.
 ///
 /// # Safety
 /// As in C.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
     let mut index = 0;
-    // Equal words are passed over eight bytes at a time; the byte loop finds the difference or handles the rest.
+    // The first loop skips equal words; the second finds the byte that differs, and handles the rest.
     // SAFETY: reads stay below `count`, which the caller vouches for.
     unsafe {
         while index + 8 <= count
@@ -101,35 +103,35 @@ pub unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, count: usize)
     0
 }
 
-/// C `bcmp`: whether `count` bytes differ.
+/// Returns 0 if `count` bytes are equal, as `bcmp` of C.
 ///
 /// # Safety
 /// As in C.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
-    // SAFETY: the same contract.
+    // SAFETY: the contract of `memcmp` is the same.
     unsafe { memcmp(left, right, count) }
 }
 
-/// C `strlen`.
+/// Returns the length of a string that ends with a zero, as `strlen` of C.
 ///
 /// # Safety
 /// As in C.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn strlen(text: *const u8) -> usize {
     let mut length = 0;
-    // SAFETY: the caller vouches for a terminating zero; volatile keeps the loop from becoming a call of itself.
+    // SAFETY: the caller vouches for the zero. Volatile reads keep the compiler from making the loop a call of itself.
     while unsafe { text.add(length).read_volatile() } != 0 {
         length += 1;
     }
     length
 }
 
-/// The linker asks for it although nothing here unwinds.
+/// Does nothing: the linker needs the symbol, but nothing here unwinds.
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_eh_personality() {}
 
-/// As above: the precompiled libraries name it in landing pads that are never reached.
+/// Stops the core: the precompiled libraries name it in landing pads, which are never reached.
 #[unsafe(no_mangle)]
 pub extern "C" fn _Unwind_Resume() -> ! {
     crate::cpu::stop()

@@ -1,4 +1,5 @@
-//! Page tables: an address space is built by whoever loads an instance, and grown by the instance when it adopts a device.
+//! Page tables. The monitor builds an instance's address space when it loads the image; the instance adds to it when it
+//! adopts a device.
 
 use x86_64::structures::paging::mapper::{MapToError, MapperFlush, UnmapError};
 use x86_64::structures::paging::{
@@ -12,7 +13,7 @@ pub const PAGE_BYTES: u64 = 4096;
 /// A large page, in bytes.
 pub const LARGE_PAGE_BYTES: u64 = 2 << 20;
 
-/// What may be done with mapped memory. Nothing is ever writable and executable at once.
+/// What may be done with mapped memory. No memory is both writable and executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
     /// Read.
@@ -26,6 +27,7 @@ pub enum Protection {
 }
 
 impl Protection {
+    /// Returns the flags of a page-table entry.
     fn flags(self) -> PageTableFlags {
         let (base, no_execute, writable) = (
             PageTableFlags::PRESENT,
@@ -57,7 +59,7 @@ pub enum MapError {
     NotMapped(u64),
 }
 
-/// Page-table memory, handed out from a run of zeroed or unzeroed physical memory, page by page.
+/// Memory for page tables, handed out page by page. It need not be zeroed.
 #[derive(Clone, Debug)]
 pub struct TableFrames {
     next: u64,
@@ -65,18 +67,18 @@ pub struct TableFrames {
 }
 
 impl TableFrames {
-    /// Hands out the pages between two page-aligned physical addresses.
+    /// Makes the supply of the pages between two page-aligned physical addresses.
     pub const fn new(start: u64, end: u64) -> Self {
         Self { next: start, end }
     }
 
-    /// The first page not handed out.
+    /// Returns the physical address of the first page that was not handed out.
     pub const fn next(&self) -> u64 {
         self.next
     }
 }
 
-// SAFETY: each page of the run is handed out once.
+// SAFETY: each page is handed out once.
 unsafe impl FrameAllocator<Size4KiB> for TableFrames {
     fn allocate_frame(&mut self) -> Option<PhysFrame> {
         let frame = PhysFrame::containing_address(PhysAddr::new(self.next));
@@ -95,27 +97,28 @@ pub struct AddressSpace {
 }
 
 impl AddressSpace {
-    /// A new, empty address space with its tables in `frames`, which are visible here at `window` + physical address.
+    /// Makes an empty address space with its tables in `frames`, which are mapped here at `window` + physical address.
     ///
     /// # Safety
-    /// `frames`' memory is writable at `window`, and nobody else's.
+    /// The memory of `frames` is writable at `window` and belongs to this address space alone.
     pub unsafe fn new(window: u64, mut frames: TableFrames) -> Option<Self> {
         let root = frames.allocate_frame()?.start_address();
         let table = (window + root.as_u64()) as *mut PageTable;
-        // SAFETY: the frame is ours and mapped at the window; an empty table is all zeros.
+        // SAFETY: the frame was just handed out and is mapped at the window; an empty table is all zeros.
         unsafe {
             table.write_bytes(0, 1);
             Some(Self::open(window, root, frames))
         }
     }
 
-    /// An existing address space.
+    /// Opens an existing address space.
     ///
     /// # Safety
-    /// `root` is a page table whose tables are visible at `window` + physical address; nobody else changes it meanwhile.
+    /// `root` is a top-level page table, its tables are mapped at `window` + physical address, and nobody else changes
+    /// them meanwhile.
     pub unsafe fn open(window: u64, root: PhysAddr, frames: TableFrames) -> Self {
         let table = (window + root.as_u64()) as *mut PageTable;
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller vouches for the tables.
         let tables = unsafe { OffsetPageTable::new(&mut *table, VirtAddr::new(window)) };
         Self {
             tables,
@@ -124,28 +127,29 @@ impl AddressSpace {
         }
     }
 
-    /// Physical address of the top table.
+    /// Returns the physical address of the top-level table.
     pub fn root(&self) -> PhysAddr {
         self.root
     }
 
-    /// The first page of table memory that is still free.
+    /// Returns the physical address of the first free page of table memory.
     pub fn next_table_frame(&self) -> u64 {
         self.frames.next()
     }
 
-    /// Takes a page of table memory out for another use. False if there is none left.
+    /// Takes a page of table memory out for another use. Returns false if none is left.
     pub fn take_table_frame(&mut self) -> bool {
         self.frames.allocate_frame().is_some()
     }
 
-    /// Maps `bytes` bytes (rounded up to pages) of physical memory, with large pages where both addresses allow.
+    /// Maps `bytes` bytes of physical memory, rounded up to pages, with large pages where both addresses are aligned
+    /// for them.
     ///
     /// # Errors
-    /// No table memory, or something is mapped there.
+    /// [`MapError::NoTableMemory`], [`MapError::Occupied`].
     ///
     /// # Safety
-    /// Whoever uses this address space may access that memory in that way.
+    /// The program that uses this address space may access that memory in that way.
     pub unsafe fn map(
         &mut self,
         virt: u64,
@@ -158,7 +162,7 @@ impl AddressSpace {
             let (v, p) = (virt + done, phys + done);
             let is_large =
                 (v | p).is_multiple_of(LARGE_PAGE_BYTES) && bytes - done >= LARGE_PAGE_BYTES;
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller allows the access.
             done += unsafe {
                 if is_large {
                     self.map_page::<Size2MiB>(v, p, protection)?
@@ -185,7 +189,7 @@ impl AddressSpace {
     {
         let page = Page::<S>::containing_address(VirtAddr::new(virt));
         let frame = PhysFrame::<S>::containing_address(PhysAddr::new(phys));
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller allows the access.
         let mapped = unsafe {
             self.tables.map_to_with_table_flags(
                 page,
@@ -201,7 +205,7 @@ impl AddressSpace {
         Ok(S::SIZE)
     }
 
-    /// Takes `bytes` bytes out of the address space again, as they were mapped.
+    /// Unmaps `bytes` bytes, which one or more calls of [`map`](Self::map) have mapped.
     ///
     /// # Errors
     /// [`MapError::NotMapped`].
@@ -239,17 +243,19 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Physical address behind a virtual one; `None` if nothing is mapped there.
+    /// Returns the physical address behind a virtual one; `None` if nothing is mapped there.
     pub fn physical_of(&self, virt: u64) -> Option<u64> {
         self.tables
             .translate_addr(VirtAddr::new(virt))
             .map(PhysAddr::as_u64)
     }
 
-    /// Makes the part of `other` that lies in its top-level entry `index` (512 GiB) part of this address space too.
+    /// Maps here what `other` maps in its top-level entry `index`, which covers 512 GiB: both use the same tables below
+    /// that entry.
     ///
     /// # Safety
-    /// Whoever uses this address space may access that memory as `other` maps it; `other` lives as long.
+    /// The program that uses this address space may access that memory as `other` maps it, and `other` is not freed
+    /// before this one.
     pub unsafe fn share_top_entry(&mut self, other: &Self, index: usize) {
         let entry = &other.tables.level_4_table()[index];
         let (address, flags) = (entry.addr(), entry.flags());

@@ -1,4 +1,4 @@
-//! The machine's reset.
+//! How to reset the machine.
 
 use x86_64::VirtAddr;
 use x86_64::instructions::port::Port;
@@ -7,24 +7,24 @@ use x86_64::structures::DescriptorTablePointer;
 
 use crate::cpu;
 
-/// The reset control register of PC chipsets, and the full reset in it.
+/// The reset control register of PC chipsets, and the value for a full reset.
 const RESET_CONTROL: (u16, u8) = (0xcf9, 0x0e);
 
-/// The keyboard controller's command register, and its pulse on the reset line.
+/// The keyboard controller's command register, and the command to pulse the reset line.
 const KEYBOARD_CONTROLLER: (u16, u8) = (0x64, 0xfe);
 
-/// Resets the machine: by the `preferred` port and byte if there is one (ACPI 4.8.3.6), then in the ways PCs have known for longer, at last by a triple
-/// fault.
+/// Resets the machine: by the `preferred` port and byte if there is one (ACPI 6.5, 4.8.3.6), then by the chipset, the
+/// keyboard controller, and at last a triple fault.
 ///
 /// # Safety
-/// Nobody needs what any processor or device of the machine is doing.
+/// Nothing that a processor or a device is doing is still needed.
 pub unsafe fn machine(preferred: Option<(u16, u8)>) -> ! {
     interrupts::disable();
     for (port, value) in preferred
         .into_iter()
         .chain([RESET_CONTROL, KEYBOARD_CONTROLLER])
     {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller allows the reset.
         unsafe { Port::new(port).write(value) };
         // A reset comes within microseconds, or not at all.
         (0..1_000_000).for_each(|_| core::hint::spin_loop());
@@ -32,13 +32,13 @@ pub unsafe fn machine(preferred: Option<(u16, u8)>) -> ! {
     triple_fault()
 }
 
-/// Faults without an interrupt table: the processor shuts down, which resets a PC.
+/// Faults without an interrupt table, so that the processor shuts down, which resets a PC.
 pub fn triple_fault() -> ! {
     let nothing = DescriptorTablePointer {
         limit: 0,
         base: VirtAddr::zero(),
     };
-    // SAFETY: no handler of ours runs any more: without an interrupt table the next exception is the processor's shutdown.
+    // SAFETY: without an interrupt table, no handler runs any more; the next exception shuts the processor down.
     unsafe { tables::lidt(&nothing) };
     interrupts::int3();
     cpu::stop()

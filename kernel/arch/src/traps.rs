@@ -1,4 +1,4 @@
-//! Traps: 256 entry stubs, one frame, one handler.
+//! Traps: an entry stub for each of the 256 vectors, one frame, one handler.
 
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
@@ -11,32 +11,32 @@ use x86_64::structures::idt::InterruptDescriptorTable;
 
 use crate::descriptors::TrapStack;
 
-/// What the entry stub saved, lowest address first.
+/// The registers that processor and entry stub saved, lowest address first.
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub struct TrapFrame {
-    /// General registers, in the order r15 r14 r13 r12 r11 r10 r9 r8 rbp rdi rsi rdx rcx rbx rax.
+    /// The general registers, in the order r15 r14 r13 r12 r11 r10 r9 r8 rbp rdi rsi rdx rcx rbx rax.
     pub registers: [u64; 15],
     /// The vector.
     pub vector: u64,
     /// The processor's error code, or 0.
     pub error_code: u64,
-    /// Where it happened.
+    /// The interrupted instruction pointer.
     pub rip: u64,
-    /// Code segment.
+    /// The interrupted code segment.
     pub cs: u64,
-    /// Flags.
+    /// The interrupted flags.
     pub rflags: u64,
-    /// Stack pointer.
+    /// The interrupted stack pointer.
     pub rsp: u64,
-    /// Stack segment.
+    /// The interrupted stack segment.
     pub ss: u64,
 }
 
-/// Vectors below this one are exceptions.
+/// The first vector of interrupts; the vectors below are the processor's exceptions.
 pub const FIRST_INTERRUPT: u64 = 32;
 
-/// The non-maskable interrupt.
+/// Non-maskable interrupt.
 pub const VECTOR_NMI: u64 = 2;
 /// Double fault.
 pub const VECTOR_DOUBLE_FAULT: u64 = 8;
@@ -45,13 +45,13 @@ pub const VECTOR_PAGE_FAULT: u64 = 14;
 /// Machine check.
 pub const VECTOR_MACHINE_CHECK: u64 = 18;
 
-/// A program's handler of all traps. Runs on an interrupt stack, with interrupts off.
+/// The program's handler of all traps. It runs on an interrupt stack, with interrupts off.
 pub type TrapHandler = fn(&mut TrapFrame);
 
 static HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-// Each stub is 16 bytes: an error code where the processor pushes none, the vector, and on to the common part.
-// The SSE state is saved because the kernel is compiled with it and the handler may use it.
+// Each stub takes 16 bytes. It pushes an error code if the processor pushes none, then the vector, and jumps to the
+// common part. The common part saves the SSE state, because the handler is compiled to use it.
 global_asm!(
     r#"
     .balign 16
@@ -120,32 +120,33 @@ unsafe extern "C" {
 
 extern "C" fn dispatch(frame: &mut TrapFrame) {
     let handler = HANDLER.load(Ordering::Acquire);
-    // SAFETY: `install` stored a `TrapHandler` before it loaded the table that leads here.
+    // SAFETY: `install` stored a `TrapHandler` before it loaded the interrupt table.
     let handler: TrapHandler = unsafe { transmute(handler) };
     handler(frame);
 }
 
 struct Table(UnsafeCell<InterruptDescriptorTable>);
 
-// SAFETY: written only by `install`, on the program's first core, before other cores load it.
+// SAFETY: only `install` writes it, on the program's first core, before other cores load it.
 unsafe impl Sync for Table {}
 
 static TABLE: Table = Table(UnsafeCell::new(InterruptDescriptorTable::new()));
 
-/// Fills the program's interrupt table, with `handler` behind every vector, and loads it on this core.
+/// Fills the program's interrupt table, with `handler` for every vector, and loads it on this core.
 ///
 /// # Safety
-/// Once per program, on its first core, after that core's [`CoreTables`](crate::descriptors::CoreTables) were loaded: the entries
-/// take the code segment in use.
+/// Called once in a program, on its first core, after that core has loaded its
+/// [`CoreTables`](crate::descriptors::CoreTables): the entries name the code segment in use.
 pub unsafe fn install(handler: TrapHandler) {
     HANDLER.store(handler as *mut (), Ordering::Release);
-    // SAFETY: only this core uses the table yet.
+    // SAFETY: no other core uses the table yet.
     let table = unsafe { &mut *TABLE.0.get() };
-    // A raw walk over the entries: they are 16 bytes each whatever type of handler the fields name.
+    // Each entry is 16 bytes, whatever type of handler its field in the library's struct has.
     let entries = ptr::from_mut(table)
         .cast::<x86_64::structures::idt::Entry<x86_64::structures::idt::HandlerFunc>>();
     for vector in 0..256_u64 {
-        // SAFETY: the table has 256 entries of 16 bytes; the stubs lie 16 bytes apart; every core has the four interrupt stacks.
+        // SAFETY: the table has 256 entries of 16 bytes, the stubs are 16 bytes apart, and every core has the four
+        // interrupt stacks.
         unsafe {
             let stub = VirtAddr::from_ptr(&raw const trap_stubs) + vector * 16;
             (*entries.add(vector as usize))
@@ -153,19 +154,20 @@ pub unsafe fn install(handler: TrapHandler) {
                 .set_stack_index(stack_of(vector) as u16);
         }
     }
-    // SAFETY: the caller's promise carries over.
+    // SAFETY: the table was just filled, and the caller has loaded this core's tables.
     unsafe { load() };
 }
 
-/// Loads the program's interrupt table on a further core.
+/// Loads the program's interrupt table on another core.
 ///
 /// # Safety
-/// After [`install`], and after this core's tables were loaded.
+/// Called after [`install`], and after this core has loaded its tables.
 pub unsafe fn load() {
     // SAFETY: the table is static and complete.
     unsafe { (*TABLE.0.get()).load_unsafe() };
 }
 
+/// Returns the interrupt stack of a vector.
 fn stack_of(vector: u64) -> TrapStack {
     match vector {
         VECTOR_NMI | VECTOR_MACHINE_CHECK => TrapStack::Nmi,
@@ -175,7 +177,7 @@ fn stack_of(vector: u64) -> TrapStack {
     }
 }
 
-/// Name of an exception (SDM volume 3, table 6-1).
+/// Returns the name of an exception (SDM vol. 3A, table 6-1).
 pub fn exception_name(vector: u64) -> &'static str {
     match vector {
         0 => "divide error",

@@ -15,7 +15,7 @@ use sharedmem::epitaph::EpitaphText;
 use sharedmem::hand_off::HandOff;
 use takeover::timeline::Edge;
 
-use crate::console::Console;
+use crate::console::OwnerConsole;
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
 use crate::debug::{self, Point};
@@ -37,7 +37,7 @@ pub struct Server {
     page: Option<PageSockets>,
     has_replied: bool,
     disk: Option<IncidentDisk>,
-    console: Console,
+    console: OwnerConsole,
     journal: JournaledService<&'static Context>,
     report: Option<Report>,
     recovered: RecoverySummary,
@@ -117,7 +117,7 @@ impl Server {
             page,
             has_replied: false,
             disk: None,
-            console: Console::new(context),
+            console: OwnerConsole::new(context),
             journal,
             report: Some(Report::new(recovered.clone())),
             recovered,

@@ -7,7 +7,7 @@ use core::fmt::Display;
 use core::ptr;
 
 use arch::clock::{self, Clock};
-use arch::console::Console;
+use arch::console::SerialConsole;
 use arch::cpu;
 use arch::descriptors::CoreTables;
 use arch::logger::LOGGER;
@@ -201,7 +201,7 @@ pub fn refuse(refusal: &BootRefusal) -> ! {
     }
     log::error!("event=refused option={}", refusal.option);
     // SAFETY: no other kernel runs.
-    let mut console = unsafe { Console::take() };
+    let mut console = unsafe { SerialConsole::take() };
     console.flush(EARLY_LOG.get().into_iter());
     cpu::stop()
 }

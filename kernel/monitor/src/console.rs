@@ -1,12 +1,12 @@
 //! The serial port, as the seat uses it.
 
-use arch::console::Console;
+use arch::console::SerialConsole;
 use sharedmem::log_ring::LogRing;
 use sharedmem::{Control, Instance};
 use supervisor::Port;
 
 /// The port, and what is on its way through it.
-pub struct SerialPort(Console);
+pub struct SerialPort(SerialConsole);
 
 /// The monitor's hold on the console.
 pub type MonitorConsole = supervisor::Console<SerialPort>;
@@ -22,7 +22,7 @@ impl Port for SerialPort {
     fn take() -> Self {
         // SAFETY: at boot no other kernel runs. Later the last owner is dead, or so far gone that a line of two is a smaller evil than a silent
         // machine; and in a panic nobody else may be left to print.
-        Self(unsafe { Console::take() })
+        Self(unsafe { SerialConsole::take() })
     }
 
     fn pump(&mut self, control: &Control) -> bool {

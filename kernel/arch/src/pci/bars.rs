@@ -1,4 +1,5 @@
-//! Base address registers: the addresses in them, and how large the device made them (PCI Local Bus Specification 3.0, 6.2.5.1).
+//! Base address registers: the addresses in them, and how large the device made them (PCI Local Bus Specification 3.0,
+//! 6.2.5.1).
 
 use sharedmem::linux::LinuxFunction;
 
@@ -8,7 +9,7 @@ const REGISTER_BARS: u8 = 0x10;
 const COMMAND_DECODE: u32 = 0b11;
 const ROM_ADDRESS: u32 = 0xffff_f800;
 
-/// A host bridge's decode must stay on: memory itself may be behind it.
+/// Class of host bridges. Their decoding must stay on, because memory itself may be behind them.
 const CLASS_HOST_BRIDGE: u32 = 0x0600;
 
 /// Returns the physical address in memory BAR `bar`; `None` if the BAR is for ports.
@@ -26,8 +27,10 @@ pub fn memory_bar(space: &mut impl ConfigSpace, address: u32, bar: u8) -> Option
     Some(u64::from(high) << 32 | u64::from(low & !0xf))
 }
 
-/// Describes a function, sizes included: each BAR is written with all ones, read back and restored, so nobody may use the device
-/// meanwhile. `class` is its class register.
+/// Describes a function and the sizes of its BARs. `class` is its class register.
+///
+/// To learn the sizes, it writes all ones to each BAR, reads it back and restores it; nobody may use the device
+/// meanwhile.
 pub fn describe(space: &mut impl ConfigSpace, address: u32, id: u32, class: u32) -> LinuxFunction {
     let header = space.read(address, REGISTER_HEADER) >> 16 & 0xff;
     let (bars, rom) = match header & 0x7f {
@@ -73,7 +76,8 @@ mod tests {
     use super::*;
     use crate::pci::fake::Fake as ConfigMap;
 
-    /// A function with one memory BAR of 16 KiB, one I/O BAR of 32 ports, and a ROM of 64 KiB. Decode must be off while they are sized.
+    /// A function with one memory BAR of 16 KiB, one I/O BAR of 32 ports, and a ROM of 64 KiB. It notices BARs that are
+    /// sized while decoding is on.
     struct Fake {
         command: u32,
         bars: [u32; 6],

@@ -6,7 +6,8 @@ use x86_64::instructions::port::Port;
 ///
 /// A function's address is its bus number << 8, device number << 3 and function number, as in a requester ID.
 pub trait ConfigSpace {
-    /// Reads the register at byte `offset` (a multiple of 4) of the function at `address`. An absent function reads as all ones.
+    /// Reads the register at byte `offset` (a multiple of 4) of the function at `address`. An absent function reads as
+    /// all ones.
     fn read(&mut self, address: u32, offset: u8) -> u32;
     /// Writes the register at byte `offset` (a multiple of 4) of the function at `address`.
     fn write(&mut self, address: u32, offset: u8, value: u32);

@@ -1,6 +1,6 @@
 //! PCI: configuration space, the walk over the buses, capabilities, base addresses, and how to make a function quiet.
 //!
-//! This is the one place that reads configuration space, for the monitor and for the drivers of the instance alike.
+//! Monitor and instance both read configuration space through this module alone.
 
 pub mod bars;
 pub mod capability;

@@ -6,16 +6,16 @@ mod serial;
 use alloc::string::String;
 
 use self::script::Script;
-use self::serial::SerialPort;
+use self::serial::SerialTerminal;
 use crate::context::Context;
 
 /// The console of an owner. Has a serial port once [`adopt_serial_port`](Self::adopt_serial_port) has taken it from the monitor.
-pub struct Console {
+pub struct OwnerConsole {
     script: Script,
-    serial: Option<SerialPort>,
+    serial: Option<SerialTerminal>,
 }
 
-impl Console {
+impl OwnerConsole {
     /// Makes the console, without a serial port.
     pub fn new(context: &Context) -> Self {
         Self {
@@ -26,7 +26,7 @@ impl Console {
 
     /// Takes the serial port over from the monitor.
     pub fn adopt_serial_port(&mut self, context: &Context) {
-        self.serial = Some(SerialPort::adopt(context));
+        self.serial = Some(SerialTerminal::adopt(context));
     }
 
     /// Returns the next command: of the script, if one is due, or a line that was typed.
@@ -35,7 +35,7 @@ impl Console {
             log::info!("event=exec command=\"{command}\"");
             return Some(command);
         }
-        self.serial.as_mut().and_then(SerialPort::read_line)
+        self.serial.as_mut().and_then(SerialTerminal::read_line)
     }
 
     /// Returns whether a command of the script is due.

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::sync::atomic::Ordering;
 
-use arch::console::Console;
+use arch::console::SerialConsole;
 use ipi::{IoApic, Redirection};
 
 use crate::context::Context;
@@ -14,19 +14,19 @@ use crate::vectors;
 const LINE_BYTES_MAX: usize = 512;
 
 /// The serial port, and the line that is being typed.
-pub struct SerialPort {
-    console: Console,
+pub struct SerialTerminal {
+    console: SerialConsole,
     line: String,
 }
 
-impl SerialPort {
+impl SerialTerminal {
     /// Takes over the serial port and its interrupt.
     pub fn adopt(context: &Context) -> Self {
         if let Err(reason) = route_interrupt(context) {
             log::warn!("the serial port does not interrupt: {reason}");
         }
         // SAFETY: this instance owns the machine; the monitor stops using the port when it reads the owner stored below.
-        let mut console = unsafe { Console::take() };
+        let mut console = unsafe { SerialConsole::take() };
         console.interrupt_on_input();
         context
             .region
