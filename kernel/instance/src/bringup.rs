@@ -1,4 +1,4 @@
-//! How a core comes under this instance's rule, and what the cores beside the lead do.
+//! How a core is set up, and what the cores beside the lead do.
 
 use arch::{cpu, traps as arch_traps};
 
@@ -7,15 +7,15 @@ use crate::cores::{self, LEAD};
 use crate::debug::{self, Point};
 use crate::{memory, traps, vectors};
 
-/// Sets up core `number`, which runs this: tables, traps, local APIC, timer. Interrupts are still off afterwards.
+/// Sets up core `number`: tables, traps, local APIC, timer. Leaves interrupts off.
 ///
 /// # Errors
-/// The local APIC's registers could not be mapped.
+/// The local APIC cannot be mapped or enabled.
 ///
 /// # Safety
-/// Once per core and life, on that core, with interrupts off.
+/// Called once for each core, on that core, with interrupts off.
 pub unsafe fn set_up(context: &Context, number: usize) -> Result<(), &'static str> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller runs this once, on that core.
     unsafe { cores::core(number).become_current() };
     if number == LEAD {
         // SAFETY: the lead comes first, and its tables are loaded.
@@ -30,7 +30,7 @@ pub unsafe fn set_up(context: &Context, number: usize) -> Result<(), &'static st
     let apic = &context.local_apic;
     apic.enable(vectors::SPURIOUS)
         .map_err(|_| "the local APIC cannot be enabled")?;
-    // INIT has cleared it; but a stuck bit would silence every vector below it.
+    // INIT has cleared the in-service bits, but a stuck one would block every vector below it.
     let _ = apic.drain();
     let tick = context.timer_count(context.options.keepalive_ns);
     apic.timer_periodic(vectors::TICK, tick);

@@ -1,4 +1,5 @@
-//! What every part of the instance needs to know: the hand-off, the shared region, the clock, the options. Set once, on first entry.
+//! The context that every part of the instance uses: hand-off, shared region, clock, options. It is set once, on the
+//! first entry.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,50 +17,50 @@ use crate::memory::{self, HEAP, virt_of};
 
 /// The instance's context.
 pub struct Context {
-    /// What the monitor said.
+    /// What the monitor passed to this instance.
     pub hand_off: &'static HandOff,
     /// The shared region.
     pub region: SharedRegion,
-    /// Time since the machine's boot.
+    /// The clock, which counts from the machine's boot.
     pub clock: Clock,
     /// The boot options.
     pub options: Options,
-    /// The CRC this processor computes.
+    /// The CRC, in the fastest way that this processor offers.
     pub crc: Crc32c,
-    /// The local APIC, of whatever core asks.
+    /// The local APIC of the core that uses it.
     pub local_apic: LocalApic,
-    /// Bytes of heap in use before the service holds any state.
+    /// Bytes of heap in use when the service holds no state.
     pub idle_heap_bytes: AtomicU64,
 }
 
-/// Connections for which there is room in the slice beside the memory for state.
+/// Connections for which there is always room, beside the memory for state.
 const CONNECTIONS_MIN: usize = 160;
 
-/// Shares of the memory for state, in bytes. A sixteenth is left for what is counted by nobody.
+/// How the memory for state is divided. A sixteenth is left for what is not counted.
 pub struct Shares {
-    /// Keys and values.
+    /// Bytes for keys and values.
     pub store_bytes: u64,
-    /// Requests that are not finished, of all clients.
+    /// Bytes for unfinished requests of all clients.
     pub pending_bytes: u64,
-    /// Replies that wait for slow clients, of all clients.
+    /// Bytes for replies that the clients have not acknowledged.
     pub unacked_bytes: u64,
-    /// Records of programs, from when a Linux was the primary.
+    /// Bytes for records that programs appended while a Linux was the primary.
     pub records_bytes: u64,
-    /// Connections at a time; their number.
+    /// Number of simultaneous connections.
     pub connections: usize,
 }
 
 static CONTEXT: Once<Context> = Once::new();
 
-/// The context.
+/// Returns the context.
 ///
 /// # Panics
-/// Before [`init`].
+/// If [`init`] was not called before.
 pub fn get() -> &'static Context {
     CONTEXT.get().expect("the context is made on first entry")
 }
 
-/// The context, if it is known yet. For a kernel that dies early.
+/// Returns the context, if it is set. For a kernel that dies before [`init`].
 pub fn try_get() -> Option<&'static Context> {
     CONTEXT.get()
 }
@@ -70,7 +71,7 @@ impl Context {
         self.hand_off.instance()
     }
 
-    /// How the memory for state is divided; the same on both instances.
+    /// Returns how the memory for state is divided. It is the same on both instances.
     pub fn shares(&self) -> Shares {
         let sixteenth = self.hand_off.service_memory_bytes / 16;
         Shares {
@@ -82,41 +83,42 @@ impl Context {
         }
     }
 
-    /// The port the service listens on.
+    /// Returns the TCP port on which the service listens.
     pub fn port(&self) -> u16 {
         let Service::Redis { port } = self.options.service;
         port
     }
 
-    /// The time-stamp counter: nobody outside can foretell its low bits.
+    /// Returns the time-stamp counter, whose low bits no client can predict.
     pub fn clock_ticks(&self) -> u64 {
         arch::clock::ticks()
     }
 
-    /// Returns how many counts of the local APIC's timer `duration_ns` is: at least one, because zero would stop the timer.
+    /// Returns the length of `duration_ns` in counts of the local APIC's timer: at least one, because zero would stop
+    /// the timer.
     pub fn timer_count(&self, duration_ns: u64) -> u32 {
         let counts =
             u128::from(self.hand_off.apic_timer_hz) * u128::from(duration_ns) / 1_000_000_000;
         u32::try_from(counts).unwrap_or(u32::MAX).max(1)
     }
 
-    /// Nanoseconds since the machine's boot.
+    /// Returns the nanoseconds since the machine's boot.
     pub fn now_ns(&self) -> u64 {
         self.clock.now_ns()
     }
 }
 
-/// Makes heap, log and context from the hand-off.
+/// Sets up heap, log and context from the hand-off.
 ///
 /// # Errors
-/// What in the hand-off or the shared region is not as it must be.
+/// What is wrong with the hand-off, the shared region or the boot options.
 pub fn init(hand_off: &'static HandOff) -> Result<&'static Context, &'static str> {
     if !hand_off.is_valid() {
         return Err("the hand-off is not one this image can read");
     }
     memory::give_heap(hand_off);
     let PhysicalRange { start, .. } = hand_off.shared;
-    // SAFETY: the loader mapped the shared region there, for good; all parties use it by atomics.
+    // SAFETY: the loader mapped the shared region there and never unmaps it; all parties access it by atomics.
     let region = unsafe { SharedRegion::open(virt_of(start) as *mut u8, hand_off.shared.len()) };
     let region = region.map_err(|_| "the shared region is not one this image can use")?;
     let clock = Clock::new(hand_off.tsc_hz, hand_off.tsc_at_boot);
@@ -136,7 +138,8 @@ pub fn init(hand_off: &'static HandOff) -> Result<&'static Context, &'static str
     } else {
         Mode::XApic
     };
-    // SAFETY: the registers are mapped at this address before the APIC is first used: by `memory::map_device` when the instance becomes an owner.
+    // SAFETY: `memory::map_device` maps the registers at this address when the instance becomes the owner, before the
+    // APIC is first used.
     let local_apic =
         unsafe { LocalApic::new(mode, virt_of(hand_off.local_apic_address) as *mut u8) };
     let crc = Crc32c::detect();
@@ -151,7 +154,7 @@ pub fn init(hand_off: &'static HandOff) -> Result<&'static Context, &'static str
     }))
 }
 
-/// Notes how much heap an instance without state needs.
+/// Stores how much heap is in use by an instance without state.
 pub fn note_idle_heap(context: &Context) {
     context
         .idle_heap_bytes

@@ -7,7 +7,7 @@ use arch::cpu;
 use arch::descriptors::CoreTables;
 use sharedmem::MAX_CORES;
 
-/// What one core keeps. Its number comes first, where GS points.
+/// The state of a core. The number comes first, because GS points there.
 #[repr(C)]
 pub struct Core {
     number: u64,
@@ -15,7 +15,7 @@ pub struct Core {
     tables: UnsafeCell<CoreTables>,
 }
 
-// SAFETY: `tables` are touched only by the core they belong to; the rest is atomic or constant.
+// SAFETY: only the core itself uses its `tables`; the rest is atomic or constant.
 unsafe impl Sync for Core {}
 
 const fn cores() -> [Core; MAX_CORES] {
@@ -30,7 +30,7 @@ const fn cores() -> [Core; MAX_CORES] {
 
 static CORES: [Core; MAX_CORES] = cores();
 
-/// The core that serves, sends keepalives, and owns the devices.
+/// The number of the lead: the core that serves, sends keepalives, and drives the devices.
 pub const LEAD: usize = 0;
 
 impl Core {
@@ -42,20 +42,20 @@ impl Core {
         }
     }
 
-    /// The main loop came round, or a long piece of work went on.
+    /// Counts a round of the main loop, or a step of a long piece of work.
     pub fn advance(&self) {
         self.progress.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often it did.
+    /// Returns the count.
     pub fn progress(&self) -> u64 {
         self.progress.load(Ordering::Relaxed)
     }
 
-    /// Makes this the core that runs: its number is this one's, and it uses these descriptor tables.
+    /// Gives the core that runs this number and these descriptor tables.
     ///
     /// # Safety
-    /// Once per core and life, on that core, with interrupts off.
+    /// Called once for each core, on that core, with interrupts off.
     pub unsafe fn become_current(&'static self) {
         // SAFETY: the first field is the number, in a static.
         unsafe { cpu::set_core_number(&self.number) };
@@ -64,18 +64,18 @@ impl Core {
     }
 }
 
-/// Core `number` of this instance.
+/// Returns the state of core `number`.
 pub fn core(number: usize) -> &'static Core {
     &CORES[number % MAX_CORES]
 }
 
-/// The core that asks.
+/// Returns the state of the core that runs.
 pub fn this() -> &'static Core {
     core(cpu::core_number())
 }
 
-/// Takes this core's exception stack away, so that the next exception becomes a double fault. Fault injection.
+/// Takes this core's exception stack away, so that the next exception becomes a double fault. For fault injection.
 pub fn ruin_exception_stack() {
-    // SAFETY: this core's own tables; the kernel is about to die by them.
+    // SAFETY: the tables are this core's own, and the kernel is meant to die.
     unsafe { CoreTables::ruin_exception_stack(this().tables.get()) };
 }

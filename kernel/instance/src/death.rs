@@ -1,5 +1,6 @@
-//! How this kernel dies: it leaves an epitaph, says one last word to the seat, and stops. First of all and without waiting for anything,
-//! so that the backup need not wait for its time-out.
+//! How this kernel dies: it writes an epitaph, sends the seat one last interrupt, and stops.
+//!
+//! It does this first and waits for nothing, so the monitor detects the death at once and not by time-out.
 
 use core::fmt::Write;
 use core::panic::PanicInfo;
@@ -13,7 +14,7 @@ use x86_64::registers::control::Cr2;
 
 use crate::{context, epoch, memory};
 
-/// A Rust panic.
+/// Dies of a Rust panic.
 pub fn by_panic(info: &PanicInfo<'_>) -> ! {
     let mut text = new_text(EpitaphCause::Panic);
     let _ = write!(text, "{}", info.message());
@@ -23,7 +24,7 @@ pub fn by_panic(info: &PanicInfo<'_>) -> ! {
     leave(text)
 }
 
-/// An exception that nothing handles.
+/// Dies of an exception that nothing handles.
 pub fn by_exception(frame: &TrapFrame) -> ! {
     let mut text = new_text(EpitaphCause::Exception);
     describe(&mut text, frame);
@@ -39,6 +40,7 @@ pub fn by_exception(frame: &TrapFrame) -> ! {
     leave(text)
 }
 
+/// Returns whether an address lies in the other instance's slice.
 fn is_in_peer_slice(address: u64) -> bool {
     context::try_get().is_some_and(|context| {
         let peer = context.hand_off.peer;
@@ -46,7 +48,7 @@ fn is_in_peer_slice(address: u64) -> bool {
     })
 }
 
-/// The fence lost patience and sent an NMI: leave the registers, and stop.
+/// Dies of an NMI, which the fence sends to a core that did not check in.
 pub fn by_nmi(frame: &TrapFrame) -> ! {
     let mut text = new_text(EpitaphCause::Exception);
     describe(&mut text, frame);
@@ -54,25 +56,26 @@ pub fn by_nmi(frame: &TrapFrame) -> ! {
     leave(text)
 }
 
-/// This kernel found that the machine is no longer its own.
+/// Dies because the machine is in an epoch that is not this kernel's.
 pub fn superseded(found_epoch: u64) -> ! {
     let mut text = new_text(EpitaphCause::Superseded);
     let _ = write!(text, "the machine is in epoch {found_epoch}");
     leave(text)
 }
 
-/// This kernel hands the machine over to its backup, as it was asked to.
+/// Hands the machine over to the backup, as the operator asked.
 pub fn hand_over() -> ! {
     leave(new_text(EpitaphCause::Switchover))
 }
 
-/// This kernel cannot come up.
+/// Dies because this kernel cannot come up.
 pub fn boot_failed(reason: &str) -> ! {
     let mut text = new_text(EpitaphCause::BootFailed);
     let _ = text.write_str(reason);
     leave(text)
 }
 
+/// Begins an epitaph: what died, when, and on which core. Disables interrupts.
 fn new_text(cause: EpitaphCause) -> EpitaphText {
     x86_64::instructions::interrupts::disable();
     let mut text = EpitaphText::new(epoch::own(), cause, 0);
@@ -83,6 +86,7 @@ fn new_text(cause: EpitaphCause) -> EpitaphText {
     text
 }
 
+/// Adds the registers of a trap.
 fn describe(text: &mut EpitaphText, frame: &TrapFrame) {
     text.vector = frame.vector;
     text.error_code = frame.error_code;
@@ -90,13 +94,14 @@ fn describe(text: &mut EpitaphText, frame: &TrapFrame) {
     text.rsp = frame.rsp;
 }
 
+/// Writes the epitaph, tells the seat, and stops.
 fn leave(text: EpitaphText) -> ! {
     let Some(context) = context::try_get() else {
         cpu::stop()
     };
     context.region.control.epitaphs[context.instance()].write(&text);
     if text.epoch == 0 {
-        // A backup on the seat, which must not stop the monitor's core: an exception gives it back.
+        // This is a backup on the seat, whose core belongs to the monitor: an exception returns it.
         x86_64::instructions::interrupts::int3();
     }
     let _ = context

@@ -1,4 +1,4 @@
-//! This primary's keepalives.
+//! The keepalives of this primary.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +10,7 @@ use crate::{context, cores, epoch};
 
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);
 
-/// Sends a keepalive: the slot first, then the interrupt. From the lead's timer.
+/// Sends a keepalive: first publishes the slot, then interrupts the seat. Called by the lead, with interrupts off.
 pub fn send() {
     let context = context::get();
     let mut keepalive = Keepalive::first(epoch::own(), context.hand_off.core_count);
@@ -20,7 +20,7 @@ pub fn send() {
         keepalive.progress[number] = cores::core(number).progress();
     }
     context.region.control.primary_keepalive.publish(&keepalive);
-    // A keepalive that cannot be sent is one that does not arrive: the seat draws the conclusion.
+    // If the interrupt cannot be sent, the seat notices that the keepalive is late.
     let _ = context.local_apic.send(
         context.hand_off.seat_apic_id,
         Ipi::Fixed(VECTOR_KEEPALIVE_TO_SEAT),

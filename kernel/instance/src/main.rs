@@ -1,8 +1,8 @@
 //! The native kernel instance.
 //!
-//! The monitor enters it at one place, for one of five reasons: to start it cold, to give it a further core, to let it get ready on the
-//! seat, to let it apply the journal there, or to promote it. A cold start is a promotion with an empty journal, so there is one way to
-//! become the primary.
+//! The monitor calls one entry point, for one of five reasons: to start the instance cold, to add a core, to prepare it
+//! as a backup on the seat, to let it apply the journal there, or to promote it. A cold start is a promotion with an
+//! empty journal, so there is one way to become the primary.
 #![no_std]
 #![no_main]
 
@@ -34,12 +34,13 @@ use core::panic::PanicInfo;
 use sharedmem::abi::{EntryReason, SeatStatus};
 use sharedmem::hand_off::HandOff;
 
-/// The entry point, on a stack that the monitor mapped for `core` (or for the seat).
+/// Enters the instance, on a stack that the monitor mapped for `core` or for the seat.
 ///
-/// Returns a [`SeatStatus`] when called on the seat; else never.
+/// Returns a [`SeatStatus`] when called on the seat; otherwise it does not return.
 #[unsafe(no_mangle)]
 extern "C" fn instance_entry(reason: u64, hand_off: *const HandOff, core: u64) -> u64 {
-    // SAFETY: the monitor passes the hand-off it wrote into this slice; it stays as it is for the instance's life.
+    // SAFETY: the monitor passes the hand-off that it wrote into this slice, and does not change it while the instance
+    // lives.
     let hand_off: &'static HandOff = unsafe { &*hand_off };
     let status = match EntryReason::from_raw(reason) {
         Some(EntryReason::SeatInit) => standby::init(hand_off),

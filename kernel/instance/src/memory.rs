@@ -1,4 +1,4 @@
-//! The instance's memory: its heap, and its own page tables, to which it adds the registers of devices when it adopts them.
+//! The instance's memory: its heap, and its page tables, in which it maps the registers of the devices that it adopts.
 
 use alloc::vec::Vec;
 
@@ -9,29 +9,31 @@ use sharedmem::hand_off::HandOff;
 use spin::{Mutex, Once};
 use x86_64::PhysAddr;
 
-/// The heap; empty until [`give_heap`].
+/// The heap. It is empty until [`give_heap`] is called.
 #[global_allocator]
 pub static HEAP: Heap = Heap::empty();
 
 struct DeviceMap {
     space: AddressSpace,
+    /// Physical addresses of the pages of registers that are mapped.
     mapped: Vec<u64>,
 }
 
 static DEVICES: Once<Mutex<DeviceMap>> = Once::new();
 
-/// Returns the address at which this instance sees physical address `phys` of its slice, the shared region or a device of its own.
+/// Returns the address at which this instance maps physical address `phys` of its slice, the shared region or one of
+/// its devices.
 pub fn virt_of(phys: u64) -> u64 {
     DIRECT_BASE + phys
 }
 
-/// Gives everything in the slice that the loader left free to the heap.
+/// Gives the heap all memory of the slice that the loader left free.
 pub fn give_heap(hand_off: &HandOff) {
     let mut start = Some(hand_off.free_start);
     for range in hand_off.ranges() {
         let from = start.take().unwrap_or(range.start);
-        // SAFETY: the slice is mapped read-write at the direct map and belongs to this instance alone; what the loader placed lies below
-        // `free_start`.
+        // SAFETY: the slice is mapped read-write in the direct map and belongs to this instance alone; what the loader
+        // placed lies below `free_start`.
         unsafe { HEAP.give(virt_of(from) as *mut u8, (range.end - from) as usize) };
     }
 }
@@ -39,7 +41,8 @@ pub fn give_heap(hand_off: &HandOff) {
 /// Opens the page tables that the loader made.
 pub fn open_page_tables(hand_off: &HandOff) {
     let frames = TableFrames::new(hand_off.table_frames.start, hand_off.table_frames.end);
-    // SAFETY: the tables lie in this slice, visible at the direct map; after the loader, only this instance changes them.
+    // SAFETY: the tables lie in this slice and in the direct map; the loader is done, and only this instance changes
+    // them.
     let space =
         unsafe { AddressSpace::open(DIRECT_BASE, PhysAddr::new(hand_off.page_table), frames) };
     DEVICES.call_once(|| {
@@ -50,19 +53,21 @@ pub fn open_page_tables(hand_off: &HandOff) {
     });
 }
 
-/// Maps `bytes` bytes of device registers at physical address `phys`, uncached, and says where. Mapping them again is no error.
+/// Maps `bytes` bytes of device registers at physical address `phys`, uncached, and returns their address. They may be
+/// mapped already.
 ///
 /// # Errors
-/// There is no memory for page tables left, or the registers would lie in the slice.
+/// [`MapError::NoTableMemory`], or [`MapError::Occupied`] if the registers would lie in the slice or the shared region.
 ///
 /// # Safety
-/// There are device registers, of a device this instance owns.
+/// At `phys` are registers of a device that this instance owns.
 pub unsafe fn map_device(phys: u64, bytes: u64) -> Result<u64, MapError> {
     let first = phys & !(PAGE_BYTES - 1);
     let mut map = DEVICES.get().ok_or(MapError::NoTableMemory)?.lock();
     for page in (first..phys + bytes).step_by(PAGE_BYTES as usize) {
         if !map.mapped.contains(&page) {
-            // SAFETY: the caller's promise; `map` refuses what is mapped already, so a slice's memory cannot become a device.
+            // SAFETY: the caller vouches for the registers; `map` refuses addresses that are mapped, so no memory is
+            // mapped as a device.
             unsafe {
                 map.space
                     .map(virt_of(page), page, PAGE_BYTES, Protection::Device)?
@@ -73,11 +78,12 @@ pub unsafe fn map_device(phys: u64, bytes: u64) -> Result<u64, MapError> {
     Ok(virt_of(phys))
 }
 
-/// Physical address of a byte of this instance's memory, for devices: heap, stack or image. Each of these is one run of physical memory, so
-/// the bytes that follow in a buffer follow there too.
+/// Returns the physical address of a byte of heap, stack or image, for a device.
+///
+/// Each of the three is contiguous in physical memory, so the next bytes of a buffer follow there too.
 ///
 /// # Panics
-/// If nothing is mapped there: a buffer that does not exist.
+/// If nothing is mapped there.
 pub fn physical_of(pointer: *const u8) -> u64 {
     let virt = pointer as u64;
     if (DIRECT_BASE..STACK_BASE).contains(&virt) {

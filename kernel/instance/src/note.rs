@@ -1,4 +1,4 @@
-//! The note that makes this ELF an instance image: ABI revision, journal revision, version.
+//! The ELF note that marks this file as an instance image: ABI revision, journal revision, version.
 
 use sharedmem::abi::{ABI_REVISION, JOURNAL_REVISION, NOTE_TYPE};
 
@@ -30,6 +30,7 @@ static NOTE: Note = Note {
     version: padded(VERSION),
 };
 
+/// Returns the text's bytes, padded with zeros.
 const fn padded(text: &str) -> [u8; VERSION_BYTES] {
     let mut bytes = [0; VERSION_BYTES];
     let mut index = 0;
@@ -40,10 +41,10 @@ const fn padded(text: &str) -> [u8; VERSION_BYTES] {
     bytes
 }
 
-/// This image's version: what the note says.
+/// Returns this image's version, as the note has it.
 pub fn version() -> &'static str {
-    // Volatile, so that it is what the file says, and not what it said when it was compiled.
-    // SAFETY: a static of ours, which nobody writes.
+    // The volatile read returns what the file has, which tests change after compilation.
+    // SAFETY: the note is a static that nobody writes.
     let note: &'static Note = unsafe { &*core::ptr::read_volatile(&&raw const NOTE) };
     let bytes = note.version.split(|byte| *byte == 0).next();
     bytes
