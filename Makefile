@@ -9,10 +9,11 @@ IMAGES = --package monitor --package instance --target x86_64-unknown-linux-gnu
 
 # Boots machines, kills the kernel under a writing client, and shows that nothing acknowledged is lost.
 demo: toolchain
+	-$(CARGO) xtask setup --machines-only
 	$(CARGO) xtask demo $(ARGS)
 
-# Unit and property tests on the host, the lock-free structures under the model checker, unsafe code under valgrind; then the tests that need a machine. What
-# cannot be installed is named by the tests that need it, which are skipped.
+# Unit and property tests on the host, the lock-free structures under the model checker, unsafe code under valgrind; then the
+# tests that need a machine. What cannot be installed is named by the tests that need it, which are skipped.
 test: toolchain
 	-$(CARGO) xtask setup
 	$(CARGO) test --locked

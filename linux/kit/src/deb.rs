@@ -20,7 +20,8 @@ pub const SOURCE: &str = "linux/debian";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-const NEEDED: [setup::Need; 3] = [
+/// What makes and checks the packages.
+pub(crate) const NEEDED: [setup::Need; 3] = [
     ("dpkg-deb", "dpkg", "makes the packages"),
     ("gzip", "gzip", "packs what they document"),
     ("lintian", "lintian", "checks the packages"),
@@ -132,7 +133,7 @@ pub struct BuiltPackages {
 /// # Errors
 /// Something does not build, a tool is missing or fails, or lintian finds an error.
 pub fn make(images: &Images, directory: &Path) -> Result<BuiltPackages, Problem> {
-    setup::ensure_programs(&LocalSystem, &NEEDED)?;
+    setup::check_programs(&LocalSystem, &NEEDED)?;
     let main = main_package(images)?.write(directory, "amd64")?;
     let dkms = dkms_package()?.write(directory, "all")?;
     for package in [&main, &dkms] {

@@ -10,7 +10,7 @@ use partition::archive::Archive;
 
 use harness::machine::OVMF;
 use harness::problem::Problem;
-use harness::setup::{self, LocalSystem, System};
+use harness::setup::{self, System};
 use harness::{files, paths, tools};
 
 /// Where the boot image is on the disc.
@@ -41,24 +41,17 @@ const FIRMWARE: setup::Need = (OVMF[0], "ovmf", "is the firmware of a machine wi
 /// Some 100 MiB are written in a second or two; a busy host takes its time.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Makes sure that the host has what a disc is made and tried with; fast if it has.
-///
-/// # Errors
-/// Something is missing and cannot be installed; says what to do.
-pub fn set_up() -> Result<(), Problem> {
-    let mut needs = NEEDED.to_vec();
-    needs.push(FIRMWARE);
-    setup::ensure_programs(&LocalSystem, &needs)
+/// Returns what makes a disc, and what it is tried with.
+pub(crate) fn needs() -> Vec<setup::Need> {
+    NEEDED.into_iter().chain([FIRMWARE]).collect()
 }
 
-/// What is missing to make and try a disc, if anything is: for who would rather skip than install.
-pub fn missing(system: &impl System) -> Option<String> {
-    let needs = NEEDED.iter().chain([&FIRMWARE]);
-    let missing: Vec<String> = needs
-        .filter(|(program, ..)| !system.has(program))
-        .map(|(program, package, why)| format!("{program} (package {package}), which {why}"))
-        .collect();
-    (!missing.is_empty()).then(|| missing.join("; "))
+/// Checks that `system` has what a disc is made and tried with.
+///
+/// # Errors
+/// Something is missing; says what to do.
+pub fn check(system: &impl System) -> Result<(), Problem> {
+    setup::check_programs(system, &needs())
 }
 
 /// A disc being put together.
@@ -177,12 +170,15 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_package() {
-        assert_eq!(missing(&Without("nothing")), None);
-        let text = missing(&Without("xorriso")).unwrap();
-        assert_eq!(text, "xorriso (package xorriso), which writes the disc");
-        let text = missing(&Without(OVMF[0])).unwrap();
+        assert_eq!(check(&Without("nothing")), Ok(()));
+        let text = check(&Without("xorriso")).unwrap_err().text().to_owned();
         assert!(
-            text.contains("package ovmf") && !text.contains(';'),
+            text.contains("xorriso (package xorriso), which writes the disc"),
+            "{text}"
+        );
+        let text = check(&Without(OVMF[0])).unwrap_err().text().to_owned();
+        assert!(
+            text.contains("package ovmf") && !text.contains("xorriso"),
             "{text}"
         );
     }

@@ -19,10 +19,11 @@ pub mod packages;
 mod stanza;
 mod static_program;
 
+use cache::Cache;
 use harness::problem::Problem;
 use harness::setup::{self, LocalSystem};
 
-/// What the host needs beside QEMU.
+/// What the host needs beside QEMU to build a guest.
 const NEEDED: [setup::Need; 4] = [
     ("gcc", "gcc", "compiles the module for Linux"),
     ("make", "make", "builds the module for Linux"),
@@ -30,10 +31,22 @@ const NEEDED: [setup::Need; 4] = [
     ("mkfs.ext4", "e2fsprogs", "makes the Linux guest's disk"),
 ];
 
-/// Makes sure that the host has what Linux tenants need; fast if it has. The kernels are not part of it: they are fetched by who boots them.
+/// Checks that the host has what it takes to build a guest. The kernels are not part of it: they are fetched when they are needed.
+///
+/// # Errors
+/// Something is missing; says what to do.
+pub fn check() -> Result<(), Problem> {
+    setup::check_programs(&LocalSystem, &NEEDED)
+}
+
+/// Installs what is missing to build guests, discs and packages, and makes apt know the kernels. Only `cargo xtask setup` calls this.
 ///
 /// # Errors
 /// Something is missing and cannot be installed; says what to do.
 pub fn set_up() -> Result<(), Problem> {
-    setup::ensure_programs(&LocalSystem, &NEEDED)
+    setup::install_programs(&LocalSystem, &NEEDED)?;
+    setup::install_programs(&LocalSystem, &iso::needs())?;
+    setup::install_programs(&LocalSystem, &deb::NEEDED)?;
+    packages::set_up(&LocalSystem, &Cache::of_user()?);
+    Ok(())
 }

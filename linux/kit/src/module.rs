@@ -21,7 +21,7 @@ pub fn source() -> PathBuf {
 /// # Errors
 /// A tool is missing, or the modules do not build; says what the compiler says.
 pub fn build(kernel: &LinuxKernel, source: &Path) -> Result<Vec<Module>, Problem> {
-    crate::set_up()?;
+    crate::check()?;
     let sources = sources(source)?;
     if !sources
         .iter()

@@ -11,7 +11,7 @@ use harness::files;
 use harness::problem::Problem;
 use harness::setup::{self, System};
 
-/// What the packages are had by. Nobody who lacks these can install them.
+/// What fetches and unpacks the packages. A system that lacks these cannot install them.
 const NEEDED: [setup::Need; 2] = [
     ("apt-get", "apt", "fetches Debian's kernels"),
     ("dpkg", "dpkg", "unpacks Debian's kernels"),
@@ -97,7 +97,7 @@ impl<'a, S: System> PackageStore<'a, S> {
     /// `Skipped` where it cannot be had; says what is missing and how to get it.
     pub fn kernel(&self, series: Series) -> Result<LinuxKernel, Problem> {
         let what = format!("Linux {}", series.name());
-        let fetch = || {
+        let attempt = || {
             let kernel = self.resolve(series).ok_or_else(|| {
                 Problem::Skipped(format!(
                     "apt knows no linux-image-amd64 of {}",
@@ -111,7 +111,7 @@ impl<'a, S: System> PackageStore<'a, S> {
             })?;
             Ok(LinuxKernel::in_entry(&entry, &kernel.release))
         };
-        self.with_fresh_lists(&what, series == Series::V6_12, fetch)
+        self.fetch(&what, attempt)
             .or_else(|problem| self.cached_kernel(series).ok_or(problem))
     }
 
@@ -165,7 +165,7 @@ impl<'a, S: System> PackageStore<'a, S> {
 
     /// A package that is no kernel, and those that `list` names with it.
     fn other(&self, package: &str, list: impl Fn(&S) -> Vec<String>) -> Result<PathBuf, Problem> {
-        let fetched = self.with_fresh_lists(package, false, || {
+        let fetched = self.fetch(package, || {
             let version = self
                 .show(package)
                 .into_iter()
@@ -181,38 +181,20 @@ impl<'a, S: System> PackageStore<'a, S> {
         fetched.or_else(|problem| self.cache.newest(&format!("{package}_")).ok_or(problem))
     }
 
-    /// Tries with the lists of packages as they are, then with new ones, then with those of the backports if it may be there.
-    fn with_fresh_lists<T>(
-        &self,
-        what: &str,
-        may_be_backport: bool,
-        attempt: impl Fn() -> Result<T, Problem>,
-    ) -> Result<T, Problem> {
+    /// Fetches with the lists of packages as they are: only `cargo xtask setup` brings them up to date.
+    fn fetch<T>(&self, what: &str, attempt: impl Fn() -> Result<T, Problem>) -> Result<T, Problem> {
         let missing = NEEDED
             .iter()
             .find(|(program, ..)| !self.system.has(program));
         if let Some((program, _, why)) = missing {
             return Err(self.skipped(what, &format!("there is no {program}, which {why}")));
         }
-        let retry = |first: Problem| {
-            self.system.say(&format!("linux: {what}: {}", first.text()));
-            setup::update(self.system, "the lists of packages may be out of date")
-                .and_then(|()| attempt())
-        };
-        attempt()
-            .or_else(retry)
-            .or_else(
-                |problem| match may_be_backport && setup::add_backports(self.system) {
-                    true => attempt(),
-                    false => Err(problem),
-                },
-            )
-            .map_err(|problem| self.skipped(what, problem.text()))
+        attempt().map_err(|problem| self.skipped(what, problem.text()))
     }
 
     fn skipped(&self, what: &str, reason: &str) -> Problem {
         Problem::Skipped(format!(
-            "{what} cannot be had: {reason}; a Debian 12 or 13 whose apt reaches its servers would work \
+            "{what} cannot be had: {reason}; after `cargo xtask setup`, a Debian 12 or 13 whose apt reaches its servers would work \
              (6.1 is in bookworm, 6.12 in bookworm-backports), or a copy of such a machine's {}",
             self.cache.root().display()
         ))
@@ -299,6 +281,23 @@ impl<'a, S: System> PackageStore<'a, S> {
         let name = entry.file_name()?.to_str()?;
         let (release, _version) = name.strip_prefix("linux-")?.split_once('_')?;
         Some(LinuxKernel::in_entry(&entry, release))
+    }
+}
+
+/// Makes apt know the kernels of every series: reads its lists anew, and adds the backports if Linux 6.12 is still unknown. Does nothing if the
+/// cache has all kernels. Only `cargo xtask setup` calls this. What does not work is said: the tests of that kernel are skipped.
+pub fn set_up(system: &impl System, cache: &Cache) {
+    let store = PackageStore::new(system, cache.clone());
+    let is_cached = |series: &Series| store.cached_kernel(*series).is_some();
+    if Series::value_variants().iter().all(is_cached) || !system.has("apt-get") {
+        return;
+    }
+    if let Err(problem) = setup::update(system, "not every kernel was fetched yet") {
+        system.say(&format!("linux: {}", problem.text()));
+    }
+    // Debian 12 has Linux 6.12 in its backports; Debian 13 has no Linux 6.1 anywhere.
+    if store.resolve(Series::V6_12).is_none() {
+        setup::add_backports(system);
     }
 }
 

@@ -30,11 +30,7 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 fn survive(stage: &TestContext<'_>, firmware: Firmware) -> Verdict {
-    if let Some(missing) = iso::missing(&LocalSystem) {
-        return Err(Problem::Skipped(format!(
-            "missing: {missing}; `cargo xtask setup` would install it"
-        )));
-    }
+    iso::check(&LocalSystem).map_err(|problem| Problem::Skipped(problem.text().into()))?;
     let name = &stage.spec.name;
     let disc = Disc {
         iso: paths::scratch(name).join("understudy.iso"),

@@ -75,7 +75,7 @@ impl Mixed {
         log: &Path,
         limit: Duration,
     ) -> Result<QemuMachine, Problem> {
-        linux_kit::set_up()?;
+        linux_kit::check()?;
         let archive = self.archive(images)?;
         let disk = paths::scratch(&self.name).join("data.img");
         file_system::make_disk(&disk)?;

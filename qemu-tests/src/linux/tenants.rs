@@ -108,7 +108,7 @@ impl Pair {
     /// # Errors
     /// `Skipped` where the packages cannot be had; something does not build.
     pub fn archive(&self) -> Result<PathBuf, Problem> {
-        linux_kit::set_up()?;
+        linux_kit::check()?;
         let kernels = self.kernels()?;
         let initrds = [initrd(&kernels[0])?, initrd(&kernels[1])?];
         boot_archive(&self.name, &kernels, &initrds)

@@ -19,7 +19,7 @@ pub struct CtlArguments {
 #[derive(Subcommand)]
 enum What {
     /// What the machine says of itself.
-    MachineStatus,
+    Status,
     /// Load an image as the backup: it is verified, then it replaces the one that waits, reads the state and is armed.
     Load {
         /// The image: an ELF of the same ABI and journal revisions.
@@ -39,7 +39,7 @@ enum What {
 pub fn operate(arguments: &CtlArguments) -> Result<bool> {
     let port = arguments.port;
     match &arguments.what {
-        What::MachineStatus => MachineStatus::of(port)?
+        What::Status => MachineStatus::of(port)?
             .lines()
             .for_each(|line| println!("{line}")),
         What::Load { image } => {

@@ -18,7 +18,7 @@ use qemu_tests::campaigns::linux::{boot, iso, kdump, matrix};
 use qemu_tests::linux::takeover::Death;
 use qemu_tests::linux::tenants::Pair;
 
-use crate::prepare;
+use super::prepare::prepare;
 
 /// So long may one life of a machine take, with the boot of the next backup.
 const LIFE_LIMIT: Duration = Duration::from_secs(120);

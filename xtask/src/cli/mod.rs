@@ -1,6 +1,12 @@
-//! The subcommands that have arguments of their own.
+//! The subcommands that have arguments of their own: what each is told, and what it prints.
 
+pub mod campaigns;
+pub mod check_config;
 pub mod ctl;
 pub mod fuzz;
 pub mod linux;
+mod prepare;
 pub mod proof;
+pub mod run;
+pub mod setup;
+pub mod test;

@@ -1,7 +1,7 @@
 //! The commands that look for what is wrong without booting a machine.
 
 use crate::proof::{loom, memcheck, miri};
-use crate::{mutants, simulation};
+use crate::{dependencies, mutants, simulation};
 use anyhow::Result;
 use clap::Subcommand;
 
@@ -46,4 +46,20 @@ pub fn run(command: &ProofCommand) -> Result<bool> {
         ProofCommand::Miri { filter } => miri::run(filter.as_deref()),
     };
     outcome.map_err(Into::into)
+}
+
+/// Checks licences, versions and origin of all dependencies. Returns false if the policy forbids one.
+pub fn check_dependencies() -> Result<bool> {
+    let all = dependencies::all()?;
+    let complaints = dependencies::check(&all);
+    for complaint in &complaints {
+        println!("dependencies: {complaint}");
+    }
+    if complaints.is_empty() {
+        println!(
+            "dependencies: {} crates, all as the policy has them",
+            all.len()
+        );
+    }
+    Ok(complaints.is_empty())
 }

@@ -6,7 +6,8 @@ use super::{UNSAFE_CRATES, cargo, packages, succeeds};
 use harness::problem::Problem;
 use harness::setup::{self, LocalSystem, Need};
 
-const NEEDED: [Need; 1] = [(
+/// What the check needs.
+pub const NEEDED: [Need; 1] = [(
     "valgrind",
     "valgrind",
     "watches what unsafe code does with memory",
@@ -19,20 +20,12 @@ const RUNNER: &str = "target.'cfg(unix)'.runner = ['valgrind', '--quiet', '--err
 /// A test that cannot pass under valgrind: it starts a program that is missing, and is not told so, as valgrind makes a fork of a vfork.
 const LEFT_OUT: &str = "a_hook_that_fails_is_told";
 
-/// Makes sure that valgrind is there; fast if it is.
+/// Runs the tests whose names have `filter` in them. Returns false if one fails, or an error is found.
 ///
 /// # Errors
-/// It is missing and cannot be installed; says what to do.
-pub fn set_up() -> Result<(), Problem> {
-    setup::ensure_programs(&LocalSystem, &NEEDED)
-}
-
-/// Runs the tests whose names have `filter` in them. False if one fails, or an error is found.
-///
-/// # Errors
-/// Valgrind is missing and cannot be installed, or cargo cannot be run.
+/// Valgrind is missing, or cargo cannot be run.
 pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
-    set_up()?;
+    setup::check_programs(&LocalSystem, &NEEDED)?;
     let mut command = cargo();
     command
         .args(["test", "--locked", "--config", RUNNER])

@@ -7,6 +7,8 @@ use super::*;
 /// What apt knows, and whether its servers can be reached.
 struct Fake {
     programs: Vec<&'static str>,
+    /// Whether this is `cargo xtask setup`.
+    is_set_up: bool,
     has_lists: RefCell<bool>,
     has_backports: RefCell<bool>,
     is_online: RefCell<bool>,
@@ -30,6 +32,7 @@ impl Fake {
     fn new() -> Self {
         Self {
             programs: vec!["apt-get", "dpkg"],
+            is_set_up: false,
             has_lists: true.into(),
             has_backports: false.into(),
             is_online: true.into(),
@@ -80,6 +83,10 @@ impl System for Fake {
 
     fn as_root(&self, command: &[&str], _input: Option<&str>) -> Result<(), Problem> {
         let line = command.join(" ");
+        assert!(
+            self.is_set_up,
+            "only `cargo xtask setup` may do this: {line}"
+        );
         self.commands.borrow_mut().push(line.clone());
         if !*self.is_online.borrow() {
             return Err(Problem::BrokenSetUp("no way to the servers".into()));
@@ -172,29 +179,45 @@ fn the_headers_can_be_moved_and_want_no_pahole() {
 }
 
 #[test]
-fn lists_and_backports_are_added_where_they_are_missing() {
+fn a_set_up_reads_the_lists_and_adds_backports_until_every_kernel_is_fetched() {
     let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::at(directory.path());
     let fake = Fake {
         has_lists: false.into(),
+        is_set_up: true,
         ..Fake::new()
     };
-    let packages = PackageStore::new(&fake, Cache::at(directory.path()));
-    assert!(
-        packages
-            .busybox()
-            .unwrap()
-            .ends_with("busybox-static_1_1.35.0-4/bin/busybox")
-    );
-    assert_eq!((fake.ran("apt-get update"), fake.ran("tee")), (1, 0));
+    let packages = PackageStore::new(&fake, cache.clone());
+    assert!(packages.busybox().is_err());
+    set_up(&fake, &cache);
+    assert_eq!((fake.ran("apt-get update -q"), fake.ran("tee")), (2, 1));
+    let busybox = packages.busybox().unwrap();
+    assert!(busybox.ends_with("busybox-static_1_1.35.0-4/bin/busybox"));
     let kernel = packages.kernel(Series::V6_12).unwrap();
     assert_eq!(kernel.release, "6.12.95+deb12-amd64");
-    assert_eq!(fake.ran("tee"), 1);
+    packages.kernel(Series::V6_1).unwrap();
+    set_up(&fake, &cache);
+    assert_eq!((fake.ran("apt-get update -q"), fake.ran("tee")), (2, 1));
+}
+
+#[test]
+fn a_kernel_that_apt_does_not_know_is_skipped_and_the_sources_stay_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let fake = Fake::new();
+    let packages = PackageStore::new(&fake, Cache::at(directory.path()));
+    let problem = packages.kernel(Series::V6_12).unwrap_err();
+    assert!(
+        matches!(&problem, Problem::Skipped(text) if text.contains("cargo xtask setup")),
+        "{problem}"
+    );
+    assert!(fake.commands.borrow().is_empty());
 }
 
 #[test]
 fn what_cannot_be_had_is_skipped_with_a_reason() {
     let directory = tempfile::tempdir().unwrap();
     let offline = Fake {
+        has_backports: true.into(),
         is_online: false.into(),
         ..Fake::new()
     };

@@ -1,4 +1,4 @@
-//! What is asked of apt: lists, sources, packages.
+//! Asks apt: for lists, sources, packages.
 
 use super::debian;
 use super::system::{self, System};
@@ -7,14 +7,14 @@ use crate::problem::Problem;
 /// Where the backports are entered.
 const SOURCE_FILE: &str = "/etc/apt/sources.list.d/understudy-backports.list";
 
-/// Whether apt has heard of the package; on a fresh machine it has heard of none.
+/// Says whether apt knows the package; on a fresh machine it knows none.
 pub(super) fn is_known(system: &impl System, package: &str) -> bool {
     system
         .output(&["apt-cache", "madison", package])
         .is_some_and(|rows| !rows.trim().is_empty())
 }
 
-/// Enters the release's backports into apt's sources. False, with nothing changed, if there are none to be reached.
+/// Enters the release's backports into apt's sources. Returns false, with nothing changed, if none can be reached.
 pub fn add_backports(system: &impl System) -> bool {
     let query = [
         "apt-get",

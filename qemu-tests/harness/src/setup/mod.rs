@@ -1,4 +1,7 @@
 //! Checks what the host must have, and installs what is missing.
+//!
+//! Only `cargo xtask setup` changes the system, by [`set_up`] and [`install_programs`]: it installs packages, and may add a source of packages. Every
+//! other command only checks, by [`check`] and [`check_programs`], and names what is missing.
 
 mod apt;
 mod debian;
@@ -47,32 +50,45 @@ pub struct HostTools {
     pub qemu: Version,
 }
 
-/// Whether an old QEMU is left as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OldQemu {
-    /// Everything but x2APIC runs on it.
-    Keep,
-    /// Replace it if the system has a newer one.
-    Replace,
+/// Checks that `system` has what every machine needs. An old QEMU is enough for all but x2APIC.
+///
+/// # Errors
+/// Something is missing; says what to do.
+pub fn check(system: &impl System) -> Result<HostTools, Problem> {
+    check_programs(system, &NEEDED)?;
+    let qemu = installed_qemu(system);
+    qemu.map(|qemu| HostTools { qemu })
+        .ok_or_else(|| not_there(&[QEMU_PACKAGE]))
 }
 
-/// Makes sure that everything is there; fast if it is.
+/// Checks that `system` has the programs of `needs`.
+///
+/// # Errors
+/// One is missing; says what to do.
+pub fn check_programs(system: &impl System, needs: &[Need]) -> Result<(), Problem> {
+    let missing: Vec<String> = needs
+        .iter()
+        .filter(|(program, ..)| !system.has(program))
+        .map(|(program, package, why)| format!("{program} (package {package}), which {why}"))
+        .collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Problem::BrokenSetUp(format!(
+            "missing: {}; `cargo xtask setup` installs it",
+            missing.join("; ")
+        ))),
+    }
+}
+
+/// Installs what every machine needs, where `system` does not have it or has a QEMU without x2APIC.
 ///
 /// # Errors
 /// Something is missing and cannot be installed; says what to do.
-pub fn ensure() -> Result<HostTools, Problem> {
-    set_up(&LocalSystem, OldQemu::Keep)
-}
-
-/// Makes sure that everything is there on `system`, and as new as it should be.
-///
-/// # Errors
-/// Something is missing and cannot be installed; says what to do.
-pub fn set_up(system: &impl System, old_qemu: OldQemu) -> Result<HostTools, Problem> {
+pub fn set_up(system: &impl System) -> Result<HostTools, Problem> {
     let installed = installed_qemu(system);
     let is_old = installed.is_some_and(|version| !version.has_x2apic());
     let mut packages = missing_packages(system, &NEEDED);
-    if is_old && old_qemu == OldQemu::Replace && !packages.contains(&QEMU_PACKAGE) {
+    if is_old && !packages.contains(&QEMU_PACKAGE) {
         packages.push(QEMU_PACKAGE);
     }
     if !packages.is_empty() {
@@ -85,11 +101,11 @@ pub fn set_up(system: &impl System, old_qemu: OldQemu) -> Result<HostTools, Prob
     }
 }
 
-/// Makes sure that `needs` are there on `system`; fast if they are.
+/// Installs the programs of `needs` that `system` does not have.
 ///
 /// # Errors
 /// One is missing and cannot be installed; says what to do.
-pub fn ensure_programs(system: &impl System, needs: &[Need]) -> Result<(), Problem> {
+pub fn install_programs(system: &impl System, needs: &[Need]) -> Result<(), Problem> {
     let packages = missing_packages(system, needs);
     if packages.is_empty() {
         return Ok(());

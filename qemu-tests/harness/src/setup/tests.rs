@@ -108,18 +108,32 @@ const ALL: [&str; 5] = [QEMU, "redis-cli", "redis-benchmark", "setpriv", "apt-ge
 #[test]
 fn where_all_is_there_nothing_is_done() {
     let host = Fake::new(&ALL, "10.0.2", OLD);
-    assert!(set_up(&host, OldQemu::Replace).unwrap().qemu.has_x2apic());
-    let old = Fake::new(&ALL, "7.2.1", OLD);
-    assert!(!set_up(&old, OldQemu::Keep).unwrap().qemu.has_x2apic());
-    assert!(host.commands().is_empty() && old.commands().is_empty());
+    assert!(set_up(&host).unwrap().qemu.has_x2apic());
+    assert!(host.commands().is_empty());
     assert!(host.said.borrow().is_empty());
+}
+
+#[test]
+fn a_check_changes_nothing_and_names_what_is_missing() {
+    let old = Fake::new(&ALL, "7.2.1", BOTH);
+    assert!(!check(&old).unwrap().qemu.has_x2apic());
+    let bare = Fake::new(&["apt-get", "setpriv"], "", BOTH);
+    let problem = check(&bare).unwrap_err();
+    for part in [
+        "qemu-system-x86_64 (package qemu-system-x86)",
+        "redis-cli (package redis-tools)",
+        "`cargo xtask setup`",
+    ] {
+        assert!(problem.text().contains(part), "{part} in {problem}");
+    }
+    assert!(old.commands().is_empty() && bare.commands().is_empty());
 }
 
 #[test]
 fn a_fresh_debian_gets_everything_and_qemu_from_backports() {
     let host = Fake::new(&["apt-get", "setpriv"], "", "");
     assert_eq!(
-        set_up(&host, OldQemu::Keep).unwrap().qemu,
+        set_up(&host).unwrap().qemu,
         Version {
             major: 10,
             minor: 0
@@ -149,7 +163,7 @@ fn without_backports_the_old_qemu_will_do() {
             OLD,
         )
     };
-    assert_eq!(set_up(&host, OldQemu::Keep).unwrap().qemu.major, 7);
+    assert_eq!(set_up(&host).unwrap().qemu.major, 7);
     let commands = host.commands();
     assert_eq!(commands.len(), 4, "{commands:#?}");
     assert_eq!(
@@ -166,9 +180,9 @@ fn without_backports_the_old_qemu_will_do() {
 }
 
 #[test]
-fn an_old_qemu_is_replaced_when_that_is_asked_for() {
+fn an_old_qemu_is_replaced() {
     let host = Fake::new(&ALL, "7.2.1", BOTH);
-    assert_eq!(set_up(&host, OldQemu::Replace).unwrap().qemu.major, 10);
+    assert_eq!(set_up(&host).unwrap().qemu.major, 10);
     assert_eq!(host.commands().len(), 1);
 }
 
@@ -178,7 +192,7 @@ fn lists_that_are_out_of_date_are_read_again() {
         is_stale: true,
         ..Fake::new(&[QEMU, "apt-get", "setpriv"], "10.0.2", OLD)
     };
-    set_up(&host, OldQemu::Keep).unwrap();
+    set_up(&host).unwrap();
     let commands = host.commands();
     assert_eq!(
         (commands.len(), commands[1].as_str()),
@@ -190,7 +204,7 @@ fn lists_that_are_out_of_date_are_read_again() {
 #[test]
 fn without_apt_it_is_said_what_is_needed() {
     let host = Fake::new(&["setpriv"], "", "");
-    let problem = set_up(&host, OldQemu::Keep).unwrap_err();
+    let problem = set_up(&host).unwrap_err();
     assert!(
         problem.text().contains("qemu-system-x86_64, redis-cli") && problem.text().contains("9.0"),
         "{problem}"

@@ -30,8 +30,8 @@ const COMMAND_LINE: &str = "console=ttyS0 printk.devkmsg=on no5lvl mitigations=o
 /// # Errors
 /// `Skipped` where the packages cannot be had; what the guest does wrong.
 pub fn run(series: Series, own_module: Option<&Path>) -> Result<(), Problem> {
-    setup::ensure()?;
-    linux_kit::set_up()?;
+    setup::check(&LocalSystem)?;
+    linux_kit::check()?;
     let packages = PackageStore::new(&LocalSystem, Cache::of_user()?);
     let kernel = packages.kernel(series)?;
     let initrd = initrd(&kernel, &packages.busybox()?, own_module)?;

@@ -76,7 +76,7 @@ impl Cost {
     /// # Errors
     /// `Skipped` where the packages cannot be had; a machine does not do what it should.
     pub fn measure(&self, images: &Images) -> Result<CostReport, Problem> {
-        linux_kit::set_up()?;
+        linux_kit::check()?;
         let machines = Machines::new(self, images)?;
         let mut rounds = Vec::new();
         for seed in 1..=self.runs {

@@ -21,7 +21,8 @@ const SUITE: &str = "bookworm";
 const INCLUDED: &str =
     "linux-image-amd64,linux-headers-amd64,dkms,initramfs-tools,grub2-common,systemd-sysv,udev";
 
-const NEEDED: [setup::Need; 3] = [
+/// What the trial needs.
+pub const NEEDED: [setup::Need; 3] = [
     ("mmdebstrap", "mmdebstrap", "unpacks a fresh Debian"),
     ("mke2fs", "e2fsprogs", "makes its disk"),
     ("grub-script-check", "grub-common", "reads GRUB's entry"),
@@ -45,7 +46,7 @@ pub fn run(packages: &BuiltPackages) -> Result<(), Problem> {
             "the files of a Debian belong to root: run this as root, or leave --try out".into(),
         ));
     }
-    setup::ensure_programs(&LocalSystem, &NEEDED)?;
+    setup::check_programs(&LocalSystem, &NEEDED)?;
     let place = paths::scratch("deb-trial");
     let root = place.join("root");
     install(packages, &root)?;

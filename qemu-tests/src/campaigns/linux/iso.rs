@@ -10,6 +10,7 @@ use harness::linux::gap::GapProbe;
 use harness::linux::http;
 use harness::machine::{Disc, Firmware, Launch, QemuMachine};
 use harness::problem::{Problem, require};
+use harness::setup::LocalSystem;
 use harness::{files, paths};
 use linux_kit::file_system;
 use linux_kit::iso::{self, Iso};
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// `Skipped` where the packages cannot be had; something does not build, or a tool fails.
 pub fn make(pair: &Pair, images: &Images, out: &Path) -> Result<(), Problem> {
-    iso::set_up()?;
+    iso::check(&LocalSystem)?;
     let archive = files::read(&pair.archive()?)?;
     Iso::new(files::read(&images.kernel)?, pair.boot_line())
         .files_of(&archive)?

@@ -105,8 +105,8 @@ impl Peer {
     /// # Errors
     /// `Skipped` where the packages cannot be had; something does not build.
     pub fn new(series: Series) -> Result<Self, Problem> {
-        setup::ensure()?;
-        linux_kit::set_up()?;
+        setup::check(&LocalSystem)?;
+        linux_kit::check()?;
         let packages = PackageStore::new(&LocalSystem, Cache::of_user()?);
         let (kernel, busybox) = (packages.kernel(series)?, packages.busybox()?);
         let name = format!("linux-kdump-{}", series.name());
