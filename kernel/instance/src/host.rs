@@ -1,4 +1,4 @@
-//! This kernel, as the replica in it sees it.
+//! What this kernel offers to the replica in it.
 
 use replica::{BackupMonitor, Host, ReplicaLimits, SharedJournal};
 use service::{DebugCommand, HostStatus, OperatorCommand};

@@ -1,4 +1,5 @@
-//! The sockets of the status page: a fixed number of them, one request on each connection, and a limit to everything a client can be slow at.
+//! The sockets of the status page. There is a fixed number of them, each connection serves one request, and every step
+//! of a client has a time limit.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -10,52 +11,52 @@ use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Duration;
 use web::{Piece, REQUEST_BYTES_MAX, Reply};
 
-/// So many clients at once; others are refused, and may try again.
+/// Number of simultaneous clients. More are refused, and may try again.
 const SOCKETS: usize = 8;
-/// How long a client may take for its request, in ns.
+/// Longest time that a client may take for its request, in ns.
 const REQUEST_NS_MAX: u64 = 10_000_000_000;
-/// How long it may take to read the reply, in ns.
+/// Longest time that it may take to read the reply, in ns.
 const REPLY_NS_MAX: u64 = 60_000_000_000;
-/// How long it may take to close its side, in ns.
+/// Longest time that it may take to close its side, in ns.
 const CLOSING_NS_MAX: u64 = 5_000_000_000;
 
-/// The receive buffer is as large as the longest request, which is read where it lies.
+/// The receive buffer holds the longest request, which is parsed in place.
 const SHAPE: Shape = Shape {
     receive_bytes: REQUEST_BYTES_MAX,
     send_bytes: 8 << 10,
     keep_alive: None,
-    // Longer than a client may take for its request: who is too slow is told so, and not reset by the socket at the same moment.
+    // Longer than `REQUEST_NS_MAX`, so that a slow client gets an answer and not a reset of the socket.
     timeout: Duration::from_secs(20),
 };
 
-/// How far a client has got, and since when, in ns since the machine's boot.
+/// The stage of a client, and when it began, in ns since the machine's boot.
 enum Stage {
-    /// There is none.
+    /// There is no client.
     Idle,
-    /// It sends its request; so many bytes were looked at.
-    Asking { since_ns: u64, seen: usize },
-    /// It reads the reply.
-    Answering { since_ns: u64, reply: Reply },
-    /// Everything is sent; only its own end is missing.
+    /// The client sends its request, of which `seen` bytes were parsed.
+    Requesting { since_ns: u64, seen: usize },
+    /// The client reads the reply.
+    Replying { since_ns: u64, reply: Reply },
+    /// Everything is sent, and the client has to close its side.
     Closing { since_ns: u64 },
 }
 
-/// The sockets.
+/// The sockets of the status page.
 pub struct PageSockets {
     port: u16,
     clients: Vec<(SocketHandle, Stage)>,
 }
 
-/// What clients are answered from.
-pub struct Site<'a> {
-    /// The records that replies are made of.
+/// What replies are made of.
+pub struct ReplySource<'a> {
+    /// The recent records of programs.
     pub records: &'a RecentRecords,
-    /// The answer to the bytes so far, if they are a whole request.
+    /// Returns the reply to the bytes received so far, if they are a whole request.
     pub answer: &'a mut dyn FnMut(&[u8]) -> Option<Reply>,
 }
 
 impl PageSockets {
-    /// Makes them; they listen.
+    /// Makes the sockets and lets them listen on `port`.
     pub fn open(port: u16, sockets: &mut SocketSet<'static>) -> Self {
         let clients = (0..SOCKETS).map(|_| (sockets.add(SHAPE.listening(port)), Stage::Idle));
         Self {
@@ -64,52 +65,56 @@ impl PageSockets {
         }
     }
 
-    /// Goes on with every client as far as it can be done now. Returns whether a reply was begun.
+    /// Serves every client as far as possible without waiting. Returns whether a reply was begun.
     pub fn serve(
         &mut self,
         sockets: &mut SocketSet<'static>,
         now_ns: u64,
-        site: &mut Site<'_>,
+        source: &mut ReplySource<'_>,
     ) -> bool {
         let mut has_replied = false;
         for (handle, stage) in &mut self.clients {
             let socket = sockets.get_mut::<Socket<'static>>(*handle);
             let before = mem::replace(stage, Stage::Idle);
-            let is_asking = matches!(before, Stage::Asking { .. });
+            let was_requesting = matches!(before, Stage::Requesting { .. });
             *stage = match before {
-                Stage::Idle => welcome(socket, self.port, now_ns),
-                Stage::Asking { since_ns, seen } => listen_to(socket, since_ns, seen, now_ns, site),
-                Stage::Answering { since_ns, reply } => {
-                    send(socket, since_ns, reply, now_ns, site.records)
+                Stage::Idle => accept(socket, self.port, now_ns),
+                Stage::Requesting { since_ns, seen } => {
+                    receive(socket, since_ns, seen, now_ns, source)
                 }
-                Stage::Closing { since_ns } => see_off(socket, since_ns, now_ns),
+                Stage::Replying { since_ns, reply } => {
+                    send(socket, since_ns, reply, now_ns, source.records)
+                }
+                Stage::Closing { since_ns } => finish(socket, since_ns, now_ns),
             };
             has_replied |=
-                is_asking && matches!(stage, Stage::Answering { .. } | Stage::Closing { .. });
+                was_requesting && matches!(stage, Stage::Replying { .. } | Stage::Closing { .. });
         }
         has_replied
     }
 }
 
+/// Returns whether a stage has lasted longer than `limit_ns`.
 fn is_late(since_ns: u64, now_ns: u64, limit_ns: u64) -> bool {
     now_ns.saturating_sub(since_ns) > limit_ns
 }
 
-/// Ends a connection at once. The socket listens again in the next round, when the client was told.
-fn give_up(socket: &mut Socket<'_>) -> Stage {
+/// Resets a connection. The socket listens again in the next round, when the reset was sent.
+fn reset(socket: &mut Socket<'_>) -> Stage {
     socket.abort();
     Stage::Idle
 }
 
-fn welcome(socket: &mut Socket<'_>, port: u16, now_ns: u64) -> Stage {
+/// Begins with a client that has connected, or lets the socket listen again.
+fn accept(socket: &mut Socket<'_>, port: u16, now_ns: u64) -> Stage {
     match socket.state() {
-        State::Established | State::CloseWait => Stage::Asking {
+        State::Established | State::CloseWait => Stage::Requesting {
             since_ns: now_ns,
             seen: 0,
         },
         State::Closed | State::TimeWait => {
             socket.abort();
-            // A closed socket can listen.
+            // Cannot fail: the socket is closed.
             let _ = socket.listen(port);
             Stage::Idle
         }
@@ -117,37 +122,38 @@ fn welcome(socket: &mut Socket<'_>, port: u16, now_ns: u64) -> Stage {
     }
 }
 
-fn listen_to(
+/// Looks for a whole request, and begins the reply.
+fn receive(
     socket: &mut Socket<'_>,
     since_ns: u64,
     seen: usize,
     now_ns: u64,
-    site: &mut Site<'_>,
+    source: &mut ReplySource<'_>,
 ) -> Stage {
-    let there = socket.recv_queue();
-    if there != seen {
+    let arrived = socket.recv_queue();
+    if arrived != seen {
         let reply = socket
             .peek(REQUEST_BYTES_MAX)
             .ok()
-            .and_then(&mut *site.answer);
+            .and_then(&mut *source.answer);
         if let Some(reply) = reply {
-            return send(socket, now_ns, reply, now_ns, site.records);
+            return send(socket, now_ns, reply, now_ns, source.records);
         }
     }
     if is_late(since_ns, now_ns, REQUEST_NS_MAX) {
-        return send(socket, now_ns, Reply::too_slow(), now_ns, site.records);
+        return send(socket, now_ns, Reply::too_slow(), now_ns, source.records);
     }
     if !socket.may_recv() {
-        // It will send no more, and that was no request.
-        return give_up(socket);
+        // The client has closed its side before the end of a request.
+        return reset(socket);
     }
-    Stage::Asking {
+    Stage::Requesting {
         since_ns,
-        seen: there,
+        seen: arrived,
     }
 }
 
-/// Moves as much of the reply into the socket as fits. What the client sends meanwhile is of no interest.
+/// Moves as much of the reply into the socket as fits. Discards what the client sends meanwhile.
 fn send(
     socket: &mut Socket<'_>,
     since_ns: u64,
@@ -171,23 +177,23 @@ fn send(
         reply.sent(count);
     }
     if !socket.may_send() || is_late(since_ns, now_ns, REPLY_NS_MAX) {
-        return give_up(socket);
+        return reset(socket);
     }
-    Stage::Answering { since_ns, reply }
+    Stage::Replying { since_ns, reply }
 }
 
-fn see_off(socket: &mut Socket<'_>, since_ns: u64, now_ns: u64) -> Stage {
+/// Waits until the client has closed its side, and resets one that does not.
+fn finish(socket: &mut Socket<'_>, since_ns: u64, now_ns: u64) -> Stage {
     discard(socket);
     match socket.state() {
         State::Closed | State::TimeWait => Stage::Idle,
-        _ if is_late(since_ns, now_ns, CLOSING_NS_MAX) && socket.send_queue() == 0 => {
-            give_up(socket)
-        }
-        _ if is_late(since_ns, now_ns, REPLY_NS_MAX) => give_up(socket),
+        _ if is_late(since_ns, now_ns, CLOSING_NS_MAX) && socket.send_queue() == 0 => reset(socket),
+        _ if is_late(since_ns, now_ns, REPLY_NS_MAX) => reset(socket),
         _ => Stage::Closing { since_ns },
     }
 }
 
+/// Discards what has arrived.
 fn discard(socket: &mut Socket<'_>) {
     while socket.can_recv() {
         if socket.recv(|bytes| (bytes.len(), ())).is_err() {

@@ -1,4 +1,4 @@
-//! What people and tools are told: stamps, machine-readable lines, the incident record, and figures.
+//! Reports to people and tools: stamps of the timeline, machine-readable log lines, the incident record.
 
 use alloc::format;
 use alloc::string::String;
@@ -14,7 +14,7 @@ use takeover::timeline::{Cause, Counter, Edge};
 use crate::context::Context;
 use crate::devices::disk::IncidentDisk;
 
-/// Stamps an edge of the takeover that led to `epoch`; the first stamp stays.
+/// Stamps an edge of the takeover that led to `epoch`. An edge keeps its first stamp.
 pub fn stamp(context: &Context, epoch: u64, edge: Edge) {
     let timeline = context.region.control.timelines.of_epoch(epoch);
     if timeline.epoch() == epoch {
@@ -22,7 +22,7 @@ pub fn stamp(context: &Context, epoch: u64, edge: Edge) {
     }
 }
 
-/// A reply has left: told once for each epoch.
+/// Stamps and logs the first reply of `epoch`. Later calls do nothing.
 pub fn first_reply(context: &Context, epoch: u64) {
     let timeline = context.region.control.timelines.of_epoch(epoch);
     if timeline.epoch() == epoch && timeline.edge_ns(Edge::FirstReply.index()).is_none() {
@@ -34,7 +34,7 @@ pub fn first_reply(context: &Context, epoch: u64) {
     }
 }
 
-/// The connections of the predecessor have their sockets.
+/// Logs that all connections of the predecessor have their sockets.
 pub fn sockets_rebuilt(epoch: u64, report: RebuildReport) {
     let RebuildReport {
         connections,
@@ -46,7 +46,7 @@ pub fn sockets_rebuilt(epoch: u64, report: RebuildReport) {
     );
 }
 
-/// A reply to the console's connection.
+/// Logs a reply to the console's connection.
 pub fn console_reply(context: &Context, bytes: &[u8]) {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(256)])
         .replace("\r\n", " ")
@@ -55,100 +55,91 @@ pub fn console_reply(context: &Context, bytes: &[u8]) {
     first_reply(context, crate::epoch::own());
 }
 
-/// What a new primary tells when it serves.
-pub struct Report {
-    recovery: RecoverySummary,
-}
-
-impl Report {
-    /// Of an owner that found `recovery` in the journal.
-    pub fn new(recovery: RecoverySummary) -> Self {
-        Self { recovery }
+/// Reports that this instance serves, and the takeover that led to it, to the log and to the incident disk. `recovery`
+/// is what it found in the journal, `epitaph` what the dead primary left.
+pub fn serving(
+    context: &Context,
+    epoch: u64,
+    recovery: &RecoverySummary,
+    epitaph: Option<&EpitaphText>,
+    disk: Option<&mut IncidentDisk>,
+) {
+    log::info!(
+        "event=serving instance={} epoch={epoch} cores={} port={}",
+        context.instance(),
+        context.hand_off.core_count,
+        context.port()
+    );
+    for finding in &recovery.findings {
+        log::warn!("event=finding what=\"{finding}\"");
     }
-
-    /// Tells it, to the log and to the incident disk.
-    pub fn tell(
-        self,
-        context: &Context,
-        epoch: u64,
-        epitaph: Option<&EpitaphText>,
-        disk: Option<&mut IncidentDisk>,
-    ) {
-        log::info!(
-            "event=serving instance={} epoch={epoch} cores={} port={}",
-            context.instance(),
-            context.hand_off.core_count,
-            context.port()
-        );
-        for finding in &self.recovery.findings {
-            log::warn!("event=finding what=\"{finding}\"");
-        }
-        let timeline = context.region.control.timelines.of_epoch(epoch);
-        if timeline.epoch() != epoch {
-            return;
-        }
-        let epitaph = tell_epitaph(context, epitaph);
-        let summary = self.summary(context, timeline);
-        log::warn!("{summary}");
-        let rearm = match context.options.failover_rearm {
-            Rearm::Auto => "auto",
-            Rearm::Manual => "manual",
-        };
-        log::warn!(
-            "this machine is unprotected until a new backup is loaded (failover_rearm={rearm})"
-        );
-        let recorded = disk.map_or(Ok(()), |disk| {
-            disk.append(&format!("{summary}\n{epitaph}\n"))
-        });
-        if let Err(reason) = recorded {
-            log::warn!("no record on the incident disk: {reason}");
-        }
+    let timeline = context.region.control.timelines.of_epoch(epoch);
+    if timeline.epoch() != epoch {
+        return;
     }
-
-    fn summary(&self, context: &Context, timeline: &Timeline) -> String {
-        let cause = Cause::from_code(timeline.cause(), timeline.core() as u32);
-        let ns = |edge: Edge| timeline.edge_ns(edge.index()).unwrap_or(0);
-        format!(
-            "event=takeover epoch={} cause={} core={} fence_rounds={} records={} findings={} cause_ns={} last_keepalive_ns={} detected_ns={} \
-             fenced_ns={} interrupts_ns={} quiet_ns={} devices_ns={} replayed_ns={} serving_ns={}",
-            timeline.epoch(),
-            cause.map_or("unknown", Cause::name),
-            timeline.core(),
-            timeline.counter(Counter::FenceRounds.index()),
-            self.recovery.records,
-            self.recovery.finding_count,
-            context
-                .region
-                .control
-                .debug
-                .injected_ns
-                .load(Ordering::Relaxed),
-            ns(Edge::LastKeepalive),
-            ns(Edge::Detected),
-            ns(Edge::Fenced),
-            ns(Edge::InterruptsSeized),
-            ns(Edge::DevicesQuiet),
-            ns(Edge::DevicesAdopted),
-            ns(Edge::Replayed),
-            ns(Edge::Serving),
-        )
+    let epitaph = log_epitaph(context, epitaph);
+    let summary = summary(context, recovery, timeline);
+    log::warn!("{summary}");
+    let rearm = match context.options.failover_rearm {
+        Rearm::Auto => "auto",
+        Rearm::Manual => "manual",
+    };
+    log::warn!("this machine is unprotected until a new backup is loaded (failover_rearm={rearm})");
+    let recorded = disk.map_or(Ok(()), |disk| {
+        disk.append(&format!("{summary}\n{epitaph}\n"))
+    });
+    if let Err(reason) = recorded {
+        log::warn!("no record on the incident disk: {reason}");
     }
 }
 
-/// What the primary of the epoch before `epoch` left. One of another epoch was left by somebody who died before.
+/// Returns the machine-readable line about a takeover.
+fn summary(context: &Context, recovery: &RecoverySummary, timeline: &Timeline) -> String {
+    let cause = Cause::from_code(timeline.cause(), timeline.core() as u32);
+    let ns = |edge: Edge| timeline.edge_ns(edge.index()).unwrap_or(0);
+    format!(
+        "event=takeover epoch={} cause={} core={} fence_rounds={} records={} findings={} \
+             cause_ns={} last_keepalive_ns={} detected_ns={} fenced_ns={} interrupts_ns={} quiet_ns={} \
+             devices_ns={} replayed_ns={} serving_ns={}",
+        timeline.epoch(),
+        cause.map_or("unknown", Cause::name),
+        timeline.core(),
+        timeline.counter(Counter::FenceRounds.index()),
+        recovery.records,
+        recovery.finding_count,
+        context
+            .region
+            .control
+            .debug
+            .injected_ns
+            .load(Ordering::Relaxed),
+        ns(Edge::LastKeepalive),
+        ns(Edge::Detected),
+        ns(Edge::Fenced),
+        ns(Edge::InterruptsSeized),
+        ns(Edge::DevicesQuiet),
+        ns(Edge::DevicesAdopted),
+        ns(Edge::Replayed),
+        ns(Edge::Serving),
+    )
+}
+
+/// Returns the epitaph that the primary of the epoch before `epoch` left. An epitaph of any other epoch is older, and
+/// of no interest.
 pub fn predecessors_epitaph(context: &Context, epoch: u64) -> Option<EpitaphText> {
     let epitaph = context.region.control.epitaphs[context.instance().other()].read()?;
     (epitaph.epoch.checked_add(1) == Some(epoch)).then_some(epitaph)
 }
 
-/// Tells what the dead primary left, and returns it.
-fn tell_epitaph(context: &Context, epitaph: Option<&EpitaphText>) -> String {
+/// Logs the epitaph of the dead primary, and returns the line.
+fn log_epitaph(context: &Context, epitaph: Option<&EpitaphText>) -> String {
     let Some(text) = epitaph else {
         return String::from("no epitaph was left");
     };
     let cause = text.cause.map_or("unknown", EpitaphCause::name);
     let line = format!(
-        "event=epitaph instance={} cause={cause} core={} vector={} error_code={:#x} address={:#x} rip={:#x} rsp={:#x} ns={} message=\"{}\"",
+        "event=epitaph instance={} cause={cause} core={} vector={} error_code={:#x} address={:#x} \
+         rip={:#x} rsp={:#x} ns={} message=\"{}\"",
         context.instance().other(),
         text.core,
         text.vector,

@@ -1,7 +1,7 @@
-//! The primary's life: adopt the devices, recover, serve.
+//! The instance as the primary: it adopts the devices, recovers, and serves.
 //!
-//! One round of the main loop: frames in, what they bring into the journal, committed and applied, replies out; then, and only while the
-//! machine is in this instance's epoch, the gate opens.
+//! In each round of the main loop it takes frames in, journals what they bring, applies it, and emits replies. Then the
+//! gate opens, but only while the machine is in this instance's epoch.
 
 use alloc::string::String;
 
@@ -21,12 +21,11 @@ use crate::cores::{self, LEAD};
 use crate::debug::{self, Point};
 use crate::devices::disk::IncidentDisk;
 use crate::devices::gate::Gate;
-use crate::page::{PageSockets, Site};
-use crate::report::Report;
+use crate::page::{PageSockets, ReplySource};
 use crate::standby::Standby;
 use crate::{bringup, death, devices, epoch, keepalive, operator, report, standby, status};
 
-/// Interval of the expiry's records when something may expire, in ms: a time to live is kept to about this.
+/// Interval of the records that let keys expire, in ms. A time to live is kept to about this precision.
 const EXPIRY_INTERVAL_MS: u64 = 100;
 
 /// The primary of the machine.
@@ -39,18 +38,20 @@ pub struct Server {
     disk: Option<IncidentDisk>,
     console: OwnerConsole,
     journal: JournaledService<&'static Context>,
-    report: Option<Report>,
+    /// Whether [`settle`](Self::settle) was called.
+    is_settled: bool,
+    /// What was found in the journal.
     recovered: RecoverySummary,
-    /// What the primary before left, if it left something.
+    /// What the dead primary left, if it left something.
     epitaph: Option<EpitaphText>,
     last_tick_ms: u64,
 }
 
-/// Starts cold: the first primary.
+/// Starts cold, as the first primary.
 pub fn start(hand_off: &'static HandOff) -> SeatStatus {
     match context::init(hand_off) {
         Ok(context) => serve(context, Standby::new(context)),
-        // Nobody can be told but by what is not said: no keepalive will come.
+        // Missing keepalives are the only possible report.
         Err(reason) => {
             log::error!("cannot start: {reason}");
             cpu::stop()
@@ -58,7 +59,7 @@ pub fn start(hand_off: &'static HandOff) -> SeatStatus {
     }
 }
 
-/// Takes the machine over, as the monitor has fenced its owner.
+/// Takes the machine over, after the monitor has fenced the dead primary.
 pub fn promote() -> SeatStatus {
     match standby::take() {
         Some(standby) => serve(context::get(), standby),
@@ -70,11 +71,12 @@ pub fn promote() -> SeatStatus {
 fn serve(context: &'static Context, standby: Standby) -> ! {
     let epoch = context.region.control.epoch.current();
     epoch::begin(epoch);
-    // SAFETY: this is the lead's first entry as an owner, with interrupts off.
+    // SAFETY: this is the lead's first entry as the owner, with interrupts off.
     if let Err(reason) = unsafe { bringup::set_up(context, LEAD) } {
         death::boot_failed(reason);
     }
-    // Read before the seat knows of this owner: from then on it may load the dead one again, whose epitaph this is.
+    // Reads the epitaph before the first keepalive: after it, the monitor may load the dead instance again, which
+    // overwrites the epitaph.
     let epitaph = report::predecessors_epitaph(context, epoch);
     keepalive::send();
     x86_64::instructions::interrupts::enable();
@@ -86,7 +88,7 @@ fn serve(context: &'static Context, standby: Standby) -> ! {
 }
 
 impl Server {
-    /// Devices, recovery, and the first moment of service.
+    /// Adopts the network card, recovers the state, and begins to serve.
     fn adopt(
         context: &'static Context,
         epoch: u64,
@@ -119,28 +121,31 @@ impl Server {
             disk: None,
             console: OwnerConsole::new(context),
             journal,
-            report: Some(Report::new(recovered.clone())),
+            is_settled: false,
             recovered,
             epitaph,
             last_tick_ms: 0,
         }
     }
 
-    /// What was not in a hurry: after the first round, the network card gets the rest of its buffers, and console and disk are adopted.
-    fn settle(&mut self, report: Report) {
+    /// Does what can wait until after the first round: gives the card the rest of its buffers, adopts console and disk,
+    /// and reports.
+    fn settle(&mut self) {
+        self.is_settled = true;
         self.network.device_mut().deepen();
         self.console.adopt_serial_port(self.context);
         self.disk = devices::adopt_disk(self.context);
         let epitaph = self.epitaph.as_ref();
-        report.tell(self.context, self.epoch, epitaph, self.disk.as_mut());
+        let disk = self.disk.as_mut();
+        report::serving(self.context, self.epoch, &self.recovered, epitaph, disk);
     }
 
-    /// One round of the main loop.
+    /// Does one round of the main loop, and sleeps if there is nothing more to do.
     fn round(&mut self) {
         let core = cores::core(LEAD);
         core.advance();
         let now_ns = self.context.now_ns();
-        // Who is about to hand over takes no more in: clients send it again to the successor.
+        // A primary that is about to hand over takes nothing in: clients send it again to the successor.
         let is_leaving = self.journal.is_leaving(now_ns);
         let more = !is_leaving && self.network.ingress(now_ns, &mut self.journal);
         self.network.report(now_ns, &mut self.journal);
@@ -154,17 +159,21 @@ impl Server {
         if is_leaving && self.network.device().is_empty() && self.journal.is_backup_level() {
             death::hand_over();
         }
-        if let Some(report) = self.report.take() {
-            self.settle(report);
+        if !self.is_settled {
+            self.settle();
         }
         self.journal.seat.report(&self.context);
         operator::poll(self.context);
-        let printing = self.console.pump(self.context);
+        let more = self.console.pump(self.context) || more;
+        self.sleep_unless(more);
+    }
+
+    /// Sleeps until an interrupt, unless `more` is true or something is due.
+    fn sleep_unless(&mut self, more: bool) {
         let (network, console, context) = (&mut self.network, &self.console, self.context);
         cpu::wait_unless(|| {
             let now_ns = context.now_ns();
-            more || printing
-                || network.device().has_received()
+            more || network.device().has_received()
                 || network
                     .due_ns(now_ns)
                     .is_some_and(|due_ns| due_ns <= now_ns)
@@ -172,7 +181,7 @@ impl Server {
         });
     }
 
-    /// Opens the gate, if the machine is still ours.
+    /// Opens the gate, or dies if another instance has taken the machine over.
     fn release(&mut self) {
         let is_owner = self.journal.is_owner();
         let Ok(released) = self.network.device_mut().release(is_owner) else {
@@ -190,7 +199,7 @@ impl Server {
         }
     }
 
-    /// Answers who asks for the status page.
+    /// Answers requests for the status page.
     fn serve_page(&mut self) {
         let Self {
             network,
@@ -203,11 +212,11 @@ impl Server {
         let Some(page) = &mut self.page else { return };
         let (replica, seat) = (&journal.replica, &journal.seat);
         let status = || status::page(context, seat, replica.journal(), recovered, epitaph.clone());
-        let mut site = Site {
+        let mut source = ReplySource {
             records: replica.records(),
             answer: &mut |bytes| web::answer(bytes, replica.records(), status),
         };
-        self.has_replied |= page.serve(network.listeners(), context.now_ns(), &mut site);
+        self.has_replied |= page.serve(network.listeners(), context.now_ns(), &mut source);
     }
 
     /// Runs the commands that have come in on the console.
@@ -234,7 +243,7 @@ impl Server {
         });
     }
 
-    /// Lets keys expire whose time has come.
+    /// Submits a record that lets keys expire, if a key's time has come.
     fn expire(&mut self) {
         let now_ms = self.context.service_ms(self.context.now_ns());
         let is_due = self

@@ -1,4 +1,4 @@
-//! Life as a backup: called by the monitor on the seat, with its interrupt table and its clock.
+//! The instance as a waiting backup. The monitor calls it on the seat, under the monitor's interrupt table and timer.
 
 use core::sync::atomic::Ordering;
 
@@ -15,18 +15,19 @@ use crate::devices::gate::Gate;
 use crate::memory::HEAP;
 use crate::page::PageSockets;
 
-/// Everything a primary needs but the devices: what makes a promotion short is that nothing is left to be made.
+/// Everything that a primary needs except the devices. It is made in advance, so a promotion only has to adopt the
+/// devices.
 pub struct Standby {
     /// State and journal.
     pub replica: Replica<&'static Context>,
     /// Interface and sockets.
     pub network: Network<Gate>,
-    /// Sockets of the status page, if there is to be one.
+    /// Sockets of the status page, if the boot options want one.
     pub page: Option<PageSockets>,
 }
 
 impl Standby {
-    /// Makes it.
+    /// Allocates everything.
     pub fn new(context: &'static Context) -> Self {
         let ip = &context.options.network;
         let config = Config {
@@ -54,13 +55,13 @@ impl Standby {
 
 static STANDBY: Mutex<Option<Standby>> = Mutex::new(None);
 
-/// Gets ready to wait.
+/// Prepares this instance as a backup. The monitor then calls [`step`].
 pub fn init(hand_off: &'static HandOff) -> SeatStatus {
     match context::init(hand_off) {
         Ok(context) => {
             *STANDBY.lock() = Some(Standby::new(context));
             report(context);
-            // The journal is still to be read: in steps, when the primary knows that somebody reads.
+            // The journal is read in steps, once the primary knows of this reader.
             SeatStatus::More
         }
         Err(reason) => {
@@ -70,7 +71,7 @@ pub fn init(hand_off: &'static HandOff) -> SeatStatus {
     }
 }
 
-/// Applies some of what the primary has applied.
+/// Applies some of the records that the primary has applied; when there are none left, prebuilds sockets.
 pub fn step() -> SeatStatus {
     let context = context::get();
     debug::at(context, Point::BackupStep);
@@ -90,11 +91,12 @@ pub fn step() -> SeatStatus {
     status
 }
 
-/// What was made ready, for the promotion.
+/// Takes what was prepared, for the promotion.
 pub fn take() -> Option<Standby> {
     STANDBY.lock().take()
 }
 
+/// Stores the heap figures for `INFO`.
 fn report(context: &Context) {
     let backup = &context.region.control.backup;
     let idle = context.idle_heap_bytes.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What INFO and ROLE say of the kernel, and what its status page tells.
+//! The kernel's status, for `INFO`, `ROLE` and the status page.
 
 use journal::RecoverySummary;
 use replica::{BackupMonitor, SharedJournal};
@@ -15,7 +15,7 @@ use crate::{epoch, note, operator};
 /// The epoch of the first primary; each takeover raises it.
 const FIRST_EPOCH: u64 = 1;
 
-/// The status of a primary.
+/// Returns the status of this primary, for `INFO` and `ROLE`.
 pub fn of(context: &Context, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus {
     let now_ns = context.now_ns();
     let epoch = epoch::own();
@@ -42,14 +42,14 @@ pub fn of(context: &Context, seat: &BackupMonitor, journal: SharedJournal) -> Ho
     }
 }
 
-/// The version that waits, as the monitor says.
+/// Returns the version of the waiting backup, which the monitor has stored.
 fn backup_version(context: &Context) -> Word {
     let bytes = context.region.control.backup.version();
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     core::str::from_utf8(text).unwrap_or("?").into()
 }
 
-/// A timeline as the lengths of its phases.
+/// Returns the lengths of a timeline's phases.
 fn takeover_of(timeline: &Timeline) -> TakeoverTimes {
     let at = |edge: Edge| timeline.edge_ns(edge.index());
     let between = |from: Edge, to: Edge| Some(at(to)?.saturating_sub(at(from)?) / 1000);
@@ -66,7 +66,8 @@ fn takeover_of(timeline: &Timeline) -> TakeoverTimes {
     }
 }
 
-/// What the status page of a primary tells. `recovered` is what it had found in the journal, `epitaph` what the primary before had left.
+/// Returns the status of this primary, for its status page. `recovered` is what it found in the journal, `epitaph` what
+/// the dead primary left.
 pub fn page(
     context: &Context,
     seat: &BackupMonitor,

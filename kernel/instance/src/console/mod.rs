@@ -9,7 +9,8 @@ use self::script::Script;
 use self::serial::SerialTerminal;
 use crate::context::Context;
 
-/// The console of an owner. Has a serial port once [`adopt_serial_port`](Self::adopt_serial_port) has taken it from the monitor.
+/// The console of an owner. Has a serial port once [`adopt_serial_port`](Self::adopt_serial_port) has taken it from the
+/// monitor.
 pub struct OwnerConsole {
     script: Script,
     serial: Option<SerialTerminal>,

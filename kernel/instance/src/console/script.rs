@@ -1,5 +1,5 @@
-//! The script of `exec=`: commands that the primary gives itself at set times, as if typed on the console. It outlives the primary: the
-//! next one goes on behind the clause that was begun last.
+//! The script of `exec=`: commands that the primary gives itself at set times, as if typed on the console. It outlives
+//! the primary: the next one goes on behind the clause that was begun last.
 
 use alloc::string::String;
 use core::sync::atomic::Ordering;

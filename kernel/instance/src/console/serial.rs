@@ -20,12 +20,13 @@ pub struct SerialTerminal {
 }
 
 impl SerialTerminal {
-    /// Takes over the serial port and its interrupt.
+    /// Takes over the serial port and its interrupt from the monitor.
     pub fn adopt(context: &Context) -> Self {
         if let Err(reason) = route_interrupt(context) {
             log::warn!("the serial port does not interrupt: {reason}");
         }
-        // SAFETY: this instance owns the machine; the monitor stops using the port when it reads the owner stored below.
+        // SAFETY: this instance owns the machine; the monitor stops using the port when it reads the owner stored
+        // below.
         let mut console = unsafe { SerialConsole::take() };
         console.interrupt_on_input();
         context
@@ -39,7 +40,8 @@ impl SerialTerminal {
         }
     }
 
-    /// Moves some log text to the port: the monitor's, then this instance's, then the other's. Returns whether there is more.
+    /// Moves some log text to the port: the monitor's, then this instance's, then the other's. Returns whether there is
+    /// more.
     pub fn pump(&mut self, context: &Context) -> bool {
         let control = context.region.control;
         let own_name = context.instance().number() + 1;
@@ -69,11 +71,12 @@ impl SerialTerminal {
     }
 }
 
-/// Sends the serial port's interrupt to this instance's first core.
+/// Routes the serial port's interrupt to this instance's first core.
 fn route_interrupt(context: &Context) -> Result<(), &'static str> {
     let hand_off = context.hand_off;
     if hand_off.serial_interrupt_is_level == 1 {
-        // Its handler only ends the core's sleep, which for a level would never end: what is typed is read at the ticks.
+        // The handler does not read the port, so a level would interrupt for ever. Typed bytes are read at the timer's
+        // ticks instead.
         return Err("it is level triggered");
     }
     let global = hand_off.serial_interrupt;

@@ -1,8 +1,8 @@
 //! Death at a set instant, in the middle of whatever the lead does then.
 //!
-//! The instant is a one-shot of the lead's timer. The same timer sends the keepalives, so it goes on ticking until the instant is nearer than
-//! the next tick; then it is set to the instant. Where interrupts are off, the death comes right behind: after a trap (which sends the
-//! keepalive), or after the last check before the core sleeps.
+//! The instant is a one-shot of the lead's timer. The same timer sends the keepalives, so it goes on ticking until the
+//! instant is nearer than the next tick; then it is set to the instant. Where interrupts are off, the death comes right
+//! behind: after a trap (which sends the keepalive), or after the last check before the core sleeps.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -1,7 +1,7 @@
 //! Fault injection and measurement: real deaths of a real kernel, for `DEBUG` commands.
 //!
-//! The rest of the kernel calls two hooks: [`execute`], which carries out a command, and [`at`], at each [`Point`] where a fault may strike
-//! later than its command.
+//! The rest of the kernel calls two hooks: [`execute`], which carries out a command, and [`at`], at each [`Point`]
+//! where a fault may strike later than its command.
 
 mod faults;
 mod instant;

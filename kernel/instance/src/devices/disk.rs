@@ -1,6 +1,7 @@
-//! The incident disk: a virtio disk that carries our label gets a record of each takeover, to be read when the machine is gone.
+//! The incident disk: a virtio disk with a label of ours, to which each takeover appends a record, to be read when the
+//! machine is gone.
 //!
-//! A disk without the label is somebody else's and is not written to.
+//! A disk without the label belongs to somebody else, and is not written to.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -14,22 +15,22 @@ use super::error::DeviceError;
 use super::virtio::{VirtioTransport, is_virtio};
 use crate::cores::{self, LEAD};
 
-/// What the first sector of an incident disk begins with.
+/// The first bytes of an incident disk.
 const LABEL: &[u8] = b"UNDERSTUDY-INCIDENTS-1\n";
 
-/// The disk.
+/// The incident disk, and where its next record goes.
 pub struct IncidentDisk {
     driver: Box<VirtIOBlk<SliceDma, VirtioTransport>>,
     next_sector: usize,
 }
 
-/// Returns whether the function is a disk that could be one for incidents.
+/// Returns whether the function is a disk that may be an incident disk.
 pub fn is_disk(function: &PciFunction) -> bool {
     is_virtio(function, DeviceType::Block)
 }
 
 impl IncidentDisk {
-    /// Brings the disk up and looks for the label and the first free sector behind it.
+    /// Brings the disk up, checks the label, and looks for the first free sector.
     ///
     /// # Errors
     /// Why the disk is not used.
@@ -51,10 +52,10 @@ impl IncidentDisk {
         Ok(disk)
     }
 
-    /// Appends a record of at most a sector; what is longer is cut off.
+    /// Appends a record. What is longer than a sector is cut off.
     ///
     /// # Errors
-    /// The disk is full, or failed.
+    /// [`DeviceError::Full`], [`DeviceError::Write`].
     pub fn append(&mut self, record: &String) -> Result<(), DeviceError> {
         if self.next_sector >= self.driver.capacity() as usize {
             return Err(DeviceError::Full);
@@ -69,7 +70,7 @@ impl IncidentDisk {
         Ok(())
     }
 
-    /// Reads a sector. Each is a request of its own to a device that may be slow, so it counts as progress.
+    /// Reads a sector, and counts it as progress, because the device may be slow.
     fn read(&mut self, sector: usize) -> Result<[u8; SECTOR_SIZE], DeviceError> {
         let mut bytes = [0; SECTOR_SIZE];
         cores::core(LEAD).advance();

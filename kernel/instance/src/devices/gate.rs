@@ -1,9 +1,9 @@
 //! The gate: what may leave the machine, and when.
 //!
-//! The TCP stack may emit acknowledgements and replies when it likes; the gate holds each frame until [`Gate::release`]. The main loop calls
-//! that at the end of a round, when everything that was taken in before is committed to the journal, and the gate opens only while the
-//! machine is in this instance's epoch. So nothing is acknowledged that a successor would not know, and a primary that was superseded
-//! sends nothing.
+//! The TCP stack may emit acknowledgements and replies when it likes; the gate holds each frame until
+//! [`Gate::release`]. The main loop calls that at the end of a round, when everything that was taken in before is
+//! committed to the journal, and the gate opens only while the machine is in this instance's epoch. So nothing is
+//! acknowledged that a successor would not know, and a primary that was superseded sends nothing.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

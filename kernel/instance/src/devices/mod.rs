@@ -1,5 +1,5 @@
-//! The devices of an owner. They are adopted when the instance becomes the primary, in the same way cold or by promotion: reset, and brought
-//! up anew. A waiting backup touches none.
+//! The devices of an owner. They are adopted when the instance becomes the primary, in the same way cold or by
+//! promotion: reset, and brought up anew. A waiting backup touches none.
 
 mod dma;
 mod error;
@@ -26,7 +26,8 @@ use crate::vectors;
 /// The models of network cards that this image drives. A new driver is a new file and an entry here.
 const NIC_MODELS: &[NicModel] = &[virtio_net::MODEL];
 
-/// Adopts the machine's network card, which interrupts the lead when a frame has arrived, and puts the gate before it. Returns its address.
+/// Adopts the machine's network card, which interrupts the lead when a frame has arrived, and puts the gate before it.
+/// Returns its address.
 ///
 /// # Errors
 /// What is missing or does not work.

@@ -9,8 +9,8 @@ use smoltcp::wire::EthernetAddress;
 use super::error::DeviceError;
 use super::frame::Frame;
 
-/// An adopted network card: a queue of buffers that it fills, and a queue of frames that it sends. The driver moves frames between memory and
-/// card; what may leave, and when, is the [gate's](super::gate) business.
+/// An adopted network card: a queue of buffers that it fills, and a queue of frames that it sends. The driver moves
+/// frames between memory and card; what may leave, and when, is the [gate's](super::gate) business.
 pub trait NicDriver: Send {
     /// Returns the card's address.
     fn mac(&self) -> EthernetAddress;
@@ -41,6 +41,7 @@ pub trait NicDriver: Send {
 pub struct NicModel {
     /// Returns whether a function is a card of this model.
     pub is_model: fn(&PciFunction) -> bool,
-    /// Resets the card, whatever its last owner left in it, and brings it up. It sends the message when a frame has arrived.
+    /// Resets the card, whatever its last owner left in it, and brings it up. It sends the message when a frame has
+    /// arrived.
     pub adopt: fn(&PciFunction, MsiMessage) -> Result<Box<dyn NicDriver>, DeviceError>,
 }

@@ -29,7 +29,8 @@ pub const MODEL: NicModel = NicModel {
     adopt: |function, message| Ok(Box::new(VirtioNet::adopt(function, message)?)),
 };
 
-/// The card, and who has which buffer, by the queue's token. On the heap, because the queues are too large for a kernel stack.
+/// The card, and who has which buffer, by the queue's token. On the heap, because the queues are too large for a kernel
+/// stack.
 struct VirtioNet {
     driver: Box<VirtIONetRaw<SliceDma, VirtioTransport, QUEUE_SIZE>>,
     receiving: Vec<Option<Frame>>,

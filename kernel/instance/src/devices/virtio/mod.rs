@@ -1,8 +1,9 @@
 //! A virtio device on PCI (virtio 1.2, 4.1), as a transport for the driver library.
 //!
-//! The library has a PCI transport of its own. This one differs where a failover kernel must: it finds the registers by the one walk of
-//! [`arch::pci`], which ends even if a device's list of capabilities loops; it does not wait for a reset for ever; it uses MSI-X; and it
-//! does not switch address decoding off, as the library does to size base address registers.
+//! The library has a PCI transport of its own. This one differs where a failover kernel must: it finds the registers by
+//! the one walk of [`arch::pci`], which ends even if a device's list of capabilities loops; it does not wait for a
+//! reset for ever; it uses MSI-X; and it does not switch address decoding off, as the library does to size base address
+//! registers.
 
 mod structures;
 
@@ -212,7 +213,8 @@ impl Transport for VirtioTransport {
     fn read_config_space<T: FromBytes + IntoBytes>(&self, offset: usize) -> Result<T> {
         let (device, field) = self.config_field::<T>(offset)?;
         let device = SharedMmioPointer::from(device);
-        // SAFETY: the field lies inside the configuration and is aligned; reading it has no effect (virtio 1.2, 4.1.3.1).
+        // SAFETY: the field lies inside the configuration and is aligned; reading it has no effect (virtio 1.2,
+        // 4.1.3.1).
         Ok(unsafe { device.child(field).read_unsafe() })
     }
 

@@ -61,7 +61,8 @@ impl Registers {
             return Err(DeviceError::NoStructure);
         }
         let registers = function.map(common.bar, common.offset, common.bytes)?;
-        // SAFETY: mapped for good, at least as long as the structure, and the only pointer to it: a driver adopts its function once.
+        // SAFETY: mapped for good, at least as long as the structure, and the only pointer to it: a driver adopts its
+        // function once.
         let common = unsafe { UniqueMmioPointer::new(aligned(registers)?) };
         // SAFETY: as above; `slice` looks after the length.
         let words = unsafe { UniqueMmioPointer::new(slice(function, notify)?) };
