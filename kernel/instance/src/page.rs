@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use journal::RecentRecords;
-use network::Shape;
+use network::SocketOptions;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Duration;
@@ -21,7 +21,7 @@ const REPLY_NS_MAX: u64 = 60_000_000_000;
 const CLOSING_NS_MAX: u64 = 5_000_000_000;
 
 /// The receive buffer holds the longest request, which is parsed in place.
-const SHAPE: Shape = Shape {
+const OPTIONS: SocketOptions = SocketOptions {
     receive_bytes: REQUEST_BYTES_MAX,
     send_bytes: 8 << 10,
     keep_alive: None,
@@ -58,7 +58,7 @@ pub struct ReplySource<'a> {
 impl PageSockets {
     /// Makes the sockets and lets them listen on `port`.
     pub fn open(port: u16, sockets: &mut SocketSet<'static>) -> Self {
-        let clients = (0..SOCKETS).map(|_| (sockets.add(SHAPE.listening(port)), Stage::Idle));
+        let clients = (0..SOCKETS).map(|_| (sockets.add(OPTIONS.listening(port)), Stage::Idle));
         Self {
             port,
             clients: clients.collect(),

@@ -1,4 +1,4 @@
-//! Sockets of connections: what happens on them goes to the sink, what the sink owes goes into them.
+//! Sockets of connections: events on them go to the sink, replies of the flows go into them.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -11,17 +11,18 @@ use smoltcp::wire::EthernetAddress;
 
 use crate::event_sink::{ConnectionEvent, EventSink};
 use crate::fact::Fact;
-use crate::flow::{Flow, Flows};
+use crate::flow::Flow;
+use crate::flows::Flows;
 use crate::segment::{Arriving, Local};
 use crate::single::Single;
-use crate::{ConnectionId, dup_ack, shape};
+use crate::{ConnectionId, dup_ack, socket_options};
 
-/// How long a client that was hung up on may take to close its side, in ns.
+/// How long a client may take to close its side, when the service has closed its own, in ns.
 const CLOSING_NS_MAX: u64 = 60_000_000_000;
-/// What is acknowledged is entered when it is so much: it is what a successor may send in vain.
-const ACKNOWLEDGED_BYTES_STEP: u64 = shape::SERVICE.send_bytes as u64 / 4;
+/// Acknowledged bytes are journaled in steps of this size. A successor may send that many in vain.
+const ACKNOWLEDGED_BYTES_STEP: u64 = socket_options::SERVICE.send_bytes as u64 / 4;
 
-/// The sockets.
+/// The connections that have a socket.
 #[derive(Default)]
 pub(crate) struct AttachedSockets {
     attached: BTreeMap<ConnectionId, Attached>,
@@ -30,42 +31,46 @@ pub(crate) struct AttachedSockets {
 /// A flow's socket.
 struct Attached {
     single: Single,
-    /// Bytes of the replies that were put into it, or that its client had before.
+    /// Bytes of the replies that were put into it, or that the client had before.
     enqueued_bytes: u64,
-    /// Since when only the client's own end is missing, in ns.
+    /// Since when only the client's end is missing, in ns.
     closing_since_ns: Option<u64>,
-    /// Acknowledgements still to be sent, in case that its client waits for one.
+    /// Duplicate acknowledgements still to be sent, in case that the client waits for an acknowledgement.
     dup_acks_left: u8,
 }
 
 impl AttachedSockets {
+    /// Returns the number of sockets.
     pub(crate) fn len(&self) -> usize {
         self.attached.len()
     }
 
+    /// Returns whether a connection has a socket.
     pub(crate) fn is_attached(&self, connection: ConnectionId) -> bool {
         self.attached.contains_key(&connection)
     }
 
-    /// The socket of a connection, as a set.
+    /// Returns the socket of a connection, as a set.
     pub(crate) fn set_of(&mut self, connection: ConnectionId) -> Option<&mut SocketSet<'static>> {
         let attached = self.attached.get_mut(&connection)?;
         Some(attached.single.set_mut())
     }
 
-    /// Each socket, as a set.
+    /// Returns each socket, as a set.
     pub(crate) fn sets(&self) -> impl Iterator<Item = &SocketSet<'static>> {
         self.attached.values().map(|attached| attached.single.set())
     }
 
-    /// Each socket, as a set.
+    /// Returns each socket, as a set.
     pub(crate) fn sets_mut(&mut self) -> impl Iterator<Item = &mut SocketSet<'static>> {
         let attached = self.attached.values_mut();
         attached.map(|attached| attached.single.set_mut())
     }
 
-    /// Whether the socket of a connection, if it has one, takes notice of what `segment` acknowledges (RFC 9293, 3.10.7.4: not if the segment is
-    /// old). One that was made from a flow may stand elsewhere than its client does.
+    /// Returns whether the connection has a socket that accepts the acknowledgement in `segment`.
+    ///
+    /// It does not accept one in an old segment (RFC 9293, 3.10.7.4). The sequence numbers of a rebuilt socket may
+    /// differ from those of its client.
     pub(crate) fn accepts(
         &self,
         connection: ConnectionId,
@@ -78,10 +83,10 @@ impl AttachedSockets {
         let under_way = attached.enqueued_bytes - flow.acknowledged_bytes;
         let fits = |ack: u32| u64::from(ack.wrapping_sub(flow.first_out())) <= under_way + 1;
         let distance = segment.seq.wrapping_sub(flow.next_in());
-        distance <= shape::SERVICE.receive_bytes as u32 && segment.ack.is_none_or(fits)
+        distance <= socket_options::SERVICE.receive_bytes as u32 && segment.ack.is_none_or(fits)
     }
 
-    /// Takes a socket that a client has begun to use.
+    /// Attaches the socket of a client that has just connected.
     pub(crate) fn attach_new(&mut self, connection: ConnectionId, socket: Socket<'static>) {
         self.attached.insert(
             connection,
@@ -94,32 +99,33 @@ impl AttachedSockets {
         );
     }
 
-    /// Takes a socket that was made from `flow`.
+    /// Attaches a socket that was rebuilt from `flow`.
     pub(crate) fn attach_rebuilt(&mut self, connection: ConnectionId, single: Single, flow: &Flow) {
-        self.attached.insert(connection, Attached::to(single, flow));
+        self.attached
+            .insert(connection, Attached::rebuilt(single, flow));
     }
 
-    /// Takes sockets that were made from flows, before there are any others. In the order of the connections' numbers.
+    /// Attaches prebuilt sockets, sorted by connection, before there are any others.
     pub(crate) fn attach_prebuilt(&mut self, made: Vec<(ConnectionId, Single, &Flow)>) {
         let attached = made.into_iter();
         self.attached = attached
-            .map(|(connection, single, flow)| (connection, Attached::to(single, flow)))
+            .map(|(connection, single, flow)| (connection, Attached::rebuilt(single, flow)))
             .collect();
     }
 
-    /// Whether a connection is over, but for segments that come late.
-    pub(crate) fn is_only_waiting(&self, connection: ConnectionId) -> bool {
+    /// Returns whether a connection is over and only waits for late segments.
+    pub(crate) fn is_in_time_wait(&self, connection: ConnectionId) -> bool {
         self.attached
             .get(&connection)
             .is_some_and(|attached| attached.single.get().state() == State::TimeWait)
     }
 
-    /// Throws the socket of a connection away.
+    /// Discards the socket of a connection.
     pub(crate) fn detach(&mut self, connection: ConnectionId) {
         self.attached.remove(&connection);
     }
 
-    /// Enters what happened on every socket. When it is crowded, connections that are over make room.
+    /// Commits what happened on every socket. If `is_crowded`, connections in TIME-WAIT make room.
     pub(crate) fn report(&mut self, now_ns: u64, is_crowded: bool, sink: &mut impl EventSink) {
         let mut next = 0;
         while let Some((&connection, attached)) = self.attached.range_mut(next..).next() {
@@ -130,7 +136,7 @@ impl AttachedSockets {
         }
     }
 
-    /// Moves what is owed into the sockets. True if something was.
+    /// Moves replies into the sockets. Returns whether any was moved.
     pub(crate) fn fill(&mut self, now_ns: u64, flows: &Flows) -> bool {
         let mut has_moved = false;
         for (connection, attached) in &mut self.attached {
@@ -141,7 +147,7 @@ impl AttachedSockets {
         has_moved
     }
 
-    /// Reminds clients that may have sent something in vain, as far as `device` has room.
+    /// Sends duplicate acknowledgements to clients that may have sent something in vain, as far as `device` has room.
     pub(crate) fn send_dup_acks<D: Device>(
         &mut self,
         device: &mut D,
@@ -150,7 +156,7 @@ impl AttachedSockets {
         flows: &Flows,
         now: Instant,
     ) {
-        let window = shape::SERVICE.receive_bytes as u16;
+        let window = socket_options::SERVICE.receive_bytes as u16;
         for (connection, attached) in &mut self.attached {
             let Some(flow) = flows
                 .get(*connection)
@@ -172,8 +178,8 @@ impl AttachedSockets {
 }
 
 impl Attached {
-    /// The socket that was made from `flow`.
-    fn to(single: Single, flow: &Flow) -> Self {
+    /// Makes an entry for a socket that was rebuilt from `flow`.
+    fn rebuilt(single: Single, flow: &Flow) -> Self {
         Self {
             single,
             enqueued_bytes: flow.acknowledged_bytes,
@@ -182,7 +188,7 @@ impl Attached {
         }
     }
 
-    /// Enters what happened. False if the socket is of no more use.
+    /// Commits what happened. Returns false if the socket is not needed any more.
     fn report(
         &mut self,
         connection: ConnectionId,
@@ -219,11 +225,11 @@ impl Attached {
         }
         let is_gone = match state {
             State::Closed => {
-                // One that was given up is told so first, if it can be reached.
+                // The reset of an aborted connection is sent first, if the client can be reached.
                 let endpoint = self.single.get().remote_endpoint();
                 endpoint.is_none() || self.is_overdue(now_ns)
             }
-            // It went away before it was there.
+            // The client went away before the connection was established.
             State::Listen => true,
             State::TimeWait => is_crowded,
             _ => false,
@@ -234,7 +240,7 @@ impl Attached {
         !is_gone
     }
 
-    /// Enters what came in. True if anything did.
+    /// Commits what came in. Returns whether anything did.
     fn report_bytes(&mut self, connection: ConnectionId, sink: &mut impl EventSink) -> bool {
         let socket = self.single.get_mut();
         let mut has_received = false;
@@ -252,7 +258,7 @@ impl Attached {
         has_received
     }
 
-    /// Enters what was acknowledged, when it is worth it: a client that goes on asking will acknowledge more.
+    /// Commits what was acknowledged, if it is worth a record: a client that sends requests will soon acknowledge more.
     fn report_acknowledged(
         &self,
         connection: ConnectionId,
@@ -270,7 +276,7 @@ impl Attached {
         let is_worth_it = news >= ACKNOWLEDGED_BYTES_STEP
             || (news > 0 && is_all && !has_received)
             || (end && !flow.is_end_acknowledged);
-        if is_worth_it && !flow.is_doomed {
+        if is_worth_it && !flow.is_aborted {
             sink.commit_event(ConnectionEvent::Fact(Fact::Acknowledged {
                 connection,
                 bytes,
@@ -279,10 +285,10 @@ impl Attached {
         }
     }
 
-    /// Moves as much of what is owed into the socket as it takes. True if that is anything.
+    /// Moves as much of the replies into the socket as it takes. Returns whether that is anything.
     fn fill(&mut self, flow: &Flow, now_ns: u64) -> bool {
         let socket = self.single.get_mut();
-        if flow.is_doomed {
+        if flow.is_aborted {
             socket.abort();
             return false;
         }
@@ -295,7 +301,8 @@ impl Attached {
                 _ => break,
             }
         }
-        // Not before everything was acknowledged: behind the end, smoltcp 0.14 takes no notice of a window that opens (`LastAck` in `process`).
+        // Close only when everything is acknowledged: once its end is sent, smoltcp 0.14 ignores a window that opens
+        // (`LastAck` in `process`).
         if flow.is_ending() && self.enqueued_bytes == produced && socket.send_queue() == 0 {
             socket.close();
             // A client that never closes its side would keep the socket for ever.
@@ -306,7 +313,7 @@ impl Attached {
         self.enqueued_bytes > before
     }
 
-    /// Whether the end takes too long, counted from the first call.
+    /// Returns whether closing takes too long, counted from the first call.
     fn is_overdue(&mut self, now_ns: u64) -> bool {
         let since_ns = *self.closing_since_ns.get_or_insert(now_ns);
         now_ns.saturating_sub(since_ns) > CLOSING_NS_MAX

@@ -1,4 +1,4 @@
-//! All connections, told to a new backup in one go.
+//! All connections in a checkpoint: written by the primary in one go, restored by whoever reads the journal.
 
 use core::mem;
 
@@ -6,14 +6,14 @@ use checkpoint::{Item, Items, Joiner, Malformed, Writer, decode};
 use serde::{Deserialize, Serialize};
 
 use crate::fact::{Fact, Handshake, WINDOW_SCALE_MAX};
-use crate::flow::{COUNT_MAX, Flows};
+use crate::flows::{COUNT_MAX, Flows};
 use crate::{ConnectionId, Peer};
 
-/// What follows.
+/// The heads in this part of a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
 enum Head {
-    /// A connection. What its client is owed follows.
-    Flow(Image),
+    /// A connection. A string with its unacknowledged replies follows.
+    Flow(FlowImage),
     /// The end.
     End {
         last_connection: ConnectionId,
@@ -22,9 +22,9 @@ enum Head {
     },
 }
 
-/// A flow, but for what its client is owed.
+/// A flow without its unacknowledged replies.
 #[derive(Debug, Serialize, Deserialize)]
-struct Image {
+struct FlowImage {
     connection: ConnectionId,
     peer: Peer,
     handshake: Handshake,
@@ -35,15 +35,15 @@ struct Image {
     acknowledged_bytes: u64,
     is_end_acknowledged: bool,
     is_hung_up: bool,
-    is_doomed: bool,
+    is_aborted: bool,
 }
 
 impl Flows {
-    /// Tells them.
+    /// Writes all connections into a checkpoint.
     pub fn write_checkpoint(&self, writer: &mut Writer<'_>) {
         let (mut flows, mut unacked_bytes) = (0, 0);
         for (connection, flow) in self.iter() {
-            writer.head(&Head::Flow(Image {
+            writer.head(&Head::Flow(FlowImage {
                 connection,
                 peer: flow.peer,
                 handshake: flow.handshake,
@@ -54,7 +54,7 @@ impl Flows {
                 acknowledged_bytes: flow.acknowledged_bytes,
                 is_end_acknowledged: flow.is_end_acknowledged,
                 is_hung_up: flow.is_hung_up,
-                is_doomed: flow.is_doomed,
+                is_aborted: flow.is_aborted,
             }));
             writer.string_of(flow.unacked.len(), |from| flow.unacked.from(from));
             flows += 1;
@@ -68,32 +68,32 @@ impl Flows {
     }
 }
 
-/// Connections that are being told.
+/// Restores connections from a checkpoint.
 pub struct FlowsRestorer {
     flows: Flows,
     joiner: Joiner,
-    /// Whose replies come next.
-    begun: Option<Image>,
-    told_unacked_bytes: u64,
+    /// The connection whose replies come next.
+    begun: Option<FlowImage>,
+    restored_bytes: u64,
     is_whole: bool,
 }
 
 impl FlowsRestorer {
-    /// Of none yet. For the limit see [`Flows::new`].
+    /// Begins, with no connection. For the limit see [`Flows::new`].
     pub fn new(unacked_bytes_max: usize) -> Self {
         Self {
             flows: Flows::new(unacked_bytes_max),
             joiner: Joiner::default(),
             begun: None,
-            told_unacked_bytes: 0,
+            restored_bytes: 0,
             is_whole: false,
         }
     }
 
-    /// Takes in what one record tells.
+    /// Takes the items of one record.
     ///
     /// # Errors
-    /// It cannot be what comes next. The restorer is of no use any more.
+    /// They cannot be what comes next. The restorer cannot be used any more.
     pub fn restore(&mut self, items: Items<'_>) -> Result<(), Malformed> {
         for item in items {
             match item? {
@@ -108,10 +108,10 @@ impl FlowsRestorer {
         Ok(())
     }
 
-    /// The connections, if all of them were told.
+    /// Returns the connections.
     ///
     /// # Errors
-    /// Something is missing.
+    /// The end of the connections is missing.
     pub fn finish(self) -> Result<Flows, Malformed> {
         if self.is_whole {
             Ok(self.flows)
@@ -131,11 +131,11 @@ impl FlowsRestorer {
                 flows,
                 unacked_bytes,
             } => {
-                if (self.flows.len() as u64, self.told_unacked_bytes) != (flows, unacked_bytes) {
+                if (self.flows.len() as u64, self.restored_bytes) != (flows, unacked_bytes) {
                     return Err(Malformed("the connections do not add up"));
                 }
                 if last_connection > COUNT_MAX {
-                    return Err(Malformed("a number that no connection has"));
+                    return Err(Malformed("a connection number that is too large"));
                 }
                 self.flows.restore_last_connection(last_connection);
                 self.is_whole = true;
@@ -145,7 +145,7 @@ impl FlowsRestorer {
     }
 
     fn flow(&mut self, unacked: &[u8]) -> Result<(), Malformed> {
-        let image = mem::take(&mut self.begun).ok_or(Malformed("replies of no connection"))?;
+        let image = mem::take(&mut self.begun).ok_or(Malformed("replies without a connection"))?;
         if image.received_bytes.max(image.acknowledged_bytes) > COUNT_MAX {
             return Err(Malformed("more bytes than a connection carries"));
         }
@@ -153,7 +153,7 @@ impl FlowsRestorer {
             mss, window_scale, ..
         } = image.handshake;
         if window_scale.is_some_and(|scale| scale > WINDOW_SCALE_MAX) || mss == Some(0) {
-            return Err(Malformed("a beginning that no connection had"));
+            return Err(Malformed("a handshake that no connection has"));
         }
         let begun = Fact::Begun {
             connection: image.connection,
@@ -162,8 +162,8 @@ impl FlowsRestorer {
         };
         self.flows
             .apply(&begun)
-            .map_err(|_| Malformed("a connection is told twice"))?;
-        self.told_unacked_bytes += unacked.len() as u64;
+            .map_err(|_| Malformed("a connection comes twice"))?;
+        self.restored_bytes += unacked.len() as u64;
         self.flows.restore(image.connection, unacked, |flow| {
             flow.is_open = image.is_open;
             flow.is_closed = image.is_closed;
@@ -172,7 +172,7 @@ impl FlowsRestorer {
             flow.acknowledged_bytes = image.acknowledged_bytes;
             flow.is_end_acknowledged = image.is_end_acknowledged;
             flow.is_hung_up = image.is_hung_up;
-            flow.is_doomed = image.is_doomed;
+            flow.is_aborted = image.is_aborted;
         });
         Ok(())
     }
@@ -188,14 +188,14 @@ mod tests {
     use checkpoint::Sequence;
     use proptest::prelude::*;
 
-    fn told(flows: &Flows) -> Vec<Vec<u8>> {
+    fn written(flows: &Flows) -> Vec<Vec<u8>> {
         let (mut records, mut sequence) = (Vec::new(), Sequence::default());
         let mut sink = |payload: &[u8]| records.push(payload.to_vec());
         flows.write_checkpoint(&mut Writer::new(1, &mut sequence, &mut sink));
         records
     }
 
-    fn heard(records: &[Vec<u8>]) -> Result<Flows, Malformed> {
+    fn restored(records: &[Vec<u8>]) -> Result<Flows, Malformed> {
         let (mut restorer, mut sequence) = (FlowsRestorer::new(1 << 20), Sequence::default());
         for record in records {
             restorer.restore(Items::of(record, &mut sequence)?.1)?;
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn counts_that_cannot_be_are_refused() {
-        let scaled = |received_bytes, acknowledged_bytes, window_scale| Image {
+        let scaled = |received_bytes, acknowledged_bytes, window_scale| FlowImage {
             connection: 1,
             peer: [10, 0, 2, 2, 0, 1],
             handshake: Handshake {
@@ -223,12 +223,12 @@ mod tests {
             acknowledged_bytes,
             is_end_acknowledged: false,
             is_hung_up: false,
-            is_doomed: false,
+            is_aborted: false,
         };
         let image = |received_bytes, acknowledged_bytes| {
             scaled(received_bytes, acknowledged_bytes, WINDOW_SCALE_MAX)
         };
-        let is_heard = |image, last_connection| {
+        let is_restored = |image, last_connection| {
             let (mut records, mut sequence) = (Vec::new(), Sequence::default());
             let mut sink = |payload: &[u8]| records.push(payload.to_vec());
             let mut writer = Writer::new(1, &mut sequence, &mut sink);
@@ -240,23 +240,23 @@ mod tests {
                 unacked_bytes: 5,
             });
             drop(writer);
-            heard(&records).is_ok()
+            restored(&records).is_ok()
         };
-        assert!(is_heard(image(COUNT_MAX, COUNT_MAX), COUNT_MAX));
-        assert!(!is_heard(image(u64::MAX, 0), 1));
-        assert!(!is_heard(image(0, u64::MAX), 1));
-        assert!(!is_heard(image(0, 0), u64::MAX));
-        assert!(!is_heard(scaled(0, 0, WINDOW_SCALE_MAX + 1), 1));
+        assert!(is_restored(image(COUNT_MAX, COUNT_MAX), COUNT_MAX));
+        assert!(!is_restored(image(u64::MAX, 0), 1));
+        assert!(!is_restored(image(0, u64::MAX), 1));
+        assert!(!is_restored(image(0, 0), u64::MAX));
+        assert!(!is_restored(scaled(0, 0, WINDOW_SCALE_MAX + 1), 1));
     }
 
     proptest! {
         #[test]
-        fn connections_are_heard_as_they_are_told(
+        fn connections_are_restored_as_they_are_written(
             steps in prop::collection::vec((0..6_u8, 1..9_u64, 0..40_000_usize), 0..60),
         ) {
             let mut flows = Flows::new(200_000);
             for (step, connection, bytes) in steps {
-                // Those that cannot be are refused, and change nothing.
+                // Facts that do not follow from those before are refused, and change nothing.
                 match step {
                     0 => {
                         let handshake = Handshake {
@@ -274,7 +274,8 @@ mod tests {
                     1 => flows.received(connection, bytes),
                     2 => flows.reply(connection, &vec![connection as u8; bytes]),
                     3 => {
-                        let bytes = flows.get(connection).map_or(0, |flow| flow.acknowledged_bytes + (flow.unacked.len() / 2) as u64);
+                        let half = |flow: &Flow| flow.acknowledged_bytes + (flow.unacked.len() / 2) as u64;
+                        let bytes = flows.get(connection).map_or(0, half);
                         let _ = flows.apply(&Fact::Acknowledged { connection, bytes, end: false });
                     }
                     4 => flows.hang_up(connection),
@@ -287,9 +288,9 @@ mod tests {
                     }
                 }
             }
-            let heard = heard(&told(&flows)).unwrap();
-            prop_assert_eq!(heard.next_connection(), flows.next_connection());
-            // The pieces in which replies are kept may be others.
+            let restored = restored(&written(&flows)).unwrap();
+            prop_assert_eq!(restored.next_connection(), flows.next_connection());
+            // Replies may be cut into other pieces.
             let all = |flows: &Flows| -> Vec<_> {
                 let whole = flows.iter().map(|(connection, flow)| {
                     let mut unacked = Vec::new();
@@ -301,7 +302,7 @@ mod tests {
                 });
                 whole.collect()
             };
-            prop_assert_eq!(all(&heard), all(&flows));
+            prop_assert_eq!(all(&restored), all(&flows));
         }
     }
 }

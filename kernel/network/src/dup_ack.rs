@@ -1,8 +1,8 @@
-//! A reminder to a client that what it sent may be lost.
+//! Duplicate acknowledgements: they make a client send again what may have been lost with the dead kernel.
 //!
-//! A request that had reached the dead kernel's memory, but not its journal, was received by nobody. Its client would send it again after its
-//! retransmission time-out, which is a fifth of a second or more. Three acknowledgements of the same byte tell it at once (RFC 5681, 3.2); a client that
-//! misses nothing takes no notice of them.
+//! A request that had reached the dead kernel's memory but not its journal was received by nobody. Its client would
+//! send it again after its retransmission time-out, which is a fifth of a second or more. Three acknowledgements of
+//! the same byte make it do so at once (RFC 5681, 3.2). A client that misses nothing ignores them.
 
 use smoltcp::phy::{ChecksumCapabilities, Device, TxToken};
 use smoltcp::time::Instant;
@@ -14,10 +14,11 @@ use smoltcp::wire::{
 use crate::flow::Flow;
 use crate::segment::{Local, address_of};
 
-/// Acknowledgements that make a sender send again.
+/// Number of acknowledgements that make a sender send again.
 pub(crate) const COUNT: u8 = 3;
 
-/// Sends one acknowledgement of what came in on `flow`, which owes nothing. False if there is no room for it.
+/// Sends one acknowledgement of what came in on `flow`, which has no unacknowledged replies. Returns false if the
+/// device has no room for it.
 pub(crate) fn send<D: Device>(
     device: &mut D,
     mac: EthernetAddress,
@@ -26,7 +27,7 @@ pub(crate) fn send<D: Device>(
     window: u16,
     now: Instant,
 ) -> bool {
-    let Some(room) = device.transmit(now) else {
+    let Some(token) = device.transmit(now) else {
         return false;
     };
     let (peer, port) = address_of(flow.peer);
@@ -57,15 +58,16 @@ pub(crate) fn send<D: Device>(
         hop_limit: 64,
     };
     let checksums = ChecksumCapabilities::default();
-    let head = ethernet.buffer_len();
-    room.consume(head + ip.buffer_len() + tcp.buffer_len(), |frame| {
+    let ip_at = ethernet.buffer_len();
+    let tcp_at = ip_at + ip.buffer_len();
+    token.consume(tcp_at + tcp.buffer_len(), |frame| {
         ethernet.emit(&mut EthernetFrame::new_unchecked(&mut frame[..]));
         ip.emit(
-            &mut Ipv4Packet::new_unchecked(&mut frame[head..]),
+            &mut Ipv4Packet::new_unchecked(&mut frame[ip_at..]),
             &checksums,
         );
         tcp.emit(
-            &mut TcpPacket::new_unchecked(&mut frame[head + ip.buffer_len()..]),
+            &mut TcpPacket::new_unchecked(&mut frame[tcp_at..]),
             &IpAddress::Ipv4(local.address),
             &IpAddress::Ipv4(peer),
             &checksums,

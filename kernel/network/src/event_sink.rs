@@ -1,10 +1,10 @@
-//! What happens on the network, and where it is written down.
+//! Where the network hands over what happens on connections.
 
 use crate::fact::Fact;
-use crate::flow::Flows;
+use crate::flows::Flows;
 use crate::{ConnectionId, Peer};
 
-/// What happened on the network.
+/// Something that happened on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionEvent<'a> {
     /// A fact about a connection, for [`Flows::apply`].
@@ -17,17 +17,17 @@ pub enum ConnectionEvent<'a> {
     Closed(ConnectionId),
 }
 
-/// Where events are entered: in the journal first, then in the flows.
+/// Takes events: journals each one, then applies it to the flows.
 pub trait EventSink {
-    /// The flows, with all that was entered.
+    /// Returns the flows, with all events so far applied.
     fn flows(&self) -> &Flows;
 
-    /// Enters an event. When it returns, the event survives the death of this kernel, and is in the flows.
+    /// Commits an event. When it returns, the event survives the death of this kernel, and is applied to the flows.
     fn commit_event(&mut self, event: ConnectionEvent<'_>);
 
-    /// Called for every frame, and for every connection, in what may be long loops: a sign of work.
+    /// Counts work. Long loops call it for every frame and every connection, so that they do not look like a hang.
     fn progress(&mut self);
 
-    /// The time, in ns: only to tell how long something took.
+    /// Returns the time in ns. It is used only to measure how long something took.
     fn now_ns(&self) -> u64;
 }

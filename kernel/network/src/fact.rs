@@ -1,4 +1,4 @@
-//! What the journal is told about a connection, beside the bytes that came in on it.
+//! What the journal records about a connection, beside the bytes that came in on it.
 //!
 //! Layout of a payload, little-endian:
 //!
@@ -33,10 +33,10 @@ const NO_SCALE: u8 = 255;
 /// The furthest a window is shifted (RFC 7323, 2.3).
 pub(crate) const WINDOW_SCALE_MAX: u8 = 14;
 
-/// How a connection began (RFC 9293, 3.5): the client's SYN and our answer.
+/// How a connection began (RFC 9293, 3.5): the client's SYN and the answer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handshake {
-    /// Hardware address that the client's frames come from: its own, or that of the router before it.
+    /// Hardware address that the client's frames come from: the client's, or that of a router.
     pub peer_mac: [u8; 6],
     /// The client's initial sequence number.
     pub peer_seq: u32,
@@ -59,16 +59,16 @@ pub enum Fact {
         connection: ConnectionId,
         /// The client.
         peer: Peer,
-        /// What was agreed.
+        /// What the two sides agreed on.
         handshake: Handshake,
     },
     /// The client has acknowledged replies.
     Acknowledged {
         /// The connection.
         connection: ConnectionId,
-        /// So many bytes of them, since the beginning.
+        /// Number of bytes acknowledged, since the beginning.
         bytes: u64,
-        /// And the end behind them.
+        /// Whether the end behind the last reply is acknowledged, too.
         end: bool,
     },
     /// The client will send no more.
@@ -76,7 +76,7 @@ pub enum Fact {
         /// The connection.
         connection: ConnectionId,
     },
-    /// Nothing is left of the connection.
+    /// The connection is gone, on both sides.
     Gone {
         /// The connection.
         connection: ConnectionId,
@@ -91,12 +91,12 @@ pub enum FactError {
         /// The kind they name.
         kind: u8,
     },
-    /// They have a length their kind cannot have.
+    /// Their length does not suit their kind.
     WrongLength {
         /// Their length in bytes.
         length: usize,
     },
-    /// A window cannot be shifted so far (RFC 7323, 2.3).
+    /// The window scale is larger than TCP allows (RFC 7323, 2.3).
     WindowScale {
         /// The shift they name.
         scale: u8,
@@ -113,13 +113,13 @@ impl fmt::Display for FactError {
             Self::WrongLength { length } => {
                 write!(
                     f,
-                    "connection record of {length} bytes is not as long as its kind"
+                    "connection record of {length} bytes has a length that does not suit its kind"
                 )
             }
             Self::WindowScale { scale } => {
                 write!(
                     f,
-                    "connection record with window scale {scale}, it may be 14 at most"
+                    "connection record has window scale {scale}; {WINDOW_SCALE_MAX} is the largest"
                 )
             }
         }
@@ -129,7 +129,7 @@ impl fmt::Display for FactError {
 impl core::error::Error for FactError {}
 
 impl Fact {
-    /// The connection it is about.
+    /// Returns the connection it is about.
     pub fn connection(&self) -> ConnectionId {
         match *self {
             Self::Begun { connection, .. }
@@ -139,7 +139,7 @@ impl Fact {
         }
     }
 
-    /// Appends the payload to `out`.
+    /// Appends the record's payload to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let kind = match self {
             Self::Begun { .. } => BEGUN,
@@ -169,10 +169,10 @@ impl Fact {
         }
     }
 
-    /// The fact in a payload.
+    /// Reads the fact in a payload.
     ///
     /// # Errors
-    /// Names what is wrong with the bytes.
+    /// The bytes are not a fact: see [`FactError`].
     pub fn decode(payload: &[u8]) -> Result<Self, FactError> {
         let wrong_length = FactError::WrongLength {
             length: payload.len(),
@@ -204,7 +204,7 @@ impl Fact {
     }
 }
 
-/// What is left of a payload.
+/// The part of a payload that is not read yet.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {

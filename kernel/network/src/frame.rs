@@ -1,4 +1,5 @@
-//! Devices around the device: one that holds a single frame, and one that reads what goes out.
+//! Two devices that wrap the real one: the first holds a single received frame, the second reports SYN-ACKs that go
+//! out.
 
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
@@ -6,17 +7,17 @@ use smoltcp::time::Instant;
 use crate::Peer;
 use crate::segment::{Local, leaving_syn_ack};
 
-/// A device that has received one frame, and has room for one answer to it.
+/// A device that has received one frame and can send one answer to it.
 pub(crate) struct OneFrame<'f, T> {
     pub(crate) frame: Option<&'f [u8]>,
     pub(crate) answer: Option<T>,
     pub(crate) capabilities: DeviceCapabilities,
 }
 
-/// The frame.
-pub(crate) struct Whole<'f>(&'f [u8]);
+/// The frame that was received.
+pub(crate) struct Received<'f>(&'f [u8]);
 
-impl RxToken for Whole<'_> {
+impl RxToken for Received<'_> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, work: F) -> R {
         work(self.0)
     }
@@ -24,7 +25,7 @@ impl RxToken for Whole<'_> {
 
 impl<'f, T: TxToken> Device for OneFrame<'f, T> {
     type RxToken<'a>
-        = Whole<'f>
+        = Received<'f>
     where
         Self: 'a;
     type TxToken<'a>
@@ -32,8 +33,8 @@ impl<'f, T: TxToken> Device for OneFrame<'f, T> {
     where
         Self: 'a;
 
-    fn receive(&mut self, _: Instant) -> Option<(Whole<'f>, T)> {
-        Some((Whole(self.frame.take()?), self.answer.take()?))
+    fn receive(&mut self, _: Instant) -> Option<(Received<'f>, T)> {
+        Some((Received(self.frame.take()?), self.answer.take()?))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<T> {
@@ -45,25 +46,25 @@ impl<'f, T: TxToken> Device for OneFrame<'f, T> {
     }
 }
 
-/// A device that only sends, and tells of every answer to a client's SYN.
+/// A device that only sends, and reports every SYN-ACK.
 pub(crate) struct Tapped<'d, D, S> {
     pub(crate) device: &'d mut D,
     pub(crate) local: Local,
-    /// Gets the client, and our initial sequence number.
+    /// Called with the client and our initial sequence number.
     pub(crate) syn_ack: S,
 }
 
-/// Room for a frame that is read before it leaves.
-pub(crate) struct TappedRoom<'a, T, S> {
-    room: T,
+/// A token whose frame is looked at before it leaves.
+pub(crate) struct TappedToken<'a, T, S> {
+    token: T,
     local: Local,
     syn_ack: &'a mut S,
 }
 
-impl<T: TxToken, S: FnMut(Peer, u32)> TxToken for TappedRoom<'_, T, S> {
+impl<T: TxToken, S: FnMut(Peer, u32)> TxToken for TappedToken<'_, T, S> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
         let (local, syn_ack) = (self.local, self.syn_ack);
-        self.room.consume(length, |frame| {
+        self.token.consume(length, |frame| {
             let result = work(frame);
             if let Some((peer, seq)) = leaving_syn_ack(frame, local) {
                 syn_ack(peer, seq);
@@ -79,7 +80,7 @@ impl<D: Device, S: FnMut(Peer, u32)> Device for Tapped<'_, D, S> {
     where
         Self: 'a;
     type TxToken<'a>
-        = TappedRoom<'a, D::TxToken<'a>, S>
+        = TappedToken<'a, D::TxToken<'a>, S>
     where
         Self: 'a;
 
@@ -88,9 +89,9 @@ impl<D: Device, S: FnMut(Peer, u32)> Device for Tapped<'_, D, S> {
     }
 
     fn transmit(&mut self, timestamp: Instant) -> Option<Self::TxToken<'_>> {
-        let room = self.device.transmit(timestamp)?;
-        Some(TappedRoom {
-            room,
+        let token = self.device.transmit(timestamp)?;
+        Some(TappedToken {
+            token,
             local: self.local,
             syn_ack: &mut self.syn_ack,
         })

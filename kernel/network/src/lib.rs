@@ -1,14 +1,17 @@
 //! TCP connections that outlive the kernel that serves them.
 //!
-//! A [`Flow`] is a connection as the journal tells it: whose it is, how it began, how many bytes came in, which bytes of the replies the client
-//! has not acknowledged. It is the same on the primary, which journals what happens ([`ConnectionEvent`]), and on the backup, which reads that. A *socket* is
-//! made from a flow, by a primary, whenever it is needed; nothing in it is missed when it is lost with its kernel:
+//! A [`Flow`] is a connection as the journal describes it: its client, how it began, how many bytes came in, and
+//! which bytes of the replies the client has not acknowledged. The primary journals what happens on connections
+//! ([`ConnectionEvent`]) and the backup reads it, so both have the same flows. A primary makes a *socket* from a flow
+//! whenever it needs one. The state of a socket that dies with its kernel is not missed, because:
 //!
-//! * What came in is journaled before TCP acknowledges it, as frames wait at a gate until the journal has everything that they tell.
-//! * What goes out is a function of what came in, and is kept until the journal says that the client has it.
-//! * A client that says it has more than the journal knows is believed: the dead kernel had sent it what the successor would send.
+//! * Input is journaled before TCP acknowledges it: frames wait at a gate until the journal has everything they
+//!   depend on.
+//! * Output is a function of the input, and is kept until the journal says that the client has it.
+//! * If a client acknowledges more than the journal knows, it is right: the dead kernel had already sent those bytes,
+//!   and the successor would send the same ones.
 //!
-//! The TCP is `smoltcp`'s. No clock and no device are here: time comes in as a number, the device as a trait.
+//! TCP itself is `smoltcp`'s. The crate has no clock and no device: time comes in as a number, the device is a trait.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -16,28 +19,32 @@ extern crate alloc;
 
 mod attached;
 mod checkpoint;
+mod connections;
 mod dup_ack;
 mod event_sink;
 mod fact;
 mod flow;
+mod flows;
 mod frame;
 mod listeners;
 mod prebuilt;
 mod segment;
 mod send_buffer;
-mod shape;
 mod single;
+mod socket_options;
 mod stack;
 mod tcp_repair;
 
 pub use crate::checkpoint::FlowsRestorer;
+pub use connections::RebuildReport;
 pub use event_sink::{ConnectionEvent, EventSink};
 pub use fact::{Fact, FactError, Handshake};
-pub use flow::{Flow, FlowError, Flows};
-pub use shape::{CONNECTION_BYTES, Shape};
-pub use stack::{Config, Network, RebuildReport};
+pub use flow::Flow;
+pub use flows::{FlowError, Flows};
+pub use socket_options::{CONNECTION_BYTES, SocketOptions};
+pub use stack::{Config, Network};
 
-/// Number of a connection, never used twice.
+/// Number of a connection; no two connections of a journal have the same one.
 pub type ConnectionId = u64;
 
 /// IPv4 address and port of a client, in network order.

@@ -1,4 +1,4 @@
-//! Where clients arrive: sockets that listen, until a client's SYN is answered.
+//! Listening sockets. Each serves a new client until its SYN is answered.
 
 use alloc::vec::Vec;
 
@@ -9,12 +9,13 @@ use smoltcp::socket::tcp::{Socket, State};
 use crate::Peer;
 use crate::fact::Handshake;
 use crate::segment::{Syn, address_of};
-use crate::shape;
+use crate::socket_options;
 
-/// So many clients can arrive before the next look at them.
+/// Number of clients that can connect in one round.
 const LISTENERS: usize = 32;
 
-/// Sockets that listen, and those of others who serve clients for whom no journal is kept.
+/// The listening sockets. Their set also holds the sockets of others, who serve clients whose connections are not
+/// journaled.
 pub(crate) struct Listeners {
     pub(crate) sockets: SocketSet<'static>,
     port: u16,
@@ -24,6 +25,7 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
+    /// Makes sockets that listen on `port`.
     pub(crate) fn open(port: u16) -> Self {
         let mut listeners = Self {
             sockets: SocketSet::new(Vec::with_capacity(LISTENERS)),
@@ -35,14 +37,11 @@ impl Listeners {
         listeners
     }
 
-    /// A client asks for a connection. False if it has done so already and is to wait for the answer, or if there are too many: it will ask
-    /// again.
+    /// Notes a client's SYN. Returns false if the segment is to be dropped: the client's first SYN is still to be
+    /// answered, or too many clients wait. In both cases the client sends its SYN again.
     pub(crate) fn syn_received(&mut self, peer: Peer, syn: Syn) -> bool {
         if self.half_open.len() >= LISTENERS
-            || self
-                .half_open
-                .iter()
-                .any(|(half_open, _)| *half_open == peer)
+            || self.half_open.iter().any(|(other, _)| *other == peer)
         {
             return false;
         }
@@ -50,7 +49,7 @@ impl Listeners {
         true
     }
 
-    /// A client is answered with our `local_seq`: takes its socket away, and says what was agreed.
+    /// Removes the socket of a client whose SYN was answered with `local_seq`, and returns it with what was agreed.
     pub(crate) fn accept(
         &mut self,
         peer: Peer,
@@ -74,7 +73,8 @@ impl Listeners {
         Some((handshake, socket))
     }
 
-    /// Makes up for listeners that left, as far as there is room for more connections, and for those whose client gave up.
+    /// Replaces the listeners that were accepted, as far as `room` allows for more connections, and those whose
+    /// client gave up.
     pub(crate) fn keep_listening(&mut self, room: usize) {
         let Self {
             sockets,
@@ -94,7 +94,7 @@ impl Listeners {
             waiting.any(|handle| is_receiving(sockets.get(*handle), *peer))
         });
         while listeners.len() < LISTENERS.min(room) {
-            listeners.push(sockets.add(shape::SERVICE.listening(*port)));
+            listeners.push(sockets.add(socket_options::SERVICE.listening(*port)));
         }
     }
 }

@@ -1,4 +1,7 @@
-//! Sockets that are made while the instance waits, so that a takeover finds them made: those of connections on which nothing has happened for a while.
+//! Sockets that a backup makes while it waits, so that a takeover finds them made.
+//!
+//! A connection gets its socket when nothing has happened on it for a while. The socket of a connection that is in
+//! use all the time would be out of date a moment later.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -6,27 +9,29 @@ use alloc::vec::Vec;
 use smoltcp::time::Instant;
 
 use crate::attached::AttachedSockets;
-use crate::flow::{Basis, Flow, Flows};
+use crate::flow::{Basis, Flow};
+use crate::flows::Flows;
 use crate::single::Single;
 use crate::tcp_repair::SocketRebuilder;
-use crate::{ConnectionId, shape};
+use crate::{ConnectionId, socket_options};
 
-/// All connections are looked at once in this time, in ns. One that is as it was the last time gets its socket: not one that is in use without a pause,
-/// whose socket would be of no use a moment later.
+/// Time between two looks at the same connection, in ns. One that has not changed meanwhile gets its socket.
 const SWEEP_NS: u64 = 1_000_000;
-/// Connections that are looked at in one step.
+/// Connections looked at in one step.
 const LOOKS_PER_STEP: usize = 64;
-/// A socket of this age is of no use, in ns: its timers began when it was made, and the client would be asked whether it is still there.
+/// A socket older than this is not used, in ns: its timers run since it was made, and it would probe the client at
+/// once.
 const AGE_NS_MAX: u64 = 20_000_000_000;
-/// At this age it is made anew, in ns.
+/// A socket of this age is made again, in ns.
 const RENEWAL_NS: u64 = 10_000_000_000;
 
-/// The sockets that are made, and those that are to be.
+/// The sockets made so far.
 #[derive(Default)]
 pub(crate) struct PrebuiltSockets {
     sockets: BTreeMap<ConnectionId, Prebuilt>,
-    /// Where the sweep goes on, and how many sockets it has met.
+    /// The connection at which the sweep goes on.
     next: ConnectionId,
+    /// Number of sockets whose connection the sweep has met.
     met: usize,
     /// When the next sweep begins, in ns.
     due_ns: u64,
@@ -37,12 +42,12 @@ struct Prebuilt {
     single: Single,
     /// What the connection was like at the last look.
     basis: Basis,
-    /// When the socket was made of that, in ns, if it was.
+    /// When the socket was made from `basis`, in ns; `None` if it still has to be.
     made_ns: Option<u64>,
 }
 
 impl Prebuilt {
-    /// Whether the socket is what would be made now, and younger than `age_ns`.
+    /// Returns whether the socket is the one that would be made from `flow` now, and younger than `age_ns`.
     fn is_made(&self, flow: &Flow, now_ns: u64, age_ns: u64) -> bool {
         let is_young = |made_ns: u64| now_ns.saturating_sub(made_ns) < age_ns;
         flow.basis() == Some(self.basis) && self.made_ns.is_some_and(is_young)
@@ -50,8 +55,8 @@ impl Prebuilt {
 }
 
 impl PrebuiltSockets {
-    /// Goes on with a sweep; at most one socket is made. True if there is more to do now.
-    pub(crate) fn go_on(
+    /// Goes on with the sweep, and makes one socket at most. Returns whether there is more to do now.
+    pub(crate) fn step(
         &mut self,
         rebuilder: &mut SocketRebuilder,
         flows: &Flows,
@@ -77,7 +82,7 @@ impl PrebuiltSockets {
         false
     }
 
-    /// Looks at a connection. True if something was made.
+    /// Looks at a connection. Returns whether something was made.
     fn look(
         &mut self,
         connection: ConnectionId,
@@ -91,9 +96,9 @@ impl PrebuiltSockets {
         };
         self.met += 1;
         let Some(prebuilt) = self.sockets.get_mut(&connection) else {
-            // The buffers are the larger part of the work.
+            // Making the buffers is the larger part of the work.
             let prebuilt = Prebuilt {
-                single: Single::new(shape::SERVICE.closed()),
+                single: Single::new(socket_options::SERVICE.closed()),
                 basis,
                 made_ns: None,
             };
@@ -108,12 +113,12 @@ impl PrebuiltSockets {
             return false;
         }
         let rebuilt = rebuilder.rebuild(flow, &mut prebuilt.single, instant(now_ns));
-        // What goes wrong is told when it is tried in earnest.
+        // The takeover tries it again, and reports an error then.
         prebuilt.made_ns = rebuilt.is_ok().then_some(now_ns);
         true
     }
 
-    /// A takeover: every connection whose socket is as it would be made now gets it. The others are for later.
+    /// Takes over: gives every connection its socket, if it is up to date. Returns the connections that still need one.
     pub(crate) fn hand_over(
         self,
         attached: &mut AttachedSockets,
@@ -121,7 +126,7 @@ impl PrebuiltSockets {
         now_ns: u64,
     ) -> Unbuilt {
         let (mut made, mut unbuilt) = (Vec::with_capacity(flows.len()), Unbuilt::default());
-        // Both are in the order of the connections' numbers, so that nothing has to be looked up.
+        // Both are sorted by connection, so that nothing has to be searched for.
         let mut sockets = self.sockets.into_iter().peekable();
         for (connection, flow) in flows.iter() {
             while sockets
@@ -151,31 +156,32 @@ impl PrebuiltSockets {
 /// Connections of a predecessor that have no socket yet.
 #[derive(Default)]
 pub(crate) struct Unbuilt {
-    /// Those that have something to say.
+    /// Those that have something to send.
     urgent: VecDeque<ConnectionId>,
     others: VecDeque<ConnectionId>,
-    /// Sockets that were made of something else; their buffers are of use.
+    /// Sockets that are out of date; their buffers are used again.
     spare: Vec<Single>,
 }
 
 impl Unbuilt {
+    /// Returns whether every connection has its socket.
     pub(crate) fn is_empty(&self) -> bool {
         self.urgent.is_empty() && self.others.is_empty()
     }
 
-    /// The next one to get its socket.
+    /// Removes and returns the connection that is to get its socket next.
     pub(crate) fn next(&mut self) -> Option<ConnectionId> {
         self.urgent.pop_front().or_else(|| self.others.pop_front())
     }
 
-    /// A socket to be made into one of theirs.
+    /// Returns a socket to be rebuilt.
     pub(crate) fn socket(&mut self) -> Single {
         let spare = self.spare.pop();
-        spare.unwrap_or_else(|| Single::new(shape::SERVICE.closed()))
+        spare.unwrap_or_else(|| Single::new(socket_options::SERVICE.closed()))
     }
 }
 
-/// `smoltcp`'s time.
+/// Converts a time to `smoltcp`'s.
 pub(crate) fn instant(now_ns: u64) -> Instant {
     Instant::from_micros((now_ns / 1000) as i64)
 }
@@ -192,7 +198,7 @@ mod tests {
         port: 6379,
     };
 
-    /// So many connections that are open.
+    /// Makes `count` open connections.
     fn flows(count: u8) -> Flows {
         let mut flows = Flows::new(1 << 20);
         for number in 1..=count {
@@ -214,9 +220,9 @@ mod tests {
         flows
     }
 
-    /// A backup that waits, at a time.
+    /// A waiting backup, and the time.
     struct Waiting {
-        ready: PrebuiltSockets,
+        prebuilt: PrebuiltSockets,
         rebuilder: SocketRebuilder,
         now_ns: u64,
     }
@@ -224,26 +230,26 @@ mod tests {
     impl Waiting {
         fn new() -> Self {
             Self {
-                ready: PrebuiltSockets::default(),
+                prebuilt: PrebuiltSockets::default(),
                 rebuilder: SocketRebuilder::new(LOCAL),
                 now_ns: 0,
             }
         }
 
-        /// A sweep. Returns the steps that it took.
+        /// Sweeps once. Returns the number of steps that it took.
         fn sweep(&mut self, flows: &Flows) -> usize {
             self.now_ns += SWEEP_NS;
             let mut steps = 1;
-            while self.ready.go_on(&mut self.rebuilder, flows, self.now_ns) {
+            while self.prebuilt.step(&mut self.rebuilder, flows, self.now_ns) {
                 steps += 1;
             }
             steps
         }
 
-        /// A takeover: connections that have their socket, and those that have not.
+        /// Takes over. Returns how many connections have their socket, and those that have none.
         fn hand_over(self, flows: &Flows) -> (usize, Vec<ConnectionId>) {
             let mut attached = AttachedSockets::default();
-            let mut unbuilt = self.ready.hand_over(&mut attached, flows, self.now_ns);
+            let mut unbuilt = self.prebuilt.hand_over(&mut attached, flows, self.now_ns);
             let left = core::iter::from_fn(|| unbuilt.next()).collect();
             (attached.len(), left)
         }
@@ -253,21 +259,21 @@ mod tests {
     fn quiet_connections_get_their_sockets_and_no_others() {
         let mut flows = flows(4);
         let mut waiting = Waiting::new();
-        // Buffers, sockets, nothing more; one for a step.
+        // Each of the first four steps makes the buffers of a connection, the last one ends the sweep.
         assert_eq!(waiting.sweep(&flows), 5);
         flows.received(2, 100);
         assert_eq!(waiting.sweep(&flows), 4);
         flows.received(2, 100);
         assert_eq!(waiting.sweep(&flows), 1);
-        flows.reply(3, b"owed, which the socket gets later");
+        flows.reply(3, b"a reply, which the socket gets later");
         flows.received(4, 1);
         assert_eq!(waiting.hand_over(&flows), (2, [2, 4].into()));
     }
 
     #[test]
-    fn what_has_something_to_say_comes_first() {
+    fn connections_with_something_to_send_come_first() {
         let mut flows = flows(3);
-        flows.reply(2, b"owed");
+        flows.reply(2, b"reply");
         flows.hang_up(3);
         assert_eq!(Waiting::new().hand_over(&flows), (0, [2, 3, 1].into()));
     }
@@ -282,7 +288,7 @@ mod tests {
         assert_eq!(waiting.sweep(&flows), 1);
         assert_eq!(waiting.sweep(&flows), 2);
         waiting.now_ns += AGE_NS_MAX - 1;
-        let (prebuilt, flow) = (&waiting.ready.sockets[&1], flows.get(1).unwrap());
+        let (prebuilt, flow) = (&waiting.prebuilt.sockets[&1], flows.get(1).unwrap());
         assert!(prebuilt.is_made(flow, waiting.now_ns, AGE_NS_MAX));
         waiting.now_ns += 1;
         assert_eq!(waiting.hand_over(&flows), (0, [1].into()));
@@ -296,7 +302,7 @@ mod tests {
         waiting.sweep(&flows);
         flows.apply(&Fact::Gone { connection: 2 }).unwrap();
         waiting.sweep(&flows);
-        assert_eq!(waiting.ready.sockets.len(), 2);
+        assert_eq!(waiting.prebuilt.sockets.len(), 2);
         flows.apply(&Fact::Gone { connection: 3 }).unwrap();
         assert_eq!(waiting.hand_over(&flows), (1, [].into()));
     }

@@ -1,4 +1,4 @@
-//! TCP segments on their way through the device, as far as the connections' beginnings are to be read in them.
+//! What the network needs to know of TCP segments that pass through the device.
 
 use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Packet, TcpPacket,
@@ -7,19 +7,19 @@ use smoltcp::wire::{
 use crate::Peer;
 use crate::fact::WINDOW_SCALE_MAX;
 
-/// Where the service is.
+/// Address and port of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Local {
     pub(crate) address: Ipv4Address,
     pub(crate) port: u16,
 }
 
-/// A segment for the service.
+/// A segment that came in for the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arriving {
     pub(crate) peer: Peer,
     pub(crate) seq: u32,
-    /// What it acknowledges, if it may be believed: one that resets may not.
+    /// Acknowledgement number; `None` for a segment that resets, whose number cannot be trusted.
     pub(crate) ack: Option<u32>,
     /// What it says if it asks for a connection.
     pub(crate) syn: Option<Syn>,
@@ -35,7 +35,8 @@ pub(crate) struct Syn {
     pub(crate) sack_permitted: bool,
 }
 
-/// The segment in a frame that came in, if it is one for the service. Checksums are for the stack to check.
+/// Returns the segment in a frame that came in, if it is for the service. The stack checks the checksums, this does
+/// not.
 pub(crate) fn arriving(frame: &[u8], local: Local) -> Option<Arriving> {
     let (ethernet, ip, tcp) = tcp_in(frame)?;
     if ip.dst_addr() != local.address || tcp.dst_port() != local.port {
@@ -61,7 +62,7 @@ pub(crate) fn arriving(frame: &[u8], local: Local) -> Option<Arriving> {
     })
 }
 
-/// Client and sequence number of a frame that goes out, if it answers a client's SYN.
+/// Returns client and sequence number of a frame that goes out, if it is a SYN-ACK.
 pub(crate) fn leaving_syn_ack(frame: &[u8], local: Local) -> Option<(Peer, u32)> {
     let (_, ip, tcp) = tcp_in(frame)?;
     (tcp.syn() && tcp.ack() && tcp.src_port() == local.port).then(|| {
@@ -72,13 +73,13 @@ pub(crate) fn leaving_syn_ack(frame: &[u8], local: Local) -> Option<(Peer, u32)>
     })
 }
 
-/// A client by its address and port.
+/// Packs a client's address and port.
 pub(crate) fn peer_of(address: Ipv4Address, port: u16) -> Peer {
     let ([a, b, c, d], [high, low]) = (address.octets(), port.to_be_bytes());
     [a, b, c, d, high, low]
 }
 
-/// Address and port of a client.
+/// Returns a client's address and port.
 pub(crate) fn address_of(peer: Peer) -> (Ipv4Address, u16) {
     let [a, b, c, d, high, low] = peer;
     (
@@ -99,7 +100,7 @@ fn tcp_in(frame: &[u8]) -> Option<Layers<'_>> {
         return None;
     }
     let ip = Ipv4Packet::new_checked(frame.get(EthernetFrame::<&[u8]>::header_len()..)?).ok()?;
-    // Of a fragment only the first has the header; the stack takes none.
+    // Only the first fragment has the TCP header, and the stack takes no fragments.
     if ip.next_header() != IpProtocol::Tcp || ip.more_frags() || ip.frag_offset() != 0 {
         return None;
     }

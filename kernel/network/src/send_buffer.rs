@@ -1,4 +1,5 @@
-//! The part of the replies that a client has not acknowledged: in pieces of bounded size, so that no growth ever copies what is there.
+//! The part of the replies that a client has not acknowledged. It is kept in pieces of bounded size, so that growing
+//! never copies what is there.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -10,13 +11,13 @@ const PIECE_BYTES: usize = 16 << 10;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SendBuffer {
     pieces: VecDeque<Vec<u8>>,
-    /// Bytes of the first piece that are gone already.
+    /// Bytes of the first piece that are removed already.
     taken: usize,
     bytes: usize,
 }
 
 impl SendBuffer {
-    /// Bytes that are kept.
+    /// Returns the number of bytes kept.
     pub(crate) fn len(&self) -> usize {
         self.bytes
     }
@@ -40,7 +41,7 @@ impl SendBuffer {
         }
     }
 
-    /// Some of the bytes from `offset` on: at least one, if there is one.
+    /// Returns some of the bytes from `offset` on: at least one, if there is one.
     pub(crate) fn from(&self, offset: usize) -> &[u8] {
         let place = self.taken + offset;
         self.pieces
@@ -49,7 +50,7 @@ impl SendBuffer {
             .unwrap_or(&[])
     }
 
-    /// Takes the first `count` bytes away, which are there.
+    /// Removes the first `count` bytes. There are that many.
     pub(crate) fn take(&mut self, count: usize) {
         self.taken += count;
         self.bytes -= count;
@@ -58,12 +59,12 @@ impl SendBuffer {
             .front()
             .is_some_and(|piece| self.taken >= piece.len())
         {
-            // Only the last piece may be short, and then nothing is left.
+            // Only the last piece may be short; nothing is left then.
             self.taken -= self.pieces.pop_front().map_or(0, |piece| piece.len());
         }
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }

@@ -1,4 +1,4 @@
-//! Clients that never connect a second time, on a TCP of their own.
+//! Clients with a TCP stack of their own. Each connects once.
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
@@ -15,7 +15,7 @@ const FIRST_PORT: u16 = 40_000;
 /// Who ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The client, as soon as it has sent everything: replies still come.
+    /// The client, as soon as it has sent everything; replies still come then.
     ClientAtOnce,
     /// The client, when it has all replies.
     ClientLast,
@@ -31,8 +31,9 @@ pub struct Client {
     sent: usize,
     expected: Vec<u8>,
     received: usize,
-    /// It reads once in so many rounds, and sends at most so many bytes at a time.
+    /// It reads once in this many rounds.
     reads_every: u64,
+    /// It sends at most this many bytes at a time.
     piece_bytes: usize,
     starts_ns: u64,
     last_acknowledgement: Option<Segment>,
@@ -103,14 +104,14 @@ impl Clients {
             .map(|at| at.total_micros() as u64 * 1000);
         let starts = self.clients.iter().map(|client| client.starts_ns);
         let starts = starts.filter(|at| *at > now_ns).min();
-        // Slow readers look again after a while.
+        // Slow readers read again after a while.
         let reads = self.clients.iter().any(|client| !client.is_done_reading());
         let reads = reads.then_some(now_ns + 300_000);
         [polled, starts, reads].into_iter().flatten().min()
     }
 
-    /// Whether a connection may be reset: both ends are closed, and only segments that come late are left. On a bad cable the client's end may be so late
-    /// that the service has waited long enough for it (`TIME-WAIT`).
+    /// Returns whether a reset is allowed: both ends are closed, and only late segments are on their way. On a bad
+    /// cable the client's end may be so late that the service's `TIME-WAIT` is over.
     pub fn may_be_reset(&self, segment: Segment, is_cable_bad: bool) -> bool {
         let port = segment.source.max(segment.destination);
         let client = &self.clients[usize::from(port - FIRST_PORT)];
@@ -123,8 +124,10 @@ impl Clients {
             }
     }
 
-    /// A frame arrives, unless it is an acknowledgement that says the same a third time: of `smoltcp` 0.14 as a client that would be the end, if nothing but
-    /// its FIN is unacknowledged. It takes the timer off, and has no data to send again (`seq_to_transmit`).
+    /// Delivers a frame, but not a duplicate acknowledgement while only the client's FIN is unacknowledged.
+    ///
+    /// `smoltcp` 0.14 as a client would hang then: it stops its timer and has no data to send again
+    /// (`seq_to_transmit`).
     pub fn arrive(&mut self, frame: Vec<u8>) {
         let acknowledgement = segment_in(&frame).filter(|it| it.acknowledgement.is_some());
         if let Some(segment) = acknowledgement {

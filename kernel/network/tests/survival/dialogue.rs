@@ -1,5 +1,5 @@
-//! What client and service say to each other: a running checksum in both directions, so that a byte lost, doubled or moved anywhere changes
-//! everything after it.
+//! What client and service send each other: a running checksum in both directions, so that a byte that is lost,
+//! doubled or moved changes everything after it.
 
 /// Ends the connection from the service's side.
 pub const FAREWELL: u8 = b'!';
@@ -14,7 +14,7 @@ pub struct Dialogue {
 }
 
 impl Dialogue {
-    /// Answers `bytes`. True if the service hangs up then.
+    /// Appends the answer to `bytes` to `out`. Returns whether the service closes the connection then.
     pub fn answer(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> bool {
         for &byte in bytes {
             self.mix(byte);

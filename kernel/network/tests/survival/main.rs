@@ -1,8 +1,8 @@
-//! Connections survive the death of the kernel that serves them, whatever the instant.
+//! Connections survive the death of the kernel that serves them, at whatever instant.
 //!
-//! Clients with a TCP of their own talk to a service over a cable that loses, doubles and reorders frames. The kernel behind it dies after a number of
-//! steps, a step being a record committed or a frame sent, several times in each run. Only the journal is left to the next one. No client may
-//! see a reset, or a byte that is wrong.
+//! Clients with a TCP stack of their own talk to a service over a cable that loses and doubles frames. The kernel of
+//! the service dies several times in each run, after some number of steps: a step is a record committed or a frame
+//! sent. Its successor has only the journal. No client may see a reset or a wrong byte.
 
 mod client;
 mod dialogue;
@@ -16,13 +16,13 @@ use dialogue::Random;
 use server::{Kernel, ServiceState};
 use wire::{Way, segment_in};
 
-/// Names other seeds than those of the tests.
+/// Environment variable with other seeds than those of the tests.
 const SEEDS: &str = "SURVIVAL_SEEDS";
-/// One frame in so many: none.
+/// No frame is lost: one in this many.
 const NO_LOSS: u64 = u64::MAX;
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// What a run was like.
+/// What happened in a run.
 #[derive(Debug, Default)]
 struct Outcome {
     deaths: u64,
@@ -36,9 +36,9 @@ struct Outcome {
 struct Hardship {
     clients: usize,
     deaths: u64,
-    /// So many steps between two deaths.
+    /// Number of steps between two deaths.
     steps: Range<u64>,
-    /// One frame in so many is lost.
+    /// One frame in this many is lost.
     loss: u64,
 }
 
@@ -91,7 +91,7 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
             outcome.deaths += 1;
             outcome.prebuilt += kernel.prebuilt;
             now_ns += random.below(5_000_000);
-            // What came in meanwhile was for nobody, or waited in the device.
+            // Frames that came in meanwhile are lost, or wait in the device.
             if random.one_in(2) {
                 up.arrived(now_ns);
             }
@@ -138,7 +138,8 @@ fn run(seed: u64, hardship: Hardship) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
-/// The seeds to run: those of the test, or what `SURVIVAL_SEEDS=FROM..TO` says, for a longer campaign or to replay one.
+/// Returns the seeds to run: those of the test, or those of `SURVIVAL_SEEDS=FROM..TO`, for a longer campaign or a
+/// replay.
 fn seeds(usual: Range<u64>) -> Range<u64> {
     let Ok(given) = std::env::var(SEEDS) else {
         return usual;
@@ -148,7 +149,7 @@ fn seeds(usual: Range<u64>) -> Range<u64> {
     number(from)..number(to)
 }
 
-/// A run in which nobody dies shows nothing; one that replays a seed need not show much.
+/// Checks that kernels died often enough for a test to mean something. A replay of some seeds need not have that many.
 fn assert_enough(deaths: u64) {
     println!("{deaths} deaths");
     assert!(
@@ -200,7 +201,7 @@ fn connections_survive_deaths_on_a_bad_cable() {
     assert_enough(deaths);
 }
 
-/// One death, after each step of one run in turn.
+/// A kernel dies once in each run: after the first step, after the second, and so on.
 #[test]
 fn connections_survive_death_after_any_step() {
     let mut step = 0;

@@ -1,4 +1,4 @@
-//! A machine whose kernel may die between any two things it does, and another one that goes on from the journal.
+//! A kernel that may die after any step, and a successor that goes on from its journal.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub enum Entry {
     Closed(ConnectionId),
 }
 
-/// What the journal makes.
+/// The state that the records of a journal make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceState {
     pub flows: Flows,
@@ -72,23 +72,24 @@ impl ServiceState {
     }
 }
 
-/// The kernel that serves. Once it is dead, nothing that it does has an effect.
+/// The kernel that serves. Nothing that it does after its death has an effect.
 pub struct Kernel {
     pub network: Network<Port>,
     pub server: TestServer,
-    /// Connections whose socket was made before the takeover.
+    /// Number of connections whose socket was made before the takeover.
     pub prebuilt: usize,
 }
 
-/// Its journal, and its life: so many steps are left.
+/// The service and its journal.
 pub struct TestServer {
     pub journal: Vec<Entry>,
     state: ServiceState,
+    /// Steps until the kernel dies; `None` if it does not.
     pub steps_left: Option<u64>,
 }
 
 impl TestServer {
-    /// Counts a step. False if the kernel is dead.
+    /// Counts a step. Returns false if the kernel is dead.
     fn step(&mut self) -> bool {
         match &mut self.steps_left {
             None => true,
@@ -124,7 +125,7 @@ impl EventSink for TestServer {
         if self.step() {
             self.journal.push(entry.clone());
         }
-        // A death between commit and application is the same as one after it: the state goes with the kernel.
+        // A death between commit and application is the same as one after both: the state dies with the kernel.
         self.state.apply(&entry);
     }
 
@@ -136,7 +137,8 @@ impl EventSink for TestServer {
 }
 
 impl Kernel {
-    /// A kernel that goes on from `journal`, at `now_ns`. Before that it has waited, and has followed the journal up to some record or other.
+    /// Starts a kernel that goes on from `journal`, at `now_ns`. Before that it has waited as a backup, and has
+    /// followed the journal up to some record.
     pub fn start(journal: Vec<Entry>, now_ns: u64, seed: u64, steps_left: Option<u64>) -> Self {
         let config = Config {
             address: ADDRESS,
@@ -161,7 +163,7 @@ impl Kernel {
         }
     }
 
-    /// One round of the main loop. Returns the frames that left.
+    /// Runs one round of the main loop. Returns the frames that left.
     pub fn round(&mut self, now_ns: u64) -> Vec<Vec<u8>> {
         self.network.ingress(now_ns, &mut self.server);
         self.network.report(now_ns, &mut self.server);
@@ -175,14 +177,14 @@ impl Kernel {
     }
 }
 
-/// Makes sockets as a backup does that was some records behind a while ago, and a few or none in the end.
+/// Makes sockets as a backup does: at first it is some records behind, in the end a few or none.
 fn wait(network: &mut Network<Port>, journal: &[Entry], now_ns: u64, random: &mut Random) {
     let behind = [random.below(40), random.below(3)];
     let mut then_ns = now_ns.saturating_sub(20_000_000);
     for behind in behind {
         let flows =
             ServiceState::of(&journal[..journal.len().saturating_sub(behind as usize)]).flows;
-        // One look to see what a connection is like, one to make its socket, one that finds nothing to be done.
+        // The first sweep makes the buffers of a connection, the second its socket, the third finds nothing to do.
         for _ in 0..3 {
             then_ns += 3_000_000;
             while network.prebuild(then_ns, &flows) {}

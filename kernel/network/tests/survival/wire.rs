@@ -1,7 +1,7 @@
 //! A cable with two ends: frames take a while, and some are lost or doubled.
 //!
-//! None overtakes another: `smoltcp` 0.14 believes the window in the last segment that came, however old it is, and if that is 0 and something is under
-//! way, it never asks again.
+//! No frame overtakes another. `smoltcp` 0.14 takes the window from the last segment that came, however old that is;
+//! if it is 0 and something is under way, it never probes again.
 
 use std::collections::VecDeque;
 
@@ -58,7 +58,7 @@ impl Device for Port {
     }
 }
 
-/// How long a frame takes.
+/// How long a frame is on its way, in ns.
 const DELAY_NS: u64 = 30_000;
 
 /// Frames on their way in one direction, with the time at which each arrives.
@@ -78,7 +78,7 @@ impl Way {
         }
     }
 
-    /// Takes what has arrived by now.
+    /// Removes and returns the frames that have arrived by now.
     pub fn arrived(&mut self, now_ns: u64) -> Vec<Vec<u8>> {
         let mut arrived: Vec<_> = self
             .frames
@@ -99,11 +99,11 @@ pub struct Segment {
     pub source: u16,
     pub destination: u16,
     pub is_reset: bool,
-    /// Sequence number, acknowledgement and window, if it says nothing else.
+    /// Sequence number, acknowledgement and window of a segment without data.
     pub acknowledgement: Option<(i32, i32, u16)>,
 }
 
-/// The segment in a frame.
+/// Returns the segment in a frame.
 pub fn segment_in(frame: &[u8]) -> Option<Segment> {
     let frame = EthernetFrame::new_checked(frame).ok()?;
     let ip = Ipv4Packet::new_checked(frame.into_inner().get(14..)?).ok()?;
