@@ -133,25 +133,27 @@ pub fn init(hand_off: &'static HandOff) -> Result<&'static Context, &'static str
         "the boot options are refused"
     })?;
     memory::open_page_tables(hand_off);
-    let mode = if hand_off.x2apic == 1 {
-        Mode::X2Apic
-    } else {
-        Mode::XApic
-    };
-    // SAFETY: `memory::map_device` maps the registers at this address when the instance becomes the owner, before the
-    // APIC is first used.
-    let local_apic =
-        unsafe { LocalApic::new(mode, virt_of(hand_off.local_apic_address) as *mut u8) };
-    let crc = Crc32c::detect();
     Ok(CONTEXT.call_once(|| Context {
         hand_off,
         region,
         clock,
         options,
-        crc,
-        local_apic,
+        crc: Crc32c::detect(),
+        local_apic: local_apic(hand_off),
         idle_heap_bytes: AtomicU64::new(0),
     }))
+}
+
+/// Returns the access to the local APIC, in the mode that the monitor has set.
+fn local_apic(hand_off: &HandOff) -> LocalApic {
+    let mode = match hand_off.x2apic {
+        1 => Mode::X2Apic,
+        _ => Mode::XApic,
+    };
+    let registers = virt_of(hand_off.local_apic_address) as *mut u8;
+    // SAFETY: `memory::map_device` maps the registers at this address when the instance becomes the owner, before the
+    // APIC is first used.
+    unsafe { LocalApic::new(mode, registers) }
 }
 
 /// Stores how much heap is in use by an instance without state.

@@ -3,6 +3,16 @@
 //! The monitor calls one entry point, for one of five reasons: to start the instance cold, to add a core, to prepare it
 //! as a backup on the seat, to let it apply the journal there, or to promote it. A cold start is a promotion with an
 //! empty journal, so there is one way to become the primary.
+//!
+//! | files | what they do |
+//! |---|---|
+//! | `standby`, `server` | the instance as a waiting backup, and as the primary |
+//! | `host`, `status`, `report`, `operator`, `page` | what the kernel offers to the replica, and to people and tools |
+//! | `bringup`, `traps`, `keepalive`, `death` | how cores are set up, interrupted and watched, and how they die |
+//! | `devices/` | the gate that holds outgoing frames, network cards, the incident disk |
+//! | `console/` | commands come in, log text goes out |
+//! | `debug/` | fault injection, behind two hooks |
+//! | `context`, `memory`, `cores`, `epoch`, `vectors`, `note` | what all of these use |
 #![no_std]
 #![no_main]
 

@@ -9,6 +9,9 @@ use sharedmem::hand_off::HandOff;
 use spin::{Mutex, Once};
 use x86_64::PhysAddr;
 
+/// Physical addresses below this have a place in the direct map.
+pub const DIRECT_BYTES: u64 = STACK_BASE - DIRECT_BASE;
+
 /// The heap. It is empty until [`give_heap`] is called.
 #[global_allocator]
 pub static HEAP: Heap = Heap::empty();

@@ -7,7 +7,7 @@ use arch::pci::{PortConfigSpace, bars};
 use sharedmem::hand_off::PciFunction;
 
 use super::error::DeviceError;
-use crate::memory;
+use crate::memory::{self, DIRECT_BYTES};
 
 /// A PCI function of a device that this instance owns.
 pub struct Function {
@@ -34,9 +34,10 @@ impl Function {
     pub fn map(&mut self, bar: u8, offset: u32, bytes: u32) -> Result<NonNull<u8>, DeviceError> {
         let base =
             bars::memory_bar(&mut self.space, self.address, bar).ok_or(DeviceError::NotInMemory)?;
-        let phys = base
-            .checked_add(u64::from(offset))
-            .ok_or(DeviceError::NotInMemory)?;
+        let phys = base.saturating_add(u64::from(offset));
+        if phys.saturating_add(u64::from(bytes)) > DIRECT_BYTES {
+            return Err(DeviceError::NotInMemory);
+        }
         // SAFETY: these are registers of a device this instance owns.
         let virt = unsafe { memory::map_device(phys, u64::from(bytes)) };
         let virt = virt.map_err(|_| DeviceError::NotMapped)?;

@@ -9,8 +9,11 @@ use smoltcp::wire::EthernetAddress;
 use super::error::DeviceError;
 use super::frame::Frame;
 
-/// An adopted network card: a queue of buffers that it fills, and a queue of frames that it sends. The driver moves
-/// frames between memory and card; what may leave, and when, is the [gate's](super::gate) business.
+/// An adopted network card. `docs/how-to/nic-driver.md` says how to write a driver.
+///
+/// A card has a queue of buffers that it fills, and a queue of frames that it sends. The driver moves frames between
+/// memory and card; the [gate](super::gate) decides what may leave, and when. Once the driver is dropped, the card must
+/// not reach memory any longer.
 pub trait NicDriver: Send {
     /// Returns the card's address.
     fn mac(&self) -> EthernetAddress;
