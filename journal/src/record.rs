@@ -10,7 +10,9 @@
 //! The CRC is over the position, the length, word 2 and the payload's words. Records follow one another without a gap and run over the
 //! ring's end word by word.
 
+use sharedmem::RecordKind;
 use sharedmem::crc32c::Crc32c;
+use sharedmem::record::RECORD_SKIPPED;
 
 /// Bytes of a record's header.
 pub const HEADER_BYTES: u64 = 24;
@@ -18,9 +20,35 @@ pub const HEADER_BYTES: u64 = 24;
 /// The largest epoch a record can carry.
 pub const EPOCH_MAX: u64 = (1 << 48) - 1;
 
-/// What a payload is. The numbers are the caller's.
+/// What a payload is, as the record claims. Another version may know more kinds than [`RecordKind`] has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind(pub u16);
+
+impl From<RecordKind> for Kind {
+    fn from(kind: RecordKind) -> Self {
+        Self(kind.number() as u16)
+    }
+}
+
+impl Kind {
+    /// The kind of what stands where a producer died before it published.
+    pub const FILLER: Self = Self(RECORD_SKIPPED);
+
+    /// Returns the kind, if it is known here and the record is not one that is skipped.
+    pub const fn known(self) -> Option<RecordKind> {
+        RecordKind::from_number(self.0 as u64)
+    }
+
+    /// Returns the kind of the same record once it is skipped.
+    pub const fn skipped(self) -> Self {
+        Self(self.0 | RECORD_SKIPPED)
+    }
+
+    /// Returns whether the record is one that is skipped.
+    pub const fn is_skipped(self) -> bool {
+        self.0 & RECORD_SKIPPED != 0
+    }
+}
 
 /// A whole record, copied out of the shared region and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +147,18 @@ impl<P: Iterator<Item = u64>> Iterator for HeadAndPayload<'_, P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_that_is_skipped_is_of_no_known_kind() {
+        for known in RecordKind::ALL {
+            let kind = Kind::from(known);
+            assert_eq!((kind.known(), kind.is_skipped()), (Some(known), false));
+            let skipped = kind.skipped();
+            assert_eq!((skipped.known(), skipped.is_skipped()), (None, true));
+        }
+        assert!(Kind::FILLER.is_skipped());
+        assert_eq!(Kind(0).known(), None);
+    }
 
     #[test]
     fn header_words_come_apart_as_they_were_put_together() {

@@ -50,9 +50,9 @@ static inline u64 *us_word(size_t offset)
 	return us_region + offset;
 }
 
-static inline struct us_linux_desk *us_desk(u32 instance)
+static inline struct us_resume_slot *us_resume_slot(u32 instance)
 {
-	return us_region + US_AT_DESKS + instance * US_DESK_STRIDE;
+	return us_region + US_AT_RESUME_SLOTS + instance * US_RESUME_SLOT_STRIDE;
 }
 
 static inline u64 us_current_epoch(void)
@@ -63,7 +63,7 @@ static inline u64 us_current_epoch(void)
 static inline bool us_is_protected(void)
 {
 	return smp_load_acquire(us_word(US_AT_PROTECTION)) ==
-	       US_PROTECTION_ARMED;
+	       US_PROTECTION_STATE_ARMED;
 }
 
 /* main.c */

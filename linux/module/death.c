@@ -51,8 +51,8 @@ static bool write_epitaph(u64 cause, const char *message)
 				     us_hand_off.instance * US_EPITAPH_STRIDE;
 	size_t length = strnlen(message, sizeof(epitaph->message));
 
-	if (cmpxchg(&epitaph->state, US_EPITAPH_EMPTY, US_EPITAPH_WRITING) !=
-	    US_EPITAPH_EMPTY)
+	if (cmpxchg(&epitaph->state, US_EPITAPH_STATE_EMPTY, US_EPITAPH_STATE_WRITING) !=
+	    US_EPITAPH_STATE_EMPTY)
 		return false;
 	save_log();
 	memset_startat(epitaph, 0, epoch);
@@ -62,13 +62,13 @@ static bool write_epitaph(u64 cause, const char *message)
 	epitaph->time_ns = us_now_ns();
 	epitaph->message_len = length;
 	memcpy(epitaph->message, message, length);
-	smp_store_release(&epitaph->state, US_EPITAPH_WHOLE);
+	smp_store_release(&epitaph->state, US_EPITAPH_STATE_WHOLE);
 	return true;
 }
 
 /**
  * us_die() - ends this kernel as far as the others are concerned
- * @cause: US_CAUSE_*
+ * @cause: US_EPITAPH_CAUSE_*
  * @message: what happened
  *
  * From any context, with any locks held: it waits for nobody and prints nothing.
@@ -106,7 +106,7 @@ void us_await_fence(void)
 
 static int on_panic(struct notifier_block *block, unsigned long event, void *message)
 {
-	us_die(US_CAUSE_PANIC, message ?: "");
+	us_die(US_EPITAPH_CAUSE_PANIC, message ?: "");
 	return NOTIFY_DONE;
 }
 
@@ -124,7 +124,7 @@ static void on_shutdown(void)
 {
 	if (system_state != SYSTEM_RESTART)
 		return;
-	us_die(US_CAUSE_REBOOT, "reboot");
+	us_die(US_EPITAPH_CAUSE_REBOOT, "reboot");
 	us_await_fence();
 }
 

@@ -171,7 +171,7 @@ static long switch_over(void)
 		return -EPERM;
 	if (!us_is_protected())
 		return -ENODEV;
-	us_die(US_CAUSE_SWITCHOVER, "switchover");
+	us_die(US_EPITAPH_CAUSE_SWITCHOVER, "switchover");
 	us_await_fence();
 	return -ETIME;
 }

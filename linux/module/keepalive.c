@@ -87,9 +87,9 @@ void us_keepalive_beat(void)
 	}
 	count_for_others(__this_cpu_read(us_core));
 	/* For the next primary, whose own clock stands while it waits. */
-	WRITE_ONCE(us_desk(us_hand_off.instance)->real_at_boot_ns, real_ns - now_ns);
+	WRITE_ONCE(us_resume_slot(us_hand_off.instance)->real_at_boot_ns, real_ns - now_ns);
 	publish();
-	us_send_ipi(US_VECTOR_KEEPALIVE);
+	us_send_ipi(US_VECTOR_KEEPALIVE_TO_SEAT);
 }
 
 static void lead_tick(void)
@@ -98,7 +98,7 @@ static void lead_tick(void)
 
 	us_keepalive_beat();
 	if (us_promise_broken(message, sizeof(message)))
-		us_die(US_CAUSE_APPLICATION, message);
+		us_die(US_EPITAPH_CAUSE_APPLICATION, message);
 }
 
 static u64 period_ns(bool is_lead)

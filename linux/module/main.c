@@ -39,8 +39,8 @@ bool us_is_primary(void)
 void us_become_primary(void)
 {
 	us_epoch = us_current_epoch();
-	smp_store_release(us_word(US_AT_CONSOLE_OWNER),
-			  us_hand_off.instance + 1);
+	smp_store_release(us_word(US_AT_CONSOLE), US_CONSOLE_OWNER_INSTANCE_A +
+						  us_hand_off.instance);
 	smp_store_release(&us_role, UNDERSTUDY_ROLE_PRIMARY);
 }
 
@@ -57,7 +57,7 @@ static int check_hand_off(const struct us_linux_hand_off *h)
 {
 	u64 shared = us_range_bytes(&h->shared);
 
-	if (h->instance >= US_MAX_INSTANCES || h->pool_count > ARRAY_SIZE(h->pool) ||
+	if (h->instance >= US_INSTANCES || h->pool_count > ARRAY_SIZE(h->pool) ||
 	    h->core_count == 0 || h->core_count > US_MAX_CORES ||
 	    h->function_count > ARRAY_SIZE(h->functions) ||
 	    shared <= US_CONTROL_BYTES || !PAGE_ALIGNED(h->shared.start) ||

@@ -135,13 +135,13 @@ static void restore_processor(void)
 	x86_platform.restore_sched_clock_state();
 }
 
-static void write_ticket(struct us_linux_desk *desk)
+static void write_ticket(struct us_resume_slot *slot)
 {
-	WRITE_ONCE(desk->page_table, read_cr3_pa());
-	WRITE_ONCE(desk->entry, (u64)us_park_resume);
-	WRITE_ONCE(desk->stack, (u64)us_park_stack_top);
-	WRITE_ONCE(desk->apic_id, cpu_physical_id(smp_processor_id()));
-	us_park.state = &desk->state;
+	WRITE_ONCE(slot->page_table, read_cr3_pa());
+	WRITE_ONCE(slot->entry, (u64)us_park_resume);
+	WRITE_ONCE(slot->stack, (u64)us_park_stack_top);
+	WRITE_ONCE(slot->apic_id, cpu_physical_id(smp_processor_id()));
+	us_park.state = &slot->state;
 }
 
 static int valid(suspend_state_t state)
@@ -198,7 +198,7 @@ static int enter(suspend_state_t state)
 	if (error)
 		return error;
 	save_processor();
-	write_ticket(us_desk(us_hand_off.instance));
+	write_ticket(us_resume_slot(us_hand_off.instance));
 	forget_processor();
 	us_park_leave(&us_park);
 	/* Here we are again, and somebody else has died. */
@@ -224,7 +224,7 @@ static void wake(void)
  */
 static void set_time(void)
 {
-	u64 other_ns = READ_ONCE(us_desk(!us_hand_off.instance)->real_at_boot_ns);
+	u64 other_ns = READ_ONCE(us_resume_slot(!us_hand_off.instance)->real_at_boot_ns);
 	u64 apart_ns = max(other_ns, real_at_boot_ns) - min(other_ns, real_at_boot_ns);
 	struct timespec64 time;
 	u64 best_ns = real_at_boot_ns;

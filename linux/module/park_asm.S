@@ -66,7 +66,7 @@ SYM_FUNC_START(us_park_leave)
 	movw	%gs, US_PARK_GS(%rdi)
 	/* Stores are seen in order: who sees this one finds the rest saved. */
 	movq	US_PARK_STATE(%rdi), %rax
-	movq	$US_DESK_PARKED, (%rax)
+	movq	$US_PARK_STATE_PARKED, (%rax)
 #ifdef UNDERSTUDY_REHEARSAL
 	jmp	rehearse
 #endif

@@ -1,31 +1,12 @@
 //! Constants of the contract between kernels: revisions, sizes, vectors, entry reasons.
 
+use crate::numbered::numbered;
+
 /// Revision of every layout in this crate. Raised by any change that an image of the previous revision could misread.
 pub const ABI_REVISION: u32 = 5;
 
 /// Revision of the journal's record format.
 pub const JOURNAL_REVISION: u32 = 1;
-
-/// Kind of a journal record that holds input of the native service.
-pub const RECORD_KIND_INPUT: u16 = 1;
-
-/// Kind of a journal record that a program of a Linux appended through `/dev/understudy`.
-pub const RECORD_KIND_APPLICATION: u16 = 2;
-
-/// Kind of a journal record that tells of a connection of the native service.
-pub const RECORD_KIND_CONNECTION: u16 = 3;
-
-/// Kind of a journal record that holds what a native primary knows of itself and of its backup, of which replies are made.
-pub const RECORD_KIND_STATUS: u16 = 4;
-
-/// Kind of a journal record in which a native primary tells a new backup its state.
-pub const RECORD_KIND_CHECKPOINT: u16 = 5;
-
-/// Kind of a journal record with which a new native owner begins its part of the journal. It has no payload: its epoch is what it says.
-pub const RECORD_KIND_EPOCH: u16 = 6;
-
-/// Set in the kind of a journal record that stopped two owners: input is answered with an error, anything else is passed over.
-pub const RECORD_SKIPPED: u16 = 1 << 15;
 
 /// The most cores a machine may have here; arrays per core have this length.
 pub const MAX_CORES: usize = 32;
@@ -33,14 +14,22 @@ pub const MAX_CORES: usize = 32;
 /// Size of the control block at the start of the shared region, in bytes; the journal's ring follows it.
 pub const CONTROL_BYTES: usize = 2 << 20;
 
-/// Vector of the keepalive that the primary sends to the seat.
-pub const VECTOR_KEEPALIVE_TO_SEAT: u8 = 0x40;
+numbered! {
+    /// Interrupts between the monitor and the primary, by their vectors.
+    pub enum Vector {
+        KeepaliveToSeat = 0x40, "keepalive-to-seat", "the primary's keepalive, to the seat";
+        Epitaph = 0x41, "epitaph", "a dying primary's last word to the seat: read my epitaph";
+        /// In answer to each of the primary's.
+        KeepaliveToPrimary = 0x42, "keepalive-to-primary", "the seat's keepalive, to the primary's first core";
+    }
+}
 
-/// Vector of a dying primary's last word to the seat: read my epitaph.
-pub const VECTOR_EPITAPH: u8 = 0x41;
-
-/// Vector of the keepalive that the seat sends to the primary's first core.
-pub const VECTOR_KEEPALIVE_TO_PRIMARY: u8 = 0x42;
+impl Vector {
+    /// Returns the vector as the local APIC takes it.
+    pub const fn byte(self) -> u8 {
+        self as u8
+    }
+}
 
 /// Where an instance image is linked, and where the loader maps it.
 pub const IMAGE_BASE: u64 = 0xffff_ffff_8000_0000;
@@ -65,60 +54,29 @@ pub const fn stack_top(core: usize) -> u64 {
     STACK_BASE + (core as u64 + 1) * STACK_STRIDE
 }
 
-/// Why an instance is entered; the first argument of its entry point.
-#[repr(u64)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryReason {
-    /// First core of the primary, cold. Does not return.
-    StartPrimary = 1,
-    /// A further core of the owner. Does not return.
-    JoinCore = 2,
-    /// Get ready to wait, on the seat. Returns a [`SeatStatus`].
-    SeatInit = 3,
-    /// Apply what the journal holds, on the seat. Returns a [`SeatStatus`].
-    SeatStep = 4,
-    /// Become the primary, on a freed core. Does not return.
-    Promote = 5,
-}
-
-impl EntryReason {
-    /// The reason behind the number, if there is one.
-    pub fn from_raw(raw: u64) -> Option<Self> {
-        [
-            Self::StartPrimary,
-            Self::JoinCore,
-            Self::SeatInit,
-            Self::SeatStep,
-            Self::Promote,
-        ]
-        .into_iter()
-        .find(|reason| *reason as u64 == raw)
+numbered! {
+    /// Why an instance is entered; the first argument of its entry point.
+    pub enum EntryReason {
+        /// Does not return.
+        StartPrimary = 1, "start-primary", "first core of the primary, cold";
+        /// Does not return.
+        JoinCore = 2, "join-core", "a further core of the owner";
+        /// Returns a [`SeatStatus`].
+        SeatInit = 3, "seat-init", "get ready to wait, on the seat";
+        /// Returns a [`SeatStatus`].
+        SeatStep = 4, "seat-step", "apply what the journal holds, on the seat";
+        /// Does not return.
+        Promote = 5, "promote", "become the primary, on a freed core";
     }
 }
 
-/// What a call on the seat returns.
-#[repr(u64)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SeatStatus {
-    /// Everything that may be applied is applied.
-    Idle = 0,
-    /// There is more; call again after looking at the detector.
-    More = 1,
-    /// This backup cannot go on; its log says why.
-    Failed = 2,
-    /// Everything that is there is read, but the state was not told to its end yet.
-    Filling = 3,
-}
-
-impl SeatStatus {
-    /// The status behind the number; an unknown one is a failure.
-    pub fn from_raw(raw: u64) -> Self {
-        match raw {
-            0 => Self::Idle,
-            1 => Self::More,
-            3 => Self::Filling,
-            _ => Self::Failed,
-        }
+numbered! {
+    /// What a call on the seat returns. An unknown number is a failure.
+    pub enum SeatStatus {
+        Idle = 0, "idle", "everything that may be applied is applied";
+        More = 1, "more", "there is more: call again after looking at the detector";
+        Failed = 2, "failed", "this backup cannot go on, and its log says why";
+        Filling = 3, "filling", "all that is there is read, but it does not make the whole state yet";
     }
 }
 

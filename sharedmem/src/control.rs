@@ -6,14 +6,17 @@ use crossbeam_utils::CachePadded;
 
 use crate::abi::{ABI_REVISION, CONTROL_BYTES, JOURNAL_REVISION};
 use crate::applying::Applying;
+use crate::console::ConsoleWord;
+use crate::debug::Debug;
 use crate::epitaph::Epitaph;
 use crate::epoch::EpochWord;
 use crate::instance::{Instance, PerInstance};
 use crate::keepalive::KeepaliveSlot;
 use crate::layout::layout;
-use crate::linux::{LinuxDesk, Mailbox};
 use crate::log_ring::LogRing;
+use crate::mailbox::Mailbox;
 use crate::protection::ProtectionWord;
+use crate::resume_slot::ResumeSlot;
 use crate::timeline::TimelineLog;
 
 /// Magic number of a shared region: "UNDRSTDY".
@@ -62,24 +65,6 @@ pub struct JournalCursors {
 
 /// What [`JournalCursors::retained`] holds if the journal does not make the state.
 pub const NOTHING_RETAINED: u64 = u64::MAX;
-
-/// Fault injection and scripts, all of it only with `debug=1`. Writer: the primary.
-#[repr(C)]
-#[derive(Debug, Default)]
-pub struct Debug {
-    /// Not 0: the backup is to panic in its next step.
-    pub panic_backup: AtomicU64,
-    /// Not 0: the backup is to loop for ever in its next step.
-    pub hang_backup: AtomicU64,
-    /// When the last fault was injected, in ns since the machine's boot; 0 if none was.
-    pub injected_ns: AtomicU64,
-    /// When the first primary began to serve, in ns since the machine's boot: the script's time 0.
-    pub script_start_ns: AtomicU64,
-    /// Clauses of the script that were begun.
-    pub script_position: AtomicU64,
-    /// What the next instance that is promoted is to do at once: 1 panic, 2 hang.
-    pub promotion_fault: AtomicU64,
-}
 
 /// Words of a version's text.
 pub const VERSION_WORDS: usize = 4;
@@ -144,9 +129,8 @@ pub struct Control {
     pub debug: CachePadded<Debug>,
     /// Writers: monitor and backup.
     pub backup: CachePadded<BackupReport>,
-    /// Who drains the logs to the serial port: 0 the monitor, 1 + n instance n. Writer: the owner itself, or the monitor when the
-    /// owner is fenced.
-    pub console_owner: CachePadded<AtomicU64>,
+    /// Writer: the owner itself, or the monitor when the owner is fenced.
+    pub console: CachePadded<ConsoleWord>,
     /// One per instance; writer: that instance.
     pub epitaphs: PerInstance<CachePadded<Epitaph>>,
     /// Writers: monitor, then the new primary.
@@ -156,7 +140,7 @@ pub struct Control {
     /// One per instance; writer: that instance.
     pub instance_logs: PerInstance<CachePadded<LogRing>>,
     /// One per instance, for those that are a Linux; see the fields.
-    pub linux: PerInstance<CachePadded<LinuxDesk>>,
+    pub resume_slots: PerInstance<CachePadded<ResumeSlot>>,
     /// From the primary to the monitor and back.
     pub mailbox: CachePadded<Mailbox>,
 }
@@ -238,12 +222,12 @@ mod tests {
         assert_eq!(span_of!(Control, journal), 0x480..0x700);
         assert_eq!(span_of!(Control, debug), 0x700..0x780);
         assert_eq!(span_of!(Control, backup), 0x780..0x800);
-        assert_eq!(span_of!(Control, console_owner), 0x800..0x880);
+        assert_eq!(span_of!(Control, console), 0x800..0x880);
         assert_eq!(span_of!(Control, epitaphs), 0x880..0xb80);
         assert_eq!(span_of!(Control, timelines), 0xb80..0x1900);
         assert_eq!(span_of!(Control, monitor_log), 0x1900..0x5980);
         assert_eq!(span_of!(Control, instance_logs), 0x5980..0xda80);
-        assert_eq!(span_of!(Control, linux), 0xda80..0xdb80);
+        assert_eq!(span_of!(Control, resume_slots), 0xda80..0xdb80);
         assert_eq!(span_of!(Control, mailbox), 0xdb80..0xdd00);
         assert_eq!(offset_of!(Header, journal_salt), 32);
     }

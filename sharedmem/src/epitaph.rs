@@ -5,41 +5,22 @@ use core::array;
 use core::fmt;
 
 use crate::layout::layout;
+use crate::numbered::numbered;
+
 /// Words of message text (8 bytes each).
 const MESSAGE_WORDS: usize = if cfg!(loom) { 2 } else { 32 };
 
-/// Why a kernel ended itself.
-#[repr(u64)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EpitaphCause {
-    /// A Rust panic.
-    Panic = 1,
-    /// A processor exception that nothing handles; `vector` says which.
-    Exception = 2,
-    /// It found a foreign epoch: it had been fenced, or replaced.
-    Superseded = 3,
-    /// It could not come up.
-    BootFailed = 4,
-    /// It ended in order, to be started again.
-    Reboot = 5,
-    /// It ended in order, for the backup to go on.
-    Switchover = 6,
-    /// A program that had promised to give signs of life did not.
-    Application = 7,
-}
-
-impl EpitaphCause {
-    /// The cause in a word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Panic => "panic",
-            Self::Exception => "exception",
-            Self::Superseded => "superseded",
-            Self::BootFailed => "boot-failed",
-            Self::Reboot => "reboot",
-            Self::Switchover => "switchover",
-            Self::Application => "application",
-        }
+numbered! {
+    /// Why a kernel ended itself.
+    pub enum EpitaphCause {
+        Panic = 1, "panic", "it panicked";
+        /// `vector` says which.
+        Exception = 2, "exception", "a processor exception that nothing handles";
+        Superseded = 3, "superseded", "it found a foreign epoch: it had been fenced, or replaced";
+        BootFailed = 4, "boot-failed", "it could not come up";
+        Reboot = 5, "reboot", "it ended in order, to be started again";
+        Switchover = 6, "switchover", "it ended in order, for the backup to go on";
+        Application = 7, "application", "a program that had promised to give signs of life did not";
     }
 }
 
@@ -107,12 +88,14 @@ impl fmt::Write for EpitaphText {
     }
 }
 
-/// State of the place: nothing was written.
-pub const EMPTY: u64 = 0;
-/// State of the place: somebody is writing.
-pub const WRITING: u64 = 1;
-/// State of the place: all is written.
-pub const WHOLE: u64 = 2;
+numbered! {
+    /// State of the place for an epitaph.
+    pub enum EpitaphState {
+        Empty = 0, "empty", "nothing was written";
+        Writing = 1, "writing", "somebody is writing";
+        Whole = 2, "whole", "all is written";
+    }
+}
 
 /// Where an instance leaves its epitaph. The first core that dies writes; others find it taken.
 #[repr(C)]
@@ -159,14 +142,19 @@ impl Epitaph {
     pub fn write(&self, text: &EpitaphText) -> bool {
         if self
             .state
-            .compare_exchange(EMPTY, WRITING, Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange(
+                EpitaphState::Empty.number(),
+                EpitaphState::Writing.number(),
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            )
             .is_err()
         {
             return false;
         }
         for (word, value) in self.fixed_words().into_iter().zip([
             text.epoch,
-            text.cause.map_or(0, |cause| cause as u64),
+            text.cause.map_or(0, EpitaphCause::number),
             text.core,
             text.vector,
             text.error_code,
@@ -182,13 +170,14 @@ impl Epitaph {
         for (word, bytes) in self.message.iter().zip(words) {
             word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
         }
-        self.state.store(WHOLE, Ordering::Release);
+        self.state
+            .store(EpitaphState::Whole.number(), Ordering::Release);
         true
     }
 
     /// The epitaph, if a whole one was left.
     pub fn read(&self) -> Option<EpitaphText> {
-        if self.state.load(Ordering::Acquire) != WHOLE {
+        if self.state.load(Ordering::Acquire) != EpitaphState::Whole.number() {
             return None;
         }
         let [
@@ -208,17 +197,7 @@ impl Epitaph {
         for (bytes, word) in chunks.iter_mut().zip(&self.message) {
             *bytes = word.load(Ordering::Relaxed).to_le_bytes();
         }
-        let cause = [
-            EpitaphCause::Panic,
-            EpitaphCause::Exception,
-            EpitaphCause::Superseded,
-            EpitaphCause::BootFailed,
-            EpitaphCause::Reboot,
-            EpitaphCause::Switchover,
-            EpitaphCause::Application,
-        ]
-        .into_iter()
-        .find(|known| *known as u64 == cause);
+        let cause = EpitaphCause::from_number(cause);
         let message_len = message_len.min(message.len() as u64) as usize;
         Some(EpitaphText {
             epoch,
@@ -237,7 +216,8 @@ impl Epitaph {
 
     /// Empties the place for the next kernel of this instance. For the monitor, when the old one is fenced.
     pub fn clear(&self) {
-        self.state.store(EMPTY, Ordering::Release);
+        self.state
+            .store(EpitaphState::Empty.number(), Ordering::Release);
     }
 
     fn fixed_words(&self) -> [&AtomicU64; 10] {

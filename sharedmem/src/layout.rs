@@ -111,8 +111,9 @@ mod tests {
     use crate::epitaph::Epitaph;
     use crate::hand_off::PhysicalRange;
     use crate::keepalive::KeepaliveSlot;
-    use crate::linux::{LinuxDesk, LinuxFunction, LinuxHandOff};
+    use crate::linux::{LinuxFunction, LinuxHandOff};
     use crate::log_ring::LogRing;
+    use crate::resume_slot::ResumeSlot;
     use crate::timeline::Timeline;
 
     fn assert_whole<T: Layout>() {
@@ -130,7 +131,7 @@ mod tests {
         assert_whole::<Epitaph>();
         assert_whole::<Timeline>();
         assert_whole::<LogRing>();
-        assert_whole::<LinuxDesk>();
+        assert_whole::<ResumeSlot>();
         assert_whole::<PhysicalRange>();
         assert_whole::<LinuxFunction>();
         assert_whole::<LinuxHandOff>();

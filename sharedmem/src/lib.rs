@@ -12,8 +12,12 @@ extern crate std;
 
 pub mod abi;
 pub mod applying;
+pub mod cause;
+pub mod console;
+pub mod contract;
 pub mod control;
 pub mod crc32c;
+pub mod debug;
 pub mod epitaph;
 pub mod epoch;
 pub mod hand_off;
@@ -23,10 +27,13 @@ pub mod layout;
 pub mod left;
 pub mod linux;
 pub mod log_ring;
+pub mod mailbox;
 pub mod numbered;
 pub mod protection;
+pub mod record;
 #[cfg(not(loom))]
 pub mod region;
+pub mod resume_slot;
 pub mod sync;
 pub mod timeline;
 pub mod words;
@@ -34,6 +41,7 @@ pub mod words;
 pub use abi::{ABI_REVISION, JOURNAL_REVISION, MAX_CORES};
 pub use control::Control;
 pub use instance::{Instance, PerInstance};
+pub use record::RecordKind;
 #[cfg(not(loom))]
 pub use region::SharedRegion;
 pub use words::Words;

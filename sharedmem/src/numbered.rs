@@ -30,22 +30,23 @@ macro_rules! numbered {
     (
         $(#[$about:meta])*
         pub enum $list:ident {
-            $( $variant:ident = $number:literal, $name:literal, $text:literal; )+
+            $( $(#[$detail:meta])* $variant:ident = $number:literal, $name:literal, $text:literal; )+
         }
     ) => {
         $(#[$about])*
         #[repr(u64)]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, core::fmt::Debug, PartialEq, Eq)]
         pub enum $list {
             $(
                 #[doc = concat!("`", $name, "`: ", $text, ".")]
+                $(#[$detail])*
                 $variant = $number,
             )+
         }
 
         impl $list {
             /// How many values there are.
-            pub const COUNT: usize = [$($number),+].len();
+            pub const COUNT: usize = [$(stringify!($variant)),+].len();
 
             /// All values, in their order.
             pub const ALL: [Self; Self::COUNT] = [$(Self::$variant),+];

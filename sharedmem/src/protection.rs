@@ -1,21 +1,21 @@
 //! Whether there is a backup that may take over: one word on which primary and monitor agree by compare-and-swap.
 
+use crate::numbered::numbered;
 use crate::sync::{AtomicU64, Ordering};
 
-/// State of the machine's protection.
-#[repr(u64)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProtectionState {
-    /// No backup is loaded, or it died.
-    NoBackup = 0,
-    /// The backup holds everything up to its cursor and may take over.
-    Armed = 1,
-    /// A takeover is under way: the monitor claimed the machine, the primary must not drop journal any more.
-    Claimed = 2,
-    /// The primary had to drop journal that the backup had not consumed; the backup is stale for good.
-    Dropped = 3,
-    /// A backup is loaded that has to be told the state first: the primary is to do that, and to keep the journal for it.
-    Filling = 4,
+numbered! {
+    /// State of the machine's protection.
+    pub enum ProtectionState {
+        NoBackup = 0, "no-backup", "no backup waits";
+        /// It holds everything up to its cursor.
+        Armed = 1, "armed", "a backup waits that may take over";
+        /// The monitor claimed the machine: the primary must not drop journal any more.
+        Claimed = 2, "claimed", "a takeover is under way";
+        /// The primary had to drop journal that the backup had not consumed; the backup is stale for good.
+        Dropped = 3, "dropped", "the backup was dropped for journal room";
+        /// The primary is to tell it, and to keep the journal for it.
+        Filling = 4, "filling", "a new backup is being told the state";
+    }
 }
 
 /// The word. Monitor: [`fill`](Self::fill), [`arm`](Self::arm), [`claim`](Self::claim), [`withdraw`](Self::withdraw). Primary: [`drop_backup`](Self::drop_backup).
@@ -26,19 +26,14 @@ pub struct ProtectionWord(AtomicU64);
 impl ProtectionWord {
     /// The state; an unknown number reads as [`ProtectionState::NoBackup`], the safe side.
     pub fn state(&self) -> ProtectionState {
-        match self.0.load(Ordering::Acquire) {
-            1 => ProtectionState::Armed,
-            2 => ProtectionState::Claimed,
-            3 => ProtectionState::Dropped,
-            4 => ProtectionState::Filling,
-            _ => ProtectionState::NoBackup,
-        }
+        let number = self.0.load(Ordering::Acquire);
+        ProtectionState::from_number(number).unwrap_or(ProtectionState::NoBackup)
     }
 
     /// The monitor says that a backup waits to be told the state.
     pub fn fill(&self) {
         self.0
-            .store(ProtectionState::Filling as u64, Ordering::Release);
+            .store(ProtectionState::Filling.number(), Ordering::Release);
     }
 
     /// The monitor says that the backup was told everything, and is ready. False if the primary gave it up before.
@@ -50,13 +45,13 @@ impl ProtectionWord {
     /// The monitor says that a ready backup waits.
     pub fn arm(&self) {
         self.0
-            .store(ProtectionState::Armed as u64, Ordering::Release);
+            .store(ProtectionState::Armed.number(), Ordering::Release);
     }
 
     /// The monitor says that there is no backup (any more).
     pub fn withdraw(&self) {
         self.0
-            .store(ProtectionState::NoBackup as u64, Ordering::Release);
+            .store(ProtectionState::NoBackup.number(), Ordering::Release);
     }
 
     /// The monitor begins a takeover. False if the primary dropped the backup before: then it is stale and must not be promoted.
@@ -84,7 +79,12 @@ impl ProtectionWord {
 
     fn swap(&self, from: ProtectionState, to: ProtectionState) -> bool {
         self.0
-            .compare_exchange(from as u64, to as u64, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(
+                from.number(),
+                to.number(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
             .is_ok()
     }
 }

@@ -3,7 +3,38 @@
 use crate::sync::{AtomicU64, Ordering};
 use core::array;
 
+use crate::cause::Cause;
 use crate::layout::layout;
+use crate::numbered::numbered;
+
+numbered! {
+    /// Moments of a takeover, in the order in which they come. The number is the index in [`Timeline`]. An instance that has
+    /// no such moment leaves it out.
+    ///
+    /// The monitor stamps the edges up to [`Edge::DevicesQuiet`]; the instance that is promoted stamps the others.
+    pub enum Edge {
+        /// Absent if there never was one.
+        LastKeepalive = 0, "last-keepalive", "the newest keepalive of the dead primary was observed";
+        Detected = 1, "detected", "the primary was declared dead";
+        Fenced = 2, "fenced", "every core of it has checked in at the fence";
+        InterruptsSeized = 3, "interrupts-seized", "every interrupt goes where the new owner wants it";
+        DevicesQuiet = 4, "devices-quiet", "no device of the dead primary masters the bus any more";
+        Resumed = 9, "resumed", "a parked kernel runs again";
+        DevicesAdopted = 5, "devices-adopted", "the new primary brought the devices up";
+        DiskReadable = 10, "disk-readable", "the new primary has read from its disk";
+        Replayed = 6, "replayed", "the tail of the journal is applied";
+        Serving = 7, "serving", "the service takes requests";
+        FirstReply = 8, "first-reply", "the first reply left";
+    }
+}
+
+numbered! {
+    /// What is counted in a takeover. The number is the index in [`Timeline`].
+    pub enum Counter {
+        FenceRounds = 0, "fence-rounds", "rounds the fence needed";
+    }
+}
+
 /// Edges a timeline has room for.
 pub const EDGES_MAX: usize = 16;
 
@@ -13,7 +44,22 @@ pub const COUNTERS_MAX: usize = 8;
 /// Takeovers remembered; the oldest is overwritten.
 pub const TIMELINES: usize = 16;
 
-/// One takeover. What the indices mean is `takeover`'s business; here they are columns.
+const _: () = {
+    let mut index = 0;
+    while index < Edge::COUNT {
+        assert!(
+            Edge::ALL[index].number() < EDGES_MAX as u64,
+            "a timeline has room for every edge"
+        );
+        index += 1;
+    }
+    assert!(
+        Counter::COUNT <= COUNTERS_MAX,
+        "a timeline has room for every counter"
+    );
+};
+
+/// One takeover.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Timeline {
@@ -40,12 +86,12 @@ impl Default for Timeline {
 
 impl Timeline {
     /// Starts the record of the takeover that leads to `epoch`.
-    pub fn begin(&self, epoch: u64, cause: u64, core: u64) {
+    pub fn begin(&self, epoch: u64, cause: Cause, core: Option<u32>) {
         for word in self.edges_ns.iter().chain(&self.counters) {
             word.store(0, Ordering::Relaxed);
         }
-        self.cause.store(cause, Ordering::Relaxed);
-        self.core.store(core, Ordering::Relaxed);
+        self.cause.store(cause.number(), Ordering::Relaxed);
+        self.core.store(core.unwrap_or(0).into(), Ordering::Relaxed);
         self.epoch.store(epoch, Ordering::Release);
     }
 
@@ -54,43 +100,47 @@ impl Timeline {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Number of the cause.
-    pub fn cause(&self) -> u64 {
-        self.cause.load(Ordering::Relaxed)
+    /// Returns what began it; `None` if the number is not one of ours.
+    pub fn cause(&self) -> Option<Cause> {
+        Cause::from_number(self.cause.load(Ordering::Relaxed))
     }
 
-    /// The core the cause names.
-    pub fn core(&self) -> u64 {
-        self.core.load(Ordering::Relaxed)
+    /// Returns the dead owner's core that the cause names, if it names one.
+    pub fn core(&self) -> Option<u32> {
+        let core = self.core.load(Ordering::Relaxed) as u32;
+        self.cause()
+            .filter(|cause| cause.names_core())
+            .map(|_| core)
     }
 
     /// Stamps `edge` with `time_ns` since the machine's boot. The first stamp stays.
-    pub fn stamp(&self, edge: usize, time_ns: u64) {
-        if let Some(word) = self.edges_ns.get(edge) {
-            let _ = word.compare_exchange(0, time_ns.max(1), Ordering::Release, Ordering::Relaxed);
-        }
+    pub fn stamp(&self, edge: Edge, time_ns: u64) {
+        let word = &self.edges_ns[edge as usize];
+        let _ = word.compare_exchange(0, time_ns.max(1), Ordering::Release, Ordering::Relaxed);
     }
 
-    /// The stamp of `edge`; `None` if it was not reached.
-    pub fn edge_ns(&self, edge: usize) -> Option<u64> {
-        self.edges_ns
-            .get(edge)
-            .map(|word| word.load(Ordering::Acquire))
-            .filter(|stamp| *stamp != 0)
+    /// Returns the stamp of `edge`; `None` if it was not reached.
+    pub fn edge_ns(&self, edge: Edge) -> Option<u64> {
+        let stamp = self.edges_ns[edge as usize].load(Ordering::Acquire);
+        (stamp != 0).then_some(stamp)
     }
 
-    /// Sets counter `index`.
-    pub fn count(&self, index: usize, value: u64) {
-        if let Some(word) = self.counters.get(index) {
-            word.store(value, Ordering::Relaxed);
-        }
+    /// Returns how long after the detection `edge` was reached, in us; negative if it was before. The stamps are claims: a
+    /// difference that makes no sense is still a number.
+    pub fn since_detection_us(&self, edge: Edge) -> Option<i64> {
+        let zero_ns = self.edge_ns(Edge::Detected)?;
+        let since_ns = self.edge_ns(edge)?.wrapping_sub(zero_ns);
+        Some(since_ns.cast_signed() / 1000)
     }
 
-    /// Reads counter `index`.
-    pub fn counter(&self, index: usize) -> u64 {
-        self.counters
-            .get(index)
-            .map_or(0, |word| word.load(Ordering::Relaxed))
+    /// Sets a counter.
+    pub fn count(&self, counter: Counter, value: u64) {
+        self.counters[counter as usize].store(value, Ordering::Relaxed);
+    }
+
+    /// Reads a counter.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize].load(Ordering::Relaxed)
     }
 }
 
@@ -116,19 +166,46 @@ mod tests {
     fn the_first_stamp_of_an_edge_stays_until_the_record_is_used_again() {
         let log = TimelineLog::default();
         let timeline = log.of_epoch(3);
-        timeline.begin(3, 1, 2);
-        timeline.stamp(5, 100);
-        timeline.stamp(5, 200);
-        timeline.stamp(EDGES_MAX, 1); // An edge of a newer revision: ignored.
+        timeline.begin(3, Cause::Hung, Some(2));
+        assert_eq!(timeline.core(), Some(2));
+        timeline.stamp(Edge::DevicesAdopted, 100);
+        timeline.stamp(Edge::DevicesAdopted, 200);
         assert_eq!(
             (
-                timeline.edge_ns(5),
-                timeline.edge_ns(4),
-                timeline.edge_ns(EDGES_MAX)
+                timeline.edge_ns(Edge::DevicesAdopted),
+                timeline.edge_ns(Edge::DevicesQuiet)
             ),
-            (Some(100), None, None)
+            (Some(100), None)
         );
-        log.of_epoch(3 + TIMELINES as u64).begin(19, 1, 0);
-        assert_eq!((timeline.epoch(), timeline.edge_ns(5)), (19, None));
+        log.of_epoch(3 + TIMELINES as u64)
+            .begin(19, Cause::Reboot, Some(2));
+        assert_eq!(
+            (timeline.epoch(), timeline.edge_ns(Edge::DevicesAdopted)),
+            (19, None)
+        );
+        assert_eq!(
+            (timeline.cause(), timeline.core()),
+            (Some(Cause::Reboot), None)
+        );
+    }
+
+    #[test]
+    fn edges_are_told_from_the_detection_on() {
+        let timeline = Timeline::default();
+        timeline.stamp(Edge::LastKeepalive, 1_000_000);
+        assert_eq!(timeline.since_detection_us(Edge::LastKeepalive), None);
+        timeline.stamp(Edge::Detected, 21_000_000);
+        timeline.stamp(Edge::Serving, 44_000_000);
+        let us = |edge| timeline.since_detection_us(edge);
+        assert_eq!(us(Edge::LastKeepalive), Some(-20_000));
+        assert_eq!((us(Edge::Serving), us(Edge::Fenced)), (Some(23_000), None));
+    }
+
+    #[test]
+    fn edges_are_numbered_without_a_gap_and_never_anew() {
+        let mut numbers = Edge::ALL.map(Edge::number);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 9, 5, 10, 6, 7, 8]);
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(0..Edge::COUNT as u64));
     }
 }

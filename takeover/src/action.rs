@@ -2,10 +2,10 @@
 
 use arrayvec::ArrayVec;
 use sharedmem::MAX_CORES;
+use sharedmem::timeline::Edge;
 
 use crate::cores::CoreSet;
 use crate::notice::Notice;
-use crate::timeline::Edge;
 
 /// Something to do, in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

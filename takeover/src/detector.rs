@@ -7,8 +7,9 @@
 //! An observer that was away for 20 ms with a time-out of 10 ms would otherwise kill a healthy peer whose keepalives it had not read.
 
 use sharedmem::MAX_CORES;
+use sharedmem::cause::Cause;
 
-use crate::timeline::Cause;
+use crate::failure::Failure;
 
 /// The newest keepalive in the peer's slot. Nothing in it is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub enum Verdict {
     /// Late by half a time-out or more. For people; nothing is decided on it.
     Yellow,
     /// Dead.
-    Red(Cause),
+    Red(Failure),
 }
 
 /// What became of a beat.
@@ -87,7 +88,7 @@ pub struct Detector {
     epoch: u64,
     started_ns: u64,
     seen: Option<Seen>,
-    condemned: Option<Cause>,
+    condemned: Option<Failure>,
     ignored: Ignored,
 }
 
@@ -110,7 +111,7 @@ struct Core {
 
 /// One thing that must not stand still for longer than `limit_ns`.
 struct Clock {
-    cause: Cause,
+    failure: Failure,
     since_ns: u64,
     limit_ns: u64,
     /// For a core's progress, the newest beat: a standstill counts as far as beats bear witness to it, or silence would look like it.
@@ -197,9 +198,9 @@ impl Detector {
         }
     }
 
-    /// Declares the peer dead by evidence other than its keepalives. The first cause stays, and no later beat brings it back.
-    pub fn condemn(&mut self, cause: Cause) {
-        self.condemned.get_or_insert(cause);
+    /// Declares the peer dead by evidence other than its keepalives. The first failure stays, and no later beat brings it back.
+    pub fn condemn(&mut self, failure: Failure) {
+        self.condemned.get_or_insert(failure);
     }
 
     /// What to think of the peer at `now_ns`, at which the slot was observed.
@@ -207,14 +208,14 @@ impl Detector {
     /// Silence and standstill are not for ever: a fresh beat makes the verdict green again. Who acts on red, and cannot take it
     /// back, calls [`condemn`](Self::condemn).
     pub fn verdict(&self, now_ns: u64) -> Verdict {
-        if let Some(cause) = self.condemned {
-            return Verdict::Red(cause);
+        if let Some(failure) = self.condemned {
+            return Verdict::Red(failure);
         }
         if let Some(dead) = self
             .clocks()
             .find(|clock| clock.age_ns(now_ns) >= clock.limit_ns)
         {
-            return Verdict::Red(dead.cause);
+            return Verdict::Red(dead.failure);
         }
         if self.seen.is_none() {
             return Verdict::Waiting;
@@ -264,13 +265,13 @@ impl Detector {
         } = self.config;
         let whole = match &self.seen {
             None => Clock {
-                cause: Cause::NeverCameUp,
+                failure: Failure::of(Cause::NeverCameUp),
                 since_ns: self.started_ns,
                 limit_ns: boot_timeout_ns,
                 witnessed_ns: None,
             },
             Some(seen) => Clock {
-                cause: Cause::Silent,
+                failure: Failure::of(Cause::Silent),
                 since_ns: seen.at_ns,
                 limit_ns: timeout_ns,
                 witnessed_ns: None,
@@ -283,7 +284,7 @@ impl Detector {
         let per_core = cores.map(move |(core, seen)| {
             let state = &seen.cores[core as usize];
             Clock {
-                cause: Cause::Hung { core },
+                failure: Failure::on_core(Cause::Hung, core),
                 since_ns: state.since_ns,
                 // The cores of an instance join one by one after its first keepalive: until it moved, a core is booting.
                 limit_ns: if state.moved {

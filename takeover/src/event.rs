@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use sharedmem::cause::BackupLoss;
+
 use crate::cores::CoreSet;
 use crate::detector::Beat;
 
@@ -83,42 +85,6 @@ impl fmt::Display for Stage {
             Self::RaiseEpoch => "raising the epoch",
             Self::SeizeInterrupts => "seizing the interrupts",
             Self::QuietDevices => "quieting the devices",
-        })
-    }
-}
-
-/// Why there is no backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackupLoss {
-    /// Its image was refused.
-    ImageRefused,
-    /// It could not get ready, or said that it cannot go on.
-    Failed,
-    /// It took an exception or panicked on the seat.
-    Crashed,
-    /// It did not give the seat back in time.
-    Hung,
-    /// The primary needed the journal's room and gave it up: it is stale.
-    Dropped,
-    /// It was promoted, and no new one was loaded yet.
-    Promoted,
-    /// The operator gave it up.
-    Disarmed,
-    /// The primary died before it had told it the state.
-    Unfilled,
-}
-
-impl fmt::Display for BackupLoss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ImageRefused => "its image was refused",
-            Self::Failed => "it could not go on",
-            Self::Crashed => "it crashed on the seat",
-            Self::Hung => "it hung on the seat",
-            Self::Dropped => "the primary dropped it for want of journal room",
-            Self::Promoted => "it became the primary",
-            Self::Disarmed => "the operator gave it up",
-            Self::Unfilled => "the primary died before it had told it the state",
         })
     }
 }

@@ -30,14 +30,16 @@
 
 mod takeover;
 
+use sharedmem::cause::{BackupLoss, Cause};
+
 use crate::action::{Action, Actions};
 use crate::config::{Config, ConfigError};
 use crate::cores::CoreSet;
 use crate::detector::{Beat, Detector, Observation, Verdict};
-use crate::event::{BackupLoss, Ending, Event, Stage};
+use crate::event::{Ending, Event, Stage};
+use crate::failure::Failure;
 use crate::fence::Fence;
 use crate::notice::{Notice, Refusal};
-use crate::timeline::Cause;
 
 /// Where the machine stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +146,7 @@ impl Machine {
                 self.primary_started(cores);
             }
             (Booting | Promoting, Event::PrimaryRefused) => {
-                self.condemn(Cause::ImageRefused, &mut out)
+                self.condemn(Failure::of(Cause::ImageRefused), &mut out)
             }
 
             // Keepalives. The first of an owner, or the first of one that was believed dead, changes the state; the others prevent a change.
@@ -163,7 +165,7 @@ impl Machine {
                 Booting | Watching | Unprotected | Holding { .. } | Promoting,
                 Event::Epitaph { epoch, core },
             ) if epoch == self.epoch && !self.owner.is_empty() => {
-                self.condemn(Cause::Panic { core }, &mut out);
+                self.condemn(Failure::on_core(Cause::Panic, core), &mut out);
             }
 
             // The owner's orderly end; one that died without a backup may still ask for its restart.
@@ -340,18 +342,18 @@ impl Machine {
         }
     }
 
-    fn condemn(&mut self, cause: Cause, out: &mut Actions) {
-        self.detector.condemn(cause);
+    fn condemn(&mut self, failure: Failure, out: &mut Actions) {
+        self.detector.condemn(failure);
         self.judge(out);
     }
 
     fn ended(&mut self, ending: Ending, out: &mut Actions) {
         match ending {
             Ending::Switchover if self.state == State::Dead => {}
-            Ending::Switchover => self.condemn(Cause::Switchover, out),
+            Ending::Switchover => self.condemn(Failure::of(Cause::Switchover), out),
             Ending::Reboot => {
                 self.successor = Successor::Same;
-                self.begin_takeover(Cause::Reboot, out);
+                self.begin_takeover(Failure::of(Cause::Reboot), out);
             }
         }
     }
@@ -372,22 +374,24 @@ impl Machine {
 
     /// Decides: nothing while the owner is not red; else take over, wait for the backup, or give up.
     fn judge(&mut self, out: &mut Actions) {
-        let Verdict::Red(cause) = self.verdict() else {
+        let Verdict::Red(failure) = self.verdict() else {
             return;
         };
         match (self.backup, self.state) {
-            _ if self.successor == Successor::Same => self.begin_takeover(Cause::Reboot, out),
-            (Backup::Ready, _) => self.begin_takeover(cause, out),
+            _ if self.successor == Successor::Same => {
+                self.begin_takeover(Failure::of(Cause::Reboot), out)
+            }
+            (Backup::Ready, _) => self.begin_takeover(failure, out),
             (Backup::Loading, State::Holding { until_ns }) if self.now_ns < until_ns => {}
             (Backup::Loading, State::Holding { .. }) | (Backup::Lost(_), _) => {
                 self.state = State::Dead;
-                push(out, Action::Notify(Notice::Dead(cause)));
+                push(out, Action::Notify(Notice::Dead(failure)));
             }
             (Backup::Loading, _) => {
                 self.state = State::Holding {
                     until_ns: self.now_ns.saturating_add(self.config.backup_wait_ns),
                 };
-                push(out, Action::Notify(Notice::WaitingForBackup(cause)));
+                push(out, Action::Notify(Notice::WaitingForBackup(failure)));
             }
         }
     }

@@ -2,9 +2,11 @@
 
 use core::fmt;
 
+use sharedmem::cause::BackupLoss;
+
 use crate::cores::CoreSet;
-use crate::event::{BackupLoss, Stage};
-use crate::timeline::Cause;
+use crate::event::Stage;
+use crate::failure::Failure;
 
 /// A line for the log and the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +21,11 @@ pub enum Notice {
     /// There is no backup.
     Unprotected(BackupLoss),
     /// The owner is dead, and the backup not ready yet.
-    WaitingForBackup(Cause),
+    WaitingForBackup(Failure),
     /// The owner is dead; the backup takes over.
     TakeoverBegan {
         /// Why.
-        cause: Cause,
+        failure: Failure,
         /// The epoch it leads to, and so the number of its timeline.
         epoch: u64,
     },
@@ -37,7 +39,7 @@ pub enum Notice {
     /// The takeover ended with nothing promoted; it can be requested again.
     Refused(Refusal),
     /// The owner is dead and there is no backup: nobody serves. Said once per death.
-    Dead(Cause),
+    Dead(Failure),
 }
 
 /// Why a takeover was refused.
@@ -67,12 +69,12 @@ impl fmt::Display for Notice {
             Self::OwnerUp { epoch } => write!(f, "owner of epoch {epoch} is up"),
             Self::Protected => f.write_str("protected: a backup is ready"),
             Self::Unprotected(loss) => write!(f, "unprotected: no backup, {loss}"),
-            Self::WaitingForBackup(cause) => write!(
+            Self::WaitingForBackup(failure) => write!(
                 f,
-                "owner dead ({cause}); waiting for the backup to get ready"
+                "owner dead ({failure}); waiting for the backup to get ready"
             ),
-            Self::TakeoverBegan { cause, epoch } => {
-                write!(f, "owner dead ({cause}); taking over into epoch {epoch}")
+            Self::TakeoverBegan { failure, epoch } => {
+                write!(f, "owner dead ({failure}); taking over into epoch {epoch}")
             }
             Self::FenceRetry { round, pending } => {
                 write!(f, "fence round {round}: no check-in from cores {pending}")
@@ -80,7 +82,7 @@ impl fmt::Display for Notice {
             Self::Refused(refusal) => {
                 write!(f, "takeover refused: {refusal}; nothing was promoted")
             }
-            Self::Dead(cause) => write!(f, "owner dead ({cause}) and no backup: nobody serves"),
+            Self::Dead(failure) => write!(f, "owner dead ({failure}) and no backup: nobody serves"),
         }
     }
 }

@@ -6,7 +6,7 @@ use common::{BOOT_TIMEOUT, MS, TIMEOUT, beat, detector_config};
 use proptest::prelude::*;
 use sharedmem::MAX_CORES;
 use takeover::detector::{Flaw, Ignored, Observation};
-use takeover::{Beat, Cause, Detector, Verdict};
+use takeover::{Beat, Cause, Detector, Failure, Verdict};
 
 const EPOCH: u64 = 4;
 
@@ -29,7 +29,7 @@ fn waits_for_the_first_keepalive_as_long_as_a_boot_may_take() {
     assert_eq!(detector.deadline_ns(5), Some(BOOT_TIMEOUT));
     assert_eq!(
         detector.verdict(BOOT_TIMEOUT),
-        Verdict::Red(Cause::NeverCameUp)
+        Verdict::Red(Failure::of(Cause::NeverCameUp))
     );
     assert_eq!(
         (detector.deadline_ns(BOOT_TIMEOUT), detector.last_seen_ns()),
@@ -49,7 +49,7 @@ fn grows_yellow_at_half_the_time_out_and_red_at_the_whole() {
         (at(TIMEOUT / 2), at(TIMEOUT - 1)),
         (Verdict::Yellow, Verdict::Yellow)
     );
-    assert_eq!(at(TIMEOUT), Verdict::Red(Cause::Silent));
+    assert_eq!(at(TIMEOUT), Verdict::Red(Failure::of(Cause::Silent)));
     assert_eq!(detector.deadline_ns(100 * MS), Some(105 * MS));
     assert_eq!(detector.deadline_ns(105 * MS), Some(110 * MS));
     assert_eq!(detector.deadline_ns(110 * MS), None);
@@ -62,7 +62,10 @@ fn silence_ends_with_a_fresh_beat_but_not_with_the_old_one() {
         detector.observe(TIMEOUT, &beat(EPOCH, 2)),
         Observation::Repeated
     );
-    assert_eq!(detector.verdict(TIMEOUT), Verdict::Red(Cause::Silent));
+    assert_eq!(
+        detector.verdict(TIMEOUT),
+        Verdict::Red(Failure::of(Cause::Silent))
+    );
     assert_eq!(
         detector.observe(TIMEOUT, &beat(EPOCH, 3)),
         Observation::Fresh
@@ -75,10 +78,16 @@ fn silence_ends_with_a_fresh_beat_but_not_with_the_old_one() {
 #[test]
 fn who_shows_otherwise_that_it_lives_has_a_whole_time_out_from_then_on() {
     let mut detector = seen_at(0);
-    assert_eq!(detector.verdict(3 * TIMEOUT), Verdict::Red(Cause::Silent));
+    assert_eq!(
+        detector.verdict(3 * TIMEOUT),
+        Verdict::Red(Failure::of(Cause::Silent))
+    );
     detector.vouch(3 * TIMEOUT);
     assert_eq!(detector.verdict(4 * TIMEOUT - 1), Verdict::Yellow);
-    assert_eq!(detector.verdict(4 * TIMEOUT), Verdict::Red(Cause::Silent));
+    assert_eq!(
+        detector.verdict(4 * TIMEOUT),
+        Verdict::Red(Failure::of(Cause::Silent))
+    );
     // A core that has not moved since is not called hung by a beat that comes then.
     detector.observe(3 * TIMEOUT + 1, &beat(EPOCH, 2));
     assert_eq!(detector.verdict(3 * TIMEOUT + 1), Verdict::Green);
@@ -93,7 +102,7 @@ fn an_observer_that_was_away_looks_before_it_judges() {
     let back = 2 * TIMEOUT;
     assert_eq!(
         detector.verdict(back),
-        Verdict::Red(Cause::Silent),
+        Verdict::Red(Failure::of(Cause::Silent)),
         "what it would say without looking"
     );
     detector.observe(back, &beat(EPOCH, 20));
@@ -112,7 +121,7 @@ fn a_core_that_stands_still_under_a_ticking_timer_is_hung() {
         let expected = match ms {
             0..=4 => Verdict::Green,
             5..=9 => Verdict::Yellow,
-            _ => Verdict::Red(Cause::Hung { core: 1 }),
+            _ => Verdict::Red(Failure::on_core(Cause::Hung, 1)),
         };
         assert_eq!(detector.verdict(ms * MS), expected, "{ms} ms");
         if ms == 7 {
@@ -144,7 +153,7 @@ fn silence_after_a_core_stood_still_is_silence() {
     }
     assert_eq!(
         detector.verdict((4 + 10) * MS),
-        Verdict::Red(Cause::Silent),
+        Verdict::Red(Failure::of(Cause::Silent)),
         "nobody saw the cores stand still for the time-out"
     );
 }
@@ -166,7 +175,7 @@ fn a_core_that_never_moved_is_booting_and_counts_from_the_first_beat() {
     detector.observe(350 * MS, &slot);
     assert_eq!(
         detector.verdict(350 * MS),
-        Verdict::Red(Cause::Hung { core: 2 })
+        Verdict::Red(Failure::on_core(Cause::Hung, 2))
     );
 }
 
@@ -233,7 +242,7 @@ fn foreign_insane_and_old_beats_are_ignored_and_counted_by_name() {
     }
     assert_eq!(
         detector.verdict(TIMEOUT),
-        Verdict::Red(Cause::Silent),
+        Verdict::Red(Failure::of(Cause::Silent)),
         "none of them is a sign of life"
     );
     assert_eq!(
@@ -278,10 +287,13 @@ fn an_insane_first_beat_is_no_first_beat() {
 #[test]
 fn the_condemned_stay_so_and_by_their_first_cause() {
     let mut detector = seen_at(0);
-    detector.condemn(Cause::Panic { core: 2 });
-    detector.condemn(Cause::ImageRefused);
+    detector.condemn(Failure::on_core(Cause::Panic, 2));
+    detector.condemn(Failure::of(Cause::ImageRefused));
     detector.observe(MS, &beat(EPOCH, 3));
-    assert_eq!(detector.verdict(MS), Verdict::Red(Cause::Panic { core: 2 }));
+    assert_eq!(
+        detector.verdict(MS),
+        Verdict::Red(Failure::on_core(Cause::Panic, 2))
+    );
     assert_eq!(detector.deadline_ns(MS), None);
 }
 

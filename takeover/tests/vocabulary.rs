@@ -1,10 +1,10 @@
-//! Core sets, causes, edges, configuration and the texts people read.
+//! Core sets, configuration and the texts people read.
 
 mod common;
 
 use common::{MS, config, set};
 use takeover::{
-    BackupLoss, Cause, Config, ConfigError, CoreError, CoreSet, Edge, Machine, Notice, Refusal,
+    BackupLoss, Cause, Config, ConfigError, CoreError, CoreSet, Failure, Machine, Notice, Refusal,
     Stage,
 };
 
@@ -58,50 +58,6 @@ fn a_set_is_a_set() {
 }
 
 #[test]
-fn edges_are_numbered_without_a_gap_and_never_anew() {
-    let mut numbers = Edge::ALL.map(Edge::index);
-    assert_eq!(numbers, [0, 1, 2, 3, 4, 9, 5, 10, 6, 7, 8]);
-    numbers.sort_unstable();
-    assert!(numbers.into_iter().eq(0..Edge::ALL.len()));
-}
-
-#[test]
-fn a_cause_survives_the_timeline() {
-    let causes = [
-        Cause::Panic { core: 3 },
-        Cause::Silent,
-        Cause::Hung { core: 3 },
-        Cause::NeverCameUp,
-        Cause::ImageRefused,
-        Cause::Switchover,
-        Cause::Reboot,
-    ];
-    for cause in causes {
-        assert_eq!(
-            Cause::from_code(cause.code(), cause.core().unwrap_or(9)),
-            Some(cause)
-        );
-        assert_ne!(cause.code(), 0, "0 is an empty timeline");
-    }
-    assert_eq!(
-        (Cause::from_code(0, 0), Cause::from_code(8, 0)),
-        (None, None)
-    );
-    assert_eq!(
-        causes.map(|cause| cause.name()),
-        [
-            "panic",
-            "silent",
-            "hung",
-            "never-came-up",
-            "image-refused",
-            "switchover",
-            "reboot"
-        ]
-    );
-}
-
-#[test]
 fn a_configuration_that_cannot_work_is_refused_by_what_is_wrong() {
     let good = config();
     let refused = |change: fn(&mut Config)| {
@@ -138,10 +94,10 @@ fn notices_say_what_and_why() {
     for (notice, text) in [
         (
             Notice::TakeoverBegan {
-                cause: Cause::Hung { core: 1 },
+                failure: Failure::on_core(Cause::Hung, 1),
                 epoch: 8,
             },
-            "owner dead (main loop of its core 1 stands still); taking over into epoch 8",
+            "owner dead (the main loop of a core stood still for the time-out, core 1); taking over into epoch 8",
         ),
         (
             Notice::Refused(Refusal::Unproven { missing }),
@@ -163,8 +119,8 @@ fn notices_say_what_and_why() {
             "fence round 2: no check-in from cores 2, 4",
         ),
         (
-            Notice::Dead(Cause::Silent),
-            "owner dead (no keepalive within the time-out) and no backup: nobody serves",
+            Notice::Dead(Failure::of(Cause::Silent)),
+            "owner dead (no keepalive came within the time-out) and no backup: nobody serves",
         ),
     ] {
         assert_eq!(notice.to_string(), text);

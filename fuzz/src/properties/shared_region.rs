@@ -7,12 +7,14 @@ use std::fmt::Write;
 use arbitrary::{Result, Unstructured};
 use sharedmem::Instance;
 use sharedmem::abi::{CONTROL_BYTES, MAX_CORES};
+use sharedmem::cause::Cause;
 use sharedmem::control::Control;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::keepalive::Keepalive;
-use sharedmem::linux::{ARGUMENTS, Answer, Command, Ticket};
 use sharedmem::log_ring::{LOG_BYTES, LogRing};
-use sharedmem::timeline::{EDGES_MAX, TIMELINES};
+use sharedmem::mailbox::{ARGUMENTS, Answer, Command};
+use sharedmem::resume_slot::Ticket;
+use sharedmem::timeline::{Counter, Edge, TIMELINES};
 use takeover::detector::{Beat, Detector, DetectorConfig, Verdict};
 
 use crate::region::{self, REGION_BYTES, Region};
@@ -66,18 +68,18 @@ fn act(input: &mut Unstructured<'_>, region: &Region, reader: &mut Reader<'_>) -
             control.mailbox.reply(number, Answer::Refused, "no");
             assert!(control.mailbox.answer(number).is_some());
         }
-        9 => control.linux[Instance::A].park(Ticket {
+        9 => control.resume_slots[Instance::A].park(Ticket {
             page_table: input.arbitrary()?,
             entry: input.arbitrary()?,
             stack: input.arbitrary()?,
             apic_id: input.arbitrary()?,
         }),
         10 => {
-            let [epoch, edge, ns] = input.arbitrary::<[u64; 3]>()?;
+            let [epoch, ns] = input.arbitrary::<[u64; 2]>()?;
             let timeline = control.timelines.of_epoch(epoch);
-            timeline.begin(epoch, edge, ns);
-            timeline.stamp(edge as usize, ns);
-            timeline.count(edge as usize, ns);
+            timeline.begin(epoch, *input.choose(&Cause::ALL)?, input.arbitrary()?);
+            timeline.stamp(*input.choose(&Edge::ALL)?, ns);
+            timeline.count(*input.choose(&Counter::ALL)?, ns);
         }
         _ => {
             reader.now_ns += u64::from(input.arbitrary::<u32>()?) >> 4;
@@ -108,18 +110,17 @@ impl Reader<'_> {
         for number in 0..TIMELINES as u64 + 1 {
             let timeline = control.timelines.of_epoch(u64::MAX - number);
             let _ = (timeline.epoch(), timeline.cause(), timeline.core());
-            for index in [0, 7, EDGES_MAX, usize::MAX] {
-                let _ = timeline.counter(index);
-                assert!(
-                    timeline
-                        .edge_ns(index)
-                        .is_none_or(|ns| ns != 0 && index < EDGES_MAX)
-                );
+            for edge in Edge::ALL {
+                assert!(timeline.edge_ns(edge).is_none_or(|ns| ns != 0));
+                let _ = timeline.since_detection_us(edge);
+            }
+            for counter in Counter::ALL {
+                let _ = timeline.counter(counter);
             }
         }
         read_mail(control);
-        for (_, desk) in control.linux.iter() {
-            let _ = desk.ticket();
+        for (_, slot) in control.resume_slots.iter() {
+            let _ = slot.ticket();
         }
         let _ = (control.protection.state(), control.epoch.current());
         let _ = control.backup.version();

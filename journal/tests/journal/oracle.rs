@@ -8,7 +8,7 @@ use crate::fixture::{
     read, recover,
 };
 use crate::trace::{Trace, When, Written};
-use crate::workload::{DEATHS_MAX, skipped};
+use crate::workload::DEATHS_MAX;
 
 /// What a record is at a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Expected {
             .iter_mut()
             .filter(|it| Some(it.position) == killer)
         {
-            record.kind = skipped(record.kind);
+            record.kind = record.kind.skipped();
         }
         self
     }

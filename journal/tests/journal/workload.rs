@@ -1,9 +1,7 @@
 //! What a machine does with its journal, by the real code and in the order of the real kernels (`kernel/instance`: ledger and replica).
 
-use journal::{HEADER_BYTES, Kind, Next, Reader, Recovery};
-use sharedmem::abi::{
-    RECORD_KIND_CHECKPOINT, RECORD_KIND_EPOCH, RECORD_KIND_INPUT, RECORD_SKIPPED,
-};
+use journal::{HEADER_BYTES, Next, Reader, Recovery};
+use sharedmem::RecordKind;
 use sharedmem::sync::AtomicU64;
 
 use crate::fixture::{EPOCH, Readings, SharedMemory, wear_in};
@@ -17,11 +15,6 @@ pub const SEAT: usize = 3;
 
 /// Deaths in a record after which it is skipped.
 pub const DEATHS_MAX: u64 = 2;
-
-/// `kind`, for a record that is skipped.
-pub fn skipped(Kind(kind): Kind) -> Kind {
-    Kind(kind | RECORD_SKIPPED)
-}
 
 /// An owner and its backup.
 struct Pair<'m> {
@@ -57,9 +50,9 @@ impl<'m> Pair<'m> {
             .collect()
     }
 
-    fn append(&mut self, core: usize, kind: u16) -> u64 {
+    fn append(&mut self, core: usize, kind: RecordKind) -> u64 {
         let payload = self.payload();
-        let position = self.machine.append(core, Kind(kind), &payload);
+        let position = self.machine.append(core, kind.into(), &payload);
         self.in_flight.push(position);
         position
     }
@@ -81,8 +74,8 @@ impl<'m> Pair<'m> {
 
     /// The lead tells the state; from then on the journal is kept from there.
     fn tell(&mut self) {
-        let position = self.append(LEAD, RECORD_KIND_CHECKPOINT);
-        self.append(LEAD, RECORD_KIND_CHECKPOINT);
+        let position = self.append(LEAD, RecordKind::Checkpoint);
+        self.append(LEAD, RecordKind::Checkpoint);
         self.apply();
         self.machine.on(LEAD).retain(Some(position));
     }
@@ -112,7 +105,7 @@ impl<'m> Pair<'m> {
         ];
         for round in 0..rounds {
             for core in ORDERS[round % ORDERS.len()] {
-                self.append(core, RECORD_KIND_INPUT);
+                self.append(core, RecordKind::Input);
             }
             self.apply();
             self.follow([2, 5, 4][round % 3]);
@@ -142,8 +135,8 @@ pub fn take_over(
         let mut next = recovery.next(&mut buffer);
         if let Next::Record(record) = &mut next {
             if killer.is_some_and(|killer| killer.position == record.position) {
-                machine.relabel(core, record, skipped(record.kind));
-                record.kind = skipped(record.kind);
+                machine.relabel(core, record, record.kind.skipped());
+                record.kind = record.kind.skipped();
             }
             applying.begin(record.position);
             if dies_in == Some(record.position) {
@@ -164,7 +157,7 @@ pub fn take_over(
     if journal.free_bytes() < HEADER_BYTES {
         journal.retain(None);
     }
-    machine.append(core, Kind(RECORD_KIND_EPOCH), &[]);
+    machine.append(core, RecordKind::Epoch.into(), &[]);
     readings
 }
 
@@ -182,9 +175,9 @@ pub fn three_owners() -> Trace {
     let machine = worn_machine(512);
     let mut first = Pair::new(&machine, 0);
     first.serve(6);
-    let poison = first.append(1, RECORD_KIND_INPUT);
-    machine.append_and_die(2, Kind(RECORD_KIND_INPUT), b"never to be", 2);
-    first.append(LEAD, RECORD_KIND_INPUT);
+    let poison = first.append(1, RecordKind::Input);
+    machine.append_and_die(2, RecordKind::Input.into(), b"never to be", 2);
+    first.append(LEAD, RecordKind::Input);
     machine.on(LEAD);
     machine.memory().cursors.applying.begin(poison);
     let (from, count) = (first.reader.position(), first.count);
@@ -205,7 +198,7 @@ pub fn at_once(order: &[usize]) -> Trace {
     let machine = worn_machine(256);
     let mut pair = Pair::new(&machine, 0);
     for core in order {
-        pair.append(*core, RECORD_KIND_INPUT);
+        pair.append(*core, RecordKind::Input);
     }
     pair.apply();
     pair.follow(usize::MAX);

@@ -8,7 +8,7 @@ use core::panic::PanicInfo;
 use arch::cpu;
 use arch::traps::{TrapFrame, VECTOR_PAGE_FAULT, exception_name};
 use ipi::Ipi;
-use sharedmem::abi::VECTOR_EPITAPH;
+use sharedmem::abi::Vector;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use x86_64::registers::control::Cr2;
 
@@ -104,8 +104,9 @@ fn leave(text: EpitaphText) -> ! {
         // This is a backup on the seat, whose core belongs to the monitor: an exception returns it.
         x86_64::instructions::interrupts::int3();
     }
-    let _ = context
-        .local_apic
-        .send(context.hand_off.seat_apic_id, Ipi::Fixed(VECTOR_EPITAPH));
+    let _ = context.local_apic.send(
+        context.hand_off.seat_apic_id,
+        Ipi::Fixed(Vector::Epitaph.byte()),
+    );
     cpu::stop()
 }

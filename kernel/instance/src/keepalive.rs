@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use ipi::Ipi;
-use sharedmem::abi::VECTOR_KEEPALIVE_TO_SEAT;
+use sharedmem::abi::Vector;
 use sharedmem::keepalive::Keepalive;
 
 use crate::{context, cores, epoch};
@@ -23,6 +23,6 @@ pub fn send() {
     // If the interrupt cannot be sent, the seat notices that the keepalive is late.
     let _ = context.local_apic.send(
         context.hand_off.seat_apic_id,
-        Ipi::Fixed(VECTOR_KEEPALIVE_TO_SEAT),
+        Ipi::Fixed(Vector::KeepaliveToSeat.byte()),
     );
 }

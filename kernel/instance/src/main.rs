@@ -52,7 +52,7 @@ extern "C" fn instance_entry(reason: u64, hand_off: *const HandOff, core: u64) -
     // SAFETY: the monitor passes the hand-off that it wrote into this slice, and does not change it while the instance
     // lives.
     let hand_off: &'static HandOff = unsafe { &*hand_off };
-    let status = match EntryReason::from_raw(reason) {
+    let status = match EntryReason::from_number(reason) {
         Some(EntryReason::SeatInit) => standby::init(hand_off),
         Some(EntryReason::SeatStep) => standby::step(),
         Some(EntryReason::StartPrimary) => server::start(hand_off),

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use service::{OperatorCommand, Sentence};
 use sharedmem::abi::DIRECT_BASE;
-use sharedmem::linux::{ARGUMENTS, Answer, Command};
+use sharedmem::mailbox::{ARGUMENTS, Answer, Command};
 use spin::Mutex;
 
 use crate::context::Context;

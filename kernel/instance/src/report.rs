@@ -7,9 +7,10 @@ use core::sync::atomic::Ordering;
 use journal::RecoverySummary;
 use network::RebuildReport;
 use partition::cmdline::Rearm;
+use sharedmem::cause::Cause;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::timeline::Timeline;
-use takeover::timeline::{Cause, Counter, Edge};
+use sharedmem::timeline::{Counter, Edge};
 
 use crate::context::Context;
 use crate::devices::disk::IncidentDisk;
@@ -18,18 +19,18 @@ use crate::devices::disk::IncidentDisk;
 pub fn stamp(context: &Context, epoch: u64, edge: Edge) {
     let timeline = context.region.control.timelines.of_epoch(epoch);
     if timeline.epoch() == epoch {
-        timeline.stamp(edge.index(), context.now_ns());
+        timeline.stamp(edge, context.now_ns());
     }
 }
 
 /// Stamps and logs the first reply of `epoch`. Later calls do nothing.
 pub fn first_reply(context: &Context, epoch: u64) {
     let timeline = context.region.control.timelines.of_epoch(epoch);
-    if timeline.epoch() == epoch && timeline.edge_ns(Edge::FirstReply.index()).is_none() {
+    if timeline.epoch() == epoch && timeline.edge_ns(Edge::FirstReply).is_none() {
         stamp(context, epoch, Edge::FirstReply);
         log::info!(
             "event=first-reply epoch={epoch} ns={}",
-            timeline.edge_ns(Edge::FirstReply.index()).unwrap_or(0)
+            timeline.edge_ns(Edge::FirstReply).unwrap_or(0)
         );
     }
 }
@@ -95,16 +96,15 @@ pub fn serving(
 
 /// Returns the machine-readable line about a takeover.
 fn summary(context: &Context, recovery: &RecoverySummary, timeline: &Timeline) -> String {
-    let cause = Cause::from_code(timeline.cause(), timeline.core() as u32);
-    let ns = |edge: Edge| timeline.edge_ns(edge.index()).unwrap_or(0);
+    let ns = |edge: Edge| timeline.edge_ns(edge).unwrap_or(0);
     format!(
         "event=takeover epoch={} cause={} core={} fence_rounds={} records={} findings={} \
              cause_ns={} last_keepalive_ns={} detected_ns={} fenced_ns={} interrupts_ns={} quiet_ns={} \
              devices_ns={} replayed_ns={} serving_ns={}",
         timeline.epoch(),
-        cause.map_or("unknown", Cause::name),
-        timeline.core(),
-        timeline.counter(Counter::FenceRounds.index()),
+        timeline.cause().map_or("unknown", Cause::name),
+        timeline.core().unwrap_or(0),
+        timeline.counter(Counter::FenceRounds),
         recovery.records,
         recovery.finding_count,
         context

@@ -13,7 +13,7 @@ use service::Input;
 use sharedmem::abi::SeatStatus;
 use sharedmem::epitaph::EpitaphText;
 use sharedmem::hand_off::HandOff;
-use takeover::timeline::Edge;
+use sharedmem::timeline::Edge;
 
 use crate::console::OwnerConsole;
 use crate::context::{self, Context};

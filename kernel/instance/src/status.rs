@@ -4,9 +4,10 @@ use journal::RecoverySummary;
 use replica::{BackupMonitor, SharedJournal};
 use service::{HostStatus, Role, TakeoverTimes, Word};
 use sharedmem::Instance;
+use sharedmem::cause::Cause;
 use sharedmem::epitaph::EpitaphText;
+use sharedmem::timeline::Edge;
 use sharedmem::timeline::Timeline;
-use takeover::timeline::{Cause, Edge};
 use web::{DeadPrimary, JournalStatus, PrimaryStatus, TakeoverStatus};
 
 use crate::context::Context;
@@ -51,11 +52,10 @@ fn backup_version(context: &Context) -> Word {
 
 /// Returns the lengths of a timeline's phases.
 fn takeover_of(timeline: &Timeline) -> TakeoverTimes {
-    let at = |edge: Edge| timeline.edge_ns(edge.index());
+    let at = |edge: Edge| timeline.edge_ns(edge);
     let between = |from: Edge, to: Edge| Some(at(to)?.saturating_sub(at(from)?) / 1000);
-    let cause = Cause::from_code(timeline.cause(), timeline.core() as u32);
     TakeoverTimes {
-        cause: cause.map_or("unknown", Cause::name).into(),
+        cause: timeline.cause().map_or("unknown", Cause::name).into(),
         detect_us: between(Edge::LastKeepalive, Edge::Detected).unwrap_or(0),
         fence_us: between(Edge::Detected, Edge::Fenced).unwrap_or(0),
         interrupts_us: between(Edge::Fenced, Edge::InterruptsSeized).unwrap_or(0),

@@ -2,7 +2,6 @@
 
 use arch::cpu;
 use arch::traps::{TrapFrame, VECTOR_NMI};
-use sharedmem::abi::VECTOR_KEEPALIVE_TO_PRIMARY;
 
 use crate::cores::LEAD;
 use crate::debug::{self, Point};
@@ -18,7 +17,7 @@ pub fn handle(frame: &mut TrapFrame) {
             }
             context::get().local_apic.end_of_interrupt();
         }
-        vectors::NETWORK | vectors::SERIAL | VECTOR_KEEPALIVE_TO_PRIMARY => {
+        vectors::NETWORK | vectors::SERIAL | vectors::KEEPALIVE => {
             context::get().local_apic.end_of_interrupt()
         }
         vectors::INSTANT => {

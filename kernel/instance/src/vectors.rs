@@ -1,5 +1,9 @@
-//! The interrupt vectors of an owner's cores, beside those of the shared contract ([`sharedmem::abi`]).
+//! The interrupt vectors of an owner's cores.
 
+use sharedmem::abi::Vector;
+
+/// The seat's keepalive has come.
+pub const KEEPALIVE: u8 = Vector::KeepaliveToPrimary.byte();
 /// A core's own timer ticks.
 pub const TICK: u8 = 0x50;
 /// The network card has received.

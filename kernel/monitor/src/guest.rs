@@ -115,7 +115,7 @@ pub unsafe fn call(loaded: &Loaded, reason: EntryReason) -> Result<SeatStatus, A
     match raw {
         ABORTED if WAS_HUNG.load(Ordering::Relaxed) => Err(Aborted::Hung),
         ABORTED => Err(Aborted::Crashed),
-        raw => Ok(SeatStatus::from_raw(raw)),
+        raw => Ok(SeatStatus::from_number(raw).unwrap_or(SeatStatus::Failed)),
     }
 }
 

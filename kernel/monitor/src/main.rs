@@ -31,7 +31,8 @@ use arch::cpu;
 use arch::heap::Heap;
 use arch::logger::LOGGER;
 use sharedmem::Control;
-use supervisor::{Owner, Port};
+use sharedmem::console::ConsoleOwner;
+use supervisor::Port;
 
 use crate::console::{MonitorConsole, SerialPort};
 
@@ -71,7 +72,7 @@ fn last_words() {
     // SAFETY: set from the `&'static` of the shared region.
     let control = unsafe { &*control };
     let mut console = MonitorConsole::new(SerialPort::take());
-    console.give_to(control, Owner::Monitor);
+    console.give_to(control, ConsoleOwner::Monitor);
     console.flush(control);
 }
 

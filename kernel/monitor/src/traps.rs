@@ -7,7 +7,7 @@ use arch::cpu;
 use arch::traps::{FIRST_INTERRUPT, TrapFrame, VECTOR_NMI, VECTOR_PAGE_FAULT, exception_name};
 use ipi::{Ipi, LocalApic};
 use sharedmem::SharedRegion;
-use sharedmem::abi::{VECTOR_EPITAPH, VECTOR_KEEPALIVE_TO_PRIMARY, VECTOR_KEEPALIVE_TO_SEAT};
+use sharedmem::abi::Vector;
 use spin::Once;
 use supervisor::KeepaliveAnswer;
 use x86_64::registers::control::Cr2;
@@ -65,13 +65,15 @@ pub fn handle(frame: &mut TrapFrame) {
     let Some(it) = SURROUNDINGS.get() else { return };
     WAKES.fetch_add(1, Ordering::Release);
     match frame.vector as u8 {
-        VECTOR_KEEPALIVE_TO_SEAT => answer(it),
         VECTOR_TIMER => guest::watch(frame, backup_progress(it), it.clock.now_ns()),
         VECTOR_SPURIOUS => return,
-        // The epitaph is found by looking.
-        VECTOR_EPITAPH => {}
-        // A stray interrupt is acknowledged like any other, or it would block those below it.
-        _ => {}
+        vector => match Vector::from_number(vector.into()) {
+            Some(Vector::KeepaliveToSeat) => answer(it),
+            // The epitaph is found by looking.
+            Some(Vector::Epitaph) => {}
+            // A stray interrupt is acknowledged like any other, or it would block those below it.
+            Some(Vector::KeepaliveToPrimary) | None => {}
+        },
     }
     it.local_apic.end_of_interrupt();
 }
@@ -82,7 +84,7 @@ fn answer(it: &Surroundings) {
     if let Some(owner) = core.and_then(cores::apic_id) {
         let _ = it
             .local_apic
-            .send(owner, Ipi::Fixed(VECTOR_KEEPALIVE_TO_PRIMARY));
+            .send(owner, Ipi::Fixed(Vector::KeepaliveToPrimary.byte()));
     }
 }
 

@@ -15,7 +15,6 @@ mod backup_monitor;
 mod checkpoint;
 mod host;
 mod journaled_service;
-pub mod kinds;
 mod replica;
 mod state;
 

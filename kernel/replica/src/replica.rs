@@ -12,12 +12,12 @@ use core::mem;
 use journal::{AppendError, Appended, Journal, Kind, Next, Reader, RecentRecords, RecoverySummary};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service, Stamp};
+use sharedmem::RecordKind;
 use sharedmem::abi::SeatStatus;
 use sharedmem::protection::ProtectionState;
 use sharedmem::sync::{AtomicU64, Ordering};
 
 use crate::host::Host;
-use crate::kinds::{self, skipped};
 use crate::state::{ReplicaState, note_seat_progress};
 
 /// Records a backup applies before it lets the monitor look at the detector.
@@ -162,8 +162,8 @@ impl<S: Host> Replica<S> {
                             what_is(&record),
                             RETRIES + 1
                         ));
-                        self.journal.relabel(&record, skipped(record.kind));
-                        record.kind = skipped(record.kind);
+                        self.journal.relabel(&record, record.kind.skipped());
+                        record.kind = record.kind.skipped();
                     }
                     applying.begin(record.position);
                     self.state.replay(&record, &self.host);
@@ -172,7 +172,7 @@ impl<S: Host> Replica<S> {
                 }
                 Next::Finding(finding) => {
                     // Who reads this later, when all of it counts as applied, would take it for damage.
-                    recovery.close(&finding, kinds::NOTHING);
+                    recovery.close(&finding, Kind::FILLER);
                     summary.note(finding.to_string());
                 }
                 Next::End => break,
@@ -210,8 +210,8 @@ impl<S: Host> Replica<S> {
     ///
     /// # Errors
     /// The journal is full, or damaged.
-    pub fn commit(&mut self, epoch: u64, kind: Kind) -> Result<Appended, AppendError> {
-        self.journal.append(epoch, kind, &[&self.buffer])
+    pub fn commit(&mut self, epoch: u64, kind: RecordKind) -> Result<Appended, AppendError> {
+        self.journal.append(epoch, kind.into(), &[&self.buffer])
     }
 
     /// Applies the input just committed.
@@ -245,7 +245,7 @@ fn what_is(record: &journal::Record<'_>) -> String {
         Ok(InputRecord {
             input: Input::Bytes { connection, bytes },
             ..
-        }) if record.kind == kinds::INPUT => {
+        }) if record.kind.known() == Some(RecordKind::Input) => {
             let excerpt = bytes[..bytes.len().min(EXCERPT_BYTES)].escape_ascii();
             format!(
                 "the record at position {position} (input on connection {connection}: '{excerpt}')"

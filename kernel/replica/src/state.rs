@@ -9,10 +9,10 @@ use network::{Fact, Flows};
 use service::{
     ConnectionId, DebugCommand, HostStatus, Input, InputRecord, OperatorCommand, Service,
 };
+use sharedmem::RecordKind;
 
 use crate::checkpoint::{CheckpointReader, RestoredState};
 use crate::host::{Host, ReplicaLimits};
-use crate::kinds::{self, is_skipped, skipped};
 
 /// The connection that the console's commands come in on.
 pub const CONSOLE_CONNECTION: ConnectionId = 0;
@@ -139,29 +139,31 @@ impl ReplicaState {
 
     /// Takes in what a record of the journal holds.
     pub fn replay(&mut self, record: &journal::Record<'_>, host: &impl Host) {
-        match record.kind {
-            kinds::CHECKPOINT => self.read_checkpoint(record.payload, host),
-            kinds::EPOCH => {}
+        match record.kind.known() {
+            Some(RecordKind::Checkpoint) => self.read_checkpoint(record.payload, host),
+            Some(RecordKind::Epoch) => {}
             _ if !self.checkpoint.is_whole() => {}
-            kinds::INPUT => match InputRecord::decode(record.payload) {
+            Some(RecordKind::Input) => match InputRecord::decode(record.payload) {
                 Ok(record) => self.enter(&record, host, true),
                 Err(error) => not_understood(&error),
             },
-            kinds::CONNECTION => match Fact::decode(record.payload) {
+            Some(RecordKind::Connection) => match Fact::decode(record.payload) {
                 Ok(fact) => self.apply_fact(&fact),
                 Err(error) => not_understood(&error),
             },
-            kinds::STATUS => match HostStatus::decode(record.payload) {
+            Some(RecordKind::Status) => match HostStatus::decode(record.payload) {
                 Ok(status) => self.service.learn(status),
                 Err(error) => not_understood(&error),
             },
-            kinds::APPLICATION => self
-                .records
-                .keep(record.position, record.epoch, record.payload),
-            kind if is_skipped(kind) => self.pass_over(record, host),
-            Kind(kind) => log::error!(
-                "event=finding what=\"the record at position {} is of kind {kind}, which this version does not know\"",
-                record.position
+            Some(RecordKind::Application) => {
+                self.records
+                    .keep(record.position, record.epoch, record.payload)
+            }
+            None if record.kind.is_skipped() => self.pass_over(record, host),
+            None => log::error!(
+                "event=finding what=\"the record at position {} is of kind {}, which this version does not know\"",
+                record.position,
+                record.kind.0
             ),
         }
     }
@@ -197,7 +199,7 @@ impl ReplicaState {
 
     /// Takes in a record that stopped two owners: whoever sent it is told so.
     fn pass_over(&mut self, record: &journal::Record<'_>, host: &impl Host) {
-        if record.kind != skipped(kinds::INPUT) {
+        if record.kind != Kind::from(RecordKind::Input).skipped() {
             return;
         }
         if let Ok(record) = InputRecord::decode(record.payload) {

@@ -1,12 +1,12 @@
 //! From events to deeds: one step of the takeover machine, and what it asks for.
 
-use takeover::timeline::Counter;
+use sharedmem::timeline::Counter;
 use takeover::{Action, Event, Notice, Stage, State};
 
-use crate::console::Owner;
 use crate::ownership::Remaining;
 use crate::platform::Platform;
 use crate::supervisor::Supervisor;
+use sharedmem::console::ConsoleOwner;
 
 impl<P: Platform> Supervisor<P> {
     /// One step of the machine, and of those that follow from what it asks.
@@ -51,10 +51,7 @@ impl<P: Platform> Supervisor<P> {
             }
             Action::Stamp { edge, at_ns } => {
                 let epoch = self.timeline_epoch();
-                self.control
-                    .timelines
-                    .of_epoch(epoch)
-                    .stamp(edge.index(), at_ns);
+                self.control.timelines.of_epoch(epoch).stamp(edge, at_ns);
             }
             Action::Notify(notice) => self.report(notice),
         }
@@ -70,35 +67,31 @@ impl<P: Platform> Supervisor<P> {
     fn report(&mut self, notice: Notice) {
         let control = self.control;
         match notice {
-            Notice::TakeoverBegan { cause, epoch } => {
+            Notice::TakeoverBegan { failure, epoch } => {
                 // The dead owner gets no further cores.
                 self.remaining = None;
-                control.timelines.of_epoch(epoch).begin(
-                    epoch,
-                    cause.code(),
-                    cause.core().unwrap_or(0).into(),
-                );
-                control
-                    .timelines
-                    .of_epoch(epoch)
-                    .count(Counter::FenceRounds.index(), 1);
+                let timeline = control.timelines.of_epoch(epoch);
+                timeline.begin(epoch, failure.cause, failure.core);
+                timeline.count(Counter::FenceRounds, 1);
             }
             Notice::FenceRetry { round, .. } => {
                 let timeline = control.timelines.of_epoch(self.machine.epoch() + 1);
-                timeline.count(Counter::FenceRounds.index(), round.into());
+                timeline.count(Counter::FenceRounds, round.into());
             }
             Notice::Refused(takeover::Refusal::Unproven { missing }) => {
-                self.console.give_to(control, Owner::Monitor);
+                self.console.give_to(control, ConsoleOwner::Monitor);
                 log::error!("event=fence-refused cores=\"{missing}\"");
             }
             // A primary that was believed dead and is not, prints again.
             Notice::OwnerUp { .. }
                 if self.console.is_taken() && self.primary_can(|it| it.drives_console) =>
             {
-                let owner = Owner::Instance(self.owner_instance);
+                let owner = ConsoleOwner::from(self.owner_instance);
                 self.console.give_to(control, owner);
             }
-            Notice::Refused(_) | Notice::Dead(_) => self.console.give_to(control, Owner::Monitor),
+            Notice::Refused(_) | Notice::Dead(_) => {
+                self.console.give_to(control, ConsoleOwner::Monitor)
+            }
             _ => {}
         }
         log::info!("{notice}");

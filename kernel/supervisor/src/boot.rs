@@ -5,10 +5,10 @@ use alloc::boxed::Box;
 use sharedmem::protection::ProtectionState;
 use takeover::{Backup, BackupLoss, CoreError, CoreSet, Event};
 
-use crate::console::Owner;
 use crate::platform::Platform;
 use crate::supervisor::{PREPARE_POLL_NS, Supervisor};
 use crate::tenant::{Tenant, Wait};
+use sharedmem::console::ConsoleOwner;
 
 impl<P: Platform> Supervisor<P> {
     /// Gets the first backup ready, before the primary starts: so that a native one sees the journal from its beginning, and a Linux one can be
@@ -47,7 +47,7 @@ impl<P: Platform> Supervisor<P> {
         };
         let lead = primary.cores()[0];
         let cores = CoreSet::from_cores(primary.cores().iter().copied())?;
-        self.console.give_to(self.control, Owner::Nobody);
+        self.console.give_to(self.control, ConsoleOwner::Nobody);
         let order = primary.start();
         self.set_owner(primary, lead);
         self.dispatch.start(lead, order);

@@ -39,7 +39,7 @@ mod supervisor;
 mod tenant;
 
 pub use ap_mailbox::{ApMailboxes, Arrived, Order};
-pub use console::{Console, Owner};
+pub use console::Console;
 pub use dispatch::Dispatch;
 pub use image::Source;
 pub use keepalive_answer::KeepaliveAnswer;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use partition::tenant::Role;
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::linux::{ARGUMENTS, Answer, Command, ImageSource};
+use sharedmem::mailbox::{ARGUMENTS, Answer, Command, ImageSource};
 use takeover::{Backup, BackupLoss, Event, State};
 
 use crate::image::Source;

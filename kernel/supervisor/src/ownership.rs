@@ -8,10 +8,10 @@ use partition::tenant::Role;
 use sharedmem::control::NOTHING_RETAINED;
 use takeover::{Backup, BackupLoss, CoreSet, Event, Stage, Successor};
 
-use crate::console::Owner;
 use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 use crate::tenant::Tenant;
+use sharedmem::console::ConsoleOwner;
 
 /// How long after its first keepalive an owner gets its further cores at the latest, in ns.
 const REMAINING_LATEST_NS: u64 = 20_000_000;
@@ -41,7 +41,7 @@ impl<P: Platform> Supervisor<P> {
         }
         control.epoch.reset(to);
         control.primary_keepalive.clear();
-        self.console.give_to(control, Owner::Nobody);
+        self.console.give_to(control, ConsoleOwner::Nobody);
         Event::Completed(Stage::RaiseEpoch)
     }
 
@@ -97,7 +97,7 @@ impl<P: Platform> Supervisor<P> {
     pub(crate) fn set_owner(&mut self, owner: Box<dyn Tenant<P>>, lead: u32) {
         let control = self.control;
         control.epitaphs[self.owner_instance].clear();
-        control.linux[self.owner_instance]
+        control.resume_slots[self.owner_instance]
             .reset
             .store(0, Ordering::Release);
         let capabilities = owner.capabilities();
@@ -105,7 +105,7 @@ impl<P: Platform> Supervisor<P> {
         self.keepalive_answer
             .answer_to(takes_interrupts.then_some(lead));
         if !capabilities.drives_console {
-            self.console.give_to(control, Owner::Monitor);
+            self.console.give_to(control, ConsoleOwner::Monitor);
         }
         if !capabilities.reads_journal {
             // It keeps its state elsewhere, and writes over the journal as soon as its backup has read it.
@@ -119,8 +119,7 @@ impl<P: Platform> Supervisor<P> {
 
     /// Starts the owner's further cores, once it has settled: until then they would only be in its way.
     pub(crate) fn start_remaining(&mut self) {
-        let printer = self.control.console_owner.load(Ordering::Acquire);
-        let has_settled = printer == self.owner_instance.number() + 1;
+        let has_settled = self.control.console.owner() == self.owner_instance.into();
         let now_ns = self.now_ns();
         let is_due = |remaining: &mut Remaining| has_settled || now_ns >= remaining.latest_ns;
         let Some(Remaining { cores, .. }) = self.remaining.take_if(is_due) else {

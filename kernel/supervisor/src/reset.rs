@@ -5,9 +5,9 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use sharedmem::control::NOTHING_RETAINED;
 use takeover::{Backup, BackupLoss, State};
 
-use crate::console::Owner;
 use crate::platform::Platform;
 use crate::supervisor::{PREPARE_POLL_NS, Supervisor};
+use sharedmem::console::ConsoleOwner;
 
 /// How long nobody serves before the machine is reset, in ns. An owner that was only slow may come back until then.
 const GRACE_NS: u64 = 1_000_000_000;
@@ -107,7 +107,7 @@ impl<P: Platform> Supervisor<P> {
         let control = self.control;
         let resets = &control.header.resets;
         let in_a_row = row_before(now_ns, resets.load(Relaxed));
-        self.console.give_to(control, Owner::Monitor);
+        self.console.give_to(control, ConsoleOwner::Monitor);
         if in_a_row >= IN_A_ROW_MAX {
             self.resetting.is_allowed = false;
             log::error!(

@@ -207,7 +207,7 @@ impl<P: Platform> Supervisor<P> {
     /// Returns whether the primary has written to what it takes for the machine's reset register.
     fn wants_reset(&self) -> bool {
         let may = self.primary_can(|it| it.resets_through_memory);
-        let word = &self.control.linux[self.owner_instance].reset;
+        let word = &self.control.resume_slots[self.owner_instance].reset;
         may && word.load(Ordering::Acquire) != 0
     }
 

@@ -52,7 +52,9 @@ fn headline(status: &PrimaryStatus) -> String {
         (Some(dead), Some(takeover)) => write!(
             line,
             "Instance {} took over from instance {}: {}",
-            status.instance, dead.instance, takeover.cause
+            status.instance,
+            dead.instance,
+            takeover.cause_name()
         ),
         _ => write!(line, "Instance {} is the primary", status.instance),
     };
@@ -68,7 +70,7 @@ fn write_takeover(out: &mut String, takeover: &TakeoverStatus) -> fmt::Result {
     row(
         out,
         "cause",
-        format_args!("{}: {}", takeover.cause, takeover.reason()),
+        format_args!("{}: {}", takeover.cause_name(), takeover.reason()),
     )?;
     if let Some(core) = takeover.core {
         row(out, "core it names", core)?;
@@ -85,7 +87,8 @@ fn write_takeover(out: &mut String, takeover: &TakeoverStatus) -> fmt::Result {
         row(out, "", finding)?;
     }
     out.write_str("</table>\n<table>\n")?;
-    for (name, us) in &takeover.edges_us {
+    for (edge, us) in &takeover.edges_us {
+        let name = edge.name().replace('-', " ");
         let ms = *us as f64 / 1000.0;
         writeln!(
             out,
@@ -207,7 +210,7 @@ mod tests {
         );
         for text in [
             "<title>Understudy: Instance b took over from instance a: panic</title>",
-            "panic: it said so itself, in an epitaph",
+            "panic: it left an epitaph",
             "panic: Fatal exception in interrupt",
             "9.876543 s after",
             "<th>fenced</th><td class=\"number\">1.500 ms</td>",

@@ -86,9 +86,10 @@ pub(crate) mod tests {
     use core::fmt::Write;
     use journal::RecoverySummary;
     use sharedmem::Control;
+    use sharedmem::cause::Cause;
     use sharedmem::epitaph::{EpitaphCause, EpitaphText};
+    use sharedmem::timeline::Edge;
     use std::boxed::Box;
-    use takeover::timeline::{Cause, Edge};
 
     /// That of the first primary.
     pub(crate) fn first() -> PrimaryStatus {
@@ -120,9 +121,9 @@ pub(crate) mod tests {
         control.epitaphs[Instance::A].write(&epitaph);
         control.instance_logs[Instance::A].write(log);
         let timeline = control.timelines.of_epoch(2);
-        timeline.begin(2, Cause::Panic { core: 0 }.code(), 0);
-        timeline.stamp(Edge::Detected.index(), 1_000_000);
-        timeline.stamp(Edge::Fenced.index(), 2_500_000);
+        timeline.begin(2, Cause::Panic, Some(0));
+        timeline.stamp(Edge::Detected, 1_000_000);
+        timeline.stamp(Edge::Fenced, 2_500_000);
         let recovered = RecoverySummary {
             records: 2,
             findings: alloc::vec!["torn tail".into()],

@@ -2,31 +2,65 @@
 
 use crossbeam_utils::CachePadded;
 use memoffset::offset_of;
+use sharedmem::contract::LISTS;
 use sharedmem::control::{CONTROL_MAGIC, Control, JournalCursors};
-use sharedmem::epitaph::{Epitaph, EpitaphCause};
-use sharedmem::linux::{LinuxDesk, ParkState, TABLE_SIGNATURE};
+use sharedmem::epitaph::Epitaph;
+use sharedmem::linux::TABLE_SIGNATURE;
 use sharedmem::log_ring::{LOG_BYTES, LogRing};
-use sharedmem::protection::ProtectionState;
+use sharedmem::numbered::{Entry, List};
+use sharedmem::resume_slot::ResumeSlot;
 use sharedmem::timeline::{TIMELINES, Timeline};
 use sharedmem::{Instance, abi};
-use takeover::Edge;
 
-/// A title and the constants under it: name and value.
-type Group = (&'static str, Vec<(&'static str, String)>);
+use crate::snake;
 
-/// All of them.
+/// A constant: its name without the prefix, its value, and what it means; empty if the name says it.
+pub struct Constant {
+    pub name: String,
+    pub value: String,
+    pub meaning: &'static str,
+}
+
+/// A title and the constants under it.
+pub type Group = (&'static str, Vec<Constant>);
+
+/// Returns all of them: those that are made here, then a group for each list of the contract.
 pub fn groups() -> Vec<Group> {
-    vec![
+    let own = [
         ("Revisions", revisions()),
         ("Sizes", sizes()),
         ("Offsets in the control block", offsets()),
-        ("Vectors", vectors()),
-        ("Protection word", protection()),
-        ("State of an epitaph, and causes", epitaph()),
-        ("State of a desk", desk()),
-        ("Edges of a timeline", edges()),
         ("Journal", journal()),
-    ]
+    ];
+    let own = own.map(|(title, constants)| (title, constants.into_iter().map(plain).collect()));
+    let lists = LISTS.iter().map(|list| (list.name, of_list(list)));
+    own.into_iter().chain(lists).collect()
+}
+
+fn plain((name, value): (&'static str, String)) -> Constant {
+    Constant {
+        name: name.into(),
+        value,
+        meaning: "",
+    }
+}
+
+fn of_list(list: &List) -> Vec<Constant> {
+    let prefix = screaming(list.name);
+    let constant = |entry: &Entry| Constant {
+        name: format!("{prefix}_{}", screaming(entry.variant)),
+        value: match u32::try_from(entry.number) {
+            Ok(number) => number.to_string(),
+            Err(_) => format!("{:#x}ULL", entry.number),
+        },
+        meaning: entry.text,
+    };
+    list.entries.iter().map(constant).collect()
+}
+
+/// `EpitaphCause` becomes `EPITAPH_CAUSE`.
+fn screaming(name: &str) -> String {
+    snake(name).to_ascii_uppercase()
 }
 
 fn number(value: usize) -> String {
@@ -50,13 +84,16 @@ fn revisions() -> Vec<(&'static str, String)> {
 fn sizes() -> Vec<(&'static str, String)> {
     vec![
         ("MAX_CORES", number(abi::MAX_CORES)),
-        ("MAX_INSTANCES", number(Instance::COUNT)),
+        ("INSTANCES", number(Instance::COUNT)),
         ("CONTROL_BYTES", hex(abi::CONTROL_BYTES as u64)),
         ("LOG_BYTES", number(LOG_BYTES)),
         ("TIMELINES", number(TIMELINES)),
         ("EPITAPH_STRIDE", number(size_of::<CachePadded<Epitaph>>())),
         ("LOG_STRIDE", number(size_of::<CachePadded<LogRing>>())),
-        ("DESK_STRIDE", number(size_of::<CachePadded<LinuxDesk>>())),
+        (
+            "RESUME_SLOT_STRIDE",
+            number(size_of::<CachePadded<ResumeSlot>>()),
+        ),
         ("TIMELINE_STRIDE", number(size_of::<Timeline>())),
     ]
 }
@@ -83,70 +120,19 @@ fn offsets() -> Vec<(&'static str, String)> {
             "AT_JOURNAL_CONSUMED",
             journal + offset_of!(JournalCursors, consumed),
         ),
-        ("AT_CONSOLE_OWNER", offset_of!(Control, console_owner)),
+        ("AT_CONSOLE", offset_of!(Control, console)),
         ("AT_EPITAPHS", offset_of!(Control, epitaphs)),
         ("AT_TIMELINES", offset_of!(Control, timelines)),
         ("AT_INSTANCE_LOGS", offset_of!(Control, instance_logs)),
-        ("AT_DESKS", offset_of!(Control, linux)),
+        ("AT_RESUME_SLOTS", offset_of!(Control, resume_slots)),
     ]
     .map(|(name, offset)| (name, hex(offset as u64)))
-    .to_vec()
-}
-
-fn vectors() -> Vec<(&'static str, String)> {
-    [
-        ("VECTOR_KEEPALIVE", abi::VECTOR_KEEPALIVE_TO_SEAT),
-        ("VECTOR_EPITAPH", abi::VECTOR_EPITAPH),
-    ]
-    .map(|(name, vector)| (name, hex(vector.into())))
-    .to_vec()
-}
-
-fn protection() -> Vec<(&'static str, String)> {
-    vec![("PROTECTION_ARMED", hex(ProtectionState::Armed as u64))]
-}
-
-fn epitaph() -> Vec<(&'static str, String)> {
-    [
-        ("EPITAPH_EMPTY", sharedmem::epitaph::EMPTY),
-        ("EPITAPH_WRITING", sharedmem::epitaph::WRITING),
-        ("EPITAPH_WHOLE", sharedmem::epitaph::WHOLE),
-        ("CAUSE_PANIC", EpitaphCause::Panic as u64),
-        ("CAUSE_SUPERSEDED", EpitaphCause::Superseded as u64),
-        ("CAUSE_REBOOT", EpitaphCause::Reboot as u64),
-        ("CAUSE_SWITCHOVER", EpitaphCause::Switchover as u64),
-        ("CAUSE_APPLICATION", EpitaphCause::Application as u64),
-    ]
-    .map(|(name, value)| (name, value.to_string()))
-    .to_vec()
-}
-
-fn desk() -> Vec<(&'static str, String)> {
-    [
-        ("DESK_RUNNING", ParkState::Running),
-        ("DESK_PARKED", ParkState::Parked),
-        ("DESK_RESUMED", ParkState::Resumed),
-    ]
-    .map(|(name, state)| (name, (state as u64).to_string()))
-    .to_vec()
-}
-
-fn edges() -> Vec<(&'static str, String)> {
-    [
-        ("EDGE_DEVICES_ADOPTED", Edge::DevicesAdopted),
-        ("EDGE_RESUMED", Edge::Resumed),
-    ]
-    .map(|(name, edge)| (name, number(edge.index())))
     .to_vec()
 }
 
 fn journal() -> Vec<(&'static str, String)> {
     vec![
         ("RECORD_HEADER_BYTES", journal::HEADER_BYTES.to_string()),
-        (
-            "RECORD_KIND_APPLICATION",
-            abi::RECORD_KIND_APPLICATION.to_string(),
-        ),
         ("EPOCH_MAX", format!("{:#x}ULL", journal::EPOCH_MAX)),
     ]
 }

@@ -8,6 +8,8 @@ mod structures;
 
 use std::fmt::Write;
 
+use crate::constants::Constant;
+
 /// The header's text.
 pub fn header() -> String {
     let mut text = String::from(concat!(
@@ -24,8 +26,17 @@ pub fn header() -> String {
     ));
     for (title, constants) in constants::groups() {
         let _ = write!(text, "\n/* {title} */\n");
-        for (name, value) in constants {
-            let _ = writeln!(text, "#define US_{name:<28} {value}");
+        for Constant {
+            name,
+            value,
+            meaning,
+        } in constants
+        {
+            let comment = match meaning {
+                "" => String::new(),
+                meaning => format!(" /* {meaning} */"),
+            };
+            let _ = writeln!(text, "#define US_{name:<28} {value}{comment}");
         }
     }
     text.push_str("\n#ifndef __ASSEMBLY__\n\n#include <linux/build_bug.h>\n#include <linux/stddef.h>\n#include <linux/types.h>\n");
@@ -34,6 +45,18 @@ pub fn header() -> String {
         text.push_str(&structure);
     }
     text.push_str("\n#endif /* __ASSEMBLY__ */\n\n#endif /* UNDERSTUDY_ABI_H */\n");
+    text
+}
+
+/// Turns a name in camel case into one in snake case.
+fn snake(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
     text
 }
 
@@ -52,6 +75,13 @@ mod tests {
     }
 
     #[test]
+    fn no_line_is_longer_than_a_page_is_wide() {
+        let text = header();
+        let longest = text.lines().max_by_key(|line| line.len()).unwrap();
+        assert!(longest.len() <= 120, "{longest}");
+    }
+
+    #[test]
     fn every_name_is_defined_once() {
         let text = header();
         let mut names: Vec<&str> = text
@@ -65,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_structure_says_what_the_compiler_is_to_check() {
+    fn structures_and_lists_are_told() {
         let text = header();
         for line in [
             "struct us_keepalive_slot {",
@@ -73,6 +103,7 @@ mod tests {
             "static_assert(offsetof(struct us_keepalive_slot, progress) == 40);",
             "static_assert(sizeof(struct us_keepalive_slot) == 296);",
             "\tstruct us_linux_function functions[64];",
+            "#define US_EPITAPH_CAUSE_BOOT_FAILED    4 /* it could not come up */",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}");
         }

@@ -5,9 +5,12 @@ use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::keepalive::KeepaliveSlot;
 use sharedmem::layout::{Element, Field, Layout};
-use sharedmem::linux::{LinuxDesk, LinuxFunction, LinuxHandOff};
+use sharedmem::linux::{LinuxFunction, LinuxHandOff};
 use sharedmem::log_ring::LogRing;
+use sharedmem::resume_slot::ResumeSlot;
 use sharedmem::timeline::Timeline;
+
+use crate::snake;
 
 /// All of them, each before those that contain it.
 pub fn all() -> [String; 9] {
@@ -17,7 +20,7 @@ pub fn all() -> [String; 9] {
         structure::<Epitaph>(),
         structure::<Timeline>(),
         structure::<LogRing>(),
-        structure::<LinuxDesk>(),
+        structure::<ResumeSlot>(),
         structure::<PhysicalRange>(),
         structure::<LinuxFunction>(),
         structure::<LinuxHandOff>(),
@@ -54,12 +57,5 @@ fn check(structure: &str, field: &Field) -> String {
 
 /// `KeepaliveSlot` becomes `us_keepalive_slot`.
 fn c_name(name: &str) -> String {
-    let mut text = String::from("us");
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            text.push('_');
-        }
-        text.push(letter.to_ascii_lowercase());
-    }
-    text
+    format!("us_{}", snake(name))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal};
 use partition::linux::{BzImage, layout};
 use sharedmem::Instance;
-use sharedmem::linux::{ARGUMENTS, Command, ImageSource};
+use sharedmem::mailbox::{ARGUMENTS, Command, ImageSource};
 use sharedmem::protection::ProtectionState;
 
 use crate::cpus;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use sharedmem::Control;
-use sharedmem::linux::Answer;
+use sharedmem::mailbox::Answer;
 use takeover::{BackupLoss, Notice};
 
 use super::*;

@@ -4,19 +4,15 @@ use std::io::{BufRead, Read, Write};
 use std::thread;
 use std::time::Duration;
 
-use journal::{Journal, Kind, Next, Reader, Record};
+use journal::{Journal, Next, Reader, Record};
 use serde_json::json;
-use sharedmem::abi::RECORD_KIND_APPLICATION;
 use sharedmem::crc32c::Crc32c;
 use sharedmem::protection::ProtectionState;
-use sharedmem::{Control, Words};
+use sharedmem::{Control, RecordKind, Words};
 
 use crate::log;
 use crate::module::Module;
 use crate::problem::Problem;
-
-/// Kind of a program's record.
-const APPLICATION: Kind = Kind(RECORD_KIND_APPLICATION);
 
 /// How often it is looked for new records.
 const FOLLOW_POLL: Duration = Duration::from_millis(20);
@@ -68,7 +64,7 @@ pub fn print<W: Words + Copy>(
     loop {
         match reader.next(control.epoch.current(), &mut buffer) {
             Next::Record(record) => {
-                if record.kind == APPLICATION {
+                if record.kind.known() == Some(RecordKind::Application) {
                     write(&record, wish.form, out).map_err(Problem::with("writing a record"))?;
                 }
             }
@@ -94,9 +90,9 @@ pub fn print<W: Words + Copy>(
 /// A backup that reads the journal is the one that says what was consumed. A parked Linux does not.
 fn may_consume(control: &Control) -> Result<(), Problem> {
     let is_parked = control
-        .linux
+        .resume_slots
         .iter()
-        .any(|(_, desk)| desk.ticket().is_some());
+        .any(|(_, slot)| slot.ticket().is_some());
     match control.protection.state() == ProtectionState::NoBackup || is_parked {
         true => Ok(()),
         false => Err(Problem::No(
@@ -176,7 +172,7 @@ mod tests {
     use super::*;
     use crate::testing::FakeModule;
     use sharedmem::Instance;
-    use sharedmem::linux::Ticket;
+    use sharedmem::resume_slot::Ticket;
     use sharedmem::sync::{AtomicU64, Ordering};
 
     const SALT: u64 = 0x1234_5678_9abc_def0;
@@ -195,11 +191,11 @@ mod tests {
             Self { control, ring }
         }
 
-        fn append(&self, kind: u16, text: &[u8]) -> u64 {
+        fn append(&self, kind: RecordKind, text: &[u8]) -> u64 {
             let ring = &self.ring[..];
             let journal = Journal::salted(ring, &self.control.journal, SALT, Crc32c::detect());
             let journal = journal.unwrap();
-            let record = journal.append(2, Kind(kind), &[text]).unwrap();
+            let record = journal.append(2, kind.into(), &[text]).unwrap();
             journal.mark_applied(record.end);
             record.position
         }
@@ -220,9 +216,9 @@ mod tests {
     #[test]
     fn programs_records_are_printed_in_order_and_others_are_not() {
         let fixture = Fixture::new();
-        fixture.append(2, b"one");
-        fixture.append(1, b"of the service");
-        fixture.append(2, b"two\x1b[2J\n");
+        fixture.append(RecordKind::Application, b"one");
+        fixture.append(RecordKind::Input, b"of the service");
+        fixture.append(RecordKind::Application, b"two\x1b[2J\n");
         let (whole, out, errors) = fixture.print(Form::Raw, false);
         assert!(whole.unwrap());
         assert_eq!((out.as_str(), errors.as_str()), ("one\ntwo\x1b[2J\n", ""));
@@ -235,7 +231,7 @@ mod tests {
             json.starts_with("{\"epoch\":2,\"position\":0,\"text\":\"one\"}\n"),
             "{json}"
         );
-        fixture.append(2, b"\xff\x01");
+        fixture.append(RecordKind::Application, b"\xff\x01");
         assert!(
             fixture
                 .print(Form::Json, false)
@@ -247,9 +243,9 @@ mod tests {
     #[test]
     fn damage_is_named_and_what_is_behind_it_is_printed() {
         let fixture = Fixture::new();
-        fixture.append(2, b"one");
-        let at = fixture.append(2, b"two");
-        fixture.append(2, b"three");
+        fixture.append(RecordKind::Application, b"one");
+        let at = fixture.append(RecordKind::Application, b"two");
+        fixture.append(RecordKind::Application, b"three");
         fixture.ring[at as usize / 8 + 3].fetch_xor(1, Ordering::Relaxed);
         let (whole, out, errors) = fixture.print(Form::Raw, false);
         assert!(!whole.unwrap());
@@ -260,13 +256,13 @@ mod tests {
     #[test]
     fn what_was_consumed_is_gone_unless_the_backup_does_it() {
         let fixture = Fixture::new();
-        fixture.append(2, b"one");
+        fixture.append(RecordKind::Application, b"one");
         assert_eq!(fixture.print(Form::Raw, true).1, "one\n");
         assert_eq!(fixture.print(Form::Raw, true).1, "");
-        fixture.append(2, b"two");
+        fixture.append(RecordKind::Application, b"two");
         fixture.control.protection.arm();
         assert!(fixture.print(Form::Raw, true).0.is_err());
-        fixture.control.linux[Instance::B].park(Ticket {
+        fixture.control.resume_slots[Instance::B].park(Ticket {
             page_table: 0,
             entry: 0,
             stack: 0,

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sharedmem::Control;
-use sharedmem::linux::{ARGUMENTS, Answer, Command};
+use sharedmem::mailbox::{ARGUMENTS, Answer, Command};
 use sharedmem::protection::ProtectionState;
 use takeover::BackupLoss;
 

@@ -107,8 +107,8 @@ fn run(command: Command) -> Result<(), Problem> {
             let wish = arm::Wish { image, cpu, limit };
             arm::arm(&Device::open()?, &root, &wish, &mut say_aside)
         }
-        Command::Disarm => switch::ask(&Device::open()?, sharedmem::linux::Command::Disarm),
-        Command::Retry => switch::ask(&Device::open()?, sharedmem::linux::Command::Retry),
+        Command::Disarm => switch::ask(&Device::open()?, sharedmem::mailbox::Command::Disarm),
+        Command::Retry => switch::ask(&Device::open()?, sharedmem::mailbox::Command::Retry),
         Command::Switch { yes, hooks, limit } => {
             let confirm = || match yes {
                 true => Ok(true),

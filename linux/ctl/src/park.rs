@@ -59,7 +59,7 @@ pub fn park(module: &dyn Module, root: &Root, park: &Park) -> Result<(Info, Vec<
         thread::sleep(RETRY_PAUSE);
     };
     let failed = run(root, &hooks, &environment(module.control(), &info));
-    let _ = module.stamp(Edge::Serving.index() as u32);
+    let _ = module.stamp(Edge::Serving.number() as u32);
     root.tell("event=serving");
     if !park.only_hooks {
         settle::settle(module, root);
@@ -106,8 +106,8 @@ fn run(root: &Root, hooks: &[Hook], environment: &[(&str, String)]) -> Vec<Strin
 
 fn environment(control: &Control, info: &Info) -> [(&'static str, String); 3] {
     let timeline = control.timelines.of_epoch(info.epoch);
-    let core = timeline.core() as u32;
-    let cause = Cause::from_code(timeline.cause(), core)
+    let cause = timeline
+        .cause()
         .filter(|_| timeline.epoch() == info.epoch)
         .map_or("unknown", Cause::name);
     [
@@ -163,14 +163,14 @@ mod tests {
             .control
             .timelines
             .of_epoch(2)
-            .begin(2, Cause::Silent.code(), 0);
+            .begin(2, Cause::Silent, None);
         let (info, failed) = park(&module, &root, &parked(directory.path())).unwrap();
         assert_eq!(info.epoch, 2);
         assert_eq!(failed, ["20-b"]);
         assert_eq!(root.text("out").unwrap(), "2 silent 1\n2 silent 1");
         assert_eq!(root.text(STATE).unwrap(), "mem");
         assert_eq!(root.text(MEM_SLEEP).unwrap(), "deep");
-        assert_eq!(*module.stamps.borrow(), [Edge::Serving.index() as u32]);
+        assert_eq!(*module.stamps.borrow(), [Edge::Serving.number() as u32]);
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
             .control
             .timelines
             .of_epoch(2)
-            .begin(18, Cause::Silent.code(), 0);
+            .begin(18, Cause::Silent, None);
         let environment = environment(&module.control, &info(ROLE_PRIMARY, FLAG_RESUMED));
         assert_eq!(environment[1].1, "unknown");
     }

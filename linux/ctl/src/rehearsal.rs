@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sharedmem::Control;
 use sharedmem::keepalive::KeepaliveSlot;
-use sharedmem::linux::Ticket;
 use sharedmem::protection::ProtectionState;
+use sharedmem::resume_slot::Ticket;
 
 use crate::hand_off::HandOff;
 use crate::module::Info;
@@ -63,7 +63,7 @@ pub fn items(control: &Control, info: &Info, hand_off: &HandOff) -> Vec<Item> {
             "no epitaph of this kernel is in the way",
         ),
     ];
-    match control.linux[info.instance().other()].ticket() {
+    match control.resume_slots[info.instance().other()].ticket() {
         Some(ticket) => items.extend(of_ticket(&ticket, info, hand_off)),
         None => items.push(Item::new(false, "the backup has left its ticket")),
     }
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(bad(&control, false).len(), 5);
         control.epoch.reset(2);
         control.protection.arm();
-        control.linux[Instance::A].park(GOOD);
+        control.resume_slots[Instance::A].park(GOOD);
         assert_eq!(bad(&control, true), <[String; 0]>::default());
         // Keepalives that were sent once are none that go on.
         assert_eq!(bad(&control, false).len(), 2);
@@ -192,7 +192,7 @@ mod tests {
         control.epoch.reset(2);
         control.protection.arm();
         let what_is_wrong = |ticket| {
-            control.linux[Instance::A].park(ticket);
+            control.resume_slots[Instance::A].park(ticket);
             let [text] = <[String; 1]>::try_from(bad(&control, true)).unwrap();
             text
         };

@@ -165,7 +165,7 @@ fn other(control: &Control, info: &Info) -> String {
     let version =
         version(control, instance).map_or(String::new(), |text| format!(", Linux {text}"));
     let is_armed = control.protection.state() == ProtectionState::Armed;
-    let has_ticket = control.linux[instance].ticket().is_some();
+    let has_ticket = control.resume_slots[instance].ticket().is_some();
     let state = match (info.is_primary(), is_armed, has_ticket) {
         (false, ..) => "the primary".into(),
         (true, true, true) => "parked".into(),

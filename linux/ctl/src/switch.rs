@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::unistd::sync;
-use sharedmem::linux::{ARGUMENTS, Command};
+use sharedmem::mailbox::{ARGUMENTS, Command};
 use sharedmem::protection::ProtectionState;
 
 use crate::hooks;

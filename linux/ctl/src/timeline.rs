@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use sharedmem::Control;
-use takeover::timeline::Counter;
-use takeover::{Cause, Edge};
+use sharedmem::cause::Cause;
+use sharedmem::timeline::{Counter, Edge};
 
 use crate::module::Module;
 use crate::problem::Problem;
@@ -18,7 +18,7 @@ pub struct Takeover {
     /// How often its cores were struck.
     pub fence_rounds: u64,
     /// Its edges and their times since the detection, in us, in the order in which they came; those before it are negative.
-    pub edges_us: Vec<(&'static str, i64)>,
+    pub edges_us: Vec<(Edge, i64)>,
 }
 
 impl Takeover {
@@ -29,19 +29,16 @@ impl Takeover {
         if timeline.epoch() != epoch {
             return None;
         }
-        let zero_ns = timeline.edge_ns(Edge::Detected.index())?;
-        // The stamps are claims: a difference that makes no sense is still a number.
-        let since_us = |ns: u64| ns.wrapping_sub(zero_ns).cast_signed() / 1000;
-        let mut edges_us: Vec<(&'static str, i64)> = Edge::ALL
+        timeline.edge_ns(Edge::Detected)?;
+        let mut edges_us: Vec<(Edge, i64)> = Edge::ALL
             .into_iter()
-            .filter_map(|edge| Some((edge.name(), since_us(timeline.edge_ns(edge.index())?))))
+            .filter_map(|edge| Some((edge, timeline.since_detection_us(edge)?)))
             .collect();
         edges_us.sort_by_key(|(_, us)| *us);
         Some(Self {
             epoch,
-            cause: Cause::from_code(timeline.cause(), timeline.core() as u32)
-                .map_or("unknown", Cause::name),
-            fence_rounds: timeline.counter(Counter::FenceRounds.index()),
+            cause: timeline.cause().map_or("unknown", Cause::name),
+            fence_rounds: timeline.counter(Counter::FenceRounds),
             edges_us,
         })
     }
@@ -50,7 +47,7 @@ impl Takeover {
     pub fn json(&self) -> Value {
         let edges = self.edges_us.iter();
         let edges: Map<String, Value> = edges
-            .map(|(name, us)| (format!("{}_us", name.replace(' ', "_")), json!(us)))
+            .map(|(edge, us)| (format!("{}_us", edge.name().replace('-', "_")), json!(us)))
             .collect();
         json!({
             "epoch": self.epoch,
@@ -63,7 +60,10 @@ impl Takeover {
     /// For people: a line for each edge.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         let edges = self.edges_us.iter();
-        edges.map(|(name, us)| format!("{:>10.3} ms  {name}", *us as f64 / 1000.0))
+        edges.map(|(edge, us)| {
+            let name = edge.name().replace('-', " ");
+            format!("{:>10.3} ms  {name}", *us as f64 / 1000.0)
+        })
     }
 }
 
@@ -76,15 +76,14 @@ pub fn stamp(module: &dyn Module, edge: &str) -> Result<(), Problem> {
 }
 
 fn edge_of(text: &str) -> Result<u32, Problem> {
-    let word = |edge: Edge| edge.name().replace(' ', "-");
-    let named = Edge::ALL.into_iter().find(|edge| word(*edge) == text);
+    let named = Edge::ALL.into_iter().find(|edge| edge.name() == text);
     named
-        .map(|edge| edge.index() as u32)
+        .map(|edge| edge.number() as u32)
         .or_else(|| text.parse().ok())
         .ok_or_else(|| {
             Problem::Usage(format!(
                 "there is no edge {text}; there are {}",
-                Edge::ALL.map(word).join(", ")
+                Edge::ALL.map(Edge::name).join(", ")
             ))
         })
 }
@@ -99,16 +98,20 @@ mod tests {
         control.epoch.reset(2);
         assert_eq!(Takeover::last(&control), None);
         let timeline = control.timelines.of_epoch(2);
-        timeline.begin(2, Cause::Silent.code(), 0);
-        timeline.stamp(Edge::LastKeepalive.index(), 1_000_000);
-        timeline.stamp(Edge::DevicesAdopted.index(), 44_000_000);
-        timeline.stamp(Edge::Detected.index(), 21_000_000);
-        timeline.stamp(Edge::Resumed.index(), 24_500_000);
+        timeline.begin(2, Cause::Silent, None);
+        timeline.stamp(Edge::LastKeepalive, 1_000_000);
+        timeline.stamp(Edge::DevicesAdopted, 44_000_000);
+        timeline.stamp(Edge::Detected, 21_000_000);
+        timeline.stamp(Edge::Resumed, 24_500_000);
         let takeover = Takeover::last(&control).unwrap();
-        let names: Vec<&str> = takeover.edges_us.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = takeover
+            .edges_us
+            .iter()
+            .map(|(edge, _)| edge.name())
+            .collect();
         assert_eq!(
             names,
-            ["last keepalive", "detected", "resumed", "devices adopted"]
+            ["last-keepalive", "detected", "resumed", "devices-adopted"]
         );
         let json = takeover.json();
         assert_eq!(json["cause"], "silent");

@@ -1,8 +1,9 @@
-//! The mailbox and the Linux desk: requests, answers and tickets are read whole.
+//! The mailbox and the resume slot: requests, answers and tickets are read whole.
 
 use loom::sync::Arc;
 use loom::thread;
-use sharedmem::linux::{ARGUMENTS, Answer, Command, LinuxDesk, Mailbox, Ticket};
+use sharedmem::mailbox::{ARGUMENTS, Answer, Command, Mailbox};
+use sharedmem::resume_slot::{ResumeSlot, Ticket};
 use sharedmem::sync::{die_after, explore, explore_deaths};
 
 /// How often each side looks. Between two looks the other side may do everything.
@@ -85,16 +86,16 @@ fn a_ticket_is_read_whole() {
     };
     // Four words, and the state.
     explore_deaths(
-        "Linux desk, a kernel that dies while it parks",
+        "resume slot, a kernel that dies while it parks",
         3,
         5,
         move |stores| {
-            let desk = Arc::new(LinuxDesk::default());
-            let linux = Arc::clone(&desk);
+            let slot = Arc::new(ResumeSlot::default());
+            let linux = Arc::clone(&slot);
             let linux = thread::spawn(move || die_after(stores, || linux.park(ticket)));
-            assert!(desk.ticket().is_none_or(|seen| seen == ticket));
+            assert!(slot.ticket().is_none_or(|seen| seen == ticket));
             let has_lived = linux.join().unwrap();
-            assert_eq!(desk.ticket(), has_lived.then_some(ticket));
+            assert_eq!(slot.ticket(), has_lived.then_some(ticket));
         },
     );
 }

@@ -44,7 +44,7 @@ fn enter(world: &Rc<World>, order: &Order) {
         return;
     };
     core.incarnation.set(Some(incarnation.number));
-    let program = || match EntryReason::from_raw(entry) {
+    let program = || match EntryReason::from_number(entry) {
         Some(EntryReason::StartPrimary) => own(
             world,
             core,

@@ -47,7 +47,7 @@ impl Deadlines {
         };
         // Who comes later is the successor of one that never came up.
         let is_successor = timeline.epoch() == death.epoch + 1;
-        let detected = timeline.edge_ns(Edge::Detected.index());
+        let detected = timeline.edge_ns(Edge::Detected);
         let Some(detected_ns) = detected.filter(|_| is_successor) else {
             return Ok(());
         };

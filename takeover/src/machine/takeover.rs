@@ -1,20 +1,26 @@
 //! The takeover itself: fence, stages, promotion. Each step is begun by the end of the one before, so the order is the code's.
 
+use sharedmem::cause::BackupLoss;
+use sharedmem::timeline::Edge;
+
 use super::{Backup, Machine, State, Successor, push};
 use crate::action::{Action, Actions};
 use crate::detector::Detector;
-use crate::event::{BackupLoss, Stage};
+use crate::event::Stage;
+use crate::failure::Failure;
 use crate::fence::{Fence, Strike};
 use crate::notice::{Notice, Refusal};
-use crate::timeline::{Cause, Edge};
 
 impl Machine {
     /// Takes the first step against a red owner that a ready backup can replace. From here on the owner does not come back.
-    pub(super) fn begin_takeover(&mut self, cause: Cause, out: &mut Actions) {
-        self.detector.condemn(cause);
+    pub(super) fn begin_takeover(&mut self, failure: Failure, out: &mut Actions) {
+        self.detector.condemn(failure);
         self.state = State::Fencing(Fence::new(self.config.fence, self.generation, self.owner));
         let epoch = self.epoch.saturating_add(1);
-        push(out, Action::Notify(Notice::TakeoverBegan { cause, epoch }));
+        push(
+            out,
+            Action::Notify(Notice::TakeoverBegan { failure, epoch }),
+        );
         if let Some(at_ns) = self.detector.last_seen_ns() {
             stamp(Edge::LastKeepalive, at_ns, out);
         }

@@ -3,7 +3,7 @@
 use crate::common::{
     BACKUP_WAIT, BOOT_TIMEOUT, FIRST_EPOCH, MS, Rig, TIMEOUT, beat, deeds, notices, set,
 };
-use takeover::{Action, Backup, BackupLoss, Cause, Event, Notice, State, Verdict};
+use takeover::{Action, Backup, BackupLoss, Cause, Event, Failure, Notice, State, Verdict};
 
 fn backup_loading() -> Rig {
     let mut rig = Rig::new();
@@ -37,7 +37,7 @@ fn an_owner_that_dies_unprotected_is_reported_dead_once() {
     let mut rig = unprotected();
     assert_eq!(
         rig.tick_after(TIMEOUT),
-        [Action::Notify(Notice::Dead(Cause::Silent))]
+        [Action::Notify(Notice::Dead(Failure::of(Cause::Silent)))]
     );
     assert_eq!(
         (rig.state(), rig.machine.deadline_ns()),
@@ -64,7 +64,7 @@ fn a_dead_owner_that_nobody_touched_and_that_beats_again_owns_the_machine() {
     assert_eq!(rig.state(), State::Unprotected);
     assert_eq!(
         rig.tick_after(TIMEOUT),
-        [Action::Notify(Notice::Dead(Cause::Silent))],
+        [Action::Notify(Notice::Dead(Failure::of(Cause::Silent)))],
         "a new death"
     );
 }
@@ -90,7 +90,9 @@ fn a_new_backup_takes_over_from_an_owner_already_dead() {
     assert_eq!(rig.step(Event::BackupReady), [], "the lost one does not");
     assert_eq!(
         rig.step(Event::Rearmed),
-        [Action::Notify(Notice::WaitingForBackup(Cause::Silent))]
+        [Action::Notify(Notice::WaitingForBackup(Failure::of(
+            Cause::Silent
+        )))]
     );
     assert_eq!(
         rig.state(),
@@ -107,7 +109,9 @@ fn an_owner_that_dies_before_the_backup_is_ready_waits_for_it() {
     let mut rig = backup_loading();
     assert_eq!(
         rig.tick_after(TIMEOUT),
-        [Action::Notify(Notice::WaitingForBackup(Cause::Silent))]
+        [Action::Notify(Notice::WaitingForBackup(Failure::of(
+            Cause::Silent
+        )))]
     );
     assert_eq!(rig.machine.deadline_ns(), Some(rig.now + BACKUP_WAIT));
     assert_eq!(
@@ -119,7 +123,7 @@ fn an_owner_that_dies_before_the_backup_is_ready_waits_for_it() {
     assert_eq!(
         notices(&actions),
         [Notice::TakeoverBegan {
-            cause: Cause::Silent,
+            failure: Failure::of(Cause::Silent),
             epoch: FIRST_EPOCH + 1
         }]
     );
@@ -132,7 +136,7 @@ fn the_wait_for_the_backup_is_bounded_and_a_late_one_still_welcome() {
     rig.tick_after(TIMEOUT);
     assert_eq!(
         rig.tick_after(BACKUP_WAIT),
-        [Action::Notify(Notice::Dead(Cause::Silent))]
+        [Action::Notify(Notice::Dead(Failure::of(Cause::Silent)))]
     );
     assert_eq!(rig.state(), State::Dead);
     assert_eq!(rig.step(Event::Rearmed), [], "one is on its way already");
@@ -148,7 +152,10 @@ fn a_backup_lost_while_it_is_waited_for_ends_the_wait() {
     let loss = BackupLoss::Failed;
     assert_eq!(
         notices(&rig.step(Event::BackupLost(loss))),
-        [Notice::Unprotected(loss), Notice::Dead(Cause::Silent)]
+        [
+            Notice::Unprotected(loss),
+            Notice::Dead(Failure::of(Cause::Silent))
+        ]
     );
     assert_eq!(rig.state(), State::Dead);
 }
@@ -169,13 +176,13 @@ fn one_that_panicked_does_not_come_back() {
     let mut rig = backup_loading();
     assert_eq!(
         notices(&rig.epitaph()),
-        [Notice::WaitingForBackup(Cause::Panic { core: 1 })]
+        [Notice::WaitingForBackup(Failure::on_core(Cause::Panic, 1))]
     );
     rig.beat();
     assert!(matches!(rig.state(), State::Holding { .. }));
     assert_eq!(
         rig.machine.verdict(),
-        Verdict::Red(Cause::Panic { core: 1 })
+        Verdict::Red(Failure::on_core(Cause::Panic, 1))
     );
 }
 
@@ -193,7 +200,10 @@ fn a_hung_owner_that_keeps_beating_stays_dead() {
         rig.step(Event::Tick);
     }
     assert!(matches!(rig.state(), State::Holding { .. }));
-    assert_eq!(rig.machine.verdict(), Verdict::Red(Cause::Hung { core: 2 }));
+    assert_eq!(
+        rig.machine.verdict(),
+        Verdict::Red(Failure::on_core(Cause::Hung, 2))
+    );
 }
 
 #[test]
@@ -201,7 +211,7 @@ fn a_primary_that_never_comes_up_while_the_backup_loads_may_still_come() {
     let mut rig = Rig::new();
     assert_eq!(
         notices(&rig.tick_after(BOOT_TIMEOUT)),
-        [Notice::WaitingForBackup(Cause::NeverCameUp)]
+        [Notice::WaitingForBackup(Failure::of(Cause::NeverCameUp))]
     );
     rig.step(Event::PrimaryStarted {
         cores: set(&[1, 2]),
@@ -222,7 +232,9 @@ fn a_refused_image_without_a_backup_is_the_end_until_another_is_started() {
     rig.step(Event::BackupLost(BackupLoss::ImageRefused));
     assert_eq!(
         rig.step(Event::PrimaryRefused),
-        [Action::Notify(Notice::Dead(Cause::ImageRefused))]
+        [Action::Notify(Notice::Dead(Failure::of(
+            Cause::ImageRefused
+        )))]
     );
     rig.step(Event::PrimaryStarted { cores: set(&[1]) });
     rig.beat();
@@ -235,7 +247,9 @@ fn a_promoted_instance_that_never_beats_is_dead_and_a_late_beat_raises_it() {
     assert_eq!(rig.tick_after(BOOT_TIMEOUT - 1), []);
     assert_eq!(
         rig.tick_after(1),
-        [Action::Notify(Notice::Dead(Cause::NeverCameUp))]
+        [Action::Notify(Notice::Dead(Failure::of(
+            Cause::NeverCameUp
+        )))]
     );
     assert_eq!(
         deeds(&rig.beat()),
@@ -262,6 +276,9 @@ fn a_promoted_instance_that_panics_at_once_is_dead() {
     );
     assert_eq!(
         rig.epitaph(),
-        [Action::Notify(Notice::Dead(Cause::Panic { core: 1 }))]
+        [Action::Notify(Notice::Dead(Failure::on_core(
+            Cause::Panic,
+            1
+        )))]
     );
 }

@@ -19,7 +19,7 @@ fn fence_and_prepare(rig: &mut Rig) -> Vec<Action> {
 
 fn began(actions: &[Action], wanted: Cause) -> bool {
     actions.iter().any(
-        |action| matches!(action, Action::Notify(Notice::TakeoverBegan { cause, .. }) if *cause == wanted),
+        |action| matches!(action, Action::Notify(Notice::TakeoverBegan { failure, .. }) if failure.cause == wanted),
     )
 }
 

@@ -1,7 +1,7 @@
 //! A takeover that fails: no proof, a stage that cannot be done, a backup lost under way.
 
 use crate::common::{FIRST_EPOCH, MS, Rig, SETTLE, STAGES, TIMEOUT, deeds, notices, set};
-use takeover::{Action, BackupLoss, Cause, Event, Notice, Refusal, Stage, State, Verdict};
+use takeover::{Action, BackupLoss, Cause, Event, Failure, Notice, Refusal, Stage, State, Verdict};
 
 #[test]
 fn an_unproven_fence_refuses_and_touches_nothing() {
@@ -77,7 +77,7 @@ fn a_backup_lost_under_way_ends_the_takeover_in_death_said_once() {
         let before = rig.state();
         let loss = BackupLoss::Hung;
         let actions = rig.step(Event::BackupLost(loss));
-        let dead = Notice::Dead(Cause::Panic { core: 1 });
+        let dead = Notice::Dead(Failure::on_core(Cause::Panic, 1));
         assert_eq!(
             notices(&actions),
             [Notice::Unprotected(loss), dead],
@@ -117,7 +117,7 @@ fn keepalives_during_the_takeover_change_nothing() {
         assert_eq!(rig.state(), before);
         assert_eq!(
             rig.machine.verdict(),
-            Verdict::Red(Cause::Panic { core: 1 })
+            Verdict::Red(Failure::on_core(Cause::Panic, 1))
         );
     }
 }

@@ -3,7 +3,7 @@
 use crate::common::{
     BOOT_TIMEOUT, FIRST_EPOCH, MS, Rig, SETTLE, STAGES, TIMEOUT, beat, config, deeds, notices, set,
 };
-use takeover::{Action, Cause, CoreSet, Edge, Event, Machine, Notice, Stage, State};
+use takeover::{Action, Cause, CoreSet, Edge, Event, Failure, Machine, Notice, Stage, State};
 
 #[test]
 fn the_whole_way() {
@@ -15,7 +15,7 @@ fn the_whole_way() {
         rig.step(Event::Tick),
         [
             Action::Notify(Notice::TakeoverBegan {
-                cause: Cause::Silent,
+                failure: Failure::of(Cause::Silent),
                 epoch: FIRST_EPOCH + 1
             }),
             Action::Stamp {
@@ -96,7 +96,7 @@ fn a_panic_does_not_wait_for_the_time_out() {
     assert_eq!(
         notices(&actions),
         [Notice::TakeoverBegan {
-            cause: Cause::Panic { core: 2 },
+            failure: Failure::on_core(Cause::Panic, 2),
             epoch: FIRST_EPOCH + 1
         }]
     );
@@ -135,7 +135,7 @@ fn a_primary_that_never_comes_up_is_fenced() {
     assert_eq!(
         notices(&actions),
         [Notice::TakeoverBegan {
-            cause: Cause::NeverCameUp,
+            failure: Failure::of(Cause::NeverCameUp),
             epoch: FIRST_EPOCH + 1
         }]
     );
@@ -150,7 +150,7 @@ fn a_refused_image_leaves_nothing_to_fence_and_a_spare_core_leads() {
         rig.step(Event::PrimaryRefused),
         [
             Action::Notify(Notice::TakeoverBegan {
-                cause: Cause::ImageRefused,
+                failure: Failure::of(Cause::ImageRefused),
                 epoch: FIRST_EPOCH + 1
             }),
             Action::Stamp {

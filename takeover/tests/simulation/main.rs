@@ -13,7 +13,7 @@ const SEEDS: u64 = 300;
 
 fn began(world: &World) -> Option<Cause> {
     world.notices.iter().find_map(|notice| match notice {
-        Notice::TakeoverBegan { cause, .. } => Some(*cause),
+        Notice::TakeoverBegan { failure, .. } => Some(failure.cause),
         _ => None,
     })
 }
@@ -78,9 +78,9 @@ fn a_dead_primary_is_always_fenced_and_replaced_if_its_cores_check_in() {
         kill_and_wait(&mut world, death);
         let cause = began(&world).unwrap_or_else(|| panic!("never detected; {}", world.describe()));
         let index = match (death, cause) {
-            (Death::Panic { .. }, Cause::Panic { .. }) => 0,
+            (Death::Panic { .. }, Cause::Panic) => 0,
             (Death::Silence | Death::Panic { heard: false }, Cause::Silent) => 1,
-            (Death::HungCore, Cause::Hung { .. } | Cause::Silent) => 2,
+            (Death::HungCore, Cause::Hung | Cause::Silent) => 2,
             (death, cause) => panic!("{death:?} was called {cause}; {}", world.describe()),
         };
         causes[index] += 1;

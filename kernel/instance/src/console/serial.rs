@@ -1,7 +1,6 @@
 //! The serial port of the owner: log text of all programs goes out, typed lines come in.
 
 use alloc::string::String;
-use core::sync::atomic::Ordering;
 
 use arch::console::SerialConsole;
 use ipi::{IoApic, Redirection};
@@ -32,8 +31,8 @@ impl SerialTerminal {
         context
             .region
             .control
-            .console_owner
-            .store(context.instance().number() + 1, Ordering::Release);
+            .console
+            .give_to(context.instance().into());
         Self {
             console,
             line: String::new(),
@@ -44,11 +43,10 @@ impl SerialTerminal {
     /// more.
     pub fn pump(&mut self, context: &Context) -> bool {
         let control = context.region.control;
-        let own_name = context.instance().number() + 1;
-        if control.console_owner.load(Ordering::Acquire) != own_name {
+        let own = context.instance();
+        if control.console.owner() != own.into() {
             return false;
         }
-        let own = context.instance();
         let rings = [
             &*control.monitor_log,
             &*control.instance_logs[own],

@@ -4,16 +4,13 @@ use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use arch::cpu;
-use replica::{kinds, open_journal};
-use sharedmem::MAX_CORES;
+use replica::open_journal;
+use sharedmem::debug::PromotionFault;
+use sharedmem::{MAX_CORES, RecordKind};
 
 use crate::context::Context;
 use crate::cores::{self, LEAD};
 use crate::{epoch, memory};
-
-/// Orders to the instance that is promoted next, in the shared region.
-const PROMOTION_PANIC: u64 = 1;
-const PROMOTION_HANG: u64 = 2;
 
 /// Whether a core is to hang at the end of its round.
 static HANG_ORDERS: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
@@ -49,23 +46,22 @@ pub fn spin() -> ! {
 
 /// Orders the instance that is promoted next to panic, as an upgrade to a kernel that does not work would.
 pub fn order_promotion_panic(context: &Context) {
-    let fault = &context.region.control.debug.promotion_fault;
-    fault.store(PROMOTION_PANIC, Ordering::Release);
+    let debug = &context.region.control.debug;
+    debug.order_promotion_fault(PromotionFault::Panic);
 }
 
 /// Orders the instance that is promoted next to hang.
 pub fn order_promotion_hang(context: &Context) {
-    let fault = &context.region.control.debug.promotion_fault;
-    fault.store(PROMOTION_HANG, Ordering::Release);
+    let debug = &context.region.control.debug;
+    debug.order_promotion_fault(PromotionFault::Hang);
 }
 
 /// Fails if the promoted instance was ordered to.
 pub fn fail_promotion(context: &Context) {
-    let fault = &context.region.control.debug.promotion_fault;
-    match fault.swap(0, Ordering::Relaxed) {
-        PROMOTION_PANIC => panic!("DEBUG PROMOTION-PANIC"),
-        PROMOTION_HANG => cpu::hang(),
-        _ => {}
+    match context.region.control.debug.take_promotion_fault() {
+        Some(PromotionFault::Panic) => panic!("DEBUG PROMOTION-PANIC"),
+        Some(PromotionFault::Hang) => cpu::hang(),
+        None => {}
     }
 }
 
@@ -110,7 +106,7 @@ pub fn wild_write(context: &Context) {
 /// Appends a record that is damaged before it is acknowledged.
 pub fn corrupt_tail(context: &'static Context) {
     let journal = open_journal(&context);
-    match journal.append(epoch::own(), kinds::INPUT, &[&[0xa5; 48]]) {
+    match journal.append(epoch::own(), RecordKind::Input.into(), &[&[0xa5; 48]]) {
         Ok(record) => journal.corrupt_for_test(record),
         Err(error) => log::error!("the damaged record cannot be appended: {error}"),
     }

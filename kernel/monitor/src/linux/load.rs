@@ -192,7 +192,7 @@ fn tables_of(
         .map(|core| ready.acpi.cpus[*core as usize])
         .collect();
     // The region is identity mapped.
-    let reset = ptr::from_ref(&region.control.linux[place.instance].reset) as u64;
+    let reset = ptr::from_ref(&region.control.resume_slots[place.instance].reset) as u64;
     let facts = TableFacts {
         reset_register: (reset, RESET_VALUE),
         own_table: (TABLE_SIGNATURE, hand_off::bytes(&body)),

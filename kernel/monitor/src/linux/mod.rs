@@ -1,7 +1,7 @@
 //! A Linux tenant: a stock bzImage.
 //!
 //! As a backup it is booted to userspace on a core of the primary's, lent for that time. There it parks: it saves what INIT loses, leaves a
-//! ticket on its desk and stops. The monitor then takes the core away by the same means as in any fence, so that from the check-in on no
+//! ticket in its resume slot and stops. The monitor then takes the core away by the same means as in any fence, so that from the check-in on no
 //! instruction of it runs. It is promoted by sending the core it parked on through the start page to the ticket's entry.
 
 mod hand_off;
@@ -13,7 +13,7 @@ use partition::Kind;
 use partition::tenant::LINUX;
 use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::linux::{LinuxDesk, Ticket};
+use sharedmem::resume_slot::{ResumeSlot, Ticket};
 use sharedmem::{Instance, MAX_CORES, SharedRegion};
 use supervisor::{Order, Readiness, Source, Tenant, Wait};
 use takeover::fence::Strike;
@@ -53,7 +53,7 @@ pub struct Linux {
     slot: PhysicalRange,
     boot: Order,
     boot_timeout_ns: u64,
-    desk: &'static LinuxDesk,
+    resume_slot: &'static ResumeSlot,
     epitaph: &'static Epitaph,
     stage: Stage,
 }
@@ -76,7 +76,7 @@ impl Linux {
             slot,
             boot,
             boot_timeout_ns,
-            desk: &region.control.linux[instance],
+            resume_slot: &region.control.resume_slots[instance],
             epitaph: &region.control.epitaphs[instance],
             stage: Stage::Loaded,
         }
@@ -88,7 +88,7 @@ impl Linux {
 
     /// Looks how the boot goes.
     fn watch_boot(&mut self, until_ns: u64, dispatch: &Dispatch) {
-        let outcome = if let Some(ticket) = self.desk.ticket() {
+        let outcome = if let Some(ticket) = self.resume_slot.ticket() {
             self.check(ticket)
         } else if self.epitaph.read().is_some() || self.has_reset() {
             Err(BackupLoss::Crashed)
@@ -108,7 +108,10 @@ impl Linux {
     }
 
     fn has_reset(&self) -> bool {
-        self.desk.reset.load(core::sync::atomic::Ordering::Acquire) != 0
+        self.resume_slot
+            .reset
+            .load(core::sync::atomic::Ordering::Acquire)
+            != 0
     }
 
     /// A ticket is a claim. One that cannot be right is not promoted, and better found now than then.
@@ -177,7 +180,7 @@ impl Tenant<BareMachine> for Linux {
     fn prepare(&mut self, dispatch: &mut Dispatch) -> Result<Readiness, BackupLoss> {
         match self.stage {
             Stage::Loaded => {
-                self.desk.clear();
+                self.resume_slot.clear();
                 self.epitaph.clear();
                 dispatch.start(self.lead(), self.boot);
                 self.stage = Stage::Booting {
@@ -202,17 +205,17 @@ impl Tenant<BareMachine> for Linux {
     }
 
     fn start(&self) -> Order {
-        self.desk.clear();
+        self.resume_slot.clear();
         self.boot
     }
 
     fn promote(&mut self, platform: &mut BareMachine) -> Result<Order, BackupLoss> {
-        let ticket = self.desk.ticket().ok_or(BackupLoss::Failed)?;
+        let ticket = self.resume_slot.ticket().ok_or(BackupLoss::Failed)?;
         // SAFETY: the instance is parked: nothing of it runs, and its tables are in its slot, as was checked when it parked; were they changed
         // since, the worst is that its own first instruction faults.
         let page_table =
             unsafe { trampoline::make(platform.loader.space(), self.slot, ticket.page_table) };
-        self.desk.set_resumed();
+        self.resume_slot.set_resumed();
         Ok(Order {
             page_table: page_table.ok_or(BackupLoss::Failed)?,
             entry: ticket.entry,

@@ -4,13 +4,12 @@ use alloc::vec::Vec;
 
 use checkpoint::Schedule;
 use journal::Journal;
-use sharedmem::Words;
 use sharedmem::protection::ProtectionState;
+use sharedmem::{RecordKind, Words};
 
 use super::JournaledService;
 use crate::checkpoint::CheckpointWriter;
 use crate::host::Host;
-use crate::kinds;
 
 /// How long a backup may take to read the state, before it is told again, in ns.
 const REWRITE_NS: u64 = 1_000_000_000;
@@ -139,7 +138,7 @@ impl<S: Host> JournaledService<S> {
     fn publish(&mut self, payloads: &[Vec<u8>]) {
         for payload in payloads {
             self.commit(
-                kinds::CHECKPOINT,
+                RecordKind::Checkpoint,
                 |out| out.extend_from_slice(payload),
                 |_| {},
             );

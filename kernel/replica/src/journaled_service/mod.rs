@@ -4,13 +4,13 @@ mod checkpointing;
 
 use alloc::vec::Vec;
 
-use journal::{AppendError, Kind};
+use journal::AppendError;
 use network::{ConnectionEvent, EventSink, Flows};
 use service::{Input, InputRecord};
+use sharedmem::RecordKind;
 
 use crate::backup_monitor::{BackupMonitor, BackupView};
 use crate::host::Host;
-use crate::kinds;
 use crate::replica::Replica;
 use checkpointing::Checkpoints;
 
@@ -44,7 +44,7 @@ impl<S: Host> JournaledService<S> {
             replica,
         };
         // Before any other: what earlier owners may have left behind the journal's end is foreign from here on.
-        ledger.commit(kinds::EPOCH, |_| {}, |_| {});
+        ledger.commit(RecordKind::Epoch, |_| {}, |_| {});
         ledger
     }
 
@@ -67,7 +67,7 @@ impl<S: Host> JournaledService<S> {
         let stamp = self.replica.stamp(now_ms, self.entropy);
         let record = InputRecord { stamp, input };
         self.commit(
-            kinds::INPUT,
+            RecordKind::Input,
             |payload| record.encode(payload),
             |replica| replica.apply(&record),
         );
@@ -96,7 +96,7 @@ impl<S: Host> JournaledService<S> {
         self.status_ns = Some(now_ns);
         let status = self.host.status(&self.seat, self.replica.journal());
         self.commit(
-            kinds::STATUS,
+            RecordKind::Status,
             |payload| status.encode(payload),
             |replica| replica.learn(status),
         );
@@ -105,7 +105,7 @@ impl<S: Host> JournaledService<S> {
     /// Commits a record, then applies it. One there is no room for waits for the backup as long as the backup lives.
     fn commit(
         &mut self,
-        kind: Kind,
+        kind: RecordKind,
         encode: impl FnOnce(&mut Vec<u8>),
         apply: impl FnOnce(&mut Replica<S>),
     ) {
@@ -168,7 +168,7 @@ impl<S: Host> JournaledService<S> {
         let control = self.host.region().control;
         let is_armed = matches!(control.protection.state(), Armed | Claimed | Filling);
         let other = self.host.instance().other();
-        is_armed && control.linux[other].ticket().is_none()
+        is_armed && control.resume_slots[other].ticket().is_none()
     }
 
     /// The journal is full. Waits a little for the backup; gives up one that is dead.
@@ -203,7 +203,7 @@ impl<S: Host> EventSink for JournaledService<S> {
     fn commit_event(&mut self, event: ConnectionEvent<'_>) {
         match event {
             ConnectionEvent::Fact(fact) => self.commit(
-                kinds::CONNECTION,
+                RecordKind::Connection,
                 |payload| fact.encode(payload),
                 |replica| replica.apply_fact(&fact),
             ),

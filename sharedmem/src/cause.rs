@@ -1,0 +1,82 @@
+//! Why there was a takeover, and why there is no backup.
+
+use core::fmt;
+
+use crate::numbered::numbered;
+
+numbered! {
+    /// Why an owner counts as dead, or does not go on. 0 in a timeline is none of them: it is empty.
+    pub enum Cause {
+        Panic = 1, "panic", "it left an epitaph";
+        Silent = 2, "silent", "no keepalive came within the time-out";
+        /// Keepalives come, but this core's main loop did not go round.
+        Hung = 3, "hung", "the main loop of a core stood still for the time-out";
+        NeverCameUp = 4, "never-came-up", "no first keepalive came within the boot time-out";
+        ImageRefused = 5, "image-refused", "its image was refused";
+        Switchover = 6, "switchover", "it handed over on purpose";
+        Reboot = 7, "reboot", "it ended in order, to be started again";
+    }
+}
+
+impl Cause {
+    /// Returns whether it happens on one core, which is then named with it.
+    pub const fn names_core(self) -> bool {
+        match self {
+            Self::Panic | Self::Hung => true,
+            Self::Silent
+            | Self::NeverCameUp
+            | Self::ImageRefused
+            | Self::Switchover
+            | Self::Reboot => false,
+        }
+    }
+}
+
+/// What it means.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+numbered! {
+    /// Why a backup is no more. 0 in the shared region is none of them: no backup was lost yet.
+    pub enum BackupLoss {
+        ImageRefused = 1, "image-refused", "its image was refused";
+        /// It could not get ready, or said that it cannot go on.
+        Failed = 2, "failed", "it could not go on";
+        /// It took an exception, or panicked.
+        Crashed = 3, "crashed", "it crashed on the seat";
+        /// It did not give the seat back in time.
+        Hung = 4, "hung", "it hung on the seat";
+        /// It is stale.
+        Dropped = 5, "dropped", "the primary dropped it for want of journal room";
+        /// No new one was loaded yet.
+        Promoted = 6, "promoted", "it became the primary";
+        Disarmed = 7, "disarmed", "the operator gave it up";
+        Unfilled = 8, "unfilled", "the primary died before it had told it the state";
+    }
+}
+
+/// What it means.
+impl fmt::Display for BackupLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_has_the_number_of_an_empty_word() {
+        assert_eq!(
+            (Cause::from_number(0), BackupLoss::from_number(0)),
+            (None, None)
+        );
+        for cause in Cause::ALL {
+            assert_eq!(Cause::from_number(cause.number()), Some(cause));
+        }
+    }
+}
