@@ -28,7 +28,7 @@ pub enum AccelChoice {
 }
 
 impl AccelChoice {
-    /// The accelerator, and why it is this one.
+    /// Returns the accelerator, and why it is this one.
     ///
     /// # Errors
     /// KVM was asked for and does not work.

@@ -62,7 +62,7 @@ impl ArchiveWriter {
             .file(&format!("{path}.crc32c"), crc32c(content).as_bytes())
     }
 
-    /// The archive.
+    /// Ends the archive and returns it.
     pub fn finish(mut self) -> Vec<u8> {
         self.entries = 0;
         self.entry(TRAILER, 0, &[], (0, 0));
@@ -110,7 +110,7 @@ impl ArchiveWriter {
     }
 }
 
-/// The CRC-32C of `content` as eight hexadecimal digits.
+/// Returns the CRC-32C of `content` as eight hexadecimal digits.
 pub fn crc32c(content: &[u8]) -> String {
     format!("{:08x}", Crc::<u32>::new(&CRC_32_ISCSI).checksum(content))
 }
@@ -150,7 +150,7 @@ mod tests {
         );
     }
 
-    /// The fields of an entry are eight hexadecimal digits each; see `cpio(5)`, "New ASCII Format".
+    /// Reads the fields of each entry, eight hexadecimal digits each: see `cpio(5)`, "New ASCII Format".
     #[test]
     fn all_kinds_of_entries_are_what_they_should_be() {
         let bytes = ArchiveWriter::default()

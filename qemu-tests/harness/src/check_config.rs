@@ -1,4 +1,4 @@
-//! The answer a boot would give, before the boot: the plan, or the refusal.
+//! Checks a boot without booting: the result is the plan, or the refusal that the boot would print.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ const PAGE_BYTES: u64 = 4096;
 /// The monitor takes the first free page from here on for the other cores to start in.
 const START_PAGE: u64 = 0x8000;
 
-/// A boot that is only thought of.
+/// A boot to be checked.
 #[derive(Clone, Debug)]
 pub struct BootCheck {
     /// The boot line.
@@ -32,7 +32,7 @@ pub struct BootCheck {
     pub archive: Option<Vec<u8>>,
 }
 
-/// What would become of it.
+/// The result of a check.
 #[derive(Clone, Debug)]
 pub enum CheckReport {
     /// It boots; the images found, with their versions.
@@ -42,8 +42,8 @@ pub enum CheckReport {
 }
 
 impl BootCheck {
-    /// A question about the files at these paths, which may be missing.
-    pub fn about_files(
+    /// Reads the boot image and the boot archive at these paths, which may be missing.
+    pub fn of_files(
         cmdline: String,
         cpus: u32,
         memory_bytes: u64,
@@ -60,19 +60,24 @@ impl BootCheck {
         }
     }
 
-    /// The answer.
+    /// Checks the boot.
     ///
     /// # Errors
     /// The boot image cannot be read as one.
-    pub fn answer(&self) -> Result<CheckReport, Problem> {
+    pub fn run(&self) -> Result<CheckReport, Problem> {
         let machine = self.machine()?;
         let report =
-            Options::parse(&self.cmdline).and_then(|options| self.check(&options, machine));
+            Options::parse(&self.cmdline).and_then(|options| self.check_options(&options, machine));
         Ok(report.unwrap_or_else(CheckReport::Refused))
     }
 
-    /// Plans the machine and checks the images as the boot does. Without an archive the images are taken for native, and are not checked.
-    fn check(&self, options: &Options, mut machine: Machine) -> Result<CheckReport, Refusal> {
+    /// Plans the machine and checks the images as the boot does. Without an archive the images are taken for native,
+    /// and are not checked.
+    fn check_options(
+        &self,
+        options: &Options,
+        mut machine: Machine,
+    ) -> Result<CheckReport, Refusal> {
         let archive = self.archive.as_deref().map(|bytes| ("", bytes));
         let files = BootFiles::new(archive)
             .map_err(|error| Refusal::new("archive", "", error.to_string(), ""))?;
@@ -91,7 +96,7 @@ impl BootCheck {
         Ok(CheckReport::Accepted(Box::new(plan), images))
     }
 
-    /// The machine QEMU makes, with our files in its memory.
+    /// Describes the machine that QEMU makes, with our files in its memory.
     fn machine(&self) -> Result<Machine, Problem> {
         let mut machine = Machine::typical(self.cpus, self.memory_bytes);
         if let Some(kernel) = &self.kernel {
@@ -115,7 +120,7 @@ impl BootCheck {
     }
 }
 
-/// Where RAM below 4 GiB ends on QEMU's q35.
+/// Returns where RAM below 4 GiB ends on QEMU's q35.
 fn low_memory_end(memory_bytes: u64) -> u64 {
     if memory_bytes < 0xb000_0000 {
         memory_bytes
@@ -125,12 +130,12 @@ fn low_memory_end(memory_bytes: u64) -> u64 {
 }
 
 impl CheckReport {
-    /// Whether it boots.
+    /// Says whether the machine would boot.
     pub fn is_accepted(&self) -> bool {
         matches!(self, Self::Accepted(..))
     }
 
-    /// For people.
+    /// Formats the report for people.
     pub fn text(&self) -> String {
         match self {
             Self::Accepted(plan, images) => {
@@ -141,7 +146,7 @@ impl CheckReport {
         }
     }
 
-    /// For tools.
+    /// Formats the report for tools.
     pub fn json(&self) -> Value {
         match self {
             Self::Accepted(plan, images) => {
@@ -212,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_good_boot_shows_its_plan() {
-        let answer = question("failover_mem=128M").answer().unwrap();
+        let answer = question("failover_mem=128M").run().unwrap();
         assert!(answer.is_accepted());
         let text = answer.text();
         for part in [
@@ -235,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_option_and_what_would_work() {
-        let answer = question("failover_mem=2T").answer().unwrap();
+        let answer = question("failover_mem=2T").run().unwrap();
         assert!(
             !answer.is_accepted() && answer.text().starts_with("boot refused: failover_mem=2T: ")
         );
@@ -253,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_images_are_checked_too() {
-        let refused = |question: BootCheck| match question.answer().unwrap() {
+        let refused = |question: BootCheck| match question.run().unwrap() {
             CheckReport::Refused(refusal) => refusal.to_string(),
             CheckReport::Accepted(..) => panic!("accepted"),
         };
@@ -300,7 +305,7 @@ mod tests {
                 archive: None,
                 ..question("failover_kernel=/boot/c")
             }
-            .answer()
+            .run()
             .unwrap()
             .is_accepted()
         );

@@ -10,27 +10,27 @@ use crate::problem::Problem;
 /// How long a client waits for an answer before it tries another connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For a connection to be made. QEMU's user network takes a connection even if the guest behind it is dead, and asks the guest again
-    /// only after seconds: to try anew is quicker.
+    /// For the connection. QEMU's user network takes a connection even if the guest behind it is dead, and asks the
+    /// guest again only after seconds: to try anew is quicker.
     pub connect: Duration,
     /// For a reply.
     pub reply: Duration,
 }
 
-/// A client that wants to be served again as soon as can be.
+/// A client that wants to be served again as soon as possible.
 pub const IMPATIENT: Patience = Patience {
     connect: Duration::from_millis(60),
     reply: Duration::from_millis(100),
 };
 
-/// One of many clients on a host with few processors. QEMU's user network has no queue for clients who connect at once; the host would try
-/// again for those it drops after a second.
+/// One of many clients on a host with few processors. QEMU's user network has no queue for clients who connect at once;
+/// the host would try again for those it drops after a second.
 pub const ONE_OF_MANY: Patience = Patience {
     connect: Duration::from_millis(200),
     reply: Duration::from_secs(1),
 };
 
-/// How long a client of a machine that is well waits for anything; emulated machines on a busy host take their time.
+/// How long a client of a healthy machine waits for anything: emulated machines on a busy host take their time.
 pub const PATIENT: Patience = Patience {
     connect: Duration::from_secs(10),
     reply: Duration::from_secs(10),
@@ -48,7 +48,7 @@ pub fn connect(port: u16, patience: Patience) -> RedisResult<Connection> {
     Ok(connection)
 }
 
-/// Whether the error is the server's answer, rather than its silence.
+/// Says whether the error is an answer of the server, and not its silence.
 pub fn is_answer(error: &RedisError) -> bool {
     !(error.is_io_error() || error.kind() == ErrorKind::Parse)
 }
@@ -66,7 +66,7 @@ pub fn run<T: FromRedisValue>(connection: &mut Connection, command: &str) -> Red
     built.query(connection)
 }
 
-/// As [`run`], on a connection of its own to a machine that is well.
+/// Does as [`run`], on a connection of its own, to a machine that is well.
 ///
 /// # Errors
 /// The service does not answer, or refuses.

@@ -1,4 +1,5 @@
-//! The incident disk: a small raw image in whose first sector stands a label; the guest appends a text record of each takeover.
+//! The incident disk: a small raw image. Its first sector holds a label; the guest appends a text record of each
+//! takeover.
 
 use std::path::Path;
 
@@ -19,7 +20,7 @@ pub fn create(path: &Path) -> Result<(), Problem> {
     files::write(path, &bytes)
 }
 
-/// The records on an incident disk, the oldest first.
+/// Returns the records on an incident disk, the oldest first.
 ///
 /// # Errors
 /// The file cannot be read, or has lost its label.

@@ -16,7 +16,7 @@ const SECTION_TABLE_SHAPE: Range<usize> = 0x3a..0x40;
 /// `cli; 1: jmp 1b`
 const HANG: [u8; 3] = [0xfa, 0xeb, 0xfe];
 
-/// The file without sections, symbols and debug information: only what a loader reads.
+/// Strips sections, symbols and debug information: what is left is what a loader reads.
 ///
 /// # Errors
 /// It is no ELF file with program headers.
@@ -38,7 +38,7 @@ pub fn stripped(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
     Ok(kept)
 }
 
-/// The file with its first instructions replaced by an endless loop with interrupts off: an image that is whole and does not boot.
+/// Replaces the first instructions by an endless loop with interrupts off: the image is whole and does not boot.
 ///
 /// # Errors
 /// It is no ELF file whose entry point lies in a segment.
@@ -62,7 +62,7 @@ pub fn hanging_at_entry(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
     Ok(hanging)
 }
 
-/// The physical memory that a boot loader gives to the file, in whole pages.
+/// Returns the physical memory that a boot loader gives to the file, in whole pages.
 ///
 /// # Errors
 /// It is no ELF file with something to load.
@@ -103,7 +103,7 @@ fn broken(reason: impl std::fmt::Display) -> Problem {
 pub(crate) mod tests {
     use super::*;
 
-    /// An instance as small as can be: a note, one segment of code at 0x1000, `debug` behind it, and a section table of one empty section.
+    /// Makes the smallest instance: a note, one segment of code at 0x1000, `debug` behind it, one empty section.
     pub(crate) fn instance(debug: &[u8]) -> Vec<u8> {
         const ENTRY: u64 = 0xffff_ffff_8000_1000 + 16;
         let mut note = Vec::new();
@@ -129,7 +129,7 @@ pub(crate) mod tests {
             file.extend(word.to_le_bytes());
         }
         file.extend(0u32.to_le_bytes());
-        // sizes of this header, of a program header and their number, of a section header and their number, index of names
+        // Sizes of this header, of a program header and their number, of a section header and their number; names.
         for half in [64u16, 56, 2, 64, 1, 0] {
             file.extend(half.to_le_bytes());
         }

@@ -1,15 +1,16 @@
 //! Failures of the emulator itself, which say nothing about the guest.
 //!
-//! With a thread for each CPU, QEMU's translator keeps a CPU's view of the memory map longer than the map lives: when one CPU changes the map (a PCI
-//! command register is enough) while another accesses a device by memory (an APIC that is no x2APIC is one), the access goes astray. Mostly QEMU ends
-//! with an assertion of its own, in whichever device was hit. Seen with 10.0 in about one of twenty takeovers with 8 CPUs on 2 of the host's.
+//! With a thread for each CPU, QEMU's translator keeps a CPU's view of the memory map longer than the map lives. One
+//! CPU changes the map (a write to a PCI command register is enough) while another accesses a device by memory (an
+//! xAPIC is one): that access reaches the wrong device. QEMU mostly ends with an assertion of its own, in the device
+//! that was hit. Seen with QEMU 10.0 in about one of twenty takeovers with 8 CPUs on 2 CPUs of the host.
 
 use std::fs;
 use std::path::Path;
 
 use crate::problem::Problem;
 
-/// Does something that starts a machine with the log at `log`. What QEMU itself breaks off is told, and done once more.
+/// Makes an attempt that starts a machine with the log at `log`. If QEMU itself failed, says so and makes one more.
 ///
 /// # Errors
 /// Those of `attempt`.
@@ -25,7 +26,7 @@ pub fn once_more<T>(
     })
 }
 
-/// QEMU's last words in a log, if it ended with an assertion of its own.
+/// Returns QEMU's last words in a log, if it ended with an assertion of its own.
 fn own_failure(log: &Path) -> Option<String> {
     let bytes = fs::read(log).ok()?;
     let text = String::from_utf8_lossy(&bytes);
@@ -33,7 +34,7 @@ fn own_failure(log: &Path) -> Option<String> {
     Some(last_words.to_owned())
 }
 
-/// `assert` of the C library, or GLib's.
+/// Says whether a line is a failed `assert` of the C library, or of GLib.
 fn is_assertion(line: &str) -> bool {
     line.strip_prefix("qemu: ").is_some_and(|words| {
         words.contains(": Assertion `")
@@ -49,7 +50,7 @@ mod tests {
     use crate::{files, paths};
 
     const ASTRAY: &str = "[    0.246023] monitor: protected: a backup is ready\n\
-        qemu: qemu-system-x86_64: system/physmem.c:2678: iotlb_to_section: Assertion `section_index < d->map.sections_nb' failed.\n";
+        qemu: qemu-system-x86_64: physmem.c:2678: iotlb_to_section: Assertion `index < sections_nb' failed.\n";
 
     fn attempts(
         name: &str,
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_qemu_broke_off_is_repeated_and_only_once() {
+    fn an_attempt_is_repeated_once_and_only_if_qemu_failed() {
         let failed = |text: &str| Err(Problem::Failed(text.into()));
         let (count, outcome) = attempts("unit-astray", ASTRAY, &[failed("hung up"), Ok(7)]);
         assert_eq!((count, outcome), (2, Ok(7)));
@@ -86,7 +87,7 @@ mod tests {
             "qemu: **\nqemu: ERROR:../hw/a.c:1:f: assertion failed: (x)"
         ));
         assert!(is_assertion(
-            "qemu: qemu-system-x86_64: hw/pci/msix.c:228: msix_table_mmio_write: Assertion `addr + size <= dev->msix_entries_nr' failed."
+            "qemu: qemu-system-x86_64: msix.c:228: msix_table_mmio_write: Assertion `addr + size <= nr' failed."
         ));
         assert!(!is_assertion("qemu: Triple fault"));
     }

@@ -10,7 +10,7 @@ use crate::steady::{ClientFailure, SteadyClient, Workload};
 /// Rounds of every client between two changes of the machine.
 const ROUNDS: u64 = 3;
 
-/// One chats, one sends pipelines, one keeps checksums, one is idle.
+/// One client chats, one sends pipelines, one keeps checksums, one is idle.
 const USUAL: [Workload; 4] = [
     Workload::Chat,
     Workload::Pipeline,
@@ -33,11 +33,11 @@ pub struct FleetReport {
     pub rounds: u64,
     /// Those whose connection was reset.
     pub reset: u64,
-    /// Those who did not get what they were owed.
+    /// Those that did not get what they were owed.
     pub lost: u64,
-    /// Those who kept checksums, ...
+    /// Those that kept checksums, ...
     pub checked: u64,
-    /// ... and for whom the two do not agree.
+    /// ... and those whose checksums do not agree.
     pub differ: u64,
     /// What went wrong, in words.
     pub troubles: Vec<String>,
@@ -71,7 +71,7 @@ impl Fleet {
     /// Waits until each has done some rounds more.
     ///
     /// # Errors
-    /// One does not, or has ended over something that [`account`](Self::account) tells.
+    /// One does not, or has ended over something that [`report`](Self::report) names.
     pub fn do_more(&self, machine: &QemuMachine) -> Result<(), Problem> {
         SteadyClient::all_do_more(&self.clients, ROUNDS, machine.time_left())?;
         require(!self.clients.iter().any(SteadyClient::has_ended), || {
@@ -79,22 +79,22 @@ impl Fleet {
         })
     }
 
-    /// Ends them, and says what became of them.
+    /// Ends the clients, and returns what became of them.
     ///
     /// # Errors
     /// A client itself is at fault.
-    pub fn account(self) -> Result<FleetReport, Problem> {
+    pub fn report(self) -> Result<FleetReport, Problem> {
         let mut tally = FleetReport::default();
         for client in self.clients {
             let workload = client.workload();
-            let account = client.account()?;
+            let report = client.report()?;
             tally.clients += 1;
-            tally.rounds += account.rounds;
-            if let Some(checksums) = account.checksums {
+            tally.rounds += report.rounds;
+            if let Some(checksums) = report.checksums {
                 tally.checked += 1;
                 tally.differ += u64::from(!checksums.agree());
             }
-            if let Some(trouble) = account.trouble {
+            if let Some(trouble) = report.trouble {
                 match trouble {
                     ClientFailure::Reset(_) => tally.reset += 1,
                     ClientFailure::Lost(_) => tally.lost += 1,
@@ -105,13 +105,13 @@ impl Fleet {
         Ok(tally)
     }
 
-    /// Lets them go on once more, and ends them. Every key is there.
+    /// Lets the clients go on once more, ends them, and checks that every key is there.
     ///
     /// # Errors
     /// One has lost its connection, or a reply, or a key is missing.
     pub fn finish(self, machine: &QemuMachine) -> Result<FleetReport, Problem> {
         let (keys, done) = (self.keys, self.do_more(machine));
-        let tally = self.account()?;
+        let tally = self.report()?;
         require(tally.troubles.is_empty(), || tally.troubles.join("; "))?;
         done?;
         let left: u64 = client::ask(machine.port()?, "DBSIZE")?;

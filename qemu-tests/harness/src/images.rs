@@ -14,7 +14,7 @@ pub const PRIMARY_PATH: &str = "/boot/instance-a";
 /// Path of the backup's image in the archive.
 pub const BACKUP_PATH: &str = "/boot/instance-b";
 
-/// The triple is named so that link arguments in RUSTFLAGS do not reach the build scripts.
+/// Naming the triple keeps link arguments in RUSTFLAGS away from the build scripts.
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 /// What a machine boots.
@@ -28,7 +28,7 @@ pub struct Images {
     pub instance: Vec<u8>,
 }
 
-/// Builds both images in release and writes them, as `understudy` and `boot.cpio`, where QEMU is given them. `cargo_arguments` go to cargo.
+/// Builds both images in release, and writes `understudy` and `boot.cpio`. `cargo_arguments` are passed on to cargo.
 ///
 /// # Errors
 /// Cargo fails, or a file cannot be written.

@@ -1,7 +1,8 @@
 //! Boots machines in QEMU, injects faults, and keeps account of what clients were promised.
 //!
-//! The way through: [`setup`] sees to the host, [`images`] builds what a machine boots, [`machine`] runs one and [`transcript`] reads its console;
-//! [`ledger`] knows what a client was promised, [`timeline_report`] what the guest reports. [`linux`] has the same for Linux tenants.
+//! [`setup`] checks the host, [`images`] builds what a machine boots, [`machine`] runs one and [`transcript`] reads its
+//! console. [`writer`], [`steady`] and [`fleet`] are its clients, [`ledger`] knows what a client was promised, and
+//! [`timeline_report`] is what the guest reports of a takeover. [`linux`] has the same for Linux tenants.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! Machines of the deterministic model, driven by the boot line's script alone: the network is there and idle, so that every run is the same.
+//! Machines of the deterministic model. Only the boot line's script drives them: the network is idle, so every run is
+//! the same.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +16,7 @@ pub const CLOSING_WORD: &str = "closing-word";
 /// From the fault to the closing word: enough for a takeover, and for the console to print what there is to say of it.
 const AFTERMATH: Duration = Duration::from_millis(300);
 
-/// A death to be brought about when the machine has been left alone for a while.
+/// A death of the primary, some time after the machine has come up.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// The machine, without its script.
@@ -28,17 +29,18 @@ pub struct Scenario {
     pub fault_at: Duration,
 }
 
-/// The usual machine of the model.
+/// Describes the usual machine of the model.
 pub fn machine(name: impl Into<String>, qemu: Version) -> MachineSpec {
     let spec = MachineSpec::new(name, Accel::Model);
     match qemu >= WITH_FINE_TURNS {
         true => spec,
-        // A core that is busy lets no other run for up to 10 ms of the model's time, which the seat takes for a death.
+        // A busy core lets no other core run for up to 10 ms of the model's time, which the monitor takes for a death.
         false => spec.append("failover_timeout=50ms"),
     }
 }
 
-/// From this version on, cores of the model take turns often enough for the default time-out: tried with 10.0, not so with 7.2.
+/// From this version on, cores of the model take turns often enough for the default time-out: tried with 10.0, not so
+/// with 7.2.
 const WITH_FINE_TURNS: Version = WITH_X2APIC;
 
 /// What was seen.
@@ -53,7 +55,7 @@ pub struct ModelRun {
 }
 
 impl Scenario {
-    /// The usual machine with `keys` keys, killed by `fault` when its backup has had time to follow.
+    /// Describes a death by `fault` on the usual machine, with `keys` keys, after its backup has had time to follow.
     pub fn new(name: impl Into<String>, keys: u64, fault: &str, qemu: Version) -> Self {
         // A key costs either kernel a few microseconds; the backup begins when the primary has ended.
         let fault_at = Duration::from_millis(200) + Duration::from_micros(keys * 20);
@@ -65,7 +67,7 @@ impl Scenario {
         }
     }
 
-    /// The script: fill, wait, die, show that the keys are there, and say the closing word when all is printed.
+    /// Writes the script: fill, wait, die, show that the keys are there, and say the closing word when all is printed.
     pub fn script(&self) -> String {
         let populate = match self.keys {
             0 => String::new(),
@@ -78,10 +80,11 @@ impl Scenario {
         )
     }
 
-    /// Runs it.
+    /// Runs the scenario.
     ///
     /// # Errors
-    /// The machine does not do what it should, or was not ready for the fault: its keys were not all there, or the backup not up to date.
+    /// The machine does not do what it should, or was not ready for the fault: keys were missing, or the backup was
+    /// behind.
     pub fn run(&self, images: &Images, log: &Path, limit: Duration) -> Result<ModelRun, Problem> {
         let spec = self.machine.clone().append(&self.script());
         let machine = QemuMachine::start(&spec, &Launch::of(images, log, limit))?;
@@ -102,7 +105,7 @@ impl Scenario {
                 self.keys
             )
         })?;
-        // The command that killed is the one record the backup cannot have had, and the status before it one that it had no time for.
+        // The backup cannot have had the record of the command that killed, nor time for the status record before it.
         require(takeover.records <= 2, || {
             format!("the backup was {} records behind", takeover.records)
         })?;

@@ -1,4 +1,5 @@
-//! What the operator of a native machine does from afar, as `kexec` is used for reboots: look, load another image as the backup, switch to it, fall back.
+//! What the operator of a native machine does over the network: look, load another image as the backup, switch to it,
+//! fall back.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,13 +10,13 @@ use std::time::{Duration, Instant};
 use crate::client::{self, PATIENT};
 use crate::problem::{Problem, require};
 
-/// How often the machine is asked how far it is.
-const LOOK: Duration = Duration::from_millis(20);
+/// Between two requests for the status.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long an answer, or a backup, may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What a native machine says of itself.
+/// What a native machine reports of itself.
 #[derive(Clone, Debug)]
 pub struct MachineStatus(BTreeMap<String, String>);
 
@@ -31,22 +32,22 @@ impl MachineStatus {
         Ok(Self(fields.map(owned).collect()))
     }
 
-    /// A field; empty if the machine does not tell it.
+    /// Returns a field; empty if the machine does not report it.
     pub fn text(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// A field that is a number; 0 if the machine does not tell it.
+    /// Returns a field that is a number; 0 if the machine does not report it.
     pub fn number(&self, name: &str) -> u64 {
         self.text(name).parse().unwrap_or(0)
     }
 
-    /// Whether a backup waits that may take over.
+    /// Says whether a backup waits that may take over.
     pub fn is_protected(&self) -> bool {
         self.number("protected") == 1
     }
 
-    /// All fields, for people.
+    /// Returns all fields, for people.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         self.0
             .iter()
@@ -72,7 +73,7 @@ pub fn wait_until(
             Ok(status) => last = Some(status),
             Err(problem) => drop(problem),
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
     Err(Problem::TimedOut(format!(
         "{what} within {LIMIT:.0?}; the machine last said {last:?}"
@@ -109,12 +110,12 @@ pub fn request(port: u16, words: &[&[u8]]) -> Result<(), Problem> {
 pub fn load(port: u16, image: &[u8]) -> Result<String, Problem> {
     request(port, &[b"LOAD", image])?;
     // The status is up to 10 ms old, and the backup that was there before may still be in it.
-    thread::sleep(LOOK);
+    thread::sleep(POLL_INTERVAL);
     let status = wait_until(port, "no backup is ready", MachineStatus::is_protected)?;
     Ok(status.text("backup_version").to_owned())
 }
 
-/// As [`load`], from a file.
+/// Loads the image in a file, as [`load`] does.
 ///
 /// # Errors
 /// As [`load`], or the file cannot be read.

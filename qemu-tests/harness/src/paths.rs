@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::files;
 use crate::problem::Problem;
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub fn workspace() -> PathBuf {
-    // Cargo says where the crate is now; what was compiled in may have moved since.
+    // Cargo says where the crate is now; the path that was compiled in may be out of date.
     let crate_dir = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     let is_root = |directory: &&Path| directory.join("Cargo.lock").is_file();
@@ -19,7 +19,7 @@ pub fn workspace() -> PathBuf {
         .to_path_buf()
 }
 
-/// Cargo's target directory.
+/// Returns cargo's target directory.
 pub fn target() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
         Some(directory) => workspace().join(directory),
@@ -27,17 +27,17 @@ pub fn target() -> PathBuf {
     }
 }
 
-/// What the host side writes: images, logs, disks.
+/// Returns the directory of everything that the host side writes: images, logs, disks.
 pub fn artifacts() -> PathBuf {
     target().join("understudy")
 }
 
-/// The log of a test or a command.
+/// Returns the path of the log of a test or a command.
 pub fn log(name: &str) -> PathBuf {
     artifacts().join("logs").join(format!("{name}.log"))
 }
 
-/// The log of a test or a command, emptied.
+/// Empties the log of a test or a command, and returns its path.
 ///
 /// # Errors
 /// It cannot be written.
@@ -47,7 +47,7 @@ pub fn fresh_log(name: &str) -> Result<PathBuf, Problem> {
     Ok(log)
 }
 
-/// Files of one machine.
+/// Returns the directory of one machine's files.
 pub fn scratch(name: &str) -> PathBuf {
     artifacts().join("machines").join(name)
 }

@@ -1,4 +1,4 @@
-//! What can come between a machine and what was wanted of it; the kinds are told apart because they call for different people.
+//! Why something failed. The kinds are told apart because different people have to act on them.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ pub enum Problem {
     TimedOut(String),
     /// The host's side is at fault: QEMU missing or refusing its arguments, a file not writable.
     BrokenSetUp(String),
-    /// Cannot be tried here; says what is missing.
+    /// It cannot be tried here; the text says what is missing.
     Skipped(String),
 }
 
 impl Problem {
-    /// The same problem, with what was being done in front.
+    /// Puts what was being done in front of the text.
     #[must_use]
     pub fn while_doing(self, what: &str) -> Self {
         match self {
@@ -27,12 +27,12 @@ impl Problem {
         }
     }
 
-    /// A broken set-up: an operation of the host that failed.
+    /// Reports an operation of the host that failed, as a broken set-up.
     pub fn of_host(what: impl fmt::Display, error: impl fmt::Display) -> Self {
         Self::BrokenSetUp(format!("{what}: {error}"))
     }
 
-    /// One word for the kind.
+    /// Returns one word for the kind.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Failed(_) => "FAILED",
@@ -42,7 +42,7 @@ impl Problem {
         }
     }
 
-    /// What happened.
+    /// Returns what happened.
     pub fn text(&self) -> &str {
         match self {
             Self::Failed(text)
@@ -61,7 +61,7 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// A guest's answer that is not the one that was wanted.
+/// Requires a condition of a guest.
 ///
 /// # Errors
 /// When `is_met` is false, with `complaint` as the text.
@@ -73,7 +73,7 @@ pub fn require(is_met: bool, complaint: impl FnOnce() -> String) -> Result<(), P
     }
 }
 
-/// As `assert_eq!`, for guests.
+/// Requires two values to be equal, as `assert_eq!` does, of a guest.
 ///
 /// # Errors
 /// When the two differ: names `what`, and both.

@@ -1,4 +1,4 @@
-//! QEMU's control channel (QMP): JSON, a line each way, over a socket. As much of it as the harness needs.
+//! QEMU's control channel (QMP): lines of JSON over a socket, as much of it as the harness needs.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::linux::net::SocketAddrExt;
@@ -59,7 +59,7 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Gives a command, and returns what it answers.
+    /// Executes a command, and returns the answer.
     ///
     /// # Errors
     /// QEMU refuses the command, or is gone.
@@ -82,7 +82,7 @@ impl Qmp {
         }
     }
 
-    /// What QEMU says the machine is doing: `running`, `paused`, ...
+    /// Returns what QEMU says the machine is doing: `running`, `paused`, ...
     ///
     /// # Errors
     /// As [`execute`](Self::execute); so for the others.
@@ -123,7 +123,7 @@ impl Qmp {
         self.execute("quit", json!({})).map(drop)
     }
 
-    /// The host's port that is forwarded to the guest.
+    /// Returns the host's port that is forwarded to the guest.
     ///
     /// # Errors
     /// As [`execute`](Self::execute), or there is none.
@@ -137,7 +137,7 @@ impl Qmp {
             .ok_or_else(|| broken(format!("no forwarded port in {text:?}")))
     }
 
-    /// The physical address of the page table of each CPU.
+    /// Returns the physical address of each CPU's page table.
     ///
     /// # Errors
     /// As [`execute`](Self::execute).
@@ -189,7 +189,8 @@ fn forwarded_port(table: &str, guest_port: Option<u16>) -> Option<u16> {
     ports.next().map(|(host, _)| host)
 }
 
-/// The page tables' addresses in QEMU's dump of all CPUs' registers: `CR0=... CR2=... CR3=... CR4=...`, once for each. The low bits are none of the address.
+/// Reads the page tables' addresses in QEMU's dump of all CPUs' registers: `CR0=... CR2=... CR3=... CR4=...` for each
+/// CPU. The low bits are no part of the address.
 fn page_tables(dump: &str) -> Vec<u64> {
     let words = dump.split_whitespace();
     words
@@ -204,7 +205,8 @@ mod tests {
 
     #[test]
     fn the_forwarded_port_is_found() {
-        let table = "Hub -1 (n0):\r\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n  \
+        let table = "Hub -1 (n0):\r\n  \
+                     Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n  \
                      TCP[HOST_FORWARD]   8       127.0.0.1 45667       10.0.2.15  6379     0     0\r\n";
         assert_eq!(forwarded_port(table, None), Some(45667));
         let two = format!("{table}TCP[HOST_FORWARD] 9 127.0.0.1 4000 10.0.2.15 80 0 0\r\n");
@@ -223,13 +225,14 @@ mod tests {
 
     #[test]
     fn every_cpus_page_table_is_found() {
-        let dump = "\r\nCPU#0\r\nRAX=0000000000000001 RBX=00000000CR3=\r\nCR0=80050033 CR2=00007f15 CR3=000000000034a000 CR4=00040ee0\r\n\
+        let dump = "\r\nCPU#0\r\nRAX=0000000000000001 RBX=00000000CR3=\r\n\
+            CR0=80050033 CR2=00007f15 CR3=000000000034a000 CR4=00040ee0\r\n\
             \r\nCPU#1\r\nCR0=80050033 CR2=00007f15 CR3=800000000c1b4802 CR4=00040ee0\r\n";
         assert_eq!(page_tables(dump), [0x34a000, 0xc1b4000]);
         assert!(page_tables("").is_empty());
     }
 
-    /// A QEMU that reads `requests` lines and answers with `answers` at once.
+    /// Plays a QEMU that reads `requests` lines and answers with `answers` at once.
     fn fake(answers: &str, requests: usize) -> (UnixStream, thread::JoinHandle<Vec<Value>>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         (&theirs).write_all(answers.as_bytes()).unwrap();

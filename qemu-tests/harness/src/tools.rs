@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::problem::Problem;
 
-/// Runs a program with `input` for its standard input; what it prints is returned.
+/// Runs a program with `input` as its standard input, and returns what it prints.
 ///
 /// # Errors
 /// It is missing, fails, or does not end within `limit`.
@@ -29,7 +29,7 @@ pub fn run(
     let complaints = reader(child.stderr.take());
     let typist = child.stdin.take().map(|mut stdin| {
         let input = input.to_owned();
-        // A program that does not want all of its input is right in that.
+        // A program need not read all of its input.
         thread::spawn(move || drop(stdin.write_all(input.as_bytes())))
     });
     let status = wait(&mut child, program, limit);

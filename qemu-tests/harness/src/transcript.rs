@@ -151,7 +151,8 @@ impl Transcript {
             .collect()
     }
 
-    /// Waits for a line in which `pick` finds something, printed already or yet to come. `what` is what is waited for, for people.
+    /// Waits for a line in which `pick` finds something, printed already or yet to come. `what` is what is waited for,
+    /// for people.
     ///
     /// # Errors
     /// It does not come in time, or the machine ends.

@@ -123,7 +123,7 @@ pub fn in_a_row(
         match kill.happen(machine, &clients, number + 1) {
             Ok(takeover) => each(number, &takeover),
             Err(problem) => {
-                let troubles = clients.account()?.troubles.join("; ");
+                let troubles = clients.report()?.troubles.join("; ");
                 let what = format!(
                     "death {number} of seed {seed} ({}, {:?}; {troubles})",
                     kill.command(),

@@ -91,12 +91,12 @@ fn texts(machine: &QemuMachine, start: &str) -> Vec<String> {
 fn checked(stage: &TestContext<'_>, spec: &MachineSpec) -> Result<CheckReport, Problem> {
     let memory_bytes =
         parse_size(&spec.memory).map_err(|error| Problem::BrokenSetUp(error.reason))?;
-    BootCheck::about_files(
+    BootCheck::of_files(
         spec.boot_line(),
         spec.cpus,
         memory_bytes,
         &stage.images.kernel,
         &stage.images.archive,
     )
-    .answer()
+    .run()
 }

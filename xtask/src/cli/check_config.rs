@@ -42,14 +42,14 @@ pub fn check(arguments: &CheckArguments) -> Result<bool> {
     if let Some(archive) = named.filter(|archive| !archive.is_file()) {
         return Err(anyhow!("{}: there is no such file", archive.display()));
     }
-    let check = BootCheck::about_files(
+    let check = BootCheck::of_files(
         arguments.cmdline.clone(),
         arguments.cpus,
         arguments.mem,
         &paths::artifacts().join("understudy"),
         named.unwrap_or(&built),
     );
-    let report = check.answer()?;
+    let report = check.run()?;
     if arguments.json {
         println!("{}", report.json());
     } else {

@@ -31,7 +31,8 @@ impl KeyStore for Fake {
     }
 }
 
-/// Ten writes and four increments, of which write 9 and the last increment were not acknowledged, and a store that did them all.
+/// Makes ten writes and four increments, and a store that did them all. Write 9 and the last increment were not
+/// acknowledged.
 fn honest() -> (KeyLedger, Fake) {
     let (mut ledger, mut store) = (KeyLedger::new("c"), Fake::default());
     let now = Instant::now();

@@ -1,4 +1,4 @@
-//! A client that asks all the time, and knows how long it was without a reply.
+//! A client that asks all the time, and measures how long it was without a reply.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,17 +7,18 @@ use std::time::{Duration, Instant};
 
 use super::http;
 
-/// From the beginning of one request to that of the next, whatever became of it.
+/// From the beginning of one request to the beginning of the next, whatever became of the first.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// Requests that can be under way at a time. QEMU's user network takes a connection even if the guest behind it is dead, and asks the guest
-/// again only after seconds: who wants to know when it is back, asks anew and does not wait for what was asked before.
+/// Requests that can be under way at a time. QEMU's user network accepts a connection although the guest behind it is
+/// dead, and asks the guest again only after seconds. So the client asks anew and does not wait for its earlier
+/// requests.
 const LANES: u32 = 10;
 
-/// A request that takes longer is given up: its lane is needed.
+/// A request that takes longer is given up, because its lane is needed.
 const PATIENCE: Duration = Duration::from_millis(190);
 
-/// What the client saw.
+/// The replies that the client got.
 #[derive(Clone, Debug, Default)]
 pub struct ProbeRecord {
     replies: Vec<Good>,
@@ -41,7 +42,7 @@ pub struct Handover {
 }
 
 impl ProbeRecord {
-    /// The handover from the first kernel to the last one; `None` if only one has replied.
+    /// Returns the handover from the first kernel to the last one; `None` if only one has replied.
     pub fn handover(&self) -> Option<Handover> {
         let last = &self.replies.last()?.boot_id;
         let first_of_last = self.replies.iter().position(|good| good.boot_id == *last)?;
@@ -54,13 +55,14 @@ impl ProbeRecord {
         })
     }
 
-    /// The longest silence that ended after `since`, whoever replied. `None` if no reply came before, or none after.
+    /// Returns the longest silence that ended after `since`, whoever replied. `None` if no reply came before, or none
+    /// after.
     pub fn longest_gap(&self, since: Instant) -> Option<Duration> {
         let pairs = self.replies.windows(2).filter(|pair| pair[1].at > since);
         pairs.map(|pair| pair[1].at - pair[0].at).max()
     }
 
-    /// Good replies.
+    /// Returns the number of good replies.
     pub fn count(&self) -> usize {
         self.replies.len()
     }
@@ -70,13 +72,13 @@ impl ProbeRecord {
     }
 }
 
-/// The boot in what the service says of itself.
+/// Reads the boot in what the service says of itself.
 fn boot_id(identity: &[u8]) -> Option<String> {
     let identity: serde_json::Value = serde_json::from_slice(identity).ok()?;
     Some(identity["boot_id"].as_str()?.into())
 }
 
-/// The client at work; dropping it ends it.
+/// The client at work; dropping the value ends it.
 pub struct GapProbe {
     shared: Arc<Shared>,
     lanes: Vec<JoinHandle<()>>,
@@ -89,7 +91,7 @@ struct Shared {
 }
 
 impl GapProbe {
-    /// Begins to ask the service behind a port of this host.
+    /// Starts to ask the service behind a port of this host.
     pub fn start(port: u16) -> Self {
         let shared = Arc::new(Shared::default());
         let begin = Instant::now();
@@ -103,12 +105,12 @@ impl GapProbe {
         }
     }
 
-    /// What it has seen up to now.
+    /// Returns what it has seen up to now.
     pub fn seen(&self) -> ProbeRecord {
         self.shared.lock().clone()
     }
 
-    /// Ends it, and tells what it has seen.
+    /// Ends the client, and returns what it has seen.
     pub fn end(mut self) -> ProbeRecord {
         self.stop();
         self.seen()
@@ -195,7 +197,8 @@ mod tests {
         }
     }
 
-    /// Answers every request but those that begin within `silence` after `good` replies; then it is another kernel. Returns how many it did not answer.
+    /// Answers `good` requests, then none for `silence`, then again as another kernel. Returns how many it did not
+    /// answer.
     fn serve(listener: &TcpListener, good: usize, silence: Duration) -> usize {
         let mut quiet_since = None;
         let mut unanswered = Vec::new();

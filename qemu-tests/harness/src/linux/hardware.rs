@@ -1,4 +1,4 @@
-//! The machine that Linuxes run on: CPUs, memory, a network card and a disk by virtio.
+//! The machine that Linux tenants run on: CPUs, memory, a network card and a disk by virtio.
 
 use std::path::Path;
 
@@ -17,8 +17,8 @@ pub struct Hardware {
     pub ports: Vec<u16>,
 }
 
-/// The usual one, on which all are compared. It has x2APIC as machines of today have, and because an emulated APIC that is accessed by memory now and then loses
-/// an access (see [`emulator`](crate::emulator)).
+/// Makes the usual machine, on which all are compared. It has x2APIC as today's machines have, and because an emulated
+/// APIC that is accessed by memory now and then loses an access (see [`emulator`](crate::emulator)).
 impl Default for Hardware {
     fn default() -> Self {
         Self {
@@ -32,7 +32,7 @@ impl Default for Hardware {
 }
 
 impl Hardware {
-    /// QEMU's arguments.
+    /// Returns QEMU's arguments.
     pub fn arguments(&self, disk: &Path) -> Vec<String> {
         let (remapping, iommu): (&str, &[&str]) = match self.has_x2apic {
             true => (
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_is_said_to_qemu() {
+    fn the_arguments_name_what_is_asked_for() {
         let usual = Hardware::default();
         let said = usual.arguments(Path::new("/tmp/a,b.img")).join(" ");
         assert!(

@@ -14,7 +14,7 @@ pub struct HttpReply {
 }
 
 impl HttpReply {
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -23,7 +23,7 @@ impl HttpReply {
 /// Asks the service behind a port of this host; no step may take longer than `limit`.
 ///
 /// # Errors
-/// The network's; a reply that breaks off is one, too: what is not answered in full is not answered.
+/// The network's. A reply that breaks off is an error, too.
 pub fn request(
     port: u16,
     method: &str,

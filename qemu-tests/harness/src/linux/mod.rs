@@ -1,4 +1,5 @@
-//! The machine that Linux tenants run on, and their clients: [`gap`] and [`writer`], over [`http`]; [`ledger`] is what they were promised.
+//! The machine that Linux tenants run on, and their clients: [`gap`] and [`writer`], over [`http`]. [`ledger`] knows
+//! what they were promised.
 
 pub mod gap;
 pub mod hardware;

@@ -27,7 +27,7 @@ const BLOCKS: u64 = 40;
 /// How long reading back may take.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A client at work; dropping it ends it.
+/// A client at work; dropping the value ends it.
 pub struct FileWriter {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<FileLedger>>,
@@ -40,17 +40,17 @@ struct Shared {
 }
 
 impl FileWriter {
-    /// Begins to write to the service behind a port of this host.
+    /// Starts to write to the service behind a port of this host.
     pub fn start(port: u16) -> Self {
         let shared = Arc::new(Shared::default());
-        let work = Work {
+        let worker = Worker {
             port,
             ledger: FileLedger::default(),
             place: 0,
         };
         let thread = thread::spawn({
             let shared = shared.clone();
-            move || work.run(&shared)
+            move || worker.run(&shared)
         });
         Self {
             shared,
@@ -81,7 +81,7 @@ impl FileWriter {
         self.shared.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Ends it, and gives its ledger.
+    /// Ends the client, and returns its ledger.
     ///
     /// # Errors
     /// It has panicked.
@@ -102,13 +102,13 @@ impl Drop for FileWriter {
     }
 }
 
-struct Work {
+struct Worker {
     port: u16,
     ledger: FileLedger,
     place: u64,
 }
 
-impl Work {
+impl Worker {
     fn run(mut self, shared: &Shared) -> FileLedger {
         for number in 0.. {
             if shared.is_over.load(Ordering::Relaxed) {
@@ -126,7 +126,7 @@ impl Work {
         self.ledger
     }
 
-    /// Adds a line; a file that is in doubt, or full, is followed by the next.
+    /// Appends a line. After a file that is in doubt or full comes the next file.
     fn append(&mut self) -> bool {
         let file = self.place / LINES_PER_FILE;
         let Some(line) = self.ledger.append(file) else {
@@ -200,7 +200,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
-    /// A service like the guest's, which keeps nothing of every fifth write that comes, and does not answer it.
+    /// A service like the guest's. It forgets every fifth write, and does not answer it.
     #[derive(Default)]
     struct Forgetful {
         files: BTreeMap<String, Vec<u8>>,

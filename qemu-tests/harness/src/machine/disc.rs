@@ -27,7 +27,8 @@ impl fmt::Display for Firmware {
     }
 }
 
-/// OVMF as Debian's package `ovmf` has it: the code, which all machines share, and the variables, of which each has its own copy.
+/// OVMF as Debian's package `ovmf` has it: the code, which all machines share, and the variables, which each machine
+/// copies.
 pub const OVMF: [&str; 2] = [
     "/usr/share/OVMF/OVMF_CODE_4M.fd",
     "/usr/share/OVMF/OVMF_VARS_4M.fd",
@@ -43,7 +44,7 @@ pub struct Disc {
 }
 
 impl Disc {
-    /// QEMU's arguments. A machine's copy of the firmware's variables lies beside the image.
+    /// Returns QEMU's arguments, and copies the firmware's variables to a file beside the image.
     pub(super) fn arguments(&self) -> Result<Vec<String>, Problem> {
         let mut list = vec![
             "-drive".into(),

@@ -44,7 +44,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Of images as they were built, in silence.
+    /// Boots images as they were built, and does not print the console.
     pub fn of(images: &Images, log: &Path, limit: Duration) -> Self {
         Self {
             kernel: images.kernel.clone(),
@@ -70,7 +70,7 @@ pub struct QemuMachine {
     deadline: Instant,
 }
 
-/// A word from the guest that all is well with it. Only a machine gives one, and every test ends with one.
+/// A proof that the guest was well at the end. Only a machine gives one, and every test ends with one.
 #[derive(Debug)]
 pub struct ClosingWord(());
 
@@ -110,7 +110,7 @@ impl QemuMachine {
         Ok(machine)
     }
 
-    /// As [`start_disc`](Self::start_disc), on hardware that is no [`MachineSpec`]'s.
+    /// Starts QEMU with a disc as [`start_disc`](Self::start_disc) does, on hardware of the caller's.
     ///
     /// # Errors
     /// As [`start_disc`](Self::start_disc).
@@ -128,7 +128,7 @@ impl QemuMachine {
         Ok(machine)
     }
 
-    /// Starts QEMU with other arguments than a [`MachineSpec`]'s; what is booted and how the machine is spoken to is added to them.
+    /// Starts QEMU with arguments of the caller's; what it boots, its console and its control channel are added.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -182,22 +182,22 @@ impl QemuMachine {
         })
     }
 
-    /// The console.
+    /// Returns the console.
     pub fn console(&self) -> &Transcript {
         &self.console
     }
 
-    /// The time the machine has left.
+    /// Returns the time that the machine has left.
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Its incident disk.
+    /// Returns the path of its incident disk.
     pub fn disk(&self) -> &Path {
         &self.disk
     }
 
-    /// QEMU's control channel.
+    /// Connects to QEMU's control channel.
     ///
     /// # Errors
     /// QEMU does not answer.
@@ -205,7 +205,7 @@ impl QemuMachine {
         Qmp::connect(&self.control_socket, CONTROL_LIMIT.min(self.time_left()))
     }
 
-    /// The host's port at which the service is reached.
+    /// Returns the host's port at which the service is reached.
     ///
     /// # Errors
     /// QEMU does not answer.
@@ -217,7 +217,7 @@ impl QemuMachine {
         Ok(*self.port.get_or_init(|| port))
     }
 
-    /// The host's port that leads to `guest_port`, on a machine of which several are reached.
+    /// Returns the host's port that leads to `guest_port`, on a machine with several.
     ///
     /// # Errors
     /// QEMU does not answer, or none does.
@@ -268,8 +268,8 @@ impl QemuMachine {
             .map_err(|problem| problem.while_doing(&format!("waiting for epoch {epoch}")))
     }
 
-    /// Asks the guest for its closing word: a line typed on the serial console that the service gives back. By then the guest must have said
-    /// nothing that no guest should.
+    /// Asks the guest for its closing word: a line typed on the serial console, which the service echoes. The guest
+    /// must not have printed anything before that no guest may print.
     ///
     /// # Errors
     /// It does not answer, or has complained.
@@ -279,7 +279,8 @@ impl QemuMachine {
         self.said_closing_word(&word)
     }
 
-    /// As [`closing_word`](Self::closing_word), for a `word` that the boot line's script already asks for.
+    /// Waits for the closing word `word` that the boot line's script asks for; see
+    /// [`closing_word`](Self::closing_word).
     ///
     /// # Errors
     /// It does not come, or the guest has complained.
@@ -293,7 +294,7 @@ impl QemuMachine {
         Ok(ClosingWord(()))
     }
 
-    /// The closing word of a guest that stops with event `name`.
+    /// Waits for event `name`, which is the closing word of a guest that stops with it.
     ///
     /// # Errors
     /// It does not come, or the guest has complained.
@@ -304,7 +305,7 @@ impl QemuMachine {
         Ok(ClosingWord(()))
     }
 
-    /// No guest may say these, whatever is done to it.
+    /// Checks that the guest has not printed what no guest may print, whatever is done to it.
     fn check_sanity(&self) -> Result<(), Problem> {
         for line in self.console.lines() {
             let is_monitors_panic = ConsoleLine::parse(&line)
@@ -318,7 +319,7 @@ impl QemuMachine {
         Ok(())
     }
 
-    /// Kills it now.
+    /// Kills the machine now.
     pub fn end(&self) {
         kill(&self.process);
     }
@@ -384,7 +385,7 @@ fn kill(process: &Mutex<Child>) {
     let _ = child.wait();
 }
 
-/// Arguments as one can paste them into a shell.
+/// Quotes arguments so that one can paste them into a shell.
 fn quoted(arguments: &[String]) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:".contains(c);
     let words = arguments

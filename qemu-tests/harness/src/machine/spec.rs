@@ -1,4 +1,4 @@
-//! What a machine is made of, and the words in which QEMU is told.
+//! What a machine is made of, and the arguments that say so to QEMU.
 
 use std::fmt;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub enum Accel {
 }
 
 impl Accel {
-    /// How figures from it are to be read.
+    /// Says how to read figures that come from it.
     pub fn label(self) -> &'static str {
         match self {
             Self::Kvm => "KVM",
@@ -85,7 +85,7 @@ pub struct MachineSpec {
 }
 
 impl MachineSpec {
-    /// The usual machine: 4 CPUs of all features, 512 MiB, q35.
+    /// Describes the usual machine: 4 CPUs with all features, 512 MiB, q35.
     pub fn new(name: impl Into<String>, accel: Accel) -> Self {
         Self {
             name: name.into(),
@@ -100,15 +100,15 @@ impl MachineSpec {
         }
     }
 
-    /// The same with `text` behind the boot line.
+    /// Appends `text` to the boot line.
     #[must_use]
     pub fn append(mut self, text: &str) -> Self {
         self.append = format!("{} {text}", self.append).trim().into();
         self
     }
 
-    /// The boot line. The time-out is as long as a core may stand still for the host's reasons; the model has no such, and takes the guest's
-    /// default.
+    /// Returns the boot line. Its time-out is longer than the host may stop a core. In the model the host stops no
+    /// core, and the time-out is the guest's default.
     pub fn boot_line(&self) -> String {
         let mut line = format!(
             "primary_kernel={PRIMARY_PATH} failover_kernel={BACKUP_PATH} failover_mem=128M"
@@ -116,7 +116,8 @@ impl MachineSpec {
         match self.accel {
             Accel::Kvm => line += " failover_timeout=50ms",
             Accel::Tcg => line += " failover_timeout=250ms",
-            // QEMU 10 aborts ("Bad icount read") when a guest sets its timer through x2APIC's registers while instructions are counted.
+            // QEMU 10 aborts ("Bad icount read") when a guest sets its timer through x2APIC's registers while
+            // instructions are counted.
             Accel::Model => line += " apic=xapic",
         }
         if !self.append.is_empty() {
@@ -125,12 +126,12 @@ impl MachineSpec {
         line
     }
 
-    /// Whether it has an incident disk. Disk I/O is the one thing that differs from run to run in the model.
+    /// Says whether it has an incident disk. In the model it has none: disk I/O would differ from run to run.
     pub fn has_disk(&self) -> bool {
         self.accel != Accel::Model
     }
 
-    /// QEMU's arguments.
+    /// Returns QEMU's arguments.
     pub fn arguments(
         &self,
         kernel: &Path,
@@ -147,7 +148,7 @@ impl MachineSpec {
         list
     }
 
-    /// The part of QEMU's arguments that says what the machine is made of.
+    /// Returns the part of QEMU's arguments that describes the hardware.
     pub fn hardware(&self, disk: &Path) -> Vec<String> {
         let mut list = Arguments::default();
         list.add(
@@ -193,7 +194,8 @@ impl MachineSpec {
 /// In the model an instruction takes 2 to the power of this, in ns.
 const USUAL_SHIFT: u32 = 3;
 
-/// The words for the model. An instruction takes 2 to the power of `shift`, in ns; `seed` is that of the guest's random numbers.
+/// Returns QEMU's arguments for the model. An instruction takes 2 to the power of `shift`, in ns; `seed` is the seed of
+/// the guest's random numbers.
 pub fn model_arguments(shift: u32, seed: u32) -> Vec<String> {
     let mut list = Arguments::default();
     list.add("-accel", "tcg");
@@ -203,7 +205,7 @@ pub fn model_arguments(shift: u32, seed: u32) -> Vec<String> {
     list.0
 }
 
-/// What every machine has: no screen, the console on our side, what it boots, and a control channel.
+/// Returns the arguments of every machine: no screen, the console on our side, what it boots, a control channel.
 pub fn usual_arguments(kernel: &Path, archive: &Path, control_socket: &str) -> Vec<String> {
     let mut list = Arguments(kept_arguments(control_socket));
     list.add("-kernel", kernel.display());
@@ -211,7 +213,7 @@ pub fn usual_arguments(kernel: &Path, archive: &Path, control_socket: &str) -> V
     list.0
 }
 
-/// As [`usual_arguments`], without what it boots.
+/// Returns the arguments of [`usual_arguments`] without what the machine boots.
 pub fn kept_arguments(control_socket: &str) -> Vec<String> {
     let mut list = Arguments::default();
     list.add("-display", "none");
@@ -239,7 +241,7 @@ impl Arguments {
     }
 }
 
-/// In QEMU's options a comma in a value is written twice.
+/// Doubles the commas in a path, as QEMU wants them in the value of an option.
 pub(super) fn commas_doubled(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }

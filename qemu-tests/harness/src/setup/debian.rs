@@ -1,4 +1,4 @@
-//! What apt knows, read from its own words: which versions there are, and where backports would be.
+//! Reads what apt prints: which versions there are, and where backports would be.
 
 use super::version::Version;
 
@@ -34,8 +34,8 @@ pub struct AptSource {
     pub suite: String,
 }
 
-/// Derives the backports of the release that apt is set up for, from the lines `URI CODENAME ORIGIN` of its index targets: the same server,
-/// the same release, by Debian. `None` if it is not Debian's, or has them already.
+/// Derives the backports of the release that apt is set up for, from the lines `URI CODENAME ORIGIN` of its index
+/// targets: the same server, the same release, by Debian. `None` if it is not Debian's, or has them already.
 pub fn backports(index_targets: &str, keyring: Option<&str>) -> Option<AptSource> {
     let targets: Vec<(&str, &str, &str)> = index_targets.lines().filter_map(target).collect();
     if targets
@@ -84,7 +84,8 @@ http://mirror.example/debian/ bookworm Debian
         .unwrap();
         assert_eq!(
             source.line,
-            "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.example/debian/ bookworm-backports main"
+            "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
+             http://mirror.example/debian/ bookworm-backports main"
         );
         assert_eq!(source.suite, "bookworm-backports");
         assert_eq!(

@@ -1,7 +1,8 @@
 //! Checks what the host must have, and installs what is missing.
 //!
-//! Only `cargo xtask setup` changes the system, by [`set_up`] and [`install_programs`]: it installs packages, and may add a source of packages. Every
-//! other command only checks, by [`check`] and [`check_programs`], and names what is missing.
+//! Only `cargo xtask setup` changes the system, by [`set_up`] and [`install_programs`]: it installs packages, and may
+//! add a source of packages. Every other command only checks, by [`check`] and [`check_programs`], and names what is
+//! missing.
 
 mod apt;
 mod debian;
@@ -43,7 +44,7 @@ const NEEDED: [Need; 4] = [
 
 const QEMU_PACKAGE: &str = "qemu-system-x86";
 
-/// What the host has.
+/// What the host has, as far as commands depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostTools {
     /// Its QEMU.
@@ -172,7 +173,7 @@ fn install(system: &impl System, needs: &[Need], packages: &[&str]) -> Result<()
     Ok(())
 }
 
-/// The suite that has a QEMU new enough, if it must be named; `None` if apt's own choice is as good as it gets.
+/// Finds the suite that has a QEMU new enough, if it must be named; `None` if apt's own choice is as good as it gets.
 fn suite_for_qemu(system: &impl System) -> Result<Option<String>, Problem> {
     let newest = |system: &_| {
         let rows = debian::available(

@@ -1,4 +1,4 @@
-//! The host, as far as setting it up needs it.
+//! The host, as far as it is checked and set up.
 
 use std::env;
 use std::io::Write;
@@ -9,10 +9,10 @@ use crate::problem::Problem;
 
 /// Programs of the host.
 pub trait System {
-    /// Whether there is such a program.
+    /// Says whether there is such a program.
     fn has(&self, program: &str) -> bool;
 
-    /// What a program prints; `None` if it fails.
+    /// Returns what a program prints; `None` if it fails.
     fn output(&self, command: &[&str]) -> Option<String>;
 
     /// Runs a command as root, with `input` for its standard input.
@@ -46,7 +46,7 @@ pub trait System {
         }
     }
 
-    /// Tells the user.
+    /// Prints a line for the user.
     fn say(&self, text: &str) {
         println!("{text}");
     }
@@ -118,7 +118,7 @@ impl System for LocalSystem {
     }
 }
 
-/// Debian's own keys, where its keyring is installed.
+/// Returns the path of Debian's own keys, where its keyring is installed.
 pub fn debian_keyring() -> Option<&'static str> {
     const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
     Path::new(KEYRING).exists().then_some(KEYRING)

@@ -29,7 +29,7 @@ impl Version {
         )
     }
 
-    /// Whether emulated CPUs have x2APIC.
+    /// Says whether emulated CPUs have x2APIC.
     pub fn has_x2apic(self) -> bool {
         self >= WITH_X2APIC
     }

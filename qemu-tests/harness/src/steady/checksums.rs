@@ -1,5 +1,5 @@
-//! Running checksums of what a client sent to be kept, and of what came back of it: after one byte that is lost, doubled or moved anywhere, the two
-//! never agree again.
+//! Running checksums of what a client sent, and of what came back. After one byte that is lost, doubled or moved
+//! anywhere, the two never agree again.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub struct Checksums {
 }
 
 impl Default for Checksums {
-    /// Of nothing yet.
+    /// Begins with nothing sent.
     fn default() -> Self {
         Self {
             sent: CRC.digest(),
@@ -27,23 +27,23 @@ impl Default for Checksums {
 }
 
 impl Checksums {
-    /// These bytes went to the service.
+    /// Adds bytes that were sent to the service.
     pub fn send(&mut self, bytes: &[u8]) {
         self.sent.update(bytes);
         self.bytes += bytes.len() as u64;
     }
 
-    /// These came back.
+    /// Adds bytes that came back.
     pub fn receive(&mut self, bytes: &[u8]) {
         self.returned.update(bytes);
     }
 
-    /// What the next bytes are made from: as nobody knows it before everything else has come back, what is wrong once stays wrong.
+    /// Returns the seed of the next bytes. It depends on all that has come back, so what is wrong once stays wrong.
     pub fn seed(&self) -> u64 {
         self.returned.clone().finalize()
     }
 
-    /// Whether what came back is what was sent.
+    /// Says whether what came back is what was sent.
     pub fn agree(&self) -> bool {
         self.sent.clone().finalize() == self.seed()
     }

@@ -54,7 +54,7 @@ impl Server {
         }
     }
 
-    /// The reply; none to hang up.
+    /// Returns the reply, or `None` to hang up.
     fn obey(&self, words: &[&str]) -> Option<String> {
         let mut store = self.store.lock().unwrap();
         let bulk = |value: Option<&String>| match value {

@@ -31,7 +31,7 @@ impl Memory {
     }
 }
 
-/// Three files with two lines each, and two blocks that were written twice: all acknowledged, and all there.
+/// Makes three files of two lines and two blocks that were written twice: all acknowledged, and all there.
 fn settled() -> (FileLedger, Memory) {
     let (mut ledger, mut store) = (FileLedger::default(), Memory::default());
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! A client that writes without end, keeps a ledger, and comes back when the server is gone for a moment.
+//! A client that writes without end, keeps a ledger, and reconnects when the server is gone for a moment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,8 +14,8 @@ use crate::problem::Problem;
 /// Between two attempts to connect.
 const RETRY: Duration = Duration::from_millis(5);
 
-/// Between two looks at how far a client is.
-const LOOK: Duration = Duration::from_millis(2);
+/// Between two looks at how far a client has come.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// One of so many writes is an increment.
 const INCREMENT_EVERY: u64 = 8;
@@ -32,7 +32,7 @@ impl KeyWriter {
     pub fn start(port: u16, name: impl Into<String>, patience: Patience) -> Self {
         let is_stopped = Arc::new(AtomicBool::new(false));
         let acked = Arc::new(AtomicU64::new(0));
-        let work = Work {
+        let worker = Worker {
             port,
             patience,
             ledger: KeyLedger::new(name),
@@ -44,7 +44,7 @@ impl KeyWriter {
         Self {
             is_stopped,
             acked,
-            thread: thread::spawn(|| work.run()),
+            thread: thread::spawn(|| worker.run()),
         }
     }
 
@@ -78,7 +78,7 @@ impl KeyWriter {
                         "{missing} of {count} writes not acknowledged within {limit:.1?}"
                     )));
                 }
-                thread::sleep(LOOK);
+                thread::sleep(POLL_INTERVAL);
             }
         }
         Ok(())
@@ -88,7 +88,7 @@ impl KeyWriter {
         self.acked.load(Ordering::Relaxed)
     }
 
-    /// Stops the client and gives its ledger.
+    /// Stops the client and returns its ledger.
     ///
     /// # Errors
     /// The client got an answer that it did not expect.
@@ -100,7 +100,7 @@ impl KeyWriter {
     }
 }
 
-struct Work {
+struct Worker {
     port: u16,
     patience: Patience,
     ledger: KeyLedger,
@@ -110,7 +110,7 @@ struct Work {
     acked: Arc<AtomicU64>,
 }
 
-impl Work {
+impl Worker {
     fn run(mut self) -> Result<KeyLedger, Problem> {
         while !self.is_stopped.load(Ordering::Relaxed) {
             match self.write() {
@@ -122,7 +122,7 @@ impl Work {
                         "the service answers a write with: {error}"
                     )));
                 }
-                // Whether it happened is not known: it is sent again.
+                // Nobody knows whether it happened: it is sent again.
                 Err(_) => {
                     self.connection = None;
                     thread::sleep(RETRY);

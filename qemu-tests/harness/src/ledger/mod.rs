@@ -1,7 +1,8 @@
 //! What a client sent, what was acknowledged, and whether the machine kept its word.
 //!
-//! A client of the ledger sets numbered keys and increments a counter. A write that was sent and not acknowledged may have happened or
-//! not; one that was acknowledged must have happened; one that was never sent must not have; and none may have happened twice.
+//! A client sets numbered keys and increments a counter. An acknowledged write must have happened, and a write that was
+//! never sent must not have. A write that was sent and not acknowledged may have happened or not. None may have
+//! happened twice.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -12,13 +13,13 @@ pub trait KeyStore {
     /// Why it cannot be read.
     type Error;
 
-    /// The values of `keys`, in their order.
+    /// Returns the values of `keys`, in their order.
     ///
     /// # Errors
     /// The store cannot be read.
     fn values(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Self::Error>;
 
-    /// The keys that match a glob pattern.
+    /// Returns the keys that match a glob pattern.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -53,7 +54,7 @@ pub struct KeyAudit {
 const EXAMPLES_MAX: usize = 5;
 
 impl KeyLedger {
-    /// The account of client `name`; its keys begin with that.
+    /// Opens the account of client `name`, with which its keys begin.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -66,14 +67,14 @@ impl KeyLedger {
         }
     }
 
-    /// The key of write `number`.
+    /// Returns the key of write `number`.
     pub fn key(&self, number: u64) -> String {
         format!("{}:{number}", self.name)
     }
 
-    /// The value of write `number`: no other write has it.
+    /// Returns the value of write `number`: no other write has it.
     pub fn value(&self, number: u64) -> String {
-        // Odd, so that it is a permutation of the 64-bit numbers: digits that differ all over from write to write.
+        // Multiplying by an odd number permutes the 64-bit numbers: the digits differ all over from write to write.
         format!(
             "{}={number}/{:016x}",
             self.name,
@@ -81,28 +82,28 @@ impl KeyLedger {
         )
     }
 
-    /// The key of the counter.
+    /// Returns the key of the counter.
     pub fn counter_key(&self) -> String {
         format!("{}:counter", self.name)
     }
 
-    /// Write `number` is about to be sent, for the first time or again.
+    /// Notes that write `number` is about to be sent, for the first time or again.
     pub fn sent(&mut self, number: u64) {
         self.is_acked.entry(number).or_insert(false);
     }
 
-    /// Write `number` was acknowledged.
+    /// Notes that write `number` was acknowledged.
     pub fn acknowledged(&mut self, number: u64, at: Instant) {
         self.is_acked.insert(number, true);
         self.acks.push(at);
     }
 
-    /// An increment is about to be sent.
+    /// Notes that an increment is about to be sent.
     pub fn increment_sent(&mut self) {
         self.increments_sent += 1;
     }
 
-    /// An increment was acknowledged with the counter's new value.
+    /// Notes that an increment was acknowledged with the counter's new value.
     pub fn increment_acknowledged(&mut self, value: i64, at: Instant) {
         if value <= self.counter_acked {
             self.undone.push(format!(
@@ -115,13 +116,13 @@ impl KeyLedger {
         self.acks.push(at);
     }
 
-    /// Writes that were acknowledged so far.
+    /// Returns the number of writes that were acknowledged so far.
     pub fn acked_writes(&self) -> u64 {
         self.acks.len() as u64
     }
 
-    /// The longest time without an acknowledgement that ended after `since`: how long the client had to wait. `None` if there was no
-    /// acknowledgement before or none after.
+    /// Returns the longest time without an acknowledgement that ended after `since`: how long the client had to wait.
+    /// `None` if there was no acknowledgement before it, or none after it.
     pub fn longest_gap(&self, since: Instant) -> Option<Duration> {
         let pairs = self.acks.windows(2).filter(|pair| pair[1] > since);
         pairs.map(|pair| pair[1] - pair[0]).max()
@@ -214,12 +215,12 @@ impl KeyLedger {
 }
 
 impl KeyAudit {
-    /// Whether nothing was lost and nothing invented.
+    /// Says whether nothing was lost and nothing invented.
     pub fn is_clean(&self) -> bool {
         self.lost_writes == 0 && self.invented_writes == 0
     }
 
-    /// Both findings as one.
+    /// Adds up both findings.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.acked_writes += other.acked_writes;

@@ -207,7 +207,7 @@ pub fn measure(series: Series) -> Result<KdumpRun, Problem> {
 }
 
 fn crash_initrd(kernel: &LinuxKernel, busybox: &Path, path: &Path) -> Result<Vec<u8>, Problem> {
-    let bytes = Initrd::new(busybox, include_str!("kdump-crash-init.sh"))?
+    let bytes = Initrd::new(busybox, include_str!("crash-init.sh"))?
         .modules(&ModuleTree::of(kernel)?.in_order(&CRASH_MODULES)?)
         .program("/bin/linux-guest", &files::read(&guest::build()?)?)
         .finish();
@@ -224,7 +224,7 @@ fn first_initrd(
     crash_initrd: &[u8],
 ) -> Result<Vec<u8>, Problem> {
     let faults = module::build(kernel, &module::source().join("tests"))?;
-    Ok(Initrd::new(busybox, include_str!("kdump-first-init.sh"))?
+    Ok(Initrd::new(busybox, include_str!("first-init.sh"))?
         .modules(&ModuleTree::of(kernel)?.in_order(&USUAL_MODULES)?)
         .modules(&faults)
         .program("/bin/linux-guest", &files::read(&guest::build()?)?)

@@ -215,7 +215,7 @@ impl<'a> Machines<'a> {
 
 fn initrd(kernel: &LinuxKernel, own: &[linux_kit::kmod::Module]) -> Result<Vec<u8>, Problem> {
     let busybox = PackageStore::new(&LocalSystem, Cache::of_user()?).busybox()?;
-    let initrd = Initrd::new(&busybox, include_str!("cost-init.sh"))?
+    let initrd = Initrd::new(&busybox, include_str!("init.sh"))?
         // A backup adopts devices by its drivers, also where there are none.
         .modules(&ModuleTree::of(kernel)?.in_order(&["virtio_pci"])?)
         .modules(own)

@@ -1,8 +1,9 @@
 //! What a client of a Linux tenant was promised, and whether the machine kept its word.
 //!
-//! A client adds numbered lines to files on the disk, and puts blocks of bytes into the RAM disk. What was sent and not acknowledged may have
-//! happened or not; what was acknowledged must be there, whole and in its place; what was never sent must not be. After an answer that did not
-//! come, a file or block is left alone: a request that is still under way could happen behind a later one.
+//! A client appends numbered lines to files on the disk, and puts blocks of bytes into the RAM disk. What was
+//! acknowledged must be there, whole and in its place; what was never sent must not be there; what was sent and not
+//! acknowledged may be. When an answer does not come, the client leaves that file or block alone from then on: the
+//! request may still be under way and could be carried out after a later one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,13 +15,13 @@ pub const BLOCK_BYTES: usize = 10_000;
 
 /// Where the writes went.
 pub trait FileStore {
-    /// The whole of a file on the disk; `None` if there is none.
+    /// Returns the whole of a file on the disk; `None` if there is none.
     ///
     /// # Errors
     /// The store cannot be read.
     fn file(&mut self, number: u64) -> Result<Option<Vec<u8>>, Problem>;
 
-    /// Bytes of the RAM disk; `None` if they lie behind its end.
+    /// Returns bytes of the RAM disk; `None` if they lie behind its end.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -62,24 +63,25 @@ pub struct FileAudit {
 
 const EXAMPLES_MAX: usize = 5;
 
-/// The line `index` of a file: no other line is like it.
+/// Returns line `index` of a file: no other line is like it.
 pub fn line(file: u64, index: u64) -> String {
     format!("{file}:{index}/{:016x}", scattered(file << 32 | index))
 }
 
-/// What is put into a block for the time `version`: no two blocks and no two versions are alike in more than a few bytes.
+/// Returns the content of a block in its version `version`. Two blocks or two versions have at most a few bytes in
+/// common.
 pub fn block(number: u64, version: u64) -> Vec<u8> {
     let seed = scattered(number << 32 | version);
     let words = (0..).flat_map(|index: u64| scattered(seed ^ index).to_le_bytes());
     words.take(BLOCK_BYTES).collect()
 }
 
-/// Where a block lies in the RAM disk.
+/// Returns the offset of a block in the RAM disk, in bytes.
 pub fn place(number: u64) -> u64 {
     number * BLOCK_BYTES as u64
 }
 
-/// SplitMix64's finaliser: digits that differ all over from number to number.
+/// Scatters a number by SplitMix64's finaliser: the digits differ all over from number to number.
 fn scattered(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -88,24 +90,24 @@ fn scattered(number: u64) -> u64 {
 }
 
 impl FileLedger {
-    /// The next line of a file, about to be sent; `None` if the file is left alone.
+    /// Returns the next line of a file, which is about to be sent; `None` if the file is left alone.
     pub fn append(&mut self, file: u64) -> Option<String> {
         let index = begin(self.files.entry(file).or_default())?;
         Some(line(file, index))
     }
 
-    /// The line that was sent last is on the disk.
+    /// Notes that the line that was sent last is on the disk.
     pub fn appended(&mut self, file: u64) {
         complete(self.files.entry(file).or_default());
     }
 
-    /// The next version of a block, about to be sent; `None` if the block is left alone.
+    /// Returns the next version of a block, which is about to be sent; `None` if the block is left alone.
     pub fn put(&mut self, number: u64) -> Option<Vec<u8>> {
         let version = begin(self.blocks.entry(number).or_default())?;
         Some(block(number, version))
     }
 
-    /// The version that was sent last is in the RAM disk.
+    /// Notes that the version that was sent last is in the RAM disk.
     pub fn has_put(&mut self, number: u64) {
         complete(self.blocks.entry(number).or_default());
     }
@@ -128,7 +130,7 @@ impl FileLedger {
     }
 }
 
-/// The index of the write that begins.
+/// Begins a write, and returns its index.
 fn begin(account: &mut Account) -> Option<u64> {
     let is_free = !account.is_in_doubt;
     account.is_in_doubt = true;
@@ -141,12 +143,12 @@ fn complete(account: &mut Account) {
 }
 
 impl FileAudit {
-    /// Whether nothing was lost and nothing invented.
+    /// Says whether nothing was lost and nothing invented.
     pub fn is_clean(&self) -> bool {
         self.files_lost == 0 && self.files_invented == 0 && self.ram_bytes_lost == 0
     }
 
-    /// Both findings as one.
+    /// Adds up both findings.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.files_acked += other.files_acked;
@@ -232,7 +234,8 @@ impl fmt::Display for FileAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} files ({} lines) acknowledged, {} lost, {} invented; {} KiB of the RAM disk acknowledged, {} bytes lost",
+            "{} files ({} lines) acknowledged, {} lost, {} invented; \
+             {} KiB of the RAM disk acknowledged, {} bytes lost",
             self.files_acked,
             self.lines_acked,
             self.files_lost,

@@ -1,4 +1,4 @@
-//! What a client does.
+//! The work of a steady client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::checksums::Checksums;
-use super::line::{ClientFailure, SteadyConnection};
-use super::{ClientReport, Control, LOOK, Workload};
+use super::connection::{ClientFailure, SteadyConnection};
+use super::control::{Control, POLL_INTERVAL};
+use super::workload::{ClientReport, Workload};
 use crate::random::Random;
 
 /// Commands that are sent at once.
@@ -16,12 +17,12 @@ const PIPELINE: u64 = 1000;
 const LARGE_BYTES: usize = 1 << 20;
 /// Large values that a slow reader asks for at once.
 const UNREAD: usize = 4;
-/// At most so many pieces are sent at once to be kept, ...
+/// Most pieces of a value that are sent at once, ...
 const PIECES_MAX: u64 = 8;
-/// ... of so many bytes each.
+/// ... and most bytes of a piece.
 const PIECE_BYTES_MAX: u64 = 3000;
 
-/// A client's work, and how far it is.
+/// A client's work, and how far it has come.
 pub(super) struct Worker {
     port: u16,
     workload: Workload,
@@ -54,7 +55,7 @@ impl Worker {
         }
     }
 
-    /// Works until it is told to stop, or something goes wrong.
+    /// Works until the client is told to stop, or something goes wrong.
     pub(super) fn run(mut self) -> ClientReport {
         let trouble = self.work().err();
         ClientReport {
@@ -124,7 +125,7 @@ impl Worker {
         }
     }
 
-    /// So many increments at once, each of which must be carried out once.
+    /// Sends `count` increments at once; each must be executed once.
     fn increments(&mut self, line: &mut SteadyConnection, count: u64) -> Result<(), ClientFailure> {
         let key = format!("{}:count", self.name);
         let commands = command(&[b"INCR", key.as_bytes()]).repeat(count as usize);
@@ -136,7 +137,8 @@ impl Worker {
         self.exchange(line, &commands, &replies)
     }
 
-    /// Some pieces that the service is to append to a value, and the value back. Of its content nothing but the checksum is compared.
+    /// Has the service append some pieces to a value, and reads the value back. Only the checksum of its content is
+    /// compared.
     fn there_and_back(&mut self, line: &mut SteadyConnection) -> Result<(), ClientFailure> {
         let key = format!("{}:sum", self.name);
         let mut random = Random::new(self.checksums.seed());
@@ -190,14 +192,14 @@ impl Worker {
     }
 
     fn wait_for_go(&self) {
-        self.control.is_awaited.store(true, Ordering::Relaxed);
+        self.control.is_waiting.store(true, Ordering::Relaxed);
         while !self.control.go_on.load(Ordering::Relaxed) {
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
-        self.control.is_awaited.store(false, Ordering::Relaxed);
+        self.control.is_waiting.store(false, Ordering::Relaxed);
     }
 
-    /// Bytes of which no two parts are the same.
+    /// Makes a value of which no two parts are the same.
     fn large_value(&self) -> Vec<u8> {
         let seed = self.name.bytes().fold(1_u64, |seed, byte| {
             seed.wrapping_mul(31).wrapping_add(u64::from(byte))
@@ -206,7 +208,7 @@ impl Worker {
     }
 }
 
-/// A command in RESP2.
+/// Encodes a command in RESP2.
 fn command(words: &[&[u8]]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     words.iter().for_each(|word| bytes.extend(bulk(word)));

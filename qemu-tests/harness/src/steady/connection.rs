@@ -1,19 +1,20 @@
-//! A client's one connection, on which every byte is known beforehand.
+//! The one connection of a steady client, on which every byte is known beforehand.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// How long a client waits for anything; QEMU's user network, which speaks TCP with the guest, sends again after a second or more.
+/// How long a client waits for anything: QEMU's user network, which speaks TCP with the guest, retransmits after a
+/// second or more.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a client was not to see.
+/// What a client must not see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientFailure {
     /// Its connection was reset, or ended.
     Reset(String),
-    /// Something that it was owed did not come, or something else did.
+    /// Something that it was owed did not come, or something else came.
     Lost(String),
 }
 
@@ -42,7 +43,7 @@ pub struct SteadyConnection {
 }
 
 impl SteadyConnection {
-    /// Connects.
+    /// Opens a connection to the service behind a port of this host.
     pub fn open(port: u16) -> Result<Self, ClientFailure> {
         let stream = TcpStream::connect(("127.0.0.1", port)).and_then(|stream| {
             stream.set_nodelay(true)?;
@@ -56,7 +57,7 @@ impl SteadyConnection {
         })
     }
 
-    /// A silence begins here, and not with the last reply.
+    /// Begins the silence that is measured here, and not with the last reply.
     pub fn begin_to_wait(&mut self) {
         self.last_reply = Instant::now();
     }
@@ -125,7 +126,7 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    /// What a client says that is sent `bytes` and then hung up on, when it waits for `expected`.
+    /// Sends `bytes` to a client that waits for `expected`, and hangs up. Returns what the client says.
     fn received(bytes: &'static [u8], expected: &[u8]) -> Result<Duration, ClientFailure> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
