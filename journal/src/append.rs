@@ -21,13 +21,13 @@ pub struct Appended {
 }
 
 impl<W: Words + Copy> Journal<'_, W> {
-    /// Appends a record whose payload is the slices one after another. When this returns, the record is published: it survives the
-    /// death of this kernel.
+    /// Appends a record. Its payload is the slices of `payload`, one after another. When this returns, the record is
+    /// published: it survives the death of this kernel.
     ///
     /// Never waits. A core that dies in here leaves a hole, which a [`Recovery`](crate::Recovery) names and steps over.
     ///
     /// # Errors
-    /// See [`AppendError`]; the journal is unchanged then.
+    /// See [`AppendError`]. The journal has not changed then.
     pub fn append(
         &self,
         epoch: u64,
@@ -43,8 +43,10 @@ impl<W: Words + Copy> Journal<'_, W> {
         Ok(record)
     }
 
-    /// Gives `record`, which was read from here, another kind: for every reader from now on. For the owner of the journal, while nobody else
-    /// reads that far. A kernel that dies in here leaves a record whose checksum does not match.
+    /// Gives `record` another kind, for every later reader. Only the primary calls this, while nobody else reads that
+    /// far.
+    ///
+    /// A kernel that dies in here leaves a record whose checksum does not match.
     pub fn relabel(&self, record: &Record<'_>, kind: Kind) {
         let mut place = self.place(record.position);
         let [_stamp, mut at_length] = [place.leave(), place.leave()];
@@ -57,8 +59,7 @@ impl<W: Words + Copy> Journal<'_, W> {
         at_length.store(length_word(length_bytes, checksum), Release);
     }
 
-    /// Makes whole records, which tell nothing, of a stretch in which nothing is published. A kernel that dies in here leaves a stretch in which nothing is
-    /// published, or a shorter one.
+    /// Fills an unpublished gap with empty records. A kernel that dies in here leaves the gap, or a shorter one.
     pub(crate) fn fill(&self, from: u64, to: u64, epoch: u64, kind: Kind) {
         let mut position = from;
         while let Some(left_bytes) = to.checked_sub(position).filter(|left| *left > 0) {
@@ -90,10 +91,11 @@ impl<W: Words + Copy> Journal<'_, W> {
         }
     }
 
-    /// Takes `needed_bytes` for this core alone. Lock-free: it goes round again only when another core moved a cursor.
+    /// Reserves `needed_bytes` for this core. Lock-free: it tries again only if another core has moved a cursor.
     #[inline]
     fn reserve(&self, needed_bytes: u64) -> Result<Appended, AppendError> {
-        // The floor is read before `reserved`, so that it cannot have overtaken it. Acquire: its readers are done with the room.
+        // The floor is read before `reserved`, so that it cannot have overtaken it. Acquire: its readers are done
+        // with what lies below.
         let mut floor = self.floor();
         loop {
             let reserved = self.cursors.reserved.load(Acquire);
@@ -121,7 +123,7 @@ impl<W: Words + Copy> Journal<'_, W> {
         }
     }
 
-    /// The end of a record at `reserved`, if there is room for it.
+    /// Returns the end of a record of `needed_bytes` at `reserved`, if there is room for it.
     #[inline]
     fn end_of(&self, reserved: u64, floor: u64, needed_bytes: u64) -> Result<u64, AppendError> {
         let free_bytes = reserved

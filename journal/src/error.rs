@@ -9,7 +9,7 @@ use crate::record::EPOCH_MAX;
 /// The ring is too small to be a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooSmall {
-    /// What it has.
+    /// Its size, in bytes.
     pub capacity_bytes: u64,
 }
 
@@ -28,25 +28,25 @@ impl Error for TooSmall {}
 /// Why a record was not appended. Nothing was reserved or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendError {
-    /// The backup has not made room yet. Whether to wait, and for how long, is the caller's decision.
+    /// The backup has not made room yet. The caller decides whether to wait, and for how long.
     Full {
         /// Bytes the record needs.
         needed_bytes: u64,
-        /// Bytes there are.
+        /// Bytes that are free.
         free_bytes: u64,
     },
-    /// The payload is larger than this journal takes; it has to be cut into several records.
+    /// The payload is too large for one record of this journal. It has to be cut into several.
     TooLarge {
         /// Bytes of the payload.
         payload_bytes: usize,
         /// Most bytes a payload may have.
         max_bytes: u32,
     },
-    /// The cursors contradict each other: somebody wrote over them, and no room can be called free.
+    /// The cursors contradict each other: somebody wrote over them, so that no room can be called free.
     CursorsCorrupt {
         /// The cursor of the producers.
         reserved: u64,
-        /// The lower one of what the backup has applied and what is retained.
+        /// The lower one of `consumed` and `retained`.
         floor: u64,
     },
     /// The epoch does not fit a record.
@@ -64,18 +64,21 @@ impl Display for AppendError {
                 free_bytes,
             } => write!(
                 f,
-                "journal full: the record needs {needed_bytes} bytes, {free_bytes} are free until the backup applies more"
+                "journal full: the record needs {needed_bytes} bytes, {free_bytes} are free until the backup applies \
+                more"
             ),
             Self::TooLarge {
                 payload_bytes,
                 max_bytes,
             } => write!(
                 f,
-                "payload of {payload_bytes} bytes is too large for this journal: at most {max_bytes} would fit one record"
+                "payload of {payload_bytes} bytes is too large for this journal: at most {max_bytes} would fit one \
+                record"
             ),
             Self::CursorsCorrupt { reserved, floor } => write!(
                 f,
-                "journal cursors are corrupt: reserved {reserved} does not follow what is kept from {floor} on by at most the ring's size"
+                "journal cursors are corrupt: reserved {reserved} does not follow what is kept from {floor} on by at \
+                most the ring's size"
             ),
             Self::EpochTooLarge { epoch } => write!(
                 f,

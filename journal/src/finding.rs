@@ -1,4 +1,4 @@
-//! What is wrong with a journal, in words for people.
+//! Damage of a journal, and its description for people.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -11,49 +11,53 @@ pub struct Finding {
     pub to: u64,
     /// What is wrong.
     pub damage: Damage,
-    /// Whether it begins below `applied`: then the primary had applied, and may have acknowledged, what is missing here.
+    /// Whether it begins below `applied`. If so, the primary had applied what is missing here, and may have
+    /// acknowledged it.
     pub was_applied: bool,
 }
 
 /// What can be wrong with a stretch of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// The cursors contradict each other. A waiting reader stays where it is; a recovery reads on over one length of the ring.
+    /// The cursors contradict each other. A waiting reader stays where it is; a recovery reads on over one length of
+    /// the ring.
     Cursors {
         /// The cursor of the producers.
         reserved: u64,
         /// The cursor of the primary.
         applied: u64,
     },
-    /// Reserved and never published, with records behind it.
+    /// A stretch that was reserved and never published, with records behind it.
     Hole,
-    /// Reserved and never published, with nothing behind it.
+    /// A stretch that was reserved and never published, with nothing behind it.
     TornTail,
-    /// A published record whose length cannot be.
+    /// A published record of an impossible length.
     Length {
-        /// What the header says, in bytes.
+        /// The length in its header, in bytes.
         length_bytes: u32,
     },
-    /// A published record that is not what its checksum says.
+    /// A published record whose checksum does not match.
     Checksum,
-    /// A whole record, but of an epoch that does not own the machine or comes after a later one. Skipped.
+    /// A whole record whose epoch is later than the primary's, or earlier than that of a record before it. It is
+    /// skipped.
     ForeignEpoch {
         /// Its epoch.
         epoch: u64,
     },
-    /// So many headers without a record behind them that no accident explains it. The rest was given up, to end in bounded time.
+    /// More headers without a record than any accident leaves. The rest is given up, so that reading ends in bounded
+    /// time.
     FalseHeaders,
 }
 
 impl Damage {
-    /// Whether only the cursors are damaged, and no record is missing.
+    /// Returns whether only the cursors are damaged, and no record is missing.
     pub(crate) fn is_of_cursors(self) -> bool {
         matches!(self, Self::Cursors { .. })
     }
 }
 
 impl Finding {
-    /// Bytes of the stretch.
+    /// Returns the length of the stretch, in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.to.saturating_sub(self.from)
     }
@@ -97,7 +101,8 @@ impl Display for Finding {
             )?,
             Damage::ForeignEpoch { epoch } => write!(
                 f,
-                "foreign record of {size_bytes} bytes at position {from}: epoch {epoch} did not own the machine; skipped"
+                "foreign record of {size_bytes} bytes at position {from}: epoch {epoch} did not own the machine; \
+                skipped"
             )?,
             Damage::FalseHeaders => write!(
                 f,
@@ -134,7 +139,8 @@ mod tests {
         );
         assert_eq!(
             say(Damage::TornTail, true),
-            "torn tail of 96 bytes at position 4712: its header was overwritten; the primary had applied what is missing"
+            "torn tail of 96 bytes at position 4712: its header was overwritten; the primary had applied what is \
+            missing"
         );
         assert_eq!(
             say(Damage::Length { length_bytes: 9 }, false),
@@ -150,7 +156,8 @@ mod tests {
         };
         assert_eq!(
             say(cursors, false),
-            "journal cursors make no sense after position 4712: reserved 5, applied 9; looking for records in the 96 bytes there"
+            "journal cursors make no sense after position 4712: reserved 5, applied 9; looking for records in the 96 \
+            bytes there"
         );
     }
 }

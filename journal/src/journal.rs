@@ -10,13 +10,13 @@ use crate::append::Appended;
 use crate::error::TooSmall;
 use crate::place::Place;
 
-/// The smallest ring, in bytes: it holds a record of the largest payload it takes.
+/// The smallest ring, in bytes. It holds one record of the largest payload it takes.
 pub const CAPACITY_BYTES_MIN: u64 = 64;
 
 /// The largest payload of a large journal, in bytes; of a small one it is a quarter of the ring.
 pub const PAYLOAD_BYTES_MAX: u32 = 1 << 20;
 
-/// A log in a ring of words. A handle: cheap to copy, any number of them may be in use at once.
+/// A log in a ring of words. It is a handle: cheap to copy, and any number of copies may be in use at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Journal<'c, W> {
     words: W,
@@ -26,7 +26,7 @@ pub struct Journal<'c, W> {
     max_payload_bytes: u32,
 }
 
-/// The cursors at one instant, as found: nothing says that they make sense.
+/// The cursors at one instant, as they are in memory. They need not make sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursors {
     /// Everything below was reserved by producers.
@@ -38,7 +38,7 @@ pub struct Cursors {
 }
 
 impl<'c, W: Words + Copy> Journal<'c, W> {
-    /// The journal in `words`. `salt` is a secret random number of this boot; `crc` suits the processor.
+    /// Opens the journal in `words`. `salt` is a secret random number of this boot; `crc` suits the processor.
     ///
     /// # Errors
     /// [`TooSmall`] if there are fewer than [`CAPACITY_BYTES_MIN`] bytes.
@@ -61,18 +61,18 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
         })
     }
 
-    /// Bytes of the ring.
+    /// Returns the size of the ring, in bytes.
     pub fn capacity_bytes(&self) -> u64 {
         self.words.len() as u64 * 8
     }
 
-    /// The most bytes a payload may have.
+    /// Returns the size of the largest payload, in bytes.
     pub fn max_payload_bytes(&self) -> u32 {
         self.max_payload_bytes
     }
 
-    /// The cursors now. Read in the order in which they chase each other, so that of an intact journal `consumed <= applied <=
-    /// reserved` holds while others move them.
+    /// Returns the cursors. They are read in the order in which they follow each other, so that for an intact journal
+    /// `consumed <= applied <= reserved` holds even while others move them.
     pub fn cursors(&self) -> Cursors {
         let consumed = self.cursors.consumed.load(Acquire);
         let applied = self.cursors.applied.load(Acquire);
@@ -84,41 +84,43 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
         }
     }
 
-    /// Bytes that a backup has yet to apply: what it would replay if the primary died now.
+    /// Returns the number of bytes that the backup would replay if the primary died now.
     pub fn lag_bytes(&self) -> u64 {
         let cursors = self.cursors();
         cursors.reserved.saturating_sub(cursors.consumed)
     }
 
-    /// Bytes that may be reserved now.
+    /// Returns the number of bytes that can be reserved now.
     pub fn free_bytes(&self) -> u64 {
         let used_bytes = self.lag_bytes().max(self.retained_bytes());
         self.capacity_bytes().saturating_sub(used_bytes)
     }
 
-    /// Where reading begins that ends with the whole state: at a checkpoint, or where there was nothing yet.
+    /// Returns the position from which the journal makes the whole state, if there is one: a checkpoint begins there,
+    /// or there was no state before it.
     pub fn retained(&self) -> Option<u64> {
         let position = self.cursors.retained.load(Acquire);
         (position != NOTHING_RETAINED).then_some(position)
     }
 
-    /// Bytes that are kept for who has to read everything.
+    /// Returns the number of bytes kept for readers that need the whole state.
     pub fn retained_bytes(&self) -> u64 {
         let from = self.retained().unwrap_or(NOTHING_RETAINED);
         self.cursors.reserved.load(Acquire).saturating_sub(from)
     }
 
-    /// Says from where on the journal makes the whole state: what lies there and behind stays, whoever has consumed it. With `None` there
-    /// is no such place. One writer, the primary.
+    /// Sets the position from which the journal makes the whole state: everything from there on is kept, whoever has
+    /// consumed it. `None` means that there is no such position. Only the primary calls this.
     ///
-    /// A backup may [begin](crate::Reader::begin) where this was before, at the same time. An exchange and no store: so the two come one after the
-    /// other, and who is second knows what the first one did.
+    /// At the same time a backup may [begin](crate::Reader::begin) at the position set before. Both use an exchange,
+    /// not a store: so one comes after the other, and the second sees what the first one did.
     pub fn retain(&self, from: Option<u64>) {
         let position = from.unwrap_or(NOTHING_RETAINED);
         self.cursors.retained.swap(position, AcqRel);
     }
 
-    /// Keeps everything from `from` on for a backup that begins to read there, if `from` still is what is retained.
+    /// Returns whether `from` still is what is retained. If so, everything from there on is kept for the backup that
+    /// begins.
     pub(crate) fn keep_retained(&self, from: Option<u64>) -> bool {
         let position = from.unwrap_or(NOTHING_RETAINED);
         let retained = &self.cursors.retained;
@@ -127,50 +129,51 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
             .is_ok()
     }
 
-    /// Everything below may be written over, as far as waiting backups and later readers are concerned.
+    /// Returns the position below which no backup and no later reader needs anything.
     #[inline]
     pub(crate) fn floor(&self) -> u64 {
-        // In this order: who sees that less is retained, sees where a backup had begun before.
+        // In this order: a core that sees a new value of `retained` also sees where a backup had begun before.
         let retained = self.cursors.retained.load(Acquire);
         retained.min(self.cursors.consumed.load(Acquire))
     }
 
-    /// Says that the primary applied everything below `position`: the backup may follow. One writer, the primary.
+    /// Notes that the primary applied everything below `position`: the backup may follow. Only the primary calls this.
     #[inline]
     pub fn mark_applied(&self, position: u64) {
         self.cursors.applied.store(position, Release);
     }
 
-    /// Says that the backup applied everything below `position`: the room may be used again. One writer, the backup; without one, the
-    /// primary.
+    /// Notes that the backup applied everything below `position`: the room may be used again. Only the backup calls
+    /// this; without a backup, the primary does.
     #[inline]
     pub fn mark_consumed(&self, position: u64) {
         self.cursors.consumed.store(position, Release);
     }
 
-    /// Goes on at `position`: for a new primary after its recovery ([`Recovery::resume_position`](crate::Recovery::resume_position)),
-    /// which appends a record of its own epoch before any other. What is retained stays. Nobody else may write meanwhile.
+    /// Sets all cursors to `position`, which is [`Recovery::resume_position`](crate::Recovery::resume_position). A
+    /// new primary calls this after its recovery, and then appends a record of its own epoch before any other. What
+    /// is retained is kept. Nobody else may write meanwhile.
     pub fn resume(&self, position: u64) {
-        // In the order in which they chase each other, so that it holds in between as well.
+        // In this order, so that they follow each other in between as well.
         self.cursors.reserved.store(position, Release);
         self.cursors.applied.store(position, Release);
         self.cursors.consumed.store(position, Release);
     }
 
-    /// Begins anew at `position`, with an empty journal: nothing is retained. Nobody else may use the journal meanwhile.
+    /// Empties the journal and begins again at `position`. Nobody else may use the journal meanwhile.
     pub fn restart(&self, position: u64) {
         self.resume(position);
         self.retain(None);
     }
 
-    /// Flips a bit in the last word of `record`, as failing memory would: fault injection for tests and for a debug command.
+    /// Flips a bit in the last word of `record`, as failing memory would: for tests and for a debug command.
     pub fn corrupt_for_test(&self, record: Appended) {
         let last = record.end.wrapping_sub(8);
         let word = self.place(last).load(Relaxed);
         self.place(last).store(word ^ (1 << 42), Relaxed);
     }
 
-    /// The place of `position` in the ring.
+    /// Returns the place of `position` in the ring.
     #[inline]
     pub(crate) fn place(&self, position: u64) -> Place<W> {
         Place::of(position, self.words)

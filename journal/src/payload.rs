@@ -1,4 +1,4 @@
-//! A payload in pieces, as the 64-bit words it becomes in the ring.
+//! A payload in pieces, as the 64-bit words that are stored in the ring.
 
 /// The bytes of several slices one after another, eight at a time, the last word filled up with zeros.
 pub(crate) struct PayloadWords<'p> {
@@ -22,7 +22,7 @@ impl<'p> PayloadWords<'p> {
         }
     }
 
-    /// Puts `word` behind what is pending; takes the first eight bytes of both, keeps the rest.
+    /// Puts `word` behind what is pending. Returns the first eight bytes of both, and keeps the rest.
     #[inline]
     fn join(&mut self, word: u64) -> u64 {
         let joined = self.pending | word << self.pending_bits;
@@ -31,7 +31,7 @@ impl<'p> PayloadWords<'p> {
         joined
     }
 
-    /// Takes the fewer than eight bytes that are left of a slice. A word, if they complete one.
+    /// Takes the last bytes of a slice, fewer than eight. Returns a word if they complete one.
     #[inline]
     fn join_tail(&mut self) -> Option<u64> {
         let tail = core::mem::take(&mut self.slice);
@@ -76,8 +76,8 @@ impl Iterator for PayloadWords<'_> {
         }
     }
 
-    /// As `next` again and again, but the whole words of a slice, with nothing pending before them, go in a short loop. That is nearly
-    /// every word there is: payloads come in few pieces.
+    /// Folds as repeated calls of `next` would, but takes whole words of a slice in a short loop if nothing is
+    /// pending. Payloads come in few pieces, so that is nearly every word.
     #[inline(always)]
     fn fold<B, F: FnMut(B, u64) -> B>(mut self, mut folded: B, mut f: F) -> B {
         loop {

@@ -8,13 +8,13 @@ use sharedmem::Words;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<W> {
     words: W,
-    /// May be the number of words: then it is 0 in truth. Wrapped only when it is used, and against the length that the access itself
-    /// is checked against, so that the two checks become one.
+    /// Index of the word; the number of words means 0. It is wrapped only when it is used, against the same length as
+    /// the access itself, so that the compiler merges the two checks.
     next: usize,
 }
 
 impl<W: Words> Place<W> {
-    /// The place of `position`; `words` are not empty.
+    /// Returns the place of `position`; `words` are not empty.
     #[inline]
     pub fn of(position: u64, words: W) -> Self {
         let count = words.len() as u64;
@@ -51,7 +51,7 @@ impl<W: Words> Place<W> {
 }
 
 impl<W: Words + Copy> Place<W> {
-    /// Moves on; returns the place left behind, to be written later.
+    /// Moves on. Returns the place left behind, to be written later.
     #[inline]
     pub fn leave(&mut self) -> Self {
         let left = *self;

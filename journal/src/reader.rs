@@ -1,4 +1,4 @@
-//! The waiting backup's way through the journal: it follows the primary, and never overtakes it.
+//! Reading for the waiting backup: it follows the primary and never overtakes it.
 
 use alloc::vec::Vec;
 
@@ -18,7 +18,7 @@ pub struct Reader<'c, W> {
 }
 
 impl<'c, W: Words + Copy> Reader<'c, W> {
-    /// A reader at `from`: 0, or the position a checkpoint was taken at. A multiple of 8, else it is rounded up.
+    /// Makes a reader at position `from`: 0, or the position of a checkpoint. It is rounded up to a multiple of 8.
     pub fn new(journal: Journal<'c, W>, from: u64) -> Self {
         Self {
             scan: Scan::new(journal, from),
@@ -26,34 +26,37 @@ impl<'c, W: Words + Copy> Reader<'c, W> {
         }
     }
 
-    /// A reader where the journal makes the whole state, for a backup that begins while the owner serves; where there is no such place, behind
-    /// what is applied. What lies there is kept from now on, until it is marked as consumed.
+    /// Makes a reader for a backup that begins while the primary serves. It begins where the journal makes the whole
+    /// state; if there is no such position, at `applied`. Everything from there on is kept until it is marked as
+    /// consumed.
     pub fn begin(journal: Journal<'c, W>) -> Self {
         loop {
             let retained = journal.retained();
             let from = retained.unwrap_or_else(|| journal.cursors().applied);
             journal.mark_consumed(from);
-            // Was it still retained when the cursor was set, then the cursor keeps it.
+            // If it still was retained when the cursor was set, the cursor keeps it from now on.
             if journal.keep_retained(retained) {
                 return Self::new(journal, from);
             }
         }
     }
 
-    /// Where reading goes on. What lies below may be given to [`Journal::mark_consumed`] once it is applied.
+    /// Returns the position at which reading goes on. Once everything below is applied, pass it to
+    /// [`Journal::mark_consumed`].
     pub fn position(&self) -> u64 {
         self.scan.position
     }
 
-    /// The next record below the primary's `applied`, or the damage before it. `epoch` is that of the journal's owner.
+    /// Returns the next record below the primary's `applied`, or the damage before it. `epoch` is the primary's.
     ///
-    /// The payload is in `buffer`, which grows to a payload's size; reserve [`Journal::max_payload_bytes`] and it never has to.
+    /// The payload is in `buffer`, which grows as needed. If its capacity is [`Journal::max_payload_bytes`], it never
+    /// has to.
     pub fn next<'b>(&mut self, epoch: u64, buffer: &'b mut Vec<u8>) -> Next<'b> {
         let extent = self.extent();
         self.scan.step(&extent, epoch, buffer)
     }
 
-    /// Ends the waiting: a recovery from here on. `epoch` is that of the owner that was fenced.
+    /// Begins a recovery at this position. `epoch` is that of the primary that was fenced.
     pub fn recover(self, epoch: u64) -> Recovery<'c, W> {
         Recovery::go_on(self.scan, epoch)
     }
@@ -70,7 +73,8 @@ impl<'c, W: Words + Copy> Reader<'c, W> {
                 end: applied,
             };
         }
-        // The primary lives and may be half mad; what it has not applied is not ours to read. Stay, and say so once.
+        // The primary is alive and its memory may be damaged. What it has not applied must not be read: stay here,
+        // and report it once.
         let reserved = cursors.reserved;
         let is_news = self.astray_reported.replace(applied) != Some(applied);
         Extent {

@@ -44,7 +44,8 @@ impl RecentRecords {
         }
     }
 
-    /// Copies the record at `position`, which the primary of `epoch` appended. If memory runs out, the oldest ones are dropped.
+    /// Copies the record at `position`, which the primary of `epoch` appended. If memory runs out, the oldest ones
+    /// are dropped.
     ///
     /// Positions come in ascending order.
     pub fn keep(&mut self, position: u64, epoch: u64, payload: &[u8]) {

@@ -7,8 +7,8 @@
 //! word 3.. payload, little-endian, the last word filled up with zeros
 //! ```
 //!
-//! The CRC is over the position, the length, word 2 and the payload's words. Records follow one another without a gap and run over the
-//! ring's end word by word.
+//! The CRC is over the position, the length, word 2 and the payload's words. Records follow one another without a gap
+//! and run over the ring's end word by word.
 
 use sharedmem::RecordKind;
 use sharedmem::crc32c::Crc32c;
@@ -70,10 +70,11 @@ pub const fn record_bytes(length_bytes: u32) -> u64 {
     HEADER_BYTES + ((length_bytes as u64 + 7) & !7)
 }
 
-/// The first word of a record at `position`.
+/// Returns the first word of a record at `position`.
 ///
-/// Each position has its own, in each boot another: neither an old lap's header nor bytes that a client sent can pass for it. The mixing
-/// (the finaliser of SplitMix64) keeps neighbouring stamps from differing by something one could guess.
+/// Each position has its own, in each boot another: neither an old lap's header nor bytes that a client sent can pass
+/// for it. The mixing (the finaliser of SplitMix64) keeps neighbouring stamps from differing by something one could
+/// guess.
 #[inline]
 pub(crate) fn stamp(salt: u64, position: u64) -> u64 {
     let mixed = salt.wrapping_add(position);
@@ -106,7 +107,7 @@ pub(crate) fn split_owner_word(word: u64) -> (u64, Kind) {
     (word & EPOCH_MAX, Kind((word >> 48) as u16))
 }
 
-/// The checksum of a record at `position`. The position is in it, so that a record copied elsewhere is not one.
+/// Returns the checksum of a record at `position`. The position is in it, so that a record copied elsewhere is not one.
 #[inline]
 pub(crate) fn checksum(
     crc: Crc32c,
@@ -121,8 +122,8 @@ pub(crate) fn checksum(
     })
 }
 
-/// As `chain`, but folding it is sure to be inlined: the loops must end up inside the function that may use the CRC instruction, or
-/// every word costs a call.
+/// As `chain`, but folding it is sure to be inlined: the loops must end up inside the function that may use the CRC
+/// instruction, or every word costs a call.
 struct HeadAndPayload<'h, P> {
     head: core::slice::Iter<'h, u64>,
     payload: P,

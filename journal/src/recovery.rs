@@ -1,4 +1,4 @@
-//! The taker-over's way through the journal: everything that was published, whatever the dead primary left.
+//! Reading for the backup that takes over: everything that was published, whatever the dead primary left.
 
 use alloc::vec::Vec;
 
@@ -9,10 +9,10 @@ use crate::journal::Journal;
 use crate::record::{HEADER_BYTES, Kind};
 use crate::scan::{Extent, Next, Scan};
 
-/// Reads all that was published, in order, and names the damage in between. Begun after the fence, when nobody writes any more. It
-/// writes nothing by itself: begun again, it reads the same. Its owner may [close](Self::close) what is open.
+/// Reads everything that was published, in order, and names the damage in between.
 ///
-/// It ends: it looks at no more than one length of the ring, and reads in vain no more than a few.
+/// It begins after the fence, when nobody writes any more. It writes nothing, so a second recovery reads the same.
+/// Its user may [close](Self::close) gaps. It looks at one length of the ring at most, so it ends.
 #[derive(Clone, Debug)]
 pub struct Recovery<'c, W> {
     scan: Scan<'c, W>,
@@ -23,7 +23,8 @@ pub struct Recovery<'c, W> {
 }
 
 impl<'c, W: Words + Copy> Recovery<'c, W> {
-    /// A recovery from position `from`, behind what is applied already. `epoch` is that of the owner that was fenced.
+    /// Makes a recovery from position `from` on, behind what is applied already. `epoch` is that of the primary that
+    /// was fenced.
     pub fn new(journal: Journal<'c, W>, from: u64, epoch: u64) -> Self {
         Self::go_on(Scan::new(journal, from), epoch)
     }
@@ -42,12 +43,12 @@ impl<'c, W: Words + Copy> Recovery<'c, W> {
         }
     }
 
-    /// Where reading goes on.
+    /// Returns the position at which reading goes on.
     pub fn position(&self) -> u64 {
         self.scan.position
     }
 
-    /// The next record, or the damage before it. For `buffer` see [`Reader::next`](crate::Reader::next).
+    /// Returns the next record, or the damage before it. For `buffer` see [`Reader::next`](crate::Reader::next).
     pub fn next<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Next<'b> {
         let extent = self.extent;
         // The first step reports them; after that, they are settled.
@@ -55,10 +56,10 @@ impl<'c, W: Words + Copy> Recovery<'c, W> {
         self.scan.step(&extent, self.epoch, buffer)
     }
 
-    /// Makes records of `kind`, which tell nothing, of a stretch in which a producer died before it published: nothing is missing there, and whoever
-    /// reads this journal later, when all of it counts as applied, is not to take it for damage. False if the stretch is none of that sort.
+    /// Fills a gap with empty records of `kind`, if the gap was never published. Nothing is missing there, and later
+    /// readers must not take it for damage. Returns whether it was such a gap.
     ///
-    /// For the new owner, right after [`next`](Self::next) has told of the stretch.
+    /// The new primary calls this right after [`next`](Self::next) has returned the finding.
     pub fn close(&self, finding: &Finding, kind: Kind) -> bool {
         let is_unpublished = matches!(finding.damage, Damage::Hole | Damage::TornTail);
         let may = is_unpublished && !finding.was_applied && finding.size_bytes() >= HEADER_BYTES;
@@ -69,23 +70,25 @@ impl<'c, W: Words + Copy> Recovery<'c, W> {
         may
     }
 
-    /// Where the new primary begins its own records: give it to [`Journal::resume`], or to [`Journal::restart`] if the cursors made no
-    /// sense.
+    /// Returns where the new primary begins its own records. Pass it to [`Journal::resume`], or to
+    /// [`Journal::restart`] if the cursors made no sense.
     ///
-    /// Right behind what was reserved, so that all that is retained can be read again. What the dead primary may have left beyond is of an
-    /// earlier epoch than the new primary's first record, and so is foreign. If the cursors made no sense, one lap behind where this
-    /// recovery began: so nothing in the ring can be taken for a record of a later position.
+    /// It is right behind what was reserved, so that everything retained can be read again. Records that the dead
+    /// primary may have left beyond it are of an earlier epoch than the new primary's first record, so readers skip
+    /// them as foreign. If the cursors made no sense, it is one lap behind the beginning of this recovery, so that no
+    /// word of the ring is the stamp of a later position.
     pub fn resume_position(&self) -> u64 {
         self.resume_position
     }
 
-    /// Whether the cursors made sense.
+    /// Returns whether the cursors made sense.
     pub fn is_intact(&self) -> bool {
         self.is_intact
     }
 }
 
-/// How far to read. A cursor that makes no sense promises nothing; without `reserved`, one length of the ring is looked at.
+/// Returns how far to read. A cursor that makes no sense is not used; without `reserved`, one length of the ring is
+/// read.
 fn extent<W: Words + Copy>(scan: &Scan<'_, W>) -> Extent {
     let cursors = scan.journal.cursors();
     let (reserved, applied) = (cursors.reserved, cursors.applied);

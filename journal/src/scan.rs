@@ -1,5 +1,5 @@
 //! One step of reading: what lies at a position, and where reading goes on. [`Reader`](crate::Reader) and
-//! [`Recovery`](crate::Recovery) differ only in how far they look.
+//! [`Recovery`](crate::Recovery) differ only in how far they read.
 
 use alloc::vec::Vec;
 use sharedmem::sync::Ordering::{Acquire, Relaxed};
@@ -13,11 +13,11 @@ use crate::record::{
 };
 use crate::table::{Case, Conditions};
 
-/// How much is read in vain before the rest is given up, in lengths of the ring. An accident leaves far fewer headers whose record is
-/// not there; somebody who knows the salt could leave enough for hours.
+/// How much is read in vain before the rest is given up, in lengths of the ring. An accident leaves far fewer headers
+/// without a record; an attacker who knows the salt could leave enough to read for hours.
 const VAIN_LENGTHS_MAX: u64 = 8;
 
-/// What a step of reading met.
+/// What a step of reading found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next<'b> {
     /// A whole record.
@@ -31,17 +31,17 @@ pub enum Next<'b> {
 /// How far to read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
-    /// Damage of the cursors that is not reported yet.
+    /// Damage of the cursors that is still to be reported.
     pub cursors_astray: Option<Damage>,
     /// Everything below was applied by the primary.
     pub applied: u64,
-    /// Everything below was reserved: where nothing is found here, something is missing.
+    /// Everything below was reserved: if nothing is found there, something is missing.
     pub promised: u64,
-    /// Nothing from here on is looked at. A multiple of 8.
+    /// Reading ends here. A multiple of 8.
     pub end: u64,
 }
 
-/// What lies at a position; its payload was copied into the buffer if the length fits.
+/// What lies at a position. Its payload is in the buffer if the length fits.
 struct Probe {
     conditions: Conditions,
     length_bytes: u32,
@@ -63,7 +63,7 @@ pub(crate) struct Scan<'c, W> {
     pub journal: Journal<'c, W>,
     /// A multiple of 8.
     pub position: u64,
-    /// The last epoch seen. A record of an earlier one that comes later is a zombie's.
+    /// The last epoch seen. A record of an earlier epoch behind it was written by a primary that had been fenced.
     epoch_seen: u64,
     /// Bytes that may still be read in vain.
     credit_bytes: u64,
@@ -79,22 +79,22 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
         }
     }
 
-    /// One length of the ring behind the position.
+    /// Returns the position one length of the ring behind this one.
     pub fn end_of_lap(&self) -> u64 {
         self.position.saturating_add(self.journal.capacity_bytes()) & !7
     }
 
-    /// The last epoch seen: one that a record here may have, whatever lies behind.
+    /// Returns the last epoch seen. A record written here may have it, whatever lies behind.
     pub fn epoch_seen(&self) -> u64 {
         self.epoch_seen
     }
 
-    /// Whether a cursor may stand at `cursor`, seen from the position.
+    /// Returns whether `cursor` is a possible value of a cursor, given this position.
     pub fn may_reach(&self, cursor: u64) -> bool {
         (self.position..=self.end_of_lap()).contains(&cursor) && cursor.is_multiple_of(8)
     }
 
-    /// Reads what lies at the position and moves behind it. `epoch` is that of the journal's owner.
+    /// Reads what lies at the position and moves behind it. `epoch` is the primary's.
     pub fn step<'b>(&mut self, extent: &Extent, epoch: u64, buffer: &'b mut Vec<u8>) -> Next<'b> {
         let mut probe = self.probe(self.position, extent.end, buffer);
         probe.conditions.cursors_settled = extent.cursors_astray.is_none();
@@ -139,7 +139,7 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
         }
     }
 
-    /// Moves to the next whole record, or to the end of what was promised, and reports what was skipped.
+    /// Moves to the next whole record, or to the end of what was reserved, and reports what was skipped.
     fn skip_damage(
         &mut self,
         extent: &Extent,
@@ -154,7 +154,7 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
             Found::Nothing if damage == Damage::Hole => (extent.promised, Damage::TornTail),
             Found::Nothing if is_promised => (extent.promised, damage),
             Found::Nothing => {
-                // All that way in vain; and what lies at the next word may look the same.
+                // The whole way was read in vain, and the next word may lead to the same search.
                 let searched_bytes = extent.end - self.position;
                 self.credit_bytes = self.credit_bytes.saturating_sub(searched_bytes);
                 (self.position + 8, damage)
@@ -165,7 +165,7 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
         next
     }
 
-    /// Looks behind the position, word by word, for a whole record of whatever epoch.
+    /// Searches behind the position, word by word, for a whole record of any epoch.
     fn search(&mut self, end: u64, buffer: &mut Vec<u8>) -> Found {
         let mut position = self.position.saturating_add(8);
         let mut place = self.journal.place(position);
@@ -187,7 +187,8 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
         Found::Nothing
     }
 
-    /// Looks at `position`. Each word is loaded once, and what is checked is the copy: the memory may change meanwhile.
+    /// Reads what lies at `position`. Each word is loaded once and the copy is checked, because the memory may change
+    /// meanwhile.
     fn probe(&mut self, position: u64, end: u64, buffer: &mut Vec<u8>) -> Probe {
         let mut probe = Probe {
             conditions: Conditions::default(),

@@ -1,38 +1,38 @@
-//! What can be met at a position of the journal: a table of labelled cases, exactly one of which matches.
+//! What can lie at a position of the journal: a table of labelled cases, exactly one of which matches.
 
-/// What was seen at a position. A condition that could not be looked at, because an earlier one failed, counts as false.
+/// What was seen at a position. A condition that was not looked at, because an earlier one failed, counts as false.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Conditions {
-    /// The cursors make sense, or it was reported already that they do not.
+    /// The cursors make sense, or it is reported already that they do not.
     pub cursors_settled: bool,
     /// The position is where reading ends.
     pub at_end: bool,
-    /// The stamp is the one of this position.
+    /// The stamp is that of this position.
     pub stamp_matches: bool,
-    /// The length is one that a record may have, and the record ends before reading does.
+    /// The length is possible for a record, and the record ends before reading does.
     pub length_fits: bool,
-    /// The checksum is that of what was copied out.
+    /// The checksum is that of the copy.
     pub checksum_matches: bool,
-    /// The epoch is neither past the owner's nor before one already seen.
+    /// The epoch is neither later than the primary's nor earlier than one already seen.
     pub epoch_acceptable: bool,
 }
 
-/// The cases, and what is done in each.
+/// The cases, and what the reader does in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// A. Report, and settle how far to read without them.
+    /// A. Report it, and decide without the cursors how far to read.
     CursorsAstray,
-    /// B. Nothing more to read.
+    /// B. Stop: there is nothing more to read.
     CleanEnd,
-    /// C. Look for the next whole record; what lies before it is a hole.
+    /// C. Search for the next whole record; what lies before it is a hole.
     Unpublished,
-    /// D. Report, and look for the next whole record.
+    /// D. Report it, and search for the next whole record.
     LengthImpossible,
-    /// E. Report, and look for the next whole record: the length cannot be trusted either.
+    /// E. Report it, and search for the next whole record: the length cannot be trusted either.
     ChecksumWrong,
-    /// F. Report, and step over it.
+    /// F. Report it, and step over it.
     EpochForeign,
-    /// G. Return it.
+    /// G. Return the record.
     Whole,
 }
 
@@ -57,7 +57,7 @@ const TABLE: [(Case, [Option<bool>; CONDITIONS]); 7] = [
     (Case::Whole,            [YES,    NO,  YES,     YES,    YES,      YES]),
 ];
 
-/// The case of every combination. That each has exactly one is checked while this is compiled.
+/// The case of every combination of conditions. The compiler checks that each has exactly one.
 static CASES: [Case; COMBINATIONS] = {
     let mut cases = [Case::Whole; COMBINATIONS];
     let mut combination = 0;
@@ -96,7 +96,7 @@ const fn matches(wanted: &[Option<bool>; CONDITIONS], combination: usize) -> boo
 }
 
 impl Conditions {
-    /// The one case these conditions make.
+    /// Returns the case of these conditions.
     pub fn case(self) -> Case {
         let columns = [
             self.cursors_settled,
@@ -151,7 +151,7 @@ mod tests {
         assert!(c.checksum_matches && c.epoch_acceptable && !c.at_end);
     }
 
-    /// The table, said a second time and otherwise: the first thing that is wrong names the case.
+    /// Checks the table against another form of it: the first condition that fails names the case.
     #[test]
     fn the_first_condition_that_fails_names_the_case() {
         for c in all() {

@@ -53,7 +53,7 @@ impl Cut {
         }
     }
 
-    /// Whether `event` is the next of its core, and everything is in this cut that comes before it.
+    /// Returns whether `event` is the next of its core, and everything is in this cut that comes before it.
     fn admits(&self, event: &StoreEvent) -> bool {
         let mut with = self.clock;
         with[event.core] += 1;
@@ -66,7 +66,7 @@ impl Cut {
     }
 }
 
-/// The cuts between two events of the record, in its order.
+/// Returns the cuts between two events of the record, in its order.
 pub fn cuts_in_order(trace: &Trace) -> Vec<Cut> {
     let mut cut = Cut::start(trace);
     let mut cuts = vec![cut.clone()];

@@ -54,7 +54,7 @@ fn exhaustive_every_crash_of_cores_that_append_at_once_is_recovered_from() {
     assert_eq!(orders.len(), 30);
 }
 
-/// The memory of a cut, with a kernel that is about to take over.
+/// Returns the memory of a cut, with a kernel that is about to take over.
 pub fn machine_at(trace: &Trace, cut: &Cut) -> TracedMachine {
     let memory = SharedMemory::new(trace.capacity_bytes);
     memory.restore(&cut.image);

@@ -38,7 +38,7 @@ impl SharedMemory {
         Journal::salted(&*self.words, &self.cursors, salt, Crc32c::detect()).unwrap()
     }
 
-    /// The word at a position.
+    /// Returns the word at a position.
     pub fn word(&self, position: u64) -> &AtomicU64 {
         &self.words[(position / 8) as usize % self.words.len()]
     }
@@ -71,7 +71,7 @@ impl SharedMemory {
         }
     }
 
-    /// Where each word of an image lies.
+    /// Returns where each word of an image lies.
     pub fn addresses(&self) -> Vec<usize> {
         let applying = ptr::from_ref(&*self.cursors.applying).addr();
         let cursors = self.four_cursors().map(|word| ptr::from_ref(word).addr());

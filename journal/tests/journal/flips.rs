@@ -87,7 +87,7 @@ fn check_whole(trace: &Trace, cut: &Cut, flipped: &Cut, from: u64, readings: &Re
     );
 }
 
-/// What is read, who takes over, and what is read after that.
+/// Returns what is read, who takes over, and what is read after that.
 fn check_flip_in_cursors(trace: &Trace, cut: &Cut, flipped: &Cut, memory: &SharedMemory) {
     memory.restore(&flipped.image);
     let journal = memory.journal();

@@ -10,7 +10,7 @@ use sharedmem::crc32c::Crc32c;
 
 use crate::fixture::{Dying, EPOCH, SALT, SharedMemory, append, read, recover};
 
-/// The words that `salt` makes of a record at `position`.
+/// Returns the words that `salt` makes of a record at `position`.
 fn record_words(salt: u64, position: u64, payload: &[u8]) -> Vec<u64> {
     let elsewhere = SharedMemory::new(16 << 10);
     let journal = elsewhere.salted(salt);

@@ -125,7 +125,7 @@ impl TracedMachine {
         self.recorder.epoch.get()
     }
 
-    /// The journal, as `core` uses it from now on.
+    /// Returns the journal, as `core` uses it from now on.
     pub fn on(&self, core: usize) -> Journal<'_, &[AtomicU64]> {
         self.recorder.settle();
         self.recorder.core.set(core);
@@ -194,7 +194,7 @@ impl TracedMachine {
             Some((When::With(first), When::With(last), kind));
     }
 
-    /// The reply to the record at `position` leaves the machine.
+    /// Returns the reply to the record at `position` leaves the machine.
     pub fn acknowledge(&self, core: usize, position: u64) {
         self.on(core);
         self.recorder
@@ -209,7 +209,7 @@ impl TracedMachine {
         }
     }
 
-    /// The owner is fenced and the epoch raised: all that its cores had done is in memory before anything that comes now.
+    /// Returns the owner is fenced and the epoch raised: all that its cores had done is in memory before anything that comes now.
     pub fn fence(&self) {
         (0..CORES).for_each(|core| self.wait(core));
         self.recorder.epoch.set(self.epoch() + 1);

@@ -20,7 +20,7 @@ enum State {
     Corrupt,
 }
 
-/// What the journal holds at a cut: every record that was reserved.
+/// Returns what the journal holds at a cut: every record that was reserved.
 fn contents(trace: &Trace, cut: &Cut) -> impl Iterator<Item = (State, Kept)> {
     let reserved = trace
         .records
@@ -42,7 +42,7 @@ fn contents(trace: &Trace, cut: &Cut) -> impl Iterator<Item = (State, Kept)> {
     })
 }
 
-/// The same, as what was there before another record is kept.
+/// Returns the same, as what was there before another record is kept.
 pub fn written_before(trace: &Trace, cut: &Cut) -> Vec<Written> {
     let before = contents(trace, cut).map(|(state, record)| Written {
         published: match state {
@@ -73,7 +73,7 @@ impl Expected {
         Self::of_contents(contents(trace, cut), from)
     }
 
-    /// The same, with a bit of a word of the ring flipped.
+    /// Returns the same, with a bit of a word of the ring flipped.
     pub fn of_corrupt(trace: &Trace, cut: &Cut, from: u64, index: usize) -> Self {
         let lies_in = |record: &Kept| {
             let mut words = (record.position / 8)..(record.end / 8);
@@ -112,7 +112,7 @@ impl Expected {
         self
     }
 
-    /// Whether this is what was read: every record that was committed and no other, once and in order; what is missing, named.
+    /// Returns whether this is what was read: every record that was committed and no other, once and in order; what is missing, named.
     pub fn check(&self, readings: &Readings, cut: &Cut) {
         assert_eq!(readings.records, self.records, "{cut:x?}");
         let found = readings.findings.iter().map(|it| (it.from, it.to));
@@ -140,7 +140,7 @@ impl Expected {
     }
 }
 
-/// The record that too many owners died in, as the words of `Applying` say.
+/// Returns the record that too many owners died in, as the words of `Applying` say.
 pub fn killer(image: &[u64]) -> Option<u64> {
     let (current, suspect) = (image[APPLYING], image[SUSPECT]);
     let (position, deaths) = (suspect & !7, suspect & 7);
@@ -190,7 +190,7 @@ fn check_waiting(cut: &Cut, memory: &SharedMemory, from: u64, recovery: &Reading
     assert_eq!(stretches(&waiting), stretches(recovery), "{cut:x?}");
 }
 
-/// What is missing. Who waits may name it in two parts, below and behind `applied`.
+/// Returns what is missing. Who waits may name it in two parts, below and behind `applied`.
 fn stretches(readings: &Readings) -> Vec<(u64, u64)> {
     let mut stretches: Vec<(u64, u64)> = Vec::new();
     for finding in &readings.findings {

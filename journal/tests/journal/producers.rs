@@ -26,7 +26,7 @@ impl Deadline {
     }
 }
 
-/// The payload of a producer's record: its number, repeated as often as makes an odd length.
+/// Returns the payload of a producer's record: its number, repeated as often as makes an odd length.
 fn payload(producer: u16, number: u32) -> Vec<u8> {
     let repeats = 1 + (number as usize * 7 + usize::from(producer)) % 30;
     number.to_le_bytes().repeat(repeats)

@@ -28,7 +28,7 @@ pub struct StoreEvent {
 }
 
 impl StoreEvent {
-    /// Whether this is in memory when so much is.
+    /// Returns whether this is in memory when so much is.
     pub fn is_in(&self, clock: &Clock) -> bool {
         self.clock[self.core] <= clock[self.core]
     }
@@ -37,7 +37,7 @@ impl StoreEvent {
         self.raises(word, 0)
     }
 
-    /// Whether this stores `least` or more to `word`.
+    /// Returns whether this stores `least` or more to `word`.
     fn raises(&self, word: usize, least: u64) -> bool {
         matches!(self.effect, Effect::Store { word: at, value } if at == word && value >= least)
     }
@@ -83,7 +83,7 @@ impl Trace {
         self.events.iter().filter(is_store).count()
     }
 
-    /// Whether it was done when so much is in memory.
+    /// Returns whether it was done when so much is in memory.
     pub fn is_done(&self, when: When, clock: &Clock) -> bool {
         match when {
             When::Never => false,
@@ -92,7 +92,7 @@ impl Trace {
         }
     }
 
-    /// The first store to `word` from which on a core that knows of `known` can read `least` or more; `None` if it needs none. A value is not
+    /// Returns the first store to `word` from which on a core that knows of `known` can read `least` or more; `None` if it needs none. A value is not
     /// read any more by who knows of a later store.
     fn first_to_raise(&self, word: usize, least: u64, known: &Clock) -> Option<usize> {
         let numbered = self.events.iter().enumerate();
@@ -106,7 +106,7 @@ impl Trace {
         raising.next().map(|index| stores[index].0)
     }
 
-    /// What must be in memory before `value` can be stored to `word` by a core that knows of `known`, beyond that: what it has to have seen, for
+    /// Returns what must be in memory before `value` can be stored to `word` by a core that knows of `known`, beyond that: what it has to have seen, for
     /// the code to make this store. Only the least that will do: who has seen more, has fewer ways to crash.
     pub fn needs(&self, word: usize, value: u64, is_exchange: bool, known: &Clock) -> Clock {
         let mut known = *known;

@@ -27,7 +27,7 @@ struct Pair<'m> {
 }
 
 impl<'m> Pair<'m> {
-    /// The backup begins to read where the journal makes the whole state: it is loaded when the owner serves.
+    /// Returns the backup begins to read where the journal makes the whole state: it is loaded when the owner serves.
     fn new(machine: &'m TracedMachine, count: u64) -> Self {
         machine.wait(SEAT);
         Self {
@@ -57,7 +57,7 @@ impl<'m> Pair<'m> {
         position
     }
 
-    /// The lead applies what is in flight, and lets the replies out.
+    /// Returns the lead applies what is in flight, and lets the replies out.
     fn apply(&mut self) {
         let end = self.machine.on(LEAD).cursors().reserved;
         let applying = &self.machine.memory().cursors.applying;
@@ -72,7 +72,7 @@ impl<'m> Pair<'m> {
         }
     }
 
-    /// The lead tells the state; from then on the journal is kept from there.
+    /// Returns the lead tells the state; from then on the journal is kept from there.
     fn tell(&mut self) {
         let position = self.append(LEAD, RecordKind::Checkpoint);
         self.append(LEAD, RecordKind::Checkpoint);
@@ -80,7 +80,7 @@ impl<'m> Pair<'m> {
         self.machine.on(LEAD).retain(Some(position));
     }
 
-    /// The backup applies so many records.
+    /// Returns the backup applies so many records.
     fn follow(&mut self, records: usize) {
         let mut buffer = Vec::new();
         for _ in 0..records {
@@ -117,7 +117,7 @@ impl<'m> Pair<'m> {
     }
 }
 
-/// What a kernel does that becomes the owner, up to and with its first record. With `dies_in` only until it applies that one.
+/// Returns what a kernel does that becomes the owner, up to and with its first record. With `dies_in` only until it applies that one.
 pub fn take_over(
     machine: &TracedMachine,
     core: usize,

@@ -58,7 +58,7 @@ impl SharedMemory {
     }
 }
 
-/// The number of a record that must be whole.
+/// Returns the number of a record that must be whole.
 fn number_of(record: &journal::Record<'_>) -> u8 {
     let number = record.payload[0];
     assert_eq!(
@@ -69,7 +69,7 @@ fn number_of(record: &journal::Record<'_>) -> u8 {
     number
 }
 
-/// What a waiting backup reads now. Nothing that it may read is damaged.
+/// Returns what a waiting backup reads now. Nothing that it may read is damaged.
 pub fn read(reader: &mut Reader<'_, &[AtomicU64]>) -> Vec<u8> {
     let (mut numbers, mut buffer) = (Vec::new(), Vec::new());
     loop {

@@ -43,7 +43,7 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// What a head says.
+/// Returns what a head says.
 ///
 /// # Errors
 /// It says nothing that a `T` could be.
@@ -74,7 +74,7 @@ impl Joiner {
         })
     }
 
-    /// Whether a string has begun and not ended.
+    /// Returns whether a string has begun and not ended.
     pub fn is_amid(&self) -> bool {
         !self.begun.is_empty()
     }

@@ -23,7 +23,7 @@ impl Schedule {
         }
     }
 
-    /// Whether a checkpoint is to begin. `retained_bytes`: what the journal keeps, if it makes the whole state; `memory_bytes`: what the state takes.
+    /// Returns whether a checkpoint is to begin. `retained_bytes`: what the journal keeps, if it makes the whole state; `memory_bytes`: what the state takes.
     pub fn is_due(&self, retained_bytes: Option<u64>, memory_bytes: u64) -> bool {
         match retained_bytes {
             Some(bytes) => bytes > self.capacity_bytes / 2,
@@ -34,7 +34,7 @@ impl Schedule {
         }
     }
 
-    /// How much to tell when `arrived_bytes` have come in since the last time.
+    /// Returns how much to tell when `arrived_bytes` have come in since the last time.
     pub fn pace_bytes(&self, arrived_bytes: u64) -> u64 {
         arrived_bytes.saturating_mul(2).max(PACE_BYTES_MIN)
     }
@@ -46,7 +46,7 @@ impl Schedule {
         fits && kept_bytes <= self.capacity_bytes
     }
 
-    /// Whether a state was too large to be kept, and nothing smaller was told since.
+    /// Returns whether a state was too large to be kept, and nothing smaller was told since.
     pub fn is_too_large(&self) -> bool {
         self.too_large_bytes.is_some()
     }

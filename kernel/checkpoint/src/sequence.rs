@@ -10,12 +10,12 @@ pub struct Sequence(u32);
 pub(crate) const HEADER_BYTES: usize = 5;
 
 impl Sequence {
-    /// How many there were.
+    /// Returns how many there were.
     pub fn count(self) -> u32 {
         self.0
     }
 
-    /// The beginning of the next record.
+    /// Returns the beginning of the next record.
     pub(crate) fn begin(&mut self, owner: u8) -> [u8; HEADER_BYTES] {
         let [a, b, c, d] = self.0.to_le_bytes();
         self.0 = self.0.wrapping_add(1);

@@ -72,12 +72,12 @@ impl BackupMonitor {
         protection
     }
 
-    /// Whether a backup waited at the last look.
+    /// Returns whether a backup waited at the last look.
     pub fn is_protected(&self) -> bool {
         self.seen == BackupView::Protected
     }
 
-    /// Why none did, if so.
+    /// Returns why none did, if so.
     pub fn unprotected_reason(&self) -> Option<&'static str> {
         match self.seen {
             BackupView::Protected => None,
@@ -101,7 +101,7 @@ impl BackupMonitor {
         }
     }
 
-    /// When the seat was last heard of, in ns since boot.
+    /// Returns when the seat was last heard of, in ns since boot.
     pub fn last_seen_ns(&self) -> Option<u64> {
         self.detector.last_seen_ns()
     }

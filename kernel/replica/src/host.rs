@@ -22,25 +22,25 @@ pub struct ReplicaLimits {
 
 /// The kernel that a replica lives in. A handle: cheap to clone.
 pub trait Host: Clone {
-    /// What is shared with the other kernels.
+    /// Returns what is shared with the other kernels.
     fn region(&self) -> SharedRegion;
 
-    /// The CRC that this processor computes.
+    /// Returns the CRC that this processor computes.
     fn crc(&self) -> Crc32c;
 
     /// Returns which instance this is.
     fn instance(&self) -> Instance;
 
-    /// What the state may grow to.
+    /// Returns what the state may grow to.
     fn limits(&self) -> ReplicaLimits;
 
-    /// When the seat counts as dead.
+    /// Returns when the seat counts as dead.
     fn detector(&self) -> DetectorConfig;
 
     /// Time since the machine's boot, in ns.
     fn now_ns(&self) -> u64;
 
-    /// The service's time at `now_ns`, in ms: it goes on over resets, from where it stood at the last keepalive before.
+    /// Returns the service's time at `now_ns`, in ms: it goes on over resets, from where it stood at the last keepalive before.
     fn service_ms(&self, now_ns: u64) -> u64 {
         let before_ns = &self.region().control.header.time_before_ns;
         now_ns.saturating_add(before_ns.load(Ordering::Relaxed)) / 1_000_000
@@ -49,16 +49,16 @@ pub trait Host: Clone {
     /// A word that nobody outside can foretell.
     fn entropy(&self) -> u64;
 
-    /// The main loop came round, or a long piece of work went on: a sign of life.
+    /// Returns the main loop came round, or a long piece of work went on: a sign of life.
     fn advance(&self);
 
     /// Nothing can be done before another kernel has done something. Returns after a moment.
     fn pause(&self);
 
-    /// The machine is in `epoch`, which is not the one that this kernel owns it in: it stops.
+    /// Returns the machine is in `epoch`, which is not the one that this kernel owns it in: it stops.
     fn superseded(&self, epoch: u64) -> !;
 
-    /// What `INFO` and `ROLE` tell of the kernel.
+    /// Returns what `INFO` and `ROLE` tell of the kernel.
     fn status(&self, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus;
 
     /// Prints a reply to the console.

@@ -46,7 +46,7 @@ pub struct Replica<S> {
     buffer: Vec<u8>,
 }
 
-/// The journal in the region that the host share.
+/// Returns the journal in the region that the host share.
 ///
 /// # Panics
 /// The ring is smaller than the least that a plan gives it.
@@ -72,7 +72,7 @@ impl<S: Host> Replica<S> {
         }
     }
 
-    /// The reader; it is made when it is first needed.
+    /// Returns the reader; it is made when it is first needed.
     fn reader(&mut self) -> SharedReader {
         self.reader.take().unwrap_or_else(|| {
             let reader = Reader::begin(self.journal);
@@ -83,7 +83,7 @@ impl<S: Host> Replica<S> {
         })
     }
 
-    /// The service.
+    /// Returns the service.
     pub fn service(&self) -> &Service {
         &self.state.service
     }
@@ -93,12 +93,12 @@ impl<S: Host> Replica<S> {
         &self.state.records
     }
 
-    /// The journal.
+    /// Returns the journal.
     pub fn journal(&self) -> SharedJournal {
         self.journal
     }
 
-    /// The connections.
+    /// Returns the connections.
     pub fn flows(&self) -> &Flows {
         &self.state.flows
     }
@@ -195,7 +195,7 @@ impl<S: Host> Replica<S> {
         summary
     }
 
-    /// The state, to be told.
+    /// Returns the state, to be told.
     pub fn state_mut(&mut self) -> &mut ReplicaState {
         &mut self.state
     }

@@ -69,7 +69,7 @@ impl<S: Host> Outside<'_, S> {
     }
 }
 
-/// The backup works: a count for the monitor, which ends a call that stands still.
+/// Returns the backup works: a count for the monitor, which ends a call that stands still.
 pub(crate) fn note_seat_progress(host: &impl Host) {
     let progress = &host.region().control.backup.progress;
     progress.fetch_add(1, Ordering::Relaxed);
@@ -122,7 +122,7 @@ impl ReplicaState {
         }
     }
 
-    /// Whether nothing is missing.
+    /// Returns whether nothing is missing.
     pub fn is_whole(&self) -> bool {
         self.checkpoint.is_whole()
     }
@@ -219,7 +219,7 @@ impl ReplicaState {
         (&mut self.service, Inside { flows, outside })
     }
 
-    /// What input is to its connection, whether it is carried out or not.
+    /// Returns what input is to its connection, whether it is carried out or not.
     fn arrive(&mut self, record: &InputRecord<'_>) {
         self.last_time_ms = self.last_time_ms.max(record.stamp.time_ms);
         let flows = &mut self.flows;

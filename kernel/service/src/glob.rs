@@ -19,7 +19,7 @@ impl Case {
     }
 }
 
-/// Whether `pattern` matches all of `text`. Calls `step` for each element looked at: a hostile pattern costs
+/// Returns whether `pattern` matches all of `text`. Calls `step` for each element looked at: a hostile pattern costs
 /// its length times that of the text.
 pub(crate) fn matches(pattern: &[u8], text: &[u8], case: Case, mut step: impl FnMut()) -> bool {
     if text.is_empty() {

@@ -29,7 +29,7 @@ pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// The decimal digits of `value`, as a stored string.
+/// Returns the decimal digits of `value`, as a stored string.
 pub(crate) fn format_integer(value: i64) -> Bytes {
     Bytes::from_slice(itoa::Buffer::new().format(value).as_bytes())
 }

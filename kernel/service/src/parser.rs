@@ -101,7 +101,7 @@ impl Parser {
         parser.is_sound().then_some(parser)
     }
 
-    /// Whether some stream leads here: everything else relies on it.
+    /// Returns whether some stream leads here: everything else relies on it.
     fn is_sound(&self) -> bool {
         let is_idle = self.remaining == 0 && self.arguments.is_empty();
         let is_amid = (1..=ARGUMENTS_MAX).contains(&self.remaining);
@@ -380,7 +380,7 @@ fn reserve_for(argument: &mut Bytes, taken: usize, missing: usize) {
 mod tests {
     use super::*;
 
-    /// What is told of a parser that was fed `stream`, after `spoil`, is it heard?
+    /// Returns what is told of a parser that was fed `stream`, after `spoil`, is it heard?
     fn is_heard(stream: &[u8], spoil: impl FnOnce(&mut Understood, &mut Vec<u8>)) -> bool {
         let mut parser = Parser::default();
         let found = parser.next(&mut &stream[..], usize::MAX, || ());

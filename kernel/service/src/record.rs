@@ -132,7 +132,7 @@ impl fmt::Display for InputRecordError {
 impl core::error::Error for InputRecordError {}
 
 impl<'a> InputRecord<'a> {
-    /// The length [`encode`](Self::encode) will add, in bytes.
+    /// Returns the length [`encode`](Self::encode) will add, in bytes.
     pub fn encoded_len(&self) -> usize {
         HEADER_BYTES
             + match self.input {

@@ -77,7 +77,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// The host, for what is no reply. Replies so far go out first: the host may not come back.
+    /// Returns the host, for what is no reply. Replies so far go out first: the host may not come back.
     pub(crate) fn host(&mut self) -> &mut dyn Host {
         self.flush();
         self.host
@@ -154,7 +154,7 @@ impl<'a> Output<'a> {
         self.raw(b"*-1\r\n");
     }
 
-    /// The header of an array; the elements follow.
+    /// Returns the header of an array; the elements follow.
     pub(crate) fn array(&mut self, length: usize) {
         self.number(b'*', length as i64);
     }

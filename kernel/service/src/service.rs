@@ -128,13 +128,13 @@ impl Service {
         self.status = status;
     }
 
-    /// Whether the owner of `epoch` was asked to hand over, and it is not too late at `now_ms` of the records' time.
+    /// Returns whether the owner of `epoch` was asked to hand over, and it is not too late at `now_ms` of the records' time.
     pub fn wants_failover(&self, epoch: u64, now_ms: u64) -> bool {
         self.failover
             .is_some_and(|failover| failover.is_due(epoch, now_ms))
     }
 
-    /// Whether a connection is open.
+    /// Returns whether a connection is open.
     pub fn is_open(&self, connection: ConnectionId) -> bool {
         self.connections.contains_key(&connection)
     }
@@ -150,12 +150,12 @@ impl Service {
         self.keyspace.len()
     }
 
-    /// What keys and values take by the service's own account, in bytes.
+    /// Returns what keys and values take by the service's own account, in bytes.
     pub fn used_bytes(&self) -> u64 {
         self.keyspace.used_bytes()
     }
 
-    /// What unfinished requests take, in bytes.
+    /// Returns what unfinished requests take, in bytes.
     pub fn pending_bytes(&self) -> usize {
         self.pending_bytes
     }
@@ -293,7 +293,7 @@ impl Service {
         !context.hang_up
     }
 
-    /// The reply to bytes that are not the protocol, with Redis' texts where it has one.
+    /// Returns the reply to bytes that are not the protocol, with Redis' texts where it has one.
     fn describe(&self, error: &ProtocolError) -> Failure {
         let text = match error {
             ProtocolError::InlineTooLong => "ERR Protocol error: too big inline request",

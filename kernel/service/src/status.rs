@@ -113,7 +113,7 @@ impl<const N: usize> Text<N> {
         word
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         let bytes = self.bytes.get(..usize::from(self.length));
         bytes
@@ -187,7 +187,7 @@ impl HostStatus {
         put_option(out, takeover.total_us);
     }
 
-    /// The status in a payload.
+    /// Returns the status in a payload.
     ///
     /// # Errors
     /// [`StatusError`].

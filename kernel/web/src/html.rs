@@ -14,7 +14,7 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;marg
 th{text-align:left;font-weight:normal;color:#666;padding-right:2em;vertical-align:top}\
 td.number{text-align:right}pre{background:#f4f4f4;padding:1em;overflow:auto}";
 
-/// The whole page.
+/// Returns the whole page.
 pub(crate) fn page(status: &PrimaryStatus, records: &RecentRecords) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.

@@ -189,7 +189,7 @@ impl Reply {
     }
 }
 
-/// What is shown is of this moment, and none of it is a program.
+/// Returns what is shown is of this moment, and none of it is a program.
 fn head(code: Code, media_type: &str, body_bytes: u64) -> String {
     let allow = match code {
         Code::MethodNotAllowed => "Allow: GET, HEAD\r\n",

@@ -30,7 +30,7 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Whether the query has this word, with a value or without.
+    /// Returns whether the query has this word, with a value or without.
     pub fn has(&self, word: &str) -> bool {
         let mut words = self.query.split('&');
         words.any(|pair| pair.split('=').next() == Some(word))
@@ -86,7 +86,7 @@ fn whole<'a>(request: &httparse::Request<'_, 'a>) -> Parsed<'a> {
     })
 }
 
-/// The path and the query of a target; a proxy's target has the host before them.
+/// Returns the path and the query of a target; a proxy's target has the host before them.
 fn origin_form(target: &str) -> Option<&str> {
     if target.starts_with('/') {
         return Some(target);

@@ -18,7 +18,7 @@ use crate::status::PrimaryStatus;
 
 const PATHS: [&str; 3] = ["/", "/status.json", "/journal"];
 
-/// The answer to what a client has sent so far; `None` while that is no whole request. `status` is asked only if it is to be told.
+/// Returns the answer to what a client has sent so far; `None` while that is no whole request. `status` is asked only if it is to be told.
 pub fn answer(
     bytes: &[u8],
     records: &RecentRecords,

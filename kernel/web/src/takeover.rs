@@ -24,7 +24,7 @@ pub struct TakeoverStatus {
 }
 
 impl TakeoverStatus {
-    /// The takeover that led to `epoch`; `None` if none did.
+    /// Returns the takeover that led to `epoch`; `None` if none did.
     pub fn of(control: &Control, epoch: u64, recovered: RecoverySummary) -> Option<Self> {
         let timeline = control.timelines.of_epoch(epoch);
         if timeline.epoch() != epoch {

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The last `count` lines of a log, without what would lead a terminal astray.
+/// Returns the last `count` lines of a log, without what would lead a terminal astray.
 pub(crate) fn last_lines(bytes: &[u8], count: usize) -> Vec<String> {
     let text = printable(bytes);
     let lines: Vec<&str> = text.lines().collect();
@@ -15,7 +15,7 @@ pub(crate) fn last_lines(bytes: &[u8], count: usize) -> Vec<String> {
         .collect()
 }
 
-/// The bytes as text; control characters, but for the ends of lines and tabs, are replaced.
+/// Returns the bytes as text; control characters, but for the ends of lines and tabs, are replaced.
 pub(crate) fn printable(bytes: &[u8]) -> String {
     let is_harmful = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     String::from_utf8_lossy(bytes)

@@ -37,7 +37,7 @@ pub struct RestoredState {
 }
 
 impl CheckpointReader {
-    /// Whether nothing is missing.
+    /// Returns whether nothing is missing.
     pub fn is_whole(&self) -> bool {
         matches!(self, Self::Whole)
     }

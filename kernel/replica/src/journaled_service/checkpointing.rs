@@ -78,7 +78,7 @@ impl<S: Host> JournaledService<S> {
         reserved - core::mem::replace(&mut self.checkpoints.paced_to, reserved)
     }
 
-    /// Whether a checkpoint is to begin: for a backup that has to be told the state, or because the journal cannot be kept for much longer.
+    /// Returns whether a checkpoint is to begin: for a backup that has to be told the state, or because the journal cannot be kept for much longer.
     fn is_checkpoint_due(&mut self, now_ns: u64) -> bool {
         let journal = self.replica.journal();
         let retained_bytes = journal.retained().map(|_| journal.retained_bytes());
@@ -107,7 +107,7 @@ impl<S: Host> JournaledService<S> {
                 .is_due(retained_bytes, memory_bytes)
     }
 
-    /// The state is told to its end: from now on, the journal is kept from where that began.
+    /// Returns the state is told to its end: from now on, the journal is kept from where that began.
     fn retain(&mut self, writer: &CheckpointWriter) {
         let journal = self.replica.journal();
         let memory_bytes = self.replica.service().used_bytes();

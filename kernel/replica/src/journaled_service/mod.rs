@@ -32,7 +32,7 @@ pub struct JournaledService<S> {
 }
 
 impl<S: Host> JournaledService<S> {
-    /// The service of the owner of `epoch`. If what it was made from `is_damaged`, the state is told anew: nobody has to read the damage again.
+    /// Returns the service of the owner of `epoch`. If what it was made from `is_damaged`, the state is told anew: nobody has to read the damage again.
     pub fn new(host: S, epoch: u64, replica: Replica<S>, is_damaged: bool) -> Self {
         let mut ledger = Self {
             seat: BackupMonitor::new(&host, epoch),
@@ -48,7 +48,7 @@ impl<S: Host> JournaledService<S> {
         ledger
     }
 
-    /// Whether the machine is this kernel's. If it is not, nothing of what it did since may be seen outside.
+    /// Returns whether the machine is this kernel's. If it is not, nothing of what it did since may be seen outside.
     pub fn is_owner(&self) -> bool {
         let control = self.host.region().control;
         control.epoch.is_owned_by(self.epoch)
@@ -73,7 +73,7 @@ impl<S: Host> JournaledService<S> {
         );
     }
 
-    /// Whether the machine is to be handed over now: somebody asked for it, and there is a backup.
+    /// Returns whether the machine is to be handed over now: somebody asked for it, and there is a backup.
     pub fn is_leaving(&self, now_ns: u64) -> bool {
         let now_ms = self.host.service_ms(now_ns);
         let now_ms = self.replica.stamp(now_ms, 0).time_ms;
@@ -81,7 +81,7 @@ impl<S: Host> JournaledService<S> {
         service.wants_failover(self.epoch, now_ms) && self.seat.is_protected()
     }
 
-    /// Whether the backup has applied everything.
+    /// Returns whether the backup has applied everything.
     pub fn is_backup_level(&self) -> bool {
         self.replica.journal().lag_bytes() == 0
     }
@@ -134,7 +134,7 @@ impl<S: Host> JournaledService<S> {
         }
     }
 
-    /// What the backup has written cannot be believed: it is given up.
+    /// Returns what the backup has written cannot be believed: it is given up.
     fn go_on_without_backup(&mut self, error: &AppendError) {
         self.host.advance();
         if self.retain_nothing_more() {
@@ -162,7 +162,7 @@ impl<S: Host> JournaledService<S> {
         is_in_the_way
     }
 
-    /// Whether a backup, alive or silent, may still need the journal. A parked Linux never reads it.
+    /// Returns whether a backup, alive or silent, may still need the journal. A parked Linux never reads it.
     fn is_followed(&self) -> bool {
         use sharedmem::protection::ProtectionState::{Armed, Claimed, Filling};
         let control = self.host.region().control;
@@ -171,7 +171,7 @@ impl<S: Host> JournaledService<S> {
         is_armed && control.resume_slots[other].ticket().is_none()
     }
 
-    /// The journal is full. Waits a little for the backup; gives up one that is dead.
+    /// Returns the journal is full. Waits a little for the backup; gives up one that is dead.
     fn make_room(&mut self) {
         self.host.advance();
         let control = self.host.region().control;

@@ -85,7 +85,7 @@ impl ServiceRestorer {
         Ok(())
     }
 
-    /// The service, if all of it was told.
+    /// Returns the service, if all of it was told.
     ///
     /// # Errors
     /// Something is missing.
@@ -306,7 +306,7 @@ impl Unfinished {
     }
 }
 
-/// Whether times and counters are within the range in which the service keeps them.
+/// Returns whether times and counters are within the range in which the service keeps them.
 fn can_be(server: &Server, connections: &Connections) -> bool {
     let Statistics {
         connections_received,
@@ -338,7 +338,7 @@ mod tests {
     use super::*;
     use checkpoint::{Sequence, Writer};
 
-    /// What becomes of what `tell` tells.
+    /// Returns what becomes of what `tell` tells.
     fn heard(tell: impl FnOnce(&mut Writer<'_>)) -> Result<Service, Malformed> {
         let (mut records, mut sequence) = (Vec::new(), Sequence::default());
         let mut sink = |payload: &[u8]| records.push(payload.to_vec());

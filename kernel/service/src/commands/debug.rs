@@ -34,7 +34,7 @@ pub(super) fn debug(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> O
     Ok(())
 }
 
-/// The subcommands that are the kernel's.
+/// Returns the subcommands that are the kernel's.
 fn host_command(name: &[u8], arguments: &[Bytes]) -> Result<DebugCommand, Failure> {
     let command = match arguments {
         [] if is(name, "panic") => DebugCommand::Panic,

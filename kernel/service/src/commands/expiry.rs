@@ -21,7 +21,7 @@ impl Unit {
     }
 }
 
-/// The deadline that `SET` is given, in milliseconds.
+/// Returns the deadline that `SET` is given, in milliseconds.
 pub(super) fn absolute_deadline(
     context: &Context<'_, '_>,
     time: &[u8],
@@ -115,7 +115,7 @@ impl Condition {
         Ok(condition)
     }
 
-    /// Whether a key with the deadline `current_ms` may get the deadline `when_ms`. No deadline is later than any.
+    /// Returns whether a key with the deadline `current_ms` may get the deadline `when_ms`. No deadline is later than any.
     fn is_met(&self, current_ms: Option<NonZeroU64>, when_ms: i64) -> bool {
         let current_ms = current_ms.map(|current_ms| current_ms.get() as i64);
         let is_later = current_ms.is_some_and(|current_ms| when_ms > current_ms);

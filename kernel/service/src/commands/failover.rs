@@ -19,7 +19,7 @@ pub(crate) struct Failover {
 }
 
 impl Failover {
-    /// Whether the owner of `epoch` is to hand over at `now_ms`.
+    /// Returns whether the owner of `epoch` is to hand over at `now_ms`.
     pub(crate) fn is_due(&self, epoch: u64, now_ms: u64) -> bool {
         self.epoch == epoch && now_ms < self.until_ms
     }

@@ -117,7 +117,7 @@ fn replication(lines: &mut Lines, context: &Context<'_, '_>, status: &HostStatus
     protection(lines, status);
 }
 
-/// Whether somebody would go on, from where, and how it went the last time.
+/// Returns whether somebody would go on, from where, and how it went the last time.
 fn protection(lines: &mut Lines, status: &HostStatus) {
     lines.field("epoch", status.epoch);
     lines.field("protected", u8::from(status.protected));

@@ -106,7 +106,7 @@ pub(super) fn command_help(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Ou
     )
 }
 
-/// The command or, as `command|subcommand`, the subcommand of this name.
+/// Returns the command or, as `command|subcommand`, the subcommand of this name.
 fn named(name: &[u8]) -> Option<&'static Command> {
     let mut parts = name.splitn(2, |&byte| byte == b'|').map(Bytes::from_slice);
     let command = find(&[parts.next()?]).ok()?;
@@ -130,7 +130,7 @@ fn details_of_all(out: &mut Output<'_>, commands: &[Command]) {
     }
 }
 
-/// The ten elements that describe a command, but for the last, its subcommands.
+/// Returns the ten elements that describe a command, but for the last, its subcommands.
 fn details(out: &mut Output<'_>, command: &Command) {
     let flags = || {
         FLAG_NAMES

@@ -57,7 +57,7 @@ impl Context<'_, '_> {
         ])
     }
 
-    /// Whether this much more may be stored.
+    /// Returns whether this much more may be stored.
     fn room_for(&self, growth_bytes: u64) -> Outcome {
         let max_bytes = self.limits.max_memory_bytes;
         if max_bytes != 0 && self.keyspace.used_bytes() + growth_bytes > max_bytes {
@@ -67,7 +67,7 @@ impl Context<'_, '_> {
     }
 }
 
-/// Whether the request is the beginning of an HTTP request that a browser was tricked into sending. Redis ends such
+/// Returns whether the request is the beginning of an HTTP request that a browser was tricked into sending. Redis ends such
 /// a connection without a word.
 pub(crate) fn is_http(arguments: &[Bytes]) -> bool {
     arguments
@@ -122,7 +122,7 @@ fn checked(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
     (command.run)(context, arguments)
 }
 
-/// The most a command with these arguments can add to what is stored, in bytes: a new collection, with a long key that has a
+/// Returns the most a command with these arguments can add to what is stored, in bytes: a new collection, with a long key that has a
 /// deadline, and each argument the most expensive thing it can be.
 fn growth_max_bytes(out: &mut Output<'_>, arguments: &[Bytes]) -> u64 {
     let key_bytes = arguments.get(1).map_or(0, |key| heap_bytes(key.len()));
@@ -174,7 +174,7 @@ fn unknown_subcommand(name: &[u8], subcommand: &[u8]) -> Failure {
     ])
 }
 
-/// Whether an argument is this word, in any case.
+/// Returns whether an argument is this word, in any case.
 fn is(argument: &[u8], word: &str) -> bool {
     argument.eq_ignore_ascii_case(word.as_bytes())
 }
@@ -190,7 +190,7 @@ fn count(argument: &[u8]) -> Result<usize, Failure> {
         .ok_or(Failure::NOT_POSITIVE)
 }
 
-/// The reply of a HELP subcommand.
+/// Returns the reply of a HELP subcommand.
 fn help(out: &mut Output<'_>, name: &str, lines: &[&str]) -> Outcome {
     out.array(lines.len() + 3);
     out.status(&alloc::format!(

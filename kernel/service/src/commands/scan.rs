@@ -29,7 +29,7 @@ pub(super) fn keys(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     Ok(())
 }
 
-/// Whether a key matches. A single star matches the empty key too, where the pattern language says it does not.
+/// Returns whether a key matches. A single star matches the empty key too, where the pattern language says it does not.
 fn fits(pattern: &[u8], key: &[u8], step: impl FnMut()) -> bool {
     pattern == b"*" || matches(pattern, key, Case::Sensitive, step)
 }
@@ -128,7 +128,7 @@ struct Walk {
 }
 
 impl Walk {
-    /// The next entry to visit, or `None` at the end.
+    /// Returns the next entry to visit, or `None` at the end.
     fn next(&mut self, shard_len: impl Fn(usize) -> usize) -> Option<Slot> {
         let (shard, left) = self.position(shard_len)?;
         let index = left - 1;
@@ -140,7 +140,7 @@ impl Walk {
         Some(Slot { shard, index })
     }
 
-    /// The cursor for the client: that of the next entry there is, or 0.
+    /// Returns the cursor for the client: that of the next entry there is, or 0.
     fn settle(self, shard_len: impl Fn(usize) -> usize) -> Cursor {
         match self.position(shard_len) {
             None => Cursor::START,
@@ -148,7 +148,7 @@ impl Walk {
         }
     }
 
-    /// The shard to go on in, and how many of its entries are still to be visited: at least one.
+    /// Returns the shard to go on in, and how many of its entries are still to be visited: at least one.
     fn position(&self, shard_len: impl Fn(usize) -> usize) -> Option<(usize, usize)> {
         let cursor = if self.cursor == Cursor::START {
             Self::start_of(0)

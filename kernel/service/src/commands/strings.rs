@@ -203,7 +203,7 @@ fn add(context: &mut Context<'_, '_>, arguments: &mut [Bytes], amount: i64) -> O
     Ok(())
 }
 
-/// The string at a place, if there is a value at all.
+/// Returns the string at a place, if there is a value at all.
 fn string_at<'a>(keyspace: &'a Keyspace, place: &Place) -> Result<Option<&'a Bytes>, Failure> {
     match place.slot.and_then(|slot| keyspace.table().entry(slot)) {
         None => Ok(None),

@@ -54,7 +54,7 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// Whether the command takes this many arguments, its name included.
+    /// Returns whether the command takes this many arguments, its name included.
     pub(crate) fn takes(&self, arguments: usize) -> bool {
         let arity = usize::from(self.arity.unsigned_abs());
         if self.arity < 0 {
@@ -101,7 +101,7 @@ const fn last_part(name: &[u8]) -> &[u8] {
     last
 }
 
-/// The first 16 bytes of a name in lower case as one number, which is ordered as the names are.
+/// Returns the first 16 bytes of a name in lower case as one number, which is ordered as the names are.
 pub(crate) const fn lookup_key(mut name: &[u8]) -> u128 {
     let mut key = 0;
     let mut shift = u128::BITS;

@@ -86,7 +86,7 @@ impl List {
         self.chunks.into_iter().flatten()
     }
 
-    /// What the elements take, in bytes.
+    /// Returns what the elements take, in bytes.
     pub(crate) fn elements_bytes(&self) -> u64 {
         self.elements_bytes
     }

@@ -37,7 +37,7 @@ const TICK_REMOVALS_MAX: usize = 128;
 /// No time is later, in ms, and no counter is higher: Redis' numbers are signed.
 pub(crate) const COUNT_MAX: u64 = i64::MAX as u64;
 
-/// What a string of this length takes outside its entry, in bytes: an allocator's header, and its rounding.
+/// Returns what a string of this length takes outside its entry, in bytes: an allocator's header, and its rounding.
 pub(crate) fn heap_bytes(length: usize) -> u64 {
     if length <= INLINE_BYTES {
         0
@@ -94,7 +94,7 @@ impl Keyspace {
         }
     }
 
-    /// The time of the record at hand. It never runs backwards.
+    /// Returns the time of the record at hand. It never runs backwards.
     pub(crate) fn set_time(&mut self, time_ms: u64) {
         self.now_ms = self.now_ms.max(time_ms.min(COUNT_MAX));
     }
@@ -120,7 +120,7 @@ impl Keyspace {
         self.seed
     }
 
-    /// What happened since a checkpoint was begun.
+    /// Returns what happened since a checkpoint was begun.
     pub(crate) fn changes_mut(&mut self) -> &mut Option<Changes> {
         &mut self.changes
     }
@@ -164,7 +164,7 @@ impl Keyspace {
         self.table.entry(slot).map(|(_, entry)| entry)
     }
 
-    /// The value of a key, if it is of the type `T`.
+    /// Returns the value of a key, if it is of the type `T`.
     pub(crate) fn read<T: Kind>(&mut self, key: &[u8]) -> Result<Option<&T>, Failure> {
         match self.entry(key) {
             None => Ok(None),
@@ -235,7 +235,7 @@ impl Keyspace {
         }
     }
 
-    /// Whether the key was there.
+    /// Returns whether the key was there.
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
         let slot = self.locate(key).slot;
         if let Some(slot) = slot {
@@ -273,7 +273,7 @@ impl Keyspace {
         }
     }
 
-    /// When the next key's time will have come, in milliseconds.
+    /// Returns when the next key's time will have come, in milliseconds.
     pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
         let (deadline_ms, _) = self.deadlines.first()?;
         Some(deadline_ms.get().saturating_add(1))

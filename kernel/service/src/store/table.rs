@@ -54,7 +54,7 @@ impl<V> Table<V> {
         Self::with_shards(seed, if is_spread { LARGE_SHARDS } else { 1 })
     }
 
-    /// Whether a [`growing`](Self::growing) table has been spread out.
+    /// Returns whether a [`growing`](Self::growing) table has been spread out.
     pub(crate) fn is_spread(&self) -> bool {
         self.shards.len() > 1
     }
@@ -144,7 +144,7 @@ impl<V> Table<V> {
         self.shards.into_iter().flatten()
     }
 
-    /// The slot of the `position`-th entry in order.
+    /// Returns the slot of the `position`-th entry in order.
     pub(crate) fn nth(&self, mut position: usize) -> Option<Slot> {
         for (shard, entries) in self.shards.iter().enumerate() {
             if position < entries.len() {
@@ -162,7 +162,7 @@ impl<V> Table<V> {
         self.shards.iter().flatten()
     }
 
-    /// The entries of one shard, in order.
+    /// Returns the entries of one shard, in order.
     pub(crate) fn shard(&self, shard: usize) -> impl Iterator<Item = (&Bytes, &V)> {
         self.shards.get(shard).into_iter().flatten()
     }

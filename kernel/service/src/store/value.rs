@@ -25,7 +25,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// The name `TYPE` gives.
+    /// Returns the name `TYPE` gives.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::String(_) => "string",
@@ -35,7 +35,7 @@ impl Value {
         }
     }
 
-    /// What the value takes, in bytes: a function of its content alone.
+    /// Returns what the value takes, in bytes: a function of its content alone.
     pub(crate) fn payload_bytes(&self) -> u64 {
         match self {
             Self::String(string) => string.payload_bytes(),
@@ -45,7 +45,7 @@ impl Value {
         }
     }
 
-    /// Whether dropping it is a matter of a few instructions.
+    /// Returns whether dropping it is a matter of a few instructions.
     pub(crate) fn is_small(&self) -> bool {
         FREED_AT_ONCE
             >= match self {
@@ -74,7 +74,7 @@ pub(crate) trait Kind: Sized {
     fn of(value: &Value) -> Option<&Self>;
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
     fn payload_bytes(&self) -> u64;
-    /// Whether nothing is left in it that would keep the key.
+    /// Returns whether nothing is left in it that would keep the key.
     fn is_spent(&self) -> bool;
 }
 
@@ -174,7 +174,7 @@ impl Hash {
         self.table.get(field)
     }
 
-    /// Whether the field is new.
+    /// Returns whether the field is new.
     pub(crate) fn set(&mut self, field: Bytes, value: Bytes) -> bool {
         let field_bytes = FIELD_BYTES + heap_bytes(field.len());
         self.entries_bytes += heap_bytes(value.len());
@@ -190,7 +190,7 @@ impl Hash {
         }
     }
 
-    /// Whether the field was there.
+    /// Returns whether the field was there.
     pub(crate) fn remove(&mut self, field: &[u8]) -> bool {
         let Some((field, value)) = self.table.remove(field) else {
             return false;
@@ -235,7 +235,7 @@ impl Set {
         self.table.get(member).is_some()
     }
 
-    /// Whether the member is new.
+    /// Returns whether the member is new.
     pub(crate) fn add(&mut self, member: Bytes) -> bool {
         let member_bytes = MEMBER_BYTES + heap_bytes(member.len());
         let is_new = self.table.insert(member, ()).is_none();
@@ -245,7 +245,7 @@ impl Set {
         is_new
     }
 
-    /// Whether the member was there.
+    /// Returns whether the member was there.
     pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
         let removed = self.table.remove(member);
         self.forget(removed).is_some()

@@ -109,7 +109,7 @@ impl Bench {
         String::from_utf8_lossy(&reply).into_owned()
     }
 
-    /// The elements of an array reply.
+    /// Returns the elements of an array reply.
     pub fn elements(&mut self, line: &str) -> Vec<String> {
         let reply = self.raw(CLIENT, format!("{line}\r\n").as_bytes());
         let leaves = leaves(&reply).into_iter();
@@ -131,7 +131,7 @@ impl Bench {
     }
 }
 
-/// The bytes of one RESP2 array of bulk strings.
+/// Returns the bytes of one RESP2 array of bulk strings.
 pub fn request(arguments: &[&[u8]]) -> Vec<u8> {
     let mut out = format!("*{}\r\n", arguments.len()).into_bytes();
     for argument in arguments {
@@ -142,7 +142,7 @@ pub fn request(arguments: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// The length of the first complete reply in `bytes`, and where its leaves (all that is no array header) are.
+/// Returns the length of the first complete reply in `bytes`, and where its leaves (all that is no array header) are.
 pub fn scan_reply(bytes: &[u8]) -> Option<(usize, Vec<core::ops::Range<usize>>)> {
     let (mut at, mut missing, mut leaves) = (0, 1_i64, vec![]);
     while missing > 0 {
@@ -179,7 +179,7 @@ pub fn leaves(reply: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// What is in a bulk string; of anything else, its line.
+/// Returns what is in a bulk string; of anything else, its line.
 fn bulk_content(leaf: &[u8]) -> &[u8] {
     match leaf.first() {
         Some(b'$') if leaf.ends_with(b"\r\n") => {

@@ -76,7 +76,7 @@ pub fn escape(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// The reverse of [`escape`], and `\z{text}{count}` for `count` times `text`.
+/// Returns the reverse of [`escape`], and `\z{text}{count}` for `count` times `text`.
 pub fn unescape(text: &str) -> Vec<u8> {
     let mut out = vec![];
     let mut rest = text.bytes();

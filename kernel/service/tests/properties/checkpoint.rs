@@ -55,7 +55,7 @@ impl Primary {
             .end_checkpoint(&mut Writer::new(OWNER, &mut self.sequence, &mut sink));
     }
 
-    /// What a new backup makes of it.
+    /// Returns what a new backup makes of it.
     fn heard(&self, limits: ServiceLimits) -> Result<Service, Malformed> {
         let (mut restorer, mut sequence) = (ServiceRestorer::new(limits), Sequence::default());
         for payload in &self.records {
@@ -78,7 +78,7 @@ fn numbers(service: &Service) -> [u64; 6] {
     ]
 }
 
-/// What both answer to everything that looks at order, time and counters.
+/// Returns what both answer to everything that looks at order, time and counters.
 fn answers(service: &mut Service, time_ms: u64) -> Recorder {
     let mut host = Recorder::default();
     let asked = [

@@ -74,7 +74,7 @@ pub fn command() -> impl Strategy<Value = Vec<Vec<u8>>> {
     })
 }
 
-/// The same with chance and time in it.
+/// Returns the same with chance and time in it.
 pub fn any_command() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let fixed = |words: &[&str]| Just(words.iter().map(|word| word.as_bytes().to_vec()).collect());
     prop_oneof![
