@@ -151,7 +151,7 @@ fn local_apic(hand_off: &HandOff) -> LocalApic {
         _ => Mode::XApic,
     };
     let registers = virt_of(hand_off.local_apic_address) as *mut u8;
-    // SAFETY: `memory::map_device` maps the registers at this address when the instance becomes the owner, before the
+    // SAFETY: `memory::map_device` maps the registers at this address when the instance becomes the primary, before the
     // APIC is first used.
     unsafe { LocalApic::new(mode, registers) }
 }

@@ -15,7 +15,7 @@ use sharedmem::epitaph::EpitaphText;
 use sharedmem::hand_off::HandOff;
 use sharedmem::timeline::Edge;
 
-use crate::console::OwnerConsole;
+use crate::console::PrimaryConsole;
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
 use crate::debug::{self, Point};
@@ -36,7 +36,7 @@ pub struct Server {
     page: Option<PageSockets>,
     has_replied: bool,
     disk: Option<IncidentDisk>,
-    console: OwnerConsole,
+    console: PrimaryConsole,
     journal: JournaledService<&'static Context>,
     /// Whether [`settle`](Self::settle) was called.
     is_settled: bool,
@@ -67,11 +67,11 @@ pub fn promote() -> SeatStatus {
     }
 }
 
-/// Becomes the owner and serves for ever.
+/// Becomes the primary and serves for ever.
 fn serve(context: &'static Context, standby: Standby) -> ! {
     let epoch = context.region.control.epoch.current();
     epoch::begin(epoch);
-    // SAFETY: this is the lead's first entry as the owner, with interrupts off.
+    // SAFETY: this is the lead's first entry as the primary, with interrupts off.
     if let Err(reason) = unsafe { bringup::set_up(context, LEAD) } {
         death::boot_failed(reason);
     }
@@ -119,7 +119,7 @@ impl Server {
             page,
             has_replied: false,
             disk: None,
-            console: OwnerConsole::new(context),
+            console: PrimaryConsole::new(context),
             journal,
             is_settled: false,
             recovered,

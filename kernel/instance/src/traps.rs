@@ -1,4 +1,4 @@
-//! Interrupts and exceptions of an owner's cores.
+//! Interrupts and exceptions of a primary's cores.
 
 use arch::cpu;
 use arch::traps::{TrapFrame, VECTOR_NMI};

@@ -1,4 +1,4 @@
-//! The interrupt vectors of an owner's cores.
+//! The interrupt vectors of a primary's cores.
 
 use sharedmem::abi::Vector;
 

@@ -1,4 +1,4 @@
-//! How a function is made quiet between two owners.
+//! How a function is made quiet between two primaries.
 
 use super::capability;
 use super::config::{COMMAND_BUS_MASTER, COMMAND_INTX_DISABLE, ConfigSpace, REGISTER_COMMAND};

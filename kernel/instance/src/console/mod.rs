@@ -1,4 +1,4 @@
-//! The owner's console: commands come in from the boot line's script and the serial port, and log text goes out.
+//! The primary's console: commands come in from the boot line's script and the serial port, and log text goes out.
 
 mod script;
 mod serial;
@@ -9,14 +9,14 @@ use self::script::Script;
 use self::serial::SerialTerminal;
 use crate::context::Context;
 
-/// The console of an owner. Has a serial port once [`adopt_serial_port`](Self::adopt_serial_port) has taken it from the
+/// The console of a primary. It has a serial port once [`adopt_serial_port`](Self::adopt_serial_port) has taken it from the
 /// monitor.
-pub struct OwnerConsole {
+pub struct PrimaryConsole {
     script: Script,
     serial: Option<SerialTerminal>,
 }
 
-impl OwnerConsole {
+impl PrimaryConsole {
     /// Makes the console, without a serial port.
     pub fn new(context: &Context) -> Self {
         Self {

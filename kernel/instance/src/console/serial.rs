@@ -1,4 +1,4 @@
-//! The serial port of the owner: log text of all programs goes out, typed lines come in.
+//! The serial port of the primary: log text of all programs goes out, typed lines come in.
 
 use alloc::string::String;
 

@@ -1,4 +1,4 @@
-//! The faults: how a core, the owner or the waiting backup is made to fail.
+//! The faults: how a core, the primary or the waiting backup is made to fail.
 
 use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, Ordering};

@@ -24,7 +24,7 @@ pub enum Point {
     Instant(u64),
     /// The core of this number, which is not the lead, has come round its main loop.
     CoreRound(usize),
-    /// This instance becomes the owner, and its interrupts are on.
+    /// This instance becomes the primary, and its interrupts are on.
     Promotion,
     /// The waiting backup begins a step.
     BackupStep,

@@ -44,8 +44,8 @@ impl Function {
         NonNull::new(virt as *mut u8).ok_or(DeviceError::NotMapped)
     }
 
-    /// Lets the device reach memory. Only after its reset: before, it could still work off the queues of its last
-    /// owner.
+    /// Lets the device reach memory. To be called after its reset: before, it could still process the queues of the
+    /// dead primary.
     pub fn enable_bus_mastering(&mut self) {
         set_command(&mut self.space, self.address, COMMAND_BUS_MASTER);
     }

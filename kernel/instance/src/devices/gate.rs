@@ -79,8 +79,8 @@ impl Gate {
     ///
     /// # Errors
     /// [`Superseded`], if this instance does not own the machine: the frames are discarded.
-    pub fn release(&mut self, is_owner: bool) -> Result<usize, Superseded> {
-        if !is_owner {
+    pub fn release(&mut self, is_primary: bool) -> Result<usize, Superseded> {
+        if !is_primary {
             self.waiting.clear();
             return Err(Superseded);
         }

@@ -1,4 +1,4 @@
-//! The devices of an owner. They are adopted when the instance becomes the primary, in the same way cold or by
+//! The devices of a primary. They are adopted when the instance becomes the primary, in the same way cold or by
 //! promotion: reset, and brought up anew. A waiting backup touches none.
 
 mod dma;

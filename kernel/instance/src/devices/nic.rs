@@ -44,7 +44,7 @@ pub trait NicDriver: Send {
 pub struct NicModel {
     /// Returns whether a function is a card of this model.
     pub is_model: fn(&PciFunction) -> bool,
-    /// Resets the card, whatever its last owner left in it, and brings it up. It sends the message when a frame has
+    /// Resets the card, whatever the dead primary left in it, and brings it up. It sends the message when a frame has
     /// arrived.
     pub adopt: fn(&PciFunction, MsiMessage) -> Result<Box<dyn NicDriver>, DeviceError>,
 }
