@@ -57,7 +57,7 @@ impl Registers for CpuRegisters {
     }
 
     fn xapic_is_locked(&self) -> bool {
-        // SDM volume 4, IA32_XAPIC_DISABLE_STATUS: each register says whether the next one exists.
+        // Intel SDM vol. 4, table 2-2, IA32_XAPIC_DISABLE_STATUS: each register says whether the next one exists.
         let has_capabilities = cpuid!(0).eax >= 7 && cpuid!(7, 0).edx & 1 << 29 != 0;
         has_capabilities
             && read(IA32_ARCH_CAPABILITIES) & 1 << 21 != 0

@@ -11,8 +11,7 @@
 //!
 //! Time is the caller's: nothing here waits longer than a bounded number of polls, and the pause between INIT and SIPI is not made here.
 //!
-//! References are to Intel's Software Developer's Manual, volume 3 ("SDM"), by the chapter numbers of 2023 and later, to the 82093AA
-//! I/O APIC datasheet and to the PCI Local Bus Specification 3.0.
+//! The editions that the comments cite are in `docs/references.md`.
 #![no_std]
 
 mod cpu;
@@ -41,5 +40,5 @@ pub use msix::{MsixTable, TableError};
 pub use pic::{PicPort, PicPorts, mask_legacy_pic, mask_pics};
 pub use registers::{Register, Registers};
 
-/// Lowest vector an interrupt may have: 0 to 31 belong to exceptions (SDM 6.2).
+/// Lowest vector an interrupt may have: 0 to 31 belong to exceptions (Intel SDM vol. 3A, 6.2).
 pub const VECTOR_MIN: u8 = 32;

@@ -29,7 +29,8 @@ pub struct NoLocalApic;
 
 impl fmt::Display for NoLocalApic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // CPUID.1:EDX[9] follows the enable bit of IA32_APIC_BASE (SDM 11.4.3), hence the hint at the firmware.
+        // CPUID.1:EDX[9] follows the enable bit of IA32_APIC_BASE (Intel SDM vol. 3A, 11.4.3), hence the hint at the
+        // firmware.
         f.write_str("CPUID: the processor has no local APIC, or the firmware has switched it off; switch it on there")
     }
 }

@@ -1,4 +1,4 @@
-//! Interrupts as messages: a write of `data` to `address` (SDM 11.11).
+//! Interrupts as messages: a write of `data` to `address` (Intel SDM vol. 3A, 11.11).
 
 use core::error::Error;
 use core::fmt;

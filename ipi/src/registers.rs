@@ -1,9 +1,9 @@
 //! The local APIC's registers by name, and the trait they are reached through.
 
-/// Address of the first x2APIC MSR (SDM 11.12.1.2).
+/// Address of the first x2APIC MSR (Intel SDM vol. 3A, 11.12.1.2).
 const X2APIC_MSR_FIRST: u32 = 0x800;
 
-/// A register of the local APIC (SDM table 11-1).
+/// A register of the local APIC (Intel SDM vol. 3A, table 11-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Register {
     /// APIC id.
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn msr_numbers_are_those_of_the_manual() {
-        // SDM table 11-6.
+        // Intel SDM vol. 3A, table 11-6.
         let known = [
             (Register::Id, 0x802),
             (Register::Version, 0x803),

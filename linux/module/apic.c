@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Interrupts to the seat, past the kernel: it knows no CPU there. Sent by the
- * interrupt command register itself (SDM volume 3, 11.6.1).
+ * interrupt command register itself (Intel SDM vol. 3A, 11.6.1).
  */
 #include <linux/irqflags.h>
 #include <asm/apic.h>
@@ -58,8 +58,8 @@ u64 us_apic_mode(void)
  * @mode: from us_apic_mode()
  *
  * INIT does not change the mode, and the core may have served a kernel that
- * uses the other one. From x2APIC the way back leads over disabled (SDM volume
- * 3, 11.12.5).
+ * uses the other one. From x2APIC the way back leads over disabled (Intel SDM
+ * vol. 3A, 11.12.5).
  */
 void us_restore_apic_mode(u64 mode)
 {

@@ -41,7 +41,7 @@ impl Crc32c {
     }
 }
 
-/// CRC by the `crc32` instruction (SDM volume 2, CRC32).
+/// CRC by the `crc32` instruction (Intel SDM vol. 2A, CRC32).
 #[target_feature(enable = "sse4.2")]
 #[inline]
 fn by_instruction(words: impl Iterator<Item = u64>) -> u32 {

@@ -1,6 +1,6 @@
 //! The fence: stop every core of a dead primary for good, with proof.
 //!
-//! INIT stops an application processor in any state (Intel SDM vol. 3A, "Multiple-Processor (MP) Initialization"), but it is
+//! INIT stops an application processor in any state (Intel SDM vol. 3A, 9.4), but it is
 //! asynchronous: after the ICR write the victim may still run for milliseconds. So each core is sent INIT, then SIPI into a page of the
 //! monitor's, and there *checks in*. The check-in is the proof, and the only one.
 //!

@@ -1,7 +1,7 @@
 //! When a stopped core that was called by SIPI to take up an order is called again, and when it is given up.
 //!
 //! SIPI has no acknowledgement and does nothing to a core that does not wait for it, so one may be lost: the usual start sequence sends two
-//! (Intel SDM vol. 3A, "Typical BSP Initialization Sequence"). Here the order itself tells: while it lies there the core has not come, and is
+//! (Intel SDM vol. 3A, 9.4.4.1). Here the order itself tells: while it lies there the core has not come, and is
 //! called again, from INIT on.
 
 /// How long the first call waits, in ns; doubled by each. A core comes within microseconds, an emulated one when its host has time for it.

@@ -6,7 +6,7 @@ use super::LocalApic;
 use crate::registers::{Register, Registers};
 
 bitflags! {
-    /// Errors the local APIC has met (SDM 11.5.3). Bits without a name are kept.
+    /// Errors the local APIC has met (Intel SDM vol. 3A, 11.5.3). Bits without a name are kept.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct ErrorStatus: u32 {
         /// A message that was sent had a wrong checksum (P6 only).

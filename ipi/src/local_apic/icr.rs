@@ -1,4 +1,4 @@
-//! Inter-processor interrupts, sent through the interrupt command register (SDM 11.6.1).
+//! Inter-processor interrupts, sent through the interrupt command register (Intel SDM vol. 3A, 11.6.1).
 //!
 //! **x2APIC**: one MSR of 64 bits, so one write. WRMSR to it does not wait for earlier stores, as an uncached store would: a fence goes
 //! before it, so that the receiver sees what was written to memory before the send.

@@ -22,7 +22,7 @@ use crate::cpu::CpuRegisters;
 use crate::mode::Mode;
 use crate::registers::{Register, Registers};
 
-/// Bits of IA32_APIC_BASE (SDM 11.4.4, 11.12.1): this is the boot processor; x2APIC mode; enabled.
+/// Bits of IA32_APIC_BASE (Intel SDM vol. 3A, 11.4.4, 11.12.1): this is the boot processor; x2APIC mode; enabled.
 const BASE_BSP: u64 = 1 << 8;
 const BASE_EXTD: u64 = 1 << 10;
 const BASE_EN: u64 = 1 << 11;
@@ -35,7 +35,7 @@ const LVT_MASKED: u32 = 1 << 16;
 const LVT_DELIVERY: u32 = 7 << 8;
 const LVT_DELIVERY_SMI: u32 = 2 << 8;
 
-/// Lowest version number of an integrated local APIC; below are the 82489DX's (SDM 11.4.8).
+/// Lowest version number of an integrated local APIC; below are the 82489DX's (Intel SDM vol. 3A, 11.4.8).
 const VERSION_MIN: u32 = 0x10;
 
 /// Local vectors that every integrated APIC has.
@@ -46,7 +46,8 @@ const LOCAL_VECTORS: [Register; 4] = [
     Register::LvtError,
 ];
 
-/// Local vectors that were added later, with the "Max LVT Entry" from which on they are there (SDM 11.4.8).
+/// Local vectors that were added later, with the "Max LVT Entry" from which on they are there (Intel SDM vol. 3A,
+/// 11.4.8).
 const LATER_LOCAL_VECTORS: [(u32, Register); 3] = [
     (4, Register::LvtPerformance),
     (5, Register::LvtThermal),
@@ -170,7 +171,8 @@ impl<R: Registers> LocalApic<R> {
         Ok(())
     }
 
-    /// Legal transitions only (SDM 11.12.5): x2APIC mode is entered from xAPIC mode and left by disabling; all else is a #GP.
+    /// Makes legal transitions only (Intel SDM vol. 3A, 11.12.5): x2APIC mode is entered from xAPIC mode and left by
+    /// disabling; all else is a #GP.
     fn enter_mode(&self) -> Result<(), EnableError> {
         let wanted = match self.mode {
             Mode::XApic => BASE_EN,

@@ -1,4 +1,4 @@
-//! The local APIC's timer (SDM 11.5.4).
+//! The local APIC's timer (Intel SDM vol. 3A, 11.5.4).
 //!
 //! Counts are of the timer's input clock divided by [`TIMER_DIVIDE`]; how fast that is, the caller measures. A vector is
 //! [`VECTOR_MIN`](crate::VECTOR_MIN) or above: below 16 the local APIC logs an error in place of the interrupt, and 16 to 31 look like
@@ -11,7 +11,7 @@ use crate::registers::{Register, Registers};
 /// Input clocks in one count. With 16, the 32-bit count lasts over a minute at 1 GHz, and one count is less than a microsecond at 25 MHz.
 pub const TIMER_DIVIDE: u32 = 16;
 
-/// The code for a divisor of 16 (SDM figure 11-10).
+/// The code for a divisor of 16 (Intel SDM vol. 3A, figure 11-10).
 const DIVIDE_BY_16: u32 = 0b0011;
 
 /// Timer modes in its local vector.
@@ -34,7 +34,8 @@ impl<R: Registers> LocalApic<R> {
     pub fn timer_deadline(&self, _proof: TscDeadline, vector: u8, deadline_tsc: u64) {
         self.write(Register::LvtTimer, LVT_TSC_DEADLINE | u32::from(vector));
         if self.mode == Mode::XApic {
-            // WRMSR does not wait for the store above, and a deadline written before the mode is ignored (SDM 11.5.4.1).
+            // WRMSR does not wait for the store above, and a deadline written before the mode is ignored (Intel SDM vol. 3A,
+            // 11.5.4.1).
             self.registers.fence();
         }
         self.registers.set_tsc_deadline(deadline_tsc);

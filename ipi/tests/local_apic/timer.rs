@@ -30,7 +30,7 @@ fn the_count_comes_last() {
 fn the_divisor_is_the_one_that_is_promised() {
     let fake = FakeApic::running(Mode::XApic);
     LocalApic::with_registers(Mode::XApic, &fake).timer_one_shot(0x50, 1);
-    // SDM figure 11-10: bits 0, 1 and 3 count 2, 4, 8 .. 128, and then 1.
+    // Intel SDM vol. 3A, figure 11-10: bits 0, 1 and 3 count 2, 4, 8 .. 128, and then 1.
     let code = fake.get(Register::DivideConfiguration);
     let power = ((code & 3 | code >> 1 & 4) + 1) % 8;
     assert_eq!(1 << power, TIMER_DIVIDE);

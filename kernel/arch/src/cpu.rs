@@ -8,8 +8,8 @@ use x86_64::{PhysAddr, VirtAddr};
 
 /// Sleeps until an interrupt, unless `ready` returns true. Returns with interrupts on.
 ///
-/// No interrupt is lost between the check and the sleep, because STI takes effect only after the HLT behind it (SDM
-/// vol. 2B, STI).
+/// No interrupt is lost between the check and the sleep, because STI takes effect only after the HLT behind it
+/// (Intel SDM vol. 2B, STI).
 pub fn wait_unless(ready: impl FnOnce() -> bool) {
     interrupts::disable();
     if ready() {

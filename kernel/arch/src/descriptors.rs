@@ -1,7 +1,7 @@
 //! GDT, TSS and interrupt stacks of a core.
 //!
 //! Rust's precompiled `core` uses the red zone, so no trap may run on the interrupted stack: every vector has an
-//! interrupt stack (SDM vol. 3A, 6.14.5), and traps that can interrupt each other have different ones.
+//! interrupt stack (Intel SDM vol. 3A, 6.14.5), and traps that can interrupt each other have different ones.
 
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::load_tss;

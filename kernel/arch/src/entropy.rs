@@ -6,7 +6,7 @@ use raw_cpuid::CpuId;
 
 use crate::clock;
 
-/// Attempts of RDRAND, as Intel advises (SDM vol. 1, 7.3.17.1).
+/// Attempts of RDRAND, as Intel advises (Intel SDM vol. 1, 7.3.17.1).
 const ATTEMPTS: usize = 10;
 
 /// Returns 64 random bits, mixed from the time-stamp counter and, if the processor has it, RDRAND.

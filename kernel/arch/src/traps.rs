@@ -177,7 +177,7 @@ fn stack_of(vector: u64) -> TrapStack {
     }
 }
 
-/// Returns the name of an exception (SDM vol. 3A, table 6-1).
+/// Returns the name of an exception (Intel SDM vol. 3A, table 6-1).
 pub fn exception_name(vector: u64) -> &'static str {
     match vector {
         0 => "divide error",

@@ -20,7 +20,7 @@ pub const EFER: u32 = 1 << 8 | 1 << 11;
 /// Paging, write protection in ring 0, native FPU errors, monitor coprocessor, protected mode.
 pub const CR0: u32 = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1;
 
-/// The page cores start in must be below 1 MiB, as SIPI's vector is a page number (SDM volume 3, 11.4.4).
+/// The page cores start in must be below 1 MiB, as SIPI's vector is a page number (Intel SDM vol. 3A, 9.4.4.1).
 const PAGE_BYTES: usize = 4096;
 
 /// How long the core that is to lead stays awake after its check-in, waiting for its order, in rounds of PAUSE.

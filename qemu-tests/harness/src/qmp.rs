@@ -15,7 +15,7 @@ use crate::problem::Problem;
 /// An answer takes no longer than this from a QEMU that is well.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// The part of CR3 that is an address (SDM volume 3, 4.5); the others are a process-context identifier and flags.
+/// The part of CR3 that is an address (Intel SDM vol. 3A, 4.5); the others are a process-context identifier and flags.
 const PAGE_TABLE_ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
 /// A connection to one QEMU.

@@ -1,4 +1,4 @@
-//! The list of a function's capabilities (PCI Local Bus Specification 3.0, 6.7).
+//! The list of a function's capabilities (PCI 3.0, 6.7).
 
 use super::config::{ConfigSpace, REGISTER_COMMAND, STATUS_CAPABILITIES};
 

@@ -43,7 +43,7 @@ pub fn clear_command(space: &mut impl ConfigSpace, address: u32, bits: u32) {
     space.write(address, REGISTER_COMMAND, command & !bits);
 }
 
-/// Configuration mechanism 1 (PCI Local Bus Specification 3.0, 3.2.2.3.2).
+/// Configuration mechanism 1 (PCI 3.0, 3.2.2.3.2).
 pub struct PortConfigSpace {
     address: Port<u32>,
     data: Port<u32>,

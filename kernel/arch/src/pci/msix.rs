@@ -1,4 +1,4 @@
-//! MSI-X, as far as configuration space tells of it (PCI Local Bus Specification 3.0, 6.8.2). The table itself is
+//! MSI-X, as far as configuration space tells of it (PCI 3.0, 6.8.2). The table itself is
 //! [`ipi::MsixTable`]'s.
 
 use super::capability::{self, Capability};

@@ -9,7 +9,7 @@ use crate::root::Root;
 
 const SUBJECT: &str = "cores";
 
-/// Bit of IA32_APIC_BASE: x2APIC mode (Intel SDM, volume 3, 11.12.1).
+/// Bit of IA32_APIC_BASE: x2APIC mode (Intel SDM vol. 3A, 11.12.1).
 const X2APIC_ENABLED: u64 = 1 << 10;
 
 const IA32_APIC_BASE: u64 = 0x1b;
