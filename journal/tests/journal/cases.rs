@@ -6,7 +6,7 @@ use journal::{Damage, Finding, Kind, Reader, Recovery};
 
 use crate::fixture::{Dying, EPOCH, Kept, SharedMemory, append, read, recover, wear_in};
 
-/// Three records in a worn ring, and where they begin.
+/// Appends three records in a used ring. Returns them, and where they begin.
 fn three_records() -> (SharedMemory, u64, [Kept; 3]) {
     let memory = SharedMemory::new(512);
     let from = wear_in(&memory);
@@ -177,7 +177,7 @@ fn f_records_of_foreign_epochs_are_skipped_and_named() {
 fn a_without_sane_cursors_all_records_in_the_ring_are_found() {
     let (_, from, records) = three_records();
     let end = records[2].end;
-    // What the cursors are overwritten with: reserved, applied.
+    // Values written over the cursors: reserved, applied.
     for (reserved, applied) in [
         (from - 8, from),
         (from + 512 + 8, from),
@@ -317,13 +317,13 @@ fn a_reader_keeps_the_epoch_it_has_seen_into_its_recovery() {
 fn what_the_old_primary_left_beyond_its_end_is_foreign_once_the_new_one_has_begun() {
     let (memory, from, records) = three_records();
     let journal = memory.journal();
-    // The old primary said it had reserved less than it wrote: the new one begins amid its records.
+    // The old primary's cursor says that it had reserved less than it wrote: the new one begins amid its records.
     memory.cursors.reserved.store(records[0].end, Relaxed);
     journal.mark_applied(records[0].end);
     journal.resume(Recovery::new(journal, from, EPOCH).resume_position());
     let first = journal.append(EPOCH + 1, Kind(6), &[]).unwrap();
     assert_eq!(first.position, records[0].end);
-    // It reserves what is left of the ring and dies before it writes.
+    // The new primary reserves the rest of the ring and dies before it writes.
     let left_bytes = from + 512 - first.end;
     Dying::after(&memory, 0)
         .journal()
@@ -352,7 +352,7 @@ fn cursors_that_make_no_sense_are_left_a_lap_behind() {
     journal.restart(recovery.resume_position());
     let resumed = journal.cursors().reserved;
     assert_eq!((resumed, journal.retained()), (from + 512, None));
-    // The new one reserves the whole ring and dies before it writes.
+    // The new primary reserves the whole ring and dies before it writes.
     for _ in 0..4 {
         append(&Dying::after(&memory, 0).journal(), &[0; 104]);
     }

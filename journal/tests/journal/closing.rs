@@ -1,4 +1,4 @@
-//! What a producer left unpublished is closed by the new owner: later readers do not take it for damage.
+//! A new primary closes the gaps that producers left unpublished, so that later readers do not take them for damage.
 
 use sharedmem::sync::Ordering::Relaxed;
 
@@ -15,15 +15,15 @@ const PAYLOADS: [&[u8]; 5] = [
     b"z",
 ];
 
-/// Header, payload and stamp: the stores an append takes.
+/// Returns the number of stores of an append: header, payload and stamp.
 fn stores_of(payload: &[u8]) -> usize {
     3 + payload.len().div_ceil(8)
 }
 
-/// What nobody takes for input.
+/// The kind of the empty records.
 const FILLER: Kind = Kind(1 << 15);
 
-/// A new owner takes over, closes what is open, and goes on.
+/// Takes over as a new primary: closes the gaps, and goes on.
 fn take_over<W: Words + Copy>(journal: Journal<'_, W>, from: u64) {
     let (mut recovery, mut buffer) = (Recovery::new(journal, from, EPOCH), Vec::new());
     loop {
@@ -64,7 +64,7 @@ fn a_stretch_that_was_closed_is_no_damage_for_later_readers() {
 
 #[test]
 fn who_dies_while_it_closes_leaves_something_to_be_closed() {
-    // Large enough for several fillers: a payload has a quarter of the ring at most.
+    // Large enough for several empty records: a payload takes a quarter of the ring at most.
     for (payload, torn_producers) in [(&b"torn"[..], 1), (&[7; 100], 3)] {
         for cut in 0..60 {
             let memory = SharedMemory::new(512);
@@ -74,7 +74,7 @@ fn who_dies_while_it_closes_leaves_something_to_be_closed() {
                 append(&Dying::after(&memory, 2).journal(), payload);
             }
             take_over(Dying::after(&memory, cut).journal(), from);
-            // It died before it went on from there.
+            // The first new primary died before it went on from there.
             memory.cursors.applied.store(from, Relaxed);
             memory.cursors.consumed.store(from, Relaxed);
             take_over(memory.journal(), from);

@@ -1,23 +1,28 @@
-//! The memory that a crash can leave: every cut through what the cores stored.
+//! The memory that a crash can leave: every cut through the stores of the cores.
 //!
-//! Under x86-TSO (Owens, Sarkar, Sewell: "A better x86 memory model: x86-TSO", 2009) a core's stores reach memory in its program's order, through a
-//! buffer of its own; a locked instruction first empties the buffer of its core; between stores of different cores there is no order but what they have
-//! seen of each other. A crash leaves of each core's stores those that have drained. So an image is one number per core, how many of its stores
-//! are in memory (a *cut*), and a cut is possible only if, with a store, everything is in it that had to be in memory before:
+//! Under x86-TSO (Owens, Sarkar, Sewell: "A better x86 memory model: x86-TSO", 2009) a core's stores reach memory in
+//! program order, through a buffer of the core. A locked instruction first empties the buffer of its core. Stores of
+//! different cores are ordered only by what the cores have seen of each other. A crash leaves those stores of each
+//! core that have drained. So an image is given by one number per core: how many of its stores are in memory (a
+//! *cut*). A cut is possible only if it contains, with each store, everything that had to be in memory before:
 //!
-//! 1. what the same core had stored before: per core it is a number, and no set;
-//! 2. what the core had to read for the code to come to this store, and before that store in turn (1, 2). These are the clocks of
-//!    [`trace`](crate::trace): an append's compare-exchange reads what the one before it wrote; it finds room, which the seat or a checkpoint
-//!    made; the primary marks as applied what its cores have appended; the seat consumes what is marked; of two exchanges of `retained`, a
-//!    checkpoint's and that of a backup that begins, the second reads the first. That an exchange empties its core's buffer needs no rule of its
-//!    own: its store drains at once, and by 1 what is before it in the program is in every cut that it is in.
+//! 1. what the same core had stored before: that is why a number per core suffices;
+//! 2. what the core had to read for the code to make this store, and in turn (1, 2) what had to be in memory before
+//!    that. These are the clocks of [`trace`](crate::trace): the compare-exchange of an append reads what the one
+//!    before it wrote; it finds room, which the backup or a checkpoint made; the primary marks as applied what its
+//!    cores have appended; the backup consumes what is marked; of two exchanges of `retained`, one by a checkpoint
+//!    and one by a backup that begins, the second reads the first. An exchange empties its core's buffer, but that
+//!    needs no rule: its store drains at once, and by 1 every cut with it contains what comes before it in the
+//!    program.
 //!
-//! No possible image is missing. Take any execution in which the appends reserve in the same order (the tests go through the orders) and the
-//! exchanges follow each other in the same order, and any instant of it: what is in memory then is such a cut, since 2 asks only for what every
-//! such execution has to have seen. That the cores ran one after another for the record does not matter: what a core stores is a
-//! function of its place in these orders, and a loop of the append that went round, because somebody else was faster, stores nothing. Some cuts may be
-//! impossible (the read of an *old* value is not held against one): they are more than can be, never fewer. Nor is the value of a word in
-//! doubt: stores of two cores to the same word are always ordered by 1 and 2, which is checked.
+//! No possible image is missing. Take any execution in which the appends reserve in the same order (the tests go
+//! through all orders) and the exchanges follow each other in the same order, and any instant of it. What is in
+//! memory then is such a cut, because rule 2 asks only for what every such execution has to have seen. It does not
+//! matter that the cores ran one after another in the recording: what a core stores is a function of its place in
+//! these orders, and an append that tries again, because another core was faster, stores nothing in between. Some of
+//! the cuts may be impossible (the read of an *old* value rules none out), so there are more of them than in reality,
+//! never fewer. The value of a word is never in doubt: stores of two cores to the same word are always ordered by 1
+//! and 2, and a test checks that.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +33,7 @@ use crate::trace::{CORES, Clock, Effect, StoreEvent, Trace};
 pub struct Cut {
     pub clock: Clock,
     pub image: Vec<u64>,
-    /// The owner's epoch.
+    /// The primary's epoch.
     pub epoch: u64,
     /// Positions of the records whose replies have left the machine.
     pub acknowledged: Vec<u64>,
@@ -53,7 +58,7 @@ impl Cut {
         }
     }
 
-    /// Returns whether `event` is the next of its core, and everything is in this cut that comes before it.
+    /// Returns whether `event` is the next of its core, and everything before it is in this cut.
     fn admits(&self, event: &StoreEvent) -> bool {
         let mut with = self.clock;
         with[event.core] += 1;
@@ -66,7 +71,7 @@ impl Cut {
     }
 }
 
-/// Returns the cuts between two events of the record, in its order.
+/// Returns the cuts between two events of the recording, in its order.
 pub fn cuts_in_order(trace: &Trace) -> Vec<Cut> {
     let mut cut = Cut::start(trace);
     let mut cuts = vec![cut.clone()];
@@ -77,7 +82,7 @@ pub fn cuts_in_order(trace: &Trace) -> Vec<Cut> {
     cuts
 }
 
-/// Shows `look` every cut there is. Returns how many.
+/// Calls `look` with every cut. Returns the number of cuts.
 pub fn for_each_cut(trace: &Trace, mut look: impl FnMut(&Cut)) -> usize {
     assert_no_word_is_raced_for(trace);
     let by_core: [Vec<&StoreEvent>; CORES] =
@@ -101,7 +106,7 @@ pub fn for_each_cut(trace: &Trace, mut look: impl FnMut(&Cut)) -> usize {
     seen.len()
 }
 
-/// Of two stores to a word, the one that was made later comes after the other.
+/// Checks that any two stores to the same word are ordered as they were recorded.
 fn assert_no_word_is_raced_for(trace: &Trace) {
     let mut last: HashMap<usize, &StoreEvent> = HashMap::new();
     for event in &trace.events {

@@ -5,9 +5,9 @@ use crate::fixture::{RESERVED, RETAINED, SharedMemory, recover};
 use crate::machine::TracedMachine;
 use crate::oracle::{Expected, check_recovery, written_before};
 use crate::trace::Trace;
-use crate::workload::{LEAD, SEAT, at_once, take_over, three_owners};
+use crate::workload::{BACKUP, LEAD, at_once, take_over, three_owners};
 
-/// A recovery from every cut between two stores, and from every reordering of them.
+/// Recovers from every cut between two stores, and from every reordering of them. Returns the number of cuts.
 fn recover_everywhere(trace: &Trace) -> usize {
     let memory = SharedMemory::new(trace.capacity_bytes);
     for_each_cut(trace, |cut| check_recovery(trace, cut, &memory))
@@ -24,7 +24,7 @@ fn exhaustive_every_crash_of_three_owners_is_recovered_from() {
     assert!(stores > 300 && cuts > stores, "{stores} {cuts}");
 }
 
-/// Every order in which the cores can reserve, each as often as it appends.
+/// Returns every order in which the cores can reserve, each as often as it appends.
 fn orders(appends: [usize; 3]) -> Vec<Vec<usize>> {
     if appends == [0; 3] {
         return vec![Vec::new()];
@@ -54,14 +54,14 @@ fn exhaustive_every_crash_of_cores_that_append_at_once_is_recovered_from() {
     assert_eq!(orders.len(), 30);
 }
 
-/// Returns the memory of a cut, with a kernel that is about to take over.
+/// Makes a machine with the memory of a cut, and a kernel that is about to take over.
 pub fn machine_at(trace: &Trace, cut: &Cut) -> TracedMachine {
     let memory = SharedMemory::new(trace.capacity_bytes);
     memory.restore(&cut.image);
     TracedMachine::new(memory, cut.epoch, written_before(trace, cut))
 }
 
-/// Takes over at a cut. Returns what that stored.
+/// Takes over at a cut. Returns the recording of it.
 fn check_takeover(trace: &Trace, cut: &Cut, core: usize) -> Trace {
     let from = cut.image[RETAINED];
     let expected = Expected::of(trace, cut, from).with_killer(&cut.image);
@@ -81,7 +81,7 @@ fn exhaustive_a_takeover_that_is_cut_and_begun_again_ends_the_same() {
     let memory = SharedMemory::new(trace.capacity_bytes);
     let (mut takeovers, mut again) = (0, 0);
     for cut in cuts_in_order(&trace) {
-        let takeover = check_takeover(&trace, &cut, SEAT);
+        let takeover = check_takeover(&trace, &cut, BACKUP);
         takeovers += 1;
         for cut in cuts_in_order(&takeover) {
             check_recovery(&takeover, &cut, &memory);

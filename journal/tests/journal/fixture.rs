@@ -1,4 +1,4 @@
-//! A journal in ordinary memory, and what was read from it.
+//! A journal in ordinary memory, and what is read from it.
 
 use sharedmem::sync::{AtomicU64, Ordering};
 use std::cell::Cell;
@@ -11,10 +11,10 @@ use sharedmem::crc32c::Crc32c;
 
 pub const SALT: u64 = 0x005e_ed0f_7415_b007;
 
-/// The epoch tests write and read in, unless they say otherwise.
+/// The epoch in which tests write and read, if they name no other.
 pub const EPOCH: u64 = 7;
 
-/// The shared region, as far as a journal goes.
+/// The part of the shared region that a journal needs.
 pub struct SharedMemory {
     pub words: Vec<AtomicU64>,
     pub cursors: JournalCursors,
@@ -48,7 +48,7 @@ impl SharedMemory {
         words.map(|word| word.load(Ordering::Relaxed)).collect()
     }
 
-    /// Everything that a crash leaves: the cursors, in the order of [`CURSORS`], then the ring.
+    /// Returns everything that a crash leaves: the cursors, in the order of [`CURSORS`], then the ring.
     pub fn image(&self) -> Vec<u64> {
         let cursors = self.four_cursors();
         let mut image: Vec<_> = cursors.map(|word| word.load(Ordering::Relaxed)).into();
@@ -57,7 +57,7 @@ impl SharedMemory {
         image
     }
 
-    /// Puts it back.
+    /// Loads an image.
     pub fn restore(&self, image: &[u64]) {
         let (cursors, ring) = image.split_at(CURSORS);
         for (word, value) in self.four_cursors().into_iter().zip(cursors) {
@@ -71,7 +71,7 @@ impl SharedMemory {
         }
     }
 
-    /// Returns where each word of an image lies.
+    /// Returns the address of each word of an image.
     pub fn addresses(&self) -> Vec<usize> {
         let applying = ptr::from_ref(&*self.cursors.applying).addr();
         let cursors = self.four_cursors().map(|word| ptr::from_ref(word).addr());
@@ -93,10 +93,10 @@ pub const CONSUMED: usize = 2;
 pub const RETAINED: usize = 3;
 pub const APPLYING: usize = 4;
 pub const SUSPECT: usize = 5;
-/// How many they are.
+/// Number of cursor words in an image.
 pub const CURSORS: usize = 6;
 
-/// Memory in front of a producer that dies: after so many stores, none arrives any more.
+/// Memory as a dying producer sees it: after a number of stores, no more arrive.
 pub struct Dying<'m> {
     pub memory: &'m SharedMemory,
     pub stores_left: Cell<usize>,
@@ -154,7 +154,7 @@ impl From<Record<'_>> for Kept {
     }
 }
 
-/// What one reading gave.
+/// What one reading returned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readings {
     pub records: Vec<Kept>,
@@ -162,7 +162,7 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// Files what came; `false` at the end.
+    /// Adds what a step returned. Returns `false` at the end.
     pub fn keep(&mut self, next: Next<'_>) -> bool {
         match next {
             Next::Record(record) => self.records.push(record.into()),
@@ -172,7 +172,7 @@ impl Readings {
         true
     }
 
-    /// Findings as people see them.
+    /// Returns the findings' descriptions.
     pub fn descriptions(&self) -> Vec<String> {
         self.findings.iter().map(ToString::to_string).collect()
     }
@@ -182,7 +182,7 @@ impl Readings {
     }
 }
 
-/// Recovers twice, and expects the same both times.
+/// Recovers twice, and checks that both recoveries return the same.
 pub fn recover<W: Words + Copy>(journal: &Journal<'_, W>, from: u64, epoch: u64) -> Readings {
     let once = recover_once(*journal, from, epoch);
     assert_eq!(once, recover_once(*journal, from, epoch));
@@ -190,7 +190,7 @@ pub fn recover<W: Words + Copy>(journal: &Journal<'_, W>, from: u64, epoch: u64)
 }
 
 fn recover_once<W: Words + Copy>(journal: Journal<'_, W>, from: u64, epoch: u64) -> Readings {
-    // Every step but the first and the last moves by a word at least.
+    // Every step but the first and the last moves at least one word.
     let steps_max = journal.capacity_bytes() / 8 + 3;
     let mut recovery = Recovery::new(journal, from, epoch);
     let (mut readings, mut buffer) = (Readings::default(), Vec::new());
@@ -204,10 +204,10 @@ fn recover_once<W: Words + Copy>(journal: Journal<'_, W>, from: u64, epoch: u64)
     panic!("the recovery does not end: {readings:?}");
 }
 
-/// Reads what there is for a waiting backup.
+/// Reads everything that a waiting backup can read.
 pub fn read<W: Words + Copy>(reader: &mut Reader<'_, W>, epoch: u64) -> Readings {
     let (mut readings, mut buffer) = (Readings::default(), Vec::new());
-    // More than any ring here has words.
+    // More steps than any ring here has words.
     for _ in 0..10_000 {
         if !readings.keep(reader.next(epoch, &mut buffer)) {
             return readings;
@@ -219,7 +219,7 @@ pub fn read<W: Words + Copy>(reader: &mut Reader<'_, W>, epoch: u64) -> Readings
     );
 }
 
-/// Appends a payload of one piece and expects that there is room.
+/// Appends a payload of one piece. There has to be room for it.
 pub fn append<W: Words + Copy>(journal: &Journal<'_, W>, payload: &[u8]) -> Kept {
     let kind = Kind(payload.len() as u16);
     let appended = journal.append(EPOCH, kind, &[payload]).unwrap();
@@ -232,7 +232,7 @@ pub fn append<W: Words + Copy>(journal: &Journal<'_, W>, payload: &[u8]) -> Kept
     }
 }
 
-/// Fills and empties the ring for a few laps, so that there are old records everywhere; ends at an odd place.
+/// Fills and empties the ring for a few laps, so that there are old records everywhere. It ends at an odd position.
 pub fn wear_in(memory: &SharedMemory) -> u64 {
     let journal = memory.journal();
     let mut position = 0;

@@ -13,9 +13,9 @@ use crate::fixture::{
 };
 use crate::oracle::Expected;
 use crate::trace::Trace;
-use crate::workload::{SEAT, take_over, three_owners};
+use crate::workload::{BACKUP, take_over, three_owners};
 
-/// Cuts whose images have every bit flipped: one in so many, and the last one.
+/// Every bit is flipped in the image of one cut in this many, and in that of the last one.
 const SAMPLE: usize = 24;
 
 fn sample(trace: &Trace) -> Vec<Cut> {
@@ -23,7 +23,7 @@ fn sample(trace: &Trace) -> Vec<Cut> {
     cuts.into_iter().rev().step_by(SAMPLE).collect()
 }
 
-/// A record costs its bit, and no other; what is not in a record, costs nothing.
+/// Checks that a flipped bit in a record costs this record and no other, and that one outside of records costs nothing.
 fn check_flip_in_ring(trace: &Trace, cut: &Cut, memory: &SharedMemory, index: usize) {
     for from in [cut.image[CONSUMED], cut.image[RETAINED]] {
         let expected = Expected::of_corrupt(trace, cut, from, index);
@@ -55,7 +55,8 @@ fn exhaustive_every_flipped_bit_of_the_ring_costs_its_record_and_no_other() {
     println!("exhaustive: {flips} flipped bits of the ring, each recovered from");
 }
 
-/// Records that were committed, each once and in order. `retained` may be one that was never there, and so lead to those of an earlier lap.
+/// Checks that only committed records are read, each once and in order. If `retained` is flipped, they may be those
+/// of an earlier lap.
 fn check_order(trace: &Trace, cut: &Cut, readings: &Readings) {
     let committed = Expected::of(trace, cut, 0).records;
     let mut last = 0;
@@ -70,7 +71,7 @@ fn check_order(trace: &Trace, cut: &Cut, readings: &Readings) {
     }
 }
 
-/// From a place that is known, all is read that was acknowledged; what is in flight is cut off at the most.
+/// Checks that everything acknowledged is read from a known position. Only records in flight may be cut off.
 fn check_whole(trace: &Trace, cut: &Cut, flipped: &Cut, from: u64, readings: &Readings) {
     let expected = Expected::of(trace, cut, from);
     let is_cut_off = flipped.image[RESERVED] < cut.image[RESERVED];
@@ -87,11 +88,11 @@ fn check_whole(trace: &Trace, cut: &Cut, flipped: &Cut, from: u64, readings: &Re
     );
 }
 
-/// Returns what is read, who takes over, and what is read after that.
+/// Reads, takes over, and reads again, with one bit flipped.
 fn check_flip_in_cursors(trace: &Trace, cut: &Cut, flipped: &Cut, memory: &SharedMemory) {
     memory.restore(&flipped.image);
     let journal = memory.journal();
-    // The backup that waits knows where it is. Who begins asks the cursor.
+    // A waiting backup knows its position. A new one reads it from the cursor.
     for from in [cut.image[CONSUMED], flipped.image[RETAINED]] {
         let readings = recover(&journal, from, cut.epoch);
         check_order(trace, cut, &readings);
@@ -106,8 +107,8 @@ fn check_flip_in_cursors(trace: &Trace, cut: &Cut, flipped: &Cut, memory: &Share
     }
     let from = flipped.image[RETAINED];
     let machine = machine_at(trace, flipped);
-    let told = take_over(&machine, SEAT, from, None);
-    let journal = machine.on(SEAT);
+    let told = take_over(&machine, BACKUP, from, None);
+    let journal = machine.on(BACKUP);
     let from = journal.retained().unwrap_or(journal.cursors().applied);
     let again = recover(&journal, from, machine.epoch());
     let (own, others) = again.records.split_last().unwrap();

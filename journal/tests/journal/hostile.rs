@@ -1,4 +1,4 @@
-//! Memory written by somebody who wants harm.
+//! Memory written by an attacker.
 
 use sharedmem::sync::{AtomicU64, Ordering, Ordering::Relaxed};
 use std::cell::{Cell, RefCell};
@@ -10,7 +10,7 @@ use sharedmem::crc32c::Crc32c;
 
 use crate::fixture::{Dying, EPOCH, SALT, SharedMemory, append, read, recover};
 
-/// Returns the words that `salt` makes of a record at `position`.
+/// Returns the words of a record at `position`, made with `salt`.
 fn record_words(salt: u64, position: u64, payload: &[u8]) -> Vec<u64> {
     let elsewhere = SharedMemory::new(16 << 10);
     let journal = elsewhere.salted(salt);
@@ -20,8 +20,8 @@ fn record_words(salt: u64, position: u64, payload: &[u8]) -> Vec<u64> {
     words.map(|at| elsewhere.word(at).load(Relaxed)).collect()
 }
 
-/// A client sends payloads full of records, made for the very places they come to lie at on the next lap; then a producer reserves
-/// the room and dies.
+/// Counts the forged records that a recovery believes. A client sends payloads full of records, made for the
+/// positions at which they lie on the next lap; then a producer reserves the room and dies.
 fn believed_forgeries(salt: u64) -> usize {
     let memory = SharedMemory::new(4096);
     let journal = memory.journal();
@@ -47,7 +47,7 @@ fn records_forged_in_payloads_are_not_believed_on_a_later_lap() {
     for salt in [0, 1, SALT + 1, SALT ^ 1 << 63, !SALT] {
         assert_eq!(believed_forgeries(salt), 0);
     }
-    // Not for the want of a good forgery: who knows the salt is believed.
+    // The forgeries are good: those of an attacker who knows the salt are believed.
     assert_eq!(believed_forgeries(SALT), 16 * 7);
 }
 
@@ -64,7 +64,7 @@ fn a_true_record_copied_elsewhere_is_not_one() {
     }
     let expected = [record];
     assert_eq!(recover(&journal, 0, EPOCH).records, expected);
-    // Nor with the stamp of its new place.
+    // It is not believed with the stamp of its new position either.
     let stamp = record_words(SALT, hole.position, b"")[0];
     memory.word(hole.position).store(stamp, Relaxed);
     let readings = recover(&journal, 0, EPOCH);
@@ -72,7 +72,7 @@ fn a_true_record_copied_elsewhere_is_not_one() {
     assert_eq!(readings.findings[0].damage, Damage::Checksum);
 }
 
-/// Memory that counts what is read of it.
+/// Memory that counts how much of it is read.
 struct Counting<'m>(&'m SharedMemory, Cell<u64>);
 
 impl Words for Counting<'_> {
@@ -120,7 +120,7 @@ fn false_headers_cost_bounded_time() {
 #[test]
 fn impossible_lengths_behind_what_was_promised_cost_bounded_time() {
     let memory = SharedMemory::new(64 << 10);
-    // Every word begins a record, whose length is what begins the next one.
+    // Every word begins a record; its length word is the stamp of the next one.
     for at in (0..64 << 10).step_by(8) {
         let stamp = record_words(SALT, at, b"")[0];
         memory.word(at).store(stamp, Relaxed);
@@ -142,7 +142,7 @@ fn impossible_lengths_behind_what_was_promised_cost_bounded_time() {
     );
 }
 
-/// Memory that somebody changes between two looks at it: words are right the first time, or never but then.
+/// Memory that an attacker changes between two reads: a word is right the first time only, or every time but the first.
 struct Fickle<'m> {
     memory: &'m SharedMemory,
     loads: RefCell<Vec<u32>>,
@@ -220,7 +220,8 @@ fn cursor() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// A word that looks like something: a stamp of its place on one of two laps, a length, an epoch, or anything.
+/// Generates a word that looks like something: the stamp of its position on one of two laps, a length, an epoch, or
+/// anything.
 #[derive(Clone, Copy, Debug)]
 enum Scribble {
     Stamp,
@@ -273,7 +274,7 @@ proptest! {
             prop_assert!(from == position && from < to && to <= end);
             position = to;
         }
-        // What is returned was appended: nobody can scribble a record without a checksum.
+        // Every record returned was appended: scribbling does not make a checksum.
         for record in &readings.records {
             prop_assert_eq!(&record.payload, &[(record.position / 64) as u8; 40]);
         }

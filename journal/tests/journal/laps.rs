@@ -12,12 +12,12 @@ const CAPACITY_BYTES: usize = 512;
 #[derive(Clone, Debug)]
 enum Step {
     Append(Vec<u8>, u16),
-    /// The primary applies up to so many records.
+    /// The primary applies up to this many records.
     Apply(usize),
-    /// The backup applies what it may.
+    /// The backup applies everything it may.
     Consume,
     TakeOver,
-    /// The primary has told a checkpoint that begins at its end: nothing before it is needed.
+    /// The primary has written a checkpoint that begins at its end: nothing before it is needed.
     Retain,
 }
 
@@ -32,14 +32,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a journal ought to be: records in a queue.
+/// A model of the journal: records in a queue.
 struct Model {
     reserved: u64,
     consumed: u64,
     epoch: u64,
     in_flight: VecDeque<Kept>,
     applied: VecDeque<Kept>,
-    /// From where on everything can be read again, and what that is, without what is in flight.
+    /// The position from which everything can be read again, and the records from there on, without those in flight.
     retained: u64,
     kept: Vec<Kept>,
 }
@@ -138,7 +138,7 @@ proptest! {
                     model.retained = model.reserved;
                     journal.retain(Some(model.retained));
                     model.kept.clear();
-                    // What is in flight lies before it, and is applied later all the same.
+                    // Records in flight lie before it, and are applied later all the same.
                     let in_flight = Vec::from_iter(model.in_flight.drain(..));
                     if let Some(last) = in_flight.last() {
                         journal.mark_applied(last.end);

@@ -1,7 +1,7 @@
-//! Cores that share a journal. Every store that they make by the real code is written down, with what must be in memory before it.
+//! Cores that share a journal. Every store that the real code makes is recorded, with what must be in memory before it.
 //!
-//! The cores run one after another, an append or a mark at a time. That is one execution out of many; the others are made from what is
-//! written down here, see [`crash`](crate::crash).
+//! The cores run one after another, an append or a mark at a time. That is one execution out of many;
+//! [`crash`](crate::crash) makes the others from the recording.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use sharedmem::sync::{AtomicU64, Observer, observe};
 use crate::fixture::{Dying, Kept, SharedMemory};
 use crate::trace::{CORES, Clock, Effect, StoreEvent, Trace, When, Written, join};
 
-/// Writes down what the thread does to `memory`.
+/// Records what the thread does to `memory`.
 struct Recorder {
     memory: Rc<SharedMemory>,
     words: HashMap<usize, usize>,
@@ -24,7 +24,7 @@ struct Recorder {
     epoch: Cell<u64>,
     /// What each core's next store comes after.
     clocks: Cell<[Clock; CORES]>,
-    /// The word of a read-modify-write that was announced.
+    /// The word of a read-modify-write that was announced and is not recorded yet.
     announced: Cell<Option<usize>>,
 }
 
@@ -57,7 +57,7 @@ impl Recorder {
         });
     }
 
-    /// Writes down the read-modify-write that was announced, now that it is done.
+    /// Records the read-modify-write that was announced, now that it is done.
     fn settle(&self) {
         if let Some(word) = self.announced.take() {
             let value = self.memory.image()[word];
@@ -85,13 +85,13 @@ impl Observer for Recorder {
     }
 }
 
-/// The machine, for as long as it is watched.
+/// A machine that is recorded.
 pub struct TracedMachine {
     recorder: Rc<Recorder>,
 }
 
 impl TracedMachine {
-    /// A machine with this memory, and what was written there before.
+    /// Makes a machine with this memory, and what was written there before.
     pub fn new(memory: SharedMemory, epoch: u64, records: Vec<Written>) -> Self {
         let memory = Rc::new(memory);
         let addresses = memory.addresses().into_iter();
@@ -114,7 +114,7 @@ impl TracedMachine {
         Self { recorder }
     }
 
-    /// Ends the watch.
+    /// Ends the recording.
     pub fn trace(self) -> Trace {
         self.recorder.settle();
         observe(None);
@@ -125,7 +125,7 @@ impl TracedMachine {
         self.recorder.epoch.get()
     }
 
-    /// Returns the journal, as `core` uses it from now on.
+    /// Returns the journal. From now on, `core` uses it.
     pub fn on(&self, core: usize) -> Journal<'_, &[AtomicU64]> {
         self.recorder.settle();
         self.recorder.core.set(core);
@@ -136,14 +136,14 @@ impl TracedMachine {
         &self.recorder.memory
     }
 
-    /// A core appends a record. Returns its position.
+    /// Appends a record on `core`. Returns its position.
     pub fn append(&self, core: usize, kind: Kind, payload: &[u8]) -> u64 {
         let journal = self.on(core);
         let appended = journal.append(self.epoch(), kind, &[payload]).unwrap();
         self.note(appended, kind, payload, true)
     }
 
-    /// A core dies after so many stores of the record it appends.
+    /// Appends a record on `core`, which dies after `stores` stores.
     pub fn append_and_die(&self, core: usize, kind: Kind, payload: &[u8], stores: usize) -> u64 {
         self.on(core);
         let dying = Dying::after(self.memory(), stores);
@@ -178,7 +178,7 @@ impl TracedMachine {
         appended.position
     }
 
-    /// A core gives a record another kind.
+    /// Gives a record another kind, on `core`.
     pub fn relabel(&self, core: usize, record: &Record<'_>, kind: Kind) {
         let journal = self.on(core);
         let first = self.recorder.trace.borrow().events.len();
@@ -194,14 +194,14 @@ impl TracedMachine {
             Some((When::With(first), When::With(last), kind));
     }
 
-    /// Returns the reply to the record at `position` leaves the machine.
+    /// Lets the reply to the record at `position` leave the machine.
     pub fn acknowledge(&self, core: usize, position: u64) {
         self.on(core);
         self.recorder
             .record(Effect::Acknowledge { position }, false);
     }
 
-    /// A core goes on when the others say that they are done: all that they did is in memory then.
+    /// Waits, on `core`, until the others are done: everything they did is in memory then.
     pub fn wait(&self, core: usize) {
         self.recorder.settle();
         for what in self.recorder.clocks.get() {
@@ -209,7 +209,7 @@ impl TracedMachine {
         }
     }
 
-    /// Returns the owner is fenced and the epoch raised: all that its cores had done is in memory before anything that comes now.
+    /// Fences the primary and raises the epoch: everything its cores did is in memory before anything that comes now.
     pub fn fence(&self) {
         (0..CORES).for_each(|core| self.wait(core));
         self.recorder.epoch.set(self.epoch() + 1);

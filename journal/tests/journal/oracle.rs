@@ -1,4 +1,4 @@
-//! What a reading must give, told from what was written.
+//! What a reading must return, given what was written.
 
 use journal::{Damage, Reader, Recovery};
 
@@ -10,17 +10,17 @@ use crate::fixture::{
 use crate::trace::{Trace, When, Written};
 use crate::workload::DEATHS_MAX;
 
-/// What a record is at a cut.
+/// The state of a record at a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Whole,
     Unpublished,
     HalfRelabelled,
-    /// One bit of it is wrong.
+    /// One of its bits is wrong.
     Corrupt,
 }
 
-/// Returns what the journal holds at a cut: every record that was reserved.
+/// Returns every record that is reserved at a cut, and its state.
 fn contents(trace: &Trace, cut: &Cut) -> impl Iterator<Item = (State, Kept)> {
     let reserved = trace
         .records
@@ -42,7 +42,7 @@ fn contents(trace: &Trace, cut: &Cut) -> impl Iterator<Item = (State, Kept)> {
     })
 }
 
-/// Returns the same, as what was there before another record is kept.
+/// Returns the same as records that were written before a further recording begins.
 pub fn written_before(trace: &Trace, cut: &Cut) -> Vec<Written> {
     let before = contents(trace, cut).map(|(state, record)| Written {
         published: match state {
@@ -59,7 +59,7 @@ pub fn written_before(trace: &Trace, cut: &Cut) -> Vec<Written> {
     before.collect()
 }
 
-/// What a recovery gives.
+/// What a recovery must return.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
     pub records: Vec<Kept>,
@@ -68,12 +68,12 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// From `from` on, at a cut.
+    /// Makes what a recovery from `from` on must return at a cut.
     pub fn of(trace: &Trace, cut: &Cut, from: u64) -> Self {
         Self::of_contents(contents(trace, cut), from)
     }
 
-    /// Returns the same, with a bit of a word of the ring flipped.
+    /// Makes the same for a ring in which one bit of a word is flipped.
     pub fn of_corrupt(trace: &Trace, cut: &Cut, from: u64, index: usize) -> Self {
         let lies_in = |record: &Kept| {
             let mut words = (record.position / 8)..(record.end / 8);
@@ -91,7 +91,7 @@ impl Expected {
         for (state, record) in contents.filter(|(_, it)| it.position >= from) {
             match (state, expected.damage.last_mut()) {
                 (State::Whole, _) => expected.records.push(record),
-                // Behind damage the next whole record is looked for.
+                // Behind damage the next whole record is searched for.
                 (_, Some((_, end, _))) if *end == record.position => *end = record.end,
                 _ => expected.damage.push((record.position, record.end, state)),
             }
@@ -99,7 +99,7 @@ impl Expected {
         expected
     }
 
-    /// With the record that is skipped now, because owners died in it.
+    /// Changes the record that is skipped now, because too many primaries died in it.
     pub fn with_killer(mut self, image: &[u64]) -> Self {
         let killer = killer(image);
         for record in self
@@ -112,7 +112,8 @@ impl Expected {
         self
     }
 
-    /// Returns whether this is what was read: every record that was committed and no other, once and in order; what is missing, named.
+    /// Returns whether this is what was read: every committed record and no other, once and in order, and everything
+    /// missing is named.
     pub fn check(&self, readings: &Readings, cut: &Cut) {
         assert_eq!(readings.records, self.records, "{cut:x?}");
         let found = readings.findings.iter().map(|it| (it.from, it.to));
@@ -140,7 +141,7 @@ impl Expected {
     }
 }
 
-/// Returns the record that too many owners died in, as the words of `Applying` say.
+/// Returns the record in which too many primaries died, by the words of `Applying`.
 pub fn killer(image: &[u64]) -> Option<u64> {
     let (current, suspect) = (image[APPLYING], image[SUSPECT]);
     let (position, deaths) = (suspect & !7, suspect & 7);
@@ -152,7 +153,7 @@ pub fn killer(image: &[u64]) -> Option<u64> {
     (deaths >= DEATHS_MAX).then_some(position)
 }
 
-/// Recovers from a cut, as the backup that waited and as a kernel that has yet to read everything. `memory` is used for it.
+/// Recovers from a cut, as a backup that waited and as a kernel that has read nothing yet. `memory` is used for it.
 pub fn check_recovery(trace: &Trace, cut: &Cut, memory: &SharedMemory) {
     memory.restore(&cut.image);
     let journal = memory.journal();
@@ -169,8 +170,8 @@ pub fn check_recovery(trace: &Trace, cut: &Cut, memory: &SharedMemory) {
     assert_eq!(memory.image(), cut.image, "reading writes nothing");
 }
 
-/// A backup reads as far as it may, and goes on as a recovery: together that is the recovery. Before the first takeover nothing is damaged
-/// that was applied.
+/// Checks that a backup that reads as far as it may, and then recovers, reads the same as a recovery. Before the
+/// first takeover no damage is below `applied`.
 fn check_waiting(cut: &Cut, memory: &SharedMemory, from: u64, recovery: &Readings) {
     let mut reader = Reader::new(memory.journal(), from);
     let mut waiting = read(&mut reader, cut.epoch);
@@ -190,7 +191,7 @@ fn check_waiting(cut: &Cut, memory: &SharedMemory, from: u64, recovery: &Reading
     assert_eq!(stretches(&waiting), stretches(recovery), "{cut:x?}");
 }
 
-/// Returns what is missing. Who waits may name it in two parts, below and behind `applied`.
+/// Returns the stretches that are missing. A waiting backup may name one in two parts, below and behind `applied`.
 fn stretches(readings: &Readings) -> Vec<(u64, u64)> {
     let mut stretches: Vec<(u64, u64)> = Vec::new();
     for finding in &readings.findings {

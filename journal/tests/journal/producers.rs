@@ -11,7 +11,7 @@ use crate::fixture::{EPOCH, SharedMemory, recover};
 
 const PRODUCERS: u16 = 4;
 
-/// Ends a test whose threads wait for one another in vain.
+/// Ends a test whose threads wait for each other for ever.
 #[derive(Clone, Copy)]
 struct Deadline(Instant);
 
@@ -26,7 +26,7 @@ impl Deadline {
     }
 }
 
-/// Returns the payload of a producer's record: its number, repeated as often as makes an odd length.
+/// Returns the payload of a producer's record: its number, repeated to some odd length.
 fn payload(producer: u16, number: u32) -> Vec<u8> {
     let repeats = 1 + (number as usize * 7 + usize::from(producer)) % 30;
     number.to_le_bytes().repeat(repeats)
@@ -111,7 +111,8 @@ fn a_backup_that_follows_sees_every_record_over_many_laps() {
     assert_eq!(memory.journal().lag_bytes(), 0);
 }
 
-/// A producer may be stopped between its looks at the two cursors, while the others go round the ring: that is no corruption.
+/// Checks that a producer is not told of corruption when it is stopped between reading the two cursors, while the
+/// others go round the ring.
 #[test]
 fn cursors_that_move_on_between_two_looks_are_not_called_corrupt() {
     let memory = SharedMemory::new(256);

@@ -1,4 +1,4 @@
-//! What cores stored, in their order, and what had to be in memory before each store.
+//! The stores of several cores in their order, and what had to be in memory before each of them.
 
 use journal::Kind;
 
@@ -21,14 +21,14 @@ pub enum Effect {
 pub struct StoreEvent {
     pub core: usize,
     pub effect: Effect,
-    /// What is in memory when this is, itself included.
+    /// What is in memory when this store is, itself included.
     pub clock: Clock,
-    /// The owner's epoch at that time.
+    /// The primary's epoch at that time.
     pub epoch: u64,
 }
 
 impl StoreEvent {
-    /// Returns whether this is in memory when so much is.
+    /// Returns whether this store is in memory at `clock`.
     pub fn is_in(&self, clock: &Clock) -> bool {
         self.clock[self.core] <= clock[self.core]
     }
@@ -37,43 +37,43 @@ impl StoreEvent {
         self.raises(word, 0)
     }
 
-    /// Returns whether this stores `least` or more to `word`.
+    /// Returns whether this event stores `least` or more to `word`.
     fn raises(&self, word: usize, least: u64) -> bool {
         matches!(self.effect, Effect::Store { word: at, value } if at == word && value >= least)
     }
 }
 
-/// When something was done.
+/// When something happened.
 #[derive(Clone, Copy, Debug)]
 pub enum When {
     Never,
     /// Before the first event.
     Before,
-    /// By this event, by its number.
+    /// With the event of this number.
     With(usize),
 }
 
-/// A record, and what became of it.
+/// A record, and what happened to it.
 #[derive(Clone, Debug)]
 pub struct Written {
     pub record: Kept,
-    /// The last store of its append; never if its producer died in it.
+    /// The last store of its append; `Never` if its producer died in it.
     pub published: When,
     /// First and last store of a relabelling, and the new kind.
     pub relabelled: Option<(When, When, Kind)>,
 }
 
-/// What was written down.
+/// Everything that was recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     pub capacity_bytes: usize,
     /// The image before the first event.
     pub start: Vec<u64>,
-    /// The owner's epoch before the first event.
+    /// The primary's epoch before the first event.
     pub epoch: u64,
-    /// In the order in which they were made, which is one of those that the clocks allow.
+    /// The events in the order in which they happened. The clocks allow others.
     pub events: Vec<StoreEvent>,
-    /// By position.
+    /// The records, by position.
     pub records: Vec<Written>,
 }
 
@@ -83,7 +83,7 @@ impl Trace {
         self.events.iter().filter(is_store).count()
     }
 
-    /// Returns whether it was done when so much is in memory.
+    /// Returns whether it has happened at `clock`.
     pub fn is_done(&self, when: When, clock: &Clock) -> bool {
         match when {
             When::Never => false,
@@ -92,8 +92,8 @@ impl Trace {
         }
     }
 
-    /// Returns the first store to `word` from which on a core that knows of `known` can read `least` or more; `None` if it needs none. A value is not
-    /// read any more by who knows of a later store.
+    /// Returns the first store to `word` after which a core that knows of `known` can read `least` or more; `None` if
+    /// it can do so without any. A core does not read a value if it knows of a later store.
     fn first_to_raise(&self, word: usize, least: u64, known: &Clock) -> Option<usize> {
         let numbered = self.events.iter().enumerate();
         let stores: Vec<_> = numbered.filter(|(_, it)| it.stores_to(word)).collect();
@@ -106,8 +106,9 @@ impl Trace {
         raising.next().map(|index| stores[index].0)
     }
 
-    /// Returns what must be in memory before `value` can be stored to `word` by a core that knows of `known`, beyond that: what it has to have seen, for
-    /// the code to make this store. Only the least that will do: who has seen more, has fewer ways to crash.
+    /// Returns what must be in memory, beyond `known`, before a core that knows of `known` can store `value` to
+    /// `word`: what the core has to have seen for the code to make this store. It is the least that suffices, because
+    /// a core that has seen more has fewer ways to crash.
     pub fn needs(&self, word: usize, value: u64, is_exchange: bool, known: &Clock) -> Clock {
         let mut known = *known;
         if is_exchange {
@@ -123,7 +124,7 @@ impl Trace {
                     self.join(&mut known, raised);
                 }
             }
-            // The primary knows from its own cores that these were appended.
+            // The primary knows from its own cores that these records are appended.
             APPLIED => {
                 for it in self.records.iter().filter(|it| it.record.end <= value) {
                     if let When::With(event) = it.published {

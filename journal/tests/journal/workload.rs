@@ -1,4 +1,4 @@
-//! What a machine does with its journal, by the real code and in the order of the real kernels (`kernel/instance`: ledger and replica).
+//! What a machine does with its journal: the real code, in the order of the real kernels (`kernel/replica`).
 
 use journal::{HEADER_BYTES, Next, Reader, Recovery};
 use sharedmem::RecordKind;
@@ -8,37 +8,38 @@ use crate::fixture::{EPOCH, Readings, SharedMemory, wear_in};
 use crate::machine::TracedMachine;
 use crate::trace::Trace;
 
-/// The core that applies.
+/// The core of the primary that applies records.
 pub const LEAD: usize = 0;
-/// The core of the backup that waits.
-pub const SEAT: usize = 3;
+/// The core of the waiting backup.
+pub const BACKUP: usize = 3;
 
-/// Deaths in a record after which it is skipped.
+/// A record in which this many kernels died is skipped.
 pub const DEATHS_MAX: u64 = 2;
 
-/// An owner and its backup.
+/// A primary and its backup.
 struct Pair<'m> {
     machine: &'m TracedMachine,
     reader: Reader<'m, &'m [AtomicU64]>,
-    /// Records so far: no two payloads are the same.
+    /// Number of records so far. No two payloads are the same.
     count: u64,
-    /// Appended and not applied: where each begins.
+    /// Positions of the records that are appended and not applied.
     in_flight: Vec<u64>,
 }
 
 impl<'m> Pair<'m> {
-    /// Returns the backup begins to read where the journal makes the whole state: it is loaded when the owner serves.
+    /// Makes a pair whose backup is loaded while the primary serves: it begins to read where the journal makes the
+    /// whole state.
     fn new(machine: &'m TracedMachine, count: u64) -> Self {
-        machine.wait(SEAT);
+        machine.wait(BACKUP);
         Self {
             machine,
-            reader: Reader::begin(machine.on(SEAT)),
+            reader: Reader::begin(machine.on(BACKUP)),
             count,
             in_flight: Vec::new(),
         }
     }
 
-    /// A payload that tells its record from every other, of 0 to 17 bytes.
+    /// Returns a payload of 0 to 17 bytes, different from those before.
     fn payload(&mut self) -> Vec<u8> {
         self.count += 1;
         let length = [17, 9, 4, 12, 0, 16, 1, 8][self.count as usize % 8];
@@ -57,7 +58,7 @@ impl<'m> Pair<'m> {
         position
     }
 
-    /// Returns the lead applies what is in flight, and lets the replies out.
+    /// Applies what is in flight on the lead core, and lets the replies out.
     fn apply(&mut self) {
         let end = self.machine.on(LEAD).cursors().reserved;
         let applying = &self.machine.memory().cursors.applying;
@@ -72,19 +73,19 @@ impl<'m> Pair<'m> {
         }
     }
 
-    /// Returns the lead tells the state; from then on the journal is kept from there.
-    fn tell(&mut self) {
+    /// Writes a checkpoint on the lead core, from which the journal is kept then.
+    fn checkpoint(&mut self) {
         let position = self.append(LEAD, RecordKind::Checkpoint);
         self.append(LEAD, RecordKind::Checkpoint);
         self.apply();
         self.machine.on(LEAD).retain(Some(position));
     }
 
-    /// Returns the backup applies so many records.
+    /// Lets the backup apply up to this many `records`.
     fn follow(&mut self, records: usize) {
         let mut buffer = Vec::new();
         for _ in 0..records {
-            let journal = self.machine.on(SEAT);
+            let journal = self.machine.on(BACKUP);
             match self.reader.next(self.machine.epoch(), &mut buffer) {
                 Next::Record(_) => journal.mark_consumed(self.reader.position()),
                 Next::Finding(finding) => panic!("{finding}"),
@@ -93,7 +94,7 @@ impl<'m> Pair<'m> {
         }
     }
 
-    /// Three cores serve, in another order each time; the backup follows, and is not always done.
+    /// Serves on three cores, in another order each time. The backup follows, and is not always done.
     fn serve(&mut self, rounds: usize) {
         const ORDERS: [[usize; 3]; 6] = [
             [0, 1, 2],
@@ -110,14 +111,15 @@ impl<'m> Pair<'m> {
             self.apply();
             self.follow([2, 5, 4][round % 3]);
             if round % 2 == 1 {
-                self.tell();
+                self.checkpoint();
             }
         }
         self.follow(usize::MAX);
     }
 }
 
-/// Returns what a kernel does that becomes the owner, up to and with its first record. With `dies_in` only until it applies that one.
+/// Takes over as a kernel that becomes the primary, up to its first record. With `dies_in`, it dies when it applies
+/// that record.
 pub fn take_over(
     machine: &TracedMachine,
     core: usize,
@@ -153,7 +155,7 @@ pub fn take_over(
         true => journal.resume(recovery.resume_position()),
         false => journal.restart(recovery.resume_position()),
     }
-    // `Ledger::make_room`: what is retained is given up, if it takes the room.
+    // `JournaledService::make_room`: what is retained is given up, if it takes the room.
     if journal.free_bytes() < HEADER_BYTES {
         journal.retain(None);
     }
@@ -161,7 +163,7 @@ pub fn take_over(
     readings
 }
 
-/// A machine whose ring is `capacity_bytes` long, full of old records, and empty.
+/// Makes a machine whose ring of `capacity_bytes` is empty, but full of old records.
 fn worn_machine(capacity_bytes: usize) -> TracedMachine {
     let memory = SharedMemory::new(capacity_bytes);
     let from = wear_in(&memory);
@@ -169,8 +171,8 @@ fn worn_machine(capacity_bytes: usize) -> TracedMachine {
     TracedMachine::new(memory, EPOCH, Vec::new())
 }
 
-/// Three owners, many laps of the ring: the first dies amid an append and in a record that it applies, the second in the same record
-/// before it has begun, the third skips that record and serves on.
+/// Runs three primaries over many laps of the ring. The first dies amid an append and in a record that it applies,
+/// the second in the same record before it has begun, the third skips that record and serves on.
 pub fn three_owners() -> Trace {
     let machine = worn_machine(512);
     let mut first = Pair::new(&machine, 0);
@@ -182,18 +184,19 @@ pub fn three_owners() -> Trace {
     machine.memory().cursors.applying.begin(poison);
     let (from, count) = (first.reader.position(), first.count);
 
-    take_over(&machine, SEAT, from, Some(poison));
+    take_over(&machine, BACKUP, from, Some(poison));
     let retained = machine.on(LEAD).retained().unwrap();
     take_over(&machine, LEAD, retained, None);
     let mut third = Pair::new(&machine, count);
-    // Damage that is told once: the new backup reads from behind it.
-    third.tell();
-    third.reader = Reader::begin(machine.on(SEAT));
+    // The damage is reported once: the new backup reads from behind it.
+    third.checkpoint();
+    third.reader = Reader::begin(machine.on(BACKUP));
     third.serve(6);
     machine.trace()
 }
 
-/// Cores that append at the same time, in this order of their reservations; the lead then applies all of it, and the backup follows.
+/// Lets cores append at the same time, in this order of their reservations. Then the lead core applies all of it, and
+/// the backup follows.
 pub fn at_once(order: &[usize]) -> Trace {
     let machine = worn_machine(256);
     let mut pair = Pair::new(&machine, 0);

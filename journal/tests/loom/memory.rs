@@ -1,4 +1,4 @@
-//! A journal whose words are the model checker's, and what is read from it.
+//! A journal in the model checker's words, and what is read from it.
 
 use journal::{Appended, Finding, Journal, Kind, Next, Reader, Recovery};
 use loom::sync::Arc;
@@ -6,13 +6,13 @@ use sharedmem::control::JournalCursors;
 use sharedmem::crc32c::Crc32c;
 use sharedmem::sync::AtomicU64;
 
-/// The owner's epoch.
+/// The primary's epoch.
 pub const EPOCH: u64 = 7;
 
-/// Bytes of a record here: a header, and a word of payload.
+/// Size of a record here, in bytes: a header, and a word of payload.
 pub const RECORD_BYTES: u64 = 32;
 
-/// Stores of an append: the reservation, which may take two attempts, the payload, three words of header.
+/// Number of stores of an append: the reservation, which may take two attempts, the payload, three words of header.
 pub const STORES: usize = 6;
 
 pub struct SharedMemory {
@@ -21,7 +21,7 @@ pub struct SharedMemory {
 }
 
 impl SharedMemory {
-    /// With room for so many records, and nothing kept for a reader to come.
+    /// Makes memory with room for `records` records, and nothing kept for later readers.
     pub fn new(records: u64) -> Arc<Self> {
         let words = records * RECORD_BYTES / 8;
         let memory = Self {
@@ -36,7 +36,7 @@ impl SharedMemory {
         Journal::salted(&*self.words, &self.cursors, 1, Crc32c::portable()).unwrap()
     }
 
-    /// Appends a record that says `number`.
+    /// Appends a record with the payload `number`.
     pub fn append(&self, number: u8) -> Appended {
         let appended = self
             .journal()
@@ -44,7 +44,7 @@ impl SharedMemory {
         appended.unwrap()
     }
 
-    /// All that a recovery gives.
+    /// Recovers. Returns the records and the findings.
     pub fn recover(&self, from: u64) -> (Vec<(u64, u8)>, Vec<Finding>) {
         let (mut recovery, mut buffer) = (Recovery::new(self.journal(), from, EPOCH), Vec::new());
         let (mut numbers, mut findings) = (Vec::new(), Vec::new());
@@ -58,7 +58,7 @@ impl SharedMemory {
     }
 }
 
-/// Returns the number of a record that must be whole.
+/// Returns the number in a record that must be whole.
 fn number_of(record: &journal::Record<'_>) -> u8 {
     let number = record.payload[0];
     assert_eq!(
@@ -69,7 +69,7 @@ fn number_of(record: &journal::Record<'_>) -> u8 {
     number
 }
 
-/// Returns what a waiting backup reads now. Nothing that it may read is damaged.
+/// Reads as a waiting backup, and checks that nothing it may read is damaged.
 pub fn read(reader: &mut Reader<'_, &[AtomicU64]>) -> Vec<u8> {
     let (mut numbers, mut buffer) = (Vec::new(), Vec::new());
     loop {

@@ -7,7 +7,8 @@ use sharedmem::sync::{die_after, explore, explore_deaths};
 
 use crate::memory::{RECORD_BYTES, STORES, SharedMemory, read};
 
-/// Appends, and marks as applied what begins where all before is applied: without waiting for the others, who may be dead.
+/// Appends a record, and marks it as applied if everything before it is. It does not wait for the others, which may
+/// be dead.
 fn append_and_apply(memory: &SharedMemory, number: u8) {
     let journal = memory.journal();
     let appended = memory.append(number);
@@ -64,7 +65,7 @@ fn who_sees_a_stamp_sees_the_record() {
         let memory = SharedMemory::new(2);
         let producer = Arc::clone(&memory);
         let producer = thread::spawn(move || [1, 2].map(|number| producer.append(number)));
-        // A look too early: what is not published is a hole, and nothing is half there.
+        // Read too early: a record that is not published is a hole, and no record is half there.
         let (_, findings) = memory.recover(0);
         for finding in findings {
             let damage = finding.damage;
@@ -108,7 +109,7 @@ fn a_producer_that_dies_at_any_store_costs_its_record_and_no_other() {
             let others: Vec<_> = numbers.iter().copied().filter(|it| *it != 1).collect();
             assert_eq!(others, [2, 3]);
             assert_eq!(numbers.contains(&1), has_lived);
-            // What was reserved is a record or a hole that is named.
+            // Everything reserved is a record, or a hole that is named.
             let reserved = memory.journal().cursors().reserved;
             assert_eq!((all.len() + findings.len()) as u64, reserved / RECORD_BYTES);
             for hole in findings {

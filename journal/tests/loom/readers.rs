@@ -1,4 +1,4 @@
-//! Room that is used again, what is kept for a backup that begins, and the record that is being applied.
+//! Room that is used again, records that are kept for a backup that begins, and the record that is being applied.
 
 use journal::{Journal, Kind, Reader};
 use loom::sync::Arc;
@@ -8,7 +8,7 @@ use sharedmem::sync::explore;
 
 use crate::memory::{EPOCH, RECORD_BYTES, SharedMemory, read};
 
-/// Tries to append a record. Whether there was room.
+/// Tries to append a record. Returns whether there was room.
 fn has_appended<W: Words + Copy>(journal: &Journal<'_, W>, number: u8) -> bool {
     journal
         .append(EPOCH, Kind(number.into()), &[&[number; 8]])
@@ -45,7 +45,8 @@ fn room_is_used_again_only_when_its_reader_is_done() {
     });
 }
 
-/// A backup begins at a checkpoint, while the primary has just told another one and takes the room of the first, by two of its cores.
+/// Checks that what a backup begins with is kept for it. The backup begins at a checkpoint; at the same time the
+/// primary has just written another one, and two of its cores use the room of the first.
 #[test]
 fn what_a_backup_begins_with_is_kept_for_it() {
     explore(
@@ -56,7 +57,7 @@ fn what_a_backup_begins_with_is_kept_for_it() {
             for number in 0..4 {
                 memory.journal().mark_applied(memory.append(number).end);
             }
-            // Nobody has waited so far: the primary frees the room itself.
+            // There was no backup so far: the primary frees the room itself.
             memory.journal().retain(Some(0));
             memory.journal().mark_consumed(4 * RECORD_BYTES);
             let [seat, other] = [Arc::clone(&memory), Arc::clone(&memory)];
@@ -76,7 +77,7 @@ fn what_a_backup_begins_with_is_kept_for_it() {
                 _ => &[2, 3],
             };
             assert_eq!(numbers, expected);
-            // And it is still there.
+            // It is still there.
             assert_eq!(read(&mut Reader::new(memory.journal(), from)), expected);
         },
     );

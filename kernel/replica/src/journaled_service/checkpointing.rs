@@ -115,7 +115,7 @@ impl<S: Host> JournaledService<S> {
         let is_kept = self
             .checkpoints
             .schedule
-            .told(writer.bytes, kept_bytes, memory_bytes);
+            .completed(writer.bytes, kept_bytes, memory_bytes);
         journal.retain(is_kept.then_some(writer.position));
         log::info!(
             "event=checkpoint bytes={} keys={} longest_ns={} kept={}",
