@@ -1,5 +1,6 @@
-//! What is tried on machines: [`cases`] are the tests of `cargo xtask test`, which [`suite`] runs; [`campaigns`] are the longer runs that measure and show,
-//! each a command of its own. [`linux`] has the machines with Linux tenants that both are made of.
+//! What is tried on machines. [`cases`] are the tests of `cargo xtask test`, which [`suite`] runs. [`campaigns`] are
+//! longer runs that measure and show, each a command of its own. [`linux`] has machines with Linux tenants, which both
+//! use.
 
 #![forbid(unsafe_code)]
 

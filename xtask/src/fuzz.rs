@@ -99,7 +99,8 @@ impl Fuzzer {
             .map_err(|error| Problem::of_host("cargo", error))?;
         if !status.success() {
             return Err(Problem::BrokenSetUp(
-                "the fuzzer does not build; cargo says why above (libFuzzer takes a C++ compiler: on Debian, 'apt-get install g++')".into(),
+                "the fuzzer does not build; cargo says why above (libFuzzer takes a C++ compiler: on Debian, \
+                 'apt-get install g++')".into(),
             ));
         }
         let program = room.join(TRIPLE).join("fuzz").join("fuzzer");
@@ -137,7 +138,8 @@ impl Fuzzer {
             .find(|file| !before.contains(file));
         Err(match new {
             Some(input) => Problem::Failed(format!(
-                "{report}; found after {:.0} s: {}\nlog: {}\nto see it again:\n    cargo run --package fuzz --bin replay -- {target} {}",
+                "{report}; found after {:.0} s: {}\nlog: {}\nto see it again:\n    cargo run --package fuzz \
+                 --bin replay -- {target} {}",
                 begin.elapsed().as_secs_f64(),
                 input.display(),
                 log.display(),

@@ -1,4 +1,4 @@
-//! `bench takeover`: what a takeover costs, counted in instructions by the deterministic model.
+//! `bench takeover`: measures what a takeover costs, counted in instructions by the deterministic model.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -22,16 +22,17 @@ const NS_PER_INSTRUCTION: f64 = 8.0;
 /// The slowest machine here, with a million keys, needs minutes on a slow host.
 const MACHINE_LIMIT: Duration = Duration::from_secs(600);
 
-/// Distance of the faults of one series: no divisor of the keepalive's period, so that they fall at different times in it.
+/// Distance of the faults of one series. It does not divide the keepalive's period, so they fall at different times in
+/// it.
 const FAULT_SHIFT: Duration = Duration::from_micros(137);
 
 const KEYS_USUAL: u64 = 10_000;
 const KEYS_FEW: u64 = 1_000;
 const KEYS_MANY: u64 = 1_000_000;
-const KEYS_TOLD: u64 = 100_000;
+const KEYS_CHECKPOINT: u64 = 100_000;
 const CONNECTIONS: u64 = 256;
 
-/// A figure, and what it should be.
+/// A figure, and its target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     key: &'static str,
@@ -42,7 +43,7 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// Whether it is what it should be.
+    /// Says whether the figure meets its target.
     pub fn is_met(&self) -> bool {
         self.value <= self.at_most
     }
@@ -59,19 +60,19 @@ pub struct BenchReport {
 ///
 /// # Errors
 /// A machine does not do what it should.
-pub fn takeover(images: &Images, ready: HostTools, runs: u32) -> Result<BenchReport, Problem> {
+pub fn takeover(images: &Images, tools: HostTools, runs: u32) -> Result<BenchReport, Problem> {
     let log = paths::fresh_log("bench-takeover")?;
     let bench = Bench {
         images,
-        qemu: ready.qemu,
+        qemu: tools.qemu,
         log: &log,
         runs,
     };
     let panics = bench.series("panic", KEYS_USUAL, "DEBUG PANIC")?;
     let hangs = bench.series("hang", KEYS_USUAL, "DEBUG HANG all")?;
     let (few, many) = (bench.large(KEYS_FEW)?, bench.large(KEYS_MANY)?);
-    let (footprint_kib, append_ns) = bench.still_life()?;
-    let told_us = bench.telling()?;
+    let (footprint_kib, append_ns) = bench.footprint_and_append()?;
+    let checkpoint_us = bench.checkpoint()?;
     let restored_us = bench.restoring()?;
     let figures = vec![
         Figure {
@@ -93,7 +94,7 @@ pub fn takeover(images: &Images, ready: HostTools, runs: u32) -> Result<BenchRep
             text: "silent hang -> detected",
             value: worst(&hangs, detect_us)?,
             unit: "us",
-            at_most: hang_limit_us(&model::machine("bench", ready.qemu))?,
+            at_most: hang_limit_us(&model::machine("bench", tools.qemu))?,
         },
         Figure {
             key: "growth_1m_over_1k",
@@ -105,7 +106,7 @@ pub fn takeover(images: &Images, ready: HostTools, runs: u32) -> Result<BenchRep
         Figure {
             key: "checkpoint_longest_us",
             text: "longest pause while a new backup is told 100,000 keys",
-            value: told_us,
+            value: checkpoint_us,
             unit: "us",
             at_most: 2000.0,
         },
@@ -142,7 +143,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// The same death at different moments.
+    /// Runs the same death at different moments.
     fn series(&self, name: &str, keys: u64, fault: &str) -> Result<Vec<ModelRun>, Problem> {
         let run = |index: u32| {
             println!(
@@ -157,7 +158,7 @@ impl Bench<'_> {
         (0..self.runs).map(run).collect()
     }
 
-    /// A panic on a machine that could hold a million keys, with `keys` in it.
+    /// Runs a panic on a machine with room for a million keys, with `keys` in it.
     fn large(&self, keys: u64) -> Result<ModelRun, Problem> {
         println!("bench: DEBUG PANIC with {keys} keys on the large machine");
         let mut scenario = Scenario::new("bench-large", keys, "DEBUG PANIC", self.qemu);
@@ -166,11 +167,12 @@ impl Bench<'_> {
         scenario.run(self.images, self.log, MACHINE_LIMIT)
     }
 
-    /// The longest time that the main loop spends at once on telling a new backup the state, in us.
-    fn telling(&self) -> Result<f64, Problem> {
-        println!("bench: arming again with {KEYS_TOLD} keys");
+    /// Measures the longest time that the main loop spends at once on a checkpoint for a new backup, in us.
+    fn checkpoint(&self) -> Result<f64, Problem> {
+        println!("bench: arming again with {KEYS_CHECKPOINT} keys");
         let script = format!(
-            "failover_rearm=auto failover_mem=128M debug=1 exec=\"DEBUG POPULATE {KEYS_TOLD}; 2500ms DEBUG PANIC; PING; DEBUG CHECKPOINT\""
+            "failover_rearm=auto failover_mem=128M debug=1 \
+             exec=\"DEBUG POPULATE {KEYS_CHECKPOINT}; 2500ms DEBUG PANIC; PING; DEBUG CHECKPOINT\""
         );
         let spec = model::machine("bench-rearm", self.qemu).append(&script);
         let machine = QemuMachine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
@@ -178,8 +180,8 @@ impl Bench<'_> {
         let told = machine
             .console()
             .wait_for_event("checkpoint", machine.time_left(), |_| true)?;
-        require_equal("keys that were told", told.number("keys")?, KEYS_TOLD)?;
-        // The second time: the first was at the boot.
+        require_equal("keys that were told", told.number("keys")?, KEYS_CHECKPOINT)?;
+        // The first time was at the boot.
         let mut seen = 0;
         machine
             .console()
@@ -190,10 +192,10 @@ impl Bench<'_> {
         Ok(told.decimal("longest_ns")? / 1000.0)
     }
 
-    /// The time that the new primary spends on the sockets of connections that outlive the old one, all of which are idle, in us.
+    /// Measures the time that the new primary spends on the sockets of connections that outlive the old primary, in us.
     ///
-    /// The clients are real, and come through QEMU's user network: when their frames arrive is not the same in every run, but nothing of that is in
-    /// the figure, which is of that work alone.
+    /// The connections are idle. The clients are real and come through QEMU's user network, so their frames arrive at
+    /// other times in every run; the figure is of that work alone and does not depend on it.
     fn restoring(&self) -> Result<f64, Problem> {
         println!("bench: DEBUG PANIC with {CONNECTIONS} connections");
         let spec = model::machine("bench-connections", self.qemu).append("debug=1");
@@ -218,8 +220,8 @@ impl Bench<'_> {
         Ok(restored.decimal("took_ns")? / 1000.0)
     }
 
-    /// What needs no death: the backup's footprint in KiB, and an append to the journal in ns.
-    fn still_life(&self) -> Result<(f64, f64), Problem> {
+    /// Measures what needs no death: the backup's footprint in KiB, and an append to the journal in ns.
+    fn footprint_and_append(&self) -> Result<(f64, f64), Problem> {
         println!("bench: the journal");
         let script =
             format!("debug=1 exec=\"200ms DEBUG JOURNAL-BENCH 10000; ECHO {CLOSING_WORD}\"");
@@ -269,7 +271,7 @@ fn worst(
         .ok_or_else(|| Problem::Failed("nothing was measured".into()))
 }
 
-/// A silent hang is seen after the time-out and one keepalive, whatever these are by default.
+/// Returns the target for a silent hang: the time-out and one keepalive, whatever their defaults are.
 fn hang_limit_us(spec: &MachineSpec) -> Result<f64, Problem> {
     let options = Options::parse(&spec.boot_line())
         .map_err(|refusal| Problem::of_host("boot line", refusal))?;
@@ -277,7 +279,7 @@ fn hang_limit_us(spec: &MachineSpec) -> Result<f64, Problem> {
 }
 
 impl BenchReport {
-    /// For people.
+    /// Formats the report for people.
     pub fn text(&self) -> String {
         let mut text = format!(
             "{}; the worst of {} runs\n",
@@ -296,7 +298,7 @@ impl BenchReport {
         text
     }
 
-    /// For tools.
+    /// Formats the report for tools.
     pub fn json(&self) -> Value {
         let mut object = json!({ "n": self.runs, "accel": Accel::Model.to_string() });
         for figure in &self.figures {

@@ -1,4 +1,4 @@
-//! The main job, shown: a client writes, the kernel under its server dies, and every write that was acknowledged is there.
+//! The demonstration: a client writes, the kernel under its server dies, and every acknowledged write is there.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ use harness::timeline_report::TimelineReport;
 use harness::writer::KeyWriter;
 use harness::{disk, paths};
 
-/// A machine that has not shown everything after this time does not.
+/// A machine that has not shown everything after this time is given up.
 const MACHINE_LIMIT: Duration = Duration::from_secs(50);
 
 /// Writes to be acknowledged before the fault, and after it.
 const WRITES_BEFORE: u64 = 2000;
 const WRITES_AFTER: u64 = 2000;
 
-/// The deaths that are shown, with what is said about them.
+/// The deaths: name, command, and what is printed about them.
 const DEATHS: [(&str, &str, &str); 2] = [
     ("panic", "DEBUG PANIC", "the primary kernel panics"),
     (
@@ -35,7 +35,7 @@ const DEATHS: [(&str, &str, &str); 2] = [
 
 /// One death, and what became of the client.
 #[derive(Clone, Debug)]
-pub struct Act {
+pub struct DemoRun {
     takeover: TimelineReport,
     audit: KeyAudit,
     client_gap: Option<Duration>,
@@ -44,45 +44,45 @@ pub struct Act {
 /// The whole demonstration.
 #[derive(Clone, Debug)]
 pub struct NativeDemo {
-    acts: Vec<Act>,
+    runs: Vec<DemoRun>,
     accel: Accel,
     qemu: String,
 }
 
-/// Runs the demonstration, telling of it as it goes.
+/// Runs the demonstration, and prints its progress.
 ///
 /// # Errors
-/// A machine does not do what it should; a lost write is no error here but a verdict.
-pub fn run(images: &Images, accel: Accel, ready: HostTools) -> Result<NativeDemo, Problem> {
-    let mut acts = Vec::new();
+/// A machine does not do what it should. A lost write is no error but part of the verdict.
+pub fn run(images: &Images, accel: Accel, tools: HostTools) -> Result<NativeDemo, Problem> {
+    let mut runs = Vec::new();
     for (name, command, story) in DEATHS {
-        let attempt = || act(images, accel, name, command, story);
-        let log = paths::log(&act_name(name));
-        acts.push(
+        let attempt = || run_death(images, accel, name, command, story);
+        let log = paths::log(&machine_name(name));
+        runs.push(
             emulator::once_more(name, &log, attempt)
                 .map_err(|problem| problem.while_doing(story))?,
         );
     }
     Ok(NativeDemo {
-        acts,
+        runs,
         accel,
-        qemu: ready.qemu.to_string(),
+        qemu: tools.qemu.to_string(),
     })
 }
 
-/// The name of an act's machine and log.
-fn act_name(name: &str) -> String {
+/// Returns the name of the machine and of the log.
+fn machine_name(name: &str) -> String {
     format!("demo-{name}")
 }
 
-fn act(
+fn run_death(
     images: &Images,
     accel: Accel,
     name: &str,
     command: &str,
     story: &str,
-) -> Result<Act, Problem> {
-    let spec = MachineSpec::new(act_name(name), accel).append("debug=1");
+) -> Result<DemoRun, Problem> {
+    let spec = MachineSpec::new(machine_name(name), accel).append("debug=1");
     let log = paths::fresh_log(&spec.name)?;
     println!(
         "\n{name}: booting {} CPUs, {} (console: {})",
@@ -123,7 +123,7 @@ fn act(
             record.lines().next().unwrap_or_default()
         );
     }
-    Ok(Act {
+    Ok(DemoRun {
         takeover,
         audit,
         client_gap: ledger.longest_gap(fault),
@@ -131,42 +131,42 @@ fn act(
 }
 
 impl NativeDemo {
-    /// Whether the machine kept its word.
+    /// Says whether everything that was promised held.
     pub fn is_passed(&self) -> bool {
         let expected_causes = self
-            .acts
+            .runs
             .iter()
-            .map(|act| act.takeover.cause.as_str())
+            .map(|run| run.takeover.cause.as_str())
             .eq(["panic", "silent"]);
         expected_causes
             && self
-                .acts
+                .runs
                 .iter()
-                .all(|act| act.audit.is_clean() && act.client_gap.is_some())
+                .all(|run| run.audit.is_clean() && run.client_gap.is_some())
     }
 
     fn audit(&self) -> KeyAudit {
-        self.acts
+        self.runs
             .iter()
-            .fold(KeyAudit::default(), |sum, act| sum.and(act.audit.clone()))
+            .fold(KeyAudit::default(), |sum, run| sum.and(run.audit.clone()))
     }
 
     fn client_gap_ms(&self) -> Option<f64> {
         let worst = self
-            .acts
+            .runs
             .iter()
-            .map(|act| act.client_gap)
+            .map(|run| run.client_gap)
             .collect::<Option<Vec<_>>>()?
             .into_iter()
             .max()?;
         Some(worst.as_micros() as f64 / 1000.0)
     }
 
-    /// The timelines, side by side.
+    /// Formats the timelines, side by side.
     pub fn table(&self) -> String {
         let mut table = format!("{:<46}", "phase");
-        for act in &self.acts {
-            let _ = write!(table, "{:>16}", act.takeover.cause);
+        for run in &self.runs {
+            let _ = write!(table, "{:>16}", run.takeover.cause);
         }
         table.push('\n');
         let explained = [
@@ -180,8 +180,8 @@ impl NativeDemo {
         ];
         for (index, (name, text)) in explained.into_iter().enumerate() {
             let _ = write!(table, "{:<46}", format!("{name:<12}{text}"));
-            for act in &self.acts {
-                let duration = act.takeover.phases()[index].1;
+            for run in &self.runs {
+                let duration = run.takeover.phases()[index].1;
                 let _ = write!(
                     table,
                     "{:>16}",
@@ -193,7 +193,7 @@ impl NativeDemo {
         table
     }
 
-    /// The last word.
+    /// Formats the verdict.
     pub fn verdict(&self) -> String {
         let audit = self.audit();
         let word = if self.is_passed() { "PASS" } else { "FAIL" };
@@ -202,12 +202,12 @@ impl NativeDemo {
             .map_or("not measured".into(), |ms| format!("{ms:.1} ms"));
         format!(
             "{word}: {} takeovers, {audit}; longest silence for the client {gap} ({})",
-            self.acts.len(),
+            self.runs.len(),
             self.accel.label()
         )
     }
 
-    /// For tools.
+    /// Formats the demonstration for tools.
     pub fn json(&self) -> Value {
         let audit = self.audit();
         json!({
@@ -216,15 +216,15 @@ impl NativeDemo {
             "lost_writes": audit.lost_writes,
             "invented_writes": audit.invented_writes,
             "client_gap_ms": self.client_gap_ms(),
-            "takeovers": self.acts.iter().map(|act| act.takeover.json()).collect::<Vec<_>>(),
+            "takeovers": self.runs.iter().map(|run| run.takeover.json()).collect::<Vec<_>>(),
             "accel": self.accel.to_string(),
             "qemu": self.qemu,
         })
     }
 }
 
-/// The JSON of a demonstration that came to no end.
-pub fn failure_json(problem: &Problem, accel: Accel, ready: HostTools) -> Value {
+/// Formats the JSON of a demonstration that failed half-way.
+pub fn failure_json(problem: &Problem, accel: Accel, tools: HostTools) -> Value {
     json!({
         "verdict": "fail",
         "reason": problem.to_string(),
@@ -233,7 +233,7 @@ pub fn failure_json(problem: &Problem, accel: Accel, ready: HostTools) -> Value 
         "client_gap_ms": null,
         "takeovers": [],
         "accel": accel.to_string(),
-        "qemu": ready.qemu.to_string(),
+        "qemu": tools.qemu.to_string(),
     })
 }
 
@@ -242,16 +242,16 @@ mod tests {
     use super::*;
     use harness::console::Event;
 
-    const LINE: &str = "[    0.445987] b: event=takeover epoch=2 cause=panic core=0 fence_rounds=1 records=3 findings=0 \
-        cause_ns=1000000 last_keepalive_ns=900000 detected_ns=1012000 fenced_ns=1500000 interrupts_ns=1506000 quiet_ns=1510000 \
-        devices_ns=1900000 replayed_ns=1911000 serving_ns=2000000";
+    const LINE: &str = "[    0.445987] b: event=takeover epoch=2 cause=panic core=0 fence_rounds=1 records=3 \
+        findings=0 cause_ns=1000000 last_keepalive_ns=900000 detected_ns=1012000 fenced_ns=1500000 \
+        interrupts_ns=1506000 quiet_ns=1510000 devices_ns=1900000 replayed_ns=1911000 serving_ns=2000000";
 
     fn demo() -> NativeDemo {
         let reply = Event::parse("[    0.445815] b: event=first-reply epoch=2 ns=2100500").unwrap();
-        let act = |cause: &str, gap_ms: u64| {
+        let run = |cause: &str, gap_ms: u64| {
             let event =
                 Event::parse(&LINE.replace("cause=panic", &format!("cause={cause}"))).unwrap();
-            Act {
+            DemoRun {
                 takeover: TimelineReport::of(&event)
                     .unwrap()
                     .with_first_reply(&reply)
@@ -264,7 +264,7 @@ mod tests {
             }
         };
         NativeDemo {
-            acts: vec![act("panic", 20), act("silent", 290)],
+            runs: vec![run("panic", 20), run("silent", 290)],
             accel: Accel::Tcg,
             qemu: "10.0".into(),
         }
@@ -300,13 +300,13 @@ mod tests {
     #[test]
     fn a_broken_promise_fails() {
         let mut lost = demo();
-        lost.acts[1].audit.lost_writes = 1;
+        lost.runs[1].audit.lost_writes = 1;
         let mut invented = demo();
-        invented.acts[0].audit.invented_writes = 1;
+        invented.runs[0].audit.invented_writes = 1;
         let mut without_client = demo();
-        without_client.acts[0].client_gap = None;
+        without_client.runs[0].client_gap = None;
         let mut other_death = demo();
-        other_death.acts[1].takeover.cause = "panic".into();
+        other_death.runs[1].takeover.cause = "panic".into();
         for bad in [lost, invented, without_client, other_death] {
             assert!(
                 !bad.is_passed()

@@ -1,6 +1,6 @@
-//! Deaths at seeded instants: the primary dies at whatever instruction its first core is then, and clients that never reconnect lose nothing.
+//! Deaths at seeded instants: the primary dies at any instruction, and clients that never reconnect lose nothing.
 
-use crate::campaigns::rearm::{self, LIMIT_EACH, TOLD};
+use crate::campaigns::rearm::{self, LIMIT_EACH, REPORT_EVERY};
 use harness::client;
 use harness::fleet::{Fleet, FleetReport};
 use harness::images::Images;
@@ -11,22 +11,23 @@ use harness::random::Random;
 use harness::steady::Workload;
 use harness::timeline_report::TimelineReport;
 
-/// What the boot line says beyond the usual. The time-out is a long one: here the host is at work all the time, and a core that it does not let run for
-/// a while is not to count as dead.
+/// What the boot line says beyond the usual. The time-out is long because the host is busy all the time: a core that
+/// the host stops for a while must not count as dead.
 pub const OPTIONS: &str = "failover_rearm=auto failover_timeout=1s debug=1";
-/// CPUs: the seat's and the one that works. Further ones would only tick, and on a host with few processors the emulator lets them wait for so long that they
-/// count as dead.
+/// CPUs: the monitor's and one that works. More of them would only tick, and on a host with few processors the emulator
+/// would stop them for so long that they count as dead.
 pub const CPUS: u32 = 2;
-/// Keys that are there from the beginning: enough that telling them takes a while.
+/// Keys that are there from the beginning: enough that a checkpoint of them takes a while.
 const KEYS: u64 = 5_000;
-/// A death comes so long after the command at most, in ns: some rounds of every client, and all of the telling to a new backup.
+/// Most delay of a death after its command, in ns: some rounds of every client, and a whole checkpoint for a new
+/// backup.
 const DELAY_NS_MAX: u64 = 20_000_000;
-/// Spreads the deaths' numbers over the seeds.
+/// Spreads the numbers of the deaths over the seeds.
 const SPREAD: u64 = 0xd6e8_feb8_6659_fd93;
-/// The one of four that means [`Moment::Telling`].
-const TELLING: u64 = 0;
-/// The clients. Values of a MiB keep the journal so full that its owner tells the state in between.
-const HABITS: [Workload; 7] = [
+/// The one of four that means [`Moment::Checkpoint`].
+const CHECKPOINT: u64 = 0;
+/// The clients. Values of 1 MiB fill the journal so fast that the primary has to write checkpoints in between.
+const WORKLOADS: [Workload; 7] = [
     Workload::Checksum,
     Workload::Checksum,
     Workload::Checksum,
@@ -36,15 +37,15 @@ const HABITS: [Workload; 7] = [
     Workload::Idle,
 ];
 
-/// What goes on when the primary dies, beside the clients' work.
+/// What the machine does when the primary dies, beside the clients' work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
-    /// Nothing: a backup waits and follows.
+    /// Nothing: a backup waits and applies the journal.
     Protected,
-    /// The primary tells its state anew.
-    Telling,
-    /// It has only just taken over: a new backup is being loaded, or reads.
-    Filling,
+    /// The primary writes a checkpoint.
+    Checkpoint,
+    /// It has only just taken over: a new backup is loaded, or reads the journal.
+    Rearming,
 }
 
 /// One death, as its seed and number make it.
@@ -59,9 +60,9 @@ impl Kill {
     fn of(seed: u64, number: u64) -> Self {
         let mut random = Self::random(seed, number);
         let moment = match random.below(4) {
-            TELLING => Moment::Telling,
-            // Who has not told the state anew yet does not have it in the journal, and may not die before its backup has it.
-            1 if number > 1 && !Self::is_telling(seed, number - 1) => Moment::Filling,
+            CHECKPOINT => Moment::Checkpoint,
+            // A primary without a whole checkpoint may not die before its backup has the state.
+            1 if number > 1 && !Self::is_checkpoint(seed, number - 1) => Moment::Rearming,
             _ => Moment::Protected,
         };
         Self {
@@ -75,8 +76,8 @@ impl Kill {
         Random::new(seed ^ number.wrapping_mul(SPREAD))
     }
 
-    fn is_telling(seed: u64, number: u64) -> bool {
-        Self::random(seed, number).below(4) == TELLING
+    fn is_checkpoint(seed: u64, number: u64) -> bool {
+        Self::random(seed, number).below(4) == CHECKPOINT
     }
 
     fn command(self) -> String {
@@ -84,19 +85,19 @@ impl Kill {
         format!("DEBUG DIE-IN {} {end}", self.delay_ns)
     }
 
-    /// Brings it about.
-    fn happen(
+    /// Kills the primary, and waits for the takeover.
+    fn strike(
         self,
         machine: &QemuMachine,
         clients: &Fleet,
         epoch: u64,
     ) -> Result<TimelineReport, Problem> {
         let port = machine.port()?;
-        if self.moment != Moment::Filling {
+        if self.moment != Moment::Rearming {
             rearm::wait_protected(machine, port)?;
             clients.do_more(machine)?;
         }
-        if self.moment == Moment::Telling {
+        if self.moment == Moment::Checkpoint {
             client::inject(port, "DEBUG CHECKPOINT")?;
         }
         client::inject(port, &self.command())?;
@@ -107,20 +108,21 @@ impl Kill {
     }
 }
 
-/// Lets the machine die `kills` times at instants that `seed` chooses, and tells `each`, with its number. Returns what became of the clients.
+/// Kills the primary `kills` times at instants that `seed` chooses, and calls `each` with the number and the report of
+/// each takeover. Returns what became of the clients.
 ///
 /// # Errors
-/// One lost its connection, or anything it was owed; or the machine did not go on.
+/// A client lost its connection, or anything it was owed; or the machine did not go on.
 pub fn in_a_row(
     machine: &QemuMachine,
     kills: u64,
     seed: u64,
     mut each: impl FnMut(u64, &TimelineReport),
 ) -> Result<FleetReport, Problem> {
-    let clients = Fleet::of(machine, KEYS, &HABITS)?;
+    let clients = Fleet::of(machine, KEYS, &WORKLOADS)?;
     for number in 1..=kills {
         let kill = Kill::of(seed, number);
-        match kill.happen(machine, &clients, number + 1) {
+        match kill.strike(machine, &clients, number + 1) {
             Ok(takeover) => each(number, &takeover),
             Err(problem) => {
                 let troubles = clients.report()?.troubles.join("; ");
@@ -138,10 +140,10 @@ pub fn in_a_row(
         .map_err(|problem| problem.while_doing(&format!("after the last death of seed {seed}")))
 }
 
-/// A campaign: as [`in_a_row`], telling of it as it goes. Returns its last words.
+/// Runs [`in_a_row`] as a campaign, and prints its progress. Returns the summary.
 ///
 /// # Errors
-/// As [`in_a_row`], with the command that does it again: the same deaths and delays, while the emulator's own timing is never the same.
+/// As [`in_a_row`]. Prints the command that repeats the deaths and delays; the emulator's own timing never repeats.
 pub fn campaign(images: &Images, accel: Accel, kills: u64, seed: u64) -> Result<String, Problem> {
     let mut spec = MachineSpec::new("instants", accel).append(OPTIONS);
     spec.cpus = CPUS;
@@ -150,19 +152,19 @@ pub fn campaign(images: &Images, accel: Accel, kills: u64, seed: u64) -> Result<
     let machine = QemuMachine::start(&spec, &Launch::of(images, &log, limit))?;
     machine.wait_serving(1)?;
     let mut done = 0;
-    let tally = in_a_row(&machine, kills, seed, |number, _| {
+    let report = in_a_row(&machine, kills, seed, |number, _| {
         done = number;
-        if number.is_multiple_of(TOLD) {
+        if number.is_multiple_of(REPORT_EVERY) {
             println!("{number} deaths, nothing lost");
         }
     });
     let again = done.saturating_add(1).min(kills);
-    let tally = tally.inspect_err(|_| {
+    let report = report.inspect_err(|_| {
         println!("again: cargo xtask instants --kills {again} --seed {seed}");
     })?;
     machine.closing_word()?;
     Ok(format!(
-        "instants: {done} deaths at seeded instants, {tally}"
+        "instants: {done} deaths at seeded instants, {report}"
     ))
 }
 
@@ -175,7 +177,7 @@ mod tests {
         let kills = |seed| (1..=400).map(move |number| Kill::of(seed, number));
         assert!(kills(7).eq(kills(7)));
         assert!(!kills(7).eq(kills(8)));
-        for moment in [Moment::Protected, Moment::Telling, Moment::Filling] {
+        for moment in [Moment::Protected, Moment::Checkpoint, Moment::Rearming] {
             for is_silent in [false, true] {
                 let is_such = |kill: &Kill| (kill.moment, kill.is_silent) == (moment, is_silent);
                 assert!(kills(7).filter(is_such).count() > 20, "{moment:?}");
@@ -186,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_killed_who_has_not_told_the_state_yet() {
+    fn a_primary_without_a_checkpoint_is_not_killed_while_its_backup_is_loaded() {
         let kills: Vec<Kill> = (1..=400).map(|number| Kill::of(3, number)).collect();
         for pair in kills.windows(2) {
             let moments = (pair[0].moment, pair[1].moment);
-            assert_ne!(moments, (Moment::Telling, Moment::Filling));
+            assert_ne!(moments, (Moment::Checkpoint, Moment::Rearming));
         }
-        assert_ne!(kills[0].moment, Moment::Filling);
+        assert_ne!(kills[0].moment, Moment::Rearming);
     }
 }

@@ -1,4 +1,4 @@
-//! One takeover after another, each by a backup that was loaded while the last primary served.
+//! Takeovers in a row, each by a backup that was loaded while the last primary served.
 
 use std::thread;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use harness::timeline_report::TimelineReport;
 pub const OPTIONS: &str = "failover_rearm=auto debug=1";
 /// Keys that are there from the beginning.
 const KEYS: u64 = 5_000;
-/// How often the machine is asked whether it is protected.
-const LOOK: Duration = Duration::from_millis(20);
+/// Between two requests whether the machine is protected.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Time for one takeover of a campaign.
 pub(crate) const LIMIT_EACH: Duration = Duration::from_secs(20);
-/// A campaign tells of so many takeovers at a time.
-pub(crate) const TOLD: u64 = 50;
+/// A campaign prints its progress after so many takeovers.
+pub(crate) const REPORT_EVERY: u64 = 50;
 
-/// Ways for a primary to go, in turn, and the cause that is told.
+/// The ways in which a primary ends, in turn, and the cause that is reported.
 const ENDS: [(&str, &str); 5] = [
     ("DEBUG PANIC", "panic"),
     ("DEBUG HANG all", "silent"),
@@ -31,10 +31,11 @@ const ENDS: [(&str, &str); 5] = [
     ("DEBUG HANG loop", "hung"),
 ];
 
-/// Lets the machine change hands `count` times under clients that never reconnect, and tells `each`. No connection, no reply and no key may be lost.
+/// Lets the backup take over `count` times under clients that never reconnect, and calls `each` with each report. No
+/// connection, no reply and no key may be lost.
 ///
 /// # Errors
-/// One was, or the machine was not protected again.
+/// Something was lost, or the machine was not protected again.
 pub fn in_a_row(
     machine: &QemuMachine,
     count: u64,
@@ -57,7 +58,7 @@ pub fn in_a_row(
     Ok(())
 }
 
-/// The monitor's heap is as large at the end as it was in the beginning: it is the one part that is never loaded again.
+/// Checks that the monitor's heap has not grown: the monitor is the one part that is never loaded again.
 fn require_no_growth(machine: &QemuMachine) -> Result<(), Problem> {
     let arming = machine.console().events("arming");
     let heap_bytes: Vec<u64> = arming
@@ -71,7 +72,7 @@ fn require_no_growth(machine: &QemuMachine) -> Result<(), Problem> {
     })
 }
 
-/// A campaign: as [`in_a_row`], telling of it as it goes.
+/// Runs [`in_a_row`] as a campaign, and prints its progress.
 ///
 /// # Errors
 /// As [`in_a_row`].
@@ -86,14 +87,15 @@ pub fn campaign(images: &Images, accel: Accel, count: u64) -> Result<(), Problem
     in_a_row(&machine, count, |takeover| {
         serving_us.push((takeover.serving_ns - takeover.detected_ns) / 1000);
         let done = takeover.epoch - 1;
-        if done.is_multiple_of(TOLD) || done == count {
-            let newest = serving_us.len().saturating_sub(TOLD as usize);
+        if done.is_multiple_of(REPORT_EVERY) || done == count {
+            let newest = serving_us.len().saturating_sub(REPORT_EVERY as usize);
             let mut latest = serving_us[newest..].to_vec();
             latest.sort_unstable();
             let memory: String = client::ask(port, "INFO memory")?;
             let used = memory.lines().find(|line| line.starts_with("used_memory:"));
             println!(
-                "{done} takeovers, nothing lost; of the last {}: detected to serving {} us (median), {} us (longest); {}",
+                "{done} takeovers, nothing lost; of the last {}: detected to serving {} us (median), \
+                 {} us (longest); {}",
                 latest.len(),
                 latest[latest.len() / 2],
                 latest[latest.len() - 1],
@@ -125,7 +127,7 @@ pub fn wait_protected(machine: &QemuMachine, port: u16) -> Result<(), Problem> {
         require(!machine.time_left().is_zero(), || {
             format!("the machine is not protected again: {info}")
         })?;
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 

@@ -1,26 +1,33 @@
 //! The backup's death never hurts the primary.
 
-use super::WRITES;
+use super::survival::WRITES;
 use crate::suite::{Test, TestContext, Verdict, audit};
 use harness::client::{self, IMPATIENT};
 use harness::problem::require_equal;
 use harness::writer::KeyWriter;
 
 pub(super) fn tests() -> Vec<Test> {
-    [("backup-panics", "DEBUG BACKUP-PANIC"), ("backup-hangs", "DEBUG BACKUP-HANG")]
-        .map(|(name, command)| {
-            Test::new(name, "the backup dies: the primary serves on, says that it is unprotected, and loses nothing", "debug=1", move |stage| {
-                survive_backup(stage, command)
-            })
-        })
-        .into()
+    [
+        ("backup-panics", "DEBUG BACKUP-PANIC"),
+        ("backup-hangs", "DEBUG BACKUP-HANG"),
+    ]
+    .map(|(name, command)| {
+        Test::new(
+            name,
+            "the backup dies: the primary serves on, says that it is unprotected, and loses \
+                             nothing",
+            "debug=1",
+            move |context| survive_backup(context, command),
+        )
+    })
+    .into()
 }
 
-fn survive_backup(stage: &TestContext<'_>, command: &str) -> Verdict {
-    let machine = stage.boot()?;
+fn survive_backup(context: &TestContext<'_>, command: &str) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let writer = KeyWriter::start(port, "client", IMPATIENT);
-    writer.wait_more(WRITES, stage.time_left())?;
+    writer.wait_more(WRITES, context.time_left())?;
     require_equal(
         "the answer",
         client::ask::<String>(port, command)?.as_str(),
@@ -28,9 +35,9 @@ fn survive_backup(stage: &TestContext<'_>, command: &str) -> Verdict {
     )?;
     let event = machine
         .console()
-        .wait_for_event("unprotected", stage.time_left(), |_| true)?;
+        .wait_for_event("unprotected", context.time_left(), |_| true)?;
     require_equal("who says so", event.who.as_str(), "a")?;
-    writer.wait_more(WRITES, stage.time_left())?;
+    writer.wait_more(WRITES, context.time_left())?;
     audit(port, &writer.finish()?)?;
     require_equal(
         "number of takeovers",

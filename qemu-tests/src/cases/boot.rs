@@ -1,6 +1,6 @@
 //! Machines of all kinds boot, serve, and survive a panic.
 
-use super::die_and_check;
+use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::disk;
 use harness::machine::{Chipset, QemuMachine};
@@ -17,13 +17,13 @@ pub(super) fn tests() -> Vec<Test> {
                 format!("takeover-{mode}-{cpus}"),
                 doc,
                 "debug=1",
-                move |stage| survive(stage, mode),
+                move |context| survive(context, mode),
             );
             test.machine.cpus = cpus;
             test.machine.cpu = cpu.into();
             test.needs_x2apic = mode == "x2apic";
             if cpus == 8 {
-                // So many on a host with two: a core may wait long for its turn.
+                // Many cores on a host with two: a core may wait long for its turn.
                 test.machine = test.machine.append("failover_timeout=1s");
             }
             tests.push(test);
@@ -33,8 +33,8 @@ pub(super) fn tests() -> Vec<Test> {
         "takeover-pc",
         "the older chipset: boots, and survives a panic",
         "debug=1",
-        |stage| {
-            let machine = stage.boot()?;
+        |context| {
+            let machine = context.boot()?;
             die_and_check(&machine, "DEBUG PANIC", "panic")?;
             machine.closing_word()
         },
@@ -43,20 +43,20 @@ pub(super) fn tests() -> Vec<Test> {
     tests
 }
 
-fn survive(stage: &TestContext<'_>, mode: &str) -> Verdict {
-    let machine = stage.boot()?;
-    check_plan(&machine, mode, stage.spec.cpus)?;
+fn survive(context: &TestContext<'_>, mode: &str) -> Verdict {
+    let machine = context.boot()?;
+    check_plan(&machine, mode, context.spec.cpus)?;
     let takeover = die_and_check(&machine, "DEBUG PANIC", "panic")?;
     require_equal("the journal's findings", takeover.findings, 0)?;
     let cores = machine.wait_serving(2)?.number("cores")?;
     require_equal(
         "cores of the new primary",
         cores,
-        u64::from(stage.spec.cpus) - 1,
+        u64::from(context.spec.cpus) - 1,
     )?;
     machine
         .console()
-        .wait_for_event("unprotected", stage.time_left(), |_| true)?;
+        .wait_for_event("unprotected", context.time_left(), |_| true)?;
     let closing_word = machine.closing_word()?;
     machine.end();
     let records = disk::records(machine.disk())?;

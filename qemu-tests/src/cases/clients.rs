@@ -1,4 +1,4 @@
-//! Clients as they are: Redis' own tools unmodified, and many at once.
+//! Real clients: Redis' own tools unmodified, and many clients at once.
 
 use crate::suite::{Test, TestContext, Verdict, audit};
 use harness::client::{self, ONE_OF_MANY};
@@ -58,8 +58,8 @@ const DIALOGUE: [(&str, &str); 14] = [
     ("DBSIZE", "4"),
 ];
 
-fn redis_cli(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn redis_cli(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?.to_string();
     let input: String = DIALOGUE
         .iter()
@@ -69,7 +69,7 @@ fn redis_cli(stage: &TestContext<'_>) -> Verdict {
         .iter()
         .map(|(_, answer)| format!("{answer}\n"))
         .collect();
-    let output = tools::run("redis-cli", &["-p", &port], &input, stage.time_left())?;
+    let output = tools::run("redis-cli", &["-p", &port], &input, context.time_left())?;
     // An error is followed by an empty line.
     let lines = |text: &str| {
         text.lines()
@@ -82,7 +82,7 @@ fn redis_cli(stage: &TestContext<'_>) -> Verdict {
         "redis-cli",
         &["-p", &port, "--raw", "GET", "greeting"],
         "",
-        stage.time_left(),
+        context.time_left(),
     )?;
     require_equal("a single command's output", bulk.trim(), "hello world!")?;
     machine.closing_word()
@@ -90,13 +90,13 @@ fn redis_cli(stage: &TestContext<'_>) -> Verdict {
 
 const BENCHMARK: &str = "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,lrange,mset,ping";
 
-fn redis_benchmark(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn redis_benchmark(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?.to_string();
     let arguments = [
         "-p", &port, "-t", BENCHMARK, "-n", "2000", "-c", "50", "-P", "16", "--csv",
     ];
-    let output = tools::run("redis-benchmark", &arguments, "", stage.time_left())?;
+    let output = tools::run("redis-benchmark", &arguments, "", context.time_left())?;
     for name in BENCHMARK.split(',').map(str::to_ascii_uppercase) {
         let has_row = output
             .lines()
@@ -111,13 +111,13 @@ fn redis_benchmark(stage: &TestContext<'_>) -> Verdict {
 const CLIENTS: u64 = 64;
 const WRITES_EACH: u64 = 30;
 
-fn clients_64(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn clients_64(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let writers: Vec<KeyWriter> = (0..CLIENTS)
         .map(|number| KeyWriter::start(port, format!("client-{number}"), ONE_OF_MANY))
         .collect();
-    KeyWriter::all_wait_more(&writers, WRITES_EACH, stage.time_left())?;
+    KeyWriter::all_wait_more(&writers, WRITES_EACH, context.time_left())?;
     // One connection more than the writers', and the one that asks.
     let connected: String = client::ask(port, "INFO clients")?;
     let count = connected
@@ -128,7 +128,7 @@ fn clients_64(stage: &TestContext<'_>) -> Verdict {
     })?;
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;
-    KeyWriter::all_wait_more(&writers, WRITES_EACH, stage.time_left())
+    KeyWriter::all_wait_more(&writers, WRITES_EACH, context.time_left())
         .map_err(|problem| problem.while_doing("writing on after the takeover"))?;
     let ledgers = writers
         .into_iter()

@@ -29,7 +29,7 @@ pub(super) fn tests() -> Vec<Test> {
                 name,
                 "clients of every kind go on after a takeover on the connections they have, and get every byte once",
                 "debug=1",
-                move |stage| connections(stage, command),
+                move |context| connections(context, command),
             )
         })
         .into();
@@ -60,20 +60,20 @@ pub(super) fn tests() -> Vec<Test> {
     tests
 }
 
-fn connections(stage: &TestContext<'_>, command: &str) -> Verdict {
-    let machine = stage.boot()?;
+fn connections(context: &TestContext<'_>, command: &str) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     stay(&machine, || client::inject(port, command))?;
     machine.closing_word()
 }
 
-fn many_idle(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn many_idle(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let mut clients = Vec::new();
     for number in 0..MANY {
         let client = SteadyClient::start(port, Workload::Idle, &format!("idle-{number}"));
-        clients.push(begun(client, stage.time_left())?);
+        clients.push(begun(client, context.time_left())?);
     }
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;
@@ -88,8 +88,8 @@ fn many_idle(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn failover(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn failover(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let takeover = stay(&machine, || {
         let answer: String = client::ask(port, "FAILOVER TIMEOUT 3000")?;
@@ -107,14 +107,15 @@ fn failover(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-/// Waits until a client has done its first round. One begins after another: QEMU's user network has no queue for those who connect at once, and the
-/// host's kernel, which believes it had answered them, resets them in the end.
+/// Waits until a client has done its first round. Clients start one after another, because QEMU's user network has no
+/// queue for clients that connect at once: the host's kernel, which believes that it has answered them, resets them in
+/// the end.
 fn begun(client: SteadyClient, limit: Duration) -> Result<SteadyClient, Problem> {
     SteadyClient::all_do_more(std::slice::from_ref(&client), 1, limit)?;
     Ok(client)
 }
 
-/// Lets clients of every kind work while the primary ends by what `end` does.
+/// Lets clients of every kind work while `end` ends the primary.
 fn stay(
     machine: &QemuMachine,
     end: impl FnOnce() -> Result<(), Problem>,
@@ -139,15 +140,15 @@ fn stay(
     Ok(takeover)
 }
 
-fn redis_cli_pipe(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn redis_cli_pipe(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let commands = "INCR piped\r\n".repeat(PIPED);
-    let (port_text, limit) = (port.to_string(), stage.time_left());
+    let (port_text, limit) = (port.to_string(), context.time_left());
     let pipe = thread::spawn(move || {
         tools::run("redis-cli", &["-p", &port_text, "--pipe"], &commands, limit)
     });
-    die_amid(stage, port, "piped")?;
+    die_amid(context, port, "piped")?;
     machine.wait_takeover(2)?;
     let output = pipe
         .join()
@@ -163,14 +164,14 @@ fn redis_cli_pipe(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-/// Kills the primary as soon as somebody has counted `key` up.
-fn die_amid(stage: &TestContext<'_>, port: u16, key: &str) -> Result<(), Problem> {
+/// Kills the primary as soon as a client has counted `key` up.
+fn die_amid(context: &TestContext<'_>, port: u16, key: &str) -> Result<(), Problem> {
     let has_begun = || {
         client::ask::<Option<u64>>(port, &format!("GET {key}"))
             .map(|count| count.is_some_and(|count| count > 500))
     };
     while !has_begun()? {
-        require(!stage.time_left().is_zero(), || {
+        require(!context.time_left().is_zero(), || {
             format!("{key} is not counted up")
         })?;
         thread::sleep(Duration::from_millis(1));
@@ -178,17 +179,17 @@ fn die_amid(stage: &TestContext<'_>, port: u16, key: &str) -> Result<(), Problem
     client::inject(port, "DEBUG PANIC")
 }
 
-fn redis_benchmark(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn redis_benchmark(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
-    let (port_text, limit) = (port.to_string(), stage.time_left());
+    let (port_text, limit) = (port.to_string(), context.time_left());
     let benchmark = thread::spawn(move || {
         let arguments = [
             "-p", &port_text, "-t", "incr", "-n", "20000", "-c", "20", "-P", "8", "--csv",
         ];
         tools::run("redis-benchmark", &arguments, "", limit)
     });
-    die_amid(stage, port, "counter:__rand_int__")?;
+    die_amid(context, port, "counter:__rand_int__")?;
     machine.wait_takeover(2)?;
     let output = benchmark
         .join()

@@ -1,6 +1,6 @@
-//! The ways a primary dies, and what is said of each.
+//! The ways in which a primary dies, and what is reported of each.
 
-use super::die_and_check;
+use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
@@ -62,8 +62,8 @@ pub(super) fn tests() -> Vec<Test> {
             name,
             format!("{what}: noticed, taken over, nothing lost"),
             "debug=1",
-            move |stage| {
-                let machine = stage.boot()?;
+            move |context| {
+                let machine = context.boot()?;
                 let takeover = die_and_check(&machine, command, cause)?;
                 let core = u64::from(name == "hang-other-core");
                 require_equal("the core that hangs", takeover.core, core)?;
@@ -76,8 +76,8 @@ pub(super) fn tests() -> Vec<Test> {
             name,
             format!("{what}: an epitaph, a takeover, nothing lost"),
             "debug=1",
-            move |stage| {
-                let machine = stage.boot()?;
+            move |context| {
+                let machine = context.boot()?;
                 die_and_check(&machine, command, "panic")?;
                 check_epitaph(&machine, vectors)?;
                 machine.closing_word()
@@ -118,23 +118,24 @@ fn check_epitaph(machine: &QemuMachine, vectors: &[u64]) -> Result<(), Problem> 
     Ok(())
 }
 
-/// Whether such a pause leads to a takeover depends on which clocks stop with the CPUs; what was acknowledged stays either way.
-fn pause(stage: &TestContext<'_>) -> Verdict {
-    use super::WRITES;
+/// Pauses the machine. Whether that leads to a takeover depends on which clocks stop with the CPUs; what was
+/// acknowledged stays either way.
+fn pause(context: &TestContext<'_>) -> Verdict {
+    use super::survival::WRITES;
     use crate::suite::audit;
     use harness::client::IMPATIENT;
     use harness::writer::KeyWriter;
 
-    let machine = stage.boot()?;
+    let machine = context.boot()?;
     let port = machine.port()?;
     let writer = KeyWriter::start(port, "client", IMPATIENT);
-    writer.wait_more(WRITES, stage.time_left())?;
+    writer.wait_more(WRITES, context.time_left())?;
     let mut control: Qmp = machine.control()?;
     control.pause()?;
     require_equal("QEMU's status", control.status()?.as_str(), "paused")?;
     std::thread::sleep(std::time::Duration::from_secs(1));
     control.resume()?;
-    writer.wait_more(WRITES, stage.time_left())?;
+    writer.wait_more(WRITES, context.time_left())?;
     audit(port, &writer.finish()?)?;
     machine.closing_word()
 }

@@ -16,10 +16,10 @@ pub(super) fn tests() -> Vec<Test> {
             "image-hangs",
             "a primary that hangs at its entry never comes up: the backup serves",
             boot_timeout,
-            |stage| {
-                let instance = &stage.images.instance;
+            |context| {
+                let instance = &context.images.instance;
                 let hanging = elf_image::hanging_at_entry(instance)?;
-                let machine = stage.start_with(
+                let machine = context.start_with(
                     ArchiveWriter::default()
                         .image(PRIMARY_PATH, &hanging)
                         .image(BACKUP_PATH, instance),
@@ -31,8 +31,8 @@ pub(super) fn tests() -> Vec<Test> {
             "image-damaged",
             "a damaged primary image is refused by name: the backup serves",
             "",
-            |stage| {
-                let instance = &stage.images.instance;
+            |context| {
+                let instance = &context.images.instance;
                 let mut damaged = instance.clone();
                 let middle = damaged.len() / 2;
                 damaged[middle] ^= 1;
@@ -40,7 +40,7 @@ pub(super) fn tests() -> Vec<Test> {
                     .image(PRIMARY_PATH, instance)
                     .file(PRIMARY_PATH, &damaged)
                     .image(BACKUP_PATH, instance);
-                let machine = stage.start_with(archive)?;
+                let machine = context.start_with(archive)?;
                 refused(&machine, "a", PRIMARY_PATH)?;
                 backup_serves(&machine, "image-refused")
             },
@@ -49,10 +49,10 @@ pub(super) fn tests() -> Vec<Test> {
             "image-foreign",
             "a program of another system is refused by name: the backup serves",
             "",
-            |stage| {
+            |context| {
                 let foreign = files::read("/bin/true".as_ref())?;
-                let instance = &stage.images.instance;
-                let machine = stage.start_with(
+                let instance = &context.images.instance;
+                let machine = context.start_with(
                     ArchiveWriter::default()
                         .image(PRIMARY_PATH, &foreign)
                         .image(BACKUP_PATH, instance),
@@ -65,8 +65,8 @@ pub(super) fn tests() -> Vec<Test> {
             "image-missing",
             "a primary that is not in the archive is named: the backup serves",
             "primary_kernel=/boot/nowhere",
-            |stage| {
-                let machine = stage.start(&stage.spec)?;
+            |context| {
+                let machine = context.start(&context.spec)?;
                 refused(&machine, "a", "/boot/nowhere")?;
                 backup_serves(&machine, "image-refused")
             },
@@ -120,9 +120,9 @@ fn backup_serves(machine: &QemuMachine, cause: &str) -> Verdict {
     machine.closing_word()
 }
 
-fn both_refused(stage: &TestContext<'_>) -> Verdict {
+fn both_refused(context: &TestContext<'_>) -> Verdict {
     let text = b"this is no kernel\n";
-    let machine = stage.start_with(
+    let machine = context.start_with(
         ArchiveWriter::default()
             .image(PRIMARY_PATH, text)
             .image(BACKUP_PATH, text),
@@ -131,7 +131,7 @@ fn both_refused(stage: &TestContext<'_>) -> Verdict {
     refused(&machine, "b", BACKUP_PATH)?;
     let line = machine
         .console()
-        .wait_for("boot refused:", stage.time_left(), |line| {
+        .wait_for("boot refused:", context.time_left(), |line| {
             line.contains("boot refused: ").then(|| line.to_owned())
         })?;
     require(line.contains("image"), || {

@@ -1,6 +1,6 @@
-//! The disc: started by GRUB on both kinds of firmware, it boots, and its primary's death is survived.
+//! The disc: GRUB starts it on both kinds of firmware, and its primary's death is survived.
 
-use super::die_and_check;
+use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::files;
 use harness::machine::{Disc, Firmware, Launch, QemuMachine};
@@ -20,31 +20,34 @@ pub(super) fn tests() -> Vec<Test> {
                 format!("iso-{firmware}"),
                 "a disc with GRUB boots, hands over the boot line as it was meant, and its primary's panic is survived",
                 &append,
-                move |stage| survive(stage, firmware),
+                move |context| survive(context, firmware),
             );
-            // The firmware and GRUB come before us.
+            // The firmware and GRUB take their time first.
             test.limit *= 2;
             test
         })
         .into()
 }
 
-fn survive(stage: &TestContext<'_>, firmware: Firmware) -> Verdict {
+fn survive(context: &TestContext<'_>, firmware: Firmware) -> Verdict {
     iso::check(&LocalSystem).map_err(|problem| Problem::Skipped(problem.text().into()))?;
-    let name = &stage.spec.name;
+    let name = &context.spec.name;
     let disc = Disc {
         iso: paths::scratch(name).join("understudy.iso"),
         firmware,
     };
-    let iso = Iso::new(files::read(&stage.images.kernel)?, stage.spec.boot_line())
-        .files_of(&files::read(&stage.images.archive)?)?;
+    let iso = Iso::new(
+        files::read(&context.images.kernel)?,
+        context.spec.boot_line(),
+    )
+    .files_of(&files::read(&context.images.archive)?)?;
     iso.write(name, &disc.iso)?;
-    let launch = Launch::of(stage.images, &stage.log, stage.time_left());
-    let machine = QemuMachine::start_disc(&stage.spec, &disc, &launch)?;
+    let launch = Launch::of(context.images, &context.log, context.time_left());
+    let machine = QemuMachine::start_disc(&context.spec, &disc, &launch)?;
     machine.wait_serving(1)?;
     machine
         .console()
-        .wait_for_event("protected", stage.time_left(), |_| true)?;
+        .wait_for_event("protected", context.time_left(), |_| true)?;
     for word in ODD_WORDS {
         machine.said_closing_word(word)?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use redis::Connection;
 
-use super::die_and_check;
+use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::client::{self, PATIENT};
 use harness::problem::{Problem, require, require_equal};
@@ -26,13 +26,13 @@ pub(super) fn tests() -> Vec<Test> {
     ]
 }
 
-fn corrupt_tail(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn corrupt_tail(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let takeover = die_and_check(&machine, "DEBUG CORRUPT-TAIL", "panic")?;
     require(takeover.findings > 0, || "the damage was not found".into())?;
     let finding = machine
         .console()
-        .wait_for_event("finding", stage.time_left(), |_| true)?;
+        .wait_for_event("finding", context.time_left(), |_| true)?;
     require(!finding.text("what")?.is_empty(), || {
         "the finding has no name".into()
     })?;
@@ -42,8 +42,8 @@ fn corrupt_tail(stage: &TestContext<'_>) -> Verdict {
 const MEMBERS: usize = 100;
 const POPPED: usize = 40;
 
-fn random_and_time(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn random_and_time(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let mut connection = client::connect(port, PATIENT).map_err(failed)?;
     let members: Vec<String> = (0..MEMBERS)

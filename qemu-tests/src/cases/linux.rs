@@ -40,7 +40,9 @@ pub(super) fn tests() -> Vec<Test> {
             timeout: TIMEOUT,
             ..Pair::new(&name, primary, backup)
         };
-        let mut test = Test::new(name, doc, "", move |stage| take_over(stage, &pair, death));
+        let mut test = Test::new(name, doc, "", move |context| {
+            take_over(context, &pair, death)
+        });
         test.limit = LIMIT;
         test
     };
@@ -50,7 +52,7 @@ pub(super) fn tests() -> Vec<Test> {
     tests
 }
 
-/// In one boot: A dies, B hands over to A on purpose, A reboots, and dies again.
+/// Makes the test of one boot in which A dies, B hands over to A on purpose, A reboots and dies again.
 fn rearming() -> Test {
     const ENDS: [KernelEnd; 4] = [
         KernelEnd::Death(Death::Panic),
@@ -65,9 +67,9 @@ fn rearming() -> Test {
         ..Pair::new(name, Series::V6_12, Series::V6_1)
     };
     let doc = "two Linuxes in one boot: panic, switchover, reboot, hang; after each the machine is protected again";
-    let mut test = Test::new(name, doc, "", move |stage| {
-        let left = stage.time_left();
-        let (machine, lives) = lives::play(&pair, stage.images, &stage.log, left, &ENDS)?;
+    let mut test = Test::new(name, doc, "", move |context| {
+        let left = context.time_left();
+        let (machine, lives) = lives::play(&pair, context.images, &context.log, left, &ENDS)?;
         require(lives.audit.is_clean(), || lives.audit.to_string())?;
         machine.closing_event("ready")
     });
@@ -75,17 +77,17 @@ fn rearming() -> Test {
     test
 }
 
-/// What a backup may take while it waits.
+/// Most memory of a backup that waits, in bytes.
 const IDLE_BYTES_MAX: u64 = 128 << 20;
 
-/// Looks at the CPUs while the backup boots: it must be seen, or what follows shows nothing.
+/// Looks at the CPUs while the backup boots: it must be seen, or the looks that follow show nothing.
 const LOOKS_BEFORE: usize = 40;
 
-/// Looks while it is parked: so many times, and so many each time.
+/// Rounds of looks while it is parked, and looks in each round.
 const TIMES: usize = 5;
 const LOOKS: usize = 60;
 
-/// Replies that the primary gives a client meanwhile, at least.
+/// Least replies that the primary gives a client meanwhile.
 const REPLIES: usize = 50;
 
 /// No client of the takeover writes to it.
@@ -99,9 +101,10 @@ fn parked() -> Test {
         timeout: TIMEOUT,
         ..Pair::new("linux-parked", Series::V6_12, Series::V6_1)
     };
-    let doc = "a parked Linux takes at most 128 MiB and executes nothing: no byte of them changes, no CPU is on a page table in them; then it takes over";
-    let mut test = Test::new("linux-parked", doc, "", move |stage| {
-        let machine = pair.start(stage.images, &stage.log, stage.time_left())?;
+    let doc = "a parked Linux takes at most 128 MiB and executes nothing: no byte of them changes, \
+               no CPU is on a page table in them; then it takes over";
+    let mut test = Test::new("linux-parked", doc, "", move |context| {
+        let machine = pair.start(context.images, &context.log, context.time_left())?;
         let outcome = wait_and_take_over(&machine, &pair)?;
         require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
         machine.closing_event("ready")
@@ -125,7 +128,7 @@ fn wait_and_take_over(machine: &QemuMachine, pair: &Pair) -> Result<Survived, Pr
     survive(machine, pair, Death::Panic)
 }
 
-/// The evidence must show a Linux that runs, or it shows nothing.
+/// Checks that the evidence shows a Linux that runs; otherwise it would show nothing of one that does not.
 fn see_it_run(
     machine: &QemuMachine,
     quarters: &Quarters,
@@ -168,8 +171,14 @@ fn see_it_parked(machine: &QemuMachine, quarters: &Quarters, cpus: usize) -> Res
     })
 }
 
-fn take_over(stage: &TestContext<'_>, pair: &Pair, death: Death) -> Verdict {
-    let (machine, outcome) = play(pair, stage.images, &stage.log, stage.time_left(), death)?;
+fn take_over(context: &TestContext<'_>, pair: &Pair, death: Death) -> Verdict {
+    let (machine, outcome) = play(
+        pair,
+        context.images,
+        &context.log,
+        context.time_left(),
+        death,
+    )?;
     require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
     machine.closing_event("ready")
 }

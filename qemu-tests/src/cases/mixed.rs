@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use service::{Input, InputRecord, Stamp};
 
-use super::WRITES;
+use super::survival::WRITES;
 use crate::linux::mixed::{First, HTTP_PORT, Mixed, REDIS_PORT};
 use crate::linux::takeover::{Death, kill, told_status};
 use crate::suite::{Test, TestContext, Verdict};
@@ -18,13 +18,13 @@ use harness::problem::{Problem, require, require_equal};
 use harness::writer::KeyWriter;
 use linux_kit::packages::Series;
 
-/// A Linux boots under translation, beside whatever the host has to do else.
+/// A Linux boots under translation, on a host that may be busy.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A test may have to share its host.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// For a reply of a machine that is well.
+/// A reply of a healthy machine takes less.
 const REPLY_LIMIT: Duration = Duration::from_secs(10);
 
 /// Between two attempts to be answered.
@@ -37,12 +37,14 @@ pub(super) fn tests() -> Vec<Test> {
     let cases: [(&str, &str, Body); 3] = [
         (
             "linux-to-native",
-            "an unmodified Linux 6.12 panics; a native instance shows why, and what its programs had journaled, and executes none of it",
+            "an unmodified Linux 6.12 panics; a native instance shows why, and what its programs had \
+             journaled, and executes none of it",
             linux_to_native,
         ),
         (
             "linux-restart-native",
-            "an unmodified Linux 6.1 reboots and then panics; its native backup has what was journaled before and after",
+            "an unmodified Linux 6.1 reboots and then panics; its native backup has what was journaled before \
+             and after",
             restart,
         ),
         (
@@ -62,9 +64,9 @@ pub(super) fn tests() -> Vec<Test> {
 
 type Body = fn(&TestContext<'_>) -> Verdict;
 
-fn mixed(stage: &TestContext<'_>, first: First, series: Series) -> Mixed {
+fn mixed(context: &TestContext<'_>, first: First, series: Series) -> Mixed {
     Mixed {
-        name: stage.spec.name.clone(),
+        name: context.spec.name.clone(),
         series,
         first,
         timeout: TIMEOUT,
@@ -74,7 +76,7 @@ fn mixed(stage: &TestContext<'_>, first: First, series: Series) -> Mixed {
     }
 }
 
-/// What a program of the Linux journals: text, and what the native service would execute if it took it for its own.
+/// Makes the records that a program of the Linux journals: text, and commands that the native service must not execute.
 fn records() -> Vec<Vec<u8>> {
     let encoded = |input| {
         let (stamp, mut bytes) = (Stamp::default(), Vec::new());
@@ -98,12 +100,12 @@ fn records() -> Vec<Vec<u8>> {
     ]
 }
 
-fn linux_to_native(stage: &TestContext<'_>) -> Verdict {
+fn linux_to_native(context: &TestContext<'_>) -> Verdict {
     let mixed = Mixed {
         records: records(),
-        ..mixed(stage, First::Linux, Series::V6_12)
+        ..mixed(context, First::Linux, Series::V6_12)
     };
-    let machine = mixed.start(stage.images, &stage.log, stage.time_left())?;
+    let machine = mixed.start(context.images, &context.log, context.time_left())?;
     for event in ["journaled", "ready"] {
         machine
             .console()
@@ -115,25 +117,25 @@ fn linux_to_native(stage: &TestContext<'_>) -> Verdict {
     require_equal("the takeover's cause", takeover.cause.as_str(), "panic")?;
     require_equal("damage found in the journal", takeover.findings, 0)?;
 
-    check_status(&ask_until_answered(port, "/status.json", stage)?)?;
+    check_status(&ask_until_answered(port, "/status.json", context)?)?;
     check_page(&get(port, "/")?)?;
     check_records(port)?;
     check_refusals(port)?;
-    check_bounds(port, stage)?;
+    check_bounds(port, context)?;
     let redis = machine.port_to(REDIS_PORT)?;
     let keys: u64 = client::ask(redis, "DBSIZE")?;
     require_equal("keys of the native service", keys, 0)?;
     machine.closing_word()
 }
 
-/// Before the backup is needed, its primary ends in order and is started again, in the next epoch.
-fn restart(stage: &TestContext<'_>) -> Verdict {
+/// Lets the primary reboot, so that it is started again in the next epoch, before the backup is needed.
+fn restart(context: &TestContext<'_>) -> Verdict {
     let mixed = Mixed {
         records: vec![b"one".to_vec()],
         reboots: true,
-        ..mixed(stage, First::Linux, Series::V6_1)
+        ..mixed(context, First::Linux, Series::V6_1)
     };
-    let machine = mixed.start(stage.images, &stage.log, stage.time_left())?;
+    let machine = mixed.start(context.images, &context.log, context.time_left())?;
     machine
         .console()
         .wait_for_event("ready", machine.time_left(), |_| true)?;
@@ -141,7 +143,7 @@ fn restart(stage: &TestContext<'_>) -> Verdict {
     kill(port, Death::Panic)?;
     let takeover = machine.wait_takeover(3)?;
     require_equal("damage found in the journal", takeover.findings, 0)?;
-    ask_until_answered(port, "/", stage)?;
+    ask_until_answered(port, "/", context)?;
     let lines = get(port, "/journal")?.text();
     let epochs: Vec<Value> = lines
         .lines()
@@ -160,13 +162,14 @@ fn ask(port: u16, method: &str, target: &str) -> Result<HttpReply, Problem> {
         .map_err(|error| Problem::Failed(format!("{method} {target}: {error}")))
 }
 
-/// A new primary is not there at once, and QEMU's network asks again for it only after seconds: to try anew is quicker.
+/// Asks until there is an answer. A new primary takes a while, and QEMU's network retries only after seconds: to ask
+/// anew is quicker.
 fn ask_until_answered(
     port: u16,
     target: &str,
-    stage: &TestContext<'_>,
+    context: &TestContext<'_>,
 ) -> Result<HttpReply, Problem> {
-    let until = Instant::now() + stage.time_left().min(Duration::from_secs(30));
+    let until = Instant::now() + context.time_left().min(Duration::from_secs(30));
     loop {
         match http::request(port, "GET", target, b"", IMPATIENT.reply) {
             Ok(reply) => return Ok(reply),
@@ -272,13 +275,13 @@ fn check_refusals(port: u16) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Clients that say nothing have their time, and no more sockets than there are.
-fn check_bounds(port: u16, stage: &TestContext<'_>) -> Result<(), Problem> {
+/// Checks that silent clients are dropped in time, and take no more sockets than there are.
+fn check_bounds(port: u16, context: &TestContext<'_>) -> Result<(), Problem> {
     let mut patient = connect(port)?;
     let mut silent = Vec::new();
     loop {
         silent.push(connect(port)?);
-        // It was accepted by QEMU; the guest follows.
+        // QEMU has accepted it; the guest follows.
         thread::sleep(RETRY);
         let is_full = silent.len() >= PAGE_CLIENTS;
         if is_full && http::request(port, "GET", "/", b"", REPLY_LIMIT).is_err() {
@@ -290,7 +293,7 @@ fn check_bounds(port: u16, stage: &TestContext<'_>) -> Result<(), Problem> {
         })?;
     }
     drop(silent);
-    let reply = ask_until_answered(port, "/", stage)?;
+    let reply = ask_until_answered(port, "/", context)?;
     require_equal("GET / after that", reply.status, 200)?;
     let text = rest_of(&mut patient)?;
     require(text.starts_with("HTTP/1.1 408 "), || {
@@ -316,19 +319,19 @@ fn failed(error: std::io::Error) -> Problem {
     Problem::Failed(format!("the status page: {error}"))
 }
 
-fn native_to_linux(stage: &TestContext<'_>) -> Verdict {
+fn native_to_linux(context: &TestContext<'_>) -> Verdict {
     let mixed = Mixed {
         append: "debug=1 journal_mem=1M".into(),
-        ..mixed(stage, First::Native, Series::V6_1)
+        ..mixed(context, First::Native, Series::V6_1)
     };
     let release = mixed.kernel()?.release;
-    let machine = mixed.start(stage.images, &stage.log, stage.time_left())?;
+    let machine = mixed.start(context.images, &context.log, context.time_left())?;
     machine.wait_serving(1)?;
     machine
         .console()
         .wait_for_event("protected", machine.time_left(), |_| true)?;
     let (port, redis) = (machine.port_to(HTTP_PORT)?, machine.port_to(REDIS_PORT)?);
-    let status = json_of(&ask_until_answered(port, "/status.json", stage)?)?;
+    let status = json_of(&ask_until_answered(port, "/status.json", context)?)?;
     require_equal("protected", &status["protected"], &json!(true))?;
     require_equal("dead", &status["dead"], &Value::Null)?;
     overfill_journal(redis)?;
@@ -342,7 +345,7 @@ fn native_to_linux(stage: &TestContext<'_>) -> Verdict {
     require_equal("the role", &status["role"], &json!("primary"))?;
     require_equal("the kernel", &status["kernel"], &json!(release))?;
 
-    let identity = ask_until_answered(port, "/", stage)?.text();
+    let identity = ask_until_answered(port, "/", context)?.text();
     require(
         identity.contains(&format!("\"kernel\":\"{release}\"")),
         || format!("who answers says it is {identity}"),
@@ -351,7 +354,7 @@ fn native_to_linux(stage: &TestContext<'_>) -> Verdict {
     machine.closing_event("ready")
 }
 
-/// A parked Linux reads no journal: a native primary goes on when it has filled it once and more.
+/// Fills the journal more than once: a parked Linux reads none of it, and the native primary must go on.
 fn overfill_journal(redis: u16) -> Result<(), Problem> {
     let value = "x".repeat(100_000);
     for _ in 0..40 {

@@ -15,16 +15,12 @@ mod model;
 mod rearm;
 mod refusals;
 mod reset;
+mod survival;
 mod upgrade;
 
-use crate::suite::{Test, audit};
-use harness::client::{self, IMPATIENT};
-use harness::machine::QemuMachine;
-use harness::problem::{Problem, require_equal};
-use harness::timeline_report::TimelineReport;
-use harness::writer::KeyWriter;
+use crate::suite::Test;
 
-/// All tests, in the order in which they run.
+/// Returns all tests, in the order in which they run.
 pub fn all() -> Vec<Test> {
     let subjects = [
         boot::tests(),
@@ -45,33 +41,6 @@ pub fn all() -> Vec<Test> {
         mixed::tests(),
     ];
     subjects.into_iter().flatten().collect()
-}
-
-/// Writes to be acknowledged before and after whatever happens.
-const WRITES: u64 = 300;
-
-/// Lets a client write, injects a fault, and checks that the takeover was for `cause`, and nothing acknowledged lost.
-fn die_and_check(
-    machine: &QemuMachine,
-    command: &str,
-    cause: &str,
-) -> Result<TimelineReport, Problem> {
-    let port = machine.port()?;
-    let writer = KeyWriter::start(port, "client", IMPATIENT);
-    writer.wait_more(WRITES, machine.time_left())?;
-    client::inject(port, command)?;
-    let takeover = machine.wait_takeover(2)?;
-    writer
-        .wait_more(WRITES, machine.time_left())
-        .map_err(|problem| problem.while_doing("writing on after the takeover"))?;
-    audit(port, &writer.finish()?)?;
-    require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
-    require_equal(
-        "number of takeovers",
-        machine.console().events("takeover").len(),
-        1,
-    )?;
-    takeover.with_first_reply(&machine.wait_epoch("first-reply", 2)?)
 }
 
 #[cfg(test)]

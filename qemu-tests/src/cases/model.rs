@@ -21,10 +21,10 @@ pub(super) fn tests() -> Vec<Test> {
 
 const KEYS: u64 = 1000;
 
-fn twice(stage: &TestContext<'_>) -> Verdict {
+fn twice(context: &TestContext<'_>) -> Verdict {
     let run = || -> Result<ModelRun, Problem> {
-        let scenario = Scenario::new(&stage.spec.name, KEYS, "DEBUG PANIC", stage.qemu);
-        scenario.run(stage.images, &stage.log, stage.time_left())
+        let scenario = Scenario::new(&context.spec.name, KEYS, "DEBUG PANIC", context.qemu);
+        scenario.run(context.images, &context.log, context.time_left())
     };
     let (first, second) = (run()?, run()?);
     for (index, (one, other)) in first.console.iter().zip(&second.console).enumerate() {

@@ -7,11 +7,11 @@ use crate::suite::{Test, TestContext, Verdict};
 use harness::client;
 use harness::problem::{require, require_equal};
 
-/// Takeovers in a row; a campaign has as many as one likes.
+/// Takeovers in a row; a campaign has as many as it is told.
 const TAKEOVERS: u64 = 20;
-/// Keys that are there: telling them takes a while.
+/// Keys that are there: a checkpoint of them takes a while.
 const KEYS: u64 = 40_000;
-/// Deaths of primaries that had no backup yet.
+/// Deaths of primaries that have no backup yet.
 const DEATHS: u64 = 6;
 /// Time for a test with so many deaths.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -19,7 +19,8 @@ const LIMIT: Duration = Duration::from_secs(180);
 pub(super) fn tests() -> Vec<Test> {
     let mut in_a_row = Test::new(
         "rearm-20",
-        "20 takeovers in a row, each by a backup that was loaded while the last primary served: no connection and no key is lost",
+        "20 takeovers in a row, each by a backup that was loaded while the last primary served: no connection \
+         and no key is lost",
         rearm::OPTIONS,
         in_a_row,
     );
@@ -34,21 +35,23 @@ pub(super) fn tests() -> Vec<Test> {
         ),
         Test::new(
             "rearm-amid",
-            "a primary that dies while its new backup still gets ready: the backup reads the rest in the journal and takes over with all there is",
+            "a primary that dies while its new backup still gets ready: the backup reads the rest in the \
+             journal and takes over with all there is",
             rearm::OPTIONS,
             amid,
         ),
         Test::new(
             "rearm-damaged",
-            "a journal with a damaged record: the new primary tells its state anew, and the new backup has exactly that",
+            "a journal with a damaged record: the new primary tells its state anew, and the new backup has \
+             exactly that",
             rearm::OPTIONS,
             damaged,
         ),
     ]
 }
 
-fn backup_panics(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn backup_panics(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
     // The new backup reads from here on.
@@ -69,8 +72,8 @@ fn backup_panics(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn damaged(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn damaged(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
     client::inject(port, "DEBUG CORRUPT-TAIL")?;
@@ -84,8 +87,8 @@ fn damaged(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn amid(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn amid(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
     let digest: String = client::ask(port, "DEBUG DIGEST")?;
@@ -99,8 +102,8 @@ fn amid(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn in_a_row(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn in_a_row(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     rearm::in_a_row(&machine, TAKEOVERS, |_| Ok(()))?;
     machine.closing_word()
 }

@@ -1,4 +1,4 @@
-//! What cannot be done is refused at boot in the words of `check-config`, and what can be done is planned as it says.
+//! A boot is refused in the words of `check-config`, and planned as `check-config` says.
 
 use partition::size::parse_size;
 
@@ -25,7 +25,7 @@ pub(super) fn tests() -> Vec<Test> {
     ]
 }
 
-/// What is wrong, and the option that is blamed.
+/// Boot lines that are wrong, and the option that is named.
 const REFUSED: [(&str, &str); 5] = [
     ("failover_mem=2T", "failover_mem"),
     ("failover_mem=64M@0x1000", "failover_mem"),
@@ -34,19 +34,19 @@ const REFUSED: [(&str, &str); 5] = [
     ("failover_memory=64M", "failover_memory"),
 ];
 
-fn refusals(stage: &TestContext<'_>) -> Verdict {
+fn refusals(context: &TestContext<'_>) -> Verdict {
     let mut last = None;
     for (wrong, option) in REFUSED {
-        let spec = stage.spec.clone().append(wrong);
-        let machine = stage.start(&spec)?;
+        let spec = context.spec.clone().append(wrong);
+        let machine = context.start(&spec)?;
         let doing = |problem: Problem| problem.while_doing(wrong);
         let event = machine
             .console()
-            .wait_for_event("refused", stage.time_left(), |_| true)
+            .wait_for_event("refused", context.time_left(), |_| true)
             .map_err(doing)?;
         require_equal("the option that is refused", event.text("option")?, option)
             .map_err(doing)?;
-        let CheckReport::Refused(refusal) = checked(stage, &spec)? else {
+        let CheckReport::Refused(refusal) = checked(context, &spec)? else {
             return Err(Problem::Failed(format!("{wrong}: check-config accepts it")));
         };
         let expected = format!("boot refused: {refusal}");
@@ -64,9 +64,9 @@ fn refusals(stage: &TestContext<'_>) -> Verdict {
     last.ok_or_else(|| Problem::BrokenSetUp("nothing was tried".into()))
 }
 
-fn planned(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
-    let CheckReport::Accepted(plan, _) = checked(stage, &stage.spec)? else {
+fn planned(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
+    let CheckReport::Accepted(plan, _) = checked(context, &context.spec)? else {
         return Err(Problem::Failed("check-config refuses what boots".into()));
     };
     let expected: Vec<String> = plan
@@ -78,7 +78,7 @@ fn planned(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-/// What the monitor says that begins with `start`.
+/// Returns the monitor's lines that begin with `start`.
 fn texts(machine: &QemuMachine, start: &str) -> Vec<String> {
     let lines = machine.console().lines();
     let own = lines
@@ -88,15 +88,15 @@ fn texts(machine: &QemuMachine, start: &str) -> Vec<String> {
     own.map(|line| line.text.to_owned()).collect()
 }
 
-fn checked(stage: &TestContext<'_>, spec: &MachineSpec) -> Result<CheckReport, Problem> {
+fn checked(context: &TestContext<'_>, spec: &MachineSpec) -> Result<CheckReport, Problem> {
     let memory_bytes =
         parse_size(&spec.memory).map_err(|error| Problem::BrokenSetUp(error.reason))?;
     BootCheck::of_files(
         spec.boot_line(),
         spec.cpus,
         memory_bytes,
-        &stage.images.kernel,
-        &stage.images.archive,
+        &context.images.kernel,
+        &context.images.archive,
     )
     .run()
 }

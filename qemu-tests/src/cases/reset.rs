@@ -19,17 +19,18 @@ pub(super) fn tests() -> Vec<Test> {
             "reset-button",
             "the reset button is pressed: the next boot goes on with every key and every connection",
             rearm::OPTIONS,
-            move |stage| survive(stage, button),
+            move |context| survive(context, button),
         ),
         Test::new(
             "reset-triple-fault",
             "a triple fault resets the platform: the next boot goes on with every key and every connection",
             rearm::OPTIONS,
-            move |stage| survive(stage, fault),
+            move |context| survive(context, fault),
         ),
         Test::new(
             "poison",
-            "a command that stops every kernel: tried twice, then skipped, answered with an error and named; all else goes on",
+            "a command that stops every kernel: tried twice, then skipped, answered with an error and named; \
+             all else goes on",
             rearm::OPTIONS,
             poison,
         ),
@@ -54,7 +55,8 @@ pub(super) fn tests() -> Vec<Test> {
         Test::new(
             "reset-in-a-row",
             "a machine that dies again and again is reset three times, and then stands still and says so",
-            "failover_kernel=/boot/none debug=1 exec=\"100ms DEBUG PANIC; 100ms DEBUG PANIC; 100ms DEBUG PANIC; 100ms DEBUG PANIC\"",
+            "failover_kernel=/boot/none debug=1 exec=\"100ms DEBUG PANIC; 100ms DEBUG PANIC; 100ms DEBUG \
+             PANIC; 100ms DEBUG PANIC\"",
             in_a_row,
         ),
     ];
@@ -64,12 +66,13 @@ pub(super) fn tests() -> Vec<Test> {
     tests
 }
 
-/// Clients that never reconnect go on through a reset, and the keyspace is the same. Twice: what was recovered can be recovered again.
+/// Resets the machine twice under clients that never reconnect. The keyspace stays the same: what was recovered can be
+/// recovered again.
 fn survive(
-    stage: &TestContext<'_>,
+    context: &TestContext<'_>,
     reset: impl Fn(&QemuMachine) -> Result<(), Problem>,
 ) -> Verdict {
-    let machine = stage.boot()?;
+    let machine = context.boot()?;
     let port = machine.port()?;
     let clients = Fleet::start(&machine, KEYS)?;
     for epoch in [2, 3] {
@@ -78,7 +81,7 @@ fn survive(
         machine.wait_epoch("reset-survived", epoch)?;
         machine.wait_serving(epoch)?;
     }
-    // A backup stands by that has read the same.
+    // A backup waits that has read the same.
     rearm::wait_protected(&machine, port)?;
     clients.do_more(&machine)?;
     client::inject(port, "DEBUG PANIC")?;
@@ -87,17 +90,17 @@ fn survive(
     machine.closing_word()
 }
 
-fn poison(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn poison(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let clients = Fleet::start(&machine, KEYS)?;
     clients.do_more(&machine)?;
-    // The connection lives through two deaths of a kernel, to be told of the third kernel's decision.
+    // The connection outlives two kernels; the third tells it what it has decided.
     skipped(port)?;
     machine.wait_takeover(3)?;
     clients.finish(&machine)?;
     named(&machine)?;
-    // Who reads the journal from its beginning skips it as well.
+    // A kernel that reads the journal from its beginning skips it as well.
     rearm::wait_protected(&machine, port)?;
     machine.control()?.reset()?;
     machine.wait_serving(4)?;
@@ -106,8 +109,8 @@ fn poison(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn poison_alone(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.start(&stage.spec)?;
+fn poison_alone(context: &TestContext<'_>) -> Verdict {
+    let machine = context.start(&context.spec)?;
     machine.wait_serving(1)?;
     let port = machine.port()?;
     client::inject(port, "SET key value")?;
@@ -119,14 +122,14 @@ fn poison_alone(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-/// Sends the command that kills; its answer is an error.
+/// Sends the command that kills; the client gets an error.
 fn skipped(port: u16) -> Result<(), Problem> {
     let answer = client::ask::<String>(port, "DEBUG POISON");
     let is_told = matches!(&answer, Err(problem) if problem.to_string().contains("skipped"));
     require(is_told, || format!("the answer is {answer:?}"))
 }
 
-/// The log tells which record it was.
+/// Checks that the log names the record.
 fn named(machine: &QemuMachine) -> Result<(), Problem> {
     let is_named = |finding: &Event| {
         finding
@@ -139,8 +142,8 @@ fn named(machine: &QemuMachine) -> Result<(), Problem> {
         .map(drop)
 }
 
-fn no_backup(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.start(&stage.spec)?;
+fn no_backup(context: &TestContext<'_>) -> Verdict {
+    let machine = context.start(&context.spec)?;
     machine.wait_serving(1)?;
     let port = machine.port()?;
     client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
@@ -160,8 +163,8 @@ fn no_backup(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn in_a_row(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.start(&stage.spec)?;
+fn in_a_row(context: &TestContext<'_>) -> Verdict {
+    let machine = context.start(&context.spec)?;
     let word = machine.closing_event("stands-still")?;
     let console = machine.console();
     require_equal("number of resets", console.events("reset").len(), 3)?;
@@ -169,8 +172,8 @@ fn in_a_row(stage: &TestContext<'_>) -> Verdict {
     Ok(word)
 }
 
-fn off(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.start(&stage.spec)?;
+fn off(context: &TestContext<'_>) -> Verdict {
+    let machine = context.start(&context.spec)?;
     machine.wait_serving(1)?;
     let port = machine.port()?;
     client::inject(port, "SET key value")?;

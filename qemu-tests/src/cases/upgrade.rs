@@ -11,7 +11,7 @@ use harness::problem::{Problem, require, require_equal};
 const OPTIONS: &str = "failover_rearm=auto failover_boot_timeout=1s admin=1 debug=1";
 /// Keys that are there.
 const KEYS: u64 = 20_000;
-/// The version that the new image says it has.
+/// The version in the new image.
 const NEW: &str = "0.1.1";
 
 pub(super) fn tests() -> Vec<Test> {
@@ -24,7 +24,8 @@ pub(super) fn tests() -> Vec<Test> {
         ),
         Test::new(
             "upgrade-refused",
-            "an image that is damaged or of other revisions is refused, which are named; the backup that waits goes on waiting",
+            "an image that is damaged or of other revisions is refused, which are named; the backup that waits \
+             goes on waiting",
             OPTIONS,
             refused,
         ),
@@ -38,13 +39,13 @@ pub(super) fn tests() -> Vec<Test> {
             "upgrade-panics",
             "a new version that panics when it is switched to: the old one goes on, with all state and all connections",
             OPTIONS,
-            |stage| dies(stage, "DEBUG PROMOTION-PANIC"),
+            |context| dies(context, "DEBUG PROMOTION-PANIC"),
         ),
         Test::new(
             "upgrade-hangs",
             "a new version that hangs when it is switched to: the old one goes on, with all state and all connections",
             OPTIONS,
-            |stage| dies(stage, "DEBUG PROMOTION-HANG"),
+            |context| dies(context, "DEBUG PROMOTION-HANG"),
         ),
         Test::new(
             "arm-disarm",
@@ -55,7 +56,7 @@ pub(super) fn tests() -> Vec<Test> {
     ]
 }
 
-/// Where the note's revisions begin: they are followed by the version.
+/// Finds the revisions in the note; the version follows them.
 fn note(image: &[u8]) -> Result<usize, Problem> {
     let name = b"Understudy\0\0";
     let at = image.windows(name.len()).position(|window| window == name);
@@ -63,20 +64,20 @@ fn note(image: &[u8]) -> Result<usize, Problem> {
         .ok_or_else(|| Problem::Failed("the image has no note".into()))
 }
 
-/// The image under another version.
-fn newer(stage: &TestContext<'_>) -> Result<Vec<u8>, Problem> {
-    let mut image = stage.images.instance.clone();
+/// Makes an image of another version.
+fn newer(context: &TestContext<'_>) -> Result<Vec<u8>, Problem> {
+    let mut image = context.images.instance.clone();
     let at = note(&image)? + 8;
     image[at..at + NEW.len()].copy_from_slice(NEW.as_bytes());
     Ok(image)
 }
 
-fn upgrade(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn upgrade(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let old = MachineStatus::of(port)?.text("version").to_owned();
     let clients = Fleet::start(&machine, KEYS)?;
-    let armed = operator::load(port, &newer(stage)?)?;
+    let armed = operator::load(port, &newer(context)?)?;
     require_equal("the backup's version", armed.as_str(), NEW)?;
     clients.do_more(&machine)?;
     let switched = operator::switch(port)?;
@@ -91,20 +92,20 @@ fn upgrade(stage: &TestContext<'_>) -> Verdict {
         &*old,
     )?;
     clients.finish(&machine)?;
-    // The image that was brought is loaded again, and again has all there is.
+    // The image that was uploaded is loaded again, and again has the whole state.
     let again = operator::wait_until(port, "no backup is ready", MachineStatus::is_protected)?;
     require_equal("the backup's version", again.text("backup_version"), NEW)?;
     machine.closing_word()
 }
 
-fn refused(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn refused(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let before = MachineStatus::of(port)?;
-    let mut foreign = newer(stage)?;
+    let mut foreign = newer(context)?;
     let at = note(&foreign)?;
     foreign[at] += 1;
-    let mut damaged = newer(stage)?;
+    let mut damaged = newer(context)?;
     damaged.truncate(damaged.len() / 2);
     let [abi, journal] = [sharedmem::ABI_REVISION, sharedmem::JOURNAL_REVISION];
     let both = [
@@ -133,12 +134,12 @@ fn refused(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-fn does_not_boot(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn does_not_boot(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let old = MachineStatus::of(port)?.text("version").to_owned();
     let clients = Fleet::start(&machine, KEYS)?;
-    let mut image = newer(stage)?;
+    let mut image = newer(context)?;
     break_entry(&mut image)?;
     let armed = operator::load(port, &image)?;
     require_equal("the backup's version", &*armed, &*old)?;
@@ -152,7 +153,7 @@ fn does_not_boot(stage: &TestContext<'_>) -> Verdict {
     machine.closing_word()
 }
 
-/// Puts an instruction that is none to the image's entry point.
+/// Puts an invalid instruction at the image's entry point.
 fn break_entry(image: &mut [u8]) -> Result<(), Problem> {
     let parsed = partition::Image::parse("the image", image)
         .map_err(|error| Problem::Failed(error.to_string()))?;
@@ -167,12 +168,12 @@ fn break_entry(image: &mut [u8]) -> Result<(), Problem> {
     Ok(())
 }
 
-fn dies(stage: &TestContext<'_>, fault: &str) -> Verdict {
-    let machine = stage.boot()?;
+fn dies(context: &TestContext<'_>, fault: &str) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     let old = MachineStatus::of(port)?.text("version").to_owned();
     let clients = Fleet::start(&machine, KEYS)?;
-    let armed = operator::load(port, &newer(stage)?)?;
+    let armed = operator::load(port, &newer(context)?)?;
     require_equal("the backup's version", armed.as_str(), NEW)?;
     client::inject(port, fault)?;
     let switched = operator::switch(port)?;
@@ -183,8 +184,8 @@ fn dies(stage: &TestContext<'_>, fault: &str) -> Verdict {
     machine.closing_word()
 }
 
-fn arm_disarm(stage: &TestContext<'_>) -> Verdict {
-    let machine = stage.boot()?;
+fn arm_disarm(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
     let port = machine.port()?;
     operator::request(port, &[b"DISARM"])?;
     operator::wait_until(port, "still protected", |status| !status.is_protected())?;

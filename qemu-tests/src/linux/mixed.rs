@@ -40,13 +40,13 @@ pub enum First {
 /// A machine with both.
 #[derive(Clone, Debug)]
 pub struct Mixed {
-    /// Of files and logs.
+    /// Name of files and logs.
     pub name: String,
     /// The Linux' kernel.
     pub series: Series,
     /// The first primary.
     pub first: First,
-    /// A primary silent for so long is dead.
+    /// A primary that is silent for so long is dead.
     pub timeout: Duration,
     /// What a program of the Linux appends to the journal when it is the primary.
     pub records: Vec<Vec<u8>>,
@@ -57,7 +57,7 @@ pub struct Mixed {
 }
 
 impl Mixed {
-    /// The Linux' kernel.
+    /// Returns the Linux' kernel.
     ///
     /// # Errors
     /// `Skipped` where the packages cannot be had.
@@ -97,7 +97,7 @@ impl Mixed {
 
     fn archive(&self, images: &Images) -> Result<PathBuf, Problem> {
         let kernel = self.kernel()?;
-        // Linux reads one archive after the other.
+        // Linux unpacks one archive after the other.
         let mut initrd = initrd(&kernel)?;
         initrd.resize(initrd.len().next_multiple_of(4), 0);
         initrd.extend(self.further_files());
@@ -110,7 +110,7 @@ impl Mixed {
         Ok(path)
     }
 
-    /// The records, and the program that appends them.
+    /// Packs the records, and the program that appends them.
     fn further_files(&self) -> Vec<u8> {
         let mut archive = ArchiveWriter::default().directory("lib/records");
         for (index, record) in self.records.iter().enumerate() {
@@ -125,15 +125,15 @@ impl Mixed {
         archive.finish()
     }
 
-    /// The boot line.
+    /// Returns the boot line.
     pub fn boot_line(&self) -> String {
         let (linux, native) = match self.first {
             First::Linux => ("primary", "failover"),
             First::Native => ("failover", "primary"),
         };
         format!(
-            "{linux}_kernel={LINUX_PATH} {linux}_initrd={INITRD_PATH} {linux}_cmdline=\"{USUAL_WORDS}\" {native}_kernel={NATIVE_PATH} \
-             failover_timeout={}ms pmem=64M {}",
+            "{linux}_kernel={LINUX_PATH} {linux}_initrd={INITRD_PATH} {linux}_cmdline=\"{USUAL_WORDS}\" \
+             {native}_kernel={NATIVE_PATH} failover_timeout={}ms pmem=64M {}",
             self.timeout.as_millis(),
             self.append
         )

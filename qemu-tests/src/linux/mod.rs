@@ -1,5 +1,5 @@
-//! Machines with Linux tenants: [`tenants`] is one with two of them, [`mixed`] one with a native instance beside one of them, [`takeover`] what happens to it.
-//! [`parked`] looks at a backup that waits.
+//! Machines with Linux tenants: [`tenants`] is a machine with two of them, [`mixed`] one with a Linux and a native
+//! instance. [`takeover`] kills a primary on them, and [`parked`] looks at a backup that waits.
 
 pub mod mixed;
 pub mod parked;

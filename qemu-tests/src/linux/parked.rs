@@ -1,7 +1,9 @@
-//! Evidence that a parked Linux executes nothing: its memory stays the same to the byte, and no CPU runs on one of its page tables.
+//! Evidence that a parked Linux executes nothing: no byte of its memory changes, and no CPU runs on one of its page
+//! tables.
 //!
-//! A Linux that runs writes all the time: the stack of every interrupt, the clock, the counters of its timers. And whatever it executes, it executes
-//! on a page table of its own, which lies in its own memory. What is not said here: that the primary would not read that memory.
+//! A running Linux writes all the time: the stack of every interrupt, the clock, the counters of its timers. And it
+//! executes everything on page tables of its own, which lie in its own memory. This does not show that the primary
+//! never reads it.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -17,13 +19,14 @@ use harness::paths;
 use harness::problem::{Problem, require_equal};
 use harness::qmp::Qmp;
 
-/// Between two looks at the CPUs: no divisor of any period in the machine.
+/// Between two looks at the CPUs. It divides no period in the machine.
 const LOOK: Duration = Duration::from_micros(13_700);
 
 const CHUNK_BYTES: usize = 1 << 20;
 const PAGE_BYTES: usize = 4096;
 
-/// The memory that is the backup's alone while it waits, as the monitor's plan has it: its slot, and a piece below 1 MiB to start in.
+/// The memory that only the backup uses while it waits, by the monitor's plan: its slot, and a piece below 1 MiB to
+/// start in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarters {
     ranges: Vec<Range>,
@@ -72,12 +75,12 @@ impl Quarters {
         (ranges.len() == 2).then_some(Self { ranges })
     }
 
-    /// How much it is, in bytes.
+    /// Returns its size in bytes.
     pub fn len_bytes(&self) -> u64 {
         self.ranges.iter().map(Range::len).sum()
     }
 
-    /// Whether an address is in it.
+    /// Says whether an address is in it.
     fn has(&self, address: u64) -> bool {
         self.ranges
             .iter()
@@ -102,20 +105,20 @@ impl Quarters {
     }
 }
 
-/// A range as the plan prints it: `0x8000000-0x10000000`.
+/// Reads a range as the plan prints it: `0x8000000-0x10000000`.
 fn range(word: &str) -> Option<Range> {
     let (start, end) = word.split_once('-')?;
     let read = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
     Some(Range::new(read(start)?, read(end)?)).filter(|range| !range.is_empty())
 }
 
-/// The backup's memory at one moment, in files. Dropping it removes them.
+/// The backup's memory at one moment, in files. Dropping the value removes them.
 pub struct Snapshot {
     files: Vec<PathBuf>,
 }
 
 impl Snapshot {
-    /// Takes one.
+    /// Takes a snapshot.
     ///
     /// # Errors
     /// QEMU does not answer, or cannot write.
@@ -133,10 +136,10 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// How many pages differ from those of a later one.
+    /// Counts the pages that differ from those of a later snapshot.
     ///
     /// # Errors
-    /// A file cannot be read, or is not as long as the other.
+    /// A file cannot be read, or the two are not of the same size.
     pub fn pages_changed(&self, later: &Self) -> Result<u64, Problem> {
         let pairs = self.files.iter().zip(&later.files);
         pairs.map(|(one, other)| pages_changed(one, other)).sum()
@@ -146,7 +149,7 @@ impl Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         for file in &self.files {
-            // One that is left is overwritten by the next.
+            // A file that stays is overwritten by the next snapshot.
             let _ = fs::remove_file(file);
         }
     }
@@ -182,9 +185,12 @@ mod tests {
     const PLAN: [&str; 6] = [
         "[    0.111239] monitor: plan: primary  1-3    0x16200000-0x3d600000  628M  everything that is not kept",
         "[    0.111245] monitor: plan: backup   -      0x8000000-0xf000000    112M  failover_mem; waits on the seat",
-        "[    0.111261] monitor: plan: spare    -      0x16200000-0x1d200000  112M  the first primary's; the next backup waits there",
-        "[    0.111272] monitor: plan: low      -      0x57000-0x9f000        288K  below 1 MiB, for the primary's cores to start in",
-        "[    0.111278] monitor: plan: low      -      0x10000-0x57000        284K  below 1 MiB, for the backup's cores to start in",
+        "[    0.111261] monitor: plan: spare    -      0x16200000-0x1d200000  112M  the first primary's; the next \
+         backup waits there",
+        "[    0.111272] monitor: plan: low      -      0x57000-0x9f000        288K  below 1 MiB, for the primary's \
+         cores to start in",
+        "[    0.111278] monitor: plan: low      -      0x10000-0x57000        284K  below 1 MiB, for the backup's \
+         cores to start in",
         "[    0.111287] monitor: plan: boot     -      0x100000-0x43e000        4M  monitor",
     ];
 

@@ -1,4 +1,4 @@
-//! One takeover between two Linux tenants: a client at work, a death, and what the client is left with.
+//! One takeover between two Linux tenants: a client works, the primary dies, and the client checks what is left.
 
 use std::fmt;
 use std::path::Path;
@@ -20,10 +20,10 @@ use harness::problem::{Problem, require, require_equal};
 const WRITES_BEFORE: u64 = 60;
 const WRITES_AFTER: u64 = 20;
 
-/// From a death until everything is brought up again, at most, before it counts as not survived.
+/// A death counts as survived if everything is up again within this time.
 const SURVIVAL_LIMIT: Duration = Duration::from_secs(40);
 
-/// How long the request that kills is waited for: there is no answer, but it has to get there.
+/// How long to wait for the request that kills: it gets no answer, but it must arrive.
 const LAST_REQUEST_LIMIT: Duration = Duration::from_secs(3);
 
 /// Between two looks at the console.
@@ -36,12 +36,12 @@ pub enum Death {
     Panic,
     /// All CPUs stand still, interrupts off.
     Hang,
-    /// All CPUs run round in a circle, interrupts off: under translation they take the host's processors from the seat, too.
+    /// All CPUs spin with interrupts off. Under translation they take the host's processors from the monitor, too.
     Spin,
 }
 
 impl Death {
-    /// What the module for faults and the command line call it.
+    /// Returns the name that the module for faults and the command line have for it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Panic => "panic",
@@ -50,7 +50,7 @@ impl Death {
         }
     }
 
-    /// What the timeline calls it.
+    /// Returns the name that the timeline has for it.
     pub(crate) fn cause(self) -> &'static str {
         match self {
             Self::Panic => "panic",
@@ -59,10 +59,11 @@ impl Death {
     }
 }
 
-/// What the timeline calls a kernel that was found dead before it could say why.
+/// The timeline's name of the cause when a kernel was found dead before it could say why.
 const FOUND_DEAD: [&str; 2] = ["silent", "hung"];
 
-/// With a shorter time-out than this an emulated kernel may be found dead before it has said that it panics, as it prints that first.
+/// With a shorter time-out than this an emulated kernel may be found dead before it reports its panic, because it
+/// prints first.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl fmt::Display for Death {
@@ -71,19 +72,20 @@ impl fmt::Display for Death {
     }
 }
 
-/// What became of it.
+/// What a takeover left.
 #[derive(Clone, Debug)]
 pub struct Survived {
     /// What `understudyctl status --json` says in the new primary.
     pub status: Value,
     /// How long a client was without a reply.
     pub handover: Handover,
-    /// What was acknowledged, and what is left of it.
+    /// What was acknowledged, and what is left of that.
     pub audit: FileAudit,
 }
 
 impl Survived {
-    /// Edges of the timeline in the order in which they came, in us since the detection; those before it are negative.
+    /// Returns the edges of the timeline in the order in which they came, in us since the detection; earlier ones are
+    /// negative.
     pub fn edges_us(&self) -> Vec<(String, i64)> {
         let edges = self.status["takeover"]["edges"].as_object();
         let mut edges: Vec<(String, i64)> = edges
@@ -95,22 +97,23 @@ impl Survived {
         edges
     }
 
-    /// When an edge came, in us since the detection; `None` if it did not.
+    /// Returns when an edge came, in us since the detection; `None` if it did not come.
     pub fn edge_us(&self, name: &str) -> Option<i64> {
         self.status["takeover"]["edges"][format!("{name}_us")].as_i64()
     }
 
-    /// How long the client was without a reply, in ms.
+    /// Returns how long the client was without a reply, in ms.
     pub fn client_gap_ms(&self) -> f64 {
         tenths_of_ms(self.handover.gap)
     }
 
-    /// How long it was so later, while the new primary brought up what is not in a hurry, in ms.
+    /// Returns how long the client was without a reply later, in ms, while the new primary brought up what is not
+    /// urgent.
     pub fn settling_gap_ms(&self) -> f64 {
         tenths_of_ms(self.handover.settling)
     }
 
-    /// For tools. Every time but `detect_us`, which ends with the detection, is counted from the detection on.
+    /// Formats it for tools. Every time is counted from the detection on, except `detect_us`, which ends with it.
     pub fn json(&self) -> Value {
         let edge = |name| self.edge_us(name);
         json!({
@@ -128,15 +131,15 @@ impl Survived {
     }
 }
 
-/// A client does not see more.
+/// Rounds to tenths of a millisecond: a client does not see more.
 fn tenths_of_ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e4).round() / 10.0
 }
 
-/// Starts a machine and lets its primary die, see [`survive`].
+/// Starts a machine and kills its primary; see [`survive`].
 ///
 /// # Errors
-/// `Skipped` where the packages cannot be had; what is not as it should be.
+/// `Skipped` where the packages cannot be had; anything that is not as it should be.
 pub fn play(
     pair: &Pair,
     images: &Images,
@@ -149,10 +152,11 @@ pub fn play(
     Ok((machine, survived))
 }
 
-/// Waits until the primary serves, lets a client write, kills the primary, and compares what the client was promised with what it finds.
+/// Waits until the primary serves, lets a client write, kills the primary, and compares what the client was promised
+/// with what it finds.
 ///
 /// # Errors
-/// What is not as it should be; a lost write is no error here but a finding.
+/// Anything that is not as it should be. A lost write is no error but a finding.
 pub fn survive(machine: &QemuMachine, pair: &Pair, death: Death) -> Result<Survived, Problem> {
     let releases = pair.kernels()?.map(|kernel| kernel.release);
     machine
@@ -204,12 +208,12 @@ pub fn survive(machine: &QemuMachine, pair: &Pair, death: Death) -> Result<Survi
 /// Kills a primary that is a Linux, by its service at `port`.
 ///
 /// # Errors
-/// There is an answer: it did not work.
+/// There is an answer, so it did not work.
 pub fn kill(port: u16, death: Death) -> Result<(), Problem> {
     end(port, death.name())
 }
 
-/// Ends the primary in a way that its service knows. An answer says that it did not work.
+/// Ends the primary in a way that its service knows. An answer means that it did not work.
 pub(crate) fn end(port: u16, way: &str) -> Result<(), Problem> {
     match http::request(port, "POST", "/fault", way.as_bytes(), LAST_REQUEST_LIMIT) {
         Ok(reply) => Err(Problem::Failed(format!(
@@ -221,10 +225,10 @@ pub(crate) fn end(port: u16, way: &str) -> Result<(), Problem> {
     }
 }
 
-/// The status that a primary's init tells when everything is brought up, as soon as there is one as it is wanted.
+/// Waits for a status that is as `is_wanted` says. A primary's init prints it when everything is up.
 ///
 /// # Errors
-/// There is none in the time that a takeover may take.
+/// There is no such status in the time that a takeover may take.
 pub fn told_status(
     machine: &QemuMachine,
     is_wanted: impl Fn(&Value) -> bool,
@@ -232,7 +236,7 @@ pub fn told_status(
     status_within(machine, SURVIVAL_LIMIT, is_wanted)
 }
 
-/// The same, within `limit`.
+/// Waits as [`told_status`] does, for at most `limit`.
 pub(crate) fn status_within(
     machine: &QemuMachine,
     limit: Duration,
@@ -253,12 +257,12 @@ pub(crate) fn status_within(
     }
 }
 
-/// The status that was told last.
+/// Returns the status that was printed last.
 fn last_status(lines: &[String]) -> Option<Value> {
     lines.iter().rev().find_map(|line| status_in(line))
 }
 
-/// The status in a line of the console.
+/// Reads the status in a line of the console.
 fn status_in(line: &str) -> Option<Value> {
     let (_, text) = line.split_once("init: status ")?;
     serde_json::from_str(text.trim()).ok()
@@ -268,10 +272,13 @@ fn status_in(line: &str) -> Option<Value> {
 pub(crate) mod tests {
     use super::*;
 
-    /// As a new primary tells it, but for what is of no interest here.
-    const LINE: &str = "[    7.095051] init: status {\"epoch\":2,\"instance\":1,\"kernel\":\"6.1.0-9-amd64\",\"protected\":false,\"role\":\"primary\",\
-        \"takeover\":{\"cause\":\"panic\",\"edges\":{\"detected_us\":0,\"devices_adopted_us\":30500,\"disk_readable_us\":41000,\"fenced_us\":1100,\
-        \"first_reply_us\":60500,\"last_keepalive_us\":-900,\"resumed_us\":5200,\"serving_us\":58000},\"epoch\":2,\"fence_rounds\":1}}";
+    /// The status of a new primary, as far as it is of interest here.
+    const LINE: &str = "[    7.095051] init: status \
+        {\"epoch\":2,\"instance\":1,\"kernel\":\"6.1.0-9-amd64\",\"protected\":false,\"role\":\"primary\",\
+        \"takeover\":{\"cause\":\"panic\",\"edges\":{\
+        \"detected_us\":0,\"devices_adopted_us\":30500,\"disk_readable_us\":41000,\"fenced_us\":1100,\
+        \"first_reply_us\":60500,\"last_keepalive_us\":-900,\"resumed_us\":5200,\"serving_us\":58000},\
+        \"epoch\":2,\"fence_rounds\":1}}";
 
     pub(crate) fn survived() -> Survived {
         Survived {

@@ -17,34 +17,35 @@ use linux_kit::kmod::ModuleTree;
 use linux_kit::packages::{LinuxKernel, PackageStore, Series};
 use linux_kit::{ctl, file_system, guest, module};
 
-/// What both kernels are told to be short and quiet; none of it is needed. A backup boots on one CPU: with `noreplace-smp` it is not made over, all
-/// of it, when after the takeover the others come up, and does not stand still for that.
-pub(crate) const USUAL_WORDS: &str = "console=ttyS0 printk.devkmsg=on mitigations=off random.trust_cpu=on cryptomgr.notests noreplace-smp loglevel=5";
+/// Words for both kernels that make the boot short and quiet; none is needed. A backup boots on one CPU. With
+/// `noreplace-smp` it does not stop to patch its code when the other CPUs come up after the takeover.
+pub(crate) const USUAL_WORDS: &str = "console=ttyS0 printk.devkmsg=on mitigations=off random.trust_cpu=on \
+    cryptomgr.notests noreplace-smp loglevel=5";
 
 const INIT: &str = include_str!("tenant-init.sh");
 
 /// The directory of the takeover hooks, which bring up a first primary, too.
 pub(crate) const HOOKS: &str = "/etc/understudy/takeover.d";
 
-/// The hooks that the service's program is, and the one that no client waits for.
+/// The hooks that are part of the service's program, and the hook that no client waits for.
 const OWN_HOOKS: [&str; 2] = ["10-disk", "20-network"];
 const RAM_DISK_HOOK: &str = include_str!("../../../linux/examples/takeover.d/30-ram-disk");
 
-/// Length of the file system in the RAM disk: a short one is made fast.
+/// Size of the file system in the RAM disk: a small one is made fast.
 const RAM_DISK_BYTES: u64 = 12 << 20;
 
 /// A pair of kernels and a machine for them.
 #[derive(Clone, Debug)]
 pub struct Pair {
-    /// Of files and logs.
+    /// Name of files and logs.
     pub name: String,
     /// The first primary's kernel.
     pub primary: Series,
-    /// The first backup's.
+    /// The first backup's kernel.
     pub backup: Series,
     /// The machine.
     pub hardware: Hardware,
-    /// A primary silent for so long is dead.
+    /// A primary that is silent for so long is dead.
     pub timeout: Duration,
     /// Further words for the boot line.
     pub append: String,
@@ -53,7 +54,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// A pair on the usual machine.
+    /// Describes a pair on the usual machine.
     pub fn new(name: impl Into<String>, primary: Series, backup: Series) -> Self {
         Self {
             name: name.into(),
@@ -66,7 +67,7 @@ impl Pair {
         }
     }
 
-    /// Releases of both kernels.
+    /// Returns the releases of both kernels.
     ///
     /// # Errors
     /// `Skipped` where the packages cannot be had.
@@ -114,12 +115,12 @@ impl Pair {
         boot_archive(&self.name, &kernels, &initrds)
     }
 
-    /// What both kernels are told.
+    /// Returns the words that both kernels are given.
     pub fn kernel_words(&self) -> String {
         format!("{USUAL_WORDS} {}", self.words).trim_end().into()
     }
 
-    /// The boot line.
+    /// Returns the boot line.
     pub fn boot_line(&self) -> String {
         let tenant = |role: &str, letter: &str| {
             format!(
@@ -138,7 +139,8 @@ impl Pair {
     }
 }
 
-/// Writes the boot archive of a machine: the kernels and initrds of the first primary and of its backup, under the names that [`Pair::boot_line`] says.
+/// Writes the boot archive of a machine: kernels and initrds of the first primary and its backup, under the names of
+/// [`Pair::boot_line`].
 ///
 /// # Errors
 /// A kernel cannot be read, or the archive cannot be written.
@@ -159,7 +161,7 @@ pub fn boot_archive(
     Ok(path)
 }
 
-/// The initrd of a tenant, in either role.
+/// Builds the initrd of a tenant, in either role.
 ///
 /// # Errors
 /// Something does not build.
@@ -181,7 +183,8 @@ pub fn initrd(kernel: &LinuxKernel) -> Result<Vec<u8>, Problem> {
     Ok(initrd.finish())
 }
 
-/// An ext4 with a journal, packed: what busybox makes has none, and would not be whole after the death of the kernel that has it mounted.
+/// Makes an ext4 with a journal, and packs it. Busybox would make one without a journal, which would be damaged after
+/// the death of the kernel that has it mounted.
 fn ram_disk() -> Result<Vec<u8>, Problem> {
     let image = paths::artifacts().join("ram-disk.img");
     file_system::make_file_system(&image, RAM_DISK_BYTES)?;

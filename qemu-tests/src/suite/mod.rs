@@ -1,4 +1,4 @@
-//! The tests that need a machine: what a test is, and what it has to work with.
+//! The tests that need a machine: what a test is, and its context.
 
 pub mod runner;
 
@@ -38,7 +38,7 @@ type Body = Box<dyn Fn(&TestContext<'_>) -> Verdict + Send + Sync>;
 const LIMIT_USUAL: Duration = Duration::from_secs(60);
 
 impl Test {
-    /// A test on the usual machine with `append` on its boot line.
+    /// Describes a test on the usual machine, with `append` on its boot line.
     pub(crate) fn new(
         name: impl Into<String>,
         doc: impl Into<String>,
@@ -56,14 +56,14 @@ impl Test {
         }
     }
 
-    /// The same with another machine.
+    /// Changes the test's machine.
     pub(crate) fn on(mut self, change: impl FnOnce(&mut MachineSpec)) -> Self {
         change(&mut self.machine);
         self
     }
 }
 
-/// Where a test plays.
+/// What a test runs with.
 pub struct TestContext<'a> {
     /// The QEMU there is.
     pub qemu: Version,
@@ -88,7 +88,7 @@ impl<'a> TestContext<'a> {
         })
     }
 
-    /// The time the test has left.
+    /// Returns the time that the test has left.
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
@@ -144,7 +144,7 @@ pub(crate) fn audit(port: u16, ledger: &KeyLedger) -> Result<(), Problem> {
     }
 }
 
-/// The last lines of a log.
+/// Returns the last lines of a log.
 fn tail(log: &Path, count: usize) -> Vec<String> {
     let text = std::fs::read(log)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())

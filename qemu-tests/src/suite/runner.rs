@@ -1,4 +1,4 @@
-//! Runs tests and tells how they went.
+//! Runs tests and prints how they went.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -37,7 +37,7 @@ impl fmt::Display for Score {
 }
 
 impl Score {
-    /// Counts one in.
+    /// Counts one test.
     pub fn count<T>(&mut self, outcome: &Result<T, Problem>) {
         match outcome {
             Ok(_) => self.passed += 1,
@@ -47,7 +47,7 @@ impl Score {
     }
 }
 
-/// The tests whose name contains `filter`, or the one whose name it is.
+/// Selects the tests whose name contains `filter`, or the one with exactly that name.
 pub fn select(tests: Vec<Test>, filter: Option<&str>) -> Vec<Test> {
     let Some(filter) = filter else { return tests };
     let is_exact = tests.iter().any(|test| test.name == filter);
@@ -62,7 +62,7 @@ pub fn select(tests: Vec<Test>, filter: Option<&str>) -> Vec<Test> {
 }
 
 /// Runs `tests`, `jobs` of them at a time, and prints how each went.
-pub fn run(tests: &[Test], images: &Images, ready: HostTools, jobs: usize) -> Score {
+pub fn run(tests: &[Test], images: &Images, tools: HostTools, jobs: usize) -> Score {
     let next = Mutex::new(tests.iter());
     let score = Mutex::new(Score::default());
     let work = || {
@@ -71,7 +71,7 @@ pub fn run(tests: &[Test], images: &Images, ready: HostTools, jobs: usize) -> Sc
                 return;
             };
             let start = Instant::now();
-            let outcome = run_one(test, images, ready);
+            let outcome = run_one(test, images, tools);
             // One report at a time, in one piece.
             let mut score = score.lock().expect(NO_PANIC);
             score.count(&outcome);
@@ -88,19 +88,19 @@ pub fn run(tests: &[Test], images: &Images, ready: HostTools, jobs: usize) -> Sc
 
 const NO_PANIC: &str = "a test that panics ends the program";
 
-fn run_one(test: &Test, images: &Images, ready: HostTools) -> Result<(), Problem> {
-    if test.needs_x2apic && !ready.qemu.has_x2apic() {
+fn run_one(test: &Test, images: &Images, tools: HostTools) -> Result<(), Problem> {
+    if test.needs_x2apic && !tools.qemu.has_x2apic() {
         let reason = format!(
             "QEMU {} emulates no x2APIC, {WITH_X2APIC} or later is missing",
-            ready.qemu
+            tools.qemu
         );
         return Err(Problem::Skipped(reason));
     }
     emulator::once_more(&test.name, &paths::log(&test.name), || {
-        let stage = TestContext::new(test, images, ready.qemu)?;
-        match (test.body)(&stage) {
-            // What failed, failed as the machine was killed.
-            Err(Problem::Failed(text)) if stage.time_left().is_zero() => {
+        let context = TestContext::new(test, images, tools.qemu)?;
+        match (test.body)(&context) {
+            // What failed did so because the machine was killed.
+            Err(Problem::Failed(text)) if context.time_left().is_zero() => {
                 Err(Problem::TimedOut(text))
             }
             outcome => outcome.map(|_closing_word| ()),

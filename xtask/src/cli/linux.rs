@@ -268,7 +268,8 @@ fn make_iso(pair: &Pair, out: Option<PathBuf>, firmware: &[Firmware]) -> Result<
     for firmware in firmware {
         let gap = iso::try_out(pair, &images, &out, *firmware)?;
         println!(
-            "iso: {firmware}: booted, and a panic survived with a gap of {:.0} ms (emulation on this host, not hardware)",
+            "iso: {firmware}: booted, and a panic survived with a gap of {:.0} ms (emulation on this host, not \
+             hardware)",
             gap.as_secs_f64() * 1e3
         );
     }

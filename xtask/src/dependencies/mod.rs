@@ -97,7 +97,8 @@ fn wrong_licence(dependency: &Dependency) -> Option<String> {
     });
     (!is_allowed).then(|| {
         format!(
-            "{name} {version} is under `{licence}`, and that is not allowed: take another crate, or, if it is meant to be, add the licence to {POLICY}"
+            "{name} {version} is under `{licence}`, and that is not allowed: take another crate, or, if it is \
+             meant to be, add the licence to {POLICY}"
         )
     })
 }
@@ -117,7 +118,8 @@ fn duplicates(dependencies: &[Dependency]) -> Vec<String> {
         .map(|(name, known)| {
             let known: Vec<&str> = known.iter().copied().collect();
             format!(
-                "{name} is there in {}: see `cargo tree --all-features --invert {name}@VERSION`; bring them together, or add {name} to {POLICY} with the reason",
+                "{name} is there in {}: see `cargo tree --all-features --invert {name}@VERSION`; bring them \
+                 together, or add {name} to {POLICY} with the reason",
                 known.join(" and ")
             )
         });

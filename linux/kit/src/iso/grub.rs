@@ -54,7 +54,8 @@ fn quoted(word: &str) -> Result<String, Problem> {
         .find(|c| matches!(c, '\'' | '"' | '\\') || c.is_control())
     {
         return Err(Problem::BrokenSetUp(format!(
-            "GRUB cannot hand over the {bad:?} in {word:?}; a word without quotes, backslashes and line breaks would work"
+            "GRUB cannot hand over the {bad:?} in {word:?}; a word without quotes, backslashes and line breaks \
+             would work"
         )));
     }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:+@%".contains(c);

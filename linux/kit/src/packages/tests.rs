@@ -71,7 +71,8 @@ impl System for Fake {
                 let (name, version) = headers.strip_prefix("linux-headers-")?.split_once('=')?;
                 let common = name.trim_end_matches("-amd64");
                 Some(format!(
-                    "Version: {version}\nDepends: linux-headers-{common}-common (= {version}), linux-kbuild-{common}, gcc-12\n"
+                    "Version: {version}\nDepends: linux-headers-{common}-common (= {version}), \
+                     linux-kbuild-{common}, gcc-12\n"
                 ))
             }
             ["apt-get", "indextargets", ..] => {

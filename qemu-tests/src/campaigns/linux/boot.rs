@@ -1,4 +1,4 @@
-//! A plain boot of a distribution's kernel, without a monitor: shows that kernel, initrd and service are fit for a tenant.
+//! A plain boot of a distribution's kernel, without a monitor: shows that kernel, initrd and service work together.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,14 +21,15 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// A request takes milliseconds.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
-/// What makes a boot short and quiet; none of it is needed.
-const COMMAND_LINE: &str = "console=ttyS0 printk.devkmsg=on no5lvl mitigations=off random.trust_cpu=on cryptomgr.notests memmap=64M!256M";
+/// Words that make the boot short and quiet, and a RAM disk; no other word is needed.
+const COMMAND_LINE: &str = "console=ttyS0 printk.devkmsg=on no5lvl mitigations=off random.trust_cpu=on \
+    cryptomgr.notests memmap=64M!256M";
 
-/// Boots the newest kernel of a series on one CPU and tries its service. `own_module` is the source of a module that is built and loaded, too. The
-/// console is printed.
+/// Boots the newest kernel of a series on one CPU and tries its service. Prints the console. `own_module` is the source
+/// of a module that is built and loaded, too.
 ///
 /// # Errors
-/// `Skipped` where the packages cannot be had; what the guest does wrong.
+/// `Skipped` where the packages cannot be had; anything that the guest does wrong.
 pub fn run(series: Series, own_module: Option<&Path>) -> Result<(), Problem> {
     setup::check(&LocalSystem)?;
     linux_kit::check()?;
@@ -81,7 +82,8 @@ pub fn run(series: Series, own_module: Option<&Path>) -> Result<(), Problem> {
     try_service(machine.port()?, &kernel.release)?;
     machine.end();
     println!(
-        "linux-boot: Linux {}: userspace after {:.1} s of its time, ready after {:.1} s; all answered after {:.1} s of ours",
+        "linux-boot: Linux {}: userspace after {:.1} s of its time, ready after {:.1} s; \
+         all answered after {:.1} s of ours",
         kernel.release,
         userspace.time_us as f64 / 1e6,
         ready.time_us as f64 / 1e6,
@@ -108,7 +110,7 @@ fn initrd(
     Ok(path)
 }
 
-/// Asks for everything that the service can do.
+/// Tries everything that the service can do.
 fn try_service(port: u16, release: &str) -> Result<(), Problem> {
     let ask = |method: &str, target: &str, body: &[u8]| -> Result<HttpReply, Problem> {
         let started = Instant::now();

@@ -1,5 +1,6 @@
-//! A trial of the packages: they are installed in a fresh Debian, as it is unpacked by its own tools, and two instances of it share a machine. The first
-//! writes a file and panics; the second wakes up in its initramfs, mounts the disk of the first, and goes on with its boot to the end.
+//! A trial of the Debian packages. They are installed in a fresh Debian, and two instances of it share a machine. The
+//! first writes a file and panics; the second wakes up in its initramfs, mounts the disk of the first, and boots to the
+//! end.
 
 use std::env;
 use std::fs;
@@ -17,7 +18,7 @@ use linux_kit::deb::{BuiltPackages, IMAGE_PATH, SOURCE, walk};
 
 const SUITE: &str = "bookworm";
 
-/// What an installed Debian has that a minimal one has not.
+/// What an installed Debian has and a minimal one does not have.
 const INCLUDED: &str =
     "linux-image-amd64,linux-headers-amd64,dkms,initramfs-tools,grub2-common,systemd-sysv,udev";
 
@@ -35,10 +36,11 @@ const KERNEL_PATH: &str = "/boot/vmlinuz";
 const INITRD_PATH: &str = "/boot/initrd";
 const WORDS: &str = "console=ttyS0 root=/dev/vda ro";
 
-/// Tries the packages.
+/// Runs the trial.
 ///
 /// # Errors
-/// Not run by root, a tool is missing or fails, or the second instance does not come up with what the first has written.
+/// It is not run by root, a tool is missing or fails, or the second instance does not come up with the file of the
+/// first.
 pub fn run(packages: &BuiltPackages) -> Result<(), Problem> {
     let user = LocalSystem.output(&["id", "-u"]).unwrap_or_default();
     if user.trim() != "0" {
@@ -72,7 +74,7 @@ pub fn run(packages: &BuiltPackages) -> Result<(), Problem> {
     remove(&root)
 }
 
-/// A fresh Debian with the packages, in `root`.
+/// Unpacks a fresh Debian into `root`, and installs the packages in it.
 fn install(packages: &BuiltPackages, root: &Path) -> Result<(), Problem> {
     let broken = |error| Problem::of_host(root.display(), error);
     if root.exists() {
@@ -112,7 +114,7 @@ fn make_disk(root: &Path, disk: &Path) -> Result<(), Problem> {
     succeed(command, "mke2fs")
 }
 
-/// The kernel and the initramfs as they were installed; both instances have the same.
+/// Packs the kernel and the initramfs as they were installed; both instances have the same.
 fn boot_archive(root: &Path) -> Result<Vec<u8>, Problem> {
     let read = |name: &str| files::read(&root.join("boot").join(name));
     let boot =
@@ -166,7 +168,7 @@ fn boot_line() -> String {
     )
 }
 
-/// Removes the packages again, with their configuration, and looks for what they leave.
+/// Removes the packages with their configuration, and checks that they leave nothing.
 fn remove(root: &Path) -> Result<(), Problem> {
     // What the packages' scripts run needs /proc: /dev/fd is a link into it.
     let mut command = Command::new("unshare");
@@ -200,7 +202,7 @@ fn remove(root: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Runs a command that tells what it does.
+/// Runs a command that must succeed.
 fn succeed(mut command: Command, name: &str) -> Result<(), Problem> {
     let output = command
         .env(

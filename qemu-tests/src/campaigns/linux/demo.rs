@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::kdump;
+use super::statistics::median;
 use crate::linux::takeover::{Death, Survived, play};
 use crate::linux::tenants::Pair;
 use harness::emulator;
@@ -35,14 +36,14 @@ pub struct LinuxDemo {
 pub struct Outcome {
     releases: [String; 2],
     survived: Vec<Survived>,
-    /// What was not survived, or not as it should be.
+    /// What was not survived, or not as it should have been.
     failures: Vec<Problem>,
-    /// What a client of the same kernel sees when kdump is what it has: the gap in ms, where it was measured.
+    /// The gap that a client of the same kernel sees with kdump, in ms, where it was measured.
     kdump_gap_ms: Option<f64>,
 }
 
 impl LinuxDemo {
-    /// A panic and a hard hang, once each.
+    /// Plans a panic and a hard hang, once each.
     pub fn new(primary: Series, backup: Series) -> Self {
         Self {
             pair: Pair::new("linux-demo", primary, backup),
@@ -52,10 +53,11 @@ impl LinuxDemo {
         }
     }
 
-    /// Runs it, telling of it as it goes.
+    /// Runs the demonstration, and prints its progress.
     ///
     /// # Errors
-    /// `Skipped` where the packages cannot be had, or the host is at fault. What the machine does wrong is no error but a verdict.
+    /// `Skipped` where the packages cannot be had, or the host is at fault. What the machine does wrong is part of the
+    /// verdict.
     pub fn run(&self, images: &Images) -> Result<Outcome, Problem> {
         let releases = self.pair.kernels()?.map(|kernel| kernel.release);
         let (mut survived, mut failures) = (Vec::new(), Vec::new());
@@ -67,7 +69,7 @@ impl LinuxDemo {
                 );
                 match self.act(images, *death, run) {
                     Ok(outcome) => {
-                        print!("{}", told(&outcome));
+                        print!("{}", line(&outcome));
                         survived.push(outcome);
                     }
                     Err(problem @ (Problem::Failed(_) | Problem::TimedOut(_))) => {
@@ -109,8 +111,8 @@ impl LinuxDemo {
     }
 }
 
-/// One takeover, for people.
-fn told(outcome: &Survived) -> String {
+/// Formats one takeover for people.
+fn line(outcome: &Survived) -> String {
     let mut text = format!(
         "  silence for the client: {:.1} ms, and up to {:.1} ms later\n  {}\n  timeline, ms since the detection:\n",
         outcome.client_gap_ms(),
@@ -123,15 +125,8 @@ fn told(outcome: &Survived) -> String {
     text
 }
 
-/// The value in the middle; of an even number, the mean of the two.
-pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let last = values.len().checked_sub(1)?;
-    Some((values[last / 2] + values[last.div_ceil(2)]) / 2.0)
-}
-
 impl Outcome {
-    /// Whether nothing acknowledged was lost.
+    /// Says whether nothing acknowledged was lost.
     pub fn is_passed(&self) -> bool {
         !self.survived.is_empty() && self.failures.is_empty() && self.audit().is_clean()
     }
@@ -141,7 +136,7 @@ impl Outcome {
         audits.fold(FileAudit::default(), FileAudit::and)
     }
 
-    /// The last word.
+    /// Formats the verdict.
     pub fn verdict(&self) -> String {
         let gaps: Vec<f64> = self.survived.iter().map(Survived::client_gap_ms).collect();
         let worst = gaps.iter().copied().reduce(f64::max);
@@ -152,8 +147,8 @@ impl Outcome {
         let ms =
             |value: Option<f64>| value.map_or("not measured".into(), |ms| format!("{ms:.1} ms"));
         let mut text = format!(
-            "{}: {} of {} takeovers, {}; silence for the client: median {}, worst {}; from detection to a readable disk: median {} (emulation on this host, not \
-             hardware)",
+            "{}: {} of {} takeovers, {}; silence for the client: median {}, worst {}; \
+             from detection to a readable disk: median {} (emulation on this host, not hardware)",
             if self.is_passed() { "PASS" } else { "FAIL" },
             self.survived.len(),
             self.survived.len() + self.failures.len(),
@@ -171,7 +166,7 @@ impl Outcome {
         text
     }
 
-    /// For tools.
+    /// Formats the outcome for tools.
     pub fn json(&self) -> Value {
         let audit = self.audit();
         json!({
@@ -189,7 +184,7 @@ impl Outcome {
     }
 }
 
-/// The JSON of a demonstration that came to no end.
+/// Formats the JSON of a demonstration that failed half-way.
 pub fn failure_json(problem: &Problem) -> Value {
     json!({
         "verdict": "fail",
@@ -302,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_takeover_is_told_in_the_order_of_its_edges() {
-        let text = told(&survived());
+        let text = line(&survived());
         let place = |part: &str| {
             text.find(part)
                 .unwrap_or_else(|| panic!("{part} in {text}"))

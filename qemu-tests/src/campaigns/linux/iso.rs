@@ -1,4 +1,4 @@
-//! A disc with a pair of Linux tenants: made, and tried.
+//! Makes a disc with a pair of Linux tenants, and tries it.
 
 use std::path::Path;
 use std::thread;
@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// From the death to the first reply, at most, before it counts as not survived.
 const SURVIVAL_LIMIT: Duration = Duration::from_secs(40);
 
-/// A reply of a machine that is well takes milliseconds.
+/// A reply of a healthy machine takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Makes a disc of two kernels, their initrds and the runtime.
@@ -36,10 +36,11 @@ pub fn make(pair: &Pair, images: &Images, out: &Path) -> Result<(), Problem> {
         .write(&pair.name, out)
 }
 
-/// Boots a disc that was made of `pair`, kills the primary by a panic, and waits until the backup serves. How long a client was without a reply.
+/// Boots a disc that was made of `pair`, kills the primary by a panic, and waits until the backup serves. Returns how
+/// long a client was without a reply.
 ///
 /// # Errors
-/// What is not as it should be.
+/// Anything that is not as it should be.
 pub fn try_out(
     pair: &Pair,
     images: &Images,
@@ -67,11 +68,11 @@ fn survive(machine: &QemuMachine, releases: &[String; 2]) -> Result<Duration, Pr
     let port = machine.port()?;
     let client = GapProbe::start(port);
     wait_for_kernel(port, &releases[0])?;
-    // There is no answer to this.
+    // This request gets no answer.
     let _ = http::request(port, "POST", "/fault", b"panic", PATIENCE);
     wait_for_kernel(port, &releases[1])?;
     let files = http::request(port, "GET", "/file?file=0", b"", PATIENCE);
-    // The file was never written: that it is not there, only a mounted disk can say.
+    // The file was never written, and only a mounted disk can say so.
     require(
         files.as_ref().is_ok_and(|reply| reply.status == 404),
         || format!("the new primary has no disk: {files:?}"),

@@ -1,4 +1,4 @@
-//! One machine through many lives: its kernels die, are restarted or hand over, and after each end it is protected again.
+//! One machine through many lives: its kernels die, restart or hand over, and after each end it is protected again.
 
 use std::fmt;
 use std::path::Path;
@@ -29,9 +29,9 @@ const PROTECTION_LIMIT: Duration = Duration::from_secs(120);
 const REPLY_LIMIT: Duration = Duration::from_secs(20);
 
 /// Between two looks at what the client saw.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The service begins an order at once.
+/// The service starts an order at once.
 const ORDER_LIMIT: Duration = Duration::from_secs(3);
 
 /// How a life ends.
@@ -46,7 +46,7 @@ pub enum KernelEnd {
 }
 
 impl KernelEnd {
-    /// What the timeline calls it.
+    /// Returns the name that the timeline has for it.
     fn cause(self) -> &'static str {
         match self {
             Self::Death(death) => death.cause(),
@@ -55,7 +55,7 @@ impl KernelEnd {
         }
     }
 
-    /// Which of the two kernels is the primary afterwards.
+    /// Says which of the two kernels is the primary afterwards.
     fn successor(self, owner: usize) -> usize {
         match self {
             Self::Death(_) | Self::Switch => 1 - owner,
@@ -69,7 +69,7 @@ impl KernelEnd {
             Self::Reboot => takeover::end(port, "reboot"),
             Self::Switch => {
                 let reply = http::request(port, "POST", "/order", b"switch --yes", ORDER_LIMIT);
-                // It may be over before its answer has left.
+                // The kernel may end before its answer has left.
                 match reply {
                     Ok(reply) => require_equal("the answer to an order", reply.status, 200),
                     Err(_) => Ok(()),
@@ -143,7 +143,7 @@ pub struct Lives {
 }
 
 impl Lives {
-    /// For tools.
+    /// Formats the lives for tools.
     pub fn json(&self) -> Value {
         json!({
             "verdict": if self.audit.is_clean() { "pass" } else { "fail" },
@@ -154,10 +154,11 @@ impl Lives {
     }
 }
 
-/// Starts a machine, and lets it go through `ends`.
+/// Starts a machine, and ends its primaries in the ways of `ends`.
 ///
 /// # Errors
-/// `Skipped` where the packages cannot be had; what is not as it should be; a lost write is no error but a finding.
+/// `Skipped` where the packages cannot be had; anything that is not as it should be. A lost write is no error but a
+/// finding.
 pub fn play(
     pair: &Pair,
     images: &Images,
@@ -198,7 +199,7 @@ fn live(
     Ok(Lives { lives, audit })
 }
 
-/// Lets one life end, and waits until the machine is protected in the next, that of `epoch`.
+/// Ends one life, and waits until the machine is protected in the next, whose epoch is `epoch`.
 fn outlive(
     machine: &QemuMachine,
     end: KernelEnd,
@@ -218,13 +219,14 @@ fn outlive(
     })
 }
 
-/// How long the client was without a reply. A kernel that was only started again may have told its status before its first reply.
+/// Waits for the new primary's first reply, and returns how long the client was without one. A kernel that was only
+/// restarted may report its status before its first reply.
 fn await_handover(client: &GapProbe) -> Result<Duration, Problem> {
     let until = Instant::now() + REPLY_LIMIT;
     loop {
         match client.seen().handover() {
             Some(handover) => return Ok(handover.gap),
-            None if Instant::now() < until => thread::sleep(LOOK),
+            None if Instant::now() < until => thread::sleep(POLL_INTERVAL),
             None => {
                 return Err(Problem::Failed(
                     "the client saw no reply before or none after the end".into(),

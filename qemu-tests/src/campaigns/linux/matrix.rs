@@ -15,10 +15,10 @@ use harness::paths;
 use harness::problem::{Problem, require, require_equal};
 use linux_kit::packages::Series;
 
-/// A machine that is not done after this time is not going to be.
+/// A machine that is not done after this time is given up.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// With so many emulated cores on a few of the host's, a healthy one may stand still for a while.
+/// Many emulated cores on a few cores of the host: a healthy one may stand still for a while.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
 const SERIES: [Series; 2] = [Series::V6_12, Series::V6_1];
@@ -26,7 +26,7 @@ const CHIPSETS: [Chipset; 2] = [Chipset::Q35, Chipset::Pc];
 const CPUS: [u32; 3] = [2, 4, 8];
 const DEATHS: [Death; 2] = [Death::Panic, Death::Hang];
 
-/// One field of the matrix.
+/// One pairing of kernels on one kind of machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pairing {
     primary: Series,
@@ -37,15 +37,15 @@ pub struct Pairing {
     death: Death,
 }
 
-/// All fields.
+/// Returns all pairings.
 pub fn all() -> Vec<Pairing> {
-    let mut fields = Vec::new();
+    let mut pairings = Vec::new();
     for primary in SERIES {
         for backup in SERIES {
             for (chipset, has_x2apic) in CHIPSETS.into_iter().flat_map(|c| [(c, false), (c, true)])
             {
                 for cpus in CPUS {
-                    fields.extend(DEATHS.map(|death| Pairing {
+                    pairings.extend(DEATHS.map(|death| Pairing {
                         primary,
                         backup,
                         chipset,
@@ -57,15 +57,15 @@ pub fn all() -> Vec<Pairing> {
             }
         }
     }
-    fields
+    pairings
 }
 
-/// A few fields in which each kernel in each role, each chipset, each mode, each number of CPUs and each death comes up.
+/// Returns a few pairings, in which each role of each kernel, each chipset, APIC mode, number of CPUs and death occurs.
 pub fn diagonal() -> Vec<Pairing> {
     let [new, old] = SERIES;
     let [q35, pc] = CHIPSETS;
     let [panic, hang] = DEATHS;
-    let field = |primary, backup, chipset, has_x2apic, cpus, death| Pairing {
+    let pairing = |primary, backup, chipset, has_x2apic, cpus, death| Pairing {
         primary,
         backup,
         chipset,
@@ -74,25 +74,25 @@ pub fn diagonal() -> Vec<Pairing> {
         death,
     };
     vec![
-        field(new, old, q35, false, 4, panic),
-        field(old, new, pc, false, 2, hang),
-        field(new, new, q35, true, 4, hang),
-        field(old, old, q35, true, 2, panic),
-        field(new, old, pc, false, 8, panic),
+        pairing(new, old, q35, false, 4, panic),
+        pairing(old, new, pc, false, 2, hang),
+        pairing(new, new, q35, true, 4, hang),
+        pairing(old, old, q35, true, 2, panic),
+        pairing(new, old, pc, false, 8, panic),
     ]
 }
 
-/// Runs `fields` one after the other, and prints a line for each.
-pub fn run(fields: &[Pairing], images: &Images) -> Score {
+/// Runs `pairings` one after the other, and prints a line for each.
+pub fn run(pairings: &[Pairing], images: &Images) -> Score {
     let mut score = Score::default();
-    for (index, field) in fields.iter().enumerate() {
+    for (index, pairing) in pairings.iter().enumerate() {
         let started = Instant::now();
-        let outcome = field.run(images);
+        let outcome = pairing.run(images);
         score.count(&outcome);
         println!(
-            "linux-matrix: {:>2}/{} {field} ... {}",
+            "linux-matrix: {:>2}/{} {pairing} ... {}",
             index + 1,
-            fields.len(),
+            pairings.len(),
             match outcome {
                 Ok(text) => format!("ok ({text}, {:.0} s)", started.elapsed().as_secs_f64()),
                 Err(problem) => problem.to_string(),
@@ -128,7 +128,7 @@ impl Pairing {
                 ..Hardware::default()
             },
             timeout: TIMEOUT,
-            // All share their files: they run one after the other.
+            // All share their files, so they run one after the other.
             ..Pair::new("linux-matrix", self.primary, self.backup)
         }
     }
@@ -169,7 +169,7 @@ impl fmt::Display for Pairing {
     }
 }
 
-/// As QEMU calls it.
+/// Returns QEMU's name of it.
 fn chipset_name(chipset: Chipset) -> &'static str {
     match chipset {
         Chipset::Q35 => "q35",
@@ -184,56 +184,62 @@ mod tests {
 
     #[test]
     fn the_matrix_has_every_field_once() {
-        let fields = all();
-        assert_eq!(fields.len(), 2 * 2 * 2 * 2 * 3 * 2);
-        let names: HashSet<String> = fields.iter().map(Pairing::name).collect();
-        assert_eq!(names.len(), fields.len());
-        let lines: HashSet<String> = fields.iter().map(ToString::to_string).collect();
-        assert_eq!(lines.len(), fields.len());
+        let pairings = all();
+        assert_eq!(pairings.len(), 2 * 2 * 2 * 2 * 3 * 2);
+        let names: HashSet<String> = pairings.iter().map(Pairing::name).collect();
+        assert_eq!(names.len(), pairings.len());
+        let lines: HashSet<String> = pairings.iter().map(ToString::to_string).collect();
+        assert_eq!(lines.len(), pairings.len());
     }
 
     #[test]
     fn the_diagonal_has_everything_once_at_least() {
         let all = all();
         let quick = diagonal();
-        assert!(quick.iter().all(|field| all.contains(field)));
+        assert!(quick.iter().all(|pairing| all.contains(pairing)));
         let has = |is: &dyn Fn(&Pairing) -> bool| quick.iter().any(is);
         for series in SERIES {
-            assert!(has(&|field| field.primary == series) && has(&|field| field.backup == series));
+            assert!(
+                has(&|pairing| pairing.primary == series)
+                    && has(&|pairing| pairing.backup == series)
+            );
         }
         assert!(
             CHIPSETS
                 .iter()
-                .all(|chipset| has(&|field| field.chipset == *chipset))
+                .all(|chipset| has(&|pairing| pairing.chipset == *chipset))
         );
-        assert!(CPUS.iter().all(|cpus| has(&|field| field.cpus == *cpus)));
+        assert!(
+            CPUS.iter()
+                .all(|cpus| has(&|pairing| pairing.cpus == *cpus))
+        );
         assert!(
             DEATHS
                 .iter()
-                .all(|death| has(&|field| field.death == *death))
+                .all(|death| has(&|pairing| pairing.death == *death))
         );
         assert!(
             [false, true]
                 .iter()
-                .all(|mode| has(&|field| field.has_x2apic == *mode))
+                .all(|mode| has(&|pairing| pairing.has_x2apic == *mode))
         );
     }
 
     #[test]
     fn what_cannot_be_is_skipped_before_anything_is_fetched() {
-        let field = all()
+        let pairing = all()
             .into_iter()
-            .find(|field| field.has_x2apic && field.chipset == Chipset::Pc)
+            .find(|pairing| pairing.has_x2apic && pairing.chipset == Chipset::Pc)
             .unwrap();
         let images = Images {
             kernel: "k".into(),
             archive: "a".into(),
             instance: Vec::new(),
         };
-        let problem = field.run(&images).unwrap_err();
+        let problem = pairing.run(&images).unwrap_err();
         assert!(matches!(&problem, Problem::Skipped(text) if text.contains("interrupt remapping")));
         assert_eq!(
-            run(&[field], &images),
+            run(&[pairing], &images),
             Score {
                 skipped: 1,
                 ..Score::default()

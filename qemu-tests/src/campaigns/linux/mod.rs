@@ -8,3 +8,4 @@ pub mod iso;
 pub mod kdump;
 pub mod lives;
 pub mod matrix;
+mod statistics;

@@ -1,12 +1,12 @@
-//! Several runs of the work, and what they say together.
+//! Reports several runs of the work together.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Cost, CostRun, Round};
-use crate::campaigns::linux::demo::median;
+use super::run::{CPUS, Cost, CostRun, Round};
+use crate::campaigns::linux::statistics::median;
 
 /// A primary beside an armed backup is to be slower by no more than this, in percent.
 const AT_MOST_PERCENT: f64 = 1.0;
@@ -22,7 +22,7 @@ pub struct CostReport {
 /// What holds for one time-out.
 struct Beside {
     timeout: Duration,
-    /// Of each run, how much slower than the one alone with the same random numbers.
+    /// How much slower each run is than the run alone with the same random numbers.
     slower_percent: Vec<f64>,
     took_ms: f64,
     interrupts_hz: Vec<f64>,
@@ -35,7 +35,7 @@ fn middle(values: impl Iterator<Item = f64>) -> f64 {
     median(values.collect()).unwrap_or(f64::NAN)
 }
 
-/// The median of each CPU.
+/// Returns the median of each CPU.
 fn by_cpu<'a>(runs: impl Iterator<Item = &'a CostRun> + Clone) -> Vec<f64> {
     let cpus = runs
         .clone()
@@ -74,7 +74,7 @@ impl CostReport {
         }
     }
 
-    /// Whether the primary is slower by no more than is allowed, at every time-out.
+    /// Says whether the primary is slower by no more than is allowed, at every time-out.
     pub fn is_met(&self) -> bool {
         !self.rounds.is_empty() && self.beside().iter().all(Beside::is_met)
     }
@@ -121,7 +121,7 @@ impl CostReport {
         middle(self.alone().map(|run| run.took_ns / 1e6))
     }
 
-    /// For people.
+    /// Formats the report for people.
     pub fn text(&self) -> String {
         let mut text = format!(
             "deterministic model (TCG icount, 1 instruction of any CPU = {} ns), not hardware; medians of {} runs\n\
@@ -136,8 +136,9 @@ impl CostReport {
             let [least, most] = beside.spread();
             let _ = writeln!(
                 text,
-                "beside a backup, time-out {:?}: {:.1} ms, {:.2} % slower ({least:.2} to {most:.2}; target: at most {AT_MOST_PERCENT} %, {}); timer interrupts \
-                 per second by CPU: {}; {:.0} keepalives and {:.2} million instructions more per second",
+                "beside a backup, time-out {:?}: {:.1} ms, {:.2} % slower ({least:.2} to {most:.2}; \
+                 target: at most {AT_MOST_PERCENT} %, {}); timer interrupts per second by CPU: {}; \
+                 {:.0} keepalives and {:.2} million instructions more per second",
                 beside.timeout,
                 beside.took_ms,
                 beside.slower_percent(),
@@ -150,7 +151,7 @@ impl CostReport {
         text
     }
 
-    /// For tools.
+    /// Formats the report for tools.
     pub fn json(&self) -> Value {
         let beside = self.beside().into_iter().map(|beside| {
             json!({
@@ -168,7 +169,7 @@ impl CostReport {
             "n": self.rounds.len(),
             "ns_per_instruction": self.ns_per_instruction(),
             "kernel": self.release,
-            "cpus": super::CPUS,
+            "cpus": CPUS,
             "alone_ms": thousandths(self.alone_ms()),
             "alone_interrupts_hz": rounded(&by_cpu(self.alone())),
             "beside": beside.collect::<Vec<_>>(),

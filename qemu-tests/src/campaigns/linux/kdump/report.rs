@@ -1,8 +1,8 @@
-//! Several runs of the peer, and what they say together.
+//! Reports several runs of the peer together.
 
 use serde_json::{Value, json};
 
-use super::{HangRun, KdumpRun, Peer};
+use super::peer::{HangRun, KdumpRun, Peer};
 use harness::problem::Problem;
 use linux_kit::packages::Series;
 
@@ -17,7 +17,7 @@ impl KdumpReport {
     /// Lets a series' newest kernel panic `runs` times, and hang once if `with_hang`.
     ///
     /// # Errors
-    /// `Skipped` where the packages cannot be had; the first thing that is not as it should be.
+    /// `Skipped` where the packages cannot be had; anything that is not as it should be.
     pub fn measure(series: Series, runs: u32, with_hang: bool) -> Result<Self, Problem> {
         let peer = Peer::new(series)?;
         let mut report = Self::default();
@@ -32,14 +32,15 @@ impl KdumpReport {
         Ok(report)
     }
 
-    /// The median of the gaps, in ms; that of an even number of runs is the lower of the two in the middle, in the peer's favour.
+    /// Returns the median of the gaps, in ms. Of an even number of runs it takes the lower of the two in the middle, in
+    /// the peer's favour.
     pub fn median_gap_ms(&self) -> Option<f64> {
         let mut gaps: Vec<f64> = self.runs.iter().map(|run| run.client_gap_ms).collect();
         gaps.sort_by(f64::total_cmp);
         gaps.get(gaps.len().saturating_sub(1) / 2).copied()
     }
 
-    /// For people.
+    /// Formats the report for people.
     pub fn text(&self) -> String {
         let gap = match self.median_gap_ms() {
             Some(gap_ms) => format!(
@@ -62,7 +63,7 @@ impl KdumpReport {
         format!("kdump: {gap}{hang} (emulation on this host, not hardware)")
     }
 
-    /// The last line.
+    /// Formats the report for tools.
     pub fn json(&self) -> Value {
         let runs: Vec<Value> = self.runs.iter().map(KdumpRun::json).collect();
         json!({
@@ -76,7 +77,8 @@ impl KdumpReport {
 
 fn line(run: &KdumpRun) -> String {
     format!(
-        "a client saw a gap of {:.0} ms, {:.0} of them from the crash kernel's entry to its first program; {} lines acknowledged, {} lost",
+        "a client saw a gap of {:.0} ms, {:.0} of them from the crash kernel's entry to its first program; {} \
+         lines acknowledged, {} lost",
         run.client_gap_ms, run.crash_boot_ms, run.acknowledged, run.lost
     )
 }

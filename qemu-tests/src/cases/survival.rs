@@ -1,0 +1,40 @@
+//! A death that a writing client has to survive, as many tests have it.
+
+use harness::client::{self, IMPATIENT};
+use harness::machine::QemuMachine;
+use harness::problem::{Problem, require_equal};
+use harness::timeline_report::TimelineReport;
+use harness::writer::KeyWriter;
+
+use crate::suite::audit;
+
+/// Writes to be acknowledged before and after whatever happens.
+pub const WRITES: u64 = 300;
+
+/// Lets a client write, injects a fault, and checks the takeover: its cause is `cause`, and nothing acknowledged is
+/// lost.
+///
+/// # Errors
+/// The takeover is not as it should be, or something acknowledged is lost.
+pub fn die_and_check(
+    machine: &QemuMachine,
+    command: &str,
+    cause: &str,
+) -> Result<TimelineReport, Problem> {
+    let port = machine.port()?;
+    let writer = KeyWriter::start(port, "client", IMPATIENT);
+    writer.wait_more(WRITES, machine.time_left())?;
+    client::inject(port, command)?;
+    let takeover = machine.wait_takeover(2)?;
+    writer
+        .wait_more(WRITES, machine.time_left())
+        .map_err(|problem| problem.while_doing("writing on after the takeover"))?;
+    audit(port, &writer.finish()?)?;
+    require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
+    require_equal(
+        "number of takeovers",
+        machine.console().events("takeover").len(),
+        1,
+    )?;
+    takeover.with_first_reply(&machine.wait_epoch("first-reply", 2)?)
+}
