@@ -34,8 +34,8 @@ impl<R: Registers> LocalApic<R> {
     pub fn timer_deadline(&self, _proof: TscDeadline, vector: u8, deadline_tsc: u64) {
         self.write(Register::LvtTimer, LVT_TSC_DEADLINE | u32::from(vector));
         if self.mode == Mode::XApic {
-            // WRMSR does not wait for the store above, and a deadline written before the mode is ignored (Intel SDM vol. 3A,
-            // 11.5.4.1).
+            // WRMSR does not wait for the store above, and a deadline written before the mode is ignored (Intel SDM
+            // vol. 3A, 11.5.4.1).
             self.registers.fence();
         }
         self.registers.set_tsc_deadline(deadline_tsc);

@@ -10,8 +10,8 @@ use crate::cmdline::{ApicMode, Options};
 use crate::cpu_list::CpuList;
 use crate::refusal::Refusal;
 
-/// Ids from here on cannot be addressed in xAPIC mode: a destination has 8 bits there, and 255 is a broadcast (Intel SDM
-/// vol. 3A, 11.6.1).
+/// Ids from here on cannot be addressed in xAPIC mode: a destination has 8 bits there, and 255 is a broadcast (Intel
+/// SDM vol. 3A, 11.6.1).
 const XAPIC_IDS: u32 = 255;
 
 /// The CPUs, divided.

@@ -1,5 +1,4 @@
-//! Base address registers: the addresses in them, and how large the device made them (PCI 3.0,
-//! 6.2.5.1).
+//! Base address registers: the addresses in them, and how large the device made them (PCI 3.0, 6.2.5.1).
 
 use sharedmem::linux::LinuxFunction;
 

@@ -40,11 +40,14 @@ pub trait NicDriver: Send {
     fn take_sent(&mut self) -> Option<Frame>;
 }
 
+/// A network card that was brought up, or why it was not.
+pub type AdoptedNic = Result<Box<dyn NicDriver>, DeviceError>;
+
 /// A model of network card: an entry in the list of drivers.
 pub struct NicModel {
     /// Returns whether a function is a card of this model.
     pub is_model: fn(&PciFunction) -> bool,
     /// Resets the card, whatever the dead primary left in it, and brings it up. It sends the message when a frame has
     /// arrived.
-    pub adopt: fn(&PciFunction, MsiMessage) -> Result<Box<dyn NicDriver>, DeviceError>,
+    pub adopt: fn(&PciFunction, MsiMessage) -> AdoptedNic,
 }
