@@ -56,7 +56,7 @@ pub struct HostStatus {
 /// One takeover: its cause, and how long each phase took, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct TakeoverTimes {
-    /// One word: `panic`, `timeout`, ...
+    /// Why the machine was taken over, in a word: `panic`, `silent`, `hung`, ...
     pub cause: Word,
     /// Last keepalive to detected.
     pub detect_us: u64,
