@@ -2,7 +2,7 @@
 
 use journal::RecoverySummary;
 use replica::{BackupMonitor, SharedJournal};
-use service::{HostStatus, Role, TakeoverTimes, Word};
+use service::{HostStatus, TakeoverTimes, Word};
 use sharedmem::Instance;
 use sharedmem::cause::Cause;
 use sharedmem::epitaph::EpitaphText;
@@ -23,7 +23,7 @@ pub fn of(context: &Context, seat: &BackupMonitor, journal: SharedJournal) -> Ho
     let timeline = context.region.control.timelines.of_epoch(epoch);
     let operator = operator::status();
     HostStatus {
-        role: Role::Primary,
+        is_backup: false,
         epoch,
         protected: seat.is_protected(),
         keepalive_age_us: seat

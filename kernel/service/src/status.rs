@@ -8,21 +8,11 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Which part the kernel plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Role {
-    /// It serves.
-    #[default]
-    Primary,
-    /// It waits.
-    Backup,
-}
-
 /// What only the kernel knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct HostStatus {
-    /// Which part the kernel plays.
-    pub role: Role,
+    /// Whether the kernel waits as a backup; if not, it is the primary.
+    pub is_backup: bool,
     /// Raised by every takeover.
     pub epoch: u64,
     /// Whether a backup is ready.
@@ -156,7 +146,7 @@ impl core::error::Error for StatusError {}
 impl HostStatus {
     /// Appends the payload to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.push(u8::from(self.role == Role::Backup));
+        out.push(u8::from(self.is_backup));
         out.extend_from_slice(&self.epoch.to_le_bytes());
         out.push(u8::from(self.protected));
         put_option(out, self.keepalive_age_us);
@@ -244,11 +234,7 @@ impl Fields<'_> {
 
     fn status(&mut self) -> Option<HostStatus> {
         Some(HostStatus {
-            role: if self.flag()? {
-                Role::Backup
-            } else {
-                Role::Primary
-            },
+            is_backup: self.flag()?,
             epoch: self.number()?,
             protected: self.flag()?,
             keepalive_age_us: self.option()?,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use replica::{BackupMonitor, Host, ReplicaLimits, SharedJournal};
-use service::{DebugCommand, HostStatus, OperatorCommand, Role};
+use service::{DebugCommand, HostStatus, OperatorCommand};
 use sharedmem::crc32c::Crc32c;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::{Instance, SharedRegion};
@@ -96,7 +96,7 @@ impl Host for Kernel {
 
     fn status(&self, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus {
         HostStatus {
-            role: Role::Primary,
+            is_backup: false,
             epoch: self.incarnation().epoch.get(),
             protected: seat.is_protected(),
             journal_position: journal.cursors().reserved,

@@ -3,7 +3,7 @@
 use super::client::REDIS_VERSION;
 use super::{Context, Failover, is};
 use crate::reply::Outcome;
-use crate::status::{HostStatus, Role, TakeoverTimes};
+use crate::status::{HostStatus, TakeoverTimes};
 use crate::store::Bytes;
 use alloc::format;
 use alloc::string::String;
@@ -162,9 +162,9 @@ fn keyspace(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
 }
 
 fn understudy(lines: &mut Lines, _: &Context<'_, '_>, status: &HostStatus) {
-    let role = match status.role {
-        Role::Primary => "primary",
-        Role::Backup => "backup",
+    let role = match status.is_backup {
+        false => "primary",
+        true => "backup",
     };
     lines.field("understudy_version", status.version);
     lines.field("understudy_role", role);
