@@ -10,60 +10,24 @@ use arch::clock::{self, Clock};
 use arch::console::SerialConsole;
 use arch::cpu;
 use arch::descriptors::CoreTables;
-use arch::logger::LOGGER;
 use arch::pci::{self, PortConfigSpace, bars};
 use ipi::{LocalApic, Mode};
 use partition::acpi::{AcpiInfo, ApicId, Originals};
 use partition::cmdline::{ApicMode, Options};
-use partition::{
-    BootFiles, BootInfo, Kinds, Machine, MemoryMap, PhysicalMemory, Plan, Range, plan,
-};
+use partition::{BootFiles, BootInfo, Kinds, Machine, PhysicalMemory, Plan, Range, plan};
 use raw_cpuid::CpuId;
 use sharedmem::hand_off::PciFunction;
 use sharedmem::linux::LinuxFunction;
-use sharedmem::log_ring::LogRing;
 use spin::Once;
 
-use crate::calibrate::{self, Frequencies};
-use crate::{memory, traps};
+use crate::facts::BootFacts;
+use crate::{calibrate, early_log, memory, timer, traps};
 
 /// End of the memory that the boot tables map.
 const BOOT_MAP_END: u64 = 4 << 30;
 
 /// Memory below 640 KiB in which the start page may lie; the first page is left to the firmware's vectors.
 const START_PAGE_WINDOW: Range = Range::new(0x8000, 0xa_0000);
-
-/// What is known when the plan is made.
-pub struct Ready {
-    /// The boot options.
-    pub options: Options,
-    /// The raw command line, for the instances.
-    pub command_line: String,
-    /// Who gets what.
-    pub plan: Plan,
-    /// What the ACPI tables say.
-    pub acpi: AcpiInfo,
-    /// The seat's local APIC.
-    pub local_apic: &'static LocalApic,
-    /// Whether the local APICs are in x2APIC mode.
-    pub is_x2apic: bool,
-    /// How fast things run.
-    pub frequencies: Frequencies,
-    /// The time-stamp counter at time 0.
-    pub tsc_at_boot: u64,
-    /// The boot archive and other modules.
-    pub modules: Vec<(String, Range)>,
-    /// Where other cores start.
-    pub start_page: u64,
-    /// All PCI functions.
-    pub functions: Vec<PciFunction>,
-    /// The same with what sizing their registers gave, for Linux tenants; empty if there is none.
-    pub linux_functions: Vec<LinuxFunction>,
-    /// The memory of the machine, as the firmware says.
-    pub memory_map: MemoryMap,
-    /// The firmware's ACPI tables.
-    pub originals: Originals,
-}
 
 /// Why the boot stops.
 pub struct BootRefusal {
@@ -104,9 +68,6 @@ static SEAT_TABLES: SeatTables = SeatTables(UnsafeCell::new(CoreTables::new()));
 static SEAT_NUMBER: u64 = 0;
 static LOCAL_APIC: Once<LocalApic> = Once::new();
 
-/// The log before there is a shared region.
-static EARLY_LOG: Once<LogRing> = Once::new();
-
 /// Physical memory as the boot tables map it.
 struct BootMap;
 
@@ -122,97 +83,87 @@ impl PhysicalMemory for BootMap {
     }
 }
 
-/// Reads everything and makes the plan. Leaves the seat with its tables, traps and local APIC, and the boot tables loaded.
+/// Finds out about the machine and makes the plan. Leaves the seat with its tables, traps and local APIC, and the boot tables loaded.
 ///
 /// # Errors
 /// The one thing that stops the boot.
-pub fn boot(magic: u32, information: u64) -> Result<Ready, BootRefusal> {
+pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefusal> {
     let tsc_at_boot = clock::ticks();
     let info = BootInfo::read(magic, information, &BootMap)?;
     let options = Options::parse(&info.command_line)?;
     let acpi = AcpiInfo::read(&info.rsdp, own_apic_id(), &BootMap)?;
-    let originals = Originals::read(&info.rsdp, &BootMap)?;
+    let acpi_tables = Originals::read(&info.rsdp, &BootMap)?;
+    let mode = apic_mode(&options)?;
+    let local_apic = take_seat(mode, acpi.local_apic_address)?;
+    let frequencies = acpi
+        .pm_timer
+        .and_then(|pm_timer| calibrate::measure(pm_timer.port, local_apic, timer::VECTOR))
+        .ok_or_else(|| {
+            BootRefusal::of_input(
+                "FADT: there is no running ACPI power-management timer, so no time-out can be kept",
+            )
+        })?;
+    early_log::start(Clock::new(frequencies.tsc_hz, tsc_at_boot));
+    let machine = Machine {
+        cpus: acpi.cpus.clone(),
+        memory_map: info.memory_map.clone(),
+        occupied: occupied(&info, start_page(&info)?),
+        kinds: kinds(&options, &info),
+    };
+    let plan = plan(&options, &machine)?;
+    let functions = scan_devices();
+    let sized_functions = match plan.kinds.any(|it| it.needs_bar_sizes) {
+        true => size_devices(&functions),
+        false => Vec::new(),
+    };
+    let modules = info.modules.iter();
+    let facts = BootFacts {
+        modules: modules.map(|it| (it.name.clone(), it.range)).collect(),
+        start_page: start_page(&info)?,
+        command_line: info.command_line,
+        memory_map: info.memory_map,
+        acpi,
+        acpi_tables,
+        local_apic,
+        is_x2apic: mode == Mode::X2Apic,
+        frequencies,
+        tsc_at_boot,
+        functions,
+        sized_functions,
+    };
+    Ok((facts, plan))
+}
+
+/// Gives the seat its own descriptor tables and traps, and brings its local APIC up.
+fn take_seat(mode: Mode, registers: u64) -> Result<&'static LocalApic, BootRefusal> {
     // SAFETY: the seat's first instructions with tables of its own; the tables are static and its alone.
     unsafe {
         cpu::set_core_number(&SEAT_NUMBER);
         CoreTables::load(SEAT_TABLES.0.get());
         arch::traps::install(traps::handle);
     }
-    let mode = apic_mode(&options)?;
     // SAFETY: the MADT says where the registers are, and the boot tables map them.
-    let local_apic = LOCAL_APIC
-        .call_once(|| unsafe { LocalApic::new(mode, acpi.local_apic_address as *mut u8) });
+    let local_apic = LOCAL_APIC.call_once(|| unsafe { LocalApic::new(mode, registers as *mut u8) });
     // SAFETY: at boot the 8259 is ours.
     unsafe { ipi::mask_legacy_pic() };
     local_apic
         .enable(traps::VECTOR_SPURIOUS)
         .map_err(BootRefusal::of_input)?;
-    let frequencies = acpi
-        .pm_timer
-        .and_then(|timer| calibrate::measure(timer.port, local_apic, traps::VECTOR_TIMER))
-        .ok_or_else(|| {
-            BootRefusal::of_input(
-                "FADT: there is no running ACPI power-management timer, so no time-out can be kept",
-            )
-        })?;
-    start_log(Clock::new(frequencies.tsc_hz, tsc_at_boot));
-    let start_page = start_page(&info)?;
-    let kinds = kinds(&options, &info);
-    let machine = Machine {
-        cpus: acpi.cpus.clone(),
-        memory_map: info.memory_map.clone(),
-        occupied: occupied(&info, start_page),
-        kinds,
-    };
-    let plan = plan(&options, &machine)?;
-    let functions = scan_devices();
-    let linux_functions = match kinds.any(|it| it.needs_bar_sizes) {
-        true => size_devices(&functions),
-        false => Vec::new(),
-    };
-    Ok(Ready {
-        options,
-        plan,
-        acpi,
-        local_apic,
-        is_x2apic: mode == Mode::X2Apic,
-        frequencies,
-        tsc_at_boot,
-        modules: info
-            .modules
-            .into_iter()
-            .map(|module| (module.name, module.range))
-            .collect(),
-        start_page,
-        functions,
-        linux_functions,
-        memory_map: info.memory_map,
-        originals,
-        command_line: info.command_line,
-    })
+    Ok(local_apic)
 }
 
-/// Says why the boot stops, and stops.
+/// Logs why the boot stops, and stops.
 pub fn refuse(refusal: &BootRefusal) -> ! {
     // If time is not known yet, it stands at 0: the message counts.
-    start_log(Clock::new(u64::MAX, 0));
+    early_log::start(Clock::new(u64::MAX, 0));
     for line in refusal.text.lines() {
         log::error!("boot refused: {line}");
     }
     log::error!("event=refused option={}", refusal.option);
     // SAFETY: no other kernel runs.
     let mut console = unsafe { SerialConsole::take() };
-    console.flush(EARLY_LOG.get().into_iter());
+    console.flush(early_log::ring().into_iter());
     cpu::stop()
-}
-
-/// The log from before the shared region; to be printed first.
-pub fn early_log() -> Option<&'static LogRing> {
-    EARLY_LOG.get()
-}
-
-fn start_log(clock: Clock) {
-    LOGGER.start("monitor", clock, EARLY_LOG.call_once(LogRing::default));
 }
 
 /// The APIC id of the processor this runs on: from leaf 0xB, which has 32 bits, else from leaf 1.

@@ -20,7 +20,7 @@ impl SerialPort {
 
 impl Port for SerialPort {
     fn take() -> Self {
-        // SAFETY: at boot no other kernel runs. Later the last owner is dead, or so far gone that a line of two is a smaller evil than a silent
+        // SAFETY: at boot no other kernel runs. Later the last primary is dead, or so far gone that a line of two is a smaller evil than a silent
         // machine; and in a panic nobody else may be left to print.
         Self(unsafe { SerialConsole::take() })
     }

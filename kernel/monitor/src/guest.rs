@@ -8,9 +8,24 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arch::traps::TrapFrame;
 use sharedmem::abi::{EntryReason, SEAT_STACK, SeatStatus, stack_top};
+use x86_64::PhysAddr;
 
-use crate::load::Loaded;
-use crate::traps;
+use crate::timer;
+
+/// A native instance in its slice, ready to be entered.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Entry point.
+    pub entry: u64,
+    /// Its own top page table.
+    pub page_table: PhysAddr,
+    /// The top page table to run it on the seat.
+    pub seat_page_table: PhysAddr,
+    /// Address of the hand-off in its address space.
+    pub hand_off: u64,
+    /// Bytes that the image, the stacks and the page tables take.
+    pub fixed_bytes: u64,
+}
 
 /// What the call returns when a trap handler ended it.
 const ABORTED: u64 = u64::MAX;
@@ -99,7 +114,7 @@ pub unsafe fn call(loaded: &Loaded, reason: EntryReason) -> Result<SeatStatus, A
     WAS_HUNG.store(false, Ordering::Relaxed);
     PROGRESS_SINCE_NS.store(0, Ordering::Relaxed);
     IS_RUNNING.store(true, Ordering::Release);
-    traps::arm_timer(WATCH_NS);
+    timer::arm(WATCH_NS);
     // SAFETY: the seat's page table maps the monitor's code, so the instructions around the change of tables run on; the stack is the
     // instance's own for the seat.
     let raw = unsafe {
@@ -137,7 +152,7 @@ pub fn watch(frame: &mut TrapFrame, progress: u64, now_ns: u64) {
         WAS_HUNG.store(true, Ordering::Relaxed);
         return abort(frame);
     }
-    traps::arm_timer(WATCH_NS);
+    timer::arm(WATCH_NS);
 }
 
 /// From a trap handler: the interrupted call is ended when the handler returns.

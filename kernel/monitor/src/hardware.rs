@@ -15,11 +15,11 @@ pub struct Hardware {
 }
 
 impl Hardware {
-    /// Masks every pin of every I/O APIC and clears what is stuck in them. The new owner programs those it needs, to itself.
+    /// Masks every pin of every I/O APIC and clears what is stuck in them. The new primary programs those it needs, to itself.
     /// Its local APICs are fresh: INIT has reset them.
     pub fn seize_interrupts(&mut self) {
         for registers in &self.io_apics {
-            // SAFETY: mapped by the monitor's space; the old owner is stopped and the new one not started.
+            // SAFETY: mapped by the monitor's space; the old primary is stopped and the new one not started.
             match unsafe { IoApic::new(*registers as *mut u8) } {
                 Ok(mut io_apic) => {
                     let seized = io_apic.seize();
@@ -39,7 +39,7 @@ impl Hardware {
 
     /// Takes bus mastering and interrupts from every device. False if one does not obey.
     pub fn quiet_devices(&mut self) -> bool {
-        // SAFETY: the old owner is stopped and the new one not started.
+        // SAFETY: the old primary is stopped and the new one not started.
         let mut space = unsafe { PortConfigSpace::take() };
         let devices = self
             .functions

@@ -7,73 +7,43 @@
 
 extern crate alloc;
 
+mod ap;
 mod boot;
 mod calibrate;
 mod console;
 mod cores;
+mod early_log;
 mod entry;
+mod facts;
 mod guest;
+mod hand_off;
 mod hardware;
+mod heap;
+mod images;
 mod instances;
-mod linux;
-mod load;
-mod loader;
+mod last_words;
 mod memory;
-mod native;
 mod platform;
+mod ranges;
 mod region;
+mod tenants;
+mod timer;
 mod traps;
+mod window;
 
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use arch::cpu;
-use arch::heap::Heap;
 use arch::logger::LOGGER;
-use sharedmem::Control;
-use sharedmem::console::ConsoleOwner;
-use supervisor::Port;
-
-use crate::console::{MonitorConsole, SerialPort};
-
-/// Heap of the monitor: boot information, plan, ACPI tables, device list.
-const HEAP_BYTES: usize = 2 << 20;
-
-#[repr(C, align(4096))]
-struct HeapMemory(core::cell::UnsafeCell<[u8; HEAP_BYTES]>);
-
-// SAFETY: given to the heap once, at the start of `boot_main`.
-unsafe impl Sync for HeapMemory {}
-
-static HEAP_MEMORY: HeapMemory = HeapMemory(core::cell::UnsafeCell::new([0; HEAP_BYTES]));
-
-#[global_allocator]
-static HEAP: Heap = Heap::empty();
-
-/// The control block, for last words.
-static CONTROL: AtomicPtr<Control> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Rust begins here, in long mode, on the BSP, with the boot tables and without interrupts.
 extern "C" fn boot_main(magic: u32, information: u32) -> ! {
-    // SAFETY: once, and nobody else uses this static.
-    unsafe { HEAP.give(HEAP_MEMORY.0.get().cast(), HEAP_BYTES) };
+    // SAFETY: once, before anything else.
+    unsafe { heap::begin() };
     match boot::boot(magic, information.into()) {
-        Ok(ready) => instances::run(ready),
+        Ok((facts, plan)) => instances::run(facts, plan),
         Err(refusal) => boot::refuse(&refusal),
     }
-}
-
-/// Says the last things there are to say, on the console, whoever holds it.
-fn last_words() {
-    let control = CONTROL.load(Ordering::Acquire);
-    if control.is_null() {
-        return;
-    }
-    // SAFETY: set from the `&'static` of the shared region.
-    let control = unsafe { &*control };
-    let mut console = MonitorConsole::new(SerialPort::take());
-    console.give_to(control, ConsoleOwner::Monitor);
-    console.flush(control);
 }
 
 #[panic_handler]
@@ -82,6 +52,6 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     // SAFETY: this core is the only one that logs as the monitor, and it does not go back to what it did.
     unsafe { LOGGER.break_lock() };
     log::error!("the monitor has panicked, and the machine is unprotected: {info}");
-    last_words();
+    last_words::print();
     cpu::stop()
 }

@@ -1,4 +1,4 @@
-//! The monitor's own address space, and windows into the memory it loads instances into.
+//! The monitor's own address space.
 //!
 //! The monitor is identity mapped in the first top-level entry (512 GiB): its image, the start page, the interrupt controllers and the
 //! shared region. That entry is also part of the space in which the backup runs on the seat, so that the monitor's trap handlers work
@@ -6,7 +6,7 @@
 
 use core::cell::UnsafeCell;
 
-use arch::paging::{AddressSpace, LARGE_PAGE_BYTES, MapError, PAGE_BYTES, Protection, TableFrames};
+use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames};
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Instance, PerInstance};
@@ -38,13 +38,6 @@ pub fn image() -> PhysicalRange {
         start: (&raw const image_start) as u64,
         end: (&raw const image_end) as u64,
     }
-}
-
-/// An open window.
-#[must_use]
-pub struct Window {
-    start: u64,
-    bytes: u64,
 }
 
 /// The monitor's address space.
@@ -142,58 +135,31 @@ impl MonitorSpace {
         unsafe { arch::cpu::load_page_table(self.space.root()) };
     }
 
-    /// Opens a window at [`DIRECT_BASE`] onto `range`. It is rounded out to large pages, so that windows of any size can follow each other
-    /// at one place without leaving small tables behind.
+    /// Maps `range`, of whole large pages, at [`DIRECT_BASE`].
     ///
     /// # Errors
-    /// When the table memory does not suffice, or a window is open there.
+    /// The table memory does not suffice, or something is mapped there.
     ///
     /// # Safety
-    /// This space is loaded. Nobody else writes to the range while the window is open.
-    pub unsafe fn open_window(
+    /// This space is loaded. Nobody else writes to the range while it is mapped.
+    pub unsafe fn map_window(
         &mut self,
         range: PhysicalRange,
         protection: Protection,
-    ) -> Result<Window, MapError> {
-        let start = range.start & !(LARGE_PAGE_BYTES - 1);
-        let bytes = range.end.next_multiple_of(LARGE_PAGE_BYTES) - start;
+    ) -> Result<(), MapError> {
+        let at = DIRECT_BASE + range.start;
         // SAFETY: the caller's promise.
-        unsafe {
-            self.space
-                .map(DIRECT_BASE + start, start, bytes, protection)?
-        };
-        Ok(Window { start, bytes })
+        unsafe { self.space.map(at, range.start, range.len(), protection) }
     }
 
-    /// Closes a window.
+    /// Takes back what [`map_window`](Self::map_window) mapped.
     ///
     /// # Safety
     /// No reference into it is left.
-    pub unsafe fn close_window(&mut self, window: Window) {
+    pub unsafe fn unmap_window(&mut self, range: PhysicalRange) {
         // SAFETY: the caller's promise.
-        let closed = unsafe { self.space.unmap(DIRECT_BASE + window.start, window.bytes) };
+        let closed = unsafe { self.space.unmap(DIRECT_BASE + range.start, range.len()) };
         debug_assert!(closed.is_ok(), "a window is mapped as a whole");
-    }
-
-    /// Opens a window for the time of `work`.
-    ///
-    /// # Errors
-    /// As for [`open_window`](Self::open_window).
-    ///
-    /// # Safety
-    /// As for [`open_window`](Self::open_window), and `work` keeps no reference into it.
-    pub unsafe fn with_window<T>(
-        &mut self,
-        range: PhysicalRange,
-        protection: Protection,
-        work: impl FnOnce(&mut Self) -> T,
-    ) -> Result<T, MapError> {
-        // SAFETY: the caller's promise.
-        let window = unsafe { self.open_window(range, protection)? };
-        let result = work(self);
-        // SAFETY: `work` is over and keeps nothing.
-        unsafe { self.close_window(window) };
-        Ok(result)
     }
 
     /// Returns the page of the pool that is kept for the top table of an instance on the seat. One each, for ever: they are loaded again and again.

@@ -12,34 +12,30 @@ use spin::Once;
 use supervisor::KeepaliveAnswer;
 use x86_64::registers::control::Cr2;
 
-use crate::{cores, guest};
+use crate::{cores, guest, last_words, timer};
 
-/// The seat's own timer.
-pub const VECTOR_TIMER: u8 = 0x50;
 /// The local APIC's spurious interrupt.
 pub const VECTOR_SPURIOUS: u8 = 0xff;
 
 /// What the handlers need. Set before any interrupt can come.
-pub struct Surroundings {
+pub struct TrapContext {
     /// Time.
     pub clock: Clock,
     /// The seat's own.
     pub local_apic: &'static LocalApic,
-    /// Frequency of its timer, in Hz.
-    pub apic_timer_hz: u64,
     /// Shared with the instances.
     pub region: SharedRegion,
 }
 
-static SURROUNDINGS: Once<Surroundings> = Once::new();
+static CONTEXT: Once<TrapContext> = Once::new();
 static WAKES: AtomicU64 = AtomicU64::new(0);
 
 /// What the handler of keepalives and the main loop have in common.
 pub static KEEPALIVE_ANSWER: KeepaliveAnswer = KeepaliveAnswer::new();
 
 /// From here on interrupts are handled.
-pub fn begin(surroundings: Surroundings) {
-    SURROUNDINGS.call_once(|| surroundings);
+pub fn begin(context: TrapContext) {
+    CONTEXT.call_once(|| context);
 }
 
 /// How many interrupts have come; a change since the last look is a reason not to sleep.
@@ -47,25 +43,15 @@ pub fn wake_count() -> u64 {
     WAKES.load(Ordering::Acquire)
 }
 
-/// Lets the timer interrupt after `after_ns`.
-pub fn arm_timer(after_ns: u64) {
-    let Some(it) = SURROUNDINGS.get() else { return };
-    let ticks = u128::from(after_ns) * u128::from(it.apic_timer_hz) / 1_000_000_000;
-    it.local_apic.timer_one_shot(
-        VECTOR_TIMER,
-        u32::try_from(ticks).unwrap_or(u32::MAX).saturating_add(1),
-    );
-}
-
 /// Handles every trap on the seat.
 pub fn handle(frame: &mut TrapFrame) {
     if frame.vector < FIRST_INTERRUPT {
         return exception(frame);
     }
-    let Some(it) = SURROUNDINGS.get() else { return };
+    let Some(it) = CONTEXT.get() else { return };
     WAKES.fetch_add(1, Ordering::Release);
     match frame.vector as u8 {
-        VECTOR_TIMER => guest::watch(frame, backup_progress(it), it.clock.now_ns()),
+        timer::VECTOR => guest::watch(frame, backup_progress(it), it.clock.now_ns()),
         VECTOR_SPURIOUS => return,
         vector => match Vector::from_number(vector.into()) {
             Some(Vector::KeepaliveToSeat) => answer(it),
@@ -79,16 +65,16 @@ pub fn handle(frame: &mut TrapFrame) {
 }
 
 /// The seat's keepalive, in answer to the primary's: slot first, then the interrupt.
-fn answer(it: &Surroundings) {
+fn answer(it: &TrapContext) {
     let core = KEEPALIVE_ANSWER.answer(it.region.control, it.clock.now_ns());
-    if let Some(owner) = core.and_then(cores::apic_id) {
+    if let Some(primary) = core.and_then(cores::apic_id) {
         let _ = it
             .local_apic
-            .send(owner, Ipi::Fixed(Vector::KeepaliveToPrimary.byte()));
+            .send(primary, Ipi::Fixed(Vector::KeepaliveToPrimary.byte()));
     }
 }
 
-fn backup_progress(it: &Surroundings) -> u64 {
+fn backup_progress(it: &TrapContext) -> u64 {
     it.region.control.backup.progress.load(Ordering::Relaxed)
 }
 
@@ -117,6 +103,6 @@ fn exception(frame: &mut TrapFrame) {
         frame.error_code,
         Cr2::read_raw()
     );
-    crate::last_words();
+    last_words::print();
     cpu::stop()
 }

@@ -1,12 +1,12 @@
 //! From events to deeds: one step of the takeover machine, and what it asks for.
 
+use sharedmem::console::ConsoleOwner;
 use sharedmem::timeline::Counter;
 use takeover::{Action, Event, Notice, Stage, State};
 
-use crate::ownership::Remaining;
 use crate::platform::Platform;
+use crate::succession::Remaining;
 use crate::supervisor::Supervisor;
-use sharedmem::console::ConsoleOwner;
 
 impl<P: Platform> Supervisor<P> {
     /// One step of the machine, and of those that follow from what it asks.
@@ -68,7 +68,7 @@ impl<P: Platform> Supervisor<P> {
         let control = self.control;
         match notice {
             Notice::TakeoverBegan { failure, epoch } => {
-                // The dead owner gets no further cores.
+                // The dead primary gets no further cores.
                 self.remaining = None;
                 let timeline = control.timelines.of_epoch(epoch);
                 timeline.begin(epoch, failure.cause, failure.core);
@@ -86,8 +86,8 @@ impl<P: Platform> Supervisor<P> {
             Notice::OwnerUp { .. }
                 if self.console.is_taken() && self.primary_can(|it| it.drives_console) =>
             {
-                let owner = ConsoleOwner::from(self.owner_instance);
-                self.console.give_to(control, owner);
+                let printer = ConsoleOwner::from(self.primary_instance);
+                self.console.give_to(control, printer);
             }
             Notice::Refused(_) | Notice::Dead(_) => {
                 self.console.give_to(control, ConsoleOwner::Monitor)

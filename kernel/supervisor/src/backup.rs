@@ -16,7 +16,7 @@ use crate::tenant::{Readiness, Tenant, Wait};
 /// happens.
 const AFTERMATH_NS: u64 = 100_000_000;
 
-/// So often it is called in any case, in ns: what it has made ready ages. Not more often, as a call delays the look at the owner.
+/// So often it is called in any case, in ns: what it has made ready ages. Not more often, as a call delays the look at the primary.
 const VISIT_NS: u64 = 1_000_000_000;
 
 /// When a waiting backup is called.
@@ -135,7 +135,7 @@ impl<P: Platform> Supervisor<P> {
     }
 
     /// From now on this one gets ready, and waits.
-    pub(crate) fn set_backup(&mut self, backup: Box<dyn Tenant<P>>) {
+    pub(crate) fn set_backup(&mut self, backup: Box<dyn Tenant<P::Cores>>) {
         self.control.backup.set_version(backup.version());
         self.backup = Some(backup);
     }
@@ -159,7 +159,7 @@ impl<P: Platform> Supervisor<P> {
     /// An image that the operator had brought and that cannot wait is not tried again: the boot line's is loaded instead.
     fn fall_back(&mut self, loss: BackupLoss) {
         use BackupLoss::{Crashed, Failed, Hung, ImageRefused};
-        let instance = self.owner_instance.other();
+        let instance = self.primary_instance.other();
         let is_its_fault = matches!(loss, Crashed | Failed | Hung | ImageRefused);
         if is_its_fault && matches!(self.images[instance], Source::Uploaded(_)) {
             self.images[instance] = Source::of_boot_line(instance);

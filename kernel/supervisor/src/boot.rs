@@ -2,18 +2,18 @@
 
 use alloc::boxed::Box;
 
+use sharedmem::console::ConsoleOwner;
 use sharedmem::protection::ProtectionState;
 use takeover::{Backup, BackupLoss, CoreError, CoreSet, Event};
 
 use crate::platform::Platform;
 use crate::supervisor::{PREPARE_POLL_NS, Supervisor};
 use crate::tenant::{Tenant, Wait};
-use sharedmem::console::ConsoleOwner;
 
 impl<P: Platform> Supervisor<P> {
     /// Gets the first backup ready, before the primary starts: so that a native one sees the journal from its beginning, and a Linux one can be
     /// lent a core. `None` if its image was refused.
-    pub fn arm_first(&mut self, loaded: Option<Box<dyn Tenant<P>>>) {
+    pub fn arm_first(&mut self, loaded: Option<Box<dyn Tenant<P::Cores>>>) {
         let Some(backup) = loaded else {
             return self.lose_backup(BackupLoss::ImageRefused);
         };
@@ -39,7 +39,10 @@ impl<P: Platform> Supervisor<P> {
     ///
     /// # Errors
     /// Its cores cannot be a primary's: the seat is among them. Nothing was started.
-    pub fn start_first(&mut self, loaded: Option<Box<dyn Tenant<P>>>) -> Result<(), CoreError> {
+    pub fn start_first(
+        &mut self,
+        loaded: Option<Box<dyn Tenant<P::Cores>>>,
+    ) -> Result<(), CoreError> {
         self.console.flush(self.control);
         let Some(primary) = loaded else {
             self.step(self.now_ns(), Event::PrimaryRefused);
@@ -49,7 +52,7 @@ impl<P: Platform> Supervisor<P> {
         let cores = CoreSet::from_cores(primary.cores().iter().copied())?;
         self.console.give_to(self.control, ConsoleOwner::Nobody);
         let order = primary.start();
-        self.set_owner(primary, lead);
+        self.set_primary(primary, lead);
         self.dispatch.start(lead, order);
         self.step(self.now_ns(), Event::PrimaryStarted { cores });
         Ok(())

@@ -1,5 +1,6 @@
-//! Which image an instance is loaded from.
+//! Which image an instance is loaded from, and what for.
 
+use partition::tenant::Role;
 use sharedmem::Instance;
 use sharedmem::hand_off::PhysicalRange;
 
@@ -16,8 +17,37 @@ pub enum Source {
     Uploaded(PhysicalRange),
 }
 
+/// What is to be loaded. Nothing of the instance runs.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadRequest<'a> {
+    /// Which instance.
+    pub instance: Instance,
+    /// What for.
+    pub role: Role,
+    /// From which image.
+    pub source: Source,
+    /// Machine numbers of the cores it is to run on; the first leads.
+    pub cores: &'a [u32],
+}
+
+impl<'a> LoadRequest<'a> {
+    /// Returns the request for what the boot line names for a role.
+    pub fn at_boot(role: Role, cores: &'a [u32]) -> Self {
+        let instance = match role {
+            Role::Primary => Instance::A,
+            Role::Backup => Instance::B,
+        };
+        Self {
+            instance,
+            role,
+            source: Source::of_boot_line(instance),
+            cores,
+        }
+    }
+}
+
 impl Source {
-    /// What the boot line names for an instance.
+    /// Returns what the boot line names for an instance.
     pub fn of_boot_line(instance: Instance) -> Self {
         match instance {
             Instance::A => Self::Primary,

@@ -1,4 +1,4 @@
-//! The seat's keepalives: each answers one of the owner's, and says how often the main loop came round.
+//! The seat's keepalives: each answers one of the primary's, and says how often the main loop came round.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -37,13 +37,13 @@ impl KeepaliveAnswer {
         self.rounds.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The core to which keepalives go; `None` if the owner finds them by looking.
+    /// The core to which keepalives go; `None` if the primary finds them by looking.
     pub(crate) fn answer_to(&self, core: Option<u32>) {
         self.answers_to
             .store(core.unwrap_or(NOBODY), Ordering::Release);
     }
 
-    /// The owner's keepalive has come, at `now_ns`: leaves the answer in its slot. Returns the core that is then to be interrupted, if one is.
+    /// The primary's keepalive has come, at `now_ns`: leaves the answer in its slot. Returns the core that is then to be interrupted, if one is.
     #[inline]
     pub fn answer(&self, control: &Control, now_ns: u64) -> Option<u32> {
         let mut keepalive = Keepalive::first(control.epoch.current(), 1);

@@ -1,4 +1,4 @@
-//! The supervisor: what the monitor decides while it watches the owner of a machine, readies a backup, and hands the machine over.
+//! The supervisor: what the monitor decides while it watches the primary of a machine, readies a backup, and hands the machine over.
 //!
 //! [`takeover`] says what follows from an event; this crate says what is looked at, in which order, when a backup is prepared, filled, armed, lost
 //! and loaded again, when the epoch is raised, and when the machine is reset. It knows no machine: what it needs of one stands behind the
@@ -8,12 +8,12 @@
 //! # How to drive it
 //! - Make a [`Supervisor`], give it what was loaded by [`Supervisor::arm_first`] and [`Supervisor::start_first`], then call [`Supervisor::round`] for ever. A round ends in
 //!   [`Platform::sleep`]; all other waiting is in [`Cores::spin_until`]. In a simulation these two are where the seat's core is suspended.
-//! - On the owner's keepalive interrupt call [`KeepaliveAnswer::answer`], beside the main loop, and count the interrupt as one that wakes.
+//! - On the primary's keepalive interrupt call [`KeepaliveAnswer::answer`], beside the main loop, and count the interrupt as one that wakes.
 //! - A core that was sent [`Signal::Startup`] after [`Signal::Init`] comes to its mailbox: [`ApMailboxes::arrive`], then [`ApMailboxes::take_order`], once or, if it
 //!   lingers, for a while; then it enters what the order says, or stops.
 //!
 //! # Rooms
-//! [`Supervisor`]'s methods are spread by subject: `supervisor` (the loop), `act` (what the takeover machine asks), `backup`, `ownership`, `rearm`, `reset`,
+//! [`Supervisor`]'s methods are spread by subject: `supervisor` (the loop), `act` (what the takeover machine asks), `backup`, `succession`, `rearm`, `reset`,
 //! `operator`, `boot`. [`Dispatch`] sends cores about and calls those again that do not come; [`ApMailboxes`] is where they arrive.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -31,17 +31,18 @@ mod dispatch;
 mod image;
 mod keepalive_answer;
 mod operator;
-mod ownership;
 pub mod platform;
 mod rearm;
+mod refusal;
 mod reset;
+mod succession;
 mod supervisor;
 mod tenant;
 
 pub use ap_mailbox::{ApMailboxes, Arrived, Order};
 pub use console::Console;
 pub use dispatch::Dispatch;
-pub use image::Source;
+pub use image::{LoadRequest, Source};
 pub use keepalive_answer::KeepaliveAnswer;
 pub use partition::tenant::Role;
 pub use platform::{Cores, Platform, Port, Signal};

@@ -1,7 +1,6 @@
 //! What the operator asks for, through the primary's mailbox. Everything in it is a claim by the primary and is checked.
 
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use partition::tenant::Role;
@@ -9,8 +8,9 @@ use sharedmem::hand_off::PhysicalRange;
 use sharedmem::mailbox::{ARGUMENTS, Answer, Command, ImageSource};
 use takeover::{Backup, BackupLoss, Event, State};
 
-use crate::image::Source;
+use crate::image::{LoadRequest, Source};
 use crate::platform::Platform;
+use crate::refusal::Refusal;
 use crate::supervisor::Supervisor;
 
 impl<P: Platform> Supervisor<P> {
@@ -24,12 +24,16 @@ impl<P: Platform> Supervisor<P> {
             Ok(()) => mailbox.reply(number, Answer::Accepted, ""),
             Err(reason) => {
                 log::warn!("request {number} refused: {reason}");
-                mailbox.reply(number, Answer::Refused, &reason);
+                mailbox.reply(number, Answer::Refused, &reason.to_string());
             }
         }
     }
 
-    fn obey(&mut self, command: u64, arguments: [u64; ARGUMENTS]) -> Result<(), String> {
+    fn obey(
+        &mut self,
+        command: u64,
+        arguments: [u64; ARGUMENTS],
+    ) -> Result<(), Refusal<P::Refusal>> {
         const ARM: u64 = Command::Arm as u64;
         const DISARM: u64 = Command::Disarm as u64;
         const RETRY: u64 = Command::Retry as u64;
@@ -42,39 +46,40 @@ impl<P: Platform> Supervisor<P> {
                 self.step(self.now_ns(), Event::RetryRequested);
                 Ok(())
             }
-            other => Err(format!("there is no request number {other}")),
+            other => Err(Refusal::UnknownRequest(other)),
         }
     }
 
     /// Loads a new backup and lets it get ready on a core that the primary lends.
-    fn rearm(&mut self, arguments: [u64; ARGUMENTS]) -> Result<(), String> {
+    fn rearm(&mut self, arguments: [u64; ARGUMENTS]) -> Result<(), Refusal<P::Refusal>> {
         let [lent, source, ranges @ ..] = arguments;
         if !matches!(self.machine.backup(), Backup::Lost(_)) {
-            return Err("there is a backup already; disarm it first".to_string());
+            return Err(Refusal::BackupPresent);
         }
-        if self.owner.is_none() {
-            return Err("there is no primary".to_string());
+        if self.primary.is_none() {
+            return Err(Refusal::NoPrimary);
         }
         if !self.primary_can(|it| it.lends_core) {
             return self.rearm_on_seat();
         }
         let cores = self.cores_led_by(lent)?;
-        let instance = self.owner_instance.other();
+        let instance = self.primary_instance.other();
         let source = source_of(source, ranges)?;
-        let slot = self
-            .platform
-            .slot(instance)
-            .ok_or("the plan has no spare slot")?;
+        let slot = self.platform.slot(instance).ok_or(Refusal::NoSpareSlot)?;
         if let Source::Staged(parts) = source
             && !parts
                 .iter()
                 .all(|part| part.is_empty() || is_in(*part, slot))
         {
-            return Err("the staged image is not in the spare slot".to_string());
+            return Err(Refusal::StagedOutside);
         }
-        let backup = self
-            .platform
-            .load(instance, Role::Backup, &source, &cores)?;
+        let request = LoadRequest {
+            instance,
+            role: Role::Backup,
+            source,
+            cores: &cores,
+        };
+        let backup = self.platform.load(&request).map_err(Refusal::Image)?;
         self.set_backup(backup);
         self.step(self.now_ns(), Event::Rearmed);
         log::info!("event=arming instance={instance} core={}", cores[0]);
@@ -82,74 +87,73 @@ impl<P: Platform> Supervisor<P> {
     }
 
     /// Loads a backup beside a primary that lends nothing: it gets ready on the seat.
-    fn rearm_on_seat(&mut self) -> Result<(), String> {
+    fn rearm_on_seat(&mut self) -> Result<(), Refusal<P::Refusal>> {
         let kinds = self.policy.kinds.both();
-        let primary = kinds[self.owner_instance.index()];
-        let backup = kinds[self.owner_instance.other().index()];
+        let primary = kinds[self.primary_instance.index()];
+        let backup = kinds[self.primary_instance.other().index()];
         if !backup
             .capabilities
             .can_be_rearmed_beside(&primary.capabilities)
         {
-            return Err(format!(
-                "beside a {primary} primary no {backup} can get ready"
-            ));
+            return Err(Refusal::Kinds(primary, backup));
         }
         self.load_backup();
         match self.machine.backup() {
-            Backup::Lost(loss) => Err(format!("the backup is lost: {loss}")),
+            Backup::Lost(loss) => Err(Refusal::BackupLost(loss)),
             Backup::Loading | Backup::Ready => Ok(()),
         }
     }
 
     /// Loads the image that the operator brought, in place of the backup that waits. One that cannot be used leaves that one as it is.
-    fn replace(&mut self, arguments: [u64; ARGUMENTS]) -> Result<(), String> {
+    fn replace(&mut self, arguments: [u64; ARGUMENTS]) -> Result<(), Refusal<P::Refusal>> {
         let [start, bytes, ..] = arguments;
-        let end = start
-            .checked_add(bytes)
-            .ok_or("the image ends beyond memory")?;
+        let end = start.checked_add(bytes).ok_or(Refusal::UploadTooHigh)?;
         let file = PhysicalRange { start, end };
-        self.platform.verify_uploaded(self.owner_instance, file)?;
+        self.platform
+            .verify_uploaded(self.primary_instance, file)
+            .map_err(Refusal::Image)?;
         if !matches!(self.machine.state(), State::Watching | State::Unprotected) {
-            return Err("there is no primary that serves".to_string());
+            return Err(Refusal::NotServing);
         }
         if !matches!(self.machine.backup(), Backup::Lost(_)) {
             self.lose_backup(BackupLoss::Disarmed);
         }
-        let instance = self.owner_instance.other();
-        self.images[instance] = self.platform.store_uploaded(instance, file)?;
+        let instance = self.primary_instance.other();
+        let stored = self.platform.store_uploaded(instance, file);
+        self.images[instance] = stored.map_err(Refusal::Image)?;
         self.load_backup();
         match self.machine.backup() {
-            Backup::Lost(loss) => Err(format!("the image is not used: {loss}")),
+            Backup::Lost(loss) => Err(Refusal::ImageLost(loss)),
             Backup::Loading | Backup::Ready => Ok(()),
         }
     }
 
-    /// The owner's cores, the lent one first.
-    fn cores_led_by(&self, lent: u64) -> Result<Vec<u32>, String> {
-        let owner = self.machine.owner_cores();
+    /// The primary's cores, the lent one first.
+    fn cores_led_by(&self, lent: u64) -> Result<Vec<u32>, Refusal<P::Refusal>> {
+        let primary = self.machine.owner_cores();
         let lent = u32::try_from(lent)
             .ok()
-            .filter(|core| owner.contains(*core))
-            .ok_or_else(|| format!("core {lent}: not one of the primary's, which has {owner}"))?;
+            .filter(|core| primary.contains(*core))
+            .ok_or(Refusal::NotACore(lent, primary))?;
         Ok([lent]
             .into_iter()
-            .chain(owner.without(lent).iter())
+            .chain(primary.without(lent).iter())
             .collect())
     }
 
-    fn disarm(&mut self) -> Result<(), String> {
+    fn disarm(&mut self) -> Result<(), Refusal<P::Refusal>> {
         match self.machine.backup() {
             Backup::Ready => {
                 self.lose_backup(BackupLoss::Disarmed);
                 Ok(())
             }
-            Backup::Loading => Err("the backup is still getting ready; try again".to_string()),
-            Backup::Lost(loss) => Err(format!("there is no backup: {loss}")),
+            Backup::Loading => Err(Refusal::BackupLoading),
+            Backup::Lost(loss) => Err(Refusal::NoBackup(loss)),
         }
     }
 }
 
-fn source_of(source: u64, ranges: [u64; ARGUMENTS - 2]) -> Result<Source, String> {
+fn source_of<R>(source: u64, ranges: [u64; ARGUMENTS - 2]) -> Result<Source, Refusal<R>> {
     const PRIMARY: u64 = ImageSource::Primary as u64;
     const FAILOVER: u64 = ImageSource::Failover as u64;
     const STAGED: u64 = ImageSource::Staged as u64;
@@ -157,7 +161,7 @@ fn source_of(source: u64, ranges: [u64; ARGUMENTS - 2]) -> Result<Source, String
     let range = |start: u64, bytes: u64| {
         let end = start.checked_add(bytes);
         end.map(|end| PhysicalRange { start, end })
-            .ok_or("the staged image ends beyond memory")
+            .ok_or(Refusal::StagedTooHigh)
     };
     match source {
         PRIMARY => Ok(Source::Primary),
@@ -167,7 +171,7 @@ fn source_of(source: u64, ranges: [u64; ARGUMENTS - 2]) -> Result<Source, String
             range(initrd, initrd_bytes)?,
             range(line, line_bytes)?,
         ])),
-        other => Err(format!("there is no image source number {other}")),
+        other => Err(Refusal::UnknownSource(other)),
     }
 }
 

@@ -1,14 +1,13 @@
-//! What the seat needs of a machine: in the monitor the real one, in a simulation one that is made up.
+//! What the supervisor needs of a machine: in the monitor the real one, in a simulation one that is made up.
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use core::fmt;
 
-use partition::tenant::Role;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Control, Instance};
 
 use crate::ap_mailbox::ApMailboxes;
-use crate::image::Source;
+use crate::image::{LoadRequest, Source};
 use crate::tenant::Tenant;
 
 /// What is sent to a core.
@@ -24,7 +23,7 @@ pub enum Signal {
 
 /// The other cores, and the time that they and the seat have in common.
 pub trait Cores {
-    /// The time, in ns since the machine's boot.
+    /// Returns the time, in ns since the machine's boot.
     fn now_ns(&self) -> u64;
 
     /// Stays awake until `is_done`, but no longer than `duration_ns`.
@@ -33,7 +32,7 @@ pub trait Cores {
     /// Sends a signal to the core with this machine number.
     fn send(&self, core: u32, signal: Signal);
 
-    /// Where cores arrive.
+    /// Returns where cores arrive.
     fn mailboxes(&self) -> &ApMailboxes;
 }
 
@@ -46,57 +45,63 @@ pub trait Port {
     fn pump(&mut self, control: &Control) -> bool;
 }
 
-/// Everything else that the seat asks of a machine.
+/// Everything else that the supervisor needs of a machine.
 pub trait Platform: Sized {
     /// The other cores.
     type Cores: Cores;
     /// The serial port.
     type Port: Port;
+    /// Why an image is not used.
+    type Refusal: fmt::Display;
 
-    /// How many interrupts have come to the seat; a change since the last look is a reason not to sleep.
+    /// Returns how many interrupts have come to the seat; a change since the last look is a reason not to sleep.
     fn wake_count(&self) -> u64;
 
     /// Sleeps until an interrupt beyond the `seen` ones, or for `most_ns`; with `None`, for as long as it takes.
     fn sleep(&mut self, seen: u64, most_ns: Option<u64>);
 
-    /// Lets no interrupt of a device come any more. The old owner is stopped and the new one not started.
+    /// Stops all interrupts of devices. The old primary is stopped and the new one not started.
     fn seize_interrupts(&mut self);
 
-    /// Lets no device write to memory any more; false if one does not obey. The old owner is stopped and the new one not started.
+    /// Stops all devices from writing to memory; false if one does not obey. The old primary is stopped and the new one not started.
     fn quiet_devices(&mut self) -> bool;
 
-    /// Loads an instance, of which nothing runs, to run on `cores` of which the first leads.
+    /// Loads an instance.
     ///
     /// # Errors
     /// Why the image is not used.
     fn load(
         &mut self,
-        instance: Instance,
-        role: Role,
-        source: &Source,
-        cores: &[u32],
-    ) -> Result<Box<dyn Tenant<Self>>, String>;
+        request: &LoadRequest<'_>,
+    ) -> Result<Box<dyn Tenant<Self::Cores>>, Self::Refusal>;
 
-    /// Tells why an image is not used.
-    fn report_refused(&self, instance: Instance, source: &Source, reason: &str);
+    /// Logs why the image of a request is not used.
+    fn report_refused(&self, request: &LoadRequest<'_>, reason: &Self::Refusal);
 
-    /// The slot in which an instance waits, if it has one.
+    /// Returns the slot in which an instance waits, if it has one.
     fn slot(&self, instance: Instance) -> Option<PhysicalRange>;
 
-    /// Checks an image that the operator brought and that lies in `owner`'s slice. Nothing is changed.
+    /// Checks an image that the operator uploaded and that lies in the slice of `primary`. Changes nothing.
     ///
     /// # Errors
     /// Why it cannot be the other instance's.
-    fn verify_uploaded(&mut self, owner: Instance, file: PhysicalRange) -> Result<(), String>;
+    fn verify_uploaded(
+        &mut self,
+        primary: Instance,
+        file: PhysicalRange,
+    ) -> Result<(), Self::Refusal>;
 
     /// Copies an image that was [verified](Self::verify_uploaded) into an instance's slice, where it stays. Nothing of the instance runs.
     ///
     /// # Errors
     /// Why it cannot be kept.
-    fn store_uploaded(&mut self, instance: Instance, file: PhysicalRange)
-    -> Result<Source, String>;
+    fn store_uploaded(
+        &mut self,
+        instance: Instance,
+        file: PhysicalRange,
+    ) -> Result<Source, Self::Refusal>;
 
-    /// Bytes of the monitor's heap that are in use, for the log.
+    /// Returns how many bytes of the monitor's heap are in use, for the log.
     fn heap_bytes(&self) -> usize;
 
     /// Resets the machine. Nobody serves, and what is to be kept is in memory.

@@ -3,6 +3,7 @@
 use partition::tenant::Role;
 use takeover::{Backup, BackupLoss, Event, State};
 
+use crate::image::LoadRequest;
 use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 
@@ -61,7 +62,7 @@ impl Rearming {
 }
 
 impl<P: Platform> Supervisor<P> {
-    /// Loads a new backup, if there is none and it is time. An owner that lives has settled before: it has all its cores.
+    /// Loads a new backup, if there is none and it is time. A primary that lives has settled before: it has all its cores.
     pub(crate) fn rearm_if_due(&mut self) {
         let is_time = self.rearming.is_time(self.now_ns());
         let Backup::Lost(loss) = self.machine.backup() else {
@@ -82,15 +83,20 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
-    /// Loads the instance that is not the owner, and lets it get ready.
+    /// Loads the instance that is not the primary, and lets it get ready.
     pub(crate) fn load_backup(&mut self) {
-        let instance = self.owner_instance.other();
-        let source = self.images[instance];
-        let Some(owner) = &self.owner else { return };
-        let cores = owner.cores().to_vec();
+        let instance = self.primary_instance.other();
+        let Some(primary) = &self.primary else { return };
+        let cores = primary.cores().to_vec();
+        let request = LoadRequest {
+            instance,
+            role: Role::Backup,
+            source: self.images[instance],
+            cores: &cores,
+        };
         self.control.epitaphs[instance].clear();
         self.rearming.is_asked = false;
-        let loaded = self.platform.load(instance, Role::Backup, &source, &cores);
+        let loaded = self.platform.load(&request);
         if self.machine.state() == State::Dead {
             self.resetting.loading();
         }
@@ -104,7 +110,7 @@ impl<P: Platform> Supervisor<P> {
                 );
             }
             Err(reason) => {
-                self.platform.report_refused(instance, &source, &reason);
+                self.platform.report_refused(&request, &reason);
                 self.lose_backup(BackupLoss::ImageRefused);
             }
         }

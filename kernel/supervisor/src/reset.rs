@@ -2,14 +2,14 @@
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
+use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
 use takeover::{Backup, BackupLoss, State};
 
 use crate::platform::Platform;
 use crate::supervisor::{PREPARE_POLL_NS, Supervisor};
-use sharedmem::console::ConsoleOwner;
 
-/// How long nobody serves before the machine is reset, in ns. An owner that was only slow may come back until then.
+/// How long nobody serves before the machine is reset, in ns. A primary that was only slow may come back until then.
 const GRACE_NS: u64 = 1_000_000_000;
 
 /// Kernels that are loaded in vain before the machine is reset.

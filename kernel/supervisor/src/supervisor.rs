@@ -15,10 +15,10 @@ use crate::console::Console;
 use crate::dispatch::Dispatch;
 use crate::image::Source;
 use crate::keepalive_answer::KeepaliveAnswer;
-use crate::ownership::Remaining;
 use crate::platform::Platform;
 use crate::rearm::Rearming;
 use crate::reset::Resetting;
+use crate::succession::Remaining;
 use crate::tenant::{Tenant, Wait};
 
 /// How often the seat looks for check-ins, in ns. A check-in cannot wake the seat: it is a word in memory.
@@ -54,16 +54,16 @@ pub struct Supervisor<P: Platform> {
     pub(crate) platform: P,
     /// While nobody else prints.
     pub(crate) console: Console<P::Port>,
-    /// Answers the owner's keepalives.
+    /// Answers the primary's keepalives.
     pub(crate) keepalive_answer: &'static KeepaliveAnswer,
     pub(crate) policy: Policy,
     /// The instance that waits, or gets ready to; until it was promoted.
-    pub(crate) backup: Option<Box<dyn Tenant<P>>>,
+    pub(crate) backup: Option<Box<dyn Tenant<P::Cores>>>,
     /// The instance that owns the machine.
-    pub(crate) owner: Option<Box<dyn Tenant<P>>>,
+    pub(crate) primary: Option<Box<dyn Tenant<P::Cores>>>,
     /// Which one that is.
-    pub(crate) owner_instance: Instance,
-    /// Cores that the owner is still to get.
+    pub(crate) primary_instance: Instance,
+    /// Cores that the primary is still to get.
     pub(crate) remaining: Option<Remaining>,
     /// Where the image of each instance comes from when it is loaded next.
     pub(crate) images: PerInstance<Source>,
@@ -95,8 +95,8 @@ impl<P: Platform> Supervisor<P> {
             keepalive_answer,
             policy,
             backup: None,
-            owner: None,
-            owner_instance: Instance::A,
+            primary: None,
+            primary_instance: Instance::A,
             remaining: None,
             images: PerInstance::from_fn(Source::of_boot_line),
             visits: Visits::default(),
@@ -112,8 +112,8 @@ impl<P: Platform> Supervisor<P> {
     }
 
     /// Returns the instance that owns the machine.
-    pub fn owner_instance(&self) -> Instance {
-        self.owner_instance
+    pub fn primary_instance(&self) -> Instance {
+        self.primary_instance
     }
 
     /// The hardware.
@@ -155,7 +155,7 @@ impl<P: Platform> Supervisor<P> {
     /// Sees what there is to see, at one time, and acts on it.
     fn look(&mut self) {
         if let State::Fencing(fence) = self.machine.state() {
-            // The owner is condemned: only its cores' check-ins count.
+            // The primary is condemned: only its cores' check-ins count.
             for core in fence.pending().iter() {
                 let generation = self.dispatch.mailboxes().checked_in(core);
                 if generation == fence.generation() {
@@ -175,7 +175,7 @@ impl<P: Platform> Supervisor<P> {
             };
             self.step(now_ns, Event::Observed(&beat));
         }
-        if let Some(epitaph) = control.epitaphs[self.owner_instance].read() {
+        if let Some(epitaph) = control.epitaphs[self.primary_instance].read() {
             let (epoch, core) = (epitaph.epoch, epitaph.core as u32);
             let event = match epitaph.cause {
                 Some(EpitaphCause::Reboot) => Event::Ended {
@@ -199,7 +199,7 @@ impl<P: Platform> Supervisor<P> {
 
     /// Returns whether there is a primary and it can `question`.
     pub(crate) fn primary_can(&self, question: impl Fn(&Capabilities) -> bool) -> bool {
-        self.owner
+        self.primary
             .as_ref()
             .is_some_and(|primary| question(primary.capabilities()))
     }
@@ -207,7 +207,7 @@ impl<P: Platform> Supervisor<P> {
     /// Returns whether the primary has written to what it takes for the machine's reset register.
     fn wants_reset(&self) -> bool {
         let may = self.primary_can(|it| it.resets_through_memory);
-        let word = &self.control.resume_slots[self.owner_instance].reset;
+        let word = &self.control.resume_slots[self.primary_instance].reset;
         may && word.load(Ordering::Acquire) != 0
     }
 

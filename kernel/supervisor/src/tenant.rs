@@ -8,7 +8,7 @@ use takeover::BackupLoss;
 use crate::ap_mailbox::Order;
 use crate::dispatch::Dispatch;
 use crate::image::Source;
-use crate::platform::Platform;
+use crate::platform::Cores;
 
 /// Whether a waiting instance has more to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,29 +31,29 @@ pub enum Readiness {
 }
 
 /// An instance in its slice.
-pub trait Tenant<P: Platform> {
+pub trait Tenant<C: Cores> {
     /// Returns which of the two instances it is.
     fn instance(&self) -> Instance;
 
-    /// Where its image came from.
+    /// Returns where its image came from.
     fn source(&self) -> &Source;
 
-    /// Its image's version; empty if it tells none.
+    /// Returns its image's version; empty if it has none.
     fn version(&self) -> &str {
         ""
     }
 
-    /// Machine numbers of the cores it has, or gets when it is promoted, in its own order; the first leads.
+    /// Returns the machine numbers of the cores that it has, or gets when it is promoted, in its own order; the first leads.
     fn cores(&self) -> &[u32];
 
-    /// Bytes of memory that are taken by its image, stacks and tables while it waits.
+    /// Returns how many bytes of memory its image, stacks and tables take while it waits.
     fn fixed_bytes(&self) -> u64;
 
     /// Takes the next step towards waiting as a backup.
     ///
     /// # Errors
     /// Why it will not wait.
-    fn prepare(&mut self, dispatch: &mut Dispatch<P::Cores>) -> Result<Readiness, BackupLoss>;
+    fn prepare(&mut self, dispatch: &mut Dispatch<C>) -> Result<Readiness, BackupLoss>;
 
     /// Does some of what a waiting instance has to do.
     ///
@@ -61,16 +61,16 @@ pub trait Tenant<P: Platform> {
     /// How it ended.
     fn work(&mut self) -> Result<Wait, BackupLoss>;
 
-    /// How its lead enters it as the primary, from cold.
+    /// Returns how its lead enters it as the primary, from cold.
     fn start(&self) -> Order;
 
-    /// How its lead enters it as the primary, from waiting.
+    /// Returns how its lead enters it as the primary, from waiting.
     ///
     /// # Errors
     /// Why that cannot be done.
-    fn promote(&mut self, platform: &mut P) -> Result<Order, BackupLoss>;
+    fn promote(&mut self) -> Result<Order, BackupLoss>;
 
-    /// How a further core enters it; `None` if it fetches its cores itself.
+    /// Returns how a further core enters it; `None` if it starts its cores itself.
     fn join(&self, core: u32) -> Option<Order>;
 
     /// Returns what kind of tenant it is.

@@ -12,8 +12,8 @@ use sharedmem::keepalive::Keepalive;
 use sharedmem::protection::ProtectionState;
 use sharedmem::{Control, Instance};
 use supervisor::{
-    ApMailboxes, Cores, KeepaliveAnswer, Order, Platform, Policy, Port, Readiness, Role, Signal,
-    Source, Supervisor, Tenant, Wait,
+    ApMailboxes, Cores, KeepaliveAnswer, LoadRequest, Order, Platform, Policy, Port, Readiness,
+    Role, Signal, Source, Supervisor, Tenant, Wait,
 };
 use takeover::{BackupLoss, Config, CoreSet, DetectorConfig, FenceConfig, Machine, State};
 
@@ -117,7 +117,7 @@ impl Tenant<Bench> for Ready {
         self.order()
     }
 
-    fn promote(&mut self, _: &mut Bench) -> Result<Order, BackupLoss> {
+    fn promote(&mut self) -> Result<Order, BackupLoss> {
         Ok(self.order())
     }
 
@@ -190,6 +190,7 @@ impl Port for NoPort {
 impl Platform for Bench {
     type Cores = Self;
     type Port = NoPort;
+    type Refusal = &'static str;
 
     fn wake_count(&self) -> u64 {
         self.0.wakes.get()
@@ -211,21 +212,16 @@ impl Platform for Bench {
         true
     }
 
-    fn load(
-        &mut self,
-        instance: Instance,
-        _role: Role,
-        source: &Source,
-        _cores: &[u32],
-    ) -> Result<Box<dyn Tenant<Self>>, String> {
+    fn load(&mut self, request: &LoadRequest<'_>) -> Result<Box<dyn Tenant<Self>>, Self::Refusal> {
+        let instance = request.instance;
         self.0.note(format!("{instance} loaded"));
         Ok(Box::new(Ready {
             instance,
-            source: *source,
+            source: request.source,
         }))
     }
 
-    fn report_refused(&self, _instance: Instance, _source: &Source, reason: &str) {
+    fn report_refused(&self, _: &LoadRequest<'_>, reason: &Self::Refusal) {
         panic!("{reason}");
     }
 
@@ -233,15 +229,15 @@ impl Platform for Bench {
         None
     }
 
-    fn verify_uploaded(&mut self, _owner: Instance, _file: PhysicalRange) -> Result<(), String> {
-        Err("there is none".into())
+    fn verify_uploaded(&mut self, _: Instance, _: PhysicalRange) -> Result<(), Self::Refusal> {
+        Err("there is none")
     }
 
     fn store_uploaded(
         &mut self,
         _instance: Instance,
         file: PhysicalRange,
-    ) -> Result<Source, String> {
+    ) -> Result<Source, Self::Refusal> {
         Ok(Source::Uploaded(file))
     }
 
@@ -282,10 +278,8 @@ fn protected() -> (Rc<World>, Supervisor<Bench>) {
         spare: CoreSet::from_cores(CORES).expect("cores but the seat"),
     };
     let mut bench = Bench(world.clone());
-    let [primary, backup] = Instance::ALL.map(|instance| {
-        let source = Source::of_boot_line(instance);
-        bench.load(instance, Role::Primary, &source, &CORES).ok()
-    });
+    let [primary, backup] = [Role::Primary, Role::Backup]
+        .map(|role| bench.load(&LoadRequest::at_boot(role, &CORES)).ok());
     let mut supervisor = Supervisor::new(
         Machine::new(config, 0).expect("the configuration can work"),
         control,
@@ -339,7 +333,7 @@ fn a_panic_ends_in_a_machine_that_is_protected_again() {
     run(&mut supervisor, |supervisor| {
         supervisor.machine().is_protected()
     });
-    assert_eq!(supervisor.owner_instance(), Instance::B);
+    assert_eq!(supervisor.primary_instance(), Instance::B);
     assert_eq!(world.control.epoch.current(), 2);
     assert_eq!(world.control.protection.state(), ProtectionState::Armed);
     assert_eq!(

@@ -187,6 +187,14 @@ impl Plan {
         Range::new(self.shared.start + self.control_bytes, self.shared.end)
     }
 
+    /// Returns the machine numbers of the cores that a promoted backup has, rising: the primary's, and those kept for the backup.
+    pub fn successor_cores(&self) -> Vec<u32> {
+        let cpus = self.primary.cpus.iter().chain(&self.backup.cpus);
+        let mut cores: Vec<u32> = cpus.map(|cpu| cpu.number).collect();
+        cores.sort_unstable();
+        cores
+    }
+
     /// Returns the memory that goes with the role of primary: the first primary's without the spare slot, in the blocks in which it is added.
     pub fn pool(&self) -> Vec<Range> {
         let all = self.primary.ranges.iter().copied().collect::<RangeSet>();

@@ -8,7 +8,7 @@ use sharedmem::Instance;
 use sharedmem::left::Left;
 use sharedmem::sync::Ordering;
 use supervisor::{
-    ApMailboxes, Console, KeepaliveAnswer, Platform, Policy, Role, Source, Supervisor,
+    ApMailboxes, Console, KeepaliveAnswer, LoadRequest, Platform, Policy, Role, Supervisor,
 };
 use takeover::{Backup, Config, CoreSet, FenceConfig, Machine, State};
 
@@ -122,11 +122,9 @@ fn prepare(world: &Rc<World>) -> Option<Supervisor<Board>> {
     let mut board = Board {
         world: Rc::clone(world),
     };
-    let backup = board
-        .load(Instance::B, Role::Backup, &Source::Failover, &cores)
-        .ok();
+    let backup = board.load(&LoadRequest::at_boot(Role::Backup, &cores)).ok();
     let primary = board
-        .load(Instance::A, Role::Primary, &Source::Primary, &cores)
+        .load(&LoadRequest::at_boot(Role::Primary, &cores))
         .ok();
     let config = Config {
         detector: world.scenario.detector(),

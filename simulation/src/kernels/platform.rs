@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Control, Instance};
-use supervisor::{ApMailboxes, Cores, Platform, Port, Role, Signal, Source, Tenant};
+use supervisor::{ApMailboxes, Cores, LoadRequest, Platform, Port, Signal, Source, Tenant};
 
 use crate::kernels::monitor;
 use crate::kernels::tenant::Native;
@@ -81,6 +81,7 @@ pub struct Board {
 impl Platform for Board {
     type Cores = Others;
     type Port = Silent;
+    type Refusal = &'static str;
 
     fn wake_count(&self) -> u64 {
         self.world.spend(10);
@@ -110,11 +111,11 @@ impl Platform for Board {
 
     fn load(
         &mut self,
-        instance: Instance,
-        _: Role,
-        source: &Source,
-        cores: &[u32],
-    ) -> Result<Box<dyn Tenant<Self>>, String> {
+        request: &LoadRequest<'_>,
+    ) -> Result<Box<dyn Tenant<Others>>, Self::Refusal> {
+        let LoadRequest {
+            instance, cores, ..
+        } = *request;
         let world = &self.world;
         world.incarnations.give_memory_away(instance);
         let runs_it = |core: &&Core| monitor::runs_instance(world, core, instance);
@@ -131,21 +132,21 @@ impl Platform for Board {
             left_ns -= slice_ns;
         }
         let incarnation = world.incarnations.add(instance, cores);
-        Ok(Box::new(Native::new(world, incarnation, *source)))
+        Ok(Box::new(Native::new(world, incarnation, request.source)))
     }
 
-    fn report_refused(&self, _: Instance, _: &Source, _: &str) {}
+    fn report_refused(&self, _: &LoadRequest<'_>, _: &Self::Refusal) {}
 
     fn slot(&self, _: Instance) -> Option<PhysicalRange> {
         None
     }
 
-    fn verify_uploaded(&mut self, _: Instance, _: PhysicalRange) -> Result<(), String> {
-        Err("nothing can be brought here".into())
+    fn verify_uploaded(&mut self, _: Instance, _: PhysicalRange) -> Result<(), Self::Refusal> {
+        Err("nothing can be uploaded here")
     }
 
-    fn store_uploaded(&mut self, _: Instance, _: PhysicalRange) -> Result<Source, String> {
-        Err("nothing can be brought here".into())
+    fn store_uploaded(&mut self, _: Instance, _: PhysicalRange) -> Result<Source, Self::Refusal> {
+        Err("nothing can be uploaded here")
     }
 
     fn heap_bytes(&self) -> usize {

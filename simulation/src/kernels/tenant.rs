@@ -14,7 +14,7 @@ use takeover::BackupLoss;
 use crate::faults::Struck;
 use crate::kernels::host::Kernel;
 use crate::kernels::incarnation::Incarnation;
-use crate::kernels::platform::{Board, Others};
+use crate::kernels::platform::Others;
 use crate::kernels::program::is_poison;
 use crate::world::World;
 
@@ -77,7 +77,7 @@ impl Native {
     }
 }
 
-impl Tenant<Board> for Native {
+impl Tenant<Others> for Native {
     fn instance(&self) -> Instance {
         self.incarnation.instance
     }
@@ -118,7 +118,7 @@ impl Tenant<Board> for Native {
         self.order(EntryReason::StartPrimary)
     }
 
-    fn promote(&mut self, _: &mut Board) -> Result<Order, BackupLoss> {
+    fn promote(&mut self) -> Result<Order, BackupLoss> {
         Ok(self.order(EntryReason::Promote))
     }
 

@@ -2,14 +2,15 @@
 
 use alloc::boxed::Box;
 
+use partition::Plan;
 use partition::cmdline::Rearm;
 use partition::tenant::LINUX;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::linux::{LINUX_FUNCTIONS_MAX, LinuxHandOff, POOL_RANGES_MAX};
 use sharedmem::{ABI_REVISION, Instance, JOURNAL_REVISION};
 
-use crate::boot::Ready;
-use crate::loader::{owner_cores, physical};
+use crate::facts::BootFacts;
+use crate::ranges::physical;
 
 /// Where an instance is, and what comes with the role of primary.
 pub struct Slots {
@@ -21,48 +22,54 @@ pub struct Slots {
     pub adds_pool: bool,
 }
 
-/// The hand-off of `instance`, which is led by machine core `lead`.
-pub fn make(ready: &Ready, instance: Instance, lead: u32, slots: &Slots) -> Box<LinuxHandOff> {
+/// Makes the hand-off of `instance`, which is led by machine core `lead`.
+pub fn make(
+    facts: &BootFacts,
+    plan: &Plan,
+    instance: Instance,
+    lead: u32,
+    slots: &Slots,
+) -> Box<LinuxHandOff> {
     // SAFETY: the hand-off is plain numbers, for which zeros are valid.
     let mut hand_off: Box<LinuxHandOff> = unsafe { Box::new_zeroed().assume_init() };
-    let options = &ready.options;
+    let options = &plan.options;
     hand_off.abi_revision = ABI_REVISION;
     hand_off.journal_revision = JOURNAL_REVISION;
     hand_off.instance = instance.number() as u32;
     hand_off.rearm_auto = u32::from(options.failover_rearm == Rearm::Auto);
-    hand_off.shared = physical(ready.plan.shared);
-    hand_off.pmem = ready.plan.pmem.map(physical).unwrap_or_default();
+    hand_off.shared = physical(plan.shared);
+    hand_off.pmem = plan.pmem.map(physical).unwrap_or_default();
     hand_off.slot = slots.slot;
     hand_off.spare = slots.spare;
     if slots.adds_pool {
-        let pool = ready.plan.pool();
+        let pool = plan.pool();
         for (place, range) in hand_off.pool.iter_mut().zip(&pool) {
             *place = physical(*range);
         }
         hand_off.pool_count = pool.len().min(POOL_RANGES_MAX) as u32;
     }
-    hand_off.seat_apic_id = ready.acpi.cpus[0].0;
-    hand_off.tsc_hz = ready.frequencies.tsc_hz;
-    hand_off.tsc_at_boot = ready.tsc_at_boot;
+    hand_off.seat_apic_id = facts.seat_apic_id();
+    hand_off.tsc_hz = facts.frequencies.tsc_hz;
+    hand_off.tsc_at_boot = facts.tsc_at_boot;
     hand_off.keepalive_ns = options.keepalive_period_ns(&LINUX);
     hand_off.timeout_ns = options.failover_timeout_ns;
-    let others = owner_cores(&ready.plan);
+    let others = plan.successor_cores();
     let cores = [lead]
         .into_iter()
         .chain(others.into_iter().filter(|core| *core != lead));
     for (index, core) in cores.take(hand_off.core_numbers.len()).enumerate() {
         hand_off.core_numbers[index] = core;
-        hand_off.core_apic_ids[index] = ready.acpi.cpus[core as usize].0;
+        hand_off.core_apic_ids[index] = facts.acpi.cpus[core as usize].0;
         hand_off.core_count = index as u32 + 1;
     }
-    for (place, function) in hand_off.functions.iter_mut().zip(&ready.linux_functions) {
+    for (place, function) in hand_off.functions.iter_mut().zip(&facts.sized_functions) {
         *place = *function;
     }
-    hand_off.function_count = ready.linux_functions.len().min(LINUX_FUNCTIONS_MAX) as u32;
+    hand_off.function_count = facts.sized_functions.len().min(LINUX_FUNCTIONS_MAX) as u32;
     hand_off
 }
 
-/// The hand-off as the bytes of the table.
+/// Returns the hand-off as the bytes of the table.
 pub fn bytes(hand_off: &LinuxHandOff) -> &[u8] {
     // SAFETY: a plain structure of numbers without padding between or behind them (asserted below), read as bytes for its own lifetime.
     unsafe {

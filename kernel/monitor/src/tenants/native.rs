@@ -7,30 +7,38 @@ use partition::Kind;
 use partition::tenant::NATIVE;
 use sharedmem::abi::{EntryReason, SeatStatus, stack_top};
 use sharedmem::{Instance, MAX_CORES};
-use supervisor::{Order, Readiness, Source, Tenant, Wait};
+use supervisor::{LoadRequest, Order, Readiness, Source, Tenant, Wait};
 use takeover::BackupLoss;
 
-use crate::guest;
-use crate::load::Loaded;
-use crate::platform::{BareMachine, Dispatch};
+use super::Dispatch;
+use crate::ap::OtherCores;
+use crate::guest::{self, Loaded};
 
 /// A native instance in its slice.
 pub struct Native {
-    /// Which instance it is.
-    pub instance: Instance,
-    /// Where its image came from.
-    pub source: Source,
-    /// Its image's version.
-    pub version: String,
-    /// Machine numbers of its cores; the first leads.
-    pub cores: ArrayVec<u32, MAX_CORES>,
-    /// Where it is.
-    pub loaded: Loaded,
+    instance: Instance,
+    source: Source,
+    version: String,
+    /// Machine numbers; the first leads.
+    cores: ArrayVec<u32, MAX_CORES>,
+    loaded: Loaded,
     /// It was entered on the seat.
-    pub is_begun: bool,
+    is_begun: bool,
 }
 
 impl Native {
+    /// An instance that was `loaded` from an image of this version, and not entered yet.
+    pub fn new(request: &LoadRequest<'_>, version: String, loaded: Loaded) -> Self {
+        Self {
+            instance: request.instance,
+            source: request.source,
+            version,
+            cores: request.cores.iter().copied().take(MAX_CORES).collect(),
+            loaded,
+            is_begun: false,
+        }
+    }
+
     fn call(&mut self, reason: EntryReason) -> Result<SeatStatus, BackupLoss> {
         // SAFETY: the instance is in its slice and runs nowhere while it waits; the seat has its trap handlers, and interrupts are on.
         match unsafe { guest::call(&self.loaded, reason) } {
@@ -51,7 +59,7 @@ impl Native {
     }
 }
 
-impl Tenant<BareMachine> for Native {
+impl Tenant<OtherCores> for Native {
     fn instance(&self) -> Instance {
         self.instance
     }
@@ -98,7 +106,7 @@ impl Tenant<BareMachine> for Native {
         self.order(EntryReason::StartPrimary, 0)
     }
 
-    fn promote(&mut self, _platform: &mut BareMachine) -> Result<Order, BackupLoss> {
+    fn promote(&mut self) -> Result<Order, BackupLoss> {
         Ok(self.order(EntryReason::Promote, 0))
     }
 

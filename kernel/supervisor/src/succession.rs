@@ -1,29 +1,30 @@
-//! Who owns the machine: the end of one owner, the start of the next, and of its further cores.
+//! Who owns the machine: the end of one primary, the start of the next, and of its further cores.
 
 use core::sync::atomic::Ordering;
 
 use alloc::boxed::Box;
 
 use partition::tenant::Role;
+use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
 use takeover::{Backup, BackupLoss, CoreSet, Event, Stage, Successor};
 
+use crate::image::LoadRequest;
 use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 use crate::tenant::Tenant;
-use sharedmem::console::ConsoleOwner;
 
-/// How long after its first keepalive an owner gets its further cores at the latest, in ns.
+/// How long after its first keepalive a primary gets its further cores at the latest, in ns.
 const REMAINING_LATEST_NS: u64 = 20_000_000;
 
-/// Cores that wait until their owner has settled.
+/// Cores that wait until their primary has settled.
 pub(crate) struct Remaining {
     cores: CoreSet,
     latest_ns: u64,
 }
 
 impl Remaining {
-    /// These cores, whose owner starts at `now_ns`.
+    /// These cores, whose primary starts at `now_ns`.
     pub(crate) fn of(cores: CoreSet, now_ns: u64) -> Self {
         Self {
             cores,
@@ -33,7 +34,7 @@ impl Remaining {
 }
 
 impl<P: Platform> Supervisor<P> {
-    /// The old owner is stopped for good. Unless it had given the backup up before, the machine is in a new epoch from here on.
+    /// The old primary is stopped for good. Unless it had given the backup up before, the machine is in a new epoch from here on.
     pub(crate) fn raise_epoch(&mut self, to: u64) -> Event<'static> {
         let control = self.control;
         if self.machine.successor() == Successor::Backup && !control.protection.claim() {
@@ -49,40 +50,40 @@ impl<P: Platform> Supervisor<P> {
     pub(crate) fn promote(&mut self, core: u32) -> Option<Event<'static>> {
         let mut backup = self.backup.take()?;
         let control = self.control;
-        let order = match backup.promote(&mut self.platform) {
+        let order = match backup.promote() {
             Ok(order) => order,
             Err(loss) => {
                 log::error!("the backup cannot be promoted: {loss}");
                 return Some(Event::PrimaryRefused);
             }
         };
-        self.owner_instance = backup.instance();
-        control.header.set_primary(self.owner_instance);
+        self.primary_instance = backup.instance();
+        control.header.set_primary(self.primary_instance);
         control.protection.withdraw();
         control.backup.set_version("");
         self.rearming.succeeded();
-        self.set_owner(backup, core);
+        self.set_primary(backup, core);
         self.dispatch.assign(core, order);
         None
     }
 
-    /// Starts the owner's image again.
+    /// Starts the primary's image again.
     pub(crate) fn restart(&mut self, core: u32) -> Option<Event<'static>> {
         // A backup that was getting ready did so on one of the cores that were just stopped.
         if self.machine.backup() == Backup::Loading {
             self.lose_backup(BackupLoss::Failed);
         }
-        let ended = self.owner.take()?;
-        let loaded = self.platform.load(
-            ended.instance(),
-            Role::Primary,
-            ended.source(),
-            ended.cores(),
-        );
-        match loaded {
+        let ended = self.primary.take()?;
+        let request = LoadRequest {
+            instance: ended.instance(),
+            role: Role::Primary,
+            source: *ended.source(),
+            cores: ended.cores(),
+        };
+        match self.platform.load(&request) {
             Ok(tenant) => {
                 let order = tenant.start();
-                self.set_owner(tenant, core);
+                self.set_primary(tenant, core);
                 self.dispatch.start(core, order);
                 None
             }
@@ -93,14 +94,14 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
-    /// Makes `owner` the one that is watched, before it runs.
-    pub(crate) fn set_owner(&mut self, owner: Box<dyn Tenant<P>>, lead: u32) {
+    /// Makes `primary` the one that is watched, before it runs.
+    pub(crate) fn set_primary(&mut self, primary: Box<dyn Tenant<P::Cores>>, lead: u32) {
         let control = self.control;
-        control.epitaphs[self.owner_instance].clear();
-        control.resume_slots[self.owner_instance]
+        control.epitaphs[self.primary_instance].clear();
+        control.resume_slots[self.primary_instance]
             .reset
             .store(0, Ordering::Release);
-        let capabilities = owner.capabilities();
+        let capabilities = primary.capabilities();
         let takes_interrupts = capabilities.takes_keepalive_interrupts;
         self.keepalive_answer
             .answer_to(takes_interrupts.then_some(lead));
@@ -114,20 +115,20 @@ impl<P: Platform> Supervisor<P> {
                 .retained
                 .store(NOTHING_RETAINED, Ordering::Release);
         }
-        self.owner = Some(owner);
+        self.primary = Some(primary);
     }
 
-    /// Starts the owner's further cores, once it has settled: until then they would only be in its way.
+    /// Starts the primary's further cores, once it has settled: until then they would only be in its way.
     pub(crate) fn start_remaining(&mut self) {
-        let has_settled = self.control.console.owner() == self.owner_instance.into();
+        let has_settled = self.control.console.owner() == self.primary_instance.into();
         let now_ns = self.now_ns();
         let is_due = |remaining: &mut Remaining| has_settled || now_ns >= remaining.latest_ns;
         let Some(Remaining { cores, .. }) = self.remaining.take_if(is_due) else {
             return;
         };
-        let Some(owner) = &self.owner else { return };
+        let Some(primary) = &self.primary else { return };
         for core in cores.iter() {
-            if let Some(order) = owner.join(core) {
+            if let Some(order) = primary.join(core) {
                 self.dispatch.start(core, order);
             }
         }

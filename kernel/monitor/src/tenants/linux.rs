@@ -4,10 +4,6 @@
 //! ticket in its resume slot and stops. The monitor then takes the core away by the same means as in any fence, so that from the check-in on no
 //! instruction of it runs. It is promoted by sending the core it parked on through the start page to the ticket's entry.
 
-mod hand_off;
-mod load;
-mod trampoline;
-
 use arrayvec::ArrayVec;
 use partition::Kind;
 use partition::tenant::LINUX;
@@ -15,14 +11,14 @@ use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::resume_slot::{ResumeSlot, Ticket};
 use sharedmem::{Instance, MAX_CORES, SharedRegion};
-use supervisor::{Order, Readiness, Source, Tenant, Wait};
+use supervisor::{LoadRequest, Order, Readiness, Source, Tenant, Wait};
 use takeover::fence::Strike;
 use takeover::{BackupLoss, CoreSet, Fence, FenceConfig};
 
-pub use load::{LinuxPlace, load};
-
+use super::{Dispatch, trampoline};
+use crate::ap::OtherCores;
 use crate::cores;
-use crate::platform::{BareMachine, Dispatch};
+use crate::window::Windows;
 
 /// Generations of check-ins from here on are those of lent cores; the takeover machine counts from 1.
 const FIRST_LENT_GENERATION: u64 = 1 << 63;
@@ -53,29 +49,31 @@ pub struct Linux {
     slot: PhysicalRange,
     boot: Order,
     boot_timeout_ns: u64,
+    windows: Windows,
     resume_slot: &'static ResumeSlot,
     epitaph: &'static Epitaph,
     stage: Stage,
 }
 
 impl Linux {
-    /// A Linux that was loaded by [`load()`] into `slot`, to be entered by `boot` on the first of `cores`.
+    /// A Linux that was loaded into `slot`, to be entered by `boot` on the first of its cores.
     pub fn new(
-        instance: Instance,
-        source: Source,
-        cores: &[u32],
+        request: &LoadRequest<'_>,
         slot: PhysicalRange,
         boot: Order,
         boot_timeout_ns: u64,
         region: SharedRegion,
+        windows: Windows,
     ) -> Self {
+        let instance = request.instance;
         Self {
             instance,
-            source,
-            cores: cores.iter().copied().take(MAX_CORES).collect(),
+            source: request.source,
+            cores: request.cores.iter().copied().take(MAX_CORES).collect(),
             slot,
             boot,
             boot_timeout_ns,
+            windows,
             resume_slot: &region.control.resume_slots[instance],
             epitaph: &region.control.epitaphs[instance],
             stage: Stage::Loaded,
@@ -160,7 +158,7 @@ impl Linux {
     }
 }
 
-impl Tenant<BareMachine> for Linux {
+impl Tenant<OtherCores> for Linux {
     fn instance(&self) -> Instance {
         self.instance
     }
@@ -209,12 +207,11 @@ impl Tenant<BareMachine> for Linux {
         self.boot
     }
 
-    fn promote(&mut self, platform: &mut BareMachine) -> Result<Order, BackupLoss> {
+    fn promote(&mut self) -> Result<Order, BackupLoss> {
         let ticket = self.resume_slot.ticket().ok_or(BackupLoss::Failed)?;
         // SAFETY: the instance is parked: nothing of it runs, and its tables are in its slot, as was checked when it parked; were they changed
         // since, the worst is that its own first instruction faults.
-        let page_table =
-            unsafe { trampoline::make(platform.loader.space(), self.slot, ticket.page_table) };
+        let page_table = unsafe { trampoline::make(self.windows, self.slot, ticket.page_table) };
         self.resume_slot.set_resumed();
         Ok(Order {
             page_table: page_table.ok_or(BackupLoss::Failed)?,

@@ -5,10 +5,9 @@ use core::cell::UnsafeCell;
 use core::ptr;
 
 use arch::paging::{PAGE_BYTES, Protection};
-use sharedmem::abi::DIRECT_BASE;
 use sharedmem::hand_off::PhysicalRange;
 
-use crate::memory::MonitorSpace;
+use crate::window::Windows;
 
 const ENTRIES: usize = 512;
 
@@ -25,7 +24,7 @@ static TRAMPOLINE: Table = Table(UnsafeCell::new([0; ENTRIES]));
 ///
 /// # Safety
 /// The kernel in `slot` does not run, and no core uses the trampoline.
-pub unsafe fn make(space: &mut MonitorSpace, slot: PhysicalRange, page_table: u64) -> Option<u64> {
+pub unsafe fn make(windows: Windows, slot: PhysicalRange, page_table: u64) -> Option<u64> {
     let page = PhysicalRange {
         start: page_table & !(PAGE_BYTES - 1),
         end: (page_table & !(PAGE_BYTES - 1)).checked_add(PAGE_BYTES)?,
@@ -34,17 +33,14 @@ pub unsafe fn make(space: &mut MonitorSpace, slot: PhysicalRange, page_table: u6
         return None;
     }
     let trampoline = TRAMPOLINE.0.get().cast::<u64>();
+    let upper = ENTRIES / 2;
     // SAFETY: the caller's promises; both tables are mapped now, the trampoline by the monitor's image and the other by the window.
     unsafe {
-        space
-            .with_window(page, Protection::ReadOnly, |space| {
-                let kernel = (DIRECT_BASE + page.start) as *const u64;
-                trampoline.write_bytes(0, ENTRIES);
-                trampoline.write(space.first_entry());
-                let upper = ENTRIES / 2;
-                ptr::copy_nonoverlapping(kernel.add(upper), trampoline.add(upper), upper);
-            })
-            .ok()?;
+        let window = windows.open(page, Protection::ReadOnly).ok()?;
+        let kernel = window.at(page.start).cast::<u64>();
+        trampoline.write_bytes(0, ENTRIES);
+        trampoline.write(windows.first_entry());
+        ptr::copy_nonoverlapping(kernel.add(upper), trampoline.add(upper), upper);
     }
     // The monitor is identity mapped.
     Some(trampoline as u64)
