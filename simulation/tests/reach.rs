@@ -16,7 +16,7 @@ const SAID: [(&str, &str); 18] = [
         "struck: HungLoop",
         "a main loop that hangs while keepalives go on",
     ),
-    ("hands over", "a switchover"),
+    ("handed over on purpose", "a switchover"),
     (
         "waiting for the backup to get ready",
         "a death before the backup is ready",
