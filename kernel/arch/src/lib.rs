@@ -1,8 +1,8 @@
 //! The machine layer under the monitor and the native instance: descriptor tables, traps, page tables, heap, time,
 //! serial port, PCI configuration.
 //!
-//! With `ipi` and the mapping layer of `sharedmem`, this crate holds the unsafe code. It decides nothing: policy is
-//! above it, in safe code.
+//! Most of the unsafe code is here, in `ipi` and in the mapping layer of `sharedmem`. This crate decides nothing:
+//! policy is above it.
 #![no_std]
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ fn describe(text: &mut EpitaphText, frame: &TrapFrame) {
     text.rsp = frame.rsp;
 }
 
-/// Writes the epitaph, tells the seat, and stops.
+/// Writes the epitaph, interrupts the seat, and stops.
 fn leave(text: EpitaphText) -> ! {
     let Some(context) = context::try_get() else {
         cpu::stop()

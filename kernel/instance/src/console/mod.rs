@@ -9,8 +9,8 @@ use self::script::Script;
 use self::serial::SerialTerminal;
 use crate::context::Context;
 
-/// The console of a primary. It has a serial port once [`adopt_serial_port`](Self::adopt_serial_port) has taken it from the
-/// monitor.
+/// The console of a primary. It has a serial port once [`adopt_serial_port`](Self::adopt_serial_port) has taken it from
+/// the monitor.
 pub struct PrimaryConsole {
     script: Script,
     serial: Option<SerialTerminal>,
