@@ -9,6 +9,7 @@ use sharedmem::crc32c::Crc32c;
 use crate::append::Appended;
 use crate::error::TooSmall;
 use crate::place::Place;
+use crate::record::stamp;
 
 /// The smallest ring, in bytes. It holds one record of the largest payload it takes.
 pub const CAPACITY_BYTES_MIN: u64 = 64;
@@ -103,6 +104,24 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
         (position != NOTHING_RETAINED).then_some(position)
     }
 
+    /// Returns where a reader begins that needs the whole state: what is [retained](Self::retained), if that agrees
+    /// with the other cursors. More than a lap before the end, the ring holds records of an earlier lap.
+    pub fn beginning(&self) -> Option<u64> {
+        let retained = self.retained()?;
+        let Cursors {
+            reserved, applied, ..
+        } = self.cursors();
+        let lap_bytes = self.capacity_bytes();
+        let is_within_lap =
+            |from: u64, to: u64| to.checked_sub(from).is_some_and(|bytes| bytes <= lap_bytes);
+        // If these two contradict each other, one of them is wrong, and nobody knows which.
+        let agrees = match is_within_lap(applied, reserved) {
+            true => is_within_lap(retained, reserved),
+            false => is_within_lap(retained, reserved) || is_within_lap(retained, applied),
+        };
+        (agrees && retained.is_multiple_of(8)).then_some(retained)
+    }
+
     /// Returns the number of bytes kept for readers that need the whole state.
     pub fn retained_bytes(&self) -> u64 {
         let from = self.retained().unwrap_or(NOTHING_RETAINED);
@@ -119,10 +138,10 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
         self.cursors.retained.swap(position, AcqRel);
     }
 
-    /// Returns whether `from` still is what is retained. If so, everything from there on is kept for the backup that
-    /// begins.
-    pub(crate) fn keep_retained(&self, from: Option<u64>) -> bool {
-        let position = from.unwrap_or(NOTHING_RETAINED);
+    /// Returns whether `retained` still is what it was. If so, whoever changes it from now on sees what was stored
+    /// before this call.
+    pub(crate) fn keep_retained(&self, retained: Option<u64>) -> bool {
+        let position = retained.unwrap_or(NOTHING_RETAINED);
         let retained = &self.cursors.retained;
         retained
             .compare_exchange(position, position, AcqRel, Acquire)
@@ -154,6 +173,12 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
     /// new primary calls this after its recovery, and then appends a record of its own epoch before any other. What
     /// is retained is kept. Nobody else may write meanwhile.
     pub fn resume(&self, position: u64) {
+        // If the cursors lied, a whole record may lie at `position`. It must not pass for the record of an owner that
+        // reserves this place and dies.
+        let mut place = self.place(position);
+        if place.load(Relaxed) == stamp(self.salt, position) {
+            self.place(position).store(0, Release);
+        }
         // In this order, so that they follow each other in between as well.
         self.cursors.reserved.store(position, Release);
         self.cursors.applied.store(position, Release);

@@ -32,13 +32,20 @@ impl<'c, W: Words + Copy> Reader<'c, W> {
     pub fn begin(journal: Journal<'c, W>) -> Self {
         loop {
             let retained = journal.retained();
-            let from = retained.unwrap_or_else(|| journal.cursors().applied);
+            let from = journal
+                .beginning()
+                .unwrap_or_else(|| journal.cursors().applied);
             journal.mark_consumed(from);
             // If it still was retained when the cursor was set, the cursor keeps it from now on.
             if journal.keep_retained(retained) {
                 return Self::new(journal, from);
             }
         }
+    }
+
+    /// Returns whether the cursors made no sense at the last look, seen from this reader's position. It stays there.
+    pub fn is_astray(&self) -> bool {
+        self.astray_reported.is_some()
     }
 
     /// Returns the position at which reading goes on. Once everything below is applied, pass it to

@@ -5,7 +5,7 @@ use crate::fixture::{RESERVED, RETAINED, SharedMemory, recover};
 use crate::machine::TracedMachine;
 use crate::oracle::{Expected, check_recovery, written_before};
 use crate::trace::Trace;
-use crate::workload::{BACKUP, LEAD, at_once, take_over, three_owners};
+use crate::workload::{BACKUP, DiesIn, LEAD, at_once, take_over, three_owners};
 
 /// Recovers from every cut between two stores, and from every reordering of them. Returns the number of cuts.
 fn recover_everywhere(trace: &Trace) -> usize {
@@ -66,7 +66,7 @@ fn check_takeover(trace: &Trace, cut: &Cut, core: usize) -> Trace {
     let from = cut.image[RETAINED];
     let expected = Expected::of(trace, cut, from).with_killer(&cut.image);
     let machine = machine_at(trace, cut);
-    expected.check(&take_over(&machine, core, from, None), cut);
+    expected.check(&take_over(&machine, core, from, DiesIn::Nothing), cut);
     let journal = machine.on(core);
     let after = recover(&journal, from, machine.epoch());
     let (own, others) = after.records.split_last().unwrap();

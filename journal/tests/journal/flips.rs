@@ -13,7 +13,7 @@ use crate::fixture::{
 };
 use crate::oracle::Expected;
 use crate::trace::Trace;
-use crate::workload::{BACKUP, take_over, three_owners};
+use crate::workload::{BACKUP, DiesIn, LEAD, take_over, three_owners};
 
 /// Every bit is flipped in the image of one cut in this many, and in that of the last one.
 const SAMPLE: usize = 24;
@@ -105,15 +105,37 @@ fn check_flip_in_cursors(trace: &Trace, cut: &Cut, flipped: &Cut, memory: &Share
         assert_eq!(is_named, !is_intact, "{flipped:x?}");
         read(&mut Reader::new(journal, from), cut.epoch);
     }
-    let from = flipped.image[RETAINED];
+    for dies_in in [DiesIn::Nothing, DiesIn::FirstRecord] {
+        check_takeover(trace, cut, flipped, dies_in);
+    }
+}
+
+/// Takes over twice, the first time by a kernel that has read nothing yet and may die in its first record. The second
+/// time reads what the first has read, or nothing. If the first kernel wrote nothing, and `reserved` was lowered into a
+/// record, the second may read that record as well.
+fn check_takeover(trace: &Trace, cut: &Cut, flipped: &Cut, dies_in: DiesIn) {
     let machine = machine_at(trace, flipped);
-    let told = take_over(&machine, BACKUP, from, None);
-    let journal = machine.on(BACKUP);
-    let from = journal.retained().unwrap_or(journal.cursors().applied);
-    let again = recover(&journal, from, machine.epoch());
-    let (own, others) = again.records.split_last().unwrap();
-    assert_eq!(own.epoch, machine.epoch());
-    assert!(others.is_empty() || others == told.records, "{flipped:x?}");
+    let from = Reader::begin(machine.on(BACKUP)).position();
+    let told = take_over(&machine, BACKUP, from, dies_in).records;
+    let journal = machine.on(LEAD);
+    let from = journal.beginning().unwrap_or(journal.cursors().applied);
+    let epoch = machine.epoch();
+    let again = take_over(&machine, LEAD, from, DiesIn::Nothing).records;
+    let (own, others): (Vec<_>, Vec<_>) = again.into_iter().partition(|it| it.epoch == epoch);
+    assert_eq!(
+        own.len(),
+        usize::from(dies_in == DiesIn::Nothing),
+        "{flipped:x?}"
+    );
+    let committed = Expected::of(trace, cut, 0).records;
+    let is_right = match others.strip_prefix(&*told) {
+        Some(more) if dies_in == DiesIn::FirstRecord => {
+            more.len() <= 1 && more.iter().all(|record| committed.contains(record))
+        }
+        Some(more) => more.is_empty(),
+        None => others.is_empty(),
+    };
+    assert!(is_right, "{dies_in:?}: {told:x?} {others:x?} {flipped:x?}");
     machine.trace();
 }
 

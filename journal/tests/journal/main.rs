@@ -12,5 +12,6 @@ mod laps;
 mod machine;
 mod oracle;
 mod producers;
+mod stale;
 mod trace;
 mod workload;

@@ -118,14 +118,19 @@ impl<'m> Pair<'m> {
     }
 }
 
-/// Takes over as a kernel that becomes the primary, up to its first record. With `dies_in`, it dies when it applies
-/// that record.
-pub fn take_over(
-    machine: &TracedMachine,
-    core: usize,
-    from: u64,
-    dies_in: Option<u64>,
-) -> Readings {
+/// Where a kernel that takes over dies, if it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiesIn {
+    /// It lives.
+    Nothing,
+    /// The record at this position, which it applies.
+    Record(u64),
+    /// Its own first record, which is reserved and not published.
+    FirstRecord,
+}
+
+/// Takes over as a kernel that becomes the primary, up to and with its first record.
+pub fn take_over(machine: &TracedMachine, core: usize, from: u64, dies_in: DiesIn) -> Readings {
     machine.fence();
     let journal = machine.on(core);
     let mut recovery = Recovery::new(journal, from, machine.epoch() - 1);
@@ -141,7 +146,7 @@ pub fn take_over(
                 record.kind = record.kind.skipped();
             }
             applying.begin(record.position);
-            if dies_in == Some(record.position) {
+            if dies_in == DiesIn::Record(record.position) {
                 return readings;
             }
             applying.end();
@@ -159,7 +164,11 @@ pub fn take_over(
     if journal.free_bytes() < HEADER_BYTES {
         journal.retain(None);
     }
-    machine.append(core, RecordKind::Epoch.into(), &[]);
+    let kind = RecordKind::Epoch.into();
+    match dies_in {
+        DiesIn::FirstRecord => machine.append_and_die(core, kind, &[], 0),
+        _ => machine.append(core, kind, &[]),
+    };
     readings
 }
 
@@ -184,9 +193,9 @@ pub fn three_owners() -> Trace {
     machine.memory().cursors.applying.begin(poison);
     let (from, count) = (first.reader.position(), first.count);
 
-    take_over(&machine, BACKUP, from, Some(poison));
+    take_over(&machine, BACKUP, from, DiesIn::Record(poison));
     let retained = machine.on(LEAD).retained().unwrap();
-    take_over(&machine, LEAD, retained, None);
+    take_over(&machine, LEAD, retained, DiesIn::Nothing);
     let mut third = Pair::new(&machine, count);
     // The damage is reported once: the new backup reads from behind it.
     third.checkpoint();

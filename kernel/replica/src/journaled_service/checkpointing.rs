@@ -81,7 +81,7 @@ impl<S: Host> JournaledService<S> {
     /// Returns whether a checkpoint is to begin: for a backup that has to be told the state, or because the journal cannot be kept for much longer.
     fn is_checkpoint_due(&mut self, now_ns: u64) -> bool {
         let journal = self.replica.journal();
-        let retained_bytes = journal.retained().map(|_| journal.retained_bytes());
+        let retained_bytes = journal.beginning().map(|_| journal.retained_bytes());
         let is_filling = self.host.region().control.protection.state() == ProtectionState::Filling;
         if !is_filling {
             self.checkpoints.filling_from_ns = None;
