@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::kernels::monitor;
 use crate::machine::MS;
 use crate::machine::events::Event;
+use crate::oracle::Law;
 use crate::panics;
 use crate::scenario::Scenario;
 use crate::world::{World, simulate};
@@ -59,18 +60,16 @@ pub fn run(scenario: Scenario) -> Outcome {
             let delay_ns = world.random.below(5 * MS);
             world.scheduler.after(delay_ns, Event::Client(client));
         }
-        let (turns, is_whole) = run_to_end(world);
+        let End {
+            turns,
+            is_whole,
+            was_protected,
+        } = run_to_end(world);
         let oracle = &world.oracle;
-        let is_excused = world.scenario.may_end_badly() || oracle.damage.is_done.get();
-        if is_whole {
-            oracle.check(oracle.counted_all());
-        } else if !is_excused {
-            oracle.broken(format!(
-                "the machine does not go on: the seat is {}; waiting: {}",
-                world.monitor.describe(),
-                world.clients.describe_waiting()
-            ));
-        }
+        oracle.check(match is_whole {
+            true => oracle.counted_all(),
+            false => is_excused(world, was_protected),
+        });
         Outcome {
             violation: oracle.violation(),
             takeovers: oracle.ownership.takeovers.get(),
@@ -82,11 +81,32 @@ pub fn run(scenario: Scenario) -> Outcome {
     })
 }
 
-/// Lets the world go on until every client has everything and the machine is protected, a law is broken, or there is no more time.
-/// Returns the turns that took, and whether it was the first.
-fn run_to_end(world: &Rc<World>) -> (u64, bool) {
-    let mut turns = 0;
-    let mut done_ns = None;
+/// How a run ended.
+struct End {
+    turns: u64,
+    /// Every client has everything, and the machine is protected.
+    is_whole: bool,
+    /// The machine was protected within the last [`REST_NS`].
+    was_protected: bool,
+}
+
+/// Checks that the faults excuse a machine that is not whole in the end. Damage may cost clients their connections, but no machine its
+/// protection.
+fn is_excused(world: &World, was_protected: bool) -> Law {
+    let is_damaged = world.oracle.damage.is_done.get();
+    match world.scenario.may_stand_still() || (is_damaged && was_protected) {
+        true => Ok(()),
+        false => Err(format!(
+            "the machine does not go on: the seat is {}; waiting: {}",
+            world.monitor.describe(),
+            world.clients.describe_waiting()
+        )),
+    }
+}
+
+/// Lets the world go on until it is whole, a law is broken, or there is no more time.
+fn run_to_end(world: &Rc<World>) -> End {
+    let (mut turns, mut protected_ns, mut done_ns) = (0, 0, None);
     loop {
         turns += 1;
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| world.turn())) {
@@ -95,22 +115,26 @@ fn run_to_end(world: &Rc<World>) -> (u64, bool) {
         if world.monitor.is_reset.take() {
             monitor::reset(world);
         }
-        if world.oracle.violation().is_some() {
-            return (turns, false);
+        let now_ns = world.now_ns();
+        let is_protected = world.monitor.is_protected();
+        if is_protected {
+            protected_ns = now_ns;
         }
         let are_done = world.clients.are_done();
-        if are_done && world.monitor.is_protected() && world.faults.are_over() {
-            return (turns, true);
-        }
-        if are_done && done_ns.is_none() {
+        let is_whole = are_done && is_protected && world.faults.are_over();
+        if are_done && done_ns.is_none() && !is_whole {
             // No owner that comes now would be struck by what is left.
             world.faults.end();
-            done_ns = Some(world.now_ns());
+            done_ns = Some(now_ns);
         }
         // A machine whose clients want nothing more has so much time to be protected again.
         let limit_ns = done_ns.map_or(LIMIT_NS, |done_ns| done_ns + REST_NS);
-        if world.now_ns() > limit_ns {
-            return (turns, false);
+        if is_whole || now_ns > limit_ns || world.oracle.violation().is_some() {
+            return End {
+                turns,
+                is_whole: is_whole && world.oracle.violation().is_none(),
+                was_protected: protected_ns + REST_NS > now_ns,
+            };
         }
     }
 }

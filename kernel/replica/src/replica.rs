@@ -107,7 +107,12 @@ impl<S: Host> Replica<S> {
     pub fn follow(&mut self) -> SeatStatus {
         let mut reader = self.reader();
         let status = self.follow_with(&mut reader);
-        self.reader = Some(reader);
+        // A backup that is led astray before its state is whole begins anew, where the owner has told the state since.
+        if status == SeatStatus::Filling && reader.is_astray() {
+            self.state.clear();
+        } else {
+            self.reader = Some(reader);
+        }
         status
     }
 

@@ -163,15 +163,16 @@ impl Scenario {
         }
     }
 
-    /// Whether a fault may keep the machine from going on by itself.
-    pub fn may_end_badly(&self) -> bool {
-        self.faults.iter().any(Plan::may_end_badly)
+    /// Returns whether a fault may keep the machine from going on by itself.
+    pub fn may_stand_still(&self) -> bool {
+        self.faults.iter().any(Plan::may_stand_still)
     }
 }
 
 fn plans(rng: &mut Rng, mode: Mode) -> Vec<Plan> {
     let count = rng.usize(0..5);
-    let is_meant = |plan: &Plan| mode == Mode::Safety || !plan.may_end_badly();
+    let ends_well = |plan: &Plan| !plan.may_lose() && !plan.may_stand_still();
+    let is_meant = |plan: &Plan| mode == Mode::Safety || ends_well(plan);
     std::iter::repeat_with(|| Plan::of(rng))
         .filter(is_meant)
         .take(count)

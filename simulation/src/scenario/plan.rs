@@ -113,9 +113,14 @@ impl Plan {
         Self { strike, moment }
     }
 
-    /// Whether a machine may have to stand still for it, or lose something.
-    pub fn may_end_badly(&self) -> bool {
-        matches!(self.strike, Strike::Damage { .. } | Strike::DeafCore)
+    /// Returns whether something may be lost by it that was acknowledged.
+    pub fn may_lose(&self) -> bool {
+        matches!(self.strike, Strike::Damage { .. })
+    }
+
+    /// Returns whether a machine may have to stand still for it.
+    pub fn may_stand_still(&self) -> bool {
+        matches!(self.strike, Strike::DeafCore)
     }
 
     /// How long it keeps the seat from looking, in ns.

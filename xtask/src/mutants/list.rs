@@ -188,6 +188,20 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "if reader.position() < u64::MAX {",
     },
     Mutant {
+        name: "astray-for-ever",
+        what: "a backup that is led astray before it is filled stays where it is",
+        file: "kernel/replica/src/replica.rs",
+        right: "if status == SeatStatus::Filling && reader.is_astray() {",
+        wrong: "if status == SeatStatus::Failed && reader.is_astray() {",
+    },
+    Mutant {
+        name: "retained-believed",
+        what: "a reader begins where `retained` says, whatever the other cursors say",
+        file: "journal/src/journal.rs",
+        right: "(agrees && retained.is_multiple_of(8)).then_some(retained)",
+        wrong: "(agrees || retained > 0).then_some(retained)",
+    },
+    Mutant {
         name: "poison-for-ever",
         what: "a record that kills is tried for ever",
         file: "kernel/replica/src/replica.rs",
