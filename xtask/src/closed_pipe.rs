@@ -2,8 +2,8 @@
 
 use std::panic::{self, PanicHookInfo};
 
-/// Keeps silent about the panic in which `println!` ends when nobody reads any more. The command still unwinds, so that its machines are stopped, and
-/// fails; every other panic is reported as before.
+/// Keeps silent about the panic in which `println!` ends when nobody reads any more. The command still unwinds, so that
+/// its machines are stopped, and fails; every other panic is reported as before.
 pub fn keep_silent() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

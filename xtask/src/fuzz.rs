@@ -1,7 +1,9 @@
-//! Fuzzing: builds the room `fuzz/` with coverage instrumentation, and lets libFuzzer look for bytes for which something does not hold.
+//! Fuzzing: builds the crate `fuzz` with coverage instrumentation, and lets libFuzzer search for bytes that break a
+//! property.
 //!
-//! No other toolchain than the workspace's is needed: what `cargo fuzz` asks of a nightly one is, for bytes without a sanitizer of memory, the coverage
-//! passes of LLVM, and those `rustc` passes on. Our code is safe Rust but for a few places, and panics where it would reach out of bounds.
+//! The workspace's stable toolchain is enough. `cargo fuzz` needs a nightly one for the sanitizers; we use no sanitizer
+//! of memory, and stable `rustc` accepts LLVM's coverage passes. Our code is safe Rust except for a few places, and
+//! panics where it would reach out of bounds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,30 +13,30 @@ use std::time::{Duration, Instant};
 use harness::paths;
 use harness::problem::Problem;
 
-/// The triple is named so that what RUSTFLAGS say does not reach build scripts.
+/// Naming the triple keeps RUSTFLAGS away from build scripts.
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
-/// What makes libFuzzer see where an input leads: counters on every edge, and what is compared with what.
+/// Shows libFuzzer where an input leads: counters on every edge, and the operands of comparisons.
 const COVERAGE: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// An input that takes longer is a finding, in seconds: the slowest of the corpora takes some milliseconds.
+/// An input that takes longer is a finding. The slowest of the corpora takes some milliseconds.
 const TIMEOUT_S: u32 = 10;
 
 /// Memory beyond which an input is a finding.
 const MEMORY_MIB: u32 = 2048;
 
-/// What a committed corpus may take. A test of the room sees to it, too.
+/// Limits of a committed corpus. A test of the crate `fuzz` checks them, too.
 const CORPUS_FILES_MAX: usize = 64;
 const CORPUS_BYTES_MAX: u64 = 64 << 10;
 
-/// The targets, each on a line with what is fed.
+/// Lists the targets, each on a line with what it is fed.
 ///
 /// # Errors
-/// The room does not build.
+/// The crate does not build.
 pub fn list() -> Result<String, Problem> {
     let mut command = cargo();
     command.args([
@@ -57,10 +59,10 @@ pub fn list() -> Result<String, Problem> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The targets whose name this is; all of them for `None`.
+/// Selects the target with this name; all targets for `None`.
 ///
 /// # Errors
-/// There is none of this name.
+/// There is no target of this name.
 pub fn select(name: Option<&str>) -> Result<Vec<String>, Problem> {
     let list = list()?;
     let names = list.lines().filter_map(|line| line.split(' ').next());
@@ -76,23 +78,23 @@ pub fn select(name: Option<&str>) -> Result<Vec<String>, Problem> {
     }
 }
 
-/// A fuzzer that is built.
+/// A fuzzer, built.
 pub struct Fuzzer {
     program: PathBuf,
 }
 
 impl Fuzzer {
-    /// Builds it, in a target directory of its own, so that nothing else is built again for other flags.
+    /// Builds the fuzzer in a target directory of its own, because its flags differ from all others.
     ///
     /// # Errors
-    /// Cargo fails; libFuzzer takes a C++ compiler.
+    /// Cargo fails; libFuzzer needs a C++ compiler.
     pub fn build() -> Result<Self, Problem> {
-        let room = paths::target().join("fuzz");
+        let build_dir = paths::target().join("fuzz");
         let status = cargo()
             .args(["build", "--quiet", "--profile", "fuzz", "--target", TRIPLE])
             .args(["--package", "fuzz", "--bin", "fuzzer"])
             .args(["--features", "libfuzzer", "--target-dir"])
-            .arg(&room)
+            .arg(&build_dir)
             .env("RUSTFLAGS", COVERAGE)
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .status()
@@ -103,15 +105,15 @@ impl Fuzzer {
                  'apt-get install g++')".into(),
             ));
         }
-        let program = room.join(TRIPLE).join("fuzz").join("fuzzer");
+        let program = build_dir.join(TRIPLE).join("fuzz").join("fuzzer");
         Ok(Self { program })
     }
 
-    /// Looks for so long. What is worth keeping is kept for the next time; it begins from that and from the committed corpus. `Err` of kind
-    /// [`Problem::Failed`] if something was found.
+    /// Searches for `time`. It begins with the committed corpus and with the inputs that earlier searches kept, and
+    /// keeps new ones. A finding is an error of kind [`Problem::Failed`].
     ///
     /// # Errors
-    /// See above, and what can go wrong with files.
+    /// See above, or a file cannot be read or written.
     pub fn look(&self, target: &str, time: Duration) -> Result<String, Problem> {
         let (found, log) = (
             grown(target).join("found"),
@@ -149,22 +151,22 @@ impl Fuzzer {
         })
     }
 
-    /// Puts into the committed corpus, beside what is there, the fewest of the inputs that were found which together reach all that any reaches; the smallest
-    /// of them, if those are too many.
+    /// Adds to the committed corpus the fewest inputs that together reach all that any known input reaches; the
+    /// smallest of them if they are too many.
     ///
     /// # Errors
-    /// What can go wrong with files.
+    /// A file cannot be read or written.
     pub fn keep(&self, target: &str) -> Result<String, Problem> {
         let log = paths::log(&format!("fuzz-{target}-merge"));
         let (committed, merged) = (committed(target), grown(target).join("merged"));
         let before = files_in(&committed)?;
-        // It is not there, the first time.
+        // The first time it does not exist.
         let _ = fs::remove_dir_all(&merged);
         for file in &before {
             copy(file, &merged)?;
         }
         let status = self.run(target, &log, |command| {
-            // Edges only: how often each is passed tells apart far more inputs than anybody looks through.
+            // Edges only: counting how often each is passed would keep far too many inputs.
             command
                 .args(["-set_cover_merge=1", "-use_counters=0"])
                 .args([merged.clone(), grown(target).join("corpus")]);
@@ -177,9 +179,9 @@ impl Fuzzer {
         new.retain(|file| !before.iter().any(|old| old.file_name() == file.file_name()));
         new.sort_by_key(size_bytes);
         let mut total_bytes: u64 = before.iter().map(size_bytes).sum();
-        let (there, room) = (before.len(), CORPUS_FILES_MAX.saturating_sub(before.len()));
+        let (there, free) = (before.len(), CORPUS_FILES_MAX.saturating_sub(before.len()));
         let mut kept = 0;
-        for file in new.iter().take(room) {
+        for file in new.iter().take(free) {
             total_bytes += size_bytes(file);
             if total_bytes > CORPUS_BYTES_MAX {
                 break;
@@ -224,12 +226,12 @@ fn cargo() -> Command {
     command
 }
 
-/// What is in the repository.
+/// Returns the folder of the committed corpus.
 fn committed(target: &str) -> PathBuf {
     paths::workspace().join("fuzz/corpus").join(target)
 }
 
-/// What a fuzzer leaves.
+/// Returns the folder of what a fuzzer leaves.
 fn grown(target: &str) -> PathBuf {
     paths::artifacts().join("fuzz").join(target)
 }
@@ -253,7 +255,8 @@ fn copy(file: &Path, folder: &Path) -> Result<(), Problem> {
     harness::files::write(&folder.join(name), &harness::files::read(file)?)
 }
 
-/// How often it ran, and what it reached, from the last line of libFuzzer's that tells: `#123  DONE  cov: 45 ft: 67 corp: 8/90b ...`.
+/// Reports the runs and what they reached, from libFuzzer's last line of progress:
+/// `#123  DONE  cov: 45 ft: 67 corp: 8/90b ...`.
 fn report(said: &str, took: Duration) -> String {
     let word = |line: &str, name: &str| {
         let mut words = line.split_whitespace();

@@ -1,7 +1,8 @@
 //! The command line of the host side: `cargo xtask COMMAND`.
 //!
-//! [`cli`] has the subcommands. What proves something without a machine is here: [`proof`], [`simulation`], [`mutants`], [`fuzz`], [`dependencies`].
-//! What boots machines is in `qemu-tests`, over `harness`; what Linux tenants are built of, in `linux/kit`.
+//! [`cli`] has the subcommands. What proves something without a machine is here: [`proof`], [`simulation`],
+//! [`mutants`], [`fuzz`], [`dependencies`]. What boots machines is in `qemu-tests`, over `harness`; what Linux tenants
+//! are built of, in `linux/kit`.
 
 #![forbid(unsafe_code)]
 
@@ -53,9 +54,11 @@ enum Command {
     Test(cli::test::TestArguments),
     /// Kill one kernel after another: the machine arms itself again each time, and nothing is lost.
     Rearm(RearmArguments),
-    /// Kill one kernel after another in the middle of whatever it does: clients that never reconnect keep running checksums.
+    /// Kill one kernel after another in the middle of whatever it does: clients that never reconnect keep running
+    /// checksums.
     Instants(InstantsArguments),
-    /// Look at a native machine that runs, load another kernel as its backup, switch to it, fall back. Needs admin=1 on its boot line.
+    /// Look at a native machine that runs, load another kernel as its backup, switch to it, fall back. Needs admin=1 on
+    /// its boot line.
     Ctl(cli::ctl::CtlArguments),
     /// Check licences, versions and origin of everything that others wrote.
     Dependencies,

@@ -14,13 +14,13 @@ use harness::machine::{HostPort, Launch, MachineSpec, QemuMachine};
 use harness::paths;
 use harness::problem::Problem;
 
-/// Nobody's machine should run for longer than this unnoticed.
+/// No machine should run unnoticed for longer than this.
 const LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Between two looks at whether the user has had enough.
-const LOOK: Duration = Duration::from_millis(50);
+/// Between two looks at whether the user has stopped the machine.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Runs the machine until it ends, or the user ends it. What is typed goes to the guest's console, line by line.
+/// Runs the machine until it ends, or the user ends it. Lines that the user types go to the guest's console.
 ///
 /// # Errors
 /// The port is taken, or QEMU does not start.
@@ -44,7 +44,7 @@ pub fn run(images: &Images, spec: &MachineSpec) -> Result<(), Problem> {
     );
     forward_typing(machine.clone());
     while !is_stopped.load(Ordering::Relaxed) && machine.console().ended().is_none() {
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
     machine.end();
     if is_stopped.load(Ordering::Relaxed) {
@@ -60,7 +60,7 @@ pub fn run(images: &Images, spec: &MachineSpec) -> Result<(), Problem> {
     }
 }
 
-/// QEMU would say so too, but not what to do about it.
+/// Checks that a port is free. QEMU would report a taken port, too, but not what to do about it.
 fn check_free(port: u16) -> Result<(), Problem> {
     TcpListener::bind(("127.0.0.1", port))
         .map(drop)
@@ -71,7 +71,7 @@ fn check_free(port: u16) -> Result<(), Problem> {
         })
 }
 
-/// The thread ends with the process: standard input cannot be waited for with a time limit.
+/// Forwards typed lines to the guest. The thread ends with the process, because standard input has no time limit.
 fn forward_typing(machine: Arc<QemuMachine>) {
     thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {

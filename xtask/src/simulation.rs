@@ -1,4 +1,4 @@
-//! Runs the simulation of whole machines: built with a profile of its own, as its cores are dropped by unwinding.
+//! Runs the simulation of whole machines. It has a profile of its own, because its cores are dropped by unwinding.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,13 +6,13 @@ use std::process::Command;
 use harness::paths;
 use harness::problem::Problem;
 
-/// The profile, and with it the folder below cargo's target directory.
+/// The profile, and the name of its folder below cargo's target directory.
 const PROFILE: &str = "simulation";
 
-/// Tells the simulation what to name as the version that a failing seed was found in.
+/// Names the commit for the simulation, which prints it with a failing seed.
 const COMMIT_VARIABLE: &str = "UNDERSTUDY_COMMIT";
 
-/// Builds and runs it, with `arguments` passed on. True if no law was broken.
+/// Builds and runs the simulation, and passes `arguments` on. Returns true if no law was broken.
 ///
 /// # Errors
 /// It does not build or cannot be run.
@@ -49,7 +49,7 @@ pub fn build(workspace: &Path, target: &Path) -> Result<(), Problem> {
     }
 }
 
-/// The commit that is checked out, with a sign if it was changed since; empty outside a repository.
+/// Describes the commit that is checked out, and whether it was changed since; empty outside a repository.
 fn commit() -> String {
     let described = Command::new("git")
         .current_dir(paths::workspace())

@@ -1,4 +1,4 @@
-//! Building things once: what was built from the same parts is not built again.
+//! Builds things once: what was built from the same parts is not built again.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,7 +7,8 @@ use harness::archive::crc32c;
 use harness::files;
 use harness::problem::Problem;
 
-/// Runs `build` in `directory`, unless what is there was built from the same `parts` before. Who comes second, waits for the first.
+/// Runs `build` in `directory`, unless what is there was built from the same `parts`. A second process waits for the
+/// first.
 ///
 /// # Errors
 /// `build`'s; nothing counts as built then.
@@ -24,7 +25,7 @@ pub fn once(
     if fs::read_to_string(&stamp).is_ok_and(|text| text == parts.0) {
         return Ok(());
     }
-    // A build that fails half-way has spoilt what was there.
+    // A build that fails half-way leaves nothing that counts as built.
     files::write(&stamp, b"")?;
     build()?;
     files::write(&stamp, parts.0.as_bytes())
@@ -35,14 +36,14 @@ pub fn once(
 pub struct Parts(String);
 
 impl Parts {
-    /// With a part that is known by its name.
+    /// Adds a part that is known by its name.
     #[must_use]
     pub fn with_name(mut self, name: impl std::fmt::Display) -> Self {
         self.0 += &format!("{name}\n");
         self
     }
 
-    /// With a part that is known by its content.
+    /// Adds a part that is known by its content.
     #[must_use]
     pub fn with_content(self, name: &str, content: &[u8]) -> Self {
         let name = format!("{name} {} {}", content.len(), crc32c(content));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use harness::problem::Problem;
 
-/// What is being unpacked is called so until it is complete.
+/// The name of an entry begins with this until the entry is complete.
 const PARTIAL_PREFIX: &str = ".partial-";
 
 /// A directory of entries.
@@ -17,7 +17,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The user's: `$UNDERSTUDY_CACHE`, else `$XDG_CACHE_HOME/understudy`, else `~/.cache/understudy`.
+    /// Opens the user's cache: `$UNDERSTUDY_CACHE`, else `$XDG_CACHE_HOME/understudy`, else `~/.cache/understudy`.
     ///
     /// # Errors
     /// The environment names none of these.
@@ -26,7 +26,7 @@ impl Cache {
     }
 
     fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, Problem> {
-        // The XDG base directory specification has empty and relative paths ignored; so do we for all three.
+        // The XDG base directory specification ignores empty and relative paths; we do so for all three.
         let path = |name| {
             variable(name)
                 .map(PathBuf::from)
@@ -43,17 +43,18 @@ impl Cache {
             })
     }
 
-    /// The one at `root`.
+    /// Opens the cache at `root`.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// Where it is.
+    /// Returns its directory.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The entry `name`; if it is absent, `fill` puts it together in the directory it is given. Who comes second, waits for the first.
+    /// Returns the entry `name`. If it is absent, `fill` makes it in the directory that it is given; a second process
+    /// waits for the first.
     ///
     /// # Errors
     /// `fill`'s, or the cache is not writable. The entry is absent then.
@@ -85,7 +86,7 @@ impl Cache {
         }
     }
 
-    /// The newest entry whose name begins with `prefix`.
+    /// Returns the newest entry whose name begins with `prefix`.
     pub fn newest(&self, prefix: &str) -> Option<PathBuf> {
         let entries = fs::read_dir(&self.root).ok()?.filter_map(Result::ok);
         entries
@@ -94,7 +95,7 @@ impl Cache {
             .map(|entry| entry.path())
     }
 
-    /// The lock ends with the file's handle, however the process ends.
+    /// Locks the cache. The lock ends with the file's handle, however the process ends.
     fn lock(&self) -> Result<File, Problem> {
         let path = self.root.join(".lock");
         fs::create_dir_all(&self.root)
@@ -103,7 +104,7 @@ impl Cache {
             .map_err(|error| Problem::of_host(path.display(), error))
     }
 
-    /// Only who holds the lock makes partial entries, so all there are belong to runs that were killed, or to ours.
+    /// Removes partial entries. Only the holder of the lock makes them, so all are of killed runs, or of this one.
     fn clear_partial(&self) -> Result<(), Problem> {
         let broken = |error| Problem::of_host(self.root.display(), error);
         for entry in fs::read_dir(&self.root).map_err(broken)? {
@@ -163,7 +164,7 @@ mod tests {
         let fills = AtomicU32::new(0);
         let fill = |path: &Path| {
             fills.fetch_add(1, Ordering::Relaxed);
-            // Long enough for the others to come by.
+            // Long enough for the others to arrive.
             thread::sleep(Duration::from_millis(50));
             harness::files::write(&path.join("file"), b"whole")
         };

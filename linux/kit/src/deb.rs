@@ -1,5 +1,5 @@
-//! Debian packages: `understudy-dkms`, the module as source, and `understudy`, everything else that a Debian machine needs. What is in them beside what was
-//! built is in `linux/debian`.
+//! Builds the Debian packages: `understudy-dkms`, the module as source, and `understudy`, everything else that a Debian
+//! machine needs. Files of the packages that are not built are in `linux/debian`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ pub(crate) const NEEDED: [setup::Need; 3] = [
 /// Some MiB are packed.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What of the packages comes from the source tree as it is: package, file in `linux/debian`, place, mode.
+/// Files that come from the source tree as they are: package, file in `linux/debian`, place, mode.
 const OWN_FILES: [(&str, &str, &str, u32); 11] = [
     (MAIN, "understudy/default", "etc/default/understudy", 0o644),
     (MAIN, "understudy/grub.d", "etc/grub.d/42_understudy", 0o755),
@@ -93,7 +93,7 @@ const OWN_FILES: [(&str, &str, &str, u32); 11] = [
 const MAIN: &str = "understudy";
 const DKMS: &str = "understudy-dkms";
 
-/// What belongs to a package's control part, if the package has it: name and mode.
+/// Files of a package's control part, where the package has them: name and mode.
 const CONTROL_FILES: [(&str, u32); 5] = [
     ("conffiles", 0o644),
     ("postinst", 0o755),
@@ -102,7 +102,7 @@ const CONTROL_FILES: [(&str, u32); 5] = [
     ("triggers", 0o644),
 ];
 
-/// Programs whose output is a file of the package: arguments of understudyctl, and place. A place that ends in `.gz` is packed.
+/// Files that understudyctl prints: arguments, and place. A file whose place ends in `.gz` is packed.
 const PRINTED: [(&[&str], &str); 4] = [
     (&["man"], "usr/share/man/man8/understudyctl.8.gz"),
     (
@@ -164,7 +164,7 @@ fn main_package(images: &Images) -> Result<Tree, Problem> {
 fn dkms_package() -> Result<Tree, Problem> {
     let tree = Tree::new(DKMS)?;
     for (name, content) in module::sources(&module::source())? {
-        // Tools of this project's own tests.
+        // These are tools of this project's own tests.
         if name.starts_with("tests/") {
             continue;
         }
@@ -184,7 +184,7 @@ struct Tree {
 }
 
 impl Tree {
-    /// One with what comes from the source tree as it is.
+    /// Begins a package with the files that come from the source tree as they are.
     fn new(name: &'static str) -> Result<Self, Problem> {
         let root = paths::artifacts().join("deb").join(name);
         if root.exists() {
@@ -260,7 +260,7 @@ impl Tree {
     }
 }
 
-/// A file of `linux/debian`, with the version in it.
+/// Reads a file of `linux/debian`, and puts the version into it.
 fn own_file(name: &str) -> Result<String, Problem> {
     let bytes = files::read(&paths::workspace().join(SOURCE).join(name))?;
     Ok(String::from_utf8_lossy(&bytes).replace("@VERSION@", VERSION))
@@ -274,7 +274,8 @@ fn size_bytes(root: &Path) -> Result<u64, Problem> {
     Ok(bytes)
 }
 
-/// Every file beneath `directory`. A symbolic link is one, whatever it points to: it may well be the directory it is in.
+/// Calls `visit` with every file beneath `directory`. A symbolic link counts as a file: it may point to its own
+/// directory.
 ///
 /// # Errors
 /// Names the directory that cannot be read.

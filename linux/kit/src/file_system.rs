@@ -1,4 +1,4 @@
-//! The disks of a Linux guest.
+//! Makes the disks of a Linux guest.
 
 use std::fs::File;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub fn make_disk(path: &Path) -> Result<(), Problem> {
     make_file_system(path, DISK_BYTES)
 }
 
-/// Makes an empty ext4 of so many bytes, in pages, as DAX wants it.
+/// Makes an empty ext4 of `bytes` bytes with blocks of a page, as DAX needs them.
 ///
 /// # Errors
 /// It cannot be written.
@@ -31,7 +31,7 @@ pub fn make_file_system(path: &Path, bytes: u64) -> Result<(), Problem> {
         .open(path)
         .and_then(|file| file.set_len(bytes))
         .map_err(|error| Problem::of_host(path.display(), error))?;
-    // It is not on everyone's path.
+    // Its directory is not in every user's path.
     let system = "/usr/sbin/mkfs.ext4";
     let program = if Path::new(system).exists() {
         system

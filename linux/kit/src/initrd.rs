@@ -1,4 +1,4 @@
-//! Builds an initrd: busybox, modules in the order in which they are to be loaded, programs, and a script that is run first.
+//! Builds an initrd: busybox, modules in the order in which they are loaded, programs, and a script that runs first.
 
 use std::path::Path;
 use std::process::Command;
@@ -48,7 +48,7 @@ pub struct Initrd {
 }
 
 impl Initrd {
-    /// One with a shell and its tools, in which `init` is run first.
+    /// Begins an initrd with a shell and its tools, in which `init` runs first.
     ///
     /// # Errors
     /// busybox cannot be read or run.
@@ -57,7 +57,7 @@ impl Initrd {
         for directory in DIRECTORIES {
             archive = archive.directory(directory);
         }
-        // sbin is where the kernel looks for its helpers; there is no modprobe, so that none is waited for.
+        // The kernel looks for its helpers in sbin. There is no modprobe, so that nothing waits for one.
         archive = archive
             .symlink("sbin", "bin")
             .device("dev/console", 5, 1)
@@ -108,7 +108,7 @@ impl Initrd {
         self
     }
 
-    /// The archive.
+    /// Ends the archive and returns it.
     pub fn finish(self) -> Vec<u8> {
         self.archive
             .file(ORDER_FILE, self.order.as_bytes())
@@ -116,7 +116,7 @@ impl Initrd {
     }
 }
 
-/// Directories that are named twice are no harm: Linux leaves one that exists as it is.
+/// Adds the directories above `path`. Naming one twice does no harm: Linux leaves an existing directory as it is.
 fn with_parents(mut archive: ArchiveWriter, path: &str) -> ArchiveWriter {
     let path = path.trim_start_matches('/');
     for (index, _) in path.match_indices('/') {
@@ -125,7 +125,7 @@ fn with_parents(mut archive: ArchiveWriter, path: &str) -> ArchiveWriter {
     archive
 }
 
-/// What busybox can be called as, one name a line.
+/// Lists the names of busybox' programs.
 fn tools(busybox: &Path) -> Result<String, Problem> {
     let output = Command::new(busybox)
         .arg("--list")

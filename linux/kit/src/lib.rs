@@ -1,7 +1,8 @@
 //! Builds what Linux tenants boot from, and what is shipped for them.
 //!
-//! [`packages`] has the distribution's kernels, [`kmod`] and [`module`] their modules and ours, [`guest`] the programs of a guest; [`initrd`] puts them
-//! together. [`ctl`] is the operator's command, [`deb`] the Debian packages, [`iso`] a disc that GRUB starts.
+//! [`packages`] fetches the distribution's kernels; [`kmod`] finds their modules, [`module`] builds ours, [`guest`] the
+//! programs of a guest, and [`initrd`] puts them together. [`ctl`] builds the operator's command, [`deb`] the Debian
+//! packages, [`iso`] a disc that GRUB starts.
 
 #![forbid(unsafe_code)]
 
@@ -31,7 +32,8 @@ const NEEDED: [setup::Need; 4] = [
     ("mkfs.ext4", "e2fsprogs", "makes the Linux guest's disk"),
 ];
 
-/// Checks that the host has what it takes to build a guest. The kernels are not part of it: they are fetched when they are needed.
+/// Checks that the host has what it takes to build a guest. The kernels are not part of it: they are fetched when they
+/// are needed.
 ///
 /// # Errors
 /// Something is missing; says what to do.
@@ -39,7 +41,8 @@ pub fn check() -> Result<(), Problem> {
     setup::check_programs(&LocalSystem, &NEEDED)
 }
 
-/// Installs what is missing to build guests, discs and packages, and makes apt know the kernels. Only `cargo xtask setup` calls this.
+/// Installs what is missing to build guests, discs and packages, and makes apt know the kernels. Only `cargo xtask
+/// setup` calls this.
 ///
 /// # Errors
 /// Something is missing and cannot be installed; says what to do.

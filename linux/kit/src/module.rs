@@ -11,12 +11,13 @@ use harness::problem::Problem;
 use harness::setup::{LocalSystem, System};
 use harness::{files, paths};
 
-/// Where the sources of our module are.
+/// Returns the directory of our module's sources.
 pub fn source() -> PathBuf {
     paths::workspace().join("linux/module")
 }
 
-/// The modules that the Kbuild in `source` makes, by name. Built again only when a source or the headers have changed.
+/// Builds the modules of the Kbuild in `source`, sorted by name. Builds them again only if a source or the headers have
+/// changed.
 ///
 /// # Errors
 /// A tool is missing, or the modules do not build; says what the compiler says.
@@ -50,7 +51,7 @@ pub fn build(kernel: &LinuxKernel, source: &Path) -> Result<Vec<Module>, Problem
         .join(name);
     let work = place.join("build");
     build::once(&place, &parts, || {
-        // Kbuild writes beside the sources; a copy keeps the tree clean, and a fresh one leaves nothing of a file that is gone.
+        // Kbuild writes beside the sources. A copy keeps the tree clean; a fresh copy keeps no file that is gone.
         if work.exists() {
             fs::remove_dir_all(&work).map_err(|error| Problem::of_host(work.display(), error))?;
         }
@@ -68,10 +69,10 @@ fn make(kernel: &LinuxKernel, work: &Path) -> Result<(), Problem> {
         .arg("-C")
         .arg(&kernel.headers)
         .arg(format!("M={}", work.display()))
-        // The headers ask for the compiler of the kernel by its version, which a later Debian has not.
+        // The headers name the kernel's compiler with its version, which a later Debian does not have.
         .args(["CC=gcc", "modules"])
         .env("LD_LIBRARY_PATH", &kernel.libraries)
-        // What a make around this one has set is not meant for Kbuild.
+        // An outer make's settings are not meant for Kbuild.
         .env_remove("MAKEFLAGS")
         .env_remove("MAKELEVEL")
         .output()
@@ -87,7 +88,7 @@ fn make(kernel: &LinuxKernel, work: &Path) -> Result<(), Problem> {
     )))
 }
 
-/// The sources beneath `directory` by their paths, sorted. What Kbuild leaves behind is none.
+/// Reads the sources beneath `directory`, sorted by path. What Kbuild leaves behind is no source.
 pub(super) fn sources(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Problem> {
     let mut sources = Vec::new();
     let mut pending = vec![directory.to_path_buf()];

@@ -1,4 +1,4 @@
-//! What `apt-cache show` says of a package, as far as it matters: its version, and what it depends on.
+//! Reads what `apt-cache show` says of a package, as far as it matters: its version, and what it depends on.
 
 /// One version of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,9 @@ mod tests {
         let output = "\
 Package: linux-headers-6.12.95+deb12-amd64
 Version: 6.12.95-1~bpo12+1
-Depends: linux-base (>= 4.12~), linux-headers-6.12.95+deb12-common (= 6.12.95-1~bpo12+1), linux-image-6.12.95+deb12-amd64 (= 6.12.95-1~bpo12+1) | linux-image-6.12.95+deb12-amd64-unsigned (= 6.12.95-1~bpo12+1), gcc-12:any
+Depends: linux-base (>= 4.12~), linux-headers-6.12.95+deb12-common (= 6.12.95-1~bpo12+1), \
+linux-image-6.12.95+deb12-amd64 (= 6.12.95-1~bpo12+1) | \
+linux-image-6.12.95+deb12-amd64-unsigned (= 6.12.95-1~bpo12+1), gcc-12:any
 Description: Header files
  Version: of no importance
 

@@ -27,12 +27,13 @@ impl Optimisation {
     }
 }
 
-/// Builds the program `name` of the workspace's crate `package`, and returns its path. Cargo builds it again only when a source has changed.
+/// Builds the program `name` of the workspace's crate `package`, and returns its path. Cargo builds it again only when
+/// a source has changed.
 ///
 /// # Errors
 /// It does not build; cargo says why.
 pub fn build(package: &str, name: &str, optimisation: Optimisation) -> Result<PathBuf, Problem> {
-    // Another flag for the linker would have everything in the usual directory built again.
+    // Another linker flag would rebuild everything in the usual directory.
     let target = paths::target().join("static");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)

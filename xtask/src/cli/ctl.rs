@@ -1,4 +1,4 @@
-//! `cargo xtask ctl`: the operator of a native machine, from afar.
+//! `cargo xtask ctl`: operates a native machine over the network.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use harness::operator::{self, MachineStatus};
 
-/// Which machine, and what of it.
+/// Which machine, and what to do.
 #[derive(Args)]
 pub struct CtlArguments {
     /// The port of the machine's service on this host.
@@ -35,7 +35,7 @@ enum What {
     Retry,
 }
 
-/// Does it, and tells what came of it.
+/// Carries out the operator's command, and prints the result.
 pub fn operate(arguments: &CtlArguments) -> Result<bool> {
     let port = arguments.port;
     match &arguments.what {

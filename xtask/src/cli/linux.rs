@@ -20,7 +20,7 @@ use qemu_tests::linux::tenants::Pair;
 
 use super::prepare::prepare;
 
-/// So long may one life of a machine take, with the boot of the next backup.
+/// Limit for one life of a machine, with the boot of the next backup.
 const LIFE_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Subcommand)]
@@ -80,7 +80,8 @@ pub enum LinuxCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Measure kdump, the peer, on the machine of `linux-demo`: how long a client is without a reply when the kernel panics, and whether a hang is survived.
+    /// Measure kdump, the peer, on the machine of `linux-demo`: how long a client is without a reply when the kernel
+    /// panics, and whether a hang is survived.
     LinuxKdump {
         /// Which kernel.
         #[arg(long, value_enum, default_value = "6.12")]
@@ -151,7 +152,7 @@ pub enum LinuxCommand {
     },
 }
 
-/// Runs one; false if what it shows is not as it should be.
+/// Runs one of the commands. Returns false if what it shows is not as it should be.
 pub fn run(command: LinuxCommand) -> Result<bool> {
     match command {
         LinuxCommand::LinuxBoot { kernel, module } => boot::run(kernel, module.as_deref())

@@ -1,4 +1,4 @@
-//! The commands that look for what is wrong without booting a machine.
+//! The commands that find bugs without booting a machine.
 
 use crate::proof::{loom, memcheck, miri};
 use crate::{dependencies, mutants, simulation};
@@ -36,7 +36,7 @@ pub enum ProofCommand {
     },
 }
 
-/// Runs one; false if it finds something.
+/// Runs one of the commands. Returns false if it finds something.
 pub fn run(command: &ProofCommand) -> Result<bool> {
     let outcome = match command {
         ProofCommand::Sim { arguments } => simulation::run(arguments),

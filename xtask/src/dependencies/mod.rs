@@ -1,4 +1,4 @@
-//! Dependencies: each is one that we may use, and there is one version of each. What may be is in [`policy`].
+//! Checks the dependencies: we may use each, and there is one version of each. [`policy`] says what we may use.
 
 pub mod policy;
 
@@ -10,7 +10,7 @@ use spdx::{Expression, ParseMode};
 use harness::paths;
 use harness::problem::Problem;
 
-/// Where to say that something is meant to be.
+/// Where to enter what is allowed.
 const POLICY: &str = "xtask/src/dependencies/policy.rs";
 
 /// A crate that somebody else wrote.
@@ -26,10 +26,10 @@ pub struct Dependency {
     pub source: Option<String>,
 }
 
-/// Everything that is in the lockfile but ourselves, for all platforms and with all features.
+/// Lists everything in the lockfile except our own crates, for all platforms and with all features.
 ///
 /// # Errors
-/// Cargo fails: the lockfile is out of date, for one.
+/// Cargo fails, for example because the lockfile is out of date.
 pub fn all() -> Result<Vec<Dependency>, Problem> {
     let metadata = MetadataCommand::new()
         .current_dir(paths::workspace())
@@ -50,7 +50,7 @@ pub fn all() -> Result<Vec<Dependency>, Problem> {
         .collect())
 }
 
-/// What is not as the policy has it, each with what to do; nothing if all is.
+/// Lists what the policy forbids, each with what to do.
 pub fn check(dependencies: &[Dependency]) -> Vec<String> {
     let strangers = dependencies.iter().filter_map(wrong_source);
     let licences = dependencies.iter().filter_map(wrong_licence);
@@ -103,7 +103,7 @@ fn wrong_licence(dependency: &Dependency) -> Option<String> {
     })
 }
 
-/// Several versions of one crate are built, read and mended several times.
+/// Finds crates of which there are several versions: they would be built, reviewed and updated several times.
 fn duplicates(dependencies: &[Dependency]) -> Vec<String> {
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for dependency in dependencies {
@@ -190,7 +190,7 @@ mod tests {
         ];
         let complaints = duplicates(&twice);
         assert!(complaints[0].starts_with("x is there in 1.0.0 and 2.0.0: "));
-        // None of those that may be there twice is.
+        // None of the crates that may be there twice is there.
         assert_eq!(complaints.len(), 1 + policy::DUPLICATES.len());
         assert!(complaints[1].contains("one version only"));
     }

@@ -1,21 +1,22 @@
 //! What dependencies may be: this file is the policy, and `cargo xtask dependencies` applies it.
 
-/// Licences under which we use what others wrote, by their SPDX names. All are permissive: ours, MIT OR Apache-2.0, adds nothing that they forbid.
+/// Licences under which we use others' code, by their SPDX names. All are permissive, and allow ours, MIT OR
+/// Apache-2.0.
 pub const LICENCES: &[&str] = &[
     "Apache-2.0",
     "BSD-3-Clause",
     "BSL-1.0",
     "0BSD",
     "MIT",
-    // libFuzzer's own, of a tool that is in nothing we ship.
+    // libFuzzer's licence; nothing that we ship contains it.
     "NCSA",
     "Unicode-3.0",
 ];
 
-/// Where dependencies come from: the registry of the community, where what was published once cannot be changed.
+/// Where dependencies come from: the community's registry, in which a published version cannot be changed.
 pub const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// Crates that there may be several versions of, and why.
+/// Crates of which there may be several versions, and why.
 pub const DUPLICATES: &[(&str, &str)] = &[
     (
         "bitflags",

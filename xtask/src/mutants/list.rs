@@ -1,6 +1,6 @@
 //! The deliberate bugs. Each is one that somebody could make.
 
-use super::Mutant;
+use super::mutant::Mutant;
 
 /// All of them.
 pub const MUTANTS: &[Mutant] = &[

@@ -1,6 +1,7 @@
-//! Deliberate bugs, one at a time, in a copy of the sources: the simulation has to find each.
+//! Puts deliberate bugs, one at a time, into a copy of the sources: the simulation has to find each.
 
 mod list;
+mod mutant;
 
 use std::fmt;
 use std::fs;
@@ -14,26 +15,12 @@ use harness::paths;
 use harness::problem::{Problem, require};
 
 pub use list::MUTANTS;
+pub use mutant::Mutant;
 
-/// Seeds in which each has to be found.
+/// Seeds within which each bug has to be found.
 pub const SEEDS: u64 = 10_000;
 
-/// A deliberate bug.
-#[derive(Clone, Copy, Debug)]
-pub struct Mutant {
-    /// What it is called.
-    pub name: &'static str,
-    /// What is wrong, in words.
-    pub what: &'static str,
-    /// The file that it is in, from the workspace's root.
-    pub file: &'static str,
-    /// Text that is there exactly once.
-    pub right: &'static str,
-    /// What stands there instead.
-    pub wrong: &'static str,
-}
-
-/// What came of one.
+/// The result of one bug.
 #[derive(Clone, Debug)]
 pub enum MutantOutcome {
     /// The first seed that shows it, and the law that it breaks.
@@ -64,15 +51,15 @@ impl fmt::Display for MutantOutcome {
     }
 }
 
-/// Tries those whose name contains `filter`, and tells each. True if all were found.
+/// Tries the bugs whose name contains `filter`, and prints each result. Returns true if all were found.
 ///
 /// # Errors
 /// The copy cannot be made or built, or a mutant's text is not in its file exactly once.
 pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
     let copy = Copy::make()?;
-    let is_meant = |mutant: &&Mutant| filter.is_none_or(|filter| mutant.name.contains(filter));
+    let is_selected = |mutant: &&Mutant| filter.is_none_or(|filter| mutant.name.contains(filter));
     let (mut tried, mut found) = (0, 0);
-    for mutant in MUTANTS.iter().filter(is_meant) {
+    for mutant in MUTANTS.iter().filter(is_selected) {
         let verdict = copy.try_out(mutant)?;
         println!("{:<28}{verdict}", mutant.name);
         if matches!(verdict, MutantOutcome::Survived) {
@@ -94,7 +81,7 @@ struct Copy {
 }
 
 impl Copy {
-    /// Makes it, or brings it up to date.
+    /// Makes the copy, or brings it up to date.
     fn make() -> Result<Self, Problem> {
         let base = paths::target().join("mutants");
         let copy = Self {
@@ -105,7 +92,7 @@ impl Copy {
         for file in tracked_files()? {
             let (from, to) = (paths::workspace().join(&file), copy.sources.join(&file));
             let content = read(&from)?;
-            // What has not changed keeps its time, so that it is not built again.
+            // A file that has not changed keeps its time, so that it is not built again.
             if fs::read(&to).ok().as_ref() != Some(&content) {
                 write(&to, &content)?;
             }
@@ -116,7 +103,7 @@ impl Copy {
         Ok(copy)
     }
 
-    /// The simulation that was built last.
+    /// Returns the simulation that was built last.
     fn program(&self) -> PathBuf {
         self.target.join("simulation").join("sim")
     }
@@ -161,7 +148,7 @@ impl Copy {
     }
 }
 
-/// Runs a simulation. Returns what it said, and whether it failed.
+/// Runs a simulation. Returns what it printed, and whether it failed.
 fn simulate(program: &Path, seeds: &str) -> Result<(String, bool), Problem> {
     let output = Command::new(program)
         .arg(seeds)

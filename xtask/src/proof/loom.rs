@@ -1,4 +1,4 @@
-//! The model checker `loom`, over the lock-free structures of `sharedmem` and `journal`.
+//! Runs the model checker `loom` over the lock-free structures of `sharedmem` and `journal`.
 
 use super::{cargo, extended, packages, succeeds};
 use harness::paths;
@@ -7,12 +7,12 @@ use harness::problem::Problem;
 /// The crates that have models.
 const CRATES: [&str; 2] = ["sharedmem", "journal"];
 
-/// Checks the models whose names have `filter` in them. Each tells how many executions it has. False if one fails.
+/// Checks the models whose names contain `filter`; each prints its number of executions. Returns false if one fails.
 ///
 /// # Errors
 /// Cargo cannot be run.
 pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
-    // Everything is compiled anew under this flag, so it has a place of its own.
+    // This flag recompiles everything, so it has a target directory of its own.
     let target = paths::target().join("loom");
     let mut command = cargo();
     command

@@ -1,7 +1,7 @@
-//! Miri, Rust's interpreter that knows what undefined behaviour is, over the tests of the crates that hold unsafe code.
+//! Runs Miri, Rust's interpreter that detects undefined behaviour, over the tests of the crates that hold unsafe code.
 //!
-//! It comes with nightly toolchains only, so it is no part of what is tested for every change. It was never run where this was written: what is left out below
-//! is what its documentation says it cannot do.
+//! Miri comes with nightly toolchains only, so it is not part of the tests for every change. We have never run it: what
+//! is left out below is what its documentation says it cannot do.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use super::{UNSAFE_CRATES, extended, packages, succeeds};
 use harness::paths;
 use harness::problem::Problem;
 
-/// Pointers keep what they were made from, also over a cast; tests may see the host's clock and files.
+/// Pointers keep their provenance, also through a cast; tests may see the host's clock and files.
 const FLAGS: &str = "-Zmiri-strict-provenance -Zmiri-disable-isolation";
 
 /// Tests that miri cannot run: parts of their names, and why.
@@ -24,10 +24,10 @@ const CRATE_LEFT_OUT: (&str, &str) = ("understudyctl", "its tests map files and 
 const MISSING: &str = "there is no miri, and no stable one. With rustup: \
     'rustup toolchain install nightly --component miri,rust-src', and type the same again";
 
-/// Runs the tests whose names have `filter` in them. False if one fails, or does what is undefined.
+/// Runs the tests whose names contain `filter`. Returns false if one fails, or has undefined behaviour.
 ///
 /// # Errors
-/// There is no miri; says how to get it.
+/// Miri is missing; says how to get it.
 pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
     // Through rustup: the cargo that runs this command is another toolchain's.
     let miri = |arguments: &[&str]| {

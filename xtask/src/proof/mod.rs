@@ -1,5 +1,5 @@
-//! Checks of the code that shares memory, beyond what ordinary tests see: [`loom`] goes through every execution that the memory model allows,
-//! [`memcheck`] and [`miri`] watch what unsafe code does.
+//! Checks code that shares memory beyond what ordinary tests see: [`loom`] tries every execution that the memory model
+//! allows, [`memcheck`] and [`miri`] watch what unsafe code does.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -11,10 +11,11 @@ pub mod loom;
 pub mod memcheck;
 pub mod miri;
 
-/// The crates with unsafe code that have tests on the host. `monitor` and `instance` have unsafe code too, and run nowhere but on a machine.
+/// The crates with unsafe code that have tests on the host. `monitor` and `instance` have unsafe code, too, and run
+/// only on a machine.
 const UNSAFE_CRATES: [&str; 4] = ["sharedmem", "ipi", "arch", "understudyctl"];
 
-/// A cargo command in the workspace.
+/// Prepares a cargo command in the workspace.
 fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -22,12 +23,12 @@ fn cargo() -> Command {
     command
 }
 
-/// `-p NAME` for each crate.
+/// Returns `-p NAME` for each crate.
 fn packages<'n>(names: &'n [&'static str]) -> impl Iterator<Item = &'static str> + use<'n> {
     names.iter().flat_map(|name| ["-p", *name])
 }
 
-/// What an environment variable holds, with more behind it.
+/// Returns the value of an environment variable with `more` appended.
 fn extended(variable: &str, more: &str) -> OsString {
     let mut value = std::env::var_os(variable).unwrap_or_default();
     if !value.is_empty() {
@@ -37,7 +38,7 @@ fn extended(variable: &str, more: &str) -> OsString {
     value
 }
 
-/// Runs it to its end. Whether it succeeded.
+/// Runs a command to its end. Returns whether it succeeded.
 fn succeeds(command: &mut Command) -> Result<bool, Problem> {
     let status = command.status();
     let status = status.map_err(|error| Problem::of_host("cargo", error))?;

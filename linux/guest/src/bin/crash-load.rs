@@ -15,7 +15,8 @@ fn load(kernel: &File, initrd: &File, command_line: &CStr) -> io::Result<()> {
     let bytes = command_line.to_bytes_with_nul().len() as c_ulong;
     let text: *const c_char = command_line.as_ptr();
     let flags = libc::KEXEC_FILE_ON_CRASH as c_ulong;
-    // SAFETY: the arguments have the types of kexec_file_load(2); `text` points at `bytes` bytes, the last of them zero, which outlive the call.
+    // SAFETY: the arguments have the types of kexec_file_load(2); `text` points at `bytes` bytes, the last of them
+    // zero, which outlive the call.
     let outcome = unsafe {
         libc::syscall(
             libc::SYS_kexec_file_load,

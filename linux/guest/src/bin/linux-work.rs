@@ -1,7 +1,9 @@
-//! Does a fixed amount of work on every CPU of a Linux guest at once, and prints how long it took: arithmetic, system calls, memory, files in RAM.
+//! Does a fixed amount of work on every CPU of a Linux guest at once, and prints how long it took: arithmetic, system
+//! calls, memory, files in RAM.
 //!
-//! `linux-work CPUS ROUNDS DIRECTORY`: CPUs 0 to `CPUS` - 1 do `ROUNDS` each, with files in `DIRECTORY`, after a tenth of that, unmeasured, to
-//! warm up. Prints `took_ns=` and `interrupts=`: the interrupts that each CPU's local timer made meanwhile, separated by commas.
+//! `linux-work CPUS ROUNDS DIRECTORY`: CPUs 0 to `CPUS` - 1 do `ROUNDS` each, with files in `DIRECTORY`, after a tenth
+//! of that, unmeasured, to warm up. Prints `took_ns=` and `interrupts=`: the interrupts that each CPU's local timer
+//! made meanwhile, separated by commas.
 
 #![forbid(unsafe_code)]
 

@@ -1,12 +1,12 @@
-//! What GRUB is told: a boot line in its quotes, and the entry of its menu.
+//! Writes what GRUB reads: a boot line in its quotes, and the entry of its menu.
 
 use harness::problem::Problem;
 
-/// The menu; its entry is the one to copy for a GRUB that is there already.
+/// The menu. Its entry is the one to copy for an existing GRUB.
 const TEMPLATE: &str = include_str!("grub.cfg");
 
-/// The menu with an entry that boots `image` with a boot line. Every one of `modules` is a path, where GRUB finds the file and by which the boot line
-/// asks for it.
+/// Writes the menu with an entry that boots `image` with a boot line. Each of `modules` is a path: GRUB finds the file
+/// there, and the boot line names it so.
 ///
 /// # Errors
 /// A word of the boot line, or a path, would not come through GRUB as it is.
@@ -46,8 +46,9 @@ fn split(boot_line: &str) -> Result<Vec<String>, Problem> {
     }
 }
 
-/// A word as GRUB reads it (GRUB manual, "Quoting"). In single quotes nothing has a meaning but the quote that ends them. What a loader is given, GRUB puts
-/// into double quotes of its own if there is a blank in it, and a backslash before every quote and backslash, which the monitor takes for what it is.
+/// Quotes a word for GRUB (GRUB manual, "Quoting"). In single quotes only the closing quote has a meaning. GRUB itself
+/// puts a word with a blank into double quotes for the loader, with a backslash before every quote and backslash; the
+/// monitor reads that backslash as a character.
 fn quoted(word: &str) -> Result<String, Problem> {
     if let Some(bad) = word
         .chars()
@@ -62,7 +63,7 @@ fn quoted(word: &str) -> Result<String, Problem> {
     let is_bare = !word.is_empty() && word.chars().all(is_plain);
     match word.split_once('=') {
         _ if is_bare => Ok(word.into()),
-        // Easier to read, and the same.
+        // Without quotes it is easier to read, and the same.
         Some((name, value)) if name.chars().all(is_plain) => Ok(format!("{name}='{value}'")),
         _ => Ok(format!("'{word}'")),
     }
@@ -73,7 +74,8 @@ mod tests {
     use super::*;
     use partition::Options;
 
-    /// The words GRUB makes of a line: no quotes but single ones, and nothing with a meaning outside of them.
+    /// Splits a line into words as GRUB does. The line has only single quotes, and nothing with a meaning outside of
+    /// them.
     fn read_by_grub(line: &str) -> Vec<String> {
         let (mut words, mut word, mut is_quoted) = (Vec::new(), None::<String>, false);
         for c in line.chars() {
@@ -97,7 +99,7 @@ mod tests {
         words
     }
 
-    /// What `grub_create_loader_cmdline` makes of words (GRUB 2.06, grub-core/lib/cmdline.c).
+    /// Joins words as `grub_create_loader_cmdline` does (GRUB 2.06, grub-core/lib/cmdline.c).
     fn handed_over(words: &[String]) -> String {
         let escaped = words.iter().map(|word| {
             let word: String = word
@@ -116,7 +118,7 @@ mod tests {
         escaped.collect::<Vec<_>>().join(" ")
     }
 
-    /// The words of the entry's boot line.
+    /// Returns the words of the entry's boot line.
     fn through_grub(line: &str) -> String {
         let text = config("/boot/understudy", line, &[]).unwrap();
         let begin = text.find("    multiboot2 ").unwrap();
@@ -130,7 +132,8 @@ mod tests {
     fn the_monitor_reads_what_was_meant() {
         for line in [
             "primary_kernel=/boot/a failover_kernel=/boot/b failover_mem=128M",
-            "primary_kernel=/boot/a primary_initrd=/boot/i primary_cmdline=\"console=ttyS0,115200n8 root=UUID=1-2 a.b=c;d $x #1 {e} (f) *?\" \
+            "primary_kernel=/boot/a primary_initrd=/boot/i \
+             primary_cmdline=\"console=ttyS0,115200n8 root=UUID=1-2 a.b=c;d $x #1 {e} (f) *?\" \
              failover_kernel=/boot/b \"failover_cmdline=quiet  two\" failover_timeout=20ms",
             "primary_kernel=/boot/a failover_kernel=/boot/b debug=1 exec=\"ECHO a$b;1s ECHO {c}|d&e\"",
             "primary_kernel=\"/boot/with blank\" failover_kernel=/boot/b failover_cmdline=\"a  b\"",

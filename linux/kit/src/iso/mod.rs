@@ -1,4 +1,5 @@
-//! One disc with the runtime, two kernels and their initrds, started by GRUB (Multiboot2) on legacy BIOS and on UEFI.
+//! Makes a disc with the runtime, two kernels and their initrds. GRUB starts it (Multiboot2) on legacy BIOS and on
+//! UEFI.
 
 pub mod grub;
 
@@ -18,7 +19,7 @@ const IMAGE_PATH: &str = "/boot/understudy";
 
 const MENU_PATH: &str = "boot/grub/grub.cfg";
 
-/// What a disc is made by. GRUB's own files are no programs, but known by where they are.
+/// What makes a disc. GRUB's own files are no programs and are named by their path.
 const NEEDED: [setup::Need; 5] = [
     ("grub-mkrescue", "grub-common", "makes the disc"),
     (
@@ -63,7 +64,7 @@ pub struct Iso {
 }
 
 impl Iso {
-    /// One that starts a boot image with a boot line.
+    /// Begins a disc that starts a boot image with a boot line.
     pub fn new(image: Vec<u8>, boot_line: impl Into<String>) -> Self {
         Self {
             image,
@@ -79,7 +80,7 @@ impl Iso {
         self
     }
 
-    /// Adds all files of a boot archive: what the archive is to `-initrd`, the disc is to GRUB.
+    /// Adds all files of a boot archive.
     ///
     /// # Errors
     /// It is no archive.
@@ -92,10 +93,10 @@ impl Iso {
         Ok(self)
     }
 
-    /// Writes the disc. `name` is that of the directory for what it is made of.
+    /// Writes the disc. `name` names the directory for its parts.
     ///
     /// # Errors
-    /// The boot line cannot be said to GRUB, a tool fails, or a file cannot be written.
+    /// GRUB cannot hand the boot line over, a tool fails, or a file cannot be written.
     pub fn write(&self, name: &str, out: &Path) -> Result<(), Problem> {
         let root = paths::scratch(name).join("disc");
         if root.exists() {
@@ -115,10 +116,10 @@ impl Iso {
         tools::run("grub-mkrescue", &["-o", &out, &root], "", LIMIT).map(drop)
     }
 
-    /// What GRUB reads.
+    /// Writes the menu that GRUB reads.
     ///
     /// # Errors
-    /// The boot line cannot be said to it.
+    /// GRUB cannot hand the boot line over.
     pub fn menu(&self) -> Result<String, Problem> {
         let modules: Vec<&str> = self.modules.iter().map(|(path, _)| path.as_str()).collect();
         grub::config(IMAGE_PATH, &self.boot_line, &modules)

@@ -1,5 +1,5 @@
-//! A kernel's modules: which there are, and which must be loaded before which. The packages bring no `modules.dep`, which is made when they are
-//! installed; what it would say stands in the modules themselves.
+//! A kernel's modules, and the order in which they must be loaded. The packages have no `modules.dep`, which is made
+//! when they are installed; the modules themselves say what it would say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,7 +30,7 @@ pub struct ModuleTree {
 }
 
 impl ModuleTree {
-    /// Those of an unpacked kernel.
+    /// Lists the modules of an unpacked kernel.
     ///
     /// # Errors
     /// Its directory cannot be read.
@@ -49,7 +49,8 @@ impl ModuleTree {
         })
     }
 
-    /// The modules `wanted` and all they depend on, each behind what it depends on; without those that are part of the kernel itself.
+    /// Returns the modules `wanted` and all that they depend on, each behind its dependencies. Modules that are built
+    /// into the kernel are left out.
     ///
     /// # Errors
     /// There is no such module, or it cannot be read.
@@ -100,7 +101,7 @@ fn collect(directory: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()
     Ok(())
 }
 
-/// The name of the module in a file `crc32c-intel.ko.xz`: `crc32c_intel`.
+/// Returns the name of the module in a file `crc32c-intel.ko.xz`: `crc32c_intel`.
 fn module_name(path: &Path) -> Option<String> {
     let file = path.file_name()?.to_str()?;
     let stem = file
@@ -110,7 +111,7 @@ fn module_name(path: &Path) -> Option<String> {
     Some(underscored(stem))
 }
 
-/// In names of modules, dashes and underscores are the same.
+/// Replaces dashes by underscores, which are the same in names of modules.
 fn underscored(name: &str) -> String {
     name.replace('-', "_")
 }
@@ -133,7 +134,7 @@ fn read_object(path: &Path) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// What a module says it depends on: `depends=a,b` among the zero-terminated strings of its section `.modinfo`.
+/// Reads what a module depends on: `depends=a,b` among the zero-terminated strings of its section `.modinfo`.
 fn depends(object: &[u8]) -> Result<Vec<String>, String> {
     let broken = |error: elf::ParseError| error.to_string();
     let elf = ElfBytes::<LittleEndian>::minimal_parse(object).map_err(broken)?;

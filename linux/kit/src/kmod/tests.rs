@@ -1,14 +1,16 @@
-//! Modules that consist of nothing but what they say of themselves.
+//! Modules that contain nothing but their description.
 
 use super::*;
 
-/// The smallest ELF object with a section `.modinfo`: a header, the strings, the names of the sections, three section headers.
+/// Makes the smallest ELF object with a section `.modinfo`: header, strings, names of the sections, three section
+/// headers.
 pub fn object(modinfo: &[u8]) -> Vec<u8> {
     const NAMES: &[u8] = b"\0.modinfo\0.shstrtab\0";
     const HEADER_BYTES: u64 = 64;
     let names_at = HEADER_BYTES + modinfo.len() as u64;
     let table_at = names_at + NAMES.len() as u64;
-    // ELF64, little-endian, version 1; relocatable, x86-64; no entry, no program headers; three section headers, the third with the names.
+    // ELF64, little-endian, version 1; relocatable, x86-64; no entry, no program headers; three section headers, the
+    // third with the names.
     let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x01\0\x3e\0\x01\0\0\0".to_vec();
     bytes.extend([0; 16]);
     bytes.extend(table_at.to_le_bytes());

@@ -1,4 +1,4 @@
-//! The distribution's packages: which there are, and where they lie unpacked. They are never installed.
+//! Fetches packages of the distribution and unpacks them into a cache. They are never installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,16 +20,16 @@ const NEEDED: [setup::Need; 2] = [
 /// A series of kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Series {
-    /// Debian 12's.
+    /// Debian 12's kernel.
     #[value(name = "6.1")]
     V6_1,
-    /// That of Debian 12's backports, and Debian 13's.
+    /// The kernel of Debian 12's backports, and of Debian 13.
     #[value(name = "6.12")]
     V6_12,
 }
 
 impl Series {
-    /// What it is called.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::V6_1 => "6.1",
@@ -37,7 +37,7 @@ impl Series {
         }
     }
 
-    /// Whether a release such as `6.1.0-56-amd64` is of it.
+    /// Says whether a release such as `6.1.0-56-amd64` belongs to it.
     pub fn has(self, release: &str) -> bool {
         release
             .strip_prefix(self.name())
@@ -61,7 +61,7 @@ pub struct LinuxKernel {
 }
 
 impl LinuxKernel {
-    /// That in a cache's entry.
+    /// Locates the kernel in an entry of the cache.
     fn in_entry(entry: &Path, release: &str) -> Self {
         Self {
             release: release.into(),
@@ -79,19 +79,19 @@ struct Resolved {
     version: String,
 }
 
-/// Where packages come from, and where they are kept.
+/// The source of packages, and the cache that keeps them.
 pub struct PackageStore<'a, S> {
     system: &'a S,
     cache: Cache,
 }
 
 impl<'a, S: System> PackageStore<'a, S> {
-    /// Packages for `system` in `cache`.
+    /// Fetches packages through `system` into `cache`.
     pub fn new(system: &'a S, cache: Cache) -> Self {
         Self { system, cache }
     }
 
-    /// The newest kernel of a series.
+    /// Fetches the newest kernel of a series.
     ///
     /// # Errors
     /// `Skipped` where it cannot be had; says what is missing and how to get it.
@@ -115,13 +115,13 @@ impl<'a, S: System> PackageStore<'a, S> {
             .or_else(|problem| self.cached_kernel(series).ok_or(problem))
     }
 
-    /// A shell and its tools in one program.
+    /// Fetches busybox: a shell and its tools in one program.
     ///
     /// # Errors
     /// As [`kernel`](Self::kernel).
     pub fn busybox(&self) -> Result<PathBuf, Problem> {
         let entry = self.other("busybox-static", |_| vec!["busybox-static".into()])?;
-        // Where /bin is a link, a later Debian has it at the link's target.
+        // In later releases of Debian /bin is a link, and the package has the link's target.
         let found = ["bin/busybox", "usr/bin/busybox"].map(|path| entry.join(path));
         found
             .into_iter()
@@ -134,7 +134,7 @@ impl<'a, S: System> PackageStore<'a, S> {
             })
     }
 
-    /// The root of a tree with `kexec` and the libraries it is linked with.
+    /// Fetches `kexec` with its libraries, and returns the root of their tree.
     ///
     /// # Errors
     /// As [`kernel`](Self::kernel).
@@ -163,7 +163,7 @@ impl<'a, S: System> PackageStore<'a, S> {
         })
     }
 
-    /// A package that is no kernel, and those that `list` names with it.
+    /// Fetches a package that is no kernel, with the packages that `list` names.
     fn other(&self, package: &str, list: impl Fn(&S) -> Vec<String>) -> Result<PathBuf, Problem> {
         let fetched = self.fetch(package, || {
             let version = self
@@ -194,8 +194,8 @@ impl<'a, S: System> PackageStore<'a, S> {
 
     fn skipped(&self, what: &str, reason: &str) -> Problem {
         Problem::Skipped(format!(
-            "{what} cannot be had: {reason}; after `cargo xtask setup`, a Debian 12 or 13 whose apt reaches its servers would work \
-             (6.1 is in bookworm, 6.12 in bookworm-backports), or a copy of such a machine's {}",
+            "{what} cannot be had: {reason}; after `cargo xtask setup`, a Debian 12 or 13 whose apt reaches its \
+             servers would work (6.1 is in bookworm, 6.12 in bookworm-backports), or a copy of such a machine's {}",
             self.cache.root().display()
         ))
     }
@@ -220,7 +220,7 @@ impl<'a, S: System> PackageStore<'a, S> {
         kernels.find(|kernel| series.has(&kernel.release))
     }
 
-    /// The kernel's packages in words for `apt-get download`: the image, the headers, and what these are built of.
+    /// Returns the kernel's packages as arguments for `apt-get download`: image, headers, and what the headers need.
     fn packages_of(&self, kernel: &Resolved) -> Result<Vec<String>, Problem> {
         let Resolved { release, version } = kernel;
         let headers = format!("linux-headers-{release}={version}");
@@ -241,7 +241,7 @@ impl<'a, S: System> PackageStore<'a, S> {
         Ok(packages)
     }
 
-    /// What the programs of Kbuild are linked with and a small system has not: objtool wants libelf.
+    /// Returns the libraries of Kbuild's programs that a small system does not have: objtool needs libelf.
     fn libraries_of(&self, kbuild: &str) -> Vec<String> {
         let depends = self
             .show(kbuild)
@@ -263,7 +263,7 @@ impl<'a, S: System> PackageStore<'a, S> {
         let archives = directory.join(".archives");
         let broken = |error| Problem::of_host(archives.display(), error);
         fs::create_dir(&archives).map_err(broken)?;
-        // apt warns when its own user cannot write into a directory of root's.
+        // apt warns if its own user cannot write into a directory of root's.
         let mut command = vec!["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download"];
         command.extend(packages.iter().map(String::as_str));
         self.system.run_in(&archives, &command)?;
@@ -275,7 +275,7 @@ impl<'a, S: System> PackageStore<'a, S> {
         fs::remove_dir_all(&archives).map_err(broken)
     }
 
-    /// What an earlier run has left, for a host that has lost its way to the servers.
+    /// Returns the kernel that an earlier run has fetched, for a host that cannot reach the servers any more.
     fn cached_kernel(&self, series: Series) -> Option<LinuxKernel> {
         let entry = self.cache.newest(&format!("linux-{}.", series.name()))?;
         let name = entry.file_name()?.to_str()?;
@@ -284,8 +284,9 @@ impl<'a, S: System> PackageStore<'a, S> {
     }
 }
 
-/// Makes apt know the kernels of every series: reads its lists anew, and adds the backports if Linux 6.12 is still unknown. Does nothing if the
-/// cache has all kernels. Only `cargo xtask setup` calls this. What does not work is said: the tests of that kernel are skipped.
+/// Makes apt know the kernels of every series: reads its lists again, and adds the backports if Linux 6.12 is still
+/// unknown. Does nothing if the cache has all kernels. Only `cargo xtask setup` calls this. Problems are printed and
+/// are no error, because only the tests of that kernel are skipped.
 pub fn set_up(system: &impl System, cache: &Cache) {
     let store = PackageStore::new(system, cache.clone());
     let is_cached = |series: &Series| store.cached_kernel(*series).is_some();
@@ -301,7 +302,7 @@ pub fn set_up(system: &impl System, cache: &Cache) {
     }
 }
 
-/// Debian's headers are meant for `/usr/src`, and for a host that has what they want.
+/// Makes Debian's headers work where they were unpacked: they expect to be in `/usr/src`.
 fn mend_headers(root: &Path, release: &str) -> Result<(), Problem> {
     let kernel = LinuxKernel::in_entry(root, release);
     let makefile = kernel.headers.join("Makefile");
@@ -311,7 +312,7 @@ fn mend_headers(root: &Path, release: &str) -> Result<(), Problem> {
         "include $(dir $(lastword $(MAKEFILE_LIST)))../",
     );
     files::write(&makefile, mended.as_bytes())?;
-    // For its type information Kbuild would ask for pahole; without it, it goes without.
+    // Without vmlinux Kbuild makes no type information, for which it would need pahole.
     let vmlinux = kernel.headers.join("vmlinux");
     if vmlinux.exists() {
         fs::rename(&vmlinux, vmlinux.with_extension("unused"))

@@ -1,4 +1,4 @@
-//! Fetching from a Debian that does not exist.
+//! Fetches from a Debian that does not exist.
 
 use std::cell::RefCell;
 
@@ -99,7 +99,7 @@ impl System for Fake {
         Ok(())
     }
 
-    /// Fetches archives that are empty, and unpacks into each place what a package of that name would have there.
+    /// Fetches empty archives, and unpacks the files that a package of that name would have.
     fn run_in(&self, directory: &Path, command: &[&str]) -> Result<(), Problem> {
         self.commands.borrow_mut().push(command.join(" "));
         if !*self.is_online.borrow() {

@@ -1,7 +1,8 @@
-//! The takeover hooks that a client waits for. They are part of the service because the service is in memory already; a shell and its tools would
-//! have to be started one by one.
+//! The takeover hooks that a client waits for. They are part of the service because the service is in memory already; a
+//! shell and its tools would have to be started one by one.
 //!
-//! Each can be rehearsed in a kernel that has the devices only for a while: then it leaves nothing behind and writes nothing.
+//! Each can be rehearsed in a kernel that has the devices only for a while: then it leaves nothing behind and writes
+//! nothing.
 
 use std::fs::{self, File};
 use std::io;

@@ -1,7 +1,8 @@
 //! The service in a Linux guest: a small HTTP server that shows who answers, and keeps what it acknowledges.
 //!
-//! `linux-guest [PORT [ROOT]]`: port 80 and `/` by default. Called by the name of a hook it is that hook (see [`hooks`]); with `rehearse` it
-//! rehearses the hook. It has one thread, and listens before there is a network and before anything is mounted.
+//! `linux-guest [PORT [ROOT]]`: port 80 and `/` by default. Called by the name of a hook it is that hook (see
+//! [`hooks`]); with `rehearse` it rehearses the hook. It has one thread, and listens before there is a network and
+//! before anything is mounted.
 
 mod hooks;
 mod http;

@@ -1,4 +1,5 @@
-//! Sets the machine's address on its interface as `ip address add`, `ip link set up` and `ip route add default` would, by ioctl(2): see netdevice(7).
+//! Sets the machine's address on its interface as `ip address add`, `ip link set up` and `ip route add default` would,
+//! by ioctl(2): see netdevice(7).
 
 use std::ffi::{c_char, c_short, c_ulong, c_ushort};
 use std::io;
@@ -103,15 +104,16 @@ impl Interface {
     /// The system's.
     pub fn set_gateway(&self, gateway: Ipv4Addr) -> io::Result<()> {
         let route = default_route(gateway);
-        // SAFETY: the request reads a `struct rtentry`, whose layout `RouteEntry` has; its pointer to a device's name is null.
+        // SAFETY: the request reads a `struct rtentry`, whose layout `RouteEntry` has; its pointer to a device's name
+        // is null.
         unsafe { add_route(self.socket.as_raw_fd(), &raw const route) }?;
         Ok(())
     }
 
     fn flags(&self) -> io::Result<c_short> {
         let mut request = self.request(Ipv4Addr::UNSPECIFIED);
-        // SAFETY: the request reads and writes a `struct ifreq` and keeps no pointer to it. The kernel has written the flags, and every
-        // bit pattern is a number.
+        // SAFETY: the request reads and writes a `struct ifreq` and keeps no pointer to it. The kernel has written the
+        // flags, and every bit pattern is a number.
         unsafe {
             get_flags(self.socket.as_raw_fd(), &raw mut request)?;
             Ok(request.ifr_ifru.ifru_flags)

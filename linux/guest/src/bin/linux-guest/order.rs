@@ -5,7 +5,8 @@ use std::io;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-/// Starts `understudyctl` with the words of `line`. It may run longer than any client waits, so its output and its exit code go to the kernel's log.
+/// Starts `understudyctl` with the words of `line`. It may run longer than any client waits, so its output and its exit
+/// code go to the kernel's log.
 ///
 /// # Errors
 /// The system's.

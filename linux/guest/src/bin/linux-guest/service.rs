@@ -149,7 +149,8 @@ impl Service {
             .map_err(failed)
     }
 
-    /// Returns a directory if a file system is mounted on it: a write into the bare directory would be acknowledged and lost.
+    /// Returns a directory if a file system is mounted on it: a write into the bare directory would be acknowledged and
+    /// lost.
     fn mounted<'p>(&self, directory: &'p Path) -> Result<&'p Path, Response> {
         match (self.is_mounted)(directory) {
             true => Ok(directory),

@@ -1,4 +1,5 @@
-//! Stamps moments of a takeover into its timeline, through the module's device. The module refuses them in a kernel that has not taken over.
+//! Stamps moments of a takeover into its timeline, through the module's device. The module refuses them in a kernel
+//! that has not taken over.
 
 use std::cell::Cell;
 use std::fs::File;

@@ -1,11 +1,11 @@
-//! The rules every room keeps: the workspace's lints hold in each, and those that need no unsafe code may hold none.
+//! The rules of every crate: the workspace's lints hold in it, and it holds no unsafe code unless it is named here.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use cargo_metadata::MetadataCommand;
 
-/// Programs and libraries that may hold unsafe code, and why. Everything else is safe Rust, and the compiler sees to it.
+/// Programs and libraries that may hold unsafe code, and why. The compiler keeps everything else safe.
 const UNSAFE: &[(&str, &str)] = &[
     ("arch", "descriptor tables, page tables, ports"),
     ("ipi", "registers of interrupt controllers"),
@@ -24,7 +24,7 @@ const UNSAFE: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_room_keeps_the_rules_and_is_safe_unless_it_is_said_why_not() {
+fn every_crate_keeps_the_rules_and_is_safe_unless_it_is_named() {
     let metadata = MetadataCommand::new().no_deps().exec();
     let mut seen = BTreeSet::new();
     for package in metadata.expect("cargo's metadata").workspace_packages() {
