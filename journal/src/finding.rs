@@ -2,6 +2,8 @@
 
 use core::fmt::{self, Display, Formatter};
 
+use sharedmem::event::DamageKind;
+
 /// Damage in a stretch of the journal. Reading goes on behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -50,6 +52,19 @@ pub enum Damage {
 }
 
 impl Damage {
+    /// Returns its kind, for the log.
+    pub fn kind(self) -> DamageKind {
+        match self {
+            Self::Cursors { .. } => DamageKind::Cursors,
+            Self::Hole => DamageKind::Hole,
+            Self::TornTail => DamageKind::TornTail,
+            Self::Length { .. } => DamageKind::Length,
+            Self::Checksum => DamageKind::Checksum,
+            Self::ForeignEpoch { .. } => DamageKind::ForeignEpoch,
+            Self::FalseHeaders => DamageKind::FalseHeaders,
+        }
+    }
+
     /// Returns whether only the cursors are damaged, and no record is missing.
     pub(crate) fn is_of_cursors(self) -> bool {
         matches!(self, Self::Cursors { .. })

@@ -18,12 +18,14 @@ pub struct RecoverySummary {
 }
 
 impl RecoverySummary {
-    /// Adds a finding.
-    pub fn note(&mut self, finding: String) {
+    /// Adds a finding. Returns whether it is described, and not only counted.
+    pub fn note(&mut self, finding: String) -> bool {
         self.finding_count += 1;
-        if self.findings.len() < FINDINGS_MAX {
+        let is_described = self.findings.len() < FINDINGS_MAX;
+        if is_described {
             self.findings.push(finding);
         }
+        is_described
     }
 }
 
@@ -35,7 +37,11 @@ mod tests {
     #[test]
     fn every_finding_counts_and_only_the_first_are_described() {
         let mut summary = RecoverySummary::default();
-        (0..20).for_each(|number| summary.note(format!("finding {number}")));
+        let is_described: Vec<bool> = (0..20)
+            .map(|number| summary.note(format!("finding {number}")))
+            .collect();
+        assert!(is_described[..FINDINGS_MAX].iter().all(|it| *it));
+        assert!(!is_described[FINDINGS_MAX]);
         assert_eq!(
             (summary.finding_count, summary.findings.len()),
             (20, FINDINGS_MAX)

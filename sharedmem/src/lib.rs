@@ -20,6 +20,7 @@ pub mod crc32c;
 pub mod debug;
 pub mod epitaph;
 pub mod epoch;
+pub mod event;
 pub mod hand_off;
 pub mod instance;
 pub mod keepalive;

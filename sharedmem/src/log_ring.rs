@@ -7,6 +7,9 @@ use crate::layout::layout;
 /// Bytes of text a ring holds; the oldest are overwritten.
 pub const LOG_BYTES: usize = if cfg!(loom) { 4 } else { 16 << 10 };
 
+/// Longest line that a kernel writes into its ring, in bytes, with its end. Whoever drains line by line takes a buffer of this length.
+pub const LINE_BYTES: usize = 1024;
+
 /// One writer (a kernel, which serialises its own cores), one reader (the owner of the console).
 #[repr(C)]
 #[derive(Debug)]

@@ -1,14 +1,15 @@
-//! What people are told.
+//! What is logged of a takeover.
 
 use core::fmt;
 
 use sharedmem::cause::BackupLoss;
+use sharedmem::event::{self, Word};
 
 use crate::cores::CoreSet;
 use crate::event::Stage;
 use crate::failure::Failure;
 
-/// A line for the log and the console.
+/// A line for the log: one of the events of [`sharedmem::event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The owner sent its first keepalive, or the first after it was believed dead.
@@ -54,35 +55,33 @@ pub enum Refusal {
     StageFailed(Stage),
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unproven { missing } => write!(f, "no proof that these cores stopped: {missing}"),
-            Self::StageFailed(stage) => write!(f, "{stage} failed"),
-        }
-    }
-}
-
+/// The line of the event.
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OwnerUp { epoch } => write!(f, "owner of epoch {epoch} is up"),
-            Self::Protected => f.write_str("protected: a backup is ready"),
-            Self::Unprotected(loss) => write!(f, "unprotected: no backup, {loss}"),
-            Self::WaitingForBackup(failure) => write!(
-                f,
-                "owner dead ({failure}); waiting for the backup to get ready"
-            ),
-            Self::TakeoverBegan { failure, epoch } => {
-                write!(f, "owner dead ({failure}); taking over into epoch {epoch}")
+        match *self {
+            Self::OwnerUp { epoch } => event::PrimaryUp { epoch }.fmt(f),
+            Self::Protected => event::BackupReady {}.fmt(f),
+            Self::Unprotected(loss) => event::BackupLost { loss }.fmt(f),
+            Self::WaitingForBackup(Failure { cause, core }) => {
+                event::WaitingForBackup { cause, core }.fmt(f)
             }
+            Self::TakeoverBegan {
+                failure: Failure { cause, core },
+                epoch,
+            } => event::TakeoverBegan { epoch, cause, core }.fmt(f),
             Self::FenceRetry { round, pending } => {
-                write!(f, "fence round {round}: no check-in from cores {pending}")
+                let cores = pending.iter().collect();
+                event::FenceRetry { round, cores }.fmt(f)
             }
-            Self::Refused(refusal) => {
-                write!(f, "takeover refused: {refusal}; nothing was promoted")
+            Self::Refused(Refusal::Unproven { missing }) => {
+                let cores = missing.iter().collect();
+                event::FenceRefused { cores }.fmt(f)
             }
-            Self::Dead(failure) => write!(f, "owner dead ({failure}) and no backup: nobody serves"),
+            Self::Refused(Refusal::StageFailed(stage)) => {
+                let stage = Word::of(stage);
+                event::TakeoverRefused { stage }.fmt(f)
+            }
+            Self::Dead(Failure { cause, core }) => event::Dead { cause, core }.fmt(f),
         }
     }
 }

@@ -89,7 +89,7 @@ fn a_configuration_that_cannot_work_is_refused_by_what_is_wrong() {
 }
 
 #[test]
-fn notices_say_what_and_why() {
+fn notices_are_events() {
     let missing = set(&[2, 4]);
     for (notice, text) in [
         (
@@ -97,30 +97,30 @@ fn notices_say_what_and_why() {
                 failure: Failure::on_core(Cause::Hung, 1),
                 epoch: 8,
             },
-            "owner dead (the main loop of a core stood still for the time-out, core 1); taking over into epoch 8",
+            "event=takeover-began epoch=8 cause=hung core=1 ;",
         ),
         (
             Notice::Refused(Refusal::Unproven { missing }),
-            "takeover refused: no proof that these cores stopped: 2, 4; nothing was promoted",
+            "event=fence-refused cores=2,4 ;",
         ),
         (
             Notice::Refused(Refusal::StageFailed(Stage::QuietDevices)),
-            "takeover refused: quieting the devices failed; nothing was promoted",
+            "event=takeover-refused stage=\"quieting the devices\" ;",
         ),
         (
             Notice::Unprotected(BackupLoss::Crashed),
-            "unprotected: no backup, it crashed on the seat",
+            "event=backup-lost loss=crashed ;",
         ),
         (
             Notice::FenceRetry {
                 round: 2,
                 pending: missing,
             },
-            "fence round 2: no check-in from cores 2, 4",
+            "event=fence-retry round=2 cores=2,4 ;",
         ),
         (
             Notice::Dead(Failure::of(Cause::Silent)),
-            "owner dead (no keepalive came within the time-out) and no backup: nobody serves",
+            "event=dead cause=silent ;",
         ),
     ] {
         assert_eq!(notice.to_string(), text);

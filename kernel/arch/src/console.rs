@@ -1,6 +1,6 @@
 //! The serial console: log rings are drained into the first serial port, and typed bytes are read from it.
 
-use sharedmem::log_ring::LogRing;
+use sharedmem::log_ring::{LINE_BYTES, LogRing};
 use uart_16550::backend::PioBackend;
 use uart_16550::spec::registers::IER;
 use uart_16550::{Config, Uart16550};
@@ -15,7 +15,7 @@ const BURST_BYTES: usize = 256;
 pub struct SerialConsole {
     port: Option<Uart16550<PioBackend>>,
     /// Text that was taken from a ring and is not yet sent, in this range.
-    carry: [u8; 512],
+    carry: [u8; LINE_BYTES],
     carry_range: (usize, usize),
 }
 
@@ -31,7 +31,7 @@ impl SerialConsole {
             .and_then(|mut port| port.init(Config::default()).is_ok().then_some(port));
         Self {
             port,
-            carry: [0; 512],
+            carry: [0; LINE_BYTES],
             carry_range: (0, 0),
         }
     }

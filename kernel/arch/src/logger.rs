@@ -5,13 +5,10 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use sharedmem::log_ring::LogRing;
+use sharedmem::log_ring::{LINE_BYTES, LogRing};
 use spin::{Mutex, Once};
 
 use crate::clock::Clock;
-
-/// Longest line, in bytes; the rest is cut off.
-const LINE_BYTES: usize = 512;
 
 /// The program's logger.
 pub struct Logger {
@@ -88,7 +85,7 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// A line under construction. One byte is always kept free for the newline.
+/// A line under construction. One byte is always kept free for the newline. What is beyond [`LINE_BYTES`] is cut off.
 struct Line {
     bytes: [u8; LINE_BYTES],
     length: usize,

@@ -2,27 +2,27 @@
 
 use crate::Malformed;
 
-/// Counts the records of one checkpoint. Writer and reader have one each.
+/// Counts the records of one checkpoint, on both sides.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequence(u32);
 
-/// Bytes of a record before its items: the owner, and the number of the record.
+/// Bytes of a record before its items: the owner's name, and the number.
 pub(crate) const HEADER_BYTES: usize = 5;
 
 impl Sequence {
-    /// Returns the number of records so far.
+    /// Returns how many there were.
     pub fn count(self) -> u32 {
         self.0
     }
 
-    /// Makes the header of the next record.
+    /// Returns the beginning of the next record.
     pub(crate) fn begin(&mut self, owner: u8) -> [u8; HEADER_BYTES] {
         let [a, b, c, d] = self.0.to_le_bytes();
         self.0 = self.0.wrapping_add(1);
         [owner, a, b, c, d]
     }
 
-    /// Takes the header off a record. Returns the owner of the items, and the items.
+    /// Takes the beginning of a record off. Returns whose items follow, and them.
     pub(crate) fn take<'a>(&mut self, payload: &'a [u8]) -> Result<(u8, &'a [u8]), Malformed> {
         let (&[owner, a, b, c, d], items) = payload
             .split_first_chunk()

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use service::{OperatorCommand, Sentence};
 use sharedmem::abi::DIRECT_BASE;
+use sharedmem::event::{OperatorAnswered, Text};
 use sharedmem::mailbox::{ARGUMENTS, Answer, Command};
 use spin::Mutex;
 
@@ -93,7 +94,8 @@ pub fn poll(context: &Context) {
             Answer::Accepted => "accepted".into(),
             Answer::Refused => format!("refused: {}", text.as_str()).as_str().into(),
         };
-        log::info!("event=operator answer=\"{}\"", operator.status.answer);
+        let answer = Text::of(operator.status.answer);
+        log::info!("{}", OperatorAnswered { answer });
         operator.pending = None;
     }
 }

@@ -1,16 +1,15 @@
 //! Reports to people and tools: stamps of the timeline, machine-readable log lines, the incident record.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::sync::atomic::Ordering;
 
 use journal::RecoverySummary;
 use network::RebuildReport;
 use partition::cmdline::Rearm;
-use sharedmem::cause::Cause;
-use sharedmem::epitaph::{EpitaphCause, EpitaphText};
-use sharedmem::timeline::Timeline;
-use sharedmem::timeline::{Counter, Edge};
+use sharedmem::epitaph::EpitaphText;
+use sharedmem::event::{self, Counters, EdgeTimes, Hex, TEXT_BYTES_MAX};
+use sharedmem::timeline::{Edge, Timeline};
 
 use crate::context::Context;
 use crate::devices::disk::IncidentDisk;
@@ -28,10 +27,8 @@ pub fn first_reply(context: &Context, epoch: u64) {
     let timeline = context.region.control.timelines.of_epoch(epoch);
     if timeline.epoch() == epoch && timeline.edge_ns(Edge::FirstReply).is_none() {
         stamp(context, epoch, Edge::FirstReply);
-        log::info!(
-            "event=first-reply epoch={epoch} ns={}",
-            timeline.edge_ns(Edge::FirstReply).unwrap_or(0)
-        );
+        let at_ns = timeline.edge_ns(Edge::FirstReply).unwrap_or(0);
+        log::info!("{}", event::FirstReply { epoch, at_ns });
     }
 }
 
@@ -42,17 +39,22 @@ pub fn sockets_rebuilt(epoch: u64, report: RebuildReport) {
         made,
         took_ns,
     } = report;
-    log::info!(
-        "event=restored epoch={epoch} connections={connections} made={made} took_ns={took_ns}"
-    );
+    let restored = event::Restored {
+        epoch,
+        connections: connections as u64,
+        made: made as u64,
+        took_ns,
+    };
+    log::info!("{restored}");
 }
 
 /// Logs a reply to the console's connection.
 pub fn console_reply(context: &Context, bytes: &[u8]) {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(256)])
-        .replace("\r\n", " ")
-        .replace('"', "'");
-    log::info!("event=exec-reply text=\"{}\"", text.trim_end());
+    // More would be cut off.
+    let bytes = &bytes[..bytes.len().min(TEXT_BYTES_MAX + 1)];
+    let text = String::from_utf8_lossy(bytes).replace("\r\n", " ");
+    let text = text.trim_end().into();
+    log::info!("{}", event::ExecReply { text });
     first_reply(context, crate::epoch::own());
 }
 
@@ -65,63 +67,46 @@ pub fn serving(
     epitaph: Option<&EpitaphText>,
     disk: Option<&mut IncidentDisk>,
 ) {
-    log::info!(
-        "event=serving instance={} epoch={epoch} cores={} port={}",
-        context.instance(),
-        context.hand_off.core_count,
-        context.port()
-    );
-    for finding in &recovery.findings {
-        log::warn!("event=finding what=\"{finding}\"");
-    }
+    let serving = event::Serving {
+        instance: context.instance(),
+        epoch,
+        cores: Some(context.hand_off.core_count),
+        port: Some(context.port()),
+    };
+    log::info!("{serving}");
     let timeline = context.region.control.timelines.of_epoch(epoch);
     if timeline.epoch() != epoch {
         return;
     }
     let epitaph = log_epitaph(context, epitaph);
-    let summary = summary(context, recovery, timeline);
-    log::warn!("{summary}");
+    let takeover = takeover(context, recovery, timeline);
+    log::warn!("{takeover}");
     let rearm = match context.options.failover_rearm {
         Rearm::Auto => "auto",
         Rearm::Manual => "manual",
     };
     log::warn!("this machine is unprotected until a new backup is loaded (failover_rearm={rearm})");
     let recorded = disk.map_or(Ok(()), |disk| {
-        disk.append(&format!("{summary}\n{epitaph}\n"))
+        disk.append(&format!("{takeover}\n{epitaph}\n"))
     });
     if let Err(reason) = recorded {
         log::warn!("no record on the incident disk: {reason}");
     }
 }
 
-/// Returns the machine-readable line about a takeover.
-fn summary(context: &Context, recovery: &RecoverySummary, timeline: &Timeline) -> String {
-    let ns = |edge: Edge| timeline.edge_ns(edge).unwrap_or(0);
-    format!(
-        "event=takeover epoch={} cause={} core={} fence_rounds={} records={} findings={} \
-             cause_ns={} last_keepalive_ns={} detected_ns={} fenced_ns={} interrupts_ns={} quiet_ns={} \
-             devices_ns={} replayed_ns={} serving_ns={}",
-        timeline.epoch(),
-        timeline.cause().map_or("unknown", Cause::name),
-        timeline.core().unwrap_or(0),
-        timeline.counter(Counter::FenceRounds),
-        recovery.records,
-        recovery.finding_count,
-        context
-            .region
-            .control
-            .debug
-            .injected_ns
-            .load(Ordering::Relaxed),
-        ns(Edge::LastKeepalive),
-        ns(Edge::Detected),
-        ns(Edge::Fenced),
-        ns(Edge::InterruptsSeized),
-        ns(Edge::DevicesQuiet),
-        ns(Edge::DevicesAdopted),
-        ns(Edge::Replayed),
-        ns(Edge::Serving),
-    )
+/// Returns what there is to say about a takeover.
+fn takeover(context: &Context, recovery: &RecoverySummary, timeline: &Timeline) -> event::Takeover {
+    let injected_ns = &context.region.control.debug.injected_ns;
+    event::Takeover {
+        epoch: timeline.epoch(),
+        cause: timeline.cause(),
+        core: timeline.core(),
+        counters: Counters::of(timeline),
+        records: recovery.records,
+        findings: recovery.finding_count,
+        fault_ns: injected_ns.load(Ordering::Relaxed),
+        edges: EdgeTimes::of(timeline),
+    }
 }
 
 /// Returns the epitaph that the primary of the epoch before `epoch` left. An epitaph of any other epoch is older, and
@@ -136,20 +121,18 @@ fn log_epitaph(context: &Context, epitaph: Option<&EpitaphText>) -> String {
     let Some(text) = epitaph else {
         return String::from("no epitaph was left");
     };
-    let cause = text.cause.map_or("unknown", EpitaphCause::name);
-    let line = format!(
-        "event=epitaph instance={} cause={cause} core={} vector={} error_code={:#x} address={:#x} \
-         rip={:#x} rsp={:#x} ns={} message=\"{}\"",
-        context.instance().other(),
-        text.core,
-        text.vector,
-        text.error_code,
-        text.address,
-        text.rip,
-        text.rsp,
-        text.time_ns,
-        text.message().replace('"', "'").replace('\n', " "),
-    );
-    log::warn!("{line}");
-    line
+    let found = event::EpitaphFound {
+        instance: context.instance().other(),
+        cause: text.cause,
+        core: text.core,
+        vector: text.vector,
+        error_code: Hex(text.error_code),
+        address: Hex(text.address),
+        rip: Hex(text.rip),
+        rsp: Hex(text.rsp),
+        at_ns: text.time_ns,
+        message: text.message().into(),
+    };
+    log::warn!("{found}");
+    found.to_string()
 }

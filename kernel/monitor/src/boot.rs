@@ -16,6 +16,7 @@ use partition::acpi::{AcpiInfo, ApicId, Originals};
 use partition::cmdline::{ApicMode, Options};
 use partition::{BootFiles, BootInfo, Kinds, Machine, PhysicalMemory, Plan, Range, plan};
 use raw_cpuid::CpuId;
+use sharedmem::event::{Refused, Text};
 use sharedmem::hand_off::PciFunction;
 use sharedmem::linux::LinuxFunction;
 use spin::Once;
@@ -159,7 +160,8 @@ pub fn refuse(refusal: &BootRefusal) -> ! {
     for line in refusal.text.lines() {
         log::error!("boot refused: {line}");
     }
-    log::error!("event=refused option={}", refusal.option);
+    let option = Text::of(&refusal.option);
+    log::error!("{}", Refused { option });
     // SAFETY: no other kernel runs.
     let mut console = unsafe { SerialConsole::take() };
     console.flush(early_log::ring().into_iter());

@@ -11,8 +11,9 @@ use arrayvec::ArrayVec;
 use partition::acpi::Register;
 use partition::cmdline::{Rearm, Reset};
 use partition::{Plan, Range};
+use sharedmem::event;
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::{Control, MAX_CORES};
+use sharedmem::{Control, Instance, MAX_CORES};
 use supervisor::{LoadRequest, Policy, Port, Role, Supervisor};
 use takeover::{Backup, Config, CoreSet, DetectorConfig, FenceConfig, Machine};
 
@@ -52,7 +53,8 @@ pub fn run(facts: BootFacts, plan: Plan) -> ! {
     let primary = load(&images, Role::Primary, &primary_cores);
     if backup.is_none() && primary.is_none() {
         log::error!("boot refused: neither image can be used");
-        log::error!("event=refused option=primary_kernel");
+        let option = "primary_kernel".into();
+        log::error!("{}", event::Refused { option });
         console.flush(region.control);
         cpu::stop();
     }
@@ -144,17 +146,32 @@ fn report_plan(facts: &BootFacts, plan: &Plan) {
         log::info!("plan: {line}");
     }
     let Plan {
-        primary, backup, ..
+        primary,
+        backup,
+        low,
+        ..
     } = plan;
-    log::info!(
-        "event=plan cpus={} primary_cores={} backup_bytes={} tsc_hz={} apic_timer_hz={} mode={}",
-        facts.acpi.cpus.len(),
-        primary.cpus.len(),
-        backup.ranges.iter().map(Range::len).sum::<u64>(),
-        facts.frequencies.tsc_hz,
-        facts.frequencies.apic_timer_hz,
-        if facts.is_x2apic { "x2apic" } else { "xapic" },
-    );
+    let low = low[Instance::B.index()];
+    for range in backup
+        .ranges
+        .iter()
+        .chain((!low.is_empty()).then_some(&low))
+    {
+        let range = PhysicalRange {
+            start: range.start,
+            end: range.end,
+        };
+        log::info!("{}", event::BackupMemory { range });
+    }
+    let event = event::Plan {
+        cpus: facts.acpi.cpus.len() as u32,
+        primary_cores: primary.cpus.len() as u32,
+        backup_bytes: backup.ranges.iter().map(Range::len).sum::<u64>(),
+        tsc_hz: facts.frequencies.tsc_hz,
+        apic_timer_hz: facts.frequencies.apic_timer_hz,
+        x2apic: facts.is_x2apic,
+    };
+    log::info!("{event}");
 }
 
 fn machine(plan: &Plan, first_epoch: u64, now_ns: u64) -> Machine {
@@ -181,14 +198,19 @@ fn report_footprint(control: &Control, table_bytes: u64, image_bytes: u64) {
     report.monitor_bytes.store(monitor_bytes, Ordering::Relaxed);
     report.image_bytes.store(image_bytes, Ordering::Relaxed);
     let kib = |bytes: u64| bytes.div_ceil(1024);
-    let (monitor, image, heap, state) = (
-        kib(monitor_bytes),
-        kib(image_bytes),
-        kib(report.heap_bytes.load(Ordering::Relaxed)),
-        kib(report.state_bytes.load(Ordering::Relaxed)),
-    );
-    log::info!(
-        "event=footprint monitor_kib={monitor} image_kib={image} heap_kib={heap} state_kib={state} total_kib={}",
-        monitor + image + heap
-    );
+    let [monitor_kib, image_kib, heap_kib, state_kib] = [
+        monitor_bytes,
+        image_bytes,
+        report.heap_bytes.load(Ordering::Relaxed),
+        report.state_bytes.load(Ordering::Relaxed),
+    ]
+    .map(kib);
+    let footprint = event::Footprint {
+        monitor_kib,
+        image_kib,
+        heap_kib,
+        state_kib,
+        total_kib: monitor_kib + image_kib + heap_kib,
+    };
+    log::info!("{footprint}");
 }

@@ -35,6 +35,7 @@ use core::panic::PanicInfo;
 
 use arch::cpu;
 use arch::logger::LOGGER;
+use sharedmem::event::{MonitorPanicked, Text};
 
 /// Rust begins here, in long mode, on the BSP, with the boot tables and without interrupts.
 extern "C" fn boot_main(magic: u32, information: u32) -> ! {
@@ -51,7 +52,8 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     x86_64::instructions::interrupts::disable();
     // SAFETY: this core is the only one that logs as the monitor, and it does not go back to what it did.
     unsafe { LOGGER.break_lock() };
-    log::error!("the monitor has panicked, and the machine is unprotected: {info}");
+    let message = Text::of(info);
+    log::error!("{}", MonitorPanicked { message });
     last_words::print();
     cpu::stop()
 }

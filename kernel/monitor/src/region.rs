@@ -10,6 +10,7 @@ use arch::entropy;
 use sharedmem::SharedRegion;
 use sharedmem::abi::CONTROL_BYTES;
 use sharedmem::control::RegionError;
+use sharedmem::event::{ResetSurvived, StateLost, Text};
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::left::Left;
 
@@ -29,13 +30,11 @@ pub fn make(shared: PhysicalRange, may_go_on: bool) -> SharedRegion {
     let left = match old {
         Ok(region) if may_go_on => Left::of(region.control),
         Err(RegionError::Revision(found, expected)) => {
-            log::warn!(
-                "event=state-lost reason=\"in memory there is a journal of ABI revision {} and journal revision {}; this is {} and {}\"",
-                found.0,
-                found.1,
-                expected.0,
-                expected.1
-            );
+            let reason = Text::of(format_args!(
+                "in memory there is a journal of ABI revision {} and journal revision {}; this is {} and {}",
+                found.0, found.1, expected.0, expected.1
+            ));
+            log::warn!("{}", StateLost { reason });
             None
         }
         _ => None,
@@ -51,13 +50,13 @@ pub fn make(shared: PhysicalRange, may_go_on: bool) -> SharedRegion {
     region.control.epoch.reset(FIRST_EPOCH);
     if let Some(left) = left {
         left.restore(region.control);
-        log::warn!(
-            "event=reset-survived epoch={} journal_from={} journal_to={} time_before_ns={}",
-            region.control.epoch.current(),
-            left.retained,
-            left.reserved,
-            left.time_ns
-        );
+        let survived = ResetSurvived {
+            epoch: region.control.epoch.current(),
+            journal_from: left.retained,
+            journal_to: left.reserved,
+            time_before_ns: left.time_ns,
+        };
+        log::warn!("{survived}");
     }
     region
 }

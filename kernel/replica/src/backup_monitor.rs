@@ -2,6 +2,7 @@
 
 use core::mem;
 
+use sharedmem::event;
 use sharedmem::keepalive::Keepalive;
 use sharedmem::protection::ProtectionState;
 use takeover::detector::{Beat, Detector, Verdict};
@@ -91,10 +92,11 @@ impl BackupMonitor {
         let now = self.look(host);
         if self.reported != Some(now) {
             match now {
-                BackupView::Protected => log::info!("event=protected"),
-                BackupView::Filling => log::info!("event=filling"),
+                BackupView::Protected => log::info!("{}", event::Protected {}),
+                BackupView::Filling => log::info!("{}", event::Filling {}),
                 BackupView::Unprotected(reason) => {
-                    log::warn!("event=unprotected reason=\"{reason}\"")
+                    let reason = reason.into();
+                    log::warn!("{}", event::Unprotected { reason });
                 }
             }
             self.reported = Some(now);

@@ -14,11 +14,12 @@ use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service, Stamp};
 use sharedmem::RecordKind;
 use sharedmem::abi::SeatStatus;
+use sharedmem::event::{RecordSkipped, StateLost, Text};
 use sharedmem::protection::ProtectionState;
 use sharedmem::sync::{AtomicU64, Ordering};
 
 use crate::host::Host;
-use crate::state::{ReplicaState, note_seat_progress};
+use crate::state::{ReplicaState, note_seat_progress, report_damage};
 
 /// Records a backup applies before it lets the monitor look at the detector.
 const RECORDS_PER_STEP: usize = 64;
@@ -127,7 +128,7 @@ impl<S: Host> Replica<S> {
                 // What is damaged below the primary's mark is lost to this backup. One that still gets ready is told the state anew; for one
                 // that waits the rest is still worth having. A reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => {
-                    log::error!("event=finding what=\"{finding}\"");
+                    report_damage(&finding);
                     self.met.note(finding.to_string());
                     if control.protection.state() == ProtectionState::Filling {
                         self.state.clear();
@@ -162,11 +163,14 @@ impl<S: Host> Replica<S> {
             match recovery.next(&mut self.buffer) {
                 Next::Record(mut record) => {
                     if killer == Some(record.position) {
-                        summary.note(format!(
-                            "{} stopped {} kernels and is skipped",
-                            what_is(&record),
-                            RETRIES + 1
-                        ));
+                        let (what, kernels) = (what_is(&record), RETRIES + 1);
+                        summary.note(format!("{what} stopped {kernels} kernels and is skipped"));
+                        let record_skipped = RecordSkipped {
+                            position: record.position,
+                            what: Text::of(what),
+                            kernels,
+                        };
+                        log::error!("{record_skipped}");
                         self.journal.relabel(&record, record.kind.skipped());
                         record.kind = record.kind.skipped();
                     }
@@ -178,7 +182,9 @@ impl<S: Host> Replica<S> {
                 Next::Finding(finding) => {
                     // Who reads this later, when all of it counts as applied, would take it for damage.
                     recovery.close(&finding, Kind::FILLER);
-                    summary.note(finding.to_string());
+                    if summary.note(finding.to_string()) {
+                        report_damage(&finding);
+                    }
                 }
                 Next::End => break,
             }
@@ -188,7 +194,8 @@ impl<S: Host> Replica<S> {
         let is_whole = self.state.is_whole();
         if !is_whole {
             let loss = "the journal does not hold the whole state";
-            log::error!("event=state-lost reason=\"{loss}\"");
+            let reason = loss.into();
+            log::error!("{}", StateLost { reason });
             summary.note(loss.to_string());
             self.state.clear();
             self.state.begin_whole();

@@ -2,14 +2,16 @@
 //! apply the same records in the same way.
 
 use core::error::Error;
+use core::fmt::Display;
 use core::sync::atomic::Ordering;
 
-use journal::{Kind, RecentRecords};
+use journal::{Finding, Kind, RecentRecords};
 use network::{Fact, Flows};
 use service::{
     ConnectionId, DebugCommand, HostStatus, Input, InputRecord, OperatorCommand, Service,
 };
 use sharedmem::RecordKind;
+use sharedmem::event::{self, Text};
 
 use crate::checkpoint::{CheckpointReader, RestoredState};
 use crate::host::{Host, ReplicaLimits};
@@ -160,11 +162,10 @@ impl ReplicaState {
                     .keep(record.position, record.epoch, record.payload)
             }
             None if record.kind.is_skipped() => self.pass_over(record, host),
-            None => log::error!(
-                "event=finding what=\"the record at position {} is of kind {}, which this version does not know\"",
-                record.position,
-                record.kind.0
-            ),
+            None => report_finding(format_args!(
+                "the record at position {} is of kind {}, which this version does not know",
+                record.position, record.kind.0
+            )),
         }
     }
 
@@ -182,7 +183,7 @@ impl ReplicaState {
                 (self.service, self.flows) = (service, flows);
                 self.last_time_ms = last_time_ms;
             }
-            Err(error) => log::error!("event=finding what=\"{error}; it has to begin again\""),
+            Err(error) => report_finding(format_args!("{error}; it has to begin again")),
         }
     }
 
@@ -234,12 +235,26 @@ impl ReplicaState {
     /// Applies a fact about a connection.
     pub fn apply_fact(&mut self, fact: &Fact) {
         if let Err(error) = self.flows.apply(fact) {
-            log::error!("event=finding what=\"{error}\"");
+            report_finding(error);
         }
     }
 }
 
 /// A record is whole, and its payload is nothing this version knows.
 fn not_understood(error: &dyn Error) {
-    log::error!("event=finding what=\"a record that is whole but not understood: {error}\"");
+    report_finding(format_args!(
+        "a record that is whole but not understood: {error}"
+    ));
+}
+
+/// Logs damage in what the journal holds.
+fn report_finding(what: impl Display) {
+    let (damage, what) = (None, Text::of(what));
+    log::error!("{}", event::Finding { damage, what });
+}
+
+/// Logs damage of the journal itself.
+pub(crate) fn report_damage(finding: &Finding) {
+    let (damage, what) = (Some(finding.damage.kind()), Text::of(finding));
+    log::error!("{}", event::Finding { damage, what });
 }

@@ -78,10 +78,6 @@ impl<P: Platform> Supervisor<P> {
                 let timeline = control.timelines.of_epoch(self.machine.epoch() + 1);
                 timeline.count(Counter::FenceRounds, round.into());
             }
-            Notice::Refused(takeover::Refusal::Unproven { missing }) => {
-                self.console.give_to(control, ConsoleOwner::Monitor);
-                log::error!("event=fence-refused cores=\"{missing}\"");
-            }
             // A primary that was believed dead and is not, prints again.
             Notice::OwnerUp { .. }
                 if self.console.is_taken() && self.primary_can(|it| it.drives_console) =>

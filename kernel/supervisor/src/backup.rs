@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering;
 
 use alloc::boxed::Box;
 
+use sharedmem::event::FellBack;
 use sharedmem::protection::ProtectionState;
 use takeover::{Backup, BackupLoss, Event, State};
 
@@ -164,7 +165,7 @@ impl<P: Platform> Supervisor<P> {
         if is_its_fault && matches!(self.images[instance], Source::Uploaded(_)) {
             self.images[instance] = Source::of_boot_line(instance);
             self.rearming.ask();
-            log::warn!("event=fell-back instance={instance} reason=\"{loss}\"");
+            log::warn!("{}", FellBack { instance, loss });
         }
     }
 }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
+use sharedmem::event::CoreRetried;
 use takeover::{Call, StartupRetry};
 
 use crate::ap_mailbox::{ApMailboxes, Arrival, Order};
@@ -114,7 +115,7 @@ impl<C: Cores> Dispatch<C> {
                 log::error!("core {} does not start", it.core);
                 continue;
             }
-            log::warn!("core {} did not start; once more", it.core);
+            log::warn!("{}", CoreRetried { core: it.core });
             self.call(it.core, it.order);
             self.pending.push(it);
         }

@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use partition::tenant::Role;
+use sharedmem::event::Arming;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::mailbox::{ARGUMENTS, Answer, Command, ImageSource};
 use takeover::{Backup, BackupLoss, Event, State};
@@ -82,7 +83,12 @@ impl<P: Platform> Supervisor<P> {
         let backup = self.platform.load(&request).map_err(Refusal::Image)?;
         self.set_backup(backup);
         self.step(self.now_ns(), Event::Rearmed);
-        log::info!("event=arming instance={instance} core={}", cores[0]);
+        let arming = Arming {
+            instance,
+            core: Some(cores[0]),
+            heap_bytes: None,
+        };
+        log::info!("{arming}");
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The next backup: loaded by itself after a takeover, beside a native primary that serves meanwhile.
 
 use partition::tenant::Role;
+use sharedmem::event::Arming;
 use takeover::{Backup, BackupLoss, Event, State};
 
 use crate::image::LoadRequest;
@@ -104,10 +105,12 @@ impl<P: Platform> Supervisor<P> {
         match loaded {
             Ok(backup) => {
                 self.set_backup(backup);
-                log::info!(
-                    "event=arming instance={instance} heap_bytes={}",
-                    self.platform.heap_bytes()
-                );
+                let arming = Arming {
+                    instance,
+                    core: None,
+                    heap_bytes: Some(self.platform.heap_bytes() as u64),
+                };
+                log::info!("{arming}");
             }
             Err(reason) => {
                 self.platform.report_refused(&request, &reason);

@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
+use sharedmem::event;
 use takeover::{Backup, BackupLoss, State};
 
 use crate::platform::Platform;
@@ -110,16 +111,12 @@ impl<P: Platform> Supervisor<P> {
         self.console.give_to(control, ConsoleOwner::Monitor);
         if in_a_row >= IN_A_ROW_MAX {
             self.resetting.is_allowed = false;
-            log::error!(
-                "event=stands-still reason=\"{in_a_row} resets in a row did not help; reset the machine by hand to try again\""
-            );
+            log::error!("{}", event::StandsStill { resets: in_a_row });
             return self.console.flush(control);
         }
         resets.store(in_a_row + 1, Relaxed);
-        log::error!(
-            "event=reset number={} reason=\"nobody serves\"",
-            in_a_row + 1
-        );
+        let number = in_a_row + 1;
+        log::error!("{}", event::Reset { number });
         self.console.flush(control);
         self.platform.reset()
     }

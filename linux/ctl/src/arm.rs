@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal};
 use partition::linux::{BzImage, layout};
 use sharedmem::Instance;
+use sharedmem::event::Rearmed;
 use sharedmem::mailbox::{ARGUMENTS, Command, ImageSource};
 use sharedmem::protection::ProtectionState;
 
@@ -68,7 +69,7 @@ pub fn arm(
     let arguments = [&[core.into(), source][..], &places].concat();
     let arguments = <[u64; ARGUMENTS]>::try_from(arguments).unwrap_or_default();
     lend(module, root, cpu, arguments, wish.limit, progress)?;
-    root.tell("event=rearmed");
+    root.tell(Rearmed {});
     Ok(())
 }
 

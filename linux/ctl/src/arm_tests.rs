@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use sharedmem::Control;
+use sharedmem::event::Rearmed;
 use sharedmem::mailbox::Answer;
 use takeover::{BackupLoss, Notice};
 
@@ -102,7 +103,7 @@ fn the_last_cpu_is_lent_until_the_backup_is_ready() {
     module.control.monitor_log.write(b"[1] monitor: old\n");
     let (result, request, states, told) = play(&module, &root, &wish(), |control, number| {
         accept(control, number);
-        control.monitor_log.write(b"[2] monitor: event=arming\n");
+        control.monitor_log.write(b"[2] monitor: news\n");
         thread::sleep(Duration::from_millis(120));
         control.protection.arm();
     });
@@ -110,8 +111,12 @@ fn the_last_cpu_is_lent_until_the_backup_is_ready() {
     let failover = ImageSource::Failover as u64;
     assert_eq!(request, Some([4, failover, 0, 0, 0, 0, 0, 0]));
     assert_eq!(states, [false, true]);
-    assert_eq!(told[1..], ["[2] monitor: event=arming"]);
-    assert!(root.text("dev/kmsg").unwrap().ends_with("event=rearmed"));
+    assert_eq!(told[1..], ["[2] monitor: news"]);
+    assert!(
+        root.text("dev/kmsg")
+            .unwrap()
+            .ends_with(&Rearmed {}.to_string())
+    );
     // Once there is one, there is nothing to load.
     assert!(arm(&module, &root, &wish(), &mut |_| ()).is_err());
 }

@@ -13,6 +13,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
+use sharedmem::event::{self, Text};
+
 use crate::problem::Problem;
 
 /// Beside a hook `10-disk`, a file `10-disk.timeout` has its own limit in seconds.
@@ -45,17 +47,16 @@ impl Outcome {
         matches!(&self.result, Ok(status) if status.success())
     }
 
-    /// A line for the log.
-    pub fn line(&self) -> String {
-        let result = match &self.result {
-            Ok(status) => status.to_string(),
-            Err(reason) => reason.clone(),
-        };
-        format!(
-            "event=hook name={} took_us={} result=\"{result}\"",
-            self.name,
-            self.took.as_micros()
-        )
+    /// Returns what is logged of it.
+    pub fn event(&self) -> event::Hook {
+        event::Hook {
+            name: self.name.as_str().into(),
+            took_us: self.took.as_micros() as u64,
+            result: match &self.result {
+                Ok(status) => Text::of(status),
+                Err(reason) => reason.as_str().into(),
+            },
+        }
     }
 }
 
@@ -225,7 +226,7 @@ pub mod tests {
         let outcome = run(&only(directory.path()), &[]);
         assert_eq!(outcome.result.as_ref().unwrap().code(), Some(3));
         assert!(!outcome.is_good());
-        assert!(outcome.line().contains("name=a "), "{}", outcome.line());
+        assert_eq!(outcome.event().name, "a");
         thread::sleep(Duration::from_millis(1500));
         assert!(!late.exists(), "what it had started went on");
         let none = Hook {

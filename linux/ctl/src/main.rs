@@ -37,6 +37,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use sharedmem::event::{NotRearmed, Text};
+
 use crate::cli::{Arguments, Command, JournalCommand};
 use crate::clock::Clock;
 use crate::device::Device;
@@ -193,7 +195,9 @@ fn park(device: &Device, root: &Root, how: &park::Park, if_backup: bool) -> Resu
         };
         let armed = arm::arm(device, root, &wish, &mut |_| ());
         if let Err(problem) = &armed {
-            root.tell(&format!("event=not-rearmed reason=\"{problem}\""));
+            root.tell(NotRearmed {
+                reason: Text::of(problem),
+            });
         }
         armed?;
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use sharedmem::Control;
+use sharedmem::event;
 use takeover::{Cause, Edge};
 
 use crate::hooks::{self, Hook};
@@ -49,18 +50,25 @@ pub fn park(module: &dyn Module, root: &Root, park: &Park) -> Result<(Info, Vec<
     let _ = mlockall(MlockAllFlags::MCL_CURRENT);
     choose_deep_sleep(root)?;
     serial::poll_consoles(root);
-    root.tell(&format!("event=parking hooks={}", hooks.len()));
+    root.tell(event::Parking {
+        hooks: hooks.len() as u32,
+    });
     let info = loop {
         match sleep(module, root) {
             Ok(info) => break info,
             Err(problem) if park.once => return Err(problem),
-            Err(problem) => root.tell(&problem.to_string()),
+            Err(problem) => root.tell(&problem),
         }
         thread::sleep(RETRY_PAUSE);
     };
     let failed = run(root, &hooks, &environment(module.control(), &info));
     let _ = module.stamp(Edge::Serving.number() as u32);
-    root.tell("event=serving");
+    root.tell(event::Serving {
+        instance: info.instance(),
+        epoch: info.epoch,
+        cores: None,
+        port: None,
+    });
     if !park.only_hooks {
         settle::settle(module, root);
     }
@@ -96,7 +104,7 @@ fn run(root: &Root, hooks: &[Hook], environment: &[(&str, String)]) -> Vec<Strin
     let mut failed = Vec::new();
     for hook in hooks {
         let outcome = hooks::run(hook, environment);
-        root.tell(&outcome.line());
+        root.tell(outcome.event());
         if !outcome.is_good() {
             failed.push(outcome.name);
         }

@@ -1,5 +1,6 @@
 //! The system's files: /proc, /sys, /boot, /dev. Below another directory in tests.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -82,8 +83,8 @@ impl Root {
 
     /// Says something to whoever looks after this machine: in the kernel's log, which outlives this kernel. Standard output may lead
     /// nowhere in an init.
-    pub fn tell(&self, text: &str) {
-        let line = format!("understudyctl: {text}\n");
+    pub fn tell(&self, what: impl Display) {
+        let line = format!("understudyctl: {what}\n");
         if self.write("dev/kmsg", &line).is_err() {
             eprint!("{line}");
         }

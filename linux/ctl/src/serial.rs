@@ -12,6 +12,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use nix::fcntl::OFlag;
 use nix::{ioctl_read_bad, ioctl_write_ptr_bad};
 
+use sharedmem::event::ConsolePolled;
+
 use crate::problem::Problem;
 use crate::root::Root;
 
@@ -42,12 +44,14 @@ ioctl_write_ptr_bad!(set_settings, 0x541f, Settings);
 pub fn poll_consoles(root: &Root) {
     for (name, outcome) in consoles(root) {
         match outcome.and_then(|file| poll(&file)) {
-            Ok(()) => root.tell(&format!("event=console-polled name={name}")),
+            Ok(()) => root.tell(ConsolePolled {
+                name: name.as_str().into(),
+            }),
             Err(error) => {
                 let problem = Problem::with(format!(
                     "{name}: it may fall silent after a takeover, as it waits for an interrupt"
                 ))(error);
-                root.tell(&problem.to_string());
+                root.tell(&problem);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What a new primary does when its services are up, and nobody waits for any more: word to the neighbours, the memory and the cores of the dead.
 
+use sharedmem::event;
+
 use crate::announce;
 use crate::cpus;
 use crate::memory;
@@ -9,8 +11,10 @@ use crate::root::Root;
 /// Settles. What does not work is told, and the rest goes on.
 pub fn settle(module: &dyn Module, root: &Root) {
     match announce::everywhere() {
-        Ok(count) => root.tell(&format!("event=announced addresses={count}")),
-        Err(problem) => root.tell(&problem.to_string()),
+        Ok(count) => root.tell(event::Announced {
+            addresses: count as u32,
+        }),
+        Err(problem) => root.tell(&problem),
     }
     take_memory(module, root);
     take_cores(root);
@@ -20,12 +24,12 @@ fn take_memory(module: &dyn Module, root: &Root) {
     match module.add_memory() {
         Ok(bytes) => {
             let blocks = memory::online(root);
-            root.tell(&format!(
-                "event=memory-added mib={} blocks_onlined={blocks}",
-                bytes >> 20
-            ));
+            root.tell(event::MemoryAdded {
+                mib: bytes >> 20,
+                blocks_onlined: blocks as u64,
+            });
         }
-        Err(problem) => root.tell(&problem.to_string()),
+        Err(problem) => root.tell(&problem),
     }
 }
 
@@ -33,14 +37,16 @@ fn take_cores(root: &Root) {
     for cpu in cpus::removable(root) {
         // The seat is in the list of some kernels, and never comes.
         if let Err(problem) = cpus::set_online(root, cpu, true) {
-            root.tell(&problem.to_string());
+            root.tell(&problem);
         }
     }
     let online = cpus::removable(root)
         .into_iter()
         .filter(|cpu| *cpu != 0 && cpus::is_online(root, *cpu))
         .count();
-    root.tell(&format!("event=cpus-online count={}", online + 1));
+    root.tell(event::CpusOnline {
+        count: online as u32 + 1,
+    });
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub fn switch(
     ];
     for hook in &hooks {
         let outcome = hooks::run(hook, &environment);
-        root.tell(&outcome.line());
+        root.tell(outcome.event());
         if !outcome.is_good() {
             return Err(Problem::No(format!(
                 "the hook {} failed, so nothing was handed over; what the hooks before it have stopped is still stopped",

@@ -4,6 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sharedmem::event::ExecReply;
+
+use crate::console::Logged;
 use crate::images::Images;
 use crate::machine::{Accel, ClosingWord, Launch, MachineSpec, QemuMachine};
 use crate::problem::{Problem, require};
@@ -88,17 +91,15 @@ impl Scenario {
     pub fn run(&self, images: &Images, log: &Path, limit: Duration) -> Result<ModelRun, Problem> {
         let spec = self.machine.clone().append(&self.script());
         let machine = QemuMachine::start(&spec, &Launch::of(images, log, limit))?;
-        let takeover = machine
-            .wait_takeover(2)?
-            .with_first_reply(&machine.wait_epoch("first-reply", 2)?)?;
+        let takeover = machine.wait_first_reply(2)?;
         let closing_word = machine.said_closing_word(CLOSING_WORD)?;
         machine.end();
         let keys = format!(":{}", self.keys);
         let has_keys = machine
             .console()
-            .events("exec-reply")
+            .events::<ExecReply>()
             .iter()
-            .any(|reply| reply.says("text", &keys));
+            .any(|reply| reply.text == *keys);
         require(has_keys, || {
             format!(
                 "the store does not have {} keys after the takeover",
@@ -106,14 +107,16 @@ impl Scenario {
             )
         })?;
         // The backup cannot have had the record of the command that killed, nor time for the status record before it.
-        require(takeover.records <= 2, || {
-            format!("the backup was {} records behind", takeover.records)
+        require(takeover.event.records <= 2, || {
+            format!("the backup was {} records behind", takeover.event.records)
         })?;
         let mut console = machine.console().lines();
+        let is_closing =
+            |logged: Logged<ExecReply>| logged.event.text.as_str().contains(CLOSING_WORD);
         // What comes later depends on when the machine was killed.
         let end = console
             .iter()
-            .position(|line| line.contains(CLOSING_WORD) && line.contains("exec-reply"));
+            .position(|line| Logged::parse(line).is_some_and(is_closing));
         console.truncate(end.map_or(0, |index| index + 1));
         Ok(ModelRun {
             takeover,

@@ -1,154 +1,137 @@
 //! A takeover as the guest reports it: stamps in, durations out.
 
 use serde_json::{Value, json};
+use sharedmem::cause::Cause;
+use sharedmem::event;
+use sharedmem::timeline::{Counter, Edge};
 
-use crate::console::Event;
 use crate::problem::Problem;
 
-/// A takeover's stamps, in ns since boot; 0 stands for a moment that is not known.
+/// A takeover, and the first reply after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimelineReport {
-    /// The epoch it led to.
-    pub epoch: u64,
-    /// Why: `panic`, `silent`, `hung`, `never-came-up` or `image-refused`.
-    pub cause: String,
-    /// The core that is to blame, if one is.
-    pub core: u64,
-    /// Rounds the fence needed.
-    pub fence_rounds: u64,
-    /// Journal records that were replayed.
-    pub records: u64,
-    /// Damage that was found in the journal.
-    pub findings: u64,
-    /// The fault.
-    pub cause_ns: u64,
-    /// The newest keepalive that was seen.
-    pub last_keepalive_ns: u64,
-    /// The primary was declared dead.
-    pub detected_ns: u64,
-    /// All its cores have proved that they stopped.
-    pub fenced_ns: u64,
-    /// Interrupts are seized.
-    pub interrupts_ns: u64,
-    /// Devices are quiet.
-    pub quiet_ns: u64,
-    /// The new primary has brought them up.
-    pub devices_ns: u64,
-    /// The journal's tail is applied.
-    pub replayed_ns: u64,
-    /// Requests are taken.
-    pub serving_ns: u64,
-    /// The first reply left.
-    pub first_reply_ns: u64,
+    /// What the new primary says of it. Its stamps are in order, and from the detection to the service they are all there.
+    pub event: event::Takeover,
+    /// When the first reply left, in ns since boot.
+    first_reply_ns: Option<u64>,
 }
 
+/// What every takeover of a native instance reaches, in order.
+const EDGES: [Edge; 7] = [
+    Edge::Detected,
+    Edge::Fenced,
+    Edge::InterruptsSeized,
+    Edge::DevicesQuiet,
+    Edge::DevicesAdopted,
+    Edge::Replayed,
+    Edge::Serving,
+];
+
 impl TimelineReport {
-    /// Reads `event=takeover`; the first reply is in an event of its own.
+    /// Takes what the new primary says of it; the first reply is in an event of its own.
     ///
     /// # Errors
-    /// The event lacks a field, or its stamps go backwards.
-    pub fn of(event: &Event) -> Result<Self, Problem> {
-        let number = |key| event.number(key);
-        let takeover = Self {
-            epoch: number("epoch")?,
-            cause: event.text("cause")?.into(),
-            core: number("core")?,
-            fence_rounds: number("fence_rounds")?,
-            records: number("records")?,
-            findings: number("findings")?,
-            cause_ns: number("cause_ns")?,
-            last_keepalive_ns: number("last_keepalive_ns")?,
-            detected_ns: number("detected_ns")?,
-            fenced_ns: number("fenced_ns")?,
-            interrupts_ns: number("interrupts_ns")?,
-            quiet_ns: number("quiet_ns")?,
-            devices_ns: number("devices_ns")?,
-            replayed_ns: number("replayed_ns")?,
-            serving_ns: number("serving_ns")?,
-            first_reply_ns: 0,
-        };
-        takeover.check_order()?;
-        Ok(takeover)
+    /// A stamp is missing, or stamps go backwards.
+    pub fn of(event: event::Takeover) -> Result<Self, Problem> {
+        let last_keepalive_ns = event.edges.ns(Edge::LastKeepalive).unwrap_or(0);
+        let mut earlier = (
+            "fault and last keepalive",
+            event.fault_ns.max(last_keepalive_ns),
+        );
+        for edge in EDGES {
+            let (name, at_ns) = (edge.name(), event.edges.ns(edge).unwrap_or(0));
+            if at_ns == 0 || at_ns < earlier.1 {
+                return Err(Problem::Failed(format!(
+                    "the timeline goes backwards: {} at {} ns, {name} at {at_ns} ns",
+                    earlier.0, earlier.1
+                )));
+            }
+            earlier = (name, at_ns);
+        }
+        Ok(Self {
+            event,
+            first_reply_ns: None,
+        })
     }
 
-    /// The same with the moment of `event=first-reply`.
+    /// The same with the moment of the first reply.
     ///
     /// # Errors
-    /// The event is another epoch's, or lies before the replay's end.
-    pub fn with_first_reply(mut self, event: &Event) -> Result<Self, Problem> {
-        self.first_reply_ns = event.number("ns")?;
-        if event.number("epoch")? != self.epoch || self.first_reply_ns < self.replayed_ns {
+    /// The reply is another epoch's, or lies before the replay's end.
+    pub fn with_first_reply(mut self, reply: &event::FirstReply) -> Result<Self, Problem> {
+        if reply.epoch != self.event.epoch || reply.at_ns < self.ns(Edge::Replayed) {
             return Err(Problem::Failed(format!(
-                "the first reply at {} ns does not belong to {self:?}",
-                self.first_reply_ns
+                "the first reply at {} ns does not belong to {}",
+                reply.at_ns, self.event
             )));
         }
+        self.first_reply_ns = Some(reply.at_ns);
         Ok(self)
     }
 
-    /// The edges in the order in which they must come; each is known once there was a takeover.
-    fn edges(&self) -> [(&'static str, u64); 7] {
-        [
-            ("detected", self.detected_ns),
-            ("fenced", self.fenced_ns),
-            ("interrupts", self.interrupts_ns),
-            ("quiet", self.quiet_ns),
-            ("devices", self.devices_ns),
-            ("replayed", self.replayed_ns),
-            ("serving", self.serving_ns),
-        ]
+    /// Why it was; in a word.
+    pub fn cause_name(&self) -> &'static str {
+        self.event.cause.map_or("unknown", Cause::name)
     }
 
-    fn check_order(&self) -> Result<(), Problem> {
-        let before = self.cause_ns.max(self.last_keepalive_ns);
-        let mut earlier = ("cause and last keepalive", before);
-        for edge in self.edges() {
-            if edge.1 == 0 || edge.1 < earlier.1 {
-                let text = format!(
-                    "the timeline goes backwards: {} at {} ns, {} at {} ns",
-                    earlier.0, earlier.1, edge.0, edge.1
-                );
-                return Err(Problem::Failed(text));
-            }
-            earlier = edge;
-        }
-        Ok(())
+    /// How many rounds the fence needed.
+    pub fn fence_rounds(&self) -> u64 {
+        self.event.counters.get(Counter::FenceRounds)
+    }
+
+    /// When one of [`EDGES`] was reached, in ns since boot.
+    fn ns(&self, edge: Edge) -> u64 {
+        self.event.edges.ns(edge).unwrap_or(0)
+    }
+
+    /// From one of the edges to a later one, in us.
+    fn between_us(&self, start: Edge, end: Edge) -> f64 {
+        us(self.ns(start), self.ns(end))
+    }
+
+    /// From the detection until requests are taken, in us.
+    pub fn detected_to_serving_us(&self) -> f64 {
+        self.between_us(Edge::Detected, Edge::Serving)
     }
 
     /// When it began: with the fault, or, where that is not known, after the last sign of life.
     fn start_ns(&self) -> Option<u64> {
-        [self.cause_ns, self.last_keepalive_ns]
-            .into_iter()
-            .find(|ns| *ns != 0)
+        let last_keepalive_ns = self.event.edges.ns(Edge::LastKeepalive);
+        Some(self.event.fault_ns)
+            .filter(|ns| *ns != 0)
+            .or(last_keepalive_ns)
     }
 
     /// From the fault to its detection.
     pub fn detect_us(&self) -> Option<f64> {
         self.start_ns()
-            .map(|start_ns| us(start_ns, self.detected_ns))
+            .map(|start_ns| us(start_ns, self.ns(Edge::Detected)))
     }
 
     /// From the detection to the first reply.
     pub fn detected_to_first_reply_us(&self) -> Option<f64> {
-        (self.first_reply_ns != 0).then(|| us(self.detected_ns, self.first_reply_ns))
+        let detected_ns = self.ns(Edge::Detected);
+        self.first_reply_ns.map(|end_ns| us(detected_ns, end_ns))
     }
 
     /// The phases by name, in order, with their durations; one is unknown if an edge of it is.
     pub fn phases(&self) -> [(&'static str, Option<f64>); 7] {
-        let first_reply_ns = (self.first_reply_ns != 0).then_some(self.first_reply_ns);
+        use Edge::{Detected, DevicesAdopted, Fenced, InterruptsSeized, Replayed};
+        let between = |start, end| Some(self.between_us(start, end));
         let total_us = self
             .start_ns()
-            .zip(first_reply_ns)
+            .zip(self.first_reply_ns)
             .map(|(start_ns, end_ns)| us(start_ns, end_ns));
         [
             ("detect", self.detect_us()),
-            ("fence", Some(us(self.detected_ns, self.fenced_ns))),
-            ("interrupts", Some(us(self.fenced_ns, self.interrupts_ns))),
-            ("devices", Some(us(self.interrupts_ns, self.devices_ns))),
-            ("replay", Some(us(self.devices_ns, self.replayed_ns))),
+            ("fence", between(Detected, Fenced)),
+            ("interrupts", between(Fenced, InterruptsSeized)),
+            ("devices", between(InterruptsSeized, DevicesAdopted)),
+            ("replay", between(DevicesAdopted, Replayed)),
             (
                 "first_reply",
-                first_reply_ns.map(|end_ns| us(self.replayed_ns, end_ns)),
+                self.first_reply_ns
+                    .map(|end_ns| us(self.ns(Replayed), end_ns)),
             ),
             ("total", total_us),
         ]
@@ -157,11 +140,11 @@ impl TimelineReport {
     /// As JSON, for tools.
     pub fn json(&self) -> Value {
         let mut object = json!({
-            "epoch": self.epoch,
-            "cause": self.cause,
-            "fence_rounds": self.fence_rounds,
-            "records": self.records,
-            "findings": self.findings,
+            "epoch": self.event.epoch,
+            "cause": self.cause_name(),
+            "fence_rounds": self.fence_rounds(),
+            "records": self.event.records,
+            "findings": self.event.findings,
         });
         for (name, duration_us) in self.phases() {
             object[format!("{name}_us")] = json!(duration_us);
@@ -176,27 +159,70 @@ fn us(start_ns: u64, end_ns: u64) -> f64 {
     (end_ns - start_ns) as f64 / 1000.0
 }
 
+/// Takeovers for tests.
+#[doc(hidden)]
+pub mod samples {
+    use super::TimelineReport;
+    use sharedmem::cause::Cause;
+    use sharedmem::event::{self, Counters, EdgeTimes};
+    use sharedmem::timeline::{Counter, Edge};
+
+    /// Returns what a new primary says of a takeover into epoch 2.
+    pub fn event(cause: Cause) -> event::Takeover {
+        let mut counters = Counters::default();
+        counters.set(Counter::FenceRounds, 1);
+        let mut edges = EdgeTimes::default();
+        for (edge, at_ns) in [
+            (Edge::LastKeepalive, 900_000),
+            (Edge::Detected, 1_012_000),
+            (Edge::Fenced, 1_500_000),
+            (Edge::InterruptsSeized, 1_506_000),
+            (Edge::DevicesQuiet, 1_510_000),
+            (Edge::DevicesAdopted, 1_900_000),
+            (Edge::Replayed, 1_911_000),
+            (Edge::Serving, 2_000_000),
+        ] {
+            edges.set(edge, Some(at_ns));
+        }
+        event::Takeover {
+            epoch: 2,
+            cause: Some(cause),
+            core: Some(0),
+            counters,
+            records: 3,
+            findings: 0,
+            fault_ns: 1_000_000,
+            edges,
+        }
+    }
+
+    /// Returns the same takeover, with its first reply.
+    pub fn takeover(cause: Cause) -> TimelineReport {
+        let reply = event::FirstReply {
+            epoch: 2,
+            at_ns: 2_100_500,
+        };
+        let takeover = TimelineReport::of(event(cause)).and_then(|it| it.with_first_reply(&reply));
+        takeover.expect("the stamps are in order")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LINE: &str = "[    0.445987] b: event=takeover epoch=2 cause=panic core=0 fence_rounds=1 records=3 findings=0 \
-        cause_ns=1000000 last_keepalive_ns=900000 detected_ns=1012000 fenced_ns=1500000 interrupts_ns=1506000 quiet_ns=1510000 \
-        devices_ns=1900000 replayed_ns=1911000 serving_ns=2000000";
-
-    fn parse(line: &str) -> Result<TimelineReport, Problem> {
-        TimelineReport::of(&Event::parse(line).unwrap())
+    fn panic() -> event::Takeover {
+        samples::event(Cause::Panic)
     }
 
     #[test]
     fn stamps_become_durations() {
-        let takeover = parse(LINE).unwrap();
+        let takeover = TimelineReport::of(panic()).unwrap();
         assert_eq!(
             takeover.phases()[5..],
             [("first_reply", None), ("total", None)]
         );
-        let reply = Event::parse("[    0.445815] b: event=first-reply epoch=2 ns=2100500").unwrap();
-        let takeover = takeover.with_first_reply(&reply).unwrap();
+        let takeover = samples::takeover(Cause::Panic);
         let durations: Vec<f64> = takeover
             .phases()
             .into_iter()
@@ -225,40 +251,32 @@ mod tests {
 
     #[test]
     fn without_a_known_fault_it_begins_at_the_last_keepalive() {
-        let silent = parse(&LINE.replace("cause_ns=1000000", "cause_ns=0")).unwrap();
+        let mut event = panic();
+        event.fault_ns = 0;
+        let silent = TimelineReport::of(event.clone()).unwrap();
         assert_eq!(silent.detect_us(), Some(112.0));
-        let never = LINE
-            .replace("cause_ns=1000000", "cause_ns=0")
-            .replace("last_keepalive_ns=900000", "last_keepalive_ns=0");
-        assert_eq!(parse(&never).unwrap().detect_us(), None);
-        assert!(parse(&never).unwrap().json()["detect_us"].is_null());
+        event.edges.set(Edge::LastKeepalive, None);
+        let never = TimelineReport::of(event).unwrap();
+        assert_eq!(never.detect_us(), None);
+        assert!(never.json()["detect_us"].is_null());
     }
 
     #[test]
     fn a_timeline_that_cannot_be_is_reported() {
-        for (good, bad) in [
-            ("fenced_ns=1500000", "fenced_ns=1000"),
-            ("serving_ns=2000000", "serving_ns=0"),
-            ("cause_ns=1000000", "cause_ns=1012001"),
-            ("records=3 ", ""),
-            ("epoch=2", "epoch=two"),
-        ] {
-            assert!(parse(&LINE.replace(good, bad)).is_err(), "{bad}");
+        let spoilt: [fn(&mut event::Takeover); 3] = [
+            |event| event.edges.set(Edge::Fenced, Some(1000)),
+            |event| event.edges.set(Edge::Serving, None),
+            |event| event.fault_ns = 1_012_001,
+        ];
+        for spoil in spoilt {
+            let mut event = panic();
+            spoil(&mut event);
+            assert!(TimelineReport::of(event.clone()).is_err(), "{event}");
         }
-        let reply = |text: &str| {
-            Event::parse(&format!("[    0.445815] b: event=first-reply {text}")).unwrap()
-        };
-        let takeover = parse(LINE).unwrap();
-        assert!(
-            takeover
-                .clone()
-                .with_first_reply(&reply("epoch=3 ns=2100500"))
-                .is_err()
-        );
-        assert!(
-            takeover
-                .with_first_reply(&reply("epoch=2 ns=1900000"))
-                .is_err()
-        );
+        for (epoch, at_ns) in [(3, 2_100_500), (2, 1_900_000)] {
+            let reply = event::FirstReply { epoch, at_ns };
+            let takeover = TimelineReport::of(panic()).unwrap();
+            assert!(takeover.with_first_reply(&reply).is_err(), "{reply}");
+        }
     }
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::console::Event;
+use sharedmem::event::{self, Event};
+
+use crate::console::{ConsoleLine, Logged};
 use crate::problem::Problem;
 
 /// How a machine ended.
@@ -140,15 +142,11 @@ impl Transcript {
             .collect()
     }
 
-    /// All events of this name so far.
-    pub fn events(&self, name: &str) -> Vec<Event> {
+    /// Returns all events of this kind so far.
+    pub fn events<E: Event>(&self) -> Vec<E> {
         let state = self.state();
-        state
-            .lines
-            .iter()
-            .filter_map(|line| Event::parse(line))
-            .filter(|event| event.name == name)
-            .collect()
+        let logged = state.lines.iter().filter_map(|line| Logged::parse(line));
+        logged.map(|logged| logged.event).collect()
     }
 
     /// Waits for a line in which `pick` finds something, printed already or yet to come. `what` is what is waited for,
@@ -194,18 +192,32 @@ impl Transcript {
         }
     }
 
-    /// Waits for an event of this name that `is_wanted`.
+    /// Waits for an event that `is_wanted`.
     ///
     /// # Errors
-    /// As [`wait_for`](Self::wait_for).
-    pub fn wait_for_event(
+    /// As [`wait_for`](Self::wait_for); lines of such an event that do not parse are named.
+    pub fn wait_for_event<E: Event>(
         &self,
-        name: &str,
         limit: Duration,
-        is_wanted: impl Fn(&Event) -> bool,
-    ) -> Result<Event, Problem> {
-        self.wait_for(&format!("event={name}"), limit, |line| {
-            Event::parse(line).filter(|event| event.name == name && is_wanted(event))
+        is_wanted: impl Fn(&E) -> bool,
+    ) -> Result<E, Problem> {
+        let name = E::SPEC.name;
+        let mut damaged = Vec::new();
+        let found = self.wait_for(&format!("event={name}"), limit, |line| {
+            let text = ConsoleLine::parse(line)?.text;
+            match E::parse(text) {
+                Ok(event) => Some(event).filter(&is_wanted),
+                Err(error) => {
+                    if event::name_in(text) == Some(name) {
+                        damaged.push(format!("{line}: {error}"));
+                    }
+                    None
+                }
+            }
+        });
+        found.map_err(|problem| match damaged.is_empty() {
+            true => problem,
+            false => problem.while_doing(&format!("reading {}", damaged.join("; "))),
         })
     }
 
@@ -233,6 +245,8 @@ fn ended_before(what: &str, state: &State) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sharedmem::Instance;
+    use sharedmem::event::Serving;
     use std::io::Cursor;
 
     const LONG: Duration = Duration::from_secs(20);
@@ -246,28 +260,40 @@ mod tests {
             .unwrap();
         let reader = transcript.follow(receiver, Stream::Console, false);
         let mut sender = sender;
-        write!(
-            sender,
-            "firmware\r\n[    0.000001] a: event=serving epoch=1\n[    0.0000"
-        )
-        .unwrap();
-        let first = transcript
-            .wait_for_event("serving", LONG, |_| true)
-            .unwrap();
-        assert_eq!(first.number("epoch"), Ok(1));
+        let serving = |epoch| Serving {
+            instance: Instance::A,
+            epoch,
+            cores: None,
+            port: None,
+        };
+        let (one, two) = (serving(1), serving(2));
+        write!(sender, "firmware\r\n[    0.000001] a: {one}\n[    0.0000").unwrap();
+        let first = transcript.wait_for_event::<Serving>(LONG, |_| true);
+        assert_eq!(first, Ok(one));
         let later = thread::spawn(move || {
             thread::sleep(SHORT);
-            writeln!(sender, "02] b: event=serving epoch=2").unwrap();
+            writeln!(sender, "02] b: {two}").unwrap();
         });
-        let second = transcript
-            .wait_for_event("serving", LONG, |event| event.says("epoch", "2"))
-            .unwrap();
-        assert_eq!(second.time_us, 2);
+        let second = transcript.wait_for_event::<Serving>(LONG, |event| event.epoch == 2);
+        assert_eq!(second, Ok(serving(2)));
         later.join().unwrap();
         reader.join().unwrap();
         assert_eq!(transcript.lines()[0], "firmware");
-        assert_eq!(transcript.events("serving").len(), 2);
+        assert_eq!(transcript.events::<Serving>().len(), 2);
         assert_eq!(transcript.ended(), Some(MachineEnd::Exited));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_no_event_and_is_named() {
+        let transcript = Transcript::default();
+        let line = "[    0.000001] a: event=serving instance=a epoch=1";
+        let reader = transcript.follow(Cursor::new(line), Stream::Console, false);
+        reader.join().unwrap();
+        assert!(transcript.events::<Serving>().is_empty());
+        let problem = transcript
+            .wait_for_event::<Serving>(SHORT, |_| true)
+            .unwrap_err();
+        assert!(problem.text().contains(line), "{problem}");
     }
 
     #[test]

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use partition::Options;
 use serde_json::{Value, json};
+use sharedmem::event;
 
 use harness::client;
+use harness::console::Logged;
 use harness::images::Images;
 use harness::machine::{Accel, Launch, MachineSpec, QemuMachine};
 use harness::model::{self, CLOSING_WORD, ModelRun, Scenario};
@@ -177,19 +179,17 @@ impl Bench<'_> {
         let spec = model::machine("bench-rearm", self.qemu).append(&script);
         let machine = QemuMachine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
         machine.wait_takeover(2)?;
-        let told = machine
-            .console()
-            .wait_for_event("checkpoint", machine.time_left(), |_| true)?;
-        require_equal("keys that were told", told.number("keys")?, KEYS_CHECKPOINT)?;
+        let told: event::Checkpoint = machine.wait_event()?;
+        require_equal("keys that were told", told.keys, KEYS_CHECKPOINT)?;
         // The first time was at the boot.
         let mut seen = 0;
         machine
             .console()
             .wait_for("a new backup", machine.time_left(), |line| {
-                seen += usize::from(line.contains("event=protected"));
+                seen += usize::from(Logged::<event::Protected>::parse(line).is_some());
                 (seen == 2).then_some(())
             })?;
-        Ok(told.decimal("longest_ns")? / 1000.0)
+        Ok(told.longest_ns as f64 / 1000.0)
     }
 
     /// Measures the time that the new primary spends on the sockets of connections that outlive the old primary, in us.
@@ -209,15 +209,15 @@ impl Bench<'_> {
             clients.push(client);
         }
         client::inject(port, "DEBUG PANIC")?;
-        let restored = machine.wait_epoch("restored", 2)?;
-        let count = restored.number("connections")?;
+        let restored = machine.wait_event_where(|it: &event::Restored| it.epoch == 2)?;
+        let count = restored.connections;
         require(count >= CONNECTIONS, || {
             format!("only {count} connections were restored")
         })?;
         for client in clients {
             client.finish()?;
         }
-        Ok(restored.decimal("took_ns")? / 1000.0)
+        Ok(restored.took_ns as f64 / 1000.0)
     }
 
     /// Measures what needs no death: the backup's footprint in KiB, and an append to the journal in ns.
@@ -228,14 +228,11 @@ impl Bench<'_> {
         let spec = model::machine("bench-journal", self.qemu).append(&script);
         let machine = QemuMachine::start(&spec, &Launch::of(self.images, self.log, MACHINE_LIMIT))?;
         machine.said_closing_word(CLOSING_WORD)?;
-        let event = |name: &str| {
-            machine
-                .console()
-                .wait_for_event(name, machine.time_left(), |_| true)
-        };
+        let footprint: event::Footprint = machine.wait_event()?;
+        let journal: event::JournalBench = machine.wait_event()?;
         Ok((
-            event("footprint")?.decimal("total_kib")?,
-            event("journal-bench")?.decimal("ns_per_record")?,
+            footprint.total_kib as f64,
+            journal.took_ns as f64 / journal.records as f64,
         ))
     }
 }
@@ -247,7 +244,7 @@ fn to_first_reply_us(run: &ModelRun) -> Result<f64, Problem> {
 }
 
 fn detect_us(run: &ModelRun) -> Result<f64, Problem> {
-    if run.takeover.cause_ns == 0 {
+    if run.takeover.event.fault_ns == 0 {
         return Err(Problem::Failed(
             "the takeover does not know when the fault was".into(),
         ));

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sharedmem::cause::Cause;
+use sharedmem::event::Protected;
 
 use harness::client::{self, IMPATIENT, PATIENT};
 use harness::emulator;
@@ -92,9 +94,7 @@ fn run_death(
     );
     let machine = QemuMachine::start(&spec, &Launch::of(images, &log, MACHINE_LIMIT))?;
     machine.wait_serving(1)?;
-    machine
-        .console()
-        .wait_for_event("protected", machine.time_left(), |_| true)?;
+    machine.wait_event::<Protected>()?;
     let port = machine.port()?;
 
     println!("{name}: a client writes numbered keys");
@@ -103,8 +103,7 @@ fn run_death(
     println!("{name}: {command}: {story}");
     let fault = Instant::now();
     client::inject(port, command)?;
-    let takeover = machine.wait_takeover(2)?;
-    let takeover = takeover.with_first_reply(&machine.wait_epoch("first-reply", 2)?)?;
+    let takeover = machine.wait_first_reply(2)?;
     println!("{name}: the backup serves; the client writes on");
     writer.wait_more(WRITES_AFTER, machine.time_left())?;
 
@@ -133,11 +132,11 @@ fn run_death(
 impl NativeDemo {
     /// Says whether everything that was promised held.
     pub fn is_passed(&self) -> bool {
-        let expected_causes = self
-            .runs
-            .iter()
-            .map(|run| run.takeover.cause.as_str())
-            .eq(["panic", "silent"]);
+        let expected_causes =
+            self.runs
+                .iter()
+                .map(|run| run.takeover.event.cause)
+                .eq([Cause::Panic, Cause::Silent].map(Some));
         expected_causes
             && self
                 .runs
@@ -166,7 +165,7 @@ impl NativeDemo {
     pub fn table(&self) -> String {
         let mut table = format!("{:<46}", "phase");
         for run in &self.runs {
-            let _ = write!(table, "{:>16}", run.takeover.cause);
+            let _ = write!(table, "{:>16}", run.takeover.cause_name());
         }
         table.push('\n');
         let explained = [
@@ -240,31 +239,19 @@ pub fn failure_json(problem: &Problem, accel: Accel, tools: HostTools) -> Value 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness::console::Event;
-
-    const LINE: &str = "[    0.445987] b: event=takeover epoch=2 cause=panic core=0 fence_rounds=1 records=3 \
-        findings=0 cause_ns=1000000 last_keepalive_ns=900000 detected_ns=1012000 fenced_ns=1500000 \
-        interrupts_ns=1506000 quiet_ns=1510000 devices_ns=1900000 replayed_ns=1911000 serving_ns=2000000";
+    use harness::timeline_report::samples;
 
     fn demo() -> NativeDemo {
-        let reply = Event::parse("[    0.445815] b: event=first-reply epoch=2 ns=2100500").unwrap();
-        let run = |cause: &str, gap_ms: u64| {
-            let event =
-                Event::parse(&LINE.replace("cause=panic", &format!("cause={cause}"))).unwrap();
-            DemoRun {
-                takeover: TimelineReport::of(&event)
-                    .unwrap()
-                    .with_first_reply(&reply)
-                    .unwrap(),
-                audit: KeyAudit {
-                    acked_writes: 4000,
-                    ..KeyAudit::default()
-                },
-                client_gap: Some(Duration::from_micros(gap_ms * 1000 + 500)),
-            }
+        let run = |cause, gap_ms: u64| DemoRun {
+            takeover: samples::takeover(cause),
+            audit: KeyAudit {
+                acked_writes: 4000,
+                ..KeyAudit::default()
+            },
+            client_gap: Some(Duration::from_micros(gap_ms * 1000 + 500)),
         };
         NativeDemo {
-            runs: vec![run("panic", 20), run("silent", 290)],
+            runs: vec![run(Cause::Panic, 20), run(Cause::Silent, 290)],
             accel: Accel::Tcg,
             qemu: "10.0".into(),
         }
@@ -306,7 +293,7 @@ mod tests {
         let mut without_client = demo();
         without_client.runs[0].client_gap = None;
         let mut other_death = demo();
-        other_death.runs[1].takeover.cause = "panic".into();
+        other_death.runs[1].takeover.event.cause = Some(Cause::Panic);
         for bad in [lost, invented, without_client, other_death] {
             assert!(
                 !bad.is_passed()

@@ -1,5 +1,7 @@
 //! Deaths at seeded instants: the primary dies at any instruction, and clients that never reconnect lose nothing.
 
+use sharedmem::cause::Cause;
+
 use crate::campaigns::rearm::{self, LIMIT_EACH, REPORT_EVERY};
 use harness::client;
 use harness::fleet::{Fleet, FleetReport};
@@ -102,8 +104,11 @@ impl Kill {
         }
         client::inject(port, &self.command())?;
         let takeover = machine.wait_takeover(epoch)?;
-        let cause = if self.is_silent { "silent" } else { "panic" };
-        require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
+        let cause = match self.is_silent {
+            true => Cause::Silent,
+            false => Cause::Panic,
+        };
+        require_equal("the takeover's cause", takeover.event.cause, Some(cause))?;
         Ok(takeover)
     }
 }

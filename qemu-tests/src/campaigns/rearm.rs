@@ -3,6 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
+use sharedmem::cause::Cause;
+use sharedmem::event::Arming;
+
 use harness::client;
 use harness::fleet::Fleet;
 use harness::images::Images;
@@ -23,12 +26,12 @@ pub(crate) const LIMIT_EACH: Duration = Duration::from_secs(20);
 pub(crate) const REPORT_EVERY: u64 = 50;
 
 /// The ways in which a primary ends, in turn, and the cause that is reported.
-const ENDS: [(&str, &str); 5] = [
-    ("DEBUG PANIC", "panic"),
-    ("DEBUG HANG all", "silent"),
-    ("DEBUG DOUBLE-FAULT", "panic"),
-    ("FAILOVER", "switchover"),
-    ("DEBUG HANG loop", "hung"),
+const ENDS: [(&str, Cause); 5] = [
+    ("DEBUG PANIC", Cause::Panic),
+    ("DEBUG HANG all", Cause::Silent),
+    ("DEBUG DOUBLE-FAULT", Cause::Panic),
+    ("FAILOVER", Cause::Switchover),
+    ("DEBUG HANG loop", Cause::Hung),
 ];
 
 /// Lets the backup take over `count` times under clients that never reconnect, and calls `each` with each report. No
@@ -48,7 +51,7 @@ pub fn in_a_row(
         clients.do_more(machine)?;
         end_by(port, end)?;
         let takeover = machine.wait_takeover(epoch)?;
-        require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
+        require_equal("the takeover's cause", takeover.event.cause, Some(cause))?;
         each(&takeover)?;
     }
     wait_protected(machine, port)?;
@@ -60,11 +63,8 @@ pub fn in_a_row(
 
 /// Checks that the monitor's heap has not grown: the monitor is the one part that is never loaded again.
 fn require_no_growth(machine: &QemuMachine) -> Result<(), Problem> {
-    let arming = machine.console().events("arming");
-    let heap_bytes: Vec<u64> = arming
-        .iter()
-        .map(|event| event.number("heap_bytes"))
-        .collect::<Result<_, _>>()?;
+    let arming = machine.console().events::<Arming>();
+    let heap_bytes: Vec<u64> = arming.iter().filter_map(|it| it.heap_bytes).collect();
     let (early, late) = heap_bytes.split_at(heap_bytes.len() / 2);
     let [early, late] = [early, late].map(|some| some.iter().max().copied().unwrap_or(0));
     require(late <= early, || {
@@ -85,8 +85,8 @@ pub fn campaign(images: &Images, accel: Accel, count: u64) -> Result<(), Problem
     let port = machine.port()?;
     let mut serving_us = Vec::new();
     in_a_row(&machine, count, |takeover| {
-        serving_us.push((takeover.serving_ns - takeover.detected_ns) / 1000);
-        let done = takeover.epoch - 1;
+        serving_us.push(takeover.detected_to_serving_us() as u64);
+        let done = takeover.event.epoch - 1;
         if done.is_multiple_of(REPORT_EVERY) || done == count {
             let newest = serving_us.len().saturating_sub(REPORT_EVERY as usize);
             let mut latest = serving_us[newest..].to_vec();

@@ -1,5 +1,7 @@
 //! The backup's death never hurts the primary.
 
+use sharedmem::event;
+
 use super::survival::WRITES;
 use crate::suite::{Test, TestContext, Verdict, audit};
 use harness::client::{self, IMPATIENT};
@@ -33,15 +35,13 @@ fn survive_backup(context: &TestContext<'_>, command: &str) -> Verdict {
         client::ask::<String>(port, command)?.as_str(),
         "OK",
     )?;
-    let event = machine
-        .console()
-        .wait_for_event("unprotected", context.time_left(), |_| true)?;
-    require_equal("who says so", event.who.as_str(), "a")?;
+    let unprotected = machine.wait_logged::<event::Unprotected>()?;
+    require_equal("who says so", unprotected.who.as_str(), "a")?;
     writer.wait_more(WRITES, context.time_left())?;
     audit(port, &writer.finish()?)?;
     require_equal(
         "number of takeovers",
-        machine.console().events("takeover").len(),
+        machine.console().events::<event::Takeover>().len(),
         0,
     )?;
     machine.closing_word()

@@ -1,5 +1,9 @@
 //! Machines of all kinds boot, serve, and survive a panic.
 
+use sharedmem::Instance;
+use sharedmem::cause::Cause;
+use sharedmem::event::{self, Event};
+
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::disk;
@@ -35,7 +39,7 @@ pub(super) fn tests() -> Vec<Test> {
         "debug=1",
         |context| {
             let machine = context.boot()?;
-            die_and_check(&machine, "DEBUG PANIC", "panic")?;
+            die_and_check(&machine, "DEBUG PANIC", Cause::Panic)?;
             machine.closing_word()
         },
     );
@@ -46,36 +50,32 @@ pub(super) fn tests() -> Vec<Test> {
 fn survive(context: &TestContext<'_>, mode: &str) -> Verdict {
     let machine = context.boot()?;
     check_plan(&machine, mode, context.spec.cpus)?;
-    let takeover = die_and_check(&machine, "DEBUG PANIC", "panic")?;
-    require_equal("the journal's findings", takeover.findings, 0)?;
-    let cores = machine.wait_serving(2)?.number("cores")?;
+    let takeover = die_and_check(&machine, "DEBUG PANIC", Cause::Panic)?;
+    require_equal("the journal's findings", takeover.event.findings, 0)?;
+    let cores = machine.wait_serving(2)?.cores;
     require_equal(
         "cores of the new primary",
         cores,
-        u64::from(context.spec.cpus) - 1,
+        Some(context.spec.cpus - 1),
     )?;
-    machine
-        .console()
-        .wait_for_event("unprotected", context.time_left(), |_| true)?;
+    machine.wait_event::<event::Unprotected>()?;
     let closing_word = machine.closing_word()?;
     machine.end();
     let records = disk::records(machine.disk())?;
-    let is_told = records.len() == 1 && records[0].contains("event=takeover epoch=2 cause=panic");
+    let told: Vec<_> = records
+        .iter()
+        .filter_map(|record| event::Takeover::parse(record.lines().next()?).ok())
+        .collect();
+    let is_told = records.len() == 1 && told == [takeover.event];
     require(is_told, || format!("the incident disk has {records:?}"))?;
     Ok(closing_word)
 }
 
 fn check_plan(machine: &QemuMachine, mode: &str, cpus: u32) -> Result<(), Problem> {
-    let plan = machine
-        .console()
-        .wait_for_event("plan", machine.time_left(), |_| true)?;
-    require_equal("the APIC mode", plan.text("mode")?, mode)?;
-    require_equal("CPUs found", plan.number("cpus")?, cpus.into())?;
+    let plan: event::Plan = machine.wait_event()?;
+    require_equal("x2APIC mode", plan.x2apic, mode == "x2apic")?;
+    require_equal("CPUs found", plan.cpus, cpus)?;
     let serving = machine.wait_serving(1)?;
-    require_equal(
-        "cores of the primary",
-        serving.number("cores")?,
-        u64::from(cpus) - 1,
-    )?;
-    require_equal("the first primary", serving.text("instance")?, "a")
+    require_equal("cores of the primary", serving.cores, Some(cpus - 1))?;
+    require_equal("the first primary", serving.instance, Instance::A)
 }

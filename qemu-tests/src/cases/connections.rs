@@ -3,6 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
+use sharedmem::cause::Cause;
+use sharedmem::event::Restored;
+
 use crate::suite::{Test, TestContext, Verdict};
 use harness::client;
 use harness::machine::QemuMachine;
@@ -77,8 +80,8 @@ fn many_idle(context: &TestContext<'_>) -> Verdict {
     }
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;
-    let restored = machine.wait_epoch("restored", 2)?;
-    let [all, made] = [restored.number("connections")?, restored.number("made")?];
+    let restored = machine.wait_event_where(|restored: &Restored| restored.epoch == 2)?;
+    let [all, made] = [restored.connections, restored.made];
     require(all >= MANY as u64 && made * 4 < all, || {
         format!("of {all} sockets {made} were not made before the takeover")
     })?;
@@ -95,7 +98,7 @@ fn failover(context: &TestContext<'_>) -> Verdict {
         let answer: String = client::ask(port, "FAILOVER TIMEOUT 3000")?;
         require_equal("the answer", answer.as_str(), "OK")
     })?;
-    require_equal("the cause", takeover.cause.as_str(), "switchover")?;
+    require_equal("the cause", takeover.event.cause, Some(Cause::Switchover))?;
     let again = client::ask::<String>(port, "FAILOVER");
     let refusal = again.err().map(|problem| problem.to_string());
     require(

@@ -1,5 +1,10 @@
 //! The ways in which a primary dies, and what is reported of each.
 
+use sharedmem::Instance;
+use sharedmem::cause::Cause;
+use sharedmem::epitaph::EpitaphCause;
+use sharedmem::event::EpitaphFound;
+
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::machine::QemuMachine;
@@ -7,29 +12,29 @@ use harness::problem::{Problem, require, require_equal};
 use harness::qmp::Qmp;
 
 /// Name, command, cause of the takeover, and what holds.
-const HANGS: [(&str, &str, &str, &str); 4] = [
+const HANGS: [(&str, &str, Cause, &str); 4] = [
     (
         "hang-service-core",
         "DEBUG HANG",
-        "silent",
+        Cause::Silent,
         "the service's core hangs with interrupts off",
     ),
     (
         "hang-other-core",
         "DEBUG HANG 1",
-        "hung",
+        Cause::Hung,
         "a core beside the service hangs with interrupts off",
     ),
     (
         "hang-all",
         "DEBUG HANG all",
-        "silent",
+        Cause::Silent,
         "all cores hang with interrupts off",
     ),
     (
         "hang-loop",
         "DEBUG HANG loop",
-        "hung",
+        Cause::Hung,
         "the main loop hangs, and the timer under it ticks on",
     ),
 ];
@@ -65,8 +70,9 @@ pub(super) fn tests() -> Vec<Test> {
             move |context| {
                 let machine = context.boot()?;
                 let takeover = die_and_check(&machine, command, cause)?;
-                let core = u64::from(name == "hang-other-core");
-                require_equal("the core that hangs", takeover.core, core)?;
+                let core = u32::from(name == "hang-other-core");
+                let core = cause.names_core().then_some(core);
+                require_equal("the core that hangs", takeover.event.core, core)?;
                 machine.closing_word()
             },
         )
@@ -78,7 +84,7 @@ pub(super) fn tests() -> Vec<Test> {
             "debug=1",
             move |context| {
                 let machine = context.boot()?;
-                die_and_check(&machine, command, "panic")?;
+                die_and_check(&machine, command, Cause::Panic)?;
                 check_epitaph(&machine, vectors)?;
                 machine.closing_word()
             },
@@ -94,24 +100,22 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 fn check_epitaph(machine: &QemuMachine, vectors: &[u64]) -> Result<(), Problem> {
-    let epitaph = machine
-        .console()
-        .wait_for_event("epitaph", machine.time_left(), |_| true)?;
-    require_equal("the dead instance", epitaph.text("instance")?, "a")?;
-    require_equal("its cause", epitaph.text("cause")?, "exception")?;
-    let vector = epitaph.number("vector")?;
+    let epitaph: EpitaphFound = machine.wait_event()?;
+    require_equal("the dead instance", epitaph.instance, Instance::A)?;
+    require_equal("its cause", epitaph.cause, Some(EpitaphCause::Exception))?;
+    let vector = epitaph.vector;
     require(vectors.contains(&vector), || {
         format!("the epitaph's vector is {vector}, should be one of {vectors:?}")
     })?;
-    require(epitaph.number("rip")? != 0, || {
+    require(epitaph.rip.0 != 0, || {
         "the epitaph has no instruction pointer".into()
     })?;
     if vectors == [14] {
-        let message = epitaph.text("message")?;
+        let message = epitaph.message.as_str();
         require(message.contains("the other instance's slice"), || {
             format!("the epitaph says: {message}")
         })?;
-        require(epitaph.number("address")? != 0, || {
+        require(epitaph.address.0 != 0, || {
             "the epitaph has no address".into()
         })?;
     }

@@ -1,5 +1,9 @@
 //! Primaries that do not come up: the backup serves instead.
 
+use sharedmem::Instance;
+use sharedmem::cause::Cause;
+use sharedmem::event::{ImageRefused, Refused, Serving};
+
 use crate::suite::{Test, TestContext, Verdict};
 use harness::archive::ArchiveWriter;
 use harness::client;
@@ -24,7 +28,7 @@ pub(super) fn tests() -> Vec<Test> {
                         .image(PRIMARY_PATH, &hanging)
                         .image(BACKUP_PATH, instance),
                 )?;
-                backup_serves(&machine, "never-came-up")
+                backup_serves(&machine, Cause::NeverCameUp)
             },
         ),
         Test::new(
@@ -41,8 +45,8 @@ pub(super) fn tests() -> Vec<Test> {
                     .file(PRIMARY_PATH, &damaged)
                     .image(BACKUP_PATH, instance);
                 let machine = context.start_with(archive)?;
-                refused(&machine, "a", PRIMARY_PATH)?;
-                backup_serves(&machine, "image-refused")
+                refused(&machine, Instance::A, PRIMARY_PATH)?;
+                backup_serves(&machine, Cause::ImageRefused)
             },
         ),
         Test::new(
@@ -57,8 +61,8 @@ pub(super) fn tests() -> Vec<Test> {
                         .image(PRIMARY_PATH, &foreign)
                         .image(BACKUP_PATH, instance),
                 )?;
-                refused(&machine, "a", PRIMARY_PATH)?;
-                backup_serves(&machine, "image-refused")
+                refused(&machine, Instance::A, PRIMARY_PATH)?;
+                backup_serves(&machine, Cause::ImageRefused)
             },
         ),
         Test::new(
@@ -67,8 +71,8 @@ pub(super) fn tests() -> Vec<Test> {
             "primary_kernel=/boot/nowhere",
             |context| {
                 let machine = context.start(&context.spec)?;
-                refused(&machine, "a", "/boot/nowhere")?;
-                backup_serves(&machine, "image-refused")
+                refused(&machine, Instance::A, "/boot/nowhere")?;
+                backup_serves(&machine, Cause::ImageRefused)
             },
         ),
         Test::new(
@@ -80,30 +84,22 @@ pub(super) fn tests() -> Vec<Test> {
     ]
 }
 
-fn refused(machine: &QemuMachine, instance: &str, path: &str) -> Result<(), Problem> {
-    let event =
-        machine
-            .console()
-            .wait_for_event("image-refused", machine.time_left(), |event| {
-                event.says("instance", instance)
-            })?;
-    require_equal("the refused path", event.text("path")?, path)?;
-    require(!event.text("reason")?.is_empty(), || {
+fn refused(machine: &QemuMachine, instance: Instance, path: &str) -> Result<(), Problem> {
+    let refused =
+        machine.wait_event_where(|refused: &ImageRefused| refused.instance == instance)?;
+    require_equal("the refused path", refused.path.as_str(), path)?;
+    require(!refused.reason.as_str().is_empty(), || {
         "the refusal has no reason".into()
     })
 }
 
-fn backup_serves(machine: &QemuMachine, cause: &str) -> Verdict {
+fn backup_serves(machine: &QemuMachine, cause: Cause) -> Verdict {
     let takeover = machine.wait_takeover(2)?;
-    require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
-    require_equal(
-        "who serves",
-        machine.wait_serving(2)?.text("instance")?,
-        "b",
-    )?;
+    require_equal("the takeover's cause", takeover.event.cause, Some(cause))?;
+    require_equal("who serves", machine.wait_serving(2)?.instance, Instance::B)?;
     require_equal(
         "instance a's moments of service",
-        machine.console().events("serving").len(),
+        machine.console().events::<Serving>().len(),
         1,
     )?;
     let port = machine.port()?;
@@ -127,20 +123,18 @@ fn both_refused(context: &TestContext<'_>) -> Verdict {
             .image(PRIMARY_PATH, text)
             .image(BACKUP_PATH, text),
     )?;
-    refused(&machine, "a", PRIMARY_PATH)?;
-    refused(&machine, "b", BACKUP_PATH)?;
-    let line = machine
-        .console()
-        .wait_for("boot refused:", context.time_left(), |line| {
-            line.contains("boot refused: ").then(|| line.to_owned())
-        })?;
-    require(line.contains("image"), || {
-        format!("the refusal does not say that it is about images: {line}")
-    })?;
-    let closing_word = machine.closing_event("refused")?;
+    refused(&machine, Instance::A, PRIMARY_PATH)?;
+    refused(&machine, Instance::B, BACKUP_PATH)?;
+    let refusal: Refused = machine.wait_event()?;
+    require_equal(
+        "the option that is refused",
+        refusal.option.as_str(),
+        "primary_kernel",
+    )?;
+    let closing_word = machine.closing_event::<Refused>()?;
     require_equal(
         "instances that serve",
-        machine.console().events("serving").len(),
+        machine.console().events::<Serving>().len(),
         0,
     )?;
     Ok(closing_word)

@@ -1,5 +1,8 @@
 //! The disc: GRUB starts it on both kinds of firmware, and its primary's death is survived.
 
+use sharedmem::cause::Cause;
+use sharedmem::event::Protected;
+
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::files;
@@ -45,13 +48,11 @@ fn survive(context: &TestContext<'_>, firmware: Firmware) -> Verdict {
     let launch = Launch::of(context.images, &context.log, context.time_left());
     let machine = QemuMachine::start_disc(&context.spec, &disc, &launch)?;
     machine.wait_serving(1)?;
-    machine
-        .console()
-        .wait_for_event("protected", context.time_left(), |_| true)?;
+    machine.wait_event::<Protected>()?;
     for word in ODD_WORDS {
         machine.said_closing_word(word)?;
     }
-    die_and_check(&machine, "DEBUG PANIC", "panic")?;
+    die_and_check(&machine, "DEBUG PANIC", Cause::Panic)?;
     let has_grubs_menu = machine
         .console()
         .lines()

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use redis::Connection;
+use sharedmem::cause::Cause;
+use sharedmem::event;
 
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
@@ -28,12 +30,12 @@ pub(super) fn tests() -> Vec<Test> {
 
 fn corrupt_tail(context: &TestContext<'_>) -> Verdict {
     let machine = context.boot()?;
-    let takeover = die_and_check(&machine, "DEBUG CORRUPT-TAIL", "panic")?;
-    require(takeover.findings > 0, || "the damage was not found".into())?;
-    let finding = machine
-        .console()
-        .wait_for_event("finding", context.time_left(), |_| true)?;
-    require(!finding.text("what")?.is_empty(), || {
+    let takeover = die_and_check(&machine, "DEBUG CORRUPT-TAIL", Cause::Panic)?;
+    require(takeover.event.findings > 0, || {
+        "the damage was not found".into()
+    })?;
+    let finding: event::Finding = machine.wait_event()?;
+    require(!finding.what.as_str().is_empty(), || {
         "the finding has no name".into()
     })?;
     machine.closing_word()
@@ -67,7 +69,7 @@ fn random_and_time(context: &TestContext<'_>) -> Verdict {
     )?;
     let left_ms: i64 = run(&mut connection, "PTTL long")?;
 
-    die_and_check(&machine, "DEBUG PANIC", "panic")?;
+    die_and_check(&machine, "DEBUG PANIC", Cause::Panic)?;
     let mut connection = client::connect(port, PATIENT).map_err(failed)?;
     let remaining: BTreeSet<String> = run(&mut connection, "SMEMBERS set")?;
     let expected: BTreeSet<String> = members

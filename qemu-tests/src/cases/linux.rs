@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sharedmem::event;
+
 use crate::campaigns::linux::lives::{self, KernelEnd};
 use crate::linux::parked::{Quarters, Snapshot};
 use crate::linux::takeover::{Death, Survived, play, survive};
@@ -71,7 +73,7 @@ fn rearming() -> Test {
         let left = context.time_left();
         let (machine, lives) = lives::play(&pair, context.images, &context.log, left, &ENDS)?;
         require(lives.audit.is_clean(), || lives.audit.to_string())?;
-        machine.closing_event("ready")
+        machine.closing_event::<event::Ready>()
     });
     test.limit = LIMIT * 2;
     test
@@ -107,7 +109,7 @@ fn parked() -> Test {
         let machine = pair.start(context.images, &context.log, context.time_left())?;
         let outcome = wait_and_take_over(&machine, &pair)?;
         require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
-        machine.closing_event("ready")
+        machine.closing_event::<event::Ready>()
     });
     test.limit = LIMIT;
     test
@@ -121,9 +123,7 @@ fn wait_and_take_over(machine: &QemuMachine, pair: &Pair) -> Result<Survived, Pr
     })?;
     let [_, backup] = pair.kernels()?;
     see_it_run(machine, &quarters, cpus, &backup.release)?;
-    machine
-        .console()
-        .wait_for_event("ready", machine.time_left(), |_| true)?;
+    machine.wait_event::<event::Ready>()?;
     see_it_parked(machine, &quarters, cpus)?;
     survive(machine, pair, Death::Panic)
 }
@@ -135,11 +135,7 @@ fn see_it_run(
     cpus: usize,
     release: &str,
 ) -> Result<(), Problem> {
-    machine
-        .console()
-        .wait_for_event("userspace", machine.time_left(), |event| {
-            event.says("kernel", release)
-        })?;
+    machine.wait_event_where(|told: &event::Userspace| told.kernel == *release)?;
     let before = Snapshot::take(machine, quarters, "booting")?;
     let looks = quarters.look(machine, cpus, LOOKS_BEFORE)?;
     let changed = before.pages_changed(&Snapshot::take(machine, quarters, "later")?)?;
@@ -180,5 +176,5 @@ fn take_over(context: &TestContext<'_>, pair: &Pair, death: Death) -> Verdict {
         death,
     )?;
     require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
-    machine.closing_event("ready")
+    machine.closing_event::<event::Ready>()
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use service::{Input, InputRecord, Stamp};
+use sharedmem::cause::Cause;
+use sharedmem::event;
 
 use super::survival::WRITES;
 use crate::linux::mixed::{First, HTTP_PORT, Mixed, REDIS_PORT};
@@ -106,16 +108,17 @@ fn linux_to_native(context: &TestContext<'_>) -> Verdict {
         ..mixed(context, First::Linux, Series::V6_12)
     };
     let machine = mixed.start(context.images, &context.log, context.time_left())?;
-    for event in ["journaled", "ready"] {
-        machine
-            .console()
-            .wait_for_event(event, machine.time_left(), |_| true)?;
-    }
+    machine.wait_event::<event::Journaled>()?;
+    machine.wait_event::<event::Ready>()?;
     let port = machine.port_to(HTTP_PORT)?;
     kill(port, Death::Panic)?;
     let takeover = machine.wait_takeover(2)?;
-    require_equal("the takeover's cause", takeover.cause.as_str(), "panic")?;
-    require_equal("damage found in the journal", takeover.findings, 0)?;
+    require_equal(
+        "the takeover's cause",
+        takeover.event.cause,
+        Some(Cause::Panic),
+    )?;
+    require_equal("damage found in the journal", takeover.event.findings, 0)?;
 
     check_status(&ask_until_answered(port, "/status.json", context)?)?;
     check_page(&get(port, "/")?)?;
@@ -136,13 +139,11 @@ fn restart(context: &TestContext<'_>) -> Verdict {
         ..mixed(context, First::Linux, Series::V6_1)
     };
     let machine = mixed.start(context.images, &context.log, context.time_left())?;
-    machine
-        .console()
-        .wait_for_event("ready", machine.time_left(), |_| true)?;
+    machine.wait_event::<event::Ready>()?;
     let port = machine.port_to(HTTP_PORT)?;
     kill(port, Death::Panic)?;
     let takeover = machine.wait_takeover(3)?;
-    require_equal("damage found in the journal", takeover.findings, 0)?;
+    require_equal("damage found in the journal", takeover.event.findings, 0)?;
     ask_until_answered(port, "/", context)?;
     let lines = get(port, "/journal")?.text();
     let epochs: Vec<Value> = lines
@@ -327,9 +328,7 @@ fn native_to_linux(context: &TestContext<'_>) -> Verdict {
     let release = mixed.kernel()?.release;
     let machine = mixed.start(context.images, &context.log, context.time_left())?;
     machine.wait_serving(1)?;
-    machine
-        .console()
-        .wait_for_event("protected", machine.time_left(), |_| true)?;
+    machine.wait_event::<event::Protected>()?;
     let (port, redis) = (machine.port_to(HTTP_PORT)?, machine.port_to(REDIS_PORT)?);
     let status = json_of(&ask_until_answered(port, "/status.json", context)?)?;
     require_equal("protected", &status["protected"], &json!(true))?;
@@ -351,7 +350,7 @@ fn native_to_linux(context: &TestContext<'_>) -> Verdict {
         || format!("who answers says it is {identity}"),
     )?;
     check_disk(port)?;
-    machine.closing_event("ready")
+    machine.closing_event::<event::Ready>()
 }
 
 /// Fills the journal more than once: a parked Linux reads none of it, and the native primary must go on.

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use sharedmem::cause::Cause;
+use sharedmem::event;
+
 use crate::suite::{Test, TestContext, Verdict};
+use harness::console::Logged;
 use harness::machine::{Accel, MachineSpec};
 use harness::model::{ModelRun, Scenario};
 use harness::problem::{Problem, require_equal};
@@ -41,15 +45,15 @@ fn twice(context: &TestContext<'_>) -> Verdict {
     )?;
     require_equal("the second takeover", &second.takeover, &first.takeover)?;
     let takeover = &first.takeover;
-    require_equal("the cause", takeover.cause.as_str(), "panic")?;
-    require_equal("rounds of the fence", takeover.fence_rounds, 1)?;
+    require_equal("the cause", takeover.event.cause, Some(Cause::Panic))?;
+    require_equal("rounds of the fence", takeover.fence_rounds(), 1)?;
     // The command that killed, and the status that a reply to it would have been made of.
-    require_equal("records replayed", takeover.records, 2)?;
-    require_equal("findings", takeover.findings, 0)?;
+    require_equal("records replayed", takeover.event.records, 2)?;
+    require_equal("findings", takeover.event.findings, 0)?;
     let takeovers = first
         .console
         .iter()
-        .filter(|line| line.contains("event=takeover "))
+        .filter_map(|line| Logged::<event::Takeover>::parse(line))
         .count();
     require_equal("takeovers", takeovers, 1)?;
     Ok(second.closing_word)

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use sharedmem::cause::BackupLoss;
+use sharedmem::event::{BackupLost, Checkpoint, Filling};
+
 use crate::campaigns::rearm;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::client;
@@ -56,17 +59,10 @@ fn backup_panics(context: &TestContext<'_>) -> Verdict {
     client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
     // The new backup reads from here on.
     client::inject(port, "DEBUG CHECKPOINT")?;
-    machine
-        .console()
-        .wait_for_event("checkpoint", machine.time_left(), |_| true)?;
+    machine.wait_event::<Checkpoint>()?;
     client::inject(port, "DEBUG BACKUP-PANIC")?;
-    let lost = |line: &str| line.contains("it crashed on the seat").then_some(());
-    machine
-        .console()
-        .wait_for("the loss", machine.time_left(), lost)?;
-    machine
-        .console()
-        .wait_for_event("filling", machine.time_left(), |_| true)?;
+    machine.wait_event_where(|lost: &BackupLost| lost.loss == BackupLoss::Crashed)?;
+    machine.wait_event::<Filling>()?;
     rearm::wait_protected(&machine, port)?;
     rearm::take_over_whole(&machine, 2)?;
     machine.closing_word()
@@ -78,12 +74,14 @@ fn damaged(context: &TestContext<'_>) -> Verdict {
     client::inject(port, &format!("DEBUG POPULATE {KEYS}"))?;
     client::inject(port, "DEBUG CORRUPT-TAIL")?;
     let takeover = machine.wait_takeover(2)?;
-    require(takeover.findings > 0, || "the damage was not found".into())?;
+    require(takeover.event.findings > 0, || {
+        "the damage was not found".into()
+    })?;
     rearm::wait_protected(&machine, port)?;
-    let told = machine.console().events("checkpoint").len();
+    let told = machine.console().events::<Checkpoint>().len();
     require(told > 0, || "the state was not told anew".into())?;
     let next = rearm::take_over_whole(&machine, 3)?;
-    require_equal("findings", next.findings, 0)?;
+    require_equal("findings", next.event.findings, 0)?;
     machine.closing_word()
 }
 

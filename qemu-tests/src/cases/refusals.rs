@@ -1,6 +1,7 @@
 //! A boot is refused in the words of `check-config`, and planned as `check-config` says.
 
 use partition::size::parse_size;
+use sharedmem::event::{Refused, Serving};
 
 use crate::suite::{Test, TestContext, Verdict};
 use harness::check_config::{BootCheck, CheckReport};
@@ -40,12 +41,9 @@ fn refusals(context: &TestContext<'_>) -> Verdict {
         let spec = context.spec.clone().append(wrong);
         let machine = context.start(&spec)?;
         let doing = |problem: Problem| problem.while_doing(wrong);
-        let event = machine
-            .console()
-            .wait_for_event("refused", context.time_left(), |_| true)
-            .map_err(doing)?;
-        require_equal("the option that is refused", event.text("option")?, option)
-            .map_err(doing)?;
+        let refused: Refused = machine.wait_event().map_err(doing)?;
+        let refused = refused.option.as_str();
+        require_equal("the option that is refused", refused, option).map_err(doing)?;
         let CheckReport::Refused(refusal) = checked(context, &spec)? else {
             return Err(Problem::Failed(format!("{wrong}: check-config accepts it")));
         };
@@ -56,10 +54,10 @@ fn refusals(context: &TestContext<'_>) -> Verdict {
         })?;
         require_equal(
             "instances that serve",
-            machine.console().events("serving").len(),
+            machine.console().events::<Serving>().len(),
             0,
         )?;
-        last = Some(machine.closing_event("refused")?);
+        last = Some(machine.closing_event::<Refused>()?);
     }
     last.ok_or_else(|| Problem::BrokenSetUp("nothing was tried".into()))
 }

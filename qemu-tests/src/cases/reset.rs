@@ -1,9 +1,10 @@
 //! A reset of the machine: the state is there again.
 
+use sharedmem::event::{Dead, RecordSkipped, Reset, ResetSurvived, Serving, StandsStill};
+
 use crate::campaigns::rearm;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::client;
-use harness::console::Event;
 use harness::fleet::Fleet;
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
@@ -78,7 +79,7 @@ fn survive(
     for epoch in [2, 3] {
         clients.do_more(&machine)?;
         reset(&machine)?;
-        machine.wait_epoch("reset-survived", epoch)?;
+        machine.wait_event_where(|survived: &ResetSurvived| survived.epoch == epoch)?;
         machine.wait_serving(epoch)?;
     }
     // A backup waits that has read the same.
@@ -131,15 +132,8 @@ fn skipped(port: u16) -> Result<(), Problem> {
 
 /// Checks that the log names the record.
 fn named(machine: &QemuMachine) -> Result<(), Problem> {
-    let is_named = |finding: &Event| {
-        finding
-            .text("what")
-            .is_ok_and(|what| what.contains("POISON") && what.contains("is skipped"))
-    };
-    machine
-        .console()
-        .wait_for_event("finding", machine.time_left(), is_named)
-        .map(drop)
+    let is_named = |skipped: &RecordSkipped| skipped.what.as_str().contains("POISON");
+    machine.wait_event_where(is_named).map(drop)
 }
 
 fn no_backup(context: &TestContext<'_>) -> Verdict {
@@ -150,9 +144,7 @@ fn no_backup(context: &TestContext<'_>) -> Verdict {
     client::inject(port, "SET ttl x EX 1000")?;
     let digest: String = client::ask(port, "DEBUG DIGEST")?;
     client::inject(port, "DEBUG PANIC")?;
-    machine
-        .console()
-        .wait_for_event("reset", machine.time_left(), |_| true)?;
+    machine.wait_event::<Reset>()?;
     machine.wait_serving(2)?;
     let after: String = client::ask(port, "DEBUG DIGEST")?;
     require_equal("the digest", after, digest)?;
@@ -165,10 +157,10 @@ fn no_backup(context: &TestContext<'_>) -> Verdict {
 
 fn in_a_row(context: &TestContext<'_>) -> Verdict {
     let machine = context.start(&context.spec)?;
-    let word = machine.closing_event("stands-still")?;
+    let word = machine.closing_event::<StandsStill>()?;
     let console = machine.console();
-    require_equal("number of resets", console.events("reset").len(), 3)?;
-    require_equal("boots", console.events("serving").len(), 4)?;
+    require_equal("number of resets", console.events::<Reset>().len(), 3)?;
+    require_equal("boots", console.events::<Serving>().len(), 4)?;
     Ok(word)
 }
 
@@ -178,16 +170,14 @@ fn off(context: &TestContext<'_>) -> Verdict {
     let port = machine.port()?;
     client::inject(port, "SET key value")?;
     client::inject(port, "DEBUG PANIC")?;
-    let dead = |line: &str| line.contains("nobody serves").then_some(());
-    machine
-        .console()
-        .wait_for("the end", machine.time_left(), dead)?;
+    machine.wait_event::<Dead>()?;
     machine.control()?.reset()?;
     let port = machine.port()?;
     let keys: u64 = client::ask(port, "DBSIZE")?;
     require_equal("number of keys", keys, 0)?;
-    for event in ["reset", "reset-survived"] {
-        require_equal(event, machine.console().events(event).len(), 0)?;
-    }
+    let console = machine.console();
+    require_equal("number of resets", console.events::<Reset>().len(), 0)?;
+    let survived = console.events::<ResetSurvived>().len();
+    require_equal("resets survived", survived, 0)?;
     machine.closing_word()
 }

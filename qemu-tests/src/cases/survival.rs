@@ -1,5 +1,8 @@
 //! A death that a writing client has to survive, as many tests have it.
 
+use sharedmem::cause::Cause;
+use sharedmem::event;
+
 use harness::client::{self, IMPATIENT};
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require_equal};
@@ -19,22 +22,22 @@ pub const WRITES: u64 = 300;
 pub fn die_and_check(
     machine: &QemuMachine,
     command: &str,
-    cause: &str,
+    cause: Cause,
 ) -> Result<TimelineReport, Problem> {
     let port = machine.port()?;
     let writer = KeyWriter::start(port, "client", IMPATIENT);
     writer.wait_more(WRITES, machine.time_left())?;
     client::inject(port, command)?;
-    let takeover = machine.wait_takeover(2)?;
+    let takeover = machine.wait_first_reply(2)?;
     writer
         .wait_more(WRITES, machine.time_left())
         .map_err(|problem| problem.while_doing("writing on after the takeover"))?;
     audit(port, &writer.finish()?)?;
-    require_equal("the takeover's cause", takeover.cause.as_str(), cause)?;
+    require_equal("the takeover's cause", takeover.event.cause, Some(cause))?;
     require_equal(
         "number of takeovers",
-        machine.console().events("takeover").len(),
+        machine.console().events::<event::Takeover>().len(),
         1,
     )?;
-    takeover.with_first_reply(&machine.wait_epoch("first-reply", 2)?)
+    Ok(takeover)
 }

@@ -1,5 +1,7 @@
 //! A kernel is replaced while it serves.
 
+use sharedmem::event::FellBack;
+
 use crate::campaigns::rearm;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::client;
@@ -143,9 +145,7 @@ fn does_not_boot(context: &TestContext<'_>) -> Verdict {
     break_entry(&mut image)?;
     let armed = operator::load(port, &image)?;
     require_equal("the backup's version", &*armed, &*old)?;
-    machine
-        .console()
-        .wait_for_event("fell-back", machine.time_left(), |_| true)?;
+    machine.wait_event::<FellBack>()?;
     clients.do_more(&machine)?;
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;

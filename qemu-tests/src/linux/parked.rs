@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use partition::range::Range;
+use sharedmem::event::{BackupMemory, Plan};
 
 use harness::machine::QemuMachine;
 use harness::paths;
@@ -52,27 +53,20 @@ impl fmt::Display for Looks {
 }
 
 impl Quarters {
-    /// Reads the table of the plan on a machine's console.
+    /// Reads what the monitor says of the plan.
     ///
     /// # Errors
-    /// The monitor has printed no plan, or one without a backup.
+    /// The monitor has logged no plan, or one in which the backup does not have both.
     pub fn of(machine: &QemuMachine) -> Result<Self, Problem> {
-        machine
-            .console()
-            .wait_for_event("plan", machine.time_left(), |_| true)?;
-        Self::read(&machine.console().lines())
-            .ok_or_else(|| Problem::Failed("the plan names no memory of the backup's".into()))
-    }
-
-    fn read(lines: &[String]) -> Option<Self> {
-        let rows = lines
+        // The ranges come before it.
+        machine.wait_event::<Plan>()?;
+        let told = machine.console().events::<BackupMemory>();
+        let ranges: Vec<Range> = told
             .iter()
-            .filter_map(|line| Some(line.split_once("monitor: plan: ")?.1));
-        let ranges: Vec<Range> = rows
-            .filter(|row| row.starts_with("backup ") || row.contains("for the backup's cores"))
-            .filter_map(|row| row.split_whitespace().find_map(range))
+            .map(|told| Range::new(told.range.start, told.range.end))
             .collect();
-        (ranges.len() == 2).then_some(Self { ranges })
+        require_equal("ranges of the backup's memory", ranges.len(), 2)?;
+        Ok(Self { ranges })
     }
 
     /// Returns its size in bytes.
@@ -103,13 +97,6 @@ impl Quarters {
         }
         Ok(seen)
     }
-}
-
-/// Reads a range as the plan prints it: `0x8000000-0x10000000`.
-fn range(word: &str) -> Option<Range> {
-    let (start, end) = word.split_once('-')?;
-    let read = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
-    Some(Range::new(read(start)?, read(end)?)).filter(|range| !range.is_empty())
 }
 
 /// The backup's memory at one moment, in files. Dropping the value removes them.
@@ -182,34 +169,25 @@ fn pages_changed(one: &Path, other: &Path) -> Result<u64, Problem> {
 mod tests {
     use super::*;
 
-    const PLAN: [&str; 6] = [
-        "[    0.111239] monitor: plan: primary  1-3    0x16200000-0x3d600000  628M  everything that is not kept",
-        "[    0.111245] monitor: plan: backup   -      0x8000000-0xf000000    112M  failover_mem; waits on the seat",
-        "[    0.111261] monitor: plan: spare    -      0x16200000-0x1d200000  112M  the first primary's; the next \
-         backup waits there",
-        "[    0.111272] monitor: plan: low      -      0x57000-0x9f000        288K  below 1 MiB, for the primary's \
-         cores to start in",
-        "[    0.111278] monitor: plan: low      -      0x10000-0x57000        284K  below 1 MiB, for the backup's \
-         cores to start in",
-        "[    0.111287] monitor: plan: boot     -      0x100000-0x43e000        4M  monitor",
-    ];
-
     #[test]
-    fn the_backups_memory_is_read_from_the_plan() {
-        let lines = PLAN.map(String::from);
-        let quarters = Quarters::read(&lines).unwrap();
+    fn an_address_is_the_backups_or_not() {
+        let quarters = Quarters {
+            ranges: vec![
+                Range::new(0x800_0000, 0xf00_0000),
+                Range::new(0x1_0000, 0x5_7000),
+            ],
+        };
         assert_eq!(quarters.len_bytes(), (112 << 20) + (284 << 10));
         for (address, is_within) in [
-            (0x8000000, true),
-            (0xeffffff, true),
-            (0xf000000, false),
-            (0x10000, true),
-            (0x57000, false),
-            (0x100000, false),
+            (0x800_0000, true),
+            (0xeff_ffff, true),
+            (0xf00_0000, false),
+            (0x1_0000, true),
+            (0x5_7000, false),
+            (0x10_0000, false),
         ] {
             assert_eq!(quarters.has(address), is_within, "{address:#x}");
         }
-        assert_eq!(Quarters::read(&lines[2..]), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sharedmem::event::Ready;
 
 use super::tenants::Pair;
 use harness::images::Images;
@@ -159,9 +160,7 @@ pub fn play(
 /// Anything that is not as it should be. A lost write is no error but a finding.
 pub fn survive(machine: &QemuMachine, pair: &Pair, death: Death) -> Result<Survived, Problem> {
     let releases = pair.kernels()?.map(|kernel| kernel.release);
-    machine
-        .console()
-        .wait_for_event("ready", machine.time_left(), |_| true)?;
+    machine.wait_event::<Ready>()?;
     let port = machine.port()?;
     let before = told_status(machine, |status| status["role"] == "primary")?;
     require_equal(

@@ -5,6 +5,8 @@ pub mod runner;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use sharedmem::event::Protected;
+
 use harness::archive::ArchiveWriter;
 use harness::client::{self, PATIENT};
 use harness::images::Images;
@@ -122,9 +124,7 @@ impl<'a> TestContext<'a> {
     pub fn boot(&self) -> Result<QemuMachine, Problem> {
         let machine = self.start(&self.spec)?;
         machine.wait_serving(1)?;
-        machine
-            .console()
-            .wait_for_event("protected", self.time_left(), |_| true)?;
+        machine.wait_event::<Protected>()?;
         Ok(machine)
     }
 }

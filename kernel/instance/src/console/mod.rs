@@ -5,6 +5,8 @@ mod serial;
 
 use alloc::string::String;
 
+use sharedmem::event::Exec;
+
 use self::script::Script;
 use self::serial::SerialTerminal;
 use crate::context::Context;
@@ -33,7 +35,10 @@ impl PrimaryConsole {
     /// Returns the next command: of the script, if one is due, or a line that was typed.
     pub fn next_command(&mut self, context: &Context) -> Option<String> {
         if let Some(command) = self.script.next_due(context) {
-            log::info!("event=exec command=\"{command}\"");
+            let exec = Exec {
+                command: command.as_str().into(),
+            };
+            log::info!("{exec}");
             return Some(command);
         }
         self.serial.as_mut().and_then(SerialTerminal::read_line)

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use arch::cpu;
 use replica::open_journal;
 use sharedmem::debug::PromotionFault;
+use sharedmem::event::WildWriteSucceeded;
 use sharedmem::{MAX_CORES, RecordKind};
 
 use crate::context::Context;
@@ -100,7 +101,7 @@ pub fn wild_write(context: &Context) {
     let target = memory::virt_of(context.hand_off.peer.start + 4096) as *mut u64;
     // SAFETY: none; the test is that the page tables stop it.
     unsafe { core::ptr::write_volatile(target, 0xdead_beef) };
-    log::error!("event=wild-write-succeeded");
+    log::error!("{}", WildWriteSucceeded {});
 }
 
 /// Appends a record that is damaged before it is acknowledged.

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use journal::{Journal, Kind};
 use sharedmem::control::JournalCursors;
+use sharedmem::event::JournalBench;
 use sharedmem::sync::AtomicU64;
 
 use crate::context::Context;
@@ -37,11 +38,10 @@ pub fn run(context: &Context, records: u64) {
         done += batch;
         cores::core(LEAD).advance();
     }
-    let tenths = total_ns * 10 / records;
-    log::info!(
-        "event=journal-bench n={records} ns_per_record={}.{} payload_bytes={}",
-        tenths / 10,
-        tenths % 10,
-        PAYLOAD.len()
-    );
+    let told = JournalBench {
+        records,
+        took_ns: total_ns,
+        payload_bytes: PAYLOAD.len() as u64,
+    };
+    log::info!("{told}");
 }

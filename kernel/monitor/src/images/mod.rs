@@ -13,6 +13,7 @@ use alloc::boxed::Box;
 use partition::tenant::{KINDS, LINUX, NATIVE};
 use partition::{BootFiles, Kind};
 use sharedmem::Instance;
+use sharedmem::event::{ImageRefused, Text};
 use sharedmem::hand_off::PhysicalRange;
 use supervisor::{LoadRequest, Source};
 
@@ -96,11 +97,11 @@ impl Images {
 
     /// Logs why the image of a request is not used.
     pub fn report_refused(&self, request: &LoadRequest<'_>, reason: &Refusal) {
-        log::error!(
-            "event=image-refused instance={} path={} reason=\"{}\"",
-            request.instance,
-            self.context.name_of(request.source),
-            alloc::format!("{reason}").replace('"', "'")
-        );
+        let refused = ImageRefused {
+            instance: request.instance,
+            path: Text::of(self.context.name_of(request.source)),
+            reason: Text::of(reason),
+        };
+        log::error!("{refused}");
     }
 }

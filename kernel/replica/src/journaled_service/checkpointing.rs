@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use checkpoint::Schedule;
 use journal::Journal;
+use sharedmem::event::Checkpoint;
 use sharedmem::protection::ProtectionState;
 use sharedmem::{RecordKind, Words};
 
@@ -115,15 +116,15 @@ impl<S: Host> JournaledService<S> {
         let is_kept = self
             .checkpoints
             .schedule
-            .completed(writer.bytes, kept_bytes, memory_bytes);
+            .told(writer.bytes, kept_bytes, memory_bytes);
         journal.retain(is_kept.then_some(writer.position));
-        log::info!(
-            "event=checkpoint bytes={} keys={} longest_ns={} kept={}",
-            writer.bytes,
-            self.replica.service().key_count(),
-            writer.longest_ns,
-            u8::from(is_kept)
-        );
+        let checkpoint = Checkpoint {
+            bytes: writer.bytes,
+            keys: self.replica.service().key_count() as u64,
+            longest_ns: writer.longest_ns,
+            kept: is_kept,
+        };
+        log::info!("{checkpoint}");
         if self.checkpoints.schedule.is_too_large() {
             log::warn!(
                 "the state ({} bytes) is more than a third of the journal ({} bytes): it does not survive a reset of the machine; a larger journal_mem= would keep it",

@@ -8,6 +8,7 @@ use journal::AppendError;
 use network::{ConnectionEvent, EventSink, Flows};
 use service::{Input, InputRecord};
 use sharedmem::RecordKind;
+use sharedmem::event::RetentionLost;
 
 use crate::backup_monitor::{BackupMonitor, BackupView};
 use crate::host::Host;
@@ -156,7 +157,7 @@ impl<S: Host> JournaledService<S> {
             .retained()
             .is_some_and(|position| position < journal.cursors().consumed);
         if is_in_the_way {
-            log::warn!("event=retention-lost reason=\"more came in than the journal can keep\"");
+            log::warn!("{}", RetentionLost {});
             journal.retain(None);
         }
         is_in_the_way

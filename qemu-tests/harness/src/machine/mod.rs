@@ -12,10 +12,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use sharedmem::event::{self, Event};
+
 pub use disc::{Disc, Firmware, OVMF};
 pub use spec::{Accel, Chipset, HostPort, MachineSpec, model_arguments};
 
-use crate::console::{ConsoleLine, Event};
+use crate::console::{ConsoleLine, Logged};
 use crate::images::Images;
 use crate::problem::{Problem, require};
 use crate::qmp::Qmp;
@@ -241,12 +243,39 @@ impl QemuMachine {
         }
     }
 
+    /// Waits for an event, logged already or yet to come.
+    ///
+    /// # Errors
+    /// It does not come in the time the machine has.
+    pub fn wait_event<E: Event>(&self) -> Result<E, Problem> {
+        self.wait_event_where(|_| true)
+    }
+
+    /// Waits for an event that `is_wanted`, logged already or yet to come.
+    ///
+    /// # Errors
+    /// It does not come in the time the machine has.
+    pub fn wait_event_where<E: Event>(&self, is_wanted: impl Fn(&E) -> bool) -> Result<E, Problem> {
+        self.console.wait_for_event(self.time_left(), is_wanted)
+    }
+
+    /// Waits for an event, with its time and its writer.
+    ///
+    /// # Errors
+    /// It does not come in the time the machine has.
+    pub fn wait_logged<E: Event>(&self) -> Result<Logged<E>, Problem> {
+        let what = format!("event={}", E::SPEC.name);
+        self.console
+            .wait_for(&what, self.time_left(), Logged::parse)
+    }
+
     /// Waits until an instance serves in `epoch`.
     ///
     /// # Errors
     /// It does not in the time the machine has.
-    pub fn wait_serving(&self, epoch: u64) -> Result<Event, Problem> {
-        self.wait_epoch("serving", epoch)
+    pub fn wait_serving(&self, epoch: u64) -> Result<event::Serving, Problem> {
+        self.wait_event_where(|serving: &event::Serving| serving.epoch == epoch)
+            .map_err(|problem| waiting_for(epoch, problem))
     }
 
     /// Waits for the takeover that leads to `epoch`.
@@ -254,18 +283,19 @@ impl QemuMachine {
     /// # Errors
     /// It does not come in the time the machine has.
     pub fn wait_takeover(&self, epoch: u64) -> Result<TimelineReport, Problem> {
-        TimelineReport::of(&self.wait_epoch("takeover", epoch)?)
+        self.wait_event_where(|takeover: &event::Takeover| takeover.epoch == epoch)
+            .map_err(|problem| waiting_for(epoch, problem))
+            .and_then(TimelineReport::of)
     }
 
-    /// Waits for an event of `epoch`.
+    /// Waits for the takeover that leads to `epoch`, and for the first reply after it.
     ///
     /// # Errors
-    /// It does not come in the time the machine has.
-    pub fn wait_epoch(&self, name: &str, epoch: u64) -> Result<Event, Problem> {
-        let epoch = epoch.to_string();
-        self.console
-            .wait_for_event(name, self.time_left(), |event| event.says("epoch", &epoch))
-            .map_err(|problem| problem.while_doing(&format!("waiting for epoch {epoch}")))
+    /// They do not come in the time the machine has.
+    pub fn wait_first_reply(&self, epoch: u64) -> Result<TimelineReport, Problem> {
+        let takeover = self.wait_takeover(epoch)?;
+        self.wait_event_where(|reply: &event::FirstReply| reply.epoch == epoch)
+            .and_then(|reply| takeover.with_first_reply(&reply))
     }
 
     /// Asks the guest for its closing word: a line typed on the serial console, which the service echoes. The guest
@@ -285,34 +315,32 @@ impl QemuMachine {
     /// # Errors
     /// It does not come, or the guest has complained.
     pub fn said_closing_word(&self, word: &str) -> Result<ClosingWord, Problem> {
-        self.console
-            .wait_for_event("exec-reply", self.time_left(), |event| {
-                event.text("text").is_ok_and(|text| text.contains(word))
-            })
+        self.wait_event_where(|reply: &event::ExecReply| reply.text.as_str().contains(word))
             .map_err(|problem| problem.while_doing("asking for the closing word"))?;
         self.check_sanity()?;
         Ok(ClosingWord(()))
     }
 
-    /// Waits for event `name`, which is the closing word of a guest that stops with it.
+    /// Waits for an event, which is the closing word of a guest that stops with it.
     ///
     /// # Errors
     /// It does not come, or the guest has complained.
-    pub fn closing_event(&self, name: &str) -> Result<ClosingWord, Problem> {
-        self.console
-            .wait_for_event(name, self.time_left(), |_| true)?;
+    pub fn closing_event<E: Event>(&self) -> Result<ClosingWord, Problem> {
+        self.wait_event::<E>()?;
         self.check_sanity()?;
         Ok(ClosingWord(()))
     }
 
     /// Checks that the guest has not printed what no guest may print, whatever is done to it.
     fn check_sanity(&self) -> Result<(), Problem> {
+        const FORBIDDEN: [&str; 2] = [
+            event::MonitorPanicked::SPEC.name,
+            event::WildWriteSucceeded::SPEC.name,
+        ];
         for line in self.console.lines() {
-            let is_monitors_panic = ConsoleLine::parse(&line)
-                .is_some_and(|line| line.who == "monitor" && line.text.contains("panicked"));
-            let is_wild_write =
-                Event::parse(&line).is_some_and(|event| event.name == "wild-write-succeeded");
-            require(!is_monitors_panic && !is_wild_write, || {
+            // A line that was cut counts as well.
+            let name = ConsoleLine::parse(&line).and_then(|line| event::name_in(line.text));
+            require(name.is_none_or(|name| !FORBIDDEN.contains(&name)), || {
                 format!("the guest says: {line}")
             })?;
         }
@@ -358,6 +386,11 @@ fn fresh_control_socket() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("understudy-{}-{number}", std::process::id())
+}
+
+/// Says for which epoch was waited.
+fn waiting_for(epoch: u64, problem: Problem) -> Problem {
+    problem.while_doing(&format!("waiting for epoch {epoch}"))
 }
 
 const NO_PANIC: &str = "no thread panics while it holds the process";

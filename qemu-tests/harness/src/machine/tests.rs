@@ -1,6 +1,8 @@
 //! The machine with a shell script in place of QEMU.
 
 use super::*;
+use sharedmem::Instance;
+use sharedmem::event::{Refused, Userspace};
 
 struct Fake {
     machine: QemuMachine,
@@ -28,17 +30,15 @@ const LONG: Duration = Duration::from_secs(20);
 /// A service that answers what is typed.
 const GUEST: &str = r#"
 echo 'SeaBIOS'
-echo '[    0.100000] a: event=serving instance=a epoch=1 cores=3 port=6379'
-while read command text; do echo "[    0.200000] a: event=exec-reply text=\"\$9 $text\""; done
+echo '[    0.100000] a: event=serving instance=a epoch=1 cores=3 port=6379 ;'
+while read command text; do echo "[    0.200000] a: event=exec-reply text=\"\$9 $text\" ;"; done
 "#;
 
 #[test]
 fn the_closing_word_is_the_guests() {
     let guest = fake(GUEST, LONG);
-    assert_eq!(
-        guest.machine.wait_serving(1).unwrap().text("instance"),
-        Ok("a")
-    );
+    let serving = guest.machine.wait_serving(1).unwrap();
+    assert_eq!((serving.instance, serving.port), (Instance::A, Some(6379)));
     guest.machine.closing_word().unwrap();
     assert!(
         guest
@@ -54,7 +54,7 @@ fn the_closing_word_is_the_guests() {
 #[test]
 fn a_guest_that_complained_has_no_closing_word() {
     for complaint in [
-        "monitor: the monitor has panicked, and",
+        "monitor: event=monitor-panicked message=x ;",
         "a: event=wild-write-succeeded",
     ] {
         let guest = fake(&format!("echo '[    0.000001] {complaint}'\n{GUEST}"), LONG);
@@ -64,10 +64,10 @@ fn a_guest_that_complained_has_no_closing_word() {
         );
     }
     let refused = fake(
-        "echo '[    0.000001] monitor: event=refused option=failover_mem'; exec sleep 60",
+        "echo '[    0.000001] monitor: event=refused option=failover_mem ;'; exec sleep 60",
         LONG,
     );
-    refused.machine.closing_event("refused").unwrap();
+    refused.machine.closing_event::<Refused>().unwrap();
 }
 
 #[test]
@@ -104,15 +104,11 @@ fn a_machine_that_ends_is_told_from_one_that_never_began() {
 #[test]
 fn dropping_a_machine_kills_it() {
     let guest = fake(
-        "echo \"[    0.000001] a: event=pid number=$$\"; exec sleep 60",
+        "echo \"[    0.000001] a: event=userspace kernel=$$ ;\"; exec sleep 60",
         LONG,
     );
-    let event = guest
-        .machine
-        .console()
-        .wait_for_event("pid", LONG, |_| true)
-        .unwrap();
-    let process = PathBuf::from(format!("/proc/{}", event.number("number").unwrap()));
+    let event: Userspace = guest.machine.wait_event().unwrap();
+    let process = PathBuf::from(format!("/proc/{}", event.kernel));
     assert!(process.exists());
     drop(guest);
     assert!(!process.exists());
@@ -123,14 +119,10 @@ fn a_machine_dies_with_the_thread_that_started_it() {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let guest = fake(
-            "echo \"[    0.000001] a: event=pid number=$$\"; exec sleep 60",
+            "echo \"[    0.000001] a: event=userspace kernel=$$ ;\"; exec sleep 60",
             LONG,
         );
-        guest
-            .machine
-            .console()
-            .wait_for_event("pid", LONG, |_| true)
-            .unwrap();
+        guest.machine.wait_event::<Userspace>().unwrap();
         sender.send(guest).unwrap();
     });
     let guest = receiver.recv().unwrap();

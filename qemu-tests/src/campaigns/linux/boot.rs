@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use sharedmem::event::{DataMounted, DaxMounted, ModuleMissing, NetworkUp, Ready, Userspace};
+
+use harness::console::Logged;
 use harness::linux::hardware::Hardware;
 use harness::linux::http::{self, HttpReply};
 use harness::machine::{Launch, QemuMachine};
@@ -56,28 +59,23 @@ pub fn run(series: Series, own_module: Option<&Path>) -> Result<(), Problem> {
     let mut arguments = hardware.arguments(&disk);
     arguments.extend(["-append", COMMAND_LINE].map(String::from));
     let machine = QemuMachine::start_with(&arguments, &launch)?;
-    let wait = |event: &str| {
-        machine
-            .console()
-            .wait_for_event(event, machine.time_left(), |_| true)
-    };
-    let userspace = wait("userspace")?;
+    let userspace: Logged<Userspace> = machine.wait_logged()?;
     require_equal(
         "the guest's kernel",
-        userspace.text("kernel")?,
+        userspace.event.kernel.as_str(),
         &kernel.release,
     )?;
-    let ready = wait("ready")?;
-    for event in ["data-mounted", "dax-mounted", "network-up"] {
-        require(!machine.console().events(event).is_empty(), || {
-            format!("the guest is ready without event={event}")
-        })?;
+    let ready: Logged<Ready> = machine.wait_logged()?;
+    let console = machine.console();
+    for (what, count) in [
+        ("its disk", console.events::<DataMounted>().len()),
+        ("its RAM disk", console.events::<DaxMounted>().len()),
+        ("its address", console.events::<NetworkUp>().len()),
+    ] {
+        require(count > 0, || format!("the guest is ready without {what}"))?;
     }
-    if let Some(missing) = machine.console().events("module-missing").first() {
-        return Err(Problem::Failed(format!(
-            "{} does not load",
-            missing.text("name")?
-        )));
+    if let Some(missing) = console.events::<ModuleMissing>().first() {
+        return Err(Problem::Failed(format!("{} does not load", missing.name)));
     }
     try_service(machine.port()?, &kernel.release)?;
     machine.end();

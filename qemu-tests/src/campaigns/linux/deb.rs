@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use sharedmem::event::Trial;
+
 use harness::archive::ArchiveWriter;
 use harness::linux::hardware::Hardware;
 use harness::machine::{Launch, QemuMachine};
@@ -140,14 +142,14 @@ fn take_over(disk: &Path, launch: &Launch) -> Result<(), Problem> {
     let mut arguments = hardware.arguments(disk);
     arguments.extend(["-append".into(), boot_line()]);
     let machine = QemuMachine::start_with(&arguments, launch)?;
-    for (epoch, file) in [("1", "none"), ("2", "epoch-1")] {
+    for (epoch, file) in [(1, "none"), (2, "epoch-1")] {
         let told = machine
             .console()
-            .wait_for_event("trial", LIMIT, |event| event.says("epoch", epoch))?;
-        println!("deb: epoch {epoch}: Linux {} is up", told.text("kernel")?);
+            .wait_for_event(LIMIT, |trial: &Trial| trial.epoch == epoch)?;
+        println!("deb: epoch {epoch}: Linux {} is up", told.kernel);
         require_equal(
             "the file that the first one writes",
-            told.text("file")?,
+            told.file.as_str(),
             file,
         )?;
     }

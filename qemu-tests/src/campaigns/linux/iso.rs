@@ -4,6 +4,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sharedmem::event::Ready;
+
 use crate::linux::tenants::Pair;
 use harness::images::Images;
 use harness::linux::gap::GapProbe;
@@ -62,9 +64,7 @@ pub fn try_out(
 }
 
 fn survive(machine: &QemuMachine, releases: &[String; 2]) -> Result<Duration, Problem> {
-    machine
-        .console()
-        .wait_for_event("ready", machine.time_left(), |_| true)?;
+    machine.wait_event::<Ready>()?;
     let port = machine.port()?;
     let client = GapProbe::start(port);
     wait_for_kernel(port, &releases[0])?;

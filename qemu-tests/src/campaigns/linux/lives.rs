@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
+use sharedmem::event::Ready;
 
 use crate::linux::takeover::{self, Death};
 use crate::linux::tenants::Pair;
@@ -177,9 +178,7 @@ fn live(
     ends: &[KernelEnd],
     releases: &[String; 2],
 ) -> Result<Lives, Problem> {
-    machine
-        .console()
-        .wait_for_event("ready", machine.time_left(), |_| true)?;
+    machine.wait_event::<Ready>()?;
     let port = machine.port()?;
     let writer = FileWriter::start(port);
     let (mut lives, mut owner) = (Vec::new(), 0);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use sharedmem::event::Apic;
+
 use crate::linux::takeover::{Death, play};
 use crate::linux::tenants::Pair;
 use crate::suite::runner::Score;
@@ -147,9 +149,8 @@ impl Pairing {
     fn play(&self, images: &Images, log: &Path) -> Result<String, Problem> {
         let (machine, outcome) = play(&self.pair(), images, log, LIMIT, self.death)?;
         require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
-        let apic = machine.console().wait_for_event("apic", LIMIT, |_| true)?;
-        let what = "the mode of the primary's APICs";
-        require_equal(what, apic.text("mode")?, self.apic_name())?;
+        let apic: Apic = machine.console().wait_for_event(LIMIT, |_| true)?;
+        require_equal("the primary's x2APIC", apic.x2apic, self.has_x2apic)?;
         Ok(format!("silence {:.0} ms", outcome.client_gap_ms()))
     }
 }

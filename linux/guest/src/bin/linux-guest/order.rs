@@ -1,9 +1,12 @@
 //! Runs what the operator would type.
 
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::process::{Command, Output, Stdio};
 use std::thread;
+
+use sharedmem::event::{OrderFailed, Ordered, Text};
 
 /// Starts `understudyctl` with the words of `line`. It may run longer than any client waits, so its output and its exit
 /// code go to the kernel's log.
@@ -21,7 +24,9 @@ pub fn begin(line: &[u8]) -> io::Result<()> {
     thread::spawn(move || {
         let lines = match child.wait_with_output() {
             Ok(output) => log_lines(&line, &output),
-            Err(error) => vec![format!("order: event=order-failed error=\"{error}\"")],
+            Err(error) => vec![log_line(OrderFailed {
+                error: Text::of(error),
+            })],
         };
         for line in lines {
             // Each write is a line of its own in the log.
@@ -42,10 +47,16 @@ pub fn reboot() -> io::Result<()> {
 fn log_lines(line: &str, output: &Output) -> Vec<String> {
     let text = [&output.stdout[..], &output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    let exit = output.status.code().unwrap_or(-1);
-    let mut lines: Vec<String> = text.lines().map(|line| format!("order: {line}")).collect();
-    lines.push(format!("order: event=ordered exit={exit} order=\"{line}\""));
+    let mut lines: Vec<String> = text.lines().map(log_line).collect();
+    lines.push(log_line(Ordered {
+        exit: output.status.code().and_then(|code| code.try_into().ok()),
+        order: line.into(),
+    }));
     lines
+}
+
+fn log_line(what: impl Display) -> String {
+    format!("order: {what}")
 }
 
 #[cfg(test)]
@@ -67,7 +78,7 @@ mod tests {
                 "order: a",
                 "order: b",
                 "order: c",
-                "order: event=ordered exit=3 order=\"disarm\""
+                "order: event=ordered exit=3 order=disarm ;"
             ]
         );
     }

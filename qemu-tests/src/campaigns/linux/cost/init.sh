@@ -19,9 +19,9 @@ keepalives() {
     echo "$(status | grep -o '"keepalives_sent":[0-9]*' | cut -d : -f 2)@$(cut -d ' ' -f 1 /proc/uptime)"
 }
 
-say "event=userspace kernel=$(uname -r)"
+say "event=userspace kernel=$(uname -r) ;"
 while read -r module; do
-    insmod "/lib/modules/$module.ko" || say "event=module-missing name=$module"
+    insmod "/lib/modules/$module.ko" || say "event=module-missing name=$module ;"
 done < /lib/modules/order
 
 kind=alone
@@ -41,6 +41,7 @@ sleep 3
 before=$(keepalives)
 took=$(linux-work "$(nproc)" "$work_rounds" /tmp)
 after=$(keepalives)
-say "event=worked kind=$kind cpus=$(nproc) clock=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource) before=$before after=$after $took"
+clock=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)
+say "event=worked kind=$kind cpus=$(nproc) clock=$clock before=$before after=$after $took ;"
 if [ $kind = beside ]; then say "status $(status)"; fi
 exec sleep 2147483647

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sharedmem::event::Worked;
+
 use harness::images::Images;
 use harness::machine::{Launch, QemuMachine, model_arguments};
 use harness::problem::{Problem, require, require_equal};
@@ -152,10 +154,7 @@ fn initrd(kernel: &LinuxKernel, own: &[Module]) -> Result<Vec<u8>, Problem> {
 
 /// Waits until the work is done, and reads the guest's report.
 fn worked(machine: &QemuMachine, kind: &str) -> Result<CostRun, Problem> {
-    let limit = machine.time_left();
-    let event = machine
-        .console()
-        .wait_for_event("worked", limit, |event| event.says("kind", kind))?;
-    require_equal("CPUs that worked", event.number("cpus")?, CPUS.into())?;
-    CostRun::read(&event)
+    let worked = machine.wait_event_where(|worked: &Worked| worked.kind == *kind)?;
+    require_equal("CPUs that worked", worked.cpus, CPUS)?;
+    CostRun::of(&worked)
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use harness::console::Event;
+use sharedmem::event::Worked;
+
 use harness::problem::{Problem, require_equal};
 use linux_kit::packages::Series;
 
@@ -48,22 +49,22 @@ pub struct Round {
 }
 
 impl CostRun {
-    /// Reads what the guest reports of its work.
+    /// Takes what the guest reports of its work.
     ///
     /// # Errors
-    /// A field is missing or wrong.
-    pub fn read(event: &Event) -> Result<Self, Problem> {
-        let took_ns = event.decimal("took_ns")?;
-        let counts = event.text("interrupts")?.split(',');
+    /// There is not one count of interrupts for each CPU.
+    pub fn of(worked: &Worked) -> Result<Self, Problem> {
+        let took_ns = worked.took_ns as f64;
+        let counts = worked.interrupts.as_slice().iter();
         let interrupts_hz: Vec<f64> = counts
-            .filter_map(|count| Some(count.parse::<f64>().ok()? / took_ns * 1e9))
+            .map(|count| f64::from(*count) / took_ns * 1e9)
             .collect();
         require_equal("timers counted", interrupts_hz.len(), CPUS as usize)?;
         Ok(Self {
             took_ns,
             interrupts_hz,
-            keepalives_hz: rate(event.text("before")?, event.text("after")?).unwrap_or(0.0),
-            clock: event.text("clock")?.into(),
+            keepalives_hz: rate(worked.before.as_str(), worked.after.as_str()).unwrap_or(0.0),
+            clock: worked.clock.as_str().into(),
         })
     }
 }
@@ -99,22 +100,27 @@ fn rate(before: &str, after: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sharedmem::event::Event;
 
-    const LINE: &str = "[   20.000000] init: event=worked kind=beside cpus=3 clock=tsc before=1000@10.00 \
-        after=5000@14.00 took_ns=2000000000 interrupts=2500,600,600";
+    const LINE: &str = "event=worked kind=beside cpus=3 clock=tsc before=1000@10.00 after=5000@14.00 \
+        took_ns=2000000000 interrupts=2500,600,600 ;";
+
+    fn read(line: &str) -> Result<CostRun, Problem> {
+        CostRun::of(&Worked::parse(line).unwrap())
+    }
 
     #[test]
     fn what_the_guest_tells_is_read() {
-        let run = CostRun::read(&Event::parse(LINE).unwrap()).unwrap();
+        let run = read(LINE).unwrap();
         assert_eq!(run.interrupts_hz, [1250.0, 300.0, 300.0]);
         assert_eq!(
             (run.took_ns, run.keepalives_hz, run.clock.as_str()),
             (2e9, 1000.0, "tsc")
         );
         let alone = LINE.replace("1000@", "@").replace("5000@", "@");
-        let run = CostRun::read(&Event::parse(&alone).unwrap()).unwrap();
+        let run = read(&alone).unwrap();
         assert!(run.keepalives_hz.abs() < f64::EPSILON);
         let fewer = LINE.replace("2500,", "");
-        assert!(CostRun::read(&Event::parse(&fewer).unwrap()).is_err());
+        assert!(read(&fewer).is_err());
     }
 }

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sharedmem::event::{CrashUserspace, Ready};
 
-use harness::console::Event;
+use harness::console::Logged;
 use harness::linux::gap::GapProbe;
 use harness::linux::hardware::Hardware;
 use harness::linux::http::{self, HttpReply};
@@ -141,11 +142,12 @@ impl Peer {
             Problem::Failed("the client saw no reply before or none after the death".into())
         })?;
         let text = ask(port, "GET", "/file?file=0", b"")?.text();
+        let userspace: Logged<CrashUserspace> = machine.wait_logged()?;
         let lost = (0..LINES).filter(|number| !text.lines().any(|l| l == format!("line {number}")));
         Ok(KdumpRun {
             release: self.kernel.release.clone(),
             client_gap_ms: handover.gap.as_secs_f64() * 1e3,
-            crash_boot_ms: userspace(&machine)?.time_us as f64 / 1e3,
+            crash_boot_ms: userspace.time_us as f64 / 1e3,
             acknowledged: LINES,
             lost: lost.count() as u64,
         })
@@ -157,19 +159,19 @@ impl Peer {
     /// It does not come up, or goes on as if nothing had happened.
     pub fn hang(&self) -> Result<HangRun, Problem> {
         let machine = self.start("hang")?;
-        let ready = ready(&machine)?;
+        let ready: Ready = machine.wait_event()?;
         let port = machine.port()?;
         let died = Instant::now();
         kill(port, "hang");
         let is_survived = match wait_for_crash_kernel(port, died) {
             Ok(()) => true,
             // A crash kernel that has begun may only be slow.
-            Err(Problem::TimedOut(_)) => !machine.console().events("crash-userspace").is_empty(),
+            Err(Problem::TimedOut(_)) => !machine.console().events::<CrashUserspace>().is_empty(),
             Err(problem) => return Err(problem),
         };
         Ok(HangRun {
             is_survived,
-            has_nmi_watchdog: ready.text("nmi_watchdog")? == "1",
+            has_nmi_watchdog: ready.nmi_watchdog == Some(1),
         })
     }
 
@@ -188,7 +190,8 @@ impl Peer {
         let mut arguments = Hardware::default().arguments(&disk);
         arguments.extend(["-append", FIRST_WORDS].map(String::from));
         let machine = QemuMachine::start_with(&arguments, &launch)?;
-        require_equal("crash_loaded", ready(&machine)?.text("crash_loaded")?, "1")?;
+        let ready: Ready = machine.wait_event()?;
+        require_equal("crash_loaded", ready.crash_loaded, Some(1))?;
         let identity = ask(machine.port()?, "GET", "/", b"")?.text();
         require(identity.contains("\"role\":\"primary\""), || {
             format!("the first kernel says it is {identity}")
@@ -262,18 +265,6 @@ fn wait_for_crash_kernel(port: u16, died: Instant) -> Result<(), Problem> {
         "no crash kernel serves {} s after the death",
         SURVIVAL_LIMIT.as_secs()
     )))
-}
-
-fn ready(machine: &QemuMachine) -> Result<Event, Problem> {
-    machine
-        .console()
-        .wait_for_event("ready", machine.time_left(), |_| true)
-}
-
-fn userspace(machine: &QemuMachine) -> Result<Event, Problem> {
-    machine
-        .console()
-        .wait_for_event("crash-userspace", PATIENCE, |_| true)
 }
 
 #[cfg(test)]

@@ -1,0 +1,97 @@
+//! Reads the fields of a line, one after the other.
+
+use super::{END, MARK, ParseError};
+
+/// The rest of a line, from which fields are taken in their order.
+#[derive(Clone, Debug)]
+pub struct Fields<'a> {
+    rest: &'a str,
+}
+
+/// A value as it stands in a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawValue<'a> {
+    /// Without quotes: this text.
+    Bare(&'a str),
+    /// In quotes: this text, with escapes.
+    Quoted(&'a str),
+}
+
+impl<'a> RawValue<'a> {
+    /// Returns the text of a value that stands without quotes.
+    pub fn bare(self) -> Option<&'a str> {
+        match self {
+            Self::Bare(text) => Some(text),
+            Self::Quoted(_) => None,
+        }
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Returns the fields of a line of event `name`.
+    ///
+    /// # Errors
+    /// The line is of another event or of none, or its end is missing.
+    pub fn of(line: &'a str, name: &str) -> Result<Self, ParseError> {
+        let text = line.strip_prefix(MARK).ok_or(ParseError::NoEvent)?;
+        let rest = text.strip_prefix(name).ok_or(ParseError::OtherEvent)?;
+        match rest.ends_with(END) {
+            true if rest.starts_with(' ') => Ok(Self { rest }),
+            false if rest.is_empty() || rest.starts_with(' ') => Err(ParseError::Cut),
+            _ => Err(ParseError::OtherEvent),
+        }
+    }
+
+    /// Takes the next field, if its key is `key`, which is put together from parts; a hyphen there is `_` in the line.
+    ///
+    /// # Errors
+    /// The value has no end.
+    pub fn take(&mut self, key: &[&str]) -> Result<Option<RawValue<'a>>, ParseError> {
+        let Some(text) = self.behind_key(key) else {
+            return Ok(None);
+        };
+        let value = match text.strip_prefix('"') {
+            Some(quoted) => {
+                let end = quote_in(quoted).ok_or(ParseError::Cut)?;
+                self.rest = &quoted[end + 1..];
+                RawValue::Quoted(&quoted[..end])
+            }
+            None => {
+                let (value, _) = text.split_once(' ').ok_or(ParseError::Cut)?;
+                self.rest = &text[value.len()..];
+                RawValue::Bare(value)
+            }
+        };
+        Ok(Some(value))
+    }
+
+    /// Ends the line.
+    ///
+    /// # Errors
+    /// Something is left.
+    pub fn end(self) -> Result<(), ParseError> {
+        match self.rest == END {
+            true => Ok(()),
+            false => Err(ParseError::Excess),
+        }
+    }
+
+    /// Returns what stands behind the next field's `=`, if its key is `key`.
+    fn behind_key(&self, key: &[&str]) -> Option<&'a str> {
+        let text = self.rest.strip_prefix(' ')?;
+        let (found, behind) = text.split_once('=')?;
+        let wanted = key.iter().flat_map(|part| part.bytes());
+        let wanted = wanted.map(|byte| if byte == b'-' { b'_' } else { byte });
+        found.bytes().eq(wanted).then_some(behind)
+    }
+}
+
+/// Returns where the first double quote stands that no backslash escapes.
+fn quote_in(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    text.bytes().position(|byte| {
+        let is_end = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        is_end
+    })
+}

@@ -1,0 +1,52 @@
+//! Lists of numbers.
+
+use core::fmt;
+
+use arrayvec::ArrayVec;
+
+use super::{Form, RawValue, Value};
+use crate::abi::MAX_CORES;
+
+/// A list of as many numbers as a machine has cores; what is beyond is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct List(ArrayVec<u32, MAX_CORES>);
+
+impl List {
+    /// Returns the numbers.
+    pub fn as_slice(&self) -> &[u32] {
+        &self.0
+    }
+}
+
+impl<N: Into<u32>> FromIterator<N> for List {
+    fn from_iter<I: IntoIterator<Item = N>>(numbers: I) -> Self {
+        let numbers = numbers.into_iter().map(Into::into);
+        Self(numbers.take(MAX_CORES).collect())
+    }
+}
+
+impl Value for List {
+    const FORM: Form = Form::Described("numbers with commas between them, or `none`");
+    const BYTES_MAX: usize = MAX_CORES * (<u32 as Value>::BYTES_MAX + ",".len());
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, others @ ..] = self.as_slice() else {
+            return f.write_str("none");
+        };
+        write!(f, "{first}")?;
+        others.iter().try_for_each(|number| write!(f, ",{number}"))
+    }
+
+    fn read(raw: RawValue<'_>) -> Option<Self> {
+        let text = raw.bare()?;
+        if text == "none" {
+            return Some(Self::default());
+        }
+        let mut list = Self::default();
+        for number in text.split(',') {
+            let number = u32::read(RawValue::Bare(number))?;
+            list.0.try_push(number).ok()?;
+        }
+        Some(list)
+    }
+}

@@ -1,0 +1,187 @@
+//! What a native instance logs, and a Linux instance where it does the same.
+
+use crate::Instance;
+use crate::cause::Cause;
+use crate::epitaph::EpitaphCause;
+use crate::event::declare::events;
+use crate::event::{Counters, DamageKind, EdgeTimes, Hex, Text};
+
+events! {
+    /// An instance
+
+    event Serving = "serving":
+    /// A primary serves.
+    {
+        /// Which instance it is.
+        instance: Instance,
+        /// Its epoch.
+        epoch: u64,
+        /// Its cores. Left out by a Linux.
+        cores: Option<u32>,
+        /// The TCP port of its service. Left out by a Linux.
+        port: Option<u16>,
+    }
+
+    event Takeover = "takeover":
+    /// How the takeover went, told by the new primary.
+    {
+        /// The epoch that it led to.
+        epoch: u64,
+        /// Why the old primary was given up. Left out if it is not known.
+        cause: Option<Cause>,
+        /// The old primary's core that is to blame, in its own count. Left out if none is.
+        core: Option<u32>,
+        /// What was counted.
+        counters: Counters,
+        /// Journal records that were applied.
+        records: u64,
+        /// Damage that was found in the journal.
+        findings: u64,
+        /// When a fault was injected, in ns since the machine's boot; 0 if none was.
+        fault_ns: u64,
+        /// The timeline. An edge that was not reached is left out.
+        edges: EdgeTimes,
+    }
+
+    event FirstReply = "first-reply":
+    /// The first reply after a takeover has left.
+    {
+        /// The epoch that the takeover led to.
+        epoch: u64,
+        /// When, in ns since the machine's boot.
+        at_ns: u64,
+    }
+
+    event EpitaphFound = "epitaph":
+    /// What the dead primary left.
+    {
+        /// Which instance it was.
+        instance: Instance,
+        /// Why it ended. Left out if it is not known.
+        cause: Option<EpitaphCause>,
+        /// The core that died first, in its own count.
+        core: u64,
+        /// The exception's vector.
+        vector: u64,
+        /// The exception's error code.
+        error_code: Hex,
+        /// CR2.
+        address: Hex,
+        /// The instruction pointer.
+        rip: Hex,
+        /// The stack pointer.
+        rsp: Hex,
+        /// When, in ns since the machine's boot.
+        at_ns: u64,
+        /// What it said.
+        message: Text,
+    }
+
+    event Restored = "restored":
+    /// The connections of the dead primary have their sockets.
+    {
+        /// The new primary's epoch.
+        epoch: u64,
+        /// Connections.
+        connections: u64,
+        /// Those of them whose socket had to be made; the others had been made before the takeover.
+        made: u64,
+        /// How long it took.
+        took_ns: u64,
+    }
+
+    event Finding = "finding":
+    /// Damage was found in the journal, or in what it holds.
+    {
+        /// What is wrong with the journal. Left out if it is whole.
+        damage: Option<DamageKind>,
+        /// What is damaged, in words.
+        what: Text,
+    }
+
+    event RecordSkipped = "record-skipped":
+    /// A record has stopped so many kernels in a row that it is skipped.
+    {
+        /// Its position in the journal.
+        position: u64,
+        /// What it is.
+        what: Text,
+        /// How many kernels.
+        kernels: u64,
+    }
+
+    event StateLost = "state-lost":
+    /// The state that was there before is lost, and the service begins empty. The monitor writes this as well.
+    {
+        /// Why.
+        reason: Text,
+    }
+
+    event Checkpoint = "checkpoint":
+    /// The journal holds a whole checkpoint.
+    {
+        /// Bytes that it takes there.
+        bytes: u64,
+        /// Keys of the state.
+        keys: u64,
+        /// The longest time in which the service waited for a part of it.
+        longest_ns: u64,
+        /// Whether the journal is kept from its beginning.
+        kept: bool,
+    }
+
+    event RetentionLost = "retention-lost":
+    /// More came in than the journal can keep, so a reset would lose the state.
+    {}
+
+    event Protected = "protected":
+    /// A backup is ready.
+    {}
+
+    event Filling = "filling":
+    /// A new backup is told the state.
+    {}
+
+    event Unprotected = "unprotected":
+    /// There is no backup, or the monitor does not answer.
+    {
+        /// Why.
+        reason: Text,
+    }
+
+    event OperatorAnswered = "operator":
+    /// The monitor has answered what the operator asked for.
+    {
+        /// What it says.
+        answer: Text,
+    }
+
+    event Exec = "exec":
+    /// A command of the boot line's script is carried out.
+    {
+        /// The command.
+        command: Text,
+    }
+
+    event ExecReply = "exec-reply":
+    /// The service has answered the console.
+    {
+        /// The reply, on one line.
+        text: Text,
+    }
+
+    event JournalBench = "journal-bench":
+    /// How long it takes to append records.
+    {
+        /// How many were appended.
+        records: u64,
+        /// How long all of them took together.
+        took_ns: u64,
+        /// Payload of each.
+        payload_bytes: u64,
+    }
+
+    event WildWriteSucceeded = "wild-write-succeeded":
+    /// A write into the other instance's slice succeeded, which page tables have to prevent.
+    {}
+}

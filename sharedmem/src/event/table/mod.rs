@@ -1,0 +1,30 @@
+//! The table: all events there are, by who writes them.
+
+mod guest;
+mod instance;
+mod monitor;
+mod understudyctl;
+
+pub use guest::*;
+pub use instance::*;
+pub use monitor::*;
+pub use understudyctl::*;
+
+use super::Group;
+
+/// The parts of the table.
+pub const GROUPS: [Group; 4] = [
+    monitor::GROUP,
+    instance::GROUP,
+    understudyctl::GROUP,
+    guest::GROUP,
+];
+
+/// Checks that every event reads back as it was written.
+#[cfg(test)]
+pub(super) fn check_round_trips() {
+    monitor::check_round_trips();
+    instance::check_round_trips();
+    understudyctl::check_round_trips();
+    guest::check_round_trips();
+}

@@ -1,0 +1,199 @@
+//! What the monitor logs.
+
+use crate::Instance;
+use crate::cause::{BackupLoss, Cause};
+use crate::event::declare::events;
+use crate::event::{List, Text, Word};
+use crate::hand_off::PhysicalRange;
+
+events! {
+    /// The monitor
+
+    event Refused = "refused":
+    /// The boot stops.
+    {
+        /// The option that is to blame.
+        option: Text,
+    }
+
+    event Plan = "plan":
+    /// How the machine is divided.
+    {
+        /// CPUs that were found.
+        cpus: u32,
+        /// Cores of the first primary.
+        primary_cores: u32,
+        /// Memory of the first backup, in bytes.
+        backup_bytes: u64,
+        /// Frequency of the time-stamp counter.
+        tsc_hz: u64,
+        /// Frequency of the local APICs' timers.
+        apic_timer_hz: u64,
+        /// Whether the local APICs are in x2APIC mode.
+        x2apic: bool,
+    }
+
+    event BackupMemory = "backup-memory":
+    /// Memory that is the first backup's alone while it waits. The monitor writes one for each range, before `plan`.
+    {
+        /// Where it is.
+        range: PhysicalRange,
+    }
+
+    event Footprint = "footprint":
+    /// Memory that a ready native backup takes.
+    {
+        /// The monitor, with its page tables.
+        monitor_kib: u64,
+        /// The backup's image, page tables and stacks.
+        image_kib: u64,
+        /// Its heap, as much of it as is in use.
+        heap_kib: u64,
+        /// The service's state, a part of the heap.
+        state_kib: u64,
+        /// Monitor, image and heap together.
+        total_kib: u64,
+    }
+
+    event ImageRefused = "image-refused":
+    /// An image is not used.
+    {
+        /// The instance that it was for.
+        instance: Instance,
+        /// Its path in the boot archive, or where else it came from.
+        path: Text,
+        /// Why not.
+        reason: Text,
+    }
+
+    event ResetSurvived = "reset-survived":
+    /// The machine was reset, and goes on with the state in its memory.
+    {
+        /// The epoch with which it goes on.
+        epoch: u64,
+        /// Where the journal begins that makes the state.
+        journal_from: u64,
+        /// Where the journal ends.
+        journal_to: u64,
+        /// How long the machine ran before the reset.
+        time_before_ns: u64,
+    }
+
+    event Arming = "arming":
+    /// A new backup is loaded, and gets ready.
+    {
+        /// Which instance it is.
+        instance: Instance,
+        /// The core that a Linux primary lends for it.
+        core: Option<u32>,
+        /// Heap of the monitor in use. Left out for a Linux.
+        heap_bytes: Option<u64>,
+    }
+
+    event FellBack = "fell-back":
+    /// An image that the operator brought was lost, so the boot line's image is loaded instead.
+    {
+        /// The instance that it was for.
+        instance: Instance,
+        /// Why it was lost.
+        loss: BackupLoss,
+    }
+
+    event PrimaryUp = "primary-up":
+    /// A primary sent its first keepalive, or the first one after it was believed dead.
+    {
+        /// Its epoch.
+        epoch: u64,
+    }
+
+    event BackupReady = "backup-ready":
+    /// A backup is ready to take over.
+    {}
+
+    event BackupLost = "backup-lost":
+    /// There is no backup any more.
+    {
+        /// Why.
+        loss: BackupLoss,
+    }
+
+    event WaitingForBackup = "waiting-for-backup":
+    /// The primary is dead, and the backup is not ready yet.
+    {
+        /// Why the primary counts as dead.
+        cause: Cause,
+        /// Its core that is to blame, in its own count. Left out if none is.
+        core: Option<u32>,
+    }
+
+    event TakeoverBegan = "takeover-began":
+    /// The primary is dead, and the backup takes over.
+    {
+        /// The epoch that this leads to.
+        epoch: u64,
+        /// Why the primary counts as dead.
+        cause: Cause,
+        /// Its core that is to blame, in its own count. Left out if none is.
+        core: Option<u32>,
+    }
+
+    event FenceRetry = "fence-retry":
+    /// Cores did not check in at the fence, and are struck again.
+    {
+        /// The round that begins.
+        round: u32,
+        /// The machine numbers of these cores.
+        cores: List,
+    }
+
+    event TakeoverRefused = "takeover-refused":
+    /// A takeover was refused, because a part of it cannot be done.
+    {
+        /// The part.
+        stage: Word,
+    }
+
+    event CoreRetried = "core-retried":
+    /// A core did not come for its order, and is called once more.
+    {
+        /// Its machine number.
+        core: u32,
+    }
+
+    event Dead = "dead":
+    /// The primary is dead and there is no backup: nobody serves.
+    {
+        /// Why the primary counts as dead.
+        cause: Cause,
+        /// Its core that is to blame, in its own count. Left out if none is.
+        core: Option<u32>,
+    }
+
+    event FenceRefused = "fence-refused":
+    /// A takeover was refused, because cores did not prove that they had stopped.
+    {
+        /// The machine numbers of these cores.
+        cores: List,
+    }
+
+    event Reset = "reset":
+    /// Nobody serves, so the monitor resets the machine.
+    {
+        /// How many resets in a row this makes.
+        number: u64,
+    }
+
+    event StandsStill = "stands-still":
+    /// Nobody serves, and resets did not help: the monitor waits to be reset by hand.
+    {
+        /// How many resets in a row did not help.
+        resets: u64,
+    }
+
+    event MonitorPanicked = "monitor-panicked":
+    /// The monitor has panicked, and the machine is unprotected.
+    {
+        /// Where, and what it says.
+        message: Text,
+    }
+}
