@@ -31,7 +31,7 @@ impl From<RecordKind> for Kind {
 }
 
 impl Kind {
-    /// The kind of what stands where a producer died before it published.
+    /// The kind of the empty records that fill a gap, where a producer died before it published.
     pub const FILLER: Self = Self(RECORD_SKIPPED);
 
     /// Returns the kind, if it is known here and the record is not one that is skipped.
@@ -53,11 +53,11 @@ impl Kind {
 /// A whole record, copied out of the shared region and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'b> {
-    /// Where it lies; its sequence number.
+    /// Its position, which is its sequence number.
     pub position: u64,
-    /// Where the next one begins.
+    /// The position of the next record.
     pub end: u64,
-    /// The owner that wrote it.
+    /// The epoch of the primary that wrote it.
     pub epoch: u64,
     /// What the payload is.
     pub kind: Kind,
@@ -65,16 +65,16 @@ pub struct Record<'b> {
     pub payload: &'b [u8],
 }
 
-/// Bytes a record with a payload of `length_bytes` takes in the ring.
+/// Returns the size of a record with a payload of `length_bytes`, in bytes.
 pub const fn record_bytes(length_bytes: u32) -> u64 {
     HEADER_BYTES + ((length_bytes as u64 + 7) & !7)
 }
 
 /// Returns the first word of a record at `position`.
 ///
-/// Each position has its own, in each boot another: neither an old lap's header nor bytes that a client sent can pass
-/// for it. The mixing (the finaliser of SplitMix64) keeps neighbouring stamps from differing by something one could
-/// guess.
+/// Each position has a stamp of its own, and another one in each boot. So neither a header of an earlier lap nor
+/// bytes that a client sent can be taken for it. The mixing (the finaliser of SplitMix64) makes the difference
+/// between neighbouring stamps hard to guess.
 #[inline]
 pub(crate) fn stamp(salt: u64, position: u64) -> u64 {
     let mixed = salt.wrapping_add(position);
@@ -83,25 +83,25 @@ pub(crate) fn stamp(salt: u64, position: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Word 1.
+/// Makes word 1.
 #[inline]
 pub(crate) fn length_word(length_bytes: u32, checksum: u32) -> u64 {
     u64::from(length_bytes) | u64::from(checksum) << 32
 }
 
-/// Length and checksum out of word 1.
+/// Returns length and checksum in word 1.
 #[inline]
 pub(crate) fn split_length_word(word: u64) -> (u32, u32) {
     (word as u32, (word >> 32) as u32)
 }
 
-/// Word 2. The epoch is at most [`EPOCH_MAX`].
+/// Makes word 2. The epoch is at most [`EPOCH_MAX`].
 #[inline]
 pub(crate) fn owner_word(epoch: u64, kind: Kind) -> u64 {
     epoch | u64::from(kind.0) << 48
 }
 
-/// Epoch and kind out of word 2.
+/// Returns epoch and kind in word 2.
 #[inline]
 pub(crate) fn split_owner_word(word: u64) -> (u64, Kind) {
     (word & EPOCH_MAX, Kind((word >> 48) as u16))
@@ -122,7 +122,7 @@ pub(crate) fn checksum(
     })
 }
 
-/// As `chain`, but folding it is sure to be inlined: the loops must end up inside the function that may use the CRC
+/// Works as `chain`, but its `fold` is always inlined. The loop must be inside the function that may use the CRC
 /// instruction, or every word costs a call.
 struct HeadAndPayload<'h, P> {
     head: core::slice::Iter<'h, u64>,

@@ -1,8 +1,54 @@
-//! The form in which a primary tells its state to a new backup: a sequence of *items* in journal records of bounded size.
+//! The format of a checkpoint: a state as a sequence of *items* in journal records of bounded size.
 //!
-//! An item is a *head*, whose structure its reader knows, or a part of a *string*, which may be longer than a record. What the heads are, and which
-//! strings follow each, is the business of those whose state it is. Records are numbered, so that one that is missing is noticed. The encoding is
-//! `postcard`'s.
+//! An item is a *head*, whose type its reader knows, or a part of a *string*, which may be longer than a record. Each
+//! owner of state defines its heads, and which strings follow each of them. Records are numbered, so that a missing
+//! one is noticed. The encoding is `postcard`'s.
+//!
+//! # Example
+//!
+//! A state of two keys is written into records, and read from them:
+//!
+//! ```
+//! use checkpoint::{Item, Items, Joiner, Sequence, Writer, decode};
+//! use serde::{Deserialize, Serialize};
+//!
+//! /// Two strings follow a pair; nothing follows the end.
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! enum Head {
+//!     Pair,
+//!     End { pairs: u64 },
+//! }
+//! const OWNER: u8 = 1;
+//!
+//! let (mut records, mut sequence) = (Vec::new(), Sequence::default());
+//! let mut sink = |payload: &[u8]| records.push(payload.to_vec());
+//! let mut writer = Writer::new(OWNER, &mut sequence, &mut sink);
+//! for (key, value) in [("one", "1"), ("two", "2")] {
+//!     writer.head(&Head::Pair);
+//!     writer.string(key.as_bytes());
+//!     writer.string(value.as_bytes());
+//! }
+//! writer.head(&Head::End { pairs: 2 });
+//! drop(writer); // Writes the last record.
+//!
+//! let (mut heads, mut strings) = (Vec::new(), Vec::new());
+//! let (mut joiner, mut sequence) = (Joiner::default(), Sequence::default());
+//! for record in &records {
+//!     let (owner, items) = Items::of(record, &mut sequence)?;
+//!     assert_eq!(owner, OWNER);
+//!     for item in items {
+//!         match item? {
+//!             Item::Head(head) => heads.push(decode::<Head>(head)?),
+//!             Item::Part { bytes, is_last } => {
+//!                 strings.extend(joiner.join(bytes, is_last).map(|string| string.into_owned()));
+//!             }
+//!         }
+//!     }
+//! }
+//! assert_eq!(heads, [Head::Pair, Head::Pair, Head::End { pairs: 2 }]);
+//! assert_eq!(strings, [&b"one"[..], b"1", b"two", b"2"]);
+//! # Ok::<(), checkpoint::Malformed>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -25,22 +71,22 @@ use serde::{Deserialize, Serialize};
 /// A piece of state.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Item<'a> {
-    /// Says what follows. [`decode`] takes it apart.
+    /// Says what follows. [`decode`] reads it.
     Head(#[serde(with = "serde_bytes")] &'a [u8]),
     /// Some bytes of a string.
     Part {
         /// The bytes.
         #[serde(with = "serde_bytes")]
         bytes: &'a [u8],
-        /// The string ends behind them.
+        /// Whether the string ends behind them.
         is_last: bool,
     },
 }
 
-/// A record does not hold what one of its kind holds.
+/// Why bytes are not a part of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed(
-    /// What is wrong with it.
+    /// What is wrong with them.
     pub &'static str,
 );
 

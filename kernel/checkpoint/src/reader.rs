@@ -1,4 +1,4 @@
-//! Records into items, and parts into strings.
+//! Reading: from records to items, and from parts to strings.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -12,10 +12,10 @@ use crate::{Item, Malformed, Sequence};
 pub struct Items<'a>(&'a [u8]);
 
 impl<'a> Items<'a> {
-    /// Of whom the items are, and the items.
+    /// Takes a record apart. Returns the owner of its items, and the items.
     ///
     /// # Errors
-    /// It is not the next record.
+    /// It is not the next record of its checkpoint.
     pub fn of(payload: &'a [u8], sequence: &mut Sequence) -> Result<(u8, Self), Malformed> {
         let (owner, items) = sequence.take(payload)?;
         Ok((owner, Self(items)))
@@ -43,10 +43,10 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// Returns what a head says.
+/// Reads a head.
 ///
 /// # Errors
-/// It says nothing that a `T` could be.
+/// It is not a `T`.
 pub fn decode<'a, T: Deserialize<'a>>(head: &'a [u8]) -> Result<T, Malformed> {
     match postcard::take_from_bytes(head) {
         Ok((value, [])) => Ok(value),
@@ -61,7 +61,7 @@ pub struct Joiner {
 }
 
 impl Joiner {
-    /// Takes a part. Returns the string if this was its last.
+    /// Takes a part. Returns the string if this was its last part.
     pub fn join<'a>(&mut self, bytes: &'a [u8], is_last: bool) -> Option<Cow<'a, [u8]>> {
         if is_last && self.begun.is_empty() {
             return Some(Cow::Borrowed(bytes));
@@ -94,58 +94,60 @@ mod tests {
     }
 
     #[derive(Clone, Debug, PartialEq, Eq)]
-    enum Told {
+    enum Written {
         Head(Head),
         String(Vec<u8>),
     }
 
-    fn told() -> impl Strategy<Value = Told> {
+    fn written() -> impl Strategy<Value = Written> {
         prop_oneof![
-            prop::option::of(any::<u64>()).prop_map(|deadline| Told::Head(Head::Key { deadline })),
-            Just(Told::Head(Head::End)),
-            (0..40_000_usize, any::<u8>()).prop_map(|(length, byte)| Told::String(
+            prop::option::of(any::<u64>())
+                .prop_map(|deadline| Written::Head(Head::Key { deadline })),
+            Just(Written::Head(Head::End)),
+            (0..40_000_usize, any::<u8>()).prop_map(|(length, byte)| Written::String(
                 (0..length).map(|at| byte ^ at as u8).collect()
             )),
-            prop::collection::vec(any::<u8>(), 0..8).prop_map(Told::String),
+            prop::collection::vec(any::<u8>(), 0..8).prop_map(Written::String),
         ]
     }
 
     proptest! {
         #[test]
-        fn what_was_told_is_heard(all in prop::collection::vec(told(), 0..40)) {
+        fn what_was_written_is_read(all in prop::collection::vec(written(), 0..40)) {
             let mut records: Vec<Vec<u8>> = Vec::new();
             let mut sink = |payload: &[u8]| records.push(payload.to_vec());
-            let mut told_sequence = Sequence::default();
-            let mut writer = Writer::new(7, &mut told_sequence, &mut sink);
-            for told in &all {
-                match told {
-                    Told::Head(head) => writer.head(head),
-                    Told::String(string) => writer.string(string),
+            let mut written_sequence = Sequence::default();
+            let mut writer = Writer::new(7, &mut written_sequence, &mut sink);
+            for written in &all {
+                match written {
+                    Written::Head(head) => writer.head(head),
+                    Written::String(string) => writer.string(string),
                 }
             }
             drop(writer);
-            let (mut heard, mut joiner, mut sequence) = (Vec::new(), Joiner::default(), Sequence::default());
+            let (mut read, mut joiner, mut sequence) = (Vec::new(), Joiner::default(), Sequence::default());
             for record in &records {
                 prop_assert!(record.len() < 32 << 10);
                 let (owner, items) = Items::of(record, &mut sequence).unwrap();
                 prop_assert_eq!(owner, 7);
                 for item in items {
                     match item.unwrap() {
-                        Item::Head(head) => heard.push(Told::Head(decode(head).unwrap())),
+                        Item::Head(head) => read.push(Written::Head(decode(head).unwrap())),
                         Item::Part { bytes, is_last } => {
-                            heard.extend(joiner.join(bytes, is_last).map(|string| Told::String(string.into_owned())));
+                            read.extend(joiner.join(bytes, is_last).map(|string| Written::String(string.into_owned())));
                         }
                     }
                 }
             }
             prop_assert!(!joiner.is_amid());
-            prop_assert_eq!(heard, all);
+            prop_assert_eq!(read, all);
             prop_assert_eq!(sequence.count() as usize, records.len());
-            // None can be left out, and none comes twice.
+            // No record can be left out, and none can come twice.
             for (number, record) in records.iter().enumerate() {
                 for other in [0, number + 1, records.len()] {
                     let mut sequence = Sequence::default();
-                    let before = records.iter().take(other).try_for_each(|record| Items::of(record, &mut sequence).map(|_| ()));
+                    let mut read = |record: &Vec<u8>| Items::of(record, &mut sequence).map(|_| ());
+                    let before = records.iter().take(other).try_for_each(&mut read);
                     prop_assert!(before.is_ok());
                     prop_assert_eq!(Items::of(record, &mut sequence).is_ok(), other == number);
                 }

@@ -2,27 +2,27 @@
 
 use crate::Malformed;
 
-/// Counts the records of one checkpoint, on both sides.
+/// Counts the records of one checkpoint. Writer and reader have one each.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequence(u32);
 
-/// Bytes of a record before its items: the owner's name, and the number.
+/// Bytes of a record before its items: the owner, and the number of the record.
 pub(crate) const HEADER_BYTES: usize = 5;
 
 impl Sequence {
-    /// Returns how many there were.
+    /// Returns the number of records so far.
     pub fn count(self) -> u32 {
         self.0
     }
 
-    /// Returns the beginning of the next record.
+    /// Makes the header of the next record.
     pub(crate) fn begin(&mut self, owner: u8) -> [u8; HEADER_BYTES] {
         let [a, b, c, d] = self.0.to_le_bytes();
         self.0 = self.0.wrapping_add(1);
         [owner, a, b, c, d]
     }
 
-    /// Takes the beginning of a record off. Returns whose items follow, and them.
+    /// Takes the header off a record. Returns the owner of the items, and the items.
     pub(crate) fn take<'a>(&mut self, payload: &'a [u8]) -> Result<(u8, &'a [u8]), Malformed> {
         let (&[owner, a, b, c, d], items) = payload
             .split_first_chunk()

@@ -1,4 +1,4 @@
-//! Items into records.
+//! Writing: from items to records.
 
 use alloc::vec::Vec;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::sequence::HEADER_BYTES;
 use crate::{Item, Sequence};
 
-/// A record is written when it has grown to this, in bytes. The smallest journal takes records several times as large.
+/// A record is complete when it has grown to this, in bytes. The smallest journal takes records several times as large.
 const RECORD_BYTES: usize = 16 << 10;
 /// Longest part of a string, in bytes.
 const PART_BYTES: usize = 8 << 10;
@@ -16,7 +16,7 @@ const PART_BYTES: usize = 8 << 10;
 pub struct Writer<'s> {
     sink: &'s mut dyn FnMut(&[u8]),
     sequence: &'s mut Sequence,
-    /// The items of the record to be, behind room for its beginning.
+    /// The items of the next record, behind room for its header.
     record: Vec<u8>,
     head: Vec<u8>,
     owner: u8,
@@ -24,7 +24,8 @@ pub struct Writer<'s> {
 }
 
 impl<'s> Writer<'s> {
-    /// Writes items of `owner`, a name among those whose state is told. `sink` takes each record's payload.
+    /// Makes a writer for items of `owner`, a number among those whose state is in the checkpoint. `sink` takes the
+    /// payload of each record.
     pub fn new(owner: u8, sequence: &'s mut Sequence, sink: &'s mut dyn FnMut(&[u8])) -> Self {
         let mut record = Vec::with_capacity(RECORD_BYTES + PART_BYTES + 64);
         record.resize(HEADER_BYTES, 0);
@@ -38,7 +39,7 @@ impl<'s> Writer<'s> {
         }
     }
 
-    /// Writes what says what follows.
+    /// Writes a head.
     pub fn head(&mut self, head: &impl Serialize) {
         let mut bytes = core::mem::take(&mut self.head);
         bytes.clear();
@@ -52,14 +53,14 @@ impl<'s> Writer<'s> {
         self.string_of(string.len(), |from| &string[from..]);
     }
 
-    /// Writes a string of `length` bytes, of which `piece` gives some from a place on.
+    /// Writes a string of `length` bytes. `piece` returns some of them, from an offset on.
     pub fn string_of<'p>(&mut self, length: usize, piece: impl Fn(usize) -> &'p [u8]) {
         let mut from = 0;
         loop {
             let bytes = piece(from);
             let bytes = &bytes[..bytes.len().min(PART_BYTES)];
             from += bytes.len();
-            // A piece that is missing ends it, too: its reader sees that it is too short.
+            // A missing piece ends the string, too: its reader sees that it is too short.
             let is_last = from >= length || bytes.is_empty();
             self.item(&Item::Part { bytes, is_last });
             if is_last {
@@ -68,7 +69,7 @@ impl<'s> Writer<'s> {
         }
     }
 
-    /// Bytes written so far.
+    /// Returns the number of bytes written so far.
     pub fn written_bytes(&self) -> usize {
         self.written_bytes + self.record.len() - HEADER_BYTES
     }
@@ -97,7 +98,7 @@ impl Drop for Writer<'_> {
     }
 }
 
-/// Appends to a vector, which always has room: what it returns is what it was given, and more.
+/// Appends an encoded value to `out`. A vector always has room, so this cannot fail.
 fn encode(value: &impl Serialize, out: Vec<u8>) -> Vec<u8> {
     postcard::to_extend(value, out).unwrap_or_default()
 }

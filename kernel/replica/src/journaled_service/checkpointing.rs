@@ -116,7 +116,7 @@ impl<S: Host> JournaledService<S> {
         let is_kept = self
             .checkpoints
             .schedule
-            .told(writer.bytes, kept_bytes, memory_bytes);
+            .completed(writer.bytes, kept_bytes, memory_bytes);
         journal.retain(is_kept.then_some(writer.position));
         let checkpoint = Checkpoint {
             bytes: writer.bytes,
