@@ -1,11 +1,11 @@
-//! Records what a Redis server answers to the session in `tests/redis-7.0.txt`.
+//! Records the replies of a Redis server to the session in `tests/redis-7.0.txt`.
 //!
 //! ```text
 //! redis-server --port 6390 --save "" --databases 1 --proto-max-bulk-len 16mb &
 //! cargo run -p service --example record_replies -- 127.0.0.1:6390 kernel/service/tests/redis-7.0.txt
 //! ```
 //!
-//! Commands and comments stay, replies are written anew.
+//! Commands and comments stay as they are, replies are replaced.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -17,7 +17,7 @@ use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// When a server that was sent raw bytes says nothing for so long, it has said all.
+/// A server that was sent raw bytes and sends nothing for this long has sent everything.
 const QUIET: Duration = Duration::from_millis(100);
 
 fn main() -> Result<()> {
@@ -73,7 +73,7 @@ fn ask(session: &mut TcpStream, line: &str) -> Result<Answer> {
 fn converse(server: &str, bytes: &[u8]) -> Result<Answer> {
     let mut connection = TcpStream::connect(server)?;
     connection.set_read_timeout(Some(QUIET))?;
-    // A server that has had enough may end the connection before it has read all.
+    // A server that finds an error may end the connection before it has read everything.
     let _ = connection.write_all(bytes);
     let mut answer = Answer::default();
     let mut chunk = [0; 4096];

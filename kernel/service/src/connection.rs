@@ -6,7 +6,7 @@ use crate::store::Bytes;
 use alloc::collections::BTreeMap;
 use core::fmt;
 
-/// In the order of their numbers, so that `CLIENT LIST` is the same everywhere.
+/// All connections, in the order of their numbers, so that `CLIENT LIST` is the same on every kernel.
 pub(crate) type Connections = BTreeMap<ConnectionId, Connection>;
 
 pub(crate) struct Connection {
@@ -20,7 +20,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// What `CLIENT LIST` tells of one that has not asked for anything.
+    /// The last command in `CLIENT LIST` of a client that has sent none.
     pub(crate) const NO_COMMAND: &'static str = "NULL";
 
     pub(crate) fn new(peer: [u8; 6], now_ms: u64) -> Self {

@@ -1,9 +1,10 @@
 //! Glob patterns as `KEYS`, `SCAN MATCH` and `CONFIG GET` know them.
 //!
-//! Same language as Redis' `stringmatchlen`, corner cases included (an open `[` runs to the end of the pattern; nothing but the
-//! empty pattern matches the empty string), but without its recursion: only the last `*` is ever taken back.
+//! The language is that of Redis' `stringmatchlen`, corner cases included (an open `[` runs to the end of the
+//! pattern; only the empty pattern matches the empty string), but without its recursion: only the last `*` is ever
+//! tried again.
 
-/// Whether letters of either case are the same.
+/// Whether upper and lower case are the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Case {
     Sensitive,
@@ -19,14 +20,14 @@ impl Case {
     }
 }
 
-/// Returns whether `pattern` matches all of `text`. Calls `step` for each element looked at: a hostile pattern costs
-/// its length times that of the text.
+/// Returns whether `pattern` matches all of `text`. Calls `step` for each element it looks at, because a hostile
+/// pattern takes time in proportion to its length times that of the text.
 pub(crate) fn matches(pattern: &[u8], text: &[u8], case: Case, mut step: impl FnMut()) -> bool {
     if text.is_empty() {
         return pattern.is_empty();
     }
     let (mut at_pattern, mut at_text) = (0, 0);
-    // Where to go on if what follows the last star does not fit: behind the star, one byte further in the text.
+    // Where to go on if what follows the last star does not match: behind the star, one byte further in the text.
     let mut retry: Option<(usize, usize)> = None;
     while at_text < text.len() {
         step();
@@ -54,7 +55,7 @@ pub(crate) fn matches(pattern: &[u8], text: &[u8], case: Case, mut step: impl Fn
     pattern[at_pattern..].iter().all(|&byte| byte == b'*')
 }
 
-/// Matches one byte with the element of the pattern at `at`, and gives the place behind that element.
+/// Matches one byte with the element of the pattern at `at`. Returns the place behind that element.
 fn element(
     pattern: &[u8],
     at: usize,
@@ -90,7 +91,7 @@ fn class(
         step();
         match pattern[at..] {
             [] => break,
-            // An escaped byte is compared as it is, whatever the case rule.
+            // An escaped byte is compared as it is, whatever `Case` says.
             [b'\\', escaped, ..] => {
                 hit |= escaped == byte;
                 at += 2;

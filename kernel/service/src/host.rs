@@ -1,34 +1,36 @@
-//! What the state machine asks of whoever runs it.
+//! What the state machine asks of the kernel that runs it.
 
 use crate::record::ConnectionId;
 
 /// The kernel around the service.
 ///
-/// On the primary the effects are real. A kernel that replays drops what has already been done, but the calls are the same.
+/// On the primary the effects are real. A kernel that replays gets the same calls, and ignores what has been done
+/// already.
 pub trait Host {
-    /// Sends `bytes` to a client. Long replies come in several calls, in order. The host does the flow control: if the client does
-    /// not read, the host keeps the bytes or ends the connection (and journals its close).
+    /// Sends `bytes` to a client. Long replies come in several calls, in order. The host does flow control: if the
+    /// client does not read, it keeps the bytes or ends the connection (and journals its close).
     fn reply(&mut self, connection: ConnectionId, bytes: &[u8]);
 
-    /// Ends the connection once every reply so far has gone out. The service has already forgotten it.
+    /// Ends a connection once every reply so far is sent. The service has forgotten it already.
     fn hang_up(&mut self, connection: ConnectionId);
 
     /// Injects a fault or runs a measurement. A replaying host ignores it.
     fn debug(&mut self, command: DebugCommand);
 
-    /// Asks the machine's monitor for something. A replaying host ignores it: it was asked once, by a kernel that may be dead.
+    /// Passes a request of the operator to the machine's monitor. A replaying host ignores it: the monitor was asked
+    /// once, by a kernel that may be dead.
     fn operate(&mut self, command: OperatorCommand<'_>);
 
-    /// Called at least every 256 elements of any long loop; the failure detector counts it as a sign of work.
+    /// Counts work, for the failure detector. It is called at least every 256 elements of any long loop.
     fn progress(&mut self);
 }
 
-/// An `UNDERSTUDY` subcommand: what the operator asks of the machine's monitor.
+/// An `UNDERSTUDY` subcommand: a request of the operator to the machine's monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperatorCommand<'a> {
-    /// Load this image as the backup.
+    /// Load an image as the backup.
     Load {
-        /// The file, as it is.
+        /// The image file.
         image: &'a [u8],
     },
     /// Load a backup, if there is none.
@@ -39,55 +41,55 @@ pub enum OperatorCommand<'a> {
     Retry,
 }
 
-/// A `DEBUG` subcommand that is the kernel's to carry out.
+/// A `DEBUG` subcommand that the kernel carries out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DebugCommand {
     /// The kernel panics.
     Panic,
     /// Cores stop doing anything, silently.
     Hang(HangTarget),
-    /// A fault inside the handler of a fault.
+    /// The kernel faults inside a fault handler.
     DoubleFault,
-    /// What the journal keeps for later readers is given up: the state has to be told anew.
+    /// The journal keeps nothing for later readers any more, so that the next checkpoint is written at once.
     Checkpoint,
     /// The next kernel that is promoted panics at once.
     PromotionPanic,
     /// The next kernel that is promoted hangs at once.
     PromotionHang,
-    /// As a panic, and again wherever the command is replayed.
+    /// The kernel panics, and so does every kernel that replays the command.
     Poison,
-    /// A fault that no handler can be found for: the processor shuts down, and the platform is reset.
+    /// The kernel faults without a handler: the processor shuts down, and the platform is reset.
     TripleFault,
-    /// The stack runs into its guard page.
+    /// The stack overflows into its guard page.
     StackOverflow,
-    /// A write into memory that is another instance's.
+    /// The kernel writes into another instance's memory.
     WildWrite,
-    /// Damages the last journal record, and panics.
+    /// The kernel damages the last journal record, and panics.
     CorruptTail,
     /// The backup panics.
     BackupPanic,
     /// The backup hangs.
     BackupHang,
-    /// Measures append and commit of this many records.
+    /// The kernel measures append and commit.
     JournalBench {
-        /// How many.
+        /// Number of records.
         records: u64,
     },
-    /// The kernel dies at a set instant, whatever the service's core does then.
+    /// The kernel dies at a given instant, whatever the service's core does then.
     DieIn {
-        /// How long after the command, in ns.
+        /// Time from the command to the death, in ns.
         delay_ns: u64,
-        /// How.
+        /// How it dies.
         end: DeathKind,
     },
-    /// The main loop stands still for a time.
+    /// The main loop sleeps.
     Sleep {
-        /// How long, in microseconds.
+        /// Duration, in microseconds.
         duration_us: u64,
     },
 }
 
-/// How a kernel dies at a set instant.
+/// How a kernel dies at a given instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeathKind {
     /// It panics.
@@ -96,7 +98,7 @@ pub enum DeathKind {
     Hang,
 }
 
-/// What hangs.
+/// What a `DEBUG HANG` stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HangTarget {
     /// The service's core, with interrupts off.

@@ -1,17 +1,55 @@
 //! A Redis-protocol (RESP2) server as a deterministic state machine.
 //!
-//! The primary kernel journals every [`InputRecord`], commits it, and only then hands it to [`Service::apply`]. The backup kernel
-//! applies the very same records, and reaches the very same state and the very same reply bytes. Hence the laws of this crate:
+//! The primary kernel journals every [`InputRecord`], commits it, and only then passes it to [`Service::apply`]. The
+//! backup kernel applies the same records, and gets the same state and the same reply bytes. Hence the laws of this
+//! crate:
 //!
 //! * no clock and no random source: both come in with each record ([`Stamp`]);
-//! * no dependence on addresses, on hash table layout or on what was allocated before: every order a client can see (`KEYS`,
-//!   `SCAN`, `SPOP`, `HGETALL`, ...) is an insertion order that the state itself holds;
-//! * nothing is decided from the allocator: memory is counted by the crate's own account;
-//! * no long pause: tables grow in small shards, and every long loop calls [`Host::progress`], which the failure detector counts;
+//! * no dependence on addresses, on hash table layout or on earlier allocations: every order a client can see
+//!   (`KEYS`, `SCAN`, `SPOP`, `HGETALL`, ...) is an insertion order that the state itself holds;
+//! * no decision depends on the allocator: the crate counts memory by itself;
+//! * no long pause: tables grow in small shards, and every long loop calls [`Host::progress`], which the failure
+//!   detector counts;
 //! * no recursion: kernel stacks are small.
 //!
-//! What the state machine wants done goes out through the [`Host`] trait. The replies are those of Redis 7.0, byte for byte;
-//! `tests/redis-7.0.txt` holds a recorded session that a test compares with.
+//! What the state machine wants done goes out through the [`Host`] trait. The replies are those of Redis 7.0, byte
+//! for byte; a test compares them with a recorded session, `tests/redis-7.0.txt`.
+//!
+//! # Example
+//!
+//! A client connects, sends a `SET`, and gets its reply:
+//!
+//! ```
+//! use service::{ConnectionId, DebugCommand, Host, Input, InputRecord, OperatorCommand, Service};
+//! use service::{ServiceLimits, Stamp};
+//!
+//! /// A host that keeps the replies, and does nothing else.
+//! #[derive(Default)]
+//! struct Replies(Vec<u8>);
+//!
+//! impl Host for Replies {
+//!     fn reply(&mut self, _: ConnectionId, bytes: &[u8]) {
+//!         self.0.extend_from_slice(bytes);
+//!     }
+//!     fn hang_up(&mut self, _: ConnectionId) {}
+//!     fn debug(&mut self, _: DebugCommand) {}
+//!     fn operate(&mut self, _: OperatorCommand<'_>) {}
+//!     fn progress(&mut self) {}
+//! }
+//!
+//! let mut service = Service::new(ServiceLimits::default());
+//! let mut host = Replies::default();
+//! let mut apply = |input| {
+//!     // A primary journals the record before it applies it.
+//!     let stamp = Stamp { time_ms: 1_700_000_000_000, entropy: 42 };
+//!     service.apply(&InputRecord { stamp, input }, &mut host);
+//! };
+//! let connection = 1;
+//! apply(Input::Open { connection, peer: [10, 0, 2, 2, 0x30, 0x39] });
+//! apply(Input::Bytes { connection, bytes: b"SET greeting hello\r\n" });
+//! apply(Input::Bytes { connection, bytes: b"*2\r\n$3\r\nGET\r\n$8\r\ngreeting\r\n" });
+//! assert_eq!(host.0, b"+OK\r\n$5\r\nhello\r\n");
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -22,7 +60,6 @@ mod commands;
 mod connection;
 mod glob;
 mod host;
-mod inline;
 mod number;
 mod parser;
 mod random;

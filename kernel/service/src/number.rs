@@ -13,7 +13,7 @@ pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
         [b'1'..=b'9', ..] => {}
         _ => return None,
     }
-    // Negative all the way: that side of the range holds one number more.
+    // Accumulate negatively: that side of the range has one number more.
     let mut value: i64 = 0;
     for &byte in digits {
         let digit = byte.wrapping_sub(b'0');

@@ -1,6 +1,6 @@
 //! Choices made from a record's random word.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): one word of state, and every seed is a good one.
+/// SplitMix64 (Steele, Lea, Flood 2014): it has one word of state, and every seed is a good one.
 pub(crate) struct Random {
     state: u64,
 }
@@ -18,7 +18,7 @@ impl Random {
         word ^ (word >> 31)
     }
 
-    /// A number below `bound`, or 0 if that is 0. The bias is below `bound` / 2^64.
+    /// Returns a number below `bound`, or 0 if that is 0. The bias is below `bound` / 2^64.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }

@@ -1,4 +1,4 @@
-//! The journal payload: one input of the state machine and what it was handled under.
+//! The payload of a journal record: one input of the state machine, with a time and a random word.
 //!
 //! Layout, little-endian:
 //!
@@ -8,12 +8,12 @@
 //! | 8 | 8 | random word |
 //! | 16 | 8 | connection (0 for a tick) |
 //! | 24 | 1 | kind: 1 open, 2 bytes, 3 close, 4 tick |
-//! | 25 | rest | open: 4 bytes of IPv4 address and 2 of port, both in network order; bytes: the bytes; otherwise nothing |
+//! | 25 | rest | open: IPv4 address and port of the client, in network order; bytes: the bytes; else nothing |
 
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Names a connection; given by the host, never used twice.
+/// Number of a connection. The host chooses it, and never uses it twice.
 pub type ConnectionId = u64;
 
 /// Bytes before the part of a record that depends on its kind.
@@ -25,10 +25,10 @@ const BYTES: u8 = 2;
 const CLOSE: u8 = 3;
 const TICK: u8 = 4;
 
-/// What a record was handled under: the only clock and the only randomness the state machine knows.
+/// Time and randomness of a record: the state machine has no other clock and no other random source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Stamp {
-    /// Milliseconds since 1970 (or since boot, if the machine has no calendar). A step backwards is read as no step.
+    /// Milliseconds since 1970 (or since boot, if the machine has no calendar). A step backwards counts as no step.
     pub time_ms: u64,
     /// A random word; `SPOP` chooses by it.
     pub entropy: u64,
@@ -69,7 +69,7 @@ pub struct InputRecord<'a> {
     pub input: Input<'a>,
 }
 
-/// Why bytes are not a record.
+/// Why bytes are not an input record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputRecordError {
     /// Shorter than the header.
@@ -161,7 +161,7 @@ impl<'a> InputRecord<'a> {
     /// Reads a record that fills `bytes` exactly. Nothing is copied.
     ///
     /// # Errors
-    /// Whatever [`encode`](Self::encode) cannot have written: see [`InputRecordError`].
+    /// [`encode`](Self::encode) cannot have written the bytes: see [`InputRecordError`].
     pub fn decode(bytes: &'a [u8]) -> Result<Self, InputRecordError> {
         let truncated = InputRecordError::Truncated {
             length: bytes.len(),

@@ -4,9 +4,9 @@ use crate::host::Host;
 use crate::record::ConnectionId;
 use alloc::vec::Vec;
 
-/// Replies are handed to the host when this much has come together, in bytes; a longer string goes out without being copied.
+/// Replies are collected up to this size, in bytes, and then handed to the host. A longer string is not copied.
 const CHUNK_BYTES: usize = 16 * 1024;
-/// Elements between two signs of progress.
+/// Number of elements between two calls of [`Host::progress`].
 const PROGRESS_STEPS: u32 = 256;
 
 /// Why a command failed: the text behind the `-`, code included.
@@ -14,11 +14,11 @@ const PROGRESS_STEPS: u32 = 256;
 pub(crate) enum Failure {
     /// One of the fixed texts.
     Fixed(&'static str),
-    /// A text with something of the request in it.
+    /// A text that contains a part of the request.
     Composed(Vec<u8>),
 }
 
-/// What a command's handler returns: nothing, as the reply is written already, or why there is none.
+/// What a command returns: nothing, because the reply is written already, or why it failed.
 pub(crate) type Outcome = Result<(), Failure>;
 
 impl Failure {
@@ -35,7 +35,7 @@ impl Failure {
     pub(crate) const OUT_OF_MEMORY: Self =
         Self::Fixed("OOM command not allowed when used memory > 'maxmemory'.");
 
-    /// An error text put together from `parts`. It must stay one line, so CR and LF become blanks.
+    /// Makes an error text of `parts`. It must stay one line, so CR and LF become blanks.
     pub(crate) fn composed(parts: &[&[u8]]) -> Self {
         let mut text = parts.concat();
         for byte in &mut text {
@@ -54,7 +54,7 @@ impl Failure {
     }
 }
 
-/// The way out of the state machine while it handles one record.
+/// The replies and requests of the state machine, on their way to the host while one record is applied.
 pub(crate) struct Output<'a> {
     host: &'a mut dyn Host,
     connection: ConnectionId,
@@ -63,7 +63,7 @@ pub(crate) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// `buffer` is empty; it is given back empty by [`flush`](Self::flush).
+    /// Makes an output to `connection`. `buffer` is empty, and is empty again after [`flush`](Self::flush).
     pub(crate) fn new(
         host: &'a mut dyn Host,
         connection: ConnectionId,
@@ -77,7 +77,8 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Returns the host, for what is no reply. Replies so far go out first: the host may not come back.
+    /// Returns the host, for requests other than replies. Replies so far are handed over first, because the host may
+    /// not return.
     pub(crate) fn host(&mut self) -> &mut dyn Host {
         self.flush();
         self.host
@@ -92,7 +93,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Hands what has come together to the host.
+    /// Hands the collected replies to the host.
     pub(crate) fn flush(&mut self) {
         if !self.buffer.is_empty() {
             self.host.reply(self.connection, self.buffer);
@@ -120,7 +121,7 @@ impl<'a> Output<'a> {
         self.number(b':', value);
     }
 
-    /// A count as an integer reply.
+    /// Writes a count as an integer reply.
     pub(crate) fn count(&mut self, value: usize) {
         self.number(b':', value as i64);
     }
@@ -154,7 +155,7 @@ impl<'a> Output<'a> {
         self.raw(b"*-1\r\n");
     }
 
-    /// Returns the header of an array; the elements follow.
+    /// Writes the header of an array. The elements follow.
     pub(crate) fn array(&mut self, length: usize) {
         self.number(b'*', length as i64);
     }

@@ -1,4 +1,4 @@
-//! The state machine: one record in, its effects out.
+//! The server: applies records, and hands their effects to the host.
 
 use crate::commands::{self, Context, Failover};
 use crate::connection::{Connection, Connections};
@@ -13,23 +13,24 @@ use alloc::vec::Vec;
 use core::mem;
 use serde::{Deserialize, Serialize};
 
-/// What is set at boot. It must be the same on every kernel that applies the same records: replies depend on it.
+/// Limits set at boot. They must be the same on every kernel that applies the same records, because replies depend on
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceLimits {
-    /// Most memory for keys and values, in bytes of the service's own account; 0 for no limit. The account is an estimate on the
-    /// safe side. Unfinished requests and replies on their way are not in it: the heap needs room for them too.
+    /// Most memory for keys and values, in bytes as the service counts them; 0 for no limit. The count is an upper
+    /// estimate. It does not include incomplete requests and replies on their way: the heap needs room for them too.
     pub max_memory_bytes: u64,
     /// Most connections at a time.
     pub max_clients: usize,
     /// Most memory for the arguments of one request, in bytes.
     pub max_request_bytes: usize,
-    /// Most memory for unfinished requests of all connections together, in bytes.
+    /// Most memory for the incomplete requests of all connections together, in bytes.
     pub max_pending_bytes: usize,
     /// Whether `DEBUG` is allowed.
     pub debug: bool,
     /// Whether `UNDERSTUDY` is allowed.
     pub admin: bool,
-    /// Key of the hash function. Any two words do; unknown ones keep clients from making keys collide.
+    /// Key of the hash function. Any two words will do; if clients do not know them, they cannot make keys collide.
     pub hash_seed: [u64; 2],
 }
 
@@ -55,7 +56,7 @@ pub(crate) struct Statistics {
     pub(crate) commands_processed: u64,
 }
 
-/// The server: keyspace, connections, and the requests they have begun.
+/// The server: its keyspace, its connections, and their incomplete requests.
 pub struct Service {
     pub(crate) limits: ServiceLimits,
     pub(crate) keyspace: Keyspace,
@@ -64,12 +65,12 @@ pub struct Service {
     pub(crate) status: HostStatus,
     pub(crate) failover: Option<Failover>,
     pub(crate) pending_bytes: usize,
-    /// Where replies come together; kept for its memory.
+    /// The buffer that replies are collected in, kept so that it is allocated once.
     reply_buffer: Vec<u8>,
 }
 
 impl Service {
-    /// An empty server.
+    /// Makes an empty server.
     pub fn new(limits: ServiceLimits) -> Self {
         Self {
             keyspace: Keyspace::new(limits.hash_seed),
@@ -83,7 +84,8 @@ impl Service {
         }
     }
 
-    /// Applies one record. A record for a connection that is not open is ignored: after a hang-up there may be some.
+    /// Applies one record. Ignores a record for a connection that is not open: there may be some after the service
+    /// has closed it.
     pub fn apply(&mut self, record: &InputRecord<'_>, host: &mut impl Host) {
         self.keyspace.set_time(record.stamp.time_ms);
         match record.input {
@@ -103,8 +105,8 @@ impl Service {
         }
     }
 
-    /// Answers input that is not carried out, since every kernel that tried stopped: with an error, and the end of its connection. What the connection
-    /// had begun before is not carried out either.
+    /// Refuses input that has stopped two kernels: replies an error and closes the connection. A request that the
+    /// connection had begun before is discarded.
     pub fn refuse(&mut self, record: &InputRecord<'_>, host: &mut impl Host) {
         self.keyspace.set_time(record.stamp.time_ms);
         let (Input::Open { connection, .. }
@@ -123,12 +125,14 @@ impl Service {
         host.hang_up(connection);
     }
 
-    /// Learns what the kernel knows. Replies depend on it, so it is to be told at the same place among the records wherever they are applied.
+    /// Sets the kernel's status. Replies depend on it, so every kernel has to call this at the same place among the
+    /// records.
     pub fn learn(&mut self, status: HostStatus) {
         self.status = status;
     }
 
-    /// Returns whether the owner of `epoch` was asked to hand over, and it is not too late at `now_ms` of the records' time.
+    /// Returns whether the primary of `epoch` was asked to hand over, and the time for it is not over at `now_ms`, a
+    /// time of records.
     pub fn wants_failover(&self, epoch: u64, now_ms: u64) -> bool {
         self.failover
             .is_some_and(|failover| failover.is_due(epoch, now_ms))
@@ -139,34 +143,34 @@ impl Service {
         self.connections.contains_key(&connection)
     }
 
-    /// From when on a [`Input::Tick`] finds something to do, in milliseconds of the records' time. Before that it is not worth
-    /// journaling; a tick removes a bounded number of keys, so that it may be worth another one.
+    /// Returns when the next key expires, in ms of the records' time. Before that an [`Input::Tick`] is not worth
+    /// journaling. A tick removes a bounded number of keys, so there may be another one to do at once.
     pub fn next_expiry_ms(&self) -> Option<u64> {
         self.keyspace.next_expiry_ms()
     }
 
-    /// Keys, including those whose time has come but that nobody has looked at since.
+    /// Returns the number of keys. Expired ones count until they are removed.
     pub fn key_count(&self) -> usize {
         self.keyspace.len()
     }
 
-    /// Returns what keys and values take by the service's own account, in bytes.
+    /// Returns the memory of keys and values, in bytes as the service counts them.
     pub fn used_bytes(&self) -> u64 {
         self.keyspace.used_bytes()
     }
 
-    /// Returns what unfinished requests take, in bytes.
+    /// Returns the memory of incomplete requests, in bytes.
     pub fn pending_bytes(&self) -> usize {
         self.pending_bytes
     }
 
-    /// Open connections.
+    /// Returns the number of open connections.
     pub fn connection_count(&self) -> usize {
         self.connections.len()
     }
 
-    /// A number that is equal where the same records were applied: a digest of every key, value and deadline, in order. It takes
-    /// time in proportion to the state; `step` is called for each element.
+    /// Returns a digest of every key, value and deadline, in order. It is the same on all kernels that applied the
+    /// same records. It takes time in proportion to the state, and calls `step` for each element.
     pub fn digest(&self, mut step: impl FnMut()) -> u64 {
         self.keyspace.digest(&mut step)
     }
@@ -197,7 +201,7 @@ impl Service {
             return;
         };
         client.last_input_ms = self.keyspace.now_ms();
-        // Out of its place, so that commands may look at all connections while its arguments are in use.
+        // Move the parser out, so that commands can use all connections while its arguments are borrowed.
         let mut parser = mem::take(&mut client.parser);
         self.pending_bytes -= parser.pending_bytes();
         let mut buffer = mem::take(&mut self.reply_buffer);
@@ -215,7 +219,7 @@ impl Service {
         }
     }
 
-    /// Carries out every request that `input` completes. False: the connection must end.
+    /// Runs every request that `input` completes. Returns false if the connection must end.
     fn requests(
         &mut self,
         connection: ConnectionId,
@@ -253,7 +257,7 @@ impl Service {
         true
     }
 
-    /// Carries out the request the parser holds. False: the connection must end.
+    /// Runs the request in the parser. Returns false if the connection must end.
     fn request(
         &mut self,
         connection: ConnectionId,
@@ -293,7 +297,7 @@ impl Service {
         !context.hang_up
     }
 
-    /// Returns the reply to bytes that are not the protocol, with Redis' texts where it has one.
+    /// Returns the reply to bytes that are not the protocol, with Redis' text if it has one.
     fn describe(&self, error: &ProtocolError) -> Failure {
         let text = match error {
             ProtocolError::InlineTooLong => "ERR Protocol error: too big inline request",
@@ -322,14 +326,14 @@ impl Service {
         Failure::Fixed(text)
     }
 
-    /// Frees what a connection that is gone has begun.
+    /// Frees the incomplete request of a connection that is gone.
     fn forget(&mut self, mut parser: Parser, host: &mut impl Host) {
         self.pending_bytes -= parser.pending_bytes();
         parser.finish(steps(host));
     }
 }
 
-/// Counts elements for the host where there is no client to answer.
+/// Makes a counter of elements that reports progress to the host, for work without a client to reply to.
 fn steps(host: &mut impl Host) -> impl FnMut() {
     let mut count = 0_u32;
     move || {

@@ -1,25 +1,27 @@
 //! What only the kernel around the service knows, for `INFO` and `ROLE`.
 //!
-//! Replies are made of it, so it is input like everything else: journaled by the primary, and the same wherever the journal is applied.
+//! Replies depend on it, so it is input like everything else: the primary journals it, and it is the same wherever
+//! the journal is applied.
 //!
-//! Layout of a payload: the fields of [`HostStatus`] in their order, then, if there was a takeover, those of [`TakeoverTimes`]. Numbers are little-endian and as wide
-//! as in the structure, what may be missing has 8 bytes of ones for that, a flag has one byte, and a text has a byte for its length before it.
+//! Layout of a payload: the fields of [`HostStatus`] in their order; then, if there was a takeover, those of
+//! [`TakeoverTimes`]. Numbers are little-endian and as wide as in the structure. A missing number is 8 bytes of ones.
+//! A flag is one byte. A text has its length before it, as one byte.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What only the kernel knows.
+/// The kernel's status, for the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct HostStatus {
     /// Whether the kernel waits as a backup; if not, it is the primary.
     pub is_backup: bool,
-    /// Raised by every takeover.
+    /// Epoch of the primary; every takeover raises it.
     pub epoch: u64,
     /// Whether a backup is ready.
     pub protected: bool,
     /// Age of the backup's last keepalive, in microseconds; `None` without a backup.
     pub keepalive_age_us: Option<u64>,
-    /// Bytes journaled since the machine was started; the offset `ROLE` gives.
+    /// Bytes journaled since the machine was started; `ROLE` replies it as the offset.
     pub journal_position: u64,
     /// Bytes journaled and not yet applied by the backup.
     pub journal_lag_bytes: u64,
@@ -29,42 +31,43 @@ pub struct HostStatus {
     pub uptime_ms: u64,
     /// Cores of this instance.
     pub cores: u32,
-    /// How many takeovers there were.
+    /// Number of takeovers so far.
     pub takeovers: u32,
     /// Version of the kernel.
     pub version: Word,
     /// Version of the backup's image; empty without a backup.
     pub backup_version: Word,
-    /// Requests of the operator to this kernel.
+    /// Number of the operator's requests to this kernel.
     pub operator_requests: u32,
-    /// How the last one went; empty as long as there is no answer.
+    /// Answer to the last request; empty as long as there is none.
     pub operator_answer: Sentence,
     /// The last takeover.
     pub last_takeover: Option<TakeoverTimes>,
 }
 
-/// One takeover: its cause, and how long each phase took, in microseconds.
+/// Cause of a takeover, and the duration of each phase, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct TakeoverTimes {
     /// Why the machine was taken over, in a word: `panic`, `silent`, `hung`, ...
     pub cause: Word,
-    /// Last keepalive to detected.
+    /// From the last keepalive to detected.
     pub detect_us: u64,
-    /// Detected to every core fenced.
+    /// From detected to every core fenced.
     pub fence_us: u64,
-    /// Fenced to interrupt controllers seized.
+    /// From fenced to interrupt controllers seized.
     pub interrupts_us: u64,
-    /// Interrupts seized to devices adopted.
+    /// From interrupts seized to devices adopted.
     pub devices_us: u64,
-    /// Devices adopted to journal replayed.
+    /// From devices adopted to journal replayed.
     pub replay_us: u64,
-    /// Replayed to the first reply; `None` until there was one.
+    /// From replayed to the first reply; `None` until there is one.
     pub first_reply_us: Option<u64>,
-    /// Detected to the first reply; `None` until there was one.
+    /// From detected to the first reply; `None` until there is one.
     pub total_us: Option<u64>,
 }
 
-/// A text of at most `N` bytes of printable ASCII, `N` being at most 255. What is longer is cut off, what is not printable is a question mark.
+/// A text of at most `N` bytes of printable ASCII; `N` is at most 255. A longer text is cut off, and other characters
+/// become question marks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text<const N: usize> {
     length: u8,
@@ -74,7 +77,7 @@ pub struct Text<const N: usize> {
 /// A name, a version, a cause.
 pub type Word = Text<31>;
 
-/// What people are told.
+/// A sentence for people.
 pub type Sentence = Text<191>;
 
 impl<const N: usize> Default for Text<N> {
@@ -124,7 +127,7 @@ impl<const N: usize> fmt::Debug for Text<N> {
     }
 }
 
-/// Bytes are not a status: they have a length it cannot have.
+/// Why bytes are not a status: a status cannot have their length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusError {
     /// Their length in bytes.
@@ -144,7 +147,7 @@ impl fmt::Display for StatusError {
 impl core::error::Error for StatusError {}
 
 impl HostStatus {
-    /// Appends the payload to `out`.
+    /// Appends the record's payload to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.is_backup));
         out.extend_from_slice(&self.epoch.to_le_bytes());
@@ -177,10 +180,10 @@ impl HostStatus {
         put_option(out, takeover.total_us);
     }
 
-    /// Returns the status in a payload.
+    /// Reads the status in a payload.
     ///
     /// # Errors
-    /// [`StatusError`].
+    /// A status cannot have the payload's length.
     pub fn decode(payload: &[u8]) -> Result<Self, StatusError> {
         let mut fields = Fields(payload);
         let length = payload.len();
@@ -202,7 +205,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// What is left of a payload.
+/// The part of a payload that is not read yet.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {

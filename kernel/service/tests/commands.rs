@@ -1,4 +1,4 @@
-//! What a recorded session cannot show of the data: time, chance and memory.
+//! Data commands, as far as a recorded session cannot show them: time, chance and memory.
 
 mod common;
 
@@ -126,7 +126,7 @@ mod sets {
 mod scan {
     use super::*;
 
-    /// Redis' guarantee, with keys coming and going between the calls.
+    /// Checks Redis' guarantee about `SCAN`, while keys are added and removed between the calls.
     #[test]
     fn finds_every_key_that_is_there_all_the_time() {
         let mut bench = Bench::new(ServiceLimits::default());
@@ -214,7 +214,7 @@ mod memory {
         assert!(bench.service.used_bytes() <= 100_000);
     }
 
-    /// Whatever is stored, and whatever room is left: the last write that is let through still fits.
+    /// Checks that the last write that is accepted still fits, whatever is stored and whatever room is left.
     #[test]
     fn the_limit_is_never_exceeded() {
         const MAX_BYTES: u64 = 6_000;

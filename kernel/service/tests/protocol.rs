@@ -1,4 +1,4 @@
-//! Connections, limits and signs of progress.
+//! Connections, limits and reports of progress.
 
 mod common;
 
@@ -175,7 +175,7 @@ fn every_long_loop_shows_progress() {
         inline(&format!("SPOP set {}", MANY / 2)),
         with_words("HSET", "hash"),
         inline("HGETALL hash"),
-        // Both free what they make unreachable.
+        // Both commands free what they remove.
         inline("DEL set"),
         inline("SET hash x"),
         with_words("MGET", "x"),
@@ -188,7 +188,7 @@ fn every_long_loop_shows_progress() {
         bench.host.progress = 0;
         let reply = bench.raw(CLIENT, &bytes);
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
-        // HSET and MSET count in pairs, and half of the set was popped.
+        // HSET and MSET count pairs, and half of the set was popped.
         let expected = (MANY / 2 / 256 - 1) as u64;
         let is_refusal = reply.starts_with(b"-");
         assert!(

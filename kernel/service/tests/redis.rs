@@ -1,4 +1,4 @@
-//! The service against Redis 7.0: a recorded session, byte for byte. `examples/record_replies.rs` says how it was recorded.
+//! Compares the service with Redis 7.0, byte for byte, by a recorded session. `examples/record_replies.rs` records it.
 
 mod common;
 #[path = "common/script.rs"]

@@ -1,4 +1,5 @@
-//! What a recorded session cannot show of the server around the data: faults, status, clients and the table of commands.
+//! The server around the data, as far as a recorded session cannot show it: faults, status, clients, the table of
+//! commands.
 
 mod common;
 
@@ -145,7 +146,7 @@ mod debug {
             bench.send(line);
             digests.insert(bench.send("DEBUG DIGEST"));
         }
-        // Empty in the beginning, and once more after the deletion.
+        // The keyspace is empty at the beginning, and again after the deletion.
         assert_eq!(digests.len(), 8);
     }
 }
@@ -352,7 +353,7 @@ mod server {
         );
     }
 
-    /// Whatever the form, the reply is one well-formed value: the counts in its headers are right.
+    /// Checks that each form of `COMMAND` replies one well-formed value: the counts in its headers are right.
     #[test]
     fn command_replies_are_well_formed() {
         let mut bench = Bench::new(ServiceLimits::default());
@@ -384,7 +385,7 @@ mod server {
         assert_eq!(bench.elements("COMMAND LIST FILTERBY PATTERN s?t"), ["set"]);
     }
 
-    /// A table that is not sorted loses commands.
+    /// Finds commands that the lookup misses because the table is not sorted.
     #[test]
     fn every_listed_command_is_found() {
         let mut bench = Bench::new(ServiceLimits::default());

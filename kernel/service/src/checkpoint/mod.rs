@@ -1,10 +1,12 @@
-//! The whole state, told to a new backup while the service goes on.
+//! The service's state in a checkpoint, which is written while the service goes on.
 //!
-//! The keyspace is told shard by shard. What changes in a shard that was told already is told again: which keys came and went, in that order, since
-//! an entry's place depends on it, and then the values that are not what they were. So nothing is copied before it changes, and nobody waits. When all is
-//! told, connections and counters are, in one go; from there on the journal's records bring the same about on both sides.
+//! The keyspace is written shard by shard. Changes to a shard that is written already are written again: first which
+//! keys were added and removed, in that order, because an entry's place depends on it; then the values that have
+//! changed. So nothing has to be copied before it changes, and no client waits. When all shards are written,
+//! connections and counters follow in one go. From there on the journal's records have the same effect on both sides.
 
 mod restore;
+mod value;
 mod writer;
 
 pub use restore::ServiceRestorer;
@@ -13,41 +15,43 @@ use core::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::Failover;
-use crate::parser::Understood;
+use crate::parser::ParserProgress;
 use crate::record::ConnectionId;
 use crate::service::Statistics;
 
-/// What follows.
+/// The heads in this part of a checkpoint, and the strings that follow each.
 #[derive(Debug, Serialize, Deserialize)]
 enum Head {
-    /// A key came, at the end of its shard. The key follows.
+    /// A key was added, at the end of its shard. The key follows.
     Insert,
-    /// A key went. The key follows.
+    /// A key was removed. The key follows.
     Remove,
-    /// Every key went.
+    /// Every key was removed.
     Clear,
-    /// A key's value; one that is not there comes, at the end of its shard. The key follows, then the elements: of a hash, each field with its value.
+    /// The value of a key. A key that is not there is added, at the end of its shard. The key follows, then the
+    /// elements; in a hash they are each field and its value.
     Value {
         form: Form,
         deadline_ms: Option<NonZeroU64>,
         elements: u64,
     },
-    /// A connection. Its name follows, then the last command's, the unfinished line, and the arguments so far.
+    /// A connection. Its name follows, then the name of its last command, the incomplete line, and the arguments so
+    /// far.
     Connection(Client),
-    /// Everything else: the end. The status follows.
+    /// Everything else, and the end. The kernel's status follows.
     Server(Server),
 }
 
-/// What a value is.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Form {
     String,
     List,
-    /// Its table may have been spread out, and stays so when it shrinks.
+    /// A hash. Its table stays spread out when it shrinks.
     Hash {
         is_spread: bool,
     },
-    /// The same.
+    /// A set. Its table stays spread out when it shrinks.
     Set {
         is_spread: bool,
     },
@@ -60,11 +64,11 @@ struct Client {
     opened_ms: u64,
     last_input_ms: u64,
     no_evict: bool,
-    understood: Understood,
+    progress: ParserProgress,
     arguments: u64,
 }
 
-/// Counters; some of them say whether everything before was heard.
+/// Counters. Some of them show whether everything before has been read.
 #[derive(Debug, Serialize, Deserialize)]
 struct Server {
     now_ms: u64,

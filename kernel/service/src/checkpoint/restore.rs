@@ -1,21 +1,21 @@
-//! Hearing.
+//! Restoring the service's state from a checkpoint.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::num::NonZeroU64;
 
 use checkpoint::{Item, Items, Joiner, Malformed, decode};
 
-use super::{Client, Form, Head, Server};
+use super::value::{PartialValue, ValueHead};
+use super::{Client, Head, Server};
 use crate::commands;
 use crate::connection::{Connection, Connections, Peer};
 use crate::parser::Parser;
 use crate::service::{Service, ServiceLimits, Statistics};
 use crate::status::HostStatus;
-use crate::store::{Bytes, COUNT_MAX, Deadline, End, Hash, Kind, List, Set, Value};
+use crate::store::{Bytes, COUNT_MAX, Deadline, Value};
 
-/// A service whose state is being told.
+/// Restores a service from a checkpoint.
 pub struct ServiceRestorer {
     service: Service,
     joiner: Joiner,
@@ -23,18 +23,14 @@ pub struct ServiceRestorer {
     is_whole: bool,
 }
 
-/// What the next strings are.
+/// What the next string is.
 enum Expected {
-    /// There is none: a head comes.
+    /// There is none: a head comes next.
     Nothing,
     InsertedKey,
     RemovedKey,
-    ValueKey {
-        form: Form,
-        deadline_ms: Option<NonZeroU64>,
-        elements: u64,
-    },
-    Element(Unfinished),
+    ValueKey(ValueHead),
+    Element(PartialValue),
     Connection {
         client: Box<Client>,
         strings: Vec<Bytes>,
@@ -42,21 +38,11 @@ enum Expected {
     Status(Server),
 }
 
-/// A value of which elements are missing.
-struct Unfinished {
-    key: Bytes,
-    deadline_ms: Option<NonZeroU64>,
-    value: Value,
-    /// Of a hash, the field whose value comes next.
-    field: Option<Bytes>,
-    missing: u64,
-}
-
-/// Strings of a connection before its arguments: its name, the last command's, the unfinished line.
+/// Number of a connection's strings before its arguments: its name, the name of its last command, the incomplete line.
 const STRINGS_BEFORE_ARGUMENTS: u64 = 3;
 
 impl ServiceRestorer {
-    /// Of nothing yet.
+    /// Begins, with an empty service.
     pub fn new(limits: ServiceLimits) -> Self {
         Self {
             service: Service::new(limits),
@@ -66,10 +52,10 @@ impl ServiceRestorer {
         }
     }
 
-    /// Takes in what one record tells. `step` is called for each item.
+    /// Takes the items of one record. Calls `step` for each of them.
     ///
     /// # Errors
-    /// It cannot be what comes next. The restorer is of no use any more.
+    /// They cannot be what comes next. The restorer cannot be used any more.
     pub fn restore(&mut self, items: Items<'_>, step: &mut dyn FnMut()) -> Result<(), Malformed> {
         for item in items {
             step();
@@ -85,10 +71,10 @@ impl ServiceRestorer {
         Ok(())
     }
 
-    /// Returns the service, if all of it was told.
+    /// Returns the service.
     ///
     /// # Errors
-    /// Something is missing.
+    /// The end of the service's state is missing.
     pub fn finish(self) -> Result<Service, Malformed> {
         if self.is_whole {
             Ok(self.service)
@@ -112,25 +98,7 @@ impl ServiceRestorer {
                 form,
                 deadline_ms,
                 elements,
-            } => {
-                if deadline_ms.is_some_and(|deadline_ms| deadline_ms.get() > COUNT_MAX) {
-                    return Err(Malformed("a deadline that no time comes to"));
-                }
-                // There is no empty collection: what loses its last element is gone.
-                let can_be = match form {
-                    Form::String => elements == 1,
-                    Form::Hash { .. } => elements > 0 && elements.is_multiple_of(2),
-                    Form::List | Form::Set { .. } => elements > 0,
-                };
-                if !can_be {
-                    return Err(Malformed("a value of so many elements"));
-                }
-                Expected::ValueKey {
-                    form,
-                    deadline_ms,
-                    elements,
-                }
-            }
+            } => Expected::ValueKey(ValueHead::checked(form, deadline_ms, elements)?),
             Head::Connection(client) => Expected::Connection {
                 client: Box::new(client),
                 strings: Vec::new(),
@@ -143,11 +111,11 @@ impl ServiceRestorer {
     fn string(&mut self, string: Cow<'_, [u8]>, step: &mut dyn FnMut()) -> Result<(), Malformed> {
         let keyspace = &mut self.service.keyspace;
         self.expected = match core::mem::replace(&mut self.expected, Expected::Nothing) {
-            Expected::Nothing => return Err(Malformed("a string that nothing was said about")),
+            Expected::Nothing => return Err(Malformed("a string without a head")),
             Expected::InsertedKey => {
                 let place = keyspace.locate(&string);
                 if place.slot.is_some() {
-                    return Err(Malformed("a key that is there comes again"));
+                    return Err(Malformed("a key is added twice"));
                 }
                 let empty = Value::String(Bytes::new());
                 keyspace.put(&place, bytes(string), empty, Deadline::Clear);
@@ -155,37 +123,23 @@ impl ServiceRestorer {
             }
             Expected::RemovedKey => {
                 if !keyspace.remove(&string) {
-                    return Err(Malformed("a key goes that is not there"));
+                    return Err(Malformed("a missing key is removed"));
                 }
                 keyspace.collect_garbage(step);
                 Expected::Nothing
             }
-            Expected::ValueKey {
-                form,
-                deadline_ms,
-                elements,
-            } => {
-                let seed = keyspace.seed();
-                let value = match form {
-                    Form::String => Value::String(Bytes::new()),
-                    Form::List => List::default().into_value(),
-                    Form::Hash { is_spread } => Hash::restored(seed, is_spread).into_value(),
-                    Form::Set { is_spread } => Set::restored(seed, is_spread).into_value(),
-                };
-                self.next_element(
-                    Unfinished {
-                        key: bytes(string),
-                        deadline_ms,
-                        value,
-                        field: None,
-                        missing: elements,
-                    },
-                    step,
-                )
+            Expected::ValueKey(head) => {
+                Expected::Element(head.begin(bytes(string), keyspace.seed()))
             }
-            Expected::Element(mut unfinished) => {
-                unfinished.push(bytes(string))?;
-                self.next_element(unfinished, step)
+            Expected::Element(mut value) => {
+                value.push(bytes(string))?;
+                match value.is_complete() {
+                    true => {
+                        value.store(keyspace, step);
+                        Expected::Nothing
+                    }
+                    false => Expected::Element(value),
+                }
             }
             Expected::Connection {
                 client,
@@ -208,19 +162,6 @@ impl ServiceRestorer {
         Ok(())
     }
 
-    /// Stores a value that is whole.
-    fn next_element(&mut self, unfinished: Unfinished, step: &mut dyn FnMut()) -> Expected {
-        if unfinished.missing > 0 {
-            return Expected::Element(unfinished);
-        }
-        let keyspace = &mut self.service.keyspace;
-        let place = keyspace.locate(&unfinished.key);
-        let deadline = unfinished.deadline_ms.map_or(Deadline::Clear, Deadline::At);
-        keyspace.put(&place, unfinished.key, unfinished.value, deadline);
-        keyspace.collect_garbage(step);
-        Expected::Nothing
-    }
-
     fn connect(&mut self, client: Client, strings: Vec<Bytes>) -> Result<(), Malformed> {
         let mut strings = strings.into_iter();
         let (Some(name), Some(last_command), Some(line)) =
@@ -228,8 +169,9 @@ impl ServiceRestorer {
         else {
             return Err(Malformed("a connection without its strings"));
         };
-        let parser = Parser::restored(client.understood, line.into_vec(), strings.collect())
-            .ok_or(Malformed("a request that no stream begins"))?;
+        let parser = Parser::restored(client.progress, line.into_vec(), strings.collect()).ok_or(
+            Malformed("an incomplete request that no stream begins with"),
+        )?;
         self.service.pending_bytes += parser.pending_bytes();
         let connection = Connection {
             peer: Peer(client.peer),
@@ -246,68 +188,46 @@ impl ServiceRestorer {
             .insert(client.connection, connection);
         match before {
             None => Ok(()),
-            Some(_) => Err(Malformed("a connection is told twice")),
+            Some(_) => Err(Malformed("a connection comes twice")),
         }
     }
 
     fn end(&mut self, server: Server, status: &[u8]) -> Result<(), Malformed> {
         let service = &mut self.service;
-        let heard = [
+        let found = [
             service.keyspace.len() as u64,
             service.keyspace.used_bytes(),
             service.connections.len() as u64,
             service.pending_bytes as u64,
         ];
-        let told = [
+        let expected = [
             server.keys,
             server.used_bytes,
             server.connections,
             server.pending_bytes,
         ];
-        if heard != told {
-            return Err(Malformed("what was told does not add up"));
+        if found != expected {
+            return Err(Malformed("the service's counts do not add up"));
         }
-        if !can_be(&server, &service.connections) {
-            return Err(Malformed("a time that has not come, or a count too high"));
+        if !are_in_range(&server, &service.connections) {
+            return Err(Malformed(
+                "a time in the future, or a count that is too high",
+            ));
         }
         service
             .keyspace
             .restore_counts(server.now_ms, server.expired);
         service.statistics = server.statistics;
         service.failover = server.failover;
-        service.status = HostStatus::decode(status)
-            .map_err(|_| Malformed("a status that is not as long as one"))?;
+        service.status =
+            HostStatus::decode(status).map_err(|_| Malformed("a status of a wrong length"))?;
         self.is_whole = true;
         Ok(())
     }
 }
 
-impl Unfinished {
-    fn push(&mut self, element: Bytes) -> Result<(), Malformed> {
-        self.missing -= 1;
-        match &mut self.value {
-            Value::String(string) => *string = element,
-            Value::List(list) => list.push(End::Back, element),
-            Value::Hash(hash) => match self.field.take() {
-                None => self.field = Some(element),
-                Some(field) => {
-                    if !hash.set(field, element) {
-                        return Err(Malformed("a field is told twice"));
-                    }
-                }
-            },
-            Value::Set(set) => {
-                if !set.add(element) {
-                    return Err(Malformed("a member is told twice"));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Returns whether times and counters are within the range in which the service keeps them.
-fn can_be(server: &Server, connections: &Connections) -> bool {
+/// Returns whether all times and counters are in the range that a service keeps them in.
+fn are_in_range(server: &Server, connections: &Connections) -> bool {
     let Statistics {
         connections_received,
         connections_rejected,
@@ -325,7 +245,7 @@ fn can_be(server: &Server, connections: &Connections) -> bool {
         && (connections.values()).all(|client| times_ms(client) <= server.now_ms)
 }
 
-/// A long string keeps the memory it was joined in.
+/// Converts a string of the checkpoint. A long one keeps the memory that it was joined in.
 fn bytes(string: Cow<'_, [u8]>) -> Bytes {
     match string {
         Cow::Borrowed(string) => Bytes::from_slice(string),
@@ -335,14 +255,16 @@ fn bytes(string: Cow<'_, [u8]>) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Form;
     use super::*;
     use checkpoint::{Sequence, Writer};
+    use core::num::NonZeroU64;
 
-    /// Returns what becomes of what `tell` tells.
-    fn heard(tell: impl FnOnce(&mut Writer<'_>)) -> Result<Service, Malformed> {
+    /// Restores what `write` writes.
+    fn restored(write: impl FnOnce(&mut Writer<'_>)) -> Result<Service, Malformed> {
         let (mut records, mut sequence) = (Vec::new(), Sequence::default());
         let mut sink = |payload: &[u8]| records.push(payload.to_vec());
-        tell(&mut Writer::new(1, &mut sequence, &mut sink));
+        write(&mut Writer::new(1, &mut sequence, &mut sink));
         let mut restorer = ServiceRestorer::new(ServiceLimits::default());
         let mut sequence = Sequence::default();
         for record in &records {
@@ -357,7 +279,7 @@ mod tests {
             deadline_ms: NonZeroU64::new(deadline_ms),
             elements: strings.len() as u64,
         };
-        heard(|writer| {
+        restored(|writer| {
             writer.head(&head);
             writer.string(b"key");
             strings.iter().for_each(|string| writer.string(string));
@@ -402,28 +324,28 @@ mod tests {
     fn times_and_counts_that_cannot_be_are_refused() {
         let mut status = Vec::new();
         HostStatus::default().encode(&mut status);
-        let is_heard = |opened_ms, arguments, server: Head| {
+        let is_restored = |opened_ms, arguments, server: Head| {
             let client = Head::Connection(Client {
                 connection: 1,
                 peer: [0; 6],
                 opened_ms,
                 last_input_ms: 0,
                 no_evict: false,
-                understood: Parser::default().understood(),
+                progress: Parser::default().progress(),
                 arguments,
             });
-            let told = heard(|writer| {
+            let result = restored(|writer| {
                 writer.head(&client);
                 (0..3).for_each(|_| writer.string(b""));
                 writer.head(&server);
                 writer.string(&status);
             });
-            told.is_ok()
+            result.is_ok()
         };
-        assert!(is_heard(5, 0, server(5, COUNT_MAX, 1)));
-        assert!(!is_heard(5, u64::MAX, server(5, 0, 1)));
-        assert!(!is_heard(6, 0, server(5, 0, 1)));
-        assert!(!is_heard(0, 0, server(COUNT_MAX + 1, 0, 1)));
-        assert!(!is_heard(0, 0, server(0, u64::MAX, 1)));
+        assert!(is_restored(5, 0, server(5, COUNT_MAX, 1)));
+        assert!(!is_restored(5, u64::MAX, server(5, 0, 1)));
+        assert!(!is_restored(6, 0, server(5, 0, 1)));
+        assert!(!is_restored(0, 0, server(COUNT_MAX + 1, 0, 1)));
+        assert!(!is_restored(0, 0, server(0, u64::MAX, 1)));
     }
 }

@@ -1,4 +1,4 @@
-//! Telling.
+//! Writing the service's state into a checkpoint.
 
 use alloc::vec::Vec;
 
@@ -11,19 +11,20 @@ use crate::service::Service;
 use crate::store::{Bytes, Changes, Entry, Keyspace, Move, SHARDS, Value};
 
 impl Service {
-    /// Begins to tell the state. One that was begun before is forgotten.
+    /// Begins a checkpoint. One that was begun before is abandoned.
     pub fn begin_checkpoint(&mut self) {
         *self.keyspace.changes_mut() = Some(Changes::default());
     }
 
-    /// Tells what has changed, and then more of the keyspace, until it has written `budget_bytes`. True if all keys are told as they are now: then
-    /// [`end_checkpoint`](Self::end_checkpoint) may be called before anything else happens.
+    /// Writes what has changed, and then more of the keyspace, until `budget_bytes` are written. Returns whether all
+    /// keys are written as they are now: then [`end_checkpoint`](Self::end_checkpoint) may be called before anything
+    /// else changes.
     pub fn write_keyspace(&mut self, writer: &mut Writer<'_>, budget_bytes: usize) -> bool {
         write_changes(&mut self.keyspace, writer);
         let Some(changes) = self.keyspace.changes_mut() else {
             return false;
         };
-        let mut shard = changes.told_shards;
+        let mut shard = changes.written_shards;
         while shard < SHARDS && writer.written_bytes() < budget_bytes {
             for (key, entry) in self.keyspace.table().shard(shard) {
                 write_entry(key, entry, writer);
@@ -31,12 +32,12 @@ impl Service {
             shard += 1;
         }
         if let Some(changes) = self.keyspace.changes_mut() {
-            changes.told_shards = shard;
+            changes.written_shards = shard;
         }
         shard == SHARDS
     }
 
-    /// Tells the rest.
+    /// Writes the rest.
     pub fn end_checkpoint(&mut self, writer: &mut Writer<'_>) {
         *self.keyspace.changes_mut() = None;
         for (connection, client) in &self.connections {
@@ -57,13 +58,13 @@ impl Service {
         writer.string(&status);
     }
 
-    /// Tells no more.
+    /// Abandons the checkpoint.
     pub fn abandon_checkpoint(&mut self) {
         *self.keyspace.changes_mut() = None;
     }
 }
 
-/// Tells what has happened to keys that were told.
+/// Writes the changes to keys that are written already.
 fn write_changes(keyspace: &mut Keyspace, writer: &mut Writer<'_>) {
     let Some(changes) = keyspace.changes_mut() else {
         return;
@@ -130,7 +131,7 @@ fn write_connection(connection: ConnectionId, client: &Connection, writer: &mut 
         opened_ms: client.opened_ms,
         last_input_ms: client.last_input_ms,
         no_evict: client.no_evict,
-        understood: parser.understood(),
+        progress: parser.progress(),
         arguments: parser.arguments.len() as u64,
     }));
     writer.string(&client.name);

@@ -72,7 +72,7 @@ pub(super) fn hello(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> O
         let left = rest.as_slice();
         match left {
             [user, _, ..] if is(option, "auth") => {
-                // There are no passwords: the default user may come with any.
+                // There are no passwords: the default user may give any.
                 if user.as_slice() != b"default" {
                     return Err(Failure::Fixed(
                         "WRONGPASS invalid username-password pair or user is disabled.",
@@ -113,7 +113,7 @@ pub(super) fn hello(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> O
     Ok(())
 }
 
-/// `CLIENT` or `CONFIG` without a subcommand, which the arity check has refused already.
+/// Runs `CLIENT` or `CONFIG` without a subcommand. The arity check has refused that already.
 pub(super) fn container(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
     Err(context.wrong_arity())
 }
@@ -250,7 +250,7 @@ fn described(context: &Context<'_, '_>, is_wanted: impl Fn(ConnectionId) -> bool
     lines
 }
 
-/// One line of `CLIENT LIST`, with the fields of Redis. What has no meaning here is 0.
+/// Writes one line of `CLIENT LIST`, with the fields of Redis. Fields that mean nothing here are 0.
 fn describe(lines: &mut String, context: &Context<'_, '_>, id: ConnectionId, client: &Connection) {
     let now_ms = context.keyspace.now_ms();
     let age_s = (now_ms - client.opened_ms) / 1000;

@@ -1,4 +1,4 @@
-//! `DEBUG`: faults to inject, and a way to fill the server. Only if it was allowed at boot.
+//! `DEBUG`: injects faults, and fills the server. It has to be allowed at boot.
 
 use super::{Context, count, help, integer, is};
 use crate::host::{DeathKind, DebugCommand, HangTarget};
@@ -34,7 +34,7 @@ pub(super) fn debug(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> O
     Ok(())
 }
 
-/// Returns the subcommands that are the kernel's.
+/// Parses a subcommand that the kernel carries out.
 fn host_command(name: &[u8], arguments: &[Bytes]) -> Result<DebugCommand, Failure> {
     let command = match arguments {
         [] if is(name, "panic") => DebugCommand::Panic,
@@ -94,7 +94,7 @@ fn hang_target(target: &[u8]) -> Result<HangTarget, Failure> {
     ))
 }
 
-/// Seconds, with decimals if need be.
+/// Parses a number of seconds, with or without decimals. Returns microseconds.
 fn microseconds(seconds: &[u8]) -> Result<u64, Failure> {
     core::str::from_utf8(seconds)
         .ok()
@@ -104,8 +104,8 @@ fn microseconds(seconds: &[u8]) -> Result<u64, Failure> {
         .ok_or(Failure::Fixed("ERR value is not a valid number of seconds"))
 }
 
-/// `POPULATE count [prefix [size]]`: keys `prefix:0`, `prefix:1`, ... with values `value:0`, `value:1`, ..., cut or filled with
-/// zero bytes to `size` if that is given and not 0. Keys that exist stay as they are.
+/// Runs `POPULATE count [prefix [size]]`: adds keys `prefix:0`, `prefix:1`, ... with values `value:0`, `value:1`,
+/// ..., cut or filled with zero bytes to `size` if that is given and not 0. Existing keys keep their values.
 fn populate(context: &mut Context<'_, '_>, arguments: &[Bytes]) -> Outcome {
     let keys = count(&arguments[0])?;
     let prefix = arguments.get(1).map_or(b"key".as_slice(), Bytes::as_slice);
@@ -154,11 +154,11 @@ fn show_help(context: &mut Context<'_, '_>) -> Outcome {
             "BACKUP-PANIC",
             "    Make the waiting backup panic.",
             "CHECKPOINT",
-            "    Give up what the journal keeps, so that the state is told anew.",
+            "    Keep nothing in the journal, so that the next checkpoint is written at once.",
             "CORRUPT-TAIL",
             "    Damage the last journal record, then panic.",
             "DIE-IN <nanoseconds> <PANIC|HANG>",
-            "    Panic, or stop this core, so long after the command, whatever runs then.",
+            "    Panic, or stop this core, this long after the command, whatever runs then.",
             "DIGEST",
             "    Output a hex signature representing the current DB content.",
             "DOUBLE-FAULT",

@@ -1,11 +1,11 @@
-//! Commands on the time a key has to live.
+//! Commands on the time to live of keys.
 
 use super::{Context, integer, is};
 use crate::reply::{Failure, Outcome};
 use crate::store::Bytes;
 use core::num::NonZeroU64;
 
-/// What a time is given in.
+/// The unit and the origin of a time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     Seconds,
@@ -21,7 +21,7 @@ impl Unit {
     }
 }
 
-/// Returns the deadline that `SET` is given, in milliseconds.
+/// Returns the deadline in the arguments of `SET`, in ms.
 pub(super) fn absolute_deadline(
     context: &Context<'_, '_>,
     time: &[u8],
@@ -64,7 +64,7 @@ fn set_time_to_live(context: &mut Context<'_, '_>, arguments: &mut [Bytes], unit
     let is_met = condition.is_met(current_ms, when_ms);
     if is_met {
         match positive(when_ms).filter(|_| when_ms > now_ms) {
-            // A deadline that is over: the key goes at once.
+            // The deadline is over: remove the key at once.
             None => {
                 context.keyspace.remove(&arguments[1]);
             }
@@ -115,7 +115,8 @@ impl Condition {
         Ok(condition)
     }
 
-    /// Returns whether a key with the deadline `current_ms` may get the deadline `when_ms`. No deadline is later than any.
+    /// Returns whether a key with the deadline `current_ms` may get the deadline `when_ms`. A key without a deadline
+    /// counts as one with the latest.
     fn is_met(&self, current_ms: Option<NonZeroU64>, when_ms: i64) -> bool {
         let current_ms = current_ms.map(|current_ms| current_ms.get() as i64);
         let is_later = current_ms.is_some_and(|current_ms| when_ms > current_ms);
@@ -167,7 +168,7 @@ pub(super) fn persist(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) ->
 }
 
 fn now_ms(context: &Context<'_, '_>) -> i64 {
-    // The keyspace keeps its time within the signed range.
+    // The keyspace keeps its time in the signed range.
     context.keyspace.now_ms() as i64
 }
 

@@ -6,20 +6,20 @@ use crate::reply::{Failure, Outcome};
 use crate::store::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// How long a handing over without a time-out of its own may wait for the backup, in ms.
+/// Time-out of a `FAILOVER` that names none, in ms.
 const TIMEOUT_MS: u64 = 5_000;
 
-/// A handing over that was asked for, and has not happened yet.
+/// A requested hand-over that has not happened yet.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Failover {
-    /// Who was asked. Nobody else feels concerned.
+    /// Epoch of the primary that was asked. A later one ignores the request.
     epoch: u64,
-    /// Until when it may happen, in ms since 1970.
+    /// When the request expires, in ms since 1970.
     until_ms: u64,
 }
 
 impl Failover {
-    /// Returns whether the owner of `epoch` is to hand over at `now_ms`.
+    /// Returns whether the primary of `epoch` is to hand over at `now_ms`.
     pub(crate) fn is_due(&self, epoch: u64, now_ms: u64) -> bool {
         self.epoch == epoch && now_ms < self.until_ms
     }
@@ -46,7 +46,7 @@ pub(super) fn failover(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -
                 "ERR FAILOVER timeout must be greater than 0",
             ))?,
         [] => TIMEOUT_MS,
-        // The backup has no address to be named by.
+        // The backup has no address.
         [word, _, _, ..] if is(word, "to") => {
             return Err(Failure::Fixed(
                 "ERR FAILOVER target HOST and PORT is not a replica.",

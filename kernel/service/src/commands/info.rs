@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::{Display, Write};
 
-/// A section writes its lines.
+/// Writes the lines of a section.
 type Section = fn(&mut Lines, &Context<'_, '_>, &HostStatus);
 
 const SECTIONS: [(&str, Section); 7] = [
@@ -102,7 +102,8 @@ fn stats(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
     lines.field("expired_keys", context.keyspace.expired());
 }
 
-/// Redis' fields, and what stands for a replica here: the backup is none that a client could talk to.
+/// Writes Redis' fields, without a replica: no client can connect to the backup. Then writes the fields about the
+/// backup.
 fn replication(lines: &mut Lines, context: &Context<'_, '_>, status: &HostStatus) {
     let now_ms = context.keyspace.now_ms();
     let is_due = |failover: &Failover| failover.is_due(status.epoch, now_ms);
@@ -117,7 +118,7 @@ fn replication(lines: &mut Lines, context: &Context<'_, '_>, status: &HostStatus
     protection(lines, status);
 }
 
-/// Returns whether somebody would go on, from where, and how it went the last time.
+/// Writes whether a backup would take over, from where, and how the last takeover went.
 fn protection(lines: &mut Lines, status: &HostStatus) {
     lines.field("epoch", status.epoch);
     lines.field("protected", u8::from(status.protected));
@@ -171,7 +172,7 @@ fn understudy(lines: &mut Lines, _: &Context<'_, '_>, status: &HostStatus) {
     lines.field("cores", status.cores);
 }
 
-/// As Redis' `bytesToHuman`.
+/// Formats a size as Redis' `bytesToHuman` does.
 fn human(bytes: u64) -> String {
     const UNITS: [(u64, char); 4] = [
         (1 << 40, 'T'),

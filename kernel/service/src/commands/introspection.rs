@@ -106,7 +106,7 @@ pub(super) fn command_help(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Ou
     )
 }
 
-/// Returns the command or, as `command|subcommand`, the subcommand of this name.
+/// Finds a command by its name, or a subcommand by `command|subcommand`.
 fn named(name: &[u8]) -> Option<&'static Command> {
     let mut parts = name.splitn(2, |&byte| byte == b'|').map(Bytes::from_slice);
     let command = find(&[parts.next()?]).ok()?;
@@ -121,7 +121,7 @@ fn details_of_all(out: &mut Output<'_>, commands: &[Command]) {
     out.array(commands.len());
     for command in commands {
         details(out, command);
-        // Subcommands have none themselves: no recursion is needed.
+        // Subcommands have no subcommands, so this needs no recursion.
         out.array(command.subcommands.len());
         for subcommand in command.subcommands {
             details(out, subcommand);
@@ -130,7 +130,7 @@ fn details_of_all(out: &mut Output<'_>, commands: &[Command]) {
     }
 }
 
-/// Returns the ten elements that describe a command, but for the last, its subcommands.
+/// Writes the elements that describe a command, except the tenth, its subcommands.
 fn details(out: &mut Output<'_>, command: &Command) {
     let flags = || {
         FLAG_NAMES
@@ -149,7 +149,7 @@ fn details(out: &mut Output<'_>, command: &Command) {
         out.integer(key.into());
     }
     categories(out, command);
-    // Neither hints nor key specifications: the three numbers say all there is about keys.
+    // There are no hints and no key specifications: the three numbers above describe all keys.
     out.array(0);
     out.array(0);
 }
@@ -192,7 +192,7 @@ fn documentation_of_all(out: &mut Output<'_>, subcommands: &[Command]) {
     }
 }
 
-/// A command's name and the map that documents it, but for the entry with its subcommands.
+/// Writes a command's name and the map that documents it, except the entry with its subcommands.
 fn documentation(out: &mut Output<'_>, command: &Command) {
     let entries = [
         ("summary", command.summary),

@@ -36,7 +36,8 @@ pub(super) fn dbsize(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome 
     Ok(())
 }
 
-/// `FLUSHALL` and `FLUSHDB`: there is one database. `ASYNC` is accepted; freeing is never a pause anyway.
+/// Runs `FLUSHALL` and `FLUSHDB`, which are the same, because there is one database. `ASYNC` is accepted and changes
+/// nothing: freeing never causes a long pause.
 pub(super) fn flush(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
     match arguments {
         [_] => {}

@@ -85,7 +85,7 @@ pub(super) fn lrange(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> 
     Ok(())
 }
 
-/// Returns the part of a list of `length` elements from `first` to `last`, both included, where -1 is the last element.
+/// Returns the range of a list of `length` elements from `first` to `last`, both included; -1 is the last element.
 fn range(first: i64, last: i64, length: usize) -> core::ops::Range<usize> {
     let length = length as i64;
     let from_start = |index: i64| {

@@ -1,4 +1,4 @@
-//! The commands: how one is found, what is checked before it runs, and what it runs with.
+//! Commands: how one is found, what is checked before it runs, and what it can use.
 
 mod client;
 mod debug;
@@ -28,7 +28,7 @@ pub(crate) use failover::Failover;
 pub(crate) use table::Command;
 use table::{COMMANDS, DENYOOM, lookup_key};
 
-/// What a command runs with.
+/// What a command can use.
 pub(crate) struct Context<'a, 'h> {
     pub(crate) command: &'static Command,
     pub(crate) connection: ConnectionId,
@@ -40,7 +40,7 @@ pub(crate) struct Context<'a, 'h> {
     pub(crate) connections: &'a mut Connections,
     pub(crate) random: &'a mut Random,
     pub(crate) out: &'a mut Output<'h>,
-    /// Set by a command after which the connection ends.
+    /// Set by a command that ends the connection.
     pub(crate) hang_up: bool,
 }
 
@@ -57,7 +57,7 @@ impl Context<'_, '_> {
         ])
     }
 
-    /// Returns whether this much more may be stored.
+    /// Checks that `growth_bytes` more can be stored.
     fn room_for(&self, growth_bytes: u64) -> Outcome {
         let max_bytes = self.limits.max_memory_bytes;
         if max_bytes != 0 && self.keyspace.used_bytes() + growth_bytes > max_bytes {
@@ -67,18 +67,18 @@ impl Context<'_, '_> {
     }
 }
 
-/// Returns whether the request is the beginning of an HTTP request that a browser was tricked into sending. Redis ends such
-/// a connection without a word.
+/// Returns whether this is the beginning of an HTTP request, which a browser may have been tricked into sending.
+/// Redis ends such a connection without a reply.
 pub(crate) fn is_http(arguments: &[Bytes]) -> bool {
     arguments
         .first()
         .is_some_and(|name| is(name, "host:") || is(name, "post"))
 }
 
-/// Finds the command or subcommand a request names.
+/// Finds the command or subcommand that a request names.
 ///
 /// # Errors
-/// Redis' texts for a command or subcommand it does not know.
+/// There is none: Redis' error text.
 pub(crate) fn find(arguments: &[Bytes]) -> Result<&'static Command, Failure> {
     let Some((name, rest)) = arguments.split_first() else {
         return Err(unknown_command(b"", &[]));
@@ -93,7 +93,7 @@ pub(crate) fn find(arguments: &[Bytes]) -> Result<&'static Command, Failure> {
     }
 }
 
-/// A command's or subcommand's name as the tables have it; `None` if it is in none of them.
+/// Returns the name of a command or subcommand as it is in the tables; `None` if it is in none of them.
 pub(crate) fn name_of(name: &[u8]) -> Option<&'static str> {
     let name = core::str::from_utf8(name).ok()?;
     let mut all = COMMANDS
@@ -103,7 +103,7 @@ pub(crate) fn name_of(name: &[u8]) -> Option<&'static str> {
         .map(|command| command.name)
 }
 
-/// Checks arity and memory, runs the command, and answers with its error if it ends in one.
+/// Checks arity and memory, and runs the command. If it fails, its error is the reply.
 pub(crate) fn run(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) {
     if let Err(failure) = checked(context, arguments) {
         context.out.failure(&failure);
@@ -122,8 +122,8 @@ fn checked(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
     (command.run)(context, arguments)
 }
 
-/// Returns the most a command with these arguments can add to what is stored, in bytes: a new collection, with a long key that has a
-/// deadline, and each argument the most expensive thing it can be.
+/// Returns the most memory that a command with these arguments can add, in bytes: that of a new collection with a
+/// long key and a deadline, if each argument becomes the most expensive element it can be.
 fn growth_max_bytes(out: &mut Output<'_>, arguments: &[Bytes]) -> u64 {
     let key_bytes = arguments.get(1).map_or(0, |key| heap_bytes(key.len()));
     let mut growth_bytes = NEW_KEY_BYTES + key_bytes;
@@ -134,7 +134,7 @@ fn growth_max_bytes(out: &mut Output<'_>, arguments: &[Bytes]) -> u64 {
     growth_bytes
 }
 
-/// Finds a name, in any case, in a sorted table. No command's name is longer than what its key holds.
+/// Finds a name, in upper or lower case, in a sorted table. No command's name is longer than a [`lookup_key`] can hold.
 fn lookup(commands: &'static [Command], name: &[u8]) -> Option<&'static Command> {
     if name.len() > size_of::<u128>() {
         return None;
@@ -174,7 +174,7 @@ fn unknown_subcommand(name: &[u8], subcommand: &[u8]) -> Failure {
     ])
 }
 
-/// Returns whether an argument is this word, in any case.
+/// Returns whether an argument is this word, in upper or lower case.
 fn is(argument: &[u8], word: &str) -> bool {
     argument.eq_ignore_ascii_case(word.as_bytes())
 }
@@ -183,14 +183,14 @@ fn integer(argument: &[u8]) -> Result<i64, Failure> {
     parse_integer(argument).ok_or(Failure::NOT_AN_INTEGER)
 }
 
-/// A count: an integer that is not negative.
+/// Reads a count: an integer that is not negative.
 fn count(argument: &[u8]) -> Result<usize, Failure> {
     parse_integer(argument)
         .and_then(|count| usize::try_from(count).ok())
         .ok_or(Failure::NOT_POSITIVE)
 }
 
-/// Returns the reply of a HELP subcommand.
+/// Writes the reply of a HELP subcommand.
 fn help(out: &mut Output<'_>, name: &str, lines: &[&str]) -> Outcome {
     out.array(lines.len() + 3);
     out.status(&alloc::format!(

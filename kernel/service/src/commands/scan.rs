@@ -6,13 +6,14 @@ use crate::reply::{Failure, Outcome};
 use crate::store::{Bytes, Slot};
 use alloc::vec::Vec;
 
-/// Keys `SCAN` looks at if it is not told otherwise.
+/// Number of keys that `SCAN` looks at if the client gives no `COUNT`.
 const DEFAULT_COUNT: usize = 10;
 
 pub(super) fn keys(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
     let pattern = &arguments[1];
     let (keyspace, out) = (&*context.keyspace, &mut *context.out);
-    // Twice through the keys, as the reply begins with their number, and remembering a million of them takes memory.
+    // Go through the keys twice: the reply begins with their number, and remembering a million of them would take
+    // memory.
     let mut found = 0;
     for (key, entry) in keyspace.table().iter() {
         out.step();
@@ -29,7 +30,7 @@ pub(super) fn keys(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     Ok(())
 }
 
-/// Returns whether a key matches. A single star matches the empty key too, where the pattern language says it does not.
+/// Returns whether a key matches. A single star also matches the empty key, which it does not in the pattern language.
 fn fits(pattern: &[u8], key: &[u8], step: impl FnMut()) -> bool {
     pattern == b"*" || matches(pattern, key, Case::Sensitive, step)
 }
@@ -102,21 +103,22 @@ fn scan_options(arguments: &[Bytes]) -> Result<ScanOptions<'_>, Failure> {
     Ok(options)
 }
 
-/// Where a scan goes on: the shard in the upper half, and in the lower half how many of its entries are still to be visited, from
-/// the last to the first. Zero is both the start and the end.
+/// Where a scan goes on: the shard in the upper half, and in the lower half how many of its entries are still to be
+/// visited, from the last to the first. Zero is both the start and the end.
 ///
-/// Why no key is missed that is there all the time: new entries come behind the ones still to be visited, and a removal moves
-/// the shard's last entry to a lower index. So an entry that was not visited stays among those still to be visited.
+/// No key is missed that is there all the time: new entries come behind those still to be visited, and a removal
+/// moves the shard's last entry to a lower index. So an entry that was not visited stays among those still to be
+/// visited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Cursor(u64);
 
-/// All entries of a shard, however many there will be.
+/// Stands for all entries of a shard, however many there will be.
 const WHOLE_SHARD: u64 = u32::MAX as u64;
 
 impl Cursor {
     const START: Self = Self(0);
 
-    /// Reads what `strtoul` reads, as far as it makes sense: digits.
+    /// Parses a cursor. Of what `strtoul` reads, only digits are accepted.
     fn parse(text: &[u8]) -> Option<Self> {
         core::str::from_utf8(text).ok()?.parse().ok().map(Self)
     }
@@ -140,7 +142,7 @@ impl Walk {
         Some(Slot { shard, index })
     }
 
-    /// Returns the cursor for the client: that of the next entry there is, or 0.
+    /// Returns the cursor for the client: that of the next entry, or 0 if there is none.
     fn settle(self, shard_len: impl Fn(usize) -> usize) -> Cursor {
         match self.position(shard_len) {
             None => Cursor::START,
@@ -148,7 +150,7 @@ impl Walk {
         }
     }
 
-    /// Returns the shard to go on in, and how many of its entries are still to be visited: at least one.
+    /// Returns the shard to go on in, and how many of its entries are still to be visited, which is at least one.
     fn position(&self, shard_len: impl Fn(usize) -> usize) -> Option<(usize, usize)> {
         let cursor = if self.cursor == Cursor::START {
             Self::start_of(0)

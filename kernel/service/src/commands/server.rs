@@ -7,7 +7,7 @@ use crate::reply::Outcome;
 use crate::store::Bytes;
 use alloc::string::{String, ToString};
 
-/// Who answers is the master, by Redis' words; its replica is no Redis server that a client could talk to.
+/// Runs `ROLE`. The primary is the master, in Redis' words, and has no replica that a client could connect to.
 pub(super) fn role(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
     let position = context.status.journal_position;
     let out = &mut context.out;
@@ -35,7 +35,7 @@ pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut [Bytes])
             out.step();
             matches(pattern, name.as_bytes(), Case::Ignored, || out.step())
         })?;
-        // A name comes back as it was written, a pattern as the names it stands for.
+        // Redis replies a name as the client wrote it, and a pattern as the names that match.
         let name = if is(pattern, name) {
             pattern
         } else {

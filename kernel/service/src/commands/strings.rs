@@ -8,7 +8,7 @@ use crate::reply::{Failure, Outcome};
 use crate::store::{Bytes, Deadline, Keyspace, Kind, Place, Value};
 use core::mem;
 
-/// Most room `APPEND` makes beyond what it needs, in bytes (Redis' `SDS_MAX_PREALLOC`).
+/// Most memory that `APPEND` reserves beyond what it needs, in bytes (Redis' `SDS_MAX_PREALLOC`).
 const SPARE_MAX_BYTES: usize = 1024 * 1024;
 
 pub(super) fn get(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
@@ -17,7 +17,7 @@ pub(super) fn get(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Out
     Ok(())
 }
 
-/// When `SET` is to do nothing.
+/// The condition under which `SET` stores the value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     Always,
@@ -78,7 +78,7 @@ fn set_options(context: &Context<'_, '_>, arguments: &[Bytes]) -> Result<SetOpti
             let name = names.into_iter().find(|name| is(option, name));
             let name = name.ok_or(Failure::SYNTAX)?;
             let time = rest.next().ok_or(Failure::SYNTAX)?;
-            // The same option twice is fine with Redis, and the last one counts.
+            // Redis accepts the same option twice, and the last one counts.
             if keep || expire.is_some_and(|(other, _)| other != name) {
                 return Err(Failure::SYNTAX);
             }
@@ -203,7 +203,7 @@ fn add(context: &mut Context<'_, '_>, arguments: &mut [Bytes], amount: i64) -> O
     Ok(())
 }
 
-/// Returns the string at a place, if there is a value at all.
+/// Returns the string at a place, if there is a value.
 fn string_at<'a>(keyspace: &'a Keyspace, place: &Place) -> Result<Option<&'a Bytes>, Failure> {
     match place.slot.and_then(|slot| keyspace.table().entry(slot)) {
         None => Ok(None),

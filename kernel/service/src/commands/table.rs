@@ -1,4 +1,4 @@
-//! The one table of commands. Lookup, the check of the number of arguments, the memory check and `COMMAND` all come from it.
+//! The table of commands. Lookup, the arity check, the memory check and `COMMAND` all use it.
 
 use super::{
     Context, client, debug, expiry, failover, hashes, info, introspection, keys, lists, scan,
@@ -7,18 +7,19 @@ use super::{
 use crate::reply::Outcome;
 use crate::store::Bytes;
 
-/// Runs a command; the arguments include its name. Their number has been checked against the arity.
+/// Runs a command. The arguments include its name, and their number is checked already.
 pub(super) type Handler = fn(&mut Context<'_, '_>, &mut [Bytes]) -> Outcome;
 
-/// May change the keyspace.
+/// The command may change the keyspace.
 pub(crate) const WRITE: u8 = 1;
-/// Looks at the keyspace.
+/// The command reads the keyspace.
 pub(crate) const READONLY: u8 = 2;
-/// May make the keyspace larger: refused when memory is used up. (Redis lets `EXPIRE` pass; but a deadline takes memory too.)
+/// The command may make the keyspace larger, so it is refused when memory is used up. (Redis does not refuse
+/// `EXPIRE`; but a deadline takes memory too.)
 pub(crate) const DENYOOM: u8 = 4;
-/// For the operator.
+/// The command is for the operator.
 pub(crate) const ADMIN: u8 = 8;
-/// Takes time that does not depend on how much is stored.
+/// The command's time does not depend on how much is stored.
 pub(crate) const FAST: u8 = 16;
 /// The flags as `COMMAND` names them.
 pub(crate) const FLAG_NAMES: [(u8, &str); 5] = [
@@ -38,18 +39,18 @@ const PAIRS: Keys = (1, -1, 2);
 
 /// One command or subcommand.
 pub(crate) struct Command {
-    /// In lower case; a subcommand's is `command|subcommand`.
+    /// Name in lower case; that of a subcommand is `command|subcommand`.
     pub(crate) name: &'static str,
-    /// [`lookup_key`] of the name; of a subcommand, of the part behind the `|`.
+    /// The [`lookup_key`] of the name; for a subcommand, of the part behind the `|`.
     pub(crate) key: u128,
-    /// The number of arguments with the name, or the least number if negative.
+    /// Number of arguments, with the name. A negative number is the least one.
     pub(crate) arity: i8,
     pub(crate) flags: u8,
     pub(crate) keys: Keys,
     pub(crate) group: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) run: Handler,
-    /// Sorted by name.
+    /// Its subcommands, sorted by name.
     pub(crate) subcommands: &'static [Command],
 }
 
@@ -65,7 +66,7 @@ impl Command {
     }
 }
 
-/// A row of the table.
+/// Makes a row of the table.
 const fn row(
     name: &'static str,
     arity: i8,
@@ -88,7 +89,7 @@ const fn row(
     }
 }
 
-/// Of a subcommand's name, the part behind the `|`.
+/// Returns the part of a subcommand's name behind the `|`.
 const fn last_part(name: &[u8]) -> &[u8] {
     let mut last = name;
     let mut rest = name;
@@ -115,7 +116,7 @@ pub(crate) const fn lookup_key(mut name: &[u8]) -> u128 {
     key
 }
 
-/// A row with subcommands.
+/// Adds subcommands to a row.
 const fn with(subcommands: &'static [Command], command: Command) -> Command {
     Command {
         subcommands,
@@ -129,11 +130,14 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("append", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::append, "Append a value to a key"),
     with(CLIENT, row("client", -2, 0, NONE, "connection", client::container, "Commands about client connections")),
     with(COMMAND, row("command", -1, 0, NONE, "server", introspection::command, "Get details of all commands")),
-    with(CONFIG, row("config", -2, ADMIN, NONE, "server", client::container, "Commands about configuration parameters")),
+    with(CONFIG, row("config", -2, ADMIN, NONE, "server", client::container, "Commands about configuration \
+        parameters")),
     row("dbsize", 1, READONLY | FAST, NONE, "server", keys::dbsize, "Get the number of keys"),
     row("debug", -2, ADMIN, NONE, "server", debug::debug, "Inject faults and fill the server; needs debug=1 at boot"),
-    row("decr", 2, WRITE | DENYOOM | FAST, ONE, "string", strings::decr, "Subtract one from the integer value of a key"),
-    row("decrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::decrby, "Subtract a number from the integer value of a key"),
+    row("decr", 2, WRITE | DENYOOM | FAST, ONE, "string", strings::decr, "Subtract one from the integer value of a \
+        key"),
+    row("decrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::decrby, "Subtract a number from the integer \
+        value of a key"),
     row("del", -2, WRITE, ALL, "generic", keys::del, "Delete keys"),
     row("echo", 2, FAST, NONE, "connection", client::echo, "Get the given string back"),
     row("exists", -2, READONLY | FAST, ALL, "generic", keys::exists, "Count how many of the keys exist"),
@@ -142,7 +146,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("flushall", -1, WRITE, NONE, "server", keys::flush, "Remove all keys"),
     row("flushdb", -1, WRITE, NONE, "server", keys::flush, "Remove all keys of the database"),
     row("get", 2, READONLY | FAST, ONE, "string", strings::get, "Get the value of a key"),
-    row("getset", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::getset, "Set the value of a key and get the old one"),
+    row("getset", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::getset, "Set the value of a key and get the old \
+        one"),
     row("hdel", -3, WRITE | FAST, ONE, "hash", hashes::hdel, "Delete fields of a hash"),
     row("hello", -1, FAST, NONE, "connection", client::hello, "Choose the protocol version; only 2 is spoken"),
     row("hget", 3, READONLY | FAST, ONE, "hash", hashes::hget, "Get the value of a hash's field"),
@@ -150,7 +155,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("hlen", 2, READONLY | FAST, ONE, "hash", hashes::hlen, "Get the number of fields of a hash"),
     row("hset", -4, WRITE | DENYOOM | FAST, ONE, "hash", hashes::hset, "Set fields of a hash"),
     row("incr", 2, WRITE | DENYOOM | FAST, ONE, "string", strings::incr, "Add one to the integer value of a key"),
-    row("incrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::incrby, "Add a number to the integer value of a key"),
+    row("incrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::incrby, "Add a number to the integer value of a \
+        key"),
     row("info", -1, 0, NONE, "server", info::info, "Get facts about the server"),
     row("keys", 2, READONLY, NONE, "generic", scan::keys, "Get all keys that match a pattern"),
     row("llen", 2, READONLY | FAST, ONE, "list", lists::llen, "Get the length of a list"),
@@ -160,7 +166,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("mget", -2, READONLY | FAST, ALL, "string", strings::mget, "Get the values of keys"),
     row("mset", -3, WRITE | DENYOOM, PAIRS, "string", strings::mset, "Set keys to values"),
     row("persist", 2, WRITE | FAST, ONE, "generic", expiry::persist, "Remove a key's time to live"),
-    row("pexpire", -3, WRITE | DENYOOM | FAST, ONE, "generic", expiry::pexpire, "Set a key's time to live in milliseconds"),
+    row("pexpire", -3, WRITE | DENYOOM | FAST, ONE, "generic", expiry::pexpire, "Set a key's time to live in \
+        milliseconds"),
     row("ping", -1, FAST, NONE, "connection", client::ping, "See whether the server answers"),
     row("pttl", 2, READONLY | FAST, ONE, "generic", expiry::pttl, "Get a key's time to live in milliseconds"),
     row("quit", -1, FAST, NONE, "connection", client::quit, "Close the connection"),
@@ -173,7 +180,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("scard", 2, READONLY | FAST, ONE, "set", sets::scard, "Get the number of members of a set"),
     row("select", 2, FAST, NONE, "connection", client::select, "Choose the database; there is only 0"),
     row("set", -3, WRITE | DENYOOM, ONE, "string", strings::set, "Set the value of a key"),
-    row("setnx", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::setnx, "Set the value of a key if it does not exist"),
+    row("setnx", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::setnx, "Set the value of a key if it does not \
+        exist"),
     row("sismember", 3, READONLY | FAST, ONE, "set", sets::sismember, "See whether a set has a member"),
     row("smembers", 2, READONLY, ONE, "set", sets::smembers, "Get all members of a set"),
     row("spop", -2, WRITE | FAST, ONE, "set", sets::spop, "Remove and get random members of a set"),
@@ -181,7 +189,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("strlen", 2, READONLY | FAST, ONE, "string", strings::strlen, "Get the length of a key's value"),
     row("ttl", 2, READONLY | FAST, ONE, "generic", expiry::ttl, "Get a key's time to live in seconds"),
     row("type", 2, READONLY | FAST, ONE, "generic", keys::type_of, "Get the type of a key's value"),
-    row("understudy", -2, ADMIN, NONE, "server", understudy::understudy, "Load, arm and disarm backups; needs admin=1 at boot"),
+    row("understudy", -2, ADMIN, NONE, "server", understudy::understudy, "Load, arm and disarm backups; needs \
+        admin=1 at boot"),
 ];
 
 #[rustfmt::skip]

@@ -1,5 +1,7 @@
-//! `UNDERSTUDY`: what the operator asks of the machine's monitor. The answer comes later, in `INFO replication`: replies are made of records, and what
-//! the monitor says is not in one yet.
+//! `UNDERSTUDY`: requests of the operator to the machine's monitor.
+//!
+//! The answer comes later, in `INFO replication`: a reply depends on records only, and the monitor's answer is in
+//! none yet.
 
 use super::{Context, help, is};
 use crate::host::OperatorCommand;

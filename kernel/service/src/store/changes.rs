@@ -1,47 +1,47 @@
-//! What happens to the part of the keyspace that a checkpoint has told already: it is told again.
+//! Changes to the part of the keyspace that is in the checkpoint already. They are written once more.
 
 use super::Bytes;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::mem;
 
-/// Something that moves entries. Told in order, it gives every shard the order it has.
+/// A change that moves entries. Applied in order, such changes give every shard the same order of entries.
 #[derive(Debug)]
 pub(crate) enum Move {
-    /// A key came, at the end of its shard.
+    /// A key was added, at the end of its shard.
     Insert(Bytes),
-    /// A key went; the last of its shard has its place.
+    /// A key was removed; the last one of its shard takes its place.
     Remove(Bytes),
-    /// Every key went.
+    /// Every key was removed.
     Clear,
 }
 
-/// Changes since they were last told.
+/// Changes since the last ones were written.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// Shards below this were told; what happens in the others is told with them.
-    pub(crate) told_shards: usize,
+    /// Shards below this are written. Changes in the others will be written with them.
+    pub(crate) written_shards: usize,
     moves: Vec<Move>,
-    /// Keys whose value or deadline is another.
+    /// Keys whose value or deadline has changed.
     touched: BTreeSet<Bytes>,
 }
 
 impl Changes {
     pub(super) fn inserted(&mut self, shard: usize, key: &Bytes) {
-        if shard < self.told_shards {
+        if shard < self.written_shards {
             self.moves.push(Move::Insert(key.clone()));
             self.touched.insert(key.clone());
         }
     }
 
     pub(super) fn touched(&mut self, shard: usize, key: &Bytes) {
-        if shard < self.told_shards && !self.touched.contains(key) {
+        if shard < self.written_shards && !self.touched.contains(key) {
             self.touched.insert(key.clone());
         }
     }
 
     pub(super) fn removed(&mut self, shard: usize, key: &Bytes) {
-        if shard < self.told_shards {
+        if shard < self.written_shards {
             self.touched.remove(key);
             self.moves.push(Move::Remove(key.clone()));
         }
@@ -53,7 +53,7 @@ impl Changes {
         self.touched.clear();
     }
 
-    /// Takes what there is to be told.
+    /// Removes and returns the changes to be written.
     pub(crate) fn take(&mut self) -> (Vec<Move>, BTreeSet<Bytes>) {
         (mem::take(&mut self.moves), mem::take(&mut self.touched))
     }

@@ -1,9 +1,9 @@
-//! One number for a whole keyspace: two kernels that applied the same records have the same.
+//! A digest of a whole keyspace. Two kernels that applied the same records have the same one.
 
 use super::{Bytes, Keyspace, Value};
 use siphasher::sip::SipHasher13;
 
-/// Feeds a hasher so that different contents give different byte streams: every string goes with its length.
+/// Feeds a hasher. Every string goes with its length, so that different contents give different byte streams.
 struct Digest(SipHasher13);
 
 impl Digest {
@@ -52,7 +52,7 @@ impl Digest {
 }
 
 impl Keyspace {
-    /// Digest of every key, value and deadline, in order, and of the account.
+    /// Returns the digest of every key, value and deadline, in order, and of the memory count.
     pub(crate) fn digest(&self, step: &mut dyn FnMut()) -> u64 {
         let mut digest = Digest(SipHasher13::new());
         digest.number(self.used_bytes);

@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 
 /// Elements in a full chunk.
 const CHUNK: usize = 128;
-/// What an element takes besides what it has on the heap, in bytes.
+/// Memory of an element, in bytes, without what it has on the heap.
 const ELEMENT_BYTES: u64 = 32;
 
 /// A deque of chunks. Every chunk but the first and the last is full, so that an element's place can be computed.
@@ -46,7 +46,7 @@ impl List {
         let chunk = match at_end {
             Some(chunk) if chunk.len() < CHUNK => chunk,
             Some(_) => self.add_chunk(end, VecDeque::with_capacity(CHUNK)),
-            // Most lists are short: the first chunk grows from nothing.
+            // Most lists are short, so the first chunk begins without memory.
             None => self.add_chunk(end, VecDeque::new()),
         };
         match end {
@@ -86,7 +86,7 @@ impl List {
         self.chunks.into_iter().flatten()
     }
 
-    /// Returns what the elements take, in bytes.
+    /// Returns the memory of the elements, in bytes.
     pub(crate) fn elements_bytes(&self) -> u64 {
         self.elements_bytes
     }
@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
-        /// Against a plain deque. Runs of one operation are long enough to fill and to empty chunks.
+        /// Compares a list with a plain deque. Runs of one operation are long enough to fill and to empty chunks.
         #[test]
         fn behaves_as_a_deque(runs in prop::collection::vec((0..4_u8, 0..300_usize), 1..12)) {
             let (mut list, mut model) = (List::default(), VecDeque::new());

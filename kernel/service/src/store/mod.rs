@@ -1,4 +1,4 @@
-//! The keyspace: keys, values, deadlines, and the account of what they take.
+//! The keyspace: keys, values, deadlines, and how much memory they take.
 
 mod changes;
 mod digest;
@@ -24,20 +24,20 @@ pub(crate) type Bytes = SmallVec<[u8; INLINE_BYTES]>;
 const INLINE_BYTES: usize = 16;
 /// Shards of the keyspace: a million keys are some 250 in each.
 pub(crate) const SHARDS: usize = 4096;
-/// What a key and its value take besides what they have on the heap, in bytes: the entry, its hash, its share of
-/// the shard's table and of the room the shard keeps for growing.
+/// Memory of a key and its value, in bytes, without what they have on the heap: the entry, its hash, its share of the
+/// shard's table and of the room that the shard keeps for growing.
 pub(crate) const ENTRY_BYTES: u64 = 168;
-/// What a key that holds an empty collection takes besides what it has on the heap, in bytes.
+/// Memory of a key with an empty collection, in bytes, without what the key has on the heap.
 pub(crate) const NEW_KEY_BYTES: u64 = ENTRY_BYTES + value::COLLECTION_BYTES;
-/// What a deadline takes besides the copy of a long key, in bytes.
+/// Memory of a deadline, in bytes, without the copy of a long key.
 const DEADLINE_BYTES: u64 = 48;
-/// Most keys one tick removes; what is left is the next tick's.
+/// Most keys that one tick removes. The next tick removes the others.
 const TICK_REMOVALS_MAX: usize = 128;
 
-/// No time is later, in ms, and no counter is higher: Redis' numbers are signed.
+/// The latest time, in ms, and the largest value of a counter: Redis' numbers are signed.
 pub(crate) const COUNT_MAX: u64 = i64::MAX as u64;
 
-/// Returns what a string of this length takes outside its entry, in bytes: an allocator's header, and its rounding.
+/// Returns the memory of a string on the heap, in bytes, with the allocator's header and rounding.
 pub(crate) fn heap_bytes(length: usize) -> u64 {
     if length <= INLINE_BYTES {
         0
@@ -48,7 +48,7 @@ pub(crate) fn heap_bytes(length: usize) -> u64 {
 
 pub(crate) struct Entry {
     pub(crate) value: Value,
-    /// Milliseconds; the key is gone when the time is later than this.
+    /// Deadline, in ms: the key is gone when the time is later.
     pub(crate) deadline_ms: Option<NonZeroU64>,
 }
 
@@ -74,9 +74,9 @@ pub(crate) struct Keyspace {
     deadlines: BTreeSet<(NonZeroU64, Bytes)>,
     used_bytes: u64,
     expired: u64,
-    /// Large values that nobody can see any more, until [`collect_garbage`](Self::collect_garbage).
+    /// Large values that are removed already, until [`collect_garbage`](Self::collect_garbage) frees them.
     garbage: Vec<Value>,
-    /// While a checkpoint is told.
+    /// Changes to what is in the checkpoint, while one is written.
     changes: Option<Changes>,
 }
 
@@ -94,7 +94,7 @@ impl Keyspace {
         }
     }
 
-    /// Returns the time of the record at hand. It never runs backwards.
+    /// Sets the time, to that of the current record. It never goes backwards.
     pub(crate) fn set_time(&mut self, time_ms: u64) {
         self.now_ms = self.now_ms.max(time_ms.min(COUNT_MAX));
     }
@@ -111,7 +111,7 @@ impl Keyspace {
         self.used_bytes
     }
 
-    /// Keys removed because their time had come.
+    /// Returns the number of keys removed because they had expired.
     pub(crate) fn expired(&self) -> u64 {
         self.expired
     }
@@ -120,12 +120,12 @@ impl Keyspace {
         self.seed
     }
 
-    /// Returns what happened since a checkpoint was begun.
+    /// Returns the changes to what is in the checkpoint; `None` if none is being written.
     pub(crate) fn changes_mut(&mut self) -> &mut Option<Changes> {
         &mut self.changes
     }
 
-    /// Takes the time and the count of expired keys over from the keyspace whose entries were restored.
+    /// Restores the time and the number of expired keys.
     pub(crate) fn restore_counts(&mut self, now_ms: u64, expired: u64) {
         (self.now_ms, self.expired) = (now_ms, expired);
     }
@@ -144,7 +144,7 @@ impl Keyspace {
             .is_some_and(|deadline_ms| self.now_ms > deadline_ms.get())
     }
 
-    /// Looks a key up, and removes it if its time has come.
+    /// Looks a key up, and removes it if it has expired.
     pub(crate) fn locate(&mut self, key: &[u8]) -> Place {
         let hash = self.table.hash(key);
         let mut slot = self.table.find(hash, key);
@@ -184,7 +184,7 @@ impl Keyspace {
         }
     }
 
-    /// Changes the value of a key; a key that is not there starts empty.
+    /// Changes the value of a key. A missing key is added first, with an empty value.
     pub(crate) fn upsert<T: Kind, R>(
         &mut self,
         key: Bytes,
@@ -219,7 +219,7 @@ impl Keyspace {
         Ok(result)
     }
 
-    /// Stores a value, whatever was there. `place` is where [`locate`](Self::locate) has just seen `key`.
+    /// Stores a value, whatever was there. `place` is what [`locate`](Self::locate) has just returned for `key`.
     pub(crate) fn put(&mut self, place: &Place, key: Bytes, value: Value, deadline: Deadline) {
         let slot = match place.slot {
             None => self.insert(place.hash, key, value),
@@ -235,7 +235,7 @@ impl Keyspace {
         }
     }
 
-    /// Returns whether the key was there.
+    /// Removes a key. Returns whether it was there.
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
         let slot = self.locate(key).slot;
         if let Some(slot) = slot {
@@ -273,13 +273,13 @@ impl Keyspace {
         }
     }
 
-    /// Returns when the next key's time will have come, in milliseconds.
+    /// Returns when the next key expires, in ms.
     pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
         let (deadline_ms, _) = self.deadlines.first()?;
         Some(deadline_ms.get().saturating_add(1))
     }
 
-    /// Removes keys whose time has come: the earliest, and a bounded number of them.
+    /// Removes expired keys, the earliest first and a bounded number of them.
     pub(crate) fn remove_expired(&mut self) {
         for _ in 0..TICK_REMOVALS_MAX {
             let Some((deadline_ms, key)) = self.deadlines.first() else {
@@ -345,7 +345,7 @@ impl Keyspace {
             self.used_bytes += value.payload_bytes();
             let old = mem::replace(&mut entry.value, value);
             self.used_bytes -= old.payload_bytes();
-            self.bury(old);
+            self.free_later(old);
             self.note_touched(slot);
         }
     }
@@ -354,14 +354,14 @@ impl Keyspace {
         self.set_deadline(slot, None);
         if let Some((key, entry)) = self.table.remove_at(slot) {
             self.used_bytes -= ENTRY_BYTES + heap_bytes(key.len()) + entry.value.payload_bytes();
-            self.bury(entry.value);
+            self.free_later(entry.value);
             if let Some(changes) = &mut self.changes {
                 changes.removed(slot.shard, &key);
             }
         }
     }
 
-    fn bury(&mut self, value: Value) {
+    fn free_later(&mut self, value: Value) {
         if !value.is_small() {
             self.garbage.push(value);
         }

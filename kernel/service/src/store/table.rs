@@ -1,9 +1,9 @@
 //! A map that keeps insertion order and never pauses to grow.
 //!
-//! The entries are spread over shards by their hash, and each shard is a small [`IndexMap`]: what has to be moved when a shard
-//! grows is a small part of the whole. Order is the shards' order, and within a shard the insertion order, except that a removal
-//! puts the last entry of the shard into the gap. It depends on the operations and on the seed alone, so that exporting the entries
-//! in order and inserting them in order into a table of as many shards gives the same table.
+//! The entries are spread over shards by their hash, and each shard is a small [`IndexMap`]: a shard that grows moves
+//! only a small part of the whole. The order is that of the shards, and within a shard the insertion order, except
+//! that a removal puts the last entry of the shard into the gap. It depends on the operations and on the seed alone.
+//! So inserting the entries in order into a new table with as many shards gives the same table.
 
 use super::Bytes;
 use alloc::vec::Vec;
@@ -15,16 +15,16 @@ use siphasher::sip::SipHasher13;
 /// Key of the hash function; both kernels must use the same.
 pub(crate) type Seed = [u64; 2];
 
-/// Entries in a table's only shard before it is spread over [`LARGE_SHARDS`].
+/// A table of one shard is spread over [`LARGE_SHARDS`] when it has more entries than this.
 const SMALL_MAX: usize = 1024;
 const LARGE_SHARDS: usize = 512;
 /// A shard below this capacity is not worth shrinking.
 const SHRINK_MIN: usize = 32;
 
-// The shard maps never hash: they are always given the hash.
+// The maps of the shards never hash, because they always get the hash.
 type Shard<V> = IndexMap<Bytes, V, ()>;
 
-/// Where an entry is. Good until the next insertion or removal.
+/// Where an entry is. It is valid until the next insertion or removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) shard: usize,
@@ -39,7 +39,7 @@ pub(crate) struct Table<V> {
 }
 
 impl<V> Table<V> {
-    /// A table of `shards` shards, a power of two.
+    /// Makes a table of `shards` shards, a power of two.
     pub(crate) fn with_shards(seed: Seed, shards: usize) -> Self {
         debug_assert!(shards.is_power_of_two());
         Self {
@@ -49,7 +49,8 @@ impl<V> Table<V> {
         }
     }
 
-    /// A table that starts with one shard and is spread out once, when it has become large; or was, before its entries were told.
+    /// Makes a table that starts with one shard and is spread out once, when it has become large. If `is_spread`, it
+    /// begins spread out, as the table that it restores.
     pub(crate) fn growing(seed: Seed, is_spread: bool) -> Self {
         Self::with_shards(seed, if is_spread { LARGE_SHARDS } else { 1 })
     }
@@ -71,7 +72,8 @@ impl<V> Table<V> {
         self.shards.get(shard).map_or(0, Shard::len)
     }
 
-    /// SipHash-1-3: its definition is fixed for ever, and a client that does not know the seed cannot make keys collide.
+    /// Hashes a key by SipHash-1-3: its definition never changes, and a client that does not know the seed cannot
+    /// make keys collide.
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         SipHasher13::new_with_keys(self.seed[0], self.seed[1]).hash(key)
     }
@@ -110,7 +112,7 @@ impl<V> Table<V> {
         Slot { shard, index }
     }
 
-    /// Inserts or replaces; gives the value that was there.
+    /// Inserts or replaces a value. Returns the value that was there.
     pub(crate) fn insert(&mut self, key: Bytes, value: V) -> Option<V> {
         let hash = self.hash(&key);
         if let Some(slot) = self.find(hash, &key)
@@ -127,12 +129,12 @@ impl<V> Table<V> {
         self.remove_at(slot)
     }
 
-    /// Removes an entry; the last of its shard takes its place.
+    /// Removes an entry. The last one of its shard takes its place.
     pub(crate) fn remove_at(&mut self, slot: Slot) -> Option<(Bytes, V)> {
         let shard = self.shards.get_mut(slot.shard)?;
         let removed = shard.swap_remove_index(slot.index)?;
         self.len -= 1;
-        // Memory that is free again must be free for others too: the account counts entries, not capacity.
+        // Give free memory back, because the memory count is of entries, not of capacity.
         if shard.capacity() > SHRINK_MIN && shard.len() < shard.capacity() / 4 {
             shard.shrink_to(shard.len() * 2);
         }
@@ -168,11 +170,12 @@ impl<V> Table<V> {
     }
 
     fn shard_of(&self, hash: u64) -> usize {
-        // The middle of the hash: the map inside takes the low bits for the place and the top seven for its tags.
+        // The middle bits of the hash: the map of the shard uses the low bits for the place and the top seven for its
+        // tags.
         (hash >> 32) as usize & (self.shards.len() - 1)
     }
 
-    /// Moves the entries of the only shard to many shards. Bounded: there are [`SMALL_MAX`] of them.
+    /// Moves the entries of the only shard to many shards. There are [`SMALL_MAX`] of them, so the time is bounded.
     fn spread(&mut self) {
         let small = mem::replace(&mut self.shards, new_shards(LARGE_SHARDS));
         for (key, value) in small.into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! The four types of value, and what each of them takes.
+//! The four types of value, and how much memory each counts.
 
 use super::list::List;
 use super::table::{Seed, Table};
@@ -6,15 +6,15 @@ use super::{Bytes, heap_bytes};
 use crate::random::Random;
 use alloc::boxed::Box;
 
-/// What a hash's field takes besides what it and its value have on the heap, in bytes. Here and for members it is more than is
-/// needed on average: there is room for growing in it, and the shards of a table that has become large.
+/// Memory of a hash's field, in bytes, without what it and its value have on the heap. Here and for members it is
+/// more than the average, because it includes room for growing, and the shards of a table that has become large.
 const FIELD_BYTES: u64 = 160;
-/// What a set's member takes besides what it has on the heap, in bytes.
+/// Memory of a set's member, in bytes, without what it has on the heap.
 const MEMBER_BYTES: u64 = 112;
-/// What an empty collection takes, in bytes.
+/// Memory of an empty collection, in bytes.
 pub(super) const COLLECTION_BYTES: u64 = 320;
 
-/// Collections with more elements than this are freed after the command, with signs of progress.
+/// Collections with more elements than this are freed after the command, with calls of `step` in between.
 const FREED_AT_ONCE: usize = 64;
 
 pub(crate) enum Value {
@@ -25,7 +25,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// Returns the name `TYPE` gives.
+    /// Returns the name that `TYPE` replies.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::String(_) => "string",
@@ -35,7 +35,7 @@ impl Value {
         }
     }
 
-    /// Returns what the value takes, in bytes: a function of its content alone.
+    /// Returns the memory of the value, in bytes. It depends on the content alone.
     pub(crate) fn payload_bytes(&self) -> u64 {
         match self {
             Self::String(string) => string.payload_bytes(),
@@ -45,7 +45,7 @@ impl Value {
         }
     }
 
-    /// Returns whether dropping it is a matter of a few instructions.
+    /// Returns whether dropping it takes only a few instructions.
     pub(crate) fn is_small(&self) -> bool {
         FREED_AT_ONCE
             >= match self {
@@ -74,7 +74,7 @@ pub(crate) trait Kind: Sized {
     fn of(value: &Value) -> Option<&Self>;
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
     fn payload_bytes(&self) -> u64;
-    /// Returns whether nothing is left in it that would keep the key.
+    /// Returns whether it is an empty collection, whose key is to be removed.
     fn is_spent(&self) -> bool;
 }
 
@@ -105,7 +105,7 @@ impl Kind for Bytes {
     }
 }
 
-/// The same for the three collections, which live in a box.
+/// Implements [`Kind`] for the three collections, which are boxed.
 macro_rules! collection_kind {
     ($kind:ident, $empty:expr, $payload:expr) => {
         impl Kind for $kind {
@@ -154,7 +154,7 @@ impl Hash {
         Self::restored(seed, false)
     }
 
-    /// An empty one, for the fields of one that has been spread out, or not.
+    /// Makes an empty hash for restored fields. `is_spread` says whether its table was spread out.
     pub(crate) fn restored(seed: Seed, is_spread: bool) -> Self {
         Self {
             table: Table::growing(seed, is_spread),
@@ -174,7 +174,7 @@ impl Hash {
         self.table.get(field)
     }
 
-    /// Returns whether the field is new.
+    /// Sets a field. Returns whether it is new.
     pub(crate) fn set(&mut self, field: Bytes, value: Bytes) -> bool {
         let field_bytes = FIELD_BYTES + heap_bytes(field.len());
         self.entries_bytes += heap_bytes(value.len());
@@ -190,7 +190,7 @@ impl Hash {
         }
     }
 
-    /// Returns whether the field was there.
+    /// Removes a field. Returns whether it was there.
     pub(crate) fn remove(&mut self, field: &[u8]) -> bool {
         let Some((field, value)) = self.table.remove(field) else {
             return false;
@@ -215,7 +215,7 @@ impl Set {
         Self::restored(seed, false)
     }
 
-    /// An empty one, for the members of one that has been spread out, or not.
+    /// Makes an empty set for restored members. `is_spread` says whether its table was spread out.
     pub(crate) fn restored(seed: Seed, is_spread: bool) -> Self {
         Self {
             table: Table::growing(seed, is_spread),
@@ -235,7 +235,7 @@ impl Set {
         self.table.get(member).is_some()
     }
 
-    /// Returns whether the member is new.
+    /// Adds a member. Returns whether it is new.
     pub(crate) fn add(&mut self, member: Bytes) -> bool {
         let member_bytes = MEMBER_BYTES + heap_bytes(member.len());
         let is_new = self.table.insert(member, ()).is_none();
@@ -245,13 +245,13 @@ impl Set {
         is_new
     }
 
-    /// Returns whether the member was there.
+    /// Removes a member. Returns whether it was there.
     pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
         let removed = self.table.remove(member);
         self.forget(removed).is_some()
     }
 
-    /// Removes a member chosen by `random`, each as likely as the others.
+    /// Removes a member chosen by `random`. Each is equally likely.
     pub(crate) fn take_random(&mut self, random: &mut Random) -> Option<Bytes> {
         let slot = self.table.nth(random.below(self.table.len()))?;
         let removed = self.table.remove_at(slot);

@@ -1,4 +1,4 @@
-//! What the tests share: a host that remembers, a client's view of a service, and a reader of RESP2 replies.
+//! What the tests share: a host that records calls, a service with a client, and a reader of RESP2 replies.
 #![allow(dead_code)]
 
 use service::{
@@ -6,14 +6,14 @@ use service::{
     Stamp,
 };
 
-/// Remembers what the service asked for.
+/// A host that records what the service asks for.
 #[derive(Default, Clone, PartialEq, Debug)]
 pub struct Recorder {
     pub replies: Vec<(ConnectionId, Vec<u8>)>,
     pub hung_up: Vec<ConnectionId>,
-    /// With the number of reply bytes that had gone out before.
+    /// Debug commands, each with the number of reply bytes sent before it.
     pub debugged: Vec<(DebugCommand, usize)>,
-    /// What the operator asked for, in words.
+    /// The operator's requests, in words.
     pub operated: Vec<String>,
     pub progress: u64,
 }
@@ -42,7 +42,7 @@ impl Host for Recorder {
 }
 
 impl Recorder {
-    /// Everything sent to one connection.
+    /// Returns everything sent to one connection.
     pub fn sent_to(&self, connection: ConnectionId) -> Vec<u8> {
         let parts = self.replies.iter().filter(|(to, _)| *to == connection);
         parts.flat_map(|(_, bytes)| bytes.clone()).collect()
@@ -94,7 +94,7 @@ impl Bench {
         self.apply(Input::Open { connection, peer });
     }
 
-    /// Sends bytes, and takes what comes back.
+    /// Sends bytes. Returns the reply.
     pub fn raw(&mut self, connection: ConnectionId, bytes: &[u8]) -> Vec<u8> {
         self.host.replies.clear();
         self.apply(Input::Bytes { connection, bytes });
@@ -103,7 +103,7 @@ impl Bench {
         reply
     }
 
-    /// Sends an inline command, and takes the reply as text.
+    /// Sends an inline command. Returns the reply as text.
     pub fn send(&mut self, line: &str) -> String {
         let reply = self.raw(CLIENT, format!("{line}\r\n").as_bytes());
         String::from_utf8_lossy(&reply).into_owned()
@@ -142,7 +142,7 @@ pub fn request(arguments: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Returns the length of the first complete reply in `bytes`, and where its leaves (all that is no array header) are.
+/// Returns the length of the first complete reply in `bytes`, and where its leaves are: everything but array headers.
 pub fn scan_reply(bytes: &[u8]) -> Option<(usize, Vec<core::ops::Range<usize>>)> {
     let (mut at, mut missing, mut leaves) = (0, 1_i64, vec![]);
     while missing > 0 {
@@ -179,7 +179,7 @@ pub fn leaves(reply: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Returns what is in a bulk string; of anything else, its line.
+/// Returns the content of a bulk string; of any other reply, its line.
 fn bulk_content(leaf: &[u8]) -> &[u8] {
     match leaf.first() {
         Some(b'$') if leaf.ends_with(b"\r\n") => {

@@ -1,4 +1,4 @@
-//! The format of a recorded session: what a client sent, and what Redis answered.
+//! The format of a recorded session: what a client sent, and what Redis replied.
 //!
 //! | line | meaning |
 //! |---|---|
@@ -76,7 +76,7 @@ pub fn escape(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Returns the reverse of [`escape`], and `\z{text}{count}` for `count` times `text`.
+/// Reverses [`escape`], and replaces `\z{text}{count}` by `count` times `text`.
 pub fn unescape(text: &str) -> Vec<u8> {
     let mut out = vec![];
     let mut rest = text.bytes();

@@ -1,4 +1,5 @@
-//! A state that is told while it changes is heard as it is in the end, and goes on as the one that was told.
+//! A state that changes while it is written into a checkpoint is restored as it is at the end, and goes on in the
+//! same way.
 
 use crate::common::Recorder;
 use crate::config;
@@ -9,7 +10,7 @@ use service::{ConnectionId, Service, ServiceLimits, ServiceRestorer, Stamp};
 
 const OWNER: u8 = 3;
 
-/// A primary, and what it tells.
+/// A primary, and the checkpoint it writes.
 struct Primary {
     service: Service,
     host: Recorder,
@@ -41,22 +42,22 @@ impl Primary {
         self.apply(&(ClientEvent::Bytes(connection, bytes), 1, 5));
     }
 
-    /// Tells some. True if everything but the rest is told.
-    fn tell(&mut self, budget_bytes: usize) -> bool {
+    /// Writes some of the keyspace. Returns whether only the rest is missing.
+    fn write(&mut self, budget_bytes: usize) -> bool {
         let mut sink = |payload: &[u8]| self.records.push(payload.to_vec());
         let mut writer = Writer::new(OWNER, &mut self.sequence, &mut sink);
         self.service.write_keyspace(&mut writer, budget_bytes)
     }
 
     fn end(&mut self) {
-        while !self.tell(1 << 20) {}
+        while !self.write(1 << 20) {}
         let mut sink = |payload: &[u8]| self.records.push(payload.to_vec());
         self.service
             .end_checkpoint(&mut Writer::new(OWNER, &mut self.sequence, &mut sink));
     }
 
-    /// Returns what a new backup makes of it.
-    fn heard(&self, limits: ServiceLimits) -> Result<Service, Malformed> {
+    /// Returns what a new backup restores from it.
+    fn restored(&self, limits: ServiceLimits) -> Result<Service, Malformed> {
         let (mut restorer, mut sequence) = (ServiceRestorer::new(limits), Sequence::default());
         for payload in &self.records {
             let (owner, items) = Items::of(payload, &mut sequence)?;
@@ -78,7 +79,7 @@ fn numbers(service: &Service) -> [u64; 6] {
     ]
 }
 
-/// Returns what both answer to everything that looks at order, time and counters.
+/// Returns the replies of a service to commands that depend on order, time and counters.
 fn answers(service: &mut Service, time_ms: u64) -> Recorder {
     let mut host = Recorder::default();
     let asked = [
@@ -111,7 +112,7 @@ proptest! {
     #![proptest_config(config(150))]
 
     #[test]
-    fn a_state_is_heard_as_it_is_told(
+    fn a_state_is_restored_as_it_is_written(
         before in prop::collection::vec(event(), 0..40),
         meanwhile in prop::collection::vec((event(), 1..60_usize), 0..40),
         after in prop::collection::vec(event(), 0..20),
@@ -120,11 +121,11 @@ proptest! {
         before.iter().for_each(|event| primary.apply(event));
         primary.service.begin_checkpoint();
         for (event, budget_bytes) in &meanwhile {
-            primary.tell(*budget_bytes);
+            primary.write(*budget_bytes);
             primary.apply(event);
         }
         primary.end();
-        let mut backup = primary.heard(limits());
+        let mut backup = primary.restored(limits());
         let backup = backup.as_mut().unwrap();
         prop_assert_eq!(numbers(backup), numbers(&primary.service));
 
@@ -145,20 +146,23 @@ proptest! {
 proptest! {
     #![proptest_config(config(12))]
 
-    /// Nothing that is damaged is taken for a whole.
+    /// Damages a checkpoint, and checks that it is not taken for a whole one.
     #[test]
-    fn a_record_that_is_missing_or_cut_is_noticed(which in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>()) {
+    fn a_record_that_is_missing_or_cut_is_noticed(
+        which in any::<prop::sample::Index>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
         let mut primary = large();
         primary.end();
         let which = which.index(primary.records.len());
         let whole = primary.records.clone();
         primary.records.remove(which);
-        prop_assert!(primary.heard(with_debug()).is_err());
+        prop_assert!(primary.restored(with_debug()).is_err());
         primary.records = whole;
         let record = &mut primary.records[which];
         let length = cut.index(record.len());
         record.truncate(length);
-        prop_assert!(primary.heard(with_debug()).is_err());
+        prop_assert!(primary.restored(with_debug()).is_err());
     }
 }
 
@@ -169,7 +173,7 @@ fn with_debug() -> ServiceLimits {
     }
 }
 
-/// A primary with strings and collections that are longer than a record.
+/// Makes a primary with strings and collections that are longer than a record.
 fn large() -> Primary {
     let mut primary = Primary::new(ServiceLimits {
         debug: true,
@@ -191,7 +195,7 @@ fn large() -> Primary {
             .map(|member| format!("{member} {chunk}"))
             .collect();
         primary.run(0, &format!("HSET hash {}", fields.join(" ")));
-        primary.tell(3_000);
+        primary.write(3_000);
     }
     primary
 }
@@ -199,12 +203,12 @@ fn large() -> Primary {
 #[test]
 fn what_is_longer_than_a_record_is_heard() {
     let mut primary = large();
-    // Fewer than need to be spread, in tables that are.
+    // So few elements that their tables would not be spread out, in tables that are.
     for number in 3..1500 {
         primary.run(0, &format!("SREM many m{number}"));
         primary.run(0, &format!("HDEL hash m{number}"));
     }
-    // A request of which a part is missing.
+    // An incomplete request.
     primary.apply(&(ClientEvent::Open(1), 0, 0));
     let begun = [
         b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$30000\r\n".to_vec(),
@@ -214,7 +218,7 @@ fn what_is_longer_than_a_record_is_heard() {
     primary.apply(&(ClientEvent::Bytes(1, begun), 0, 0));
     primary.end();
     let mut backup = primary
-        .heard(ServiceLimits {
+        .restored(ServiceLimits {
             debug: true,
             ..ServiceLimits::default()
         })

@@ -1,10 +1,10 @@
-//! Requests and records as proptest makes them.
+//! Requests and records that proptest generates.
 
 use crate::common::request;
 use proptest::prelude::*;
 use service::{ConnectionId, Input, InputRecord, ServiceLimits, Stamp};
 
-/// A command on few keys, so that they meet.
+/// Generates a command on one of a few keys, so that commands meet on the same key.
 pub fn command() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let key = prop::sample::select(vec!["a", "b", "c", "a long key that is not stored inline"]);
     let word = prop_oneof![
@@ -74,7 +74,7 @@ pub fn command() -> impl Strategy<Value = Vec<Vec<u8>>> {
     })
 }
 
-/// Returns the same with chance and time in it.
+/// Generates a command that may depend on chance and time as well.
 pub fn any_command() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let fixed = |words: &[&str]| Just(words.iter().map(|word| word.as_bytes().to_vec()).collect());
     prop_oneof![
@@ -94,12 +94,24 @@ pub fn encoded(command: &[Vec<u8>]) -> Vec<u8> {
     request(&arguments)
 }
 
-/// A stream of requests, as arrays and inline, sometimes with something strange between.
+/// Empty and malformed requests.
+const ODDITIES: [&str; 8] = [
+    "\r\n",
+    "*0\r\n",
+    "*-1\r\n",
+    "QUIT\r\n",
+    "*1\r\n:\r\n",
+    "\"\r\n",
+    "*x\r\n",
+    "*1\r\n$-1\r\n",
+];
+
+/// Generates a stream of requests, as arrays and inline, sometimes with something malformed in between.
 pub fn stream() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         20 => command().prop_map(|command| encoded(&command)),
         4 => "(SET|GET|PING|ECHO)( [a-c]| \"x y\"| '\\\\n'){0,3}\r?\n".prop_map(String::into_bytes),
-        1 => prop::sample::select(vec!["\r\n", "*0\r\n", "*-1\r\n", "QUIT\r\n", "*1\r\n:\r\n", "\"\r\n", "*x\r\n", "*1\r\n$-1\r\n"]).prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::sample::select(&ODDITIES).prop_map(|text| text.as_bytes().to_vec()),
     ];
     prop::collection::vec(part, 1..12).prop_map(|parts| parts.concat())
 }
@@ -114,7 +126,9 @@ pub enum ClientEvent {
 
 pub fn event() -> impl Strategy<Value = (ClientEvent, u64, u64)> {
     let bytes = prop_oneof![
-        8 => prop::collection::vec(any_command(), 1..5).prop_map(|commands| commands.iter().flat_map(|command| encoded(command)).collect()),
+        8 => prop::collection::vec(any_command(), 1..5).prop_map(|commands| {
+            commands.iter().flat_map(|command| encoded(command)).collect()
+        }),
         1 => prop::collection::vec(any::<u8>(), 0..30),
     ];
     let event = prop_oneof![

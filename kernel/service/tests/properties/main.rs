@@ -1,5 +1,5 @@
-//! What must hold whatever the input: the cut of the stream does not matter, nothing panics, and the same records give the same
-//! state and the same replies.
+//! What must hold for any input: the cut of the stream does not matter, nothing panics, and the same records give the
+//! same state and the same replies.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -24,7 +24,10 @@ proptest! {
     #![proptest_config(config(150))]
 
     #[test]
-    fn the_cut_of_the_stream_does_not_matter(bytes in stream(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20)) {
+    fn the_cut_of_the_stream_does_not_matter(
+        bytes in stream(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+    ) {
         let mut whole = Bench::new(ServiceLimits::default());
         let expected = whole.raw(CLIENT, &bytes);
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
@@ -65,7 +68,7 @@ proptest! {
         prop_assert_eq!(primary.pending_bytes(), backup.pending_bytes());
     }
 
-    /// Every byte that was put on the account is taken off again, whatever happened in between.
+    /// Checks that every byte that was counted is taken off the count again, whatever happened in between.
     #[test]
     fn the_account_is_balanced(commands in prop::collection::vec(any_command(), 1..60)) {
         let mut bench = Bench::with_debug();
@@ -112,7 +115,10 @@ proptest! {
     }
 
     #[test]
-    fn decoding_never_panics_and_gives_back_what_was_encoded(bytes in prop::collection::vec(any::<u8>(), 0..60), kind in 0..6_u8) {
+    fn decoding_never_panics_and_gives_back_what_was_encoded(
+        bytes in prop::collection::vec(any::<u8>(), 0..60),
+        kind in 0..6_u8,
+    ) {
         let mut bytes = bytes;
         if let Some(byte) = bytes.get_mut(service::HEADER_BYTES - 1) {
             *byte = kind;

@@ -25,7 +25,7 @@ pub(crate) fn split(line: &[u8], arguments: &mut Vec<Bytes>) -> Result<(), Unbal
     }
 }
 
-/// `isspace` in the C locale.
+/// Returns whether a byte is white space, as `isspace` in the C locale.
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
 }
@@ -77,7 +77,7 @@ fn take_single_quoted<'a>(mut rest: &'a [u8], word: &mut Bytes) -> Result<&'a [u
     }
 }
 
-/// A closing quote must end the word.
+/// Returns what follows a closing quote, which must end the word.
 fn behind_quote(rest: &[u8]) -> Result<&[u8], Unbalanced> {
     match rest {
         [byte, ..] if !is_blank(*byte) => Err(Unbalanced),

@@ -1,10 +1,13 @@
-//! Requests out of a byte stream: RESP2 arrays of bulk strings, and inline commands.
+//! Parses requests from a byte stream: RESP2 arrays of bulk strings, and inline commands.
 //!
-//! The parser keeps what it has understood and never looks at a byte twice: finished arguments are values already, an unfinished
-//! one grows in place, and only an unfinished *line* (at most 64 KiB) is buffered. How the stream is cut into records
-//! makes no difference to what comes out.
+//! The parser never looks at a byte twice: complete arguments are values already, an incomplete one grows in place,
+//! and only an incomplete *line* (at most 64 KiB) is buffered. The result does not depend on how the stream is cut
+//! into records.
 
-use crate::inline;
+mod inline;
+#[cfg(test)]
+mod tests;
+
 use crate::number::parse_integer;
 use crate::store::Bytes;
 use alloc::borrow::Cow;
@@ -19,7 +22,8 @@ pub const BULK_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Most arguments of one request.
 pub const ARGUMENTS_MAX: usize = 1024 * 1024;
 
-/// Memory taken for a promised argument before its bytes are there: promises are free for the one who makes them.
+/// Memory reserved for an announced argument before its bytes are there. Announcing costs a client nothing, so this
+/// is small.
 const RESERVE_MAX_BYTES: usize = 64 * 1024;
 /// Argument slots kept between requests.
 const KEPT_ARGUMENTS: usize = 64;
@@ -33,7 +37,7 @@ pub(crate) enum Found {
     NeedMore,
 }
 
-/// The stream is not the protocol; the connection must end.
+/// Why the stream is not the protocol. The connection must end.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ProtocolError {
     InlineTooLong,
@@ -48,7 +52,7 @@ pub(crate) enum ProtocolError {
 
 #[derive(Default, Debug, PartialEq, Eq, Clone, Copy, Serialize, Deserialize)]
 enum State {
-    /// Before the first byte of a request, or behind a complete one.
+    /// Before the first byte of a request.
     #[default]
     Start,
     /// In a line that holds an inline command.
@@ -57,74 +61,74 @@ enum State {
     Count,
     /// In the line that holds the length of the next argument.
     Length,
-    /// In the last of `arguments`: so many bytes are missing, then a CR and a LF.
+    /// In the last of `arguments`: `missing` bytes are still to come, then a CR and a LF.
     Argument { missing: usize },
-    /// Behind an argument, so many bytes of CR and LF still to skip.
+    /// Behind an argument: `skip` bytes of CR and LF are still to come.
     ArgumentEnd { skip: usize },
 }
 
 #[derive(Default)]
 pub(crate) struct Parser {
     state: State,
-    /// The unfinished line.
+    /// The incomplete line.
     line: Vec<u8>,
-    /// Arguments of the request still to come, the unfinished one included.
+    /// Number of arguments still to come, with the incomplete one.
     remaining: usize,
-    /// What the request has promised to take, in bytes.
+    /// Memory that the request takes with all that it has announced, in bytes.
     request_bytes: usize,
     /// The arguments so far.
     pub(crate) arguments: Vec<Bytes>,
 }
 
-/// What a parser has understood, but for its strings: the unfinished line, and the arguments so far.
+/// The state of a parser without its strings: those are the incomplete line, and the arguments so far.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Understood {
+pub(crate) struct ParserProgress {
     state: State,
     remaining: usize,
     request_bytes: usize,
 }
 
 impl Parser {
-    /// A parser that has understood this; `None` if none can have.
+    /// Restores a parser. Returns `None` if no stream leads to such a state.
     pub(crate) fn restored(
-        understood: Understood,
+        progress: ParserProgress,
         line: Vec<u8>,
         arguments: Vec<Bytes>,
     ) -> Option<Self> {
         let parser = Self {
-            state: understood.state,
+            state: progress.state,
             line,
-            remaining: understood.remaining,
-            request_bytes: understood.request_bytes,
+            remaining: progress.remaining,
+            request_bytes: progress.request_bytes,
             arguments,
         };
         parser.is_sound().then_some(parser)
     }
 
-    /// Returns whether some stream leads here: everything else relies on it.
+    /// Returns whether some stream leads to this state. Everything else relies on it.
     fn is_sound(&self) -> bool {
         let is_idle = self.remaining == 0 && self.arguments.is_empty();
         let is_amid = (1..=ARGUMENTS_MAX).contains(&self.remaining);
         let is_open = is_amid && self.line.is_empty() && !self.arguments.is_empty();
-        let mut promised_bytes = self.arguments.len() * size_of::<Bytes>();
-        promised_bytes += self.arguments.iter().map(|word| word.len()).sum::<usize>();
+        let mut announced_bytes = self.arguments.len() * size_of::<Bytes>();
+        announced_bytes += self.arguments.iter().map(|word| word.len()).sum::<usize>();
         let fits = match self.state {
             State::Start => is_idle && self.line.is_empty(),
             State::Inline => is_idle,
             State::Count => is_idle && self.line.starts_with(b"*"),
             State::Length => is_amid,
             State::Argument { missing } => {
-                promised_bytes = promised_bytes.saturating_add(missing);
+                announced_bytes = announced_bytes.saturating_add(missing);
                 is_open && missing <= BULK_MAX_BYTES
             }
             State::ArgumentEnd { skip } => is_open && (1..=2).contains(&skip),
         };
         // A header's CR may be in the line already.
-        fits && self.line.len() <= LINE_MAX_BYTES + 1 && self.request_bytes == promised_bytes
+        fits && self.line.len() <= LINE_MAX_BYTES + 1 && self.request_bytes == announced_bytes
     }
 
-    pub(crate) fn understood(&self) -> Understood {
-        Understood {
+    pub(crate) fn progress(&self) -> ParserProgress {
+        ParserProgress {
             state: self.state,
             remaining: self.remaining,
             request_bytes: self.request_bytes,
@@ -135,8 +139,8 @@ impl Parser {
         &self.line
     }
 
-    /// Takes bytes from the front of `input` until a request is complete or the bytes are used up. `step` is called
-    /// for each argument and each line. A request that would take more than `request_max_bytes` is refused.
+    /// Takes bytes from the front of `input` until a request is complete or the bytes are used up. Calls `step` for
+    /// each argument and each line. Refuses a request that would take more than `request_max_bytes`.
     pub(crate) fn next(
         &mut self,
         input: &mut &[u8],
@@ -144,7 +148,7 @@ impl Parser {
         mut step: impl FnMut(),
     ) -> Result<Found, ProtocolError> {
         loop {
-            // Once in each round: a stream of empty lines is work too.
+            // Once in each round, because a stream of empty lines is work too.
             step();
             match self.state {
                 State::Start if !self.arguments.is_empty() => return Ok(Found::Request),
@@ -189,7 +193,7 @@ impl Parser {
         }
     }
 
-    /// Forgets the request that was found, and the memory a large one has taken.
+    /// Forgets the request that was found, and frees the memory of a large one.
     pub(crate) fn finish(&mut self, mut step: impl FnMut()) {
         for _ in self.arguments.drain(..) {
             step();
@@ -198,7 +202,7 @@ impl Parser {
         self.request_bytes = 0;
     }
 
-    /// Memory held by an unfinished request, in bytes: a function of the stream so far, not of the allocator.
+    /// Returns the memory of an incomplete request, in bytes. It depends on the stream so far, not on the allocator.
     pub(crate) fn pending_bytes(&self) -> usize {
         if self.state == State::Start {
             return 0;
@@ -210,7 +214,7 @@ impl Parser {
         self.line.len() + self.request_bytes - missing
     }
 
-    /// Reads an inline command; an empty line is none. False: not all of it is there.
+    /// Reads an inline command; an empty line is none. Returns false if it is incomplete.
     fn inline(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
             self.keep_line(input, ProtocolError::InlineTooLong)?;
@@ -236,7 +240,7 @@ impl Parser {
         Ok(true)
     }
 
-    /// Reads the `*<count>` line. False: not all of it is there.
+    /// Reads the `*<count>` line. Returns false if it is incomplete.
     fn count(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
         let Some(line) = self.header(input, ProtocolError::CountTooLong)? else {
             return Ok(false);
@@ -246,7 +250,7 @@ impl Parser {
             return Err(ProtocolError::InvalidCount);
         }
         self.remaining = usize::try_from(count).unwrap_or(0);
-        // Redis skips an empty request without a word.
+        // Redis skips an empty request without a reply.
         self.state = if self.remaining == 0 {
             State::Start
         } else {
@@ -255,7 +259,7 @@ impl Parser {
         Ok(true)
     }
 
-    /// Reads a `$<length>` line and opens the argument. False: not all of it is there.
+    /// Reads a `$<length>` line and begins the argument. Returns false if the line is incomplete.
     fn length(
         &mut self,
         input: &mut &[u8],
@@ -280,7 +284,7 @@ impl Parser {
         if let Some((whole, behind)) = input.split_at_checked(missing)
             && let Some(behind) = behind.get(2..)
         {
-            // The common case: all of it is here.
+            // The common case: the whole argument is here.
             *input = behind;
             self.arguments.push(Bytes::from_slice(whole));
             self.end_argument();
@@ -293,7 +297,7 @@ impl Parser {
         Ok(true)
     }
 
-    /// Moves bytes into the open argument.
+    /// Moves bytes into the incomplete argument.
     fn argument(&mut self, input: &mut &[u8], missing: usize) {
         let taken = missing.min(input.len());
         if let Some(argument) = self.arguments.last_mut() {
@@ -319,7 +323,7 @@ impl Parser {
         };
     }
 
-    /// Takes a line that ends at the first CR, and the byte behind it. `None`: not all of it is there.
+    /// Takes a line that ends at the first CR, and the byte behind that. Returns `None` if the line is incomplete.
     fn header<'a>(
         &mut self,
         input: &mut &'a [u8],
@@ -349,7 +353,7 @@ impl Parser {
         Ok(Some(Cow::Owned(line)))
     }
 
-    /// Buffers an unfinished line.
+    /// Buffers an incomplete line.
     fn keep_line(
         &mut self,
         input: &mut &[u8],
@@ -368,58 +372,10 @@ impl Parser {
     }
 }
 
-/// Makes room for `taken` more bytes, of `missing` to come. Doubles, so that each byte is moved about once, but never beyond
-/// the promised length: the argument may become a stored value as it is.
+/// Makes room for `taken` more bytes, of `missing` to come. The room doubles, so that each byte is moved about once,
+/// but never exceeds the announced length, because the argument may become a stored value as it is.
 fn reserve_for(argument: &mut Bytes, taken: usize, missing: usize) {
     if argument.capacity() - argument.len() < taken {
         argument.reserve_exact(missing.min(taken.max(argument.len())));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Returns what is told of a parser that was fed `stream`, after `spoil`, is it heard?
-    fn is_heard(stream: &[u8], spoil: impl FnOnce(&mut Understood, &mut Vec<u8>)) -> bool {
-        let mut parser = Parser::default();
-        let found = parser.next(&mut &stream[..], usize::MAX, || ());
-        assert_eq!(found, Ok(Found::NeedMore));
-        let (mut understood, mut line) = (parser.understood(), parser.line().to_vec());
-        spoil(&mut understood, &mut line);
-        Parser::restored(understood, line, parser.arguments).is_some()
-    }
-
-    #[test]
-    fn what_a_stream_leads_to_is_heard_wherever_it_is_cut() {
-        let stream =
-            b"\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$40\r\nabcdefghijklmnopqrstuvwxyz0123456789abcd\r";
-        for end in 0..=stream.len() {
-            assert!(is_heard(&stream[..end], |_, _| ()), "{end}");
-        }
-        assert!(is_heard(b"SET a", |_, _| ()));
-    }
-
-    #[test]
-    fn what_no_stream_leads_to_is_not_heard() {
-        let stream = b"*2\r\n$3\r\nGET\r\n$5\r\nab";
-        assert!(!is_heard(stream, |it, _| it.remaining = 0));
-        assert!(!is_heard(stream, |it, _| it.remaining = usize::MAX));
-        assert!(!is_heard(stream, |it, _| it.request_bytes += 1));
-        assert!(!is_heard(stream, |it, _| it.request_bytes = 0));
-        assert!(!is_heard(stream, |it, _| it.state = State::Start));
-        assert!(!is_heard(stream, |_, line| line.push(b'$')));
-        for missing in [2, BULK_MAX_BYTES + 1, usize::MAX] {
-            let state = State::Argument { missing };
-            assert!(!is_heard(stream, |it, _| it.state = state));
-        }
-        let end = b"*2\r\n$3\r\nGET\r";
-        for skip in [0, 3] {
-            let state = State::ArgumentEnd { skip };
-            assert!(!is_heard(end, |it, _| it.state = state));
-        }
-        assert!(!is_heard(b"*1", |_, line| line.clear()));
-        assert!(!is_heard(b"PING", |it, _| it.remaining = 1));
-        assert!(!is_heard(b"", |it, _| it.state = State::Length));
     }
 }
