@@ -29,7 +29,7 @@ static THIRD: Kind = Kind {
             ns_max: 2_000_000,
         }),
     },
-    check: |boot, role| Ok(format!("{}: third", boot.plan.options.image(role).kernel)),
+    check: |check| Ok(format!("{}: third", check.image().kernel)),
 };
 
 fn kinds() -> impl Iterator<Item = &'static Kind> {
@@ -83,12 +83,12 @@ fn what_the_boot_line_says_goes_before_a_kinds_defaults() {
             "failover_mem=128M failover_boot_timeout=9s keepalive=3ms",
         );
         assert_eq!(said.backup.ranges[0].len(), 128 * MIB);
-        assert_eq!(said.options.boot_timeout_ns(kind), 9_000_000_000);
-        assert_eq!(said.options.keepalive_period_ns(kind), 3_000_000);
+        assert_eq!(kind.boot_timeout_ns(&said.options), 9_000_000_000);
+        assert_eq!(kind.keepalive_period_ns(&said.options), 3_000_000);
     }
     let options = planned(Kinds::default(), "failover_timeout=20ms").options;
-    assert_eq!(options.boot_timeout_ns(&THIRD), 7_000_000_000);
-    assert_eq!(options.keepalive_period_ns(&THIRD), 2_000_000);
+    assert_eq!(THIRD.boot_timeout_ns(&options), 7_000_000_000);
+    assert_eq!(THIRD.keepalive_period_ns(&options), 2_000_000);
 }
 
 #[test]

@@ -59,8 +59,8 @@ fn read_again(options: &Options) {
     assert!(options.failover_timeout_ns >= 2 * options.keepalive_ns);
     assert!(options.exec.is_sorted_by_key(|clause| clause.at_ns));
     for kind in KINDS {
-        assert!(options.keepalive_period_ns(kind) > 0);
-        assert!(options.boot_timeout_ns(kind) >= options.failover_timeout_ns.min(60_000_000_000));
+        assert!(kind.keepalive_period_ns(options) > 0);
+        assert!(kind.boot_timeout_ns(options) >= options.failover_timeout_ns.min(60_000_000_000));
     }
 }
 

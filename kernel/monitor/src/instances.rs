@@ -178,12 +178,12 @@ fn machine(plan: &Plan, first_epoch: u64, now_ns: u64) -> Machine {
     let options = &plan.options;
     let config = Config {
         detector: DetectorConfig {
-            keepalive_ns: options.keepalive_period_ns(plan.kinds.primary),
+            keepalive_ns: plan.kinds.primary.keepalive_period_ns(options),
             timeout_ns: options.failover_timeout_ns,
-            boot_timeout_ns: options.boot_timeout_ns(plan.kinds.primary),
+            boot_timeout_ns: plan.kinds.primary.boot_timeout_ns(options),
         },
         fence: FenceConfig::default(),
-        backup_wait_ns: options.boot_timeout_ns(plan.kinds.backup),
+        backup_wait_ns: plan.kinds.backup.boot_timeout_ns(options),
         first_epoch,
         spare: CoreSet::from_cores(plan.successor_cores())
             .expect("the plan keeps the seat to the monitor"),

@@ -1,6 +1,6 @@
 //! Which image an instance is loaded from, and what for.
 
-use partition::tenant::Role;
+use partition::Role;
 use sharedmem::Instance;
 use sharedmem::hand_off::PhysicalRange;
 

@@ -21,8 +21,8 @@ pub use table::{Help, OPTIONS, OptionSpec, Preset};
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
 use crate::refusal::Refusal;
+use crate::role::Role;
 use crate::size::SizeAt;
-use crate::tenant::{Kind, Role};
 
 /// What happens after a takeover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub struct Options {
     pub failover_cpus: CpuList,
     /// Memory of the backup.
     pub failover_mem: SizeAt,
-    /// Period of the keepalives; [`keepalive_period_ns`](Self::keepalive_period_ns) returns what it is for a kind of tenant.
+    /// Period of the keepalives; [`Kind::keepalive_period_ns`](crate::Kind::keepalive_period_ns) returns what it is for a kind of tenant.
     pub keepalive_ns: u64,
     /// A primary that is silent for so long is dead.
     pub failover_timeout_ns: u64,
@@ -203,33 +203,6 @@ impl Options {
             kernel,
             initrd,
             cmdline,
-        }
-    }
-
-    /// Returns how long an instance of this kind may take to its first keepalive, in ns.
-    pub fn boot_timeout_ns(&self, kind: &Kind) -> u64 {
-        match kind.defaults.boot_timeout_ns {
-            Some(ns) if !self.was_given("failover_boot_timeout") => ns,
-            _ => self.failover_boot_timeout_ns,
-        }
-    }
-
-    /// Returns how often an instance of this kind sends a keepalive, in ns.
-    pub fn keepalive_period_ns(&self, kind: &Kind) -> u64 {
-        match kind.defaults.keepalive {
-            Some(default) if !self.was_given("keepalive") => {
-                let period_ns = self.failover_timeout_ns / default.per_timeout;
-                period_ns.clamp(self.keepalive_ns, default.ns_max)
-            }
-            _ => self.keepalive_ns,
-        }
-    }
-
-    /// Returns the memory of a backup of this kind, in bytes.
-    pub fn backup_bytes(&self, kind: &Kind) -> u64 {
-        match kind.defaults.backup_bytes {
-            Some(bytes) if !self.was_given("failover_mem") => bytes,
-            _ => self.failover_mem.size_bytes,
         }
     }
 

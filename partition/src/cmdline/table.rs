@@ -8,8 +8,7 @@ use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::{DurationText, parse_duration};
 use crate::refusal::ValueError;
-use crate::size::{SizeAt, SizeText, parse_size};
-use crate::tenant::{KINDS, KeepaliveDefault, Kind};
+use crate::size::{SizeAt, parse_size};
 
 /// What holds for an option that is not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +144,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "failover_mem",
         syntax: "SIZE[@ADDRESS]",
         preset: Preset::Value("64M"),
-        help: "memory of the backup, and where",
+        help: "memory of the backup, and where; the kind of tenant may have another default",
         apply: |options, value| {
             options.failover_mem = SizeAt::parse(value)?;
             Ok(())
@@ -175,7 +174,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "keepalive",
         syntax: "DURATION",
         preset: Preset::Value("1ms"),
-        help: "how often the kernels tell each other that they live, 100us to 1s",
+        help: "how often the kernels tell each other that they live, 100us to 1s; the kind of tenant may have another default",
         apply: |options, value| {
             let range = KEEPALIVE_NS_MIN..=KEEPALIVE_NS_MAX;
             options.keepalive_ns = duration_in(value, range)?;
@@ -196,7 +195,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "failover_boot_timeout",
         syntax: "DURATION",
         preset: Preset::Value("5s"),
-        help: "a primary without a first keepalive after so long does not boot",
+        help: "a primary without a first keepalive after so long does not boot; the kind of tenant may have another default",
         apply: |options, value| {
             options.failover_boot_timeout_ns = parse_duration(value)?;
             Ok(())
@@ -381,33 +380,7 @@ impl fmt::Display for Help {
             .iter()
             .map(|(option, preset, help)| [option, *preset, *help]);
         let rows: alloc::vec::Vec<[&str; 3]> = head.into_iter().chain(rows).collect();
-        write_columns(f, &rows, None)?;
-        KINDS.iter().try_for_each(|kind| write_defaults(f, kind))
-    }
-}
-
-/// Writes the defaults that hold for one kind of tenant only, on one line; nothing if there are none.
-fn write_defaults(f: &mut fmt::Formatter<'_>, kind: &Kind) -> fmt::Result {
-    let defaults = kind.defaults;
-    let memory = defaults
-        .backup_bytes
-        .map(|bytes| format!("failover_mem={}", SizeText(bytes)));
-    let boot = defaults
-        .boot_timeout_ns
-        .map(|ns| format!("failover_boot_timeout={}", DurationText(ns)));
-    let keepalive = defaults.keepalive.map(
-        |KeepaliveDefault {
-             per_timeout,
-             ns_max,
-         }| {
-            let longest = DurationText(ns_max);
-            format!("keepalive=1/{per_timeout} of failover_timeout, at most {longest}")
-        },
-    );
-    let texts: alloc::vec::Vec<_> = [memory, boot, keepalive].into_iter().flatten().collect();
-    match texts.is_empty() {
-        true => Ok(()),
-        false => writeln!(f, "default for a {kind}: {}", texts.join(", ")),
+        write_columns(f, &rows, None)
     }
 }
 

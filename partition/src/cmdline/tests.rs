@@ -1,5 +1,4 @@
 use super::*;
-use crate::tenant::{LINUX, NATIVE};
 use alloc::string::ToString;
 use alloc::vec;
 use proptest::prelude::*;
@@ -57,21 +56,6 @@ fn everything_can_be_given() {
     assert_eq!((options.debug, options.apic), (true, ApicMode::Xapic));
     assert_eq!(options.exec[1].at_ns, 900_000_000);
     assert_eq!(options.exec[1].command, "DEBUG PANIC");
-}
-
-#[test]
-fn a_linux_sends_as_many_keepalives_as_its_time_out_needs() {
-    let period_ns = |line: &str, kind| parse(line).unwrap().keepalive_period_ns(kind);
-    for (line, linux_ns) in [
-        ("failover_timeout=2ms", 1_000_000),
-        ("failover_timeout=20ms", 2_000_000),
-        ("failover_timeout=250ms", 25_000_000),
-        ("failover_timeout=5s", 100_000_000),
-        ("failover_timeout=250ms keepalive=500us", 500_000),
-    ] {
-        assert_eq!(period_ns(line, &LINUX), linux_ns, "{line}");
-    }
-    assert_eq!(period_ns("failover_timeout=250ms", &NATIVE), 1_000_000);
 }
 
 #[test]
@@ -194,14 +178,7 @@ fn the_status_page_has_a_port_of_its_own_or_none() {
 #[test]
 fn the_table_explains_every_option() {
     let help = Help.to_string();
-    let of_kinds: Vec<&str> = help.lines().skip(OPTIONS.len() + 1).collect();
-    assert_eq!(
-        of_kinds,
-        [
-            "default for a Linux: failover_mem=126M, failover_boot_timeout=60s, \
-          keepalive=1/10 of failover_timeout, at most 100ms"
-        ]
-    );
+    assert_eq!(help.lines().count(), OPTIONS.len() + 1);
     for (line, spec) in help.lines().skip(1).zip(OPTIONS) {
         assert!(line.starts_with(spec.name) && line.ends_with(spec.help));
         assert!(line.contains(spec.syntax));

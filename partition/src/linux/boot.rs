@@ -9,63 +9,9 @@ use super::{
 };
 use crate::cmdline::ImageOptions;
 use crate::files::BootFiles;
+use crate::instance_memory::InstanceMemory;
 use crate::memory::MemoryMap;
-use crate::plan::Plan;
-use crate::range::Range;
-use crate::tenant::Role;
-
-/// Boot parameters give addresses in 32 bits.
-const BELOW_4_GIB: Range = Range::new(0, 1 << 32);
-
-/// The memory of a Linux instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// Where it waits, or was booted.
-    pub slot: Range,
-    /// All of it but low memory; of a backup the slot.
-    pub main: Vec<Range>,
-    /// Below 1 MiB.
-    pub low: Range,
-}
-
-impl Memory {
-    /// Returns the memory that `plan` gives to instance number `instance` when it is loaded as `role`.
-    ///
-    /// # Errors
-    /// The plan has no slot, or no low memory, for it.
-    pub fn of(plan: &Plan, instance: usize, role: Role) -> Result<Self, LinuxError> {
-        let slots = [
-            plan.spare.or(plan.primary.ranges.first().copied()),
-            plan.backup.ranges.first().copied(),
-        ];
-        let slot = slots[instance].ok_or(LinuxError::NoSlot)?;
-        let main = match (role, instance) {
-            (Role::Backup, _) => [slot].into(),
-            (Role::Primary, 0) => plan.primary.ranges.clone(),
-            // The first backup, started anew as the primary.
-            (Role::Primary, _) => [slot].into_iter().chain(plan.pool()).collect(),
-        };
-        let low = plan.low[instance];
-        match low.is_empty() {
-            true => Err(LinuxError::NoLowMemory),
-            false => Ok(Self { slot, main, low }),
-        }
-    }
-
-    /// Returns the range that kernel and initrd are laid into: the one of which most lies below 4 GiB.
-    pub fn piece(&self) -> Range {
-        let below = |range: &Range| range.intersection(BELOW_4_GIB).len();
-        self.main
-            .iter()
-            .copied()
-            .max_by_key(below)
-            .unwrap_or_default()
-    }
-
-    fn all(&self) -> Vec<Range> {
-        self.main.iter().copied().chain([self.low]).collect()
-    }
-}
+use crate::role::Role;
 
 /// The files of a Linux, as bytes.
 #[derive(Clone, Copy, Debug)]
@@ -111,25 +57,27 @@ pub struct LinuxBoot<'a> {
 }
 
 impl<'a> LinuxBoot<'a> {
-    /// Prepares the boot of `files` in `memory` as `role`. `machine` is the firmware's memory map, `plan` what it was divided into.
+    /// Prepares the boot of `files` in `memory` as `role`. `machine` is the firmware's memory map.
     ///
     /// # Errors
     /// Why it cannot be booted.
     pub fn prepare(
         files: Files<'a>,
-        memory: &Memory,
+        memory: &InstanceMemory,
         role: Role,
-        plan: &Plan,
         machine: &MemoryMap,
         facts: Facts,
     ) -> Result<Self, LinuxError> {
+        if memory.low.is_empty() {
+            return Err(LinuxError::NoLowMemory);
+        }
         let image = BzImage::parse(files.kernel)?;
         let layout = Layout::of(&image, files.initrd.len() as u64, &memory.main)?;
         let line = CommandLine::complete(role, files.line, facts, &image)?;
         let own = memory_map::Own {
             ranges: &memory.all(),
             boot_area: layout.boot_area,
-            pmem: plan.pmem,
+            pmem: memory.pmem,
         };
         let map = match role {
             Role::Primary => memory_map::of_primary(machine, own),

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{BzImage, LinuxError};
-use crate::tenant::Role;
+use crate::role::Role;
 
 /// Longest command line of any kernel (COMMAND_LINE_SIZE), without the closing zero.
 const LINE_MAX: usize = 2047;

@@ -13,7 +13,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 pub use acpi::{TableFacts, Tables};
-pub use boot::{Files, LinuxBoot, Memory};
+pub use boot::{Files, LinuxBoot};
 pub use boot_params::BootParams;
 pub use bzimage::BzImage;
 pub use command_line::CommandLine;

@@ -60,7 +60,7 @@ impl<'a> MemoryPlanner<'a> {
             .fold(usable, |free, taken| free.without(taken))
             .align_inward(ALIGN_BYTES);
         // What is below the minimum is refused as such, and only if the minimum itself would fit.
-        let backup_bytes = options.backup_bytes(machine.kinds.backup);
+        let backup_bytes = machine.kinds.backup.backup_bytes(options);
         let demand = Demand {
             shared_bytes: shared_bytes(options.journal_bytes.max(JOURNAL_BYTES_MIN))
                 .saturating_add(round_up(options.pmem_bytes)),

@@ -1,6 +1,7 @@
 //! The plan: who gets which cores and which memory, or why that cannot be done.
 
 mod cores;
+mod images;
 mod low;
 mod memory;
 mod placement;

@@ -81,9 +81,9 @@ fn write_options(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     writeln!(
         f,
         "keepalive {}, failover_timeout {}, failover_boot_timeout {}, failover_rearm {}, failover_reset {}",
-        DurationText(options.keepalive_period_ns(plan.kinds.primary)),
+        DurationText(plan.kinds.primary.keepalive_period_ns(options)),
         DurationText(options.failover_timeout_ns),
-        DurationText(options.boot_timeout_ns(plan.kinds.primary)),
+        DurationText(plan.kinds.primary.boot_timeout_ns(options)),
         options.failover_rearm,
         options.failover_reset
     )?;

@@ -3,10 +3,10 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::{Capabilities, Defaults, KeepaliveDefault, Kind, PlannedBoot, Role};
+use super::{Capabilities, Defaults, ImageCheck, KeepaliveDefault, Kind};
 use crate::content;
 use crate::linux::command_line::Facts;
-use crate::linux::{Files, LinuxBoot, Memory};
+use crate::linux::{Files, LinuxBoot, LinuxError};
 use crate::refusal::Refusal;
 
 /// Enough for a distribution's kernel and a small userspace, and less than 128 MiB together with its piece below 1 MiB.
@@ -54,19 +54,18 @@ pub static LINUX: Kind = Kind {
     check,
 };
 
-fn check(boot: &PlannedBoot<'_>, role: Role) -> Result<String, Refusal> {
-    let (plan, options) = (boot.plan, &boot.plan.options);
-    let named = options.image(role);
+fn check(check: &ImageCheck<'_>) -> Result<String, Refusal> {
+    let named = check.image();
     let facts = Facts {
-        seat_apic_id: plan.seat.apic_id.0,
+        seat_apic_id: check.seat.0,
         tsc_khz: TSC_KHZ_MAX,
     };
     let prepare = || {
-        let memory = Memory::of(plan, role.first_instance(), role)?;
-        let files = Files::find(named, boot.files)?;
-        LinuxBoot::prepare(files, &memory, role, plan, boot.memory_map, facts)
+        let memory = check.memory.as_ref().ok_or(LinuxError::NoSlot)?;
+        let files = Files::find(named, check.files)?;
+        LinuxBoot::prepare(files, memory, check.role, check.memory_map, facts)
     };
-    let linux = prepare().map_err(|error| error.refuse(named, options))?;
+    let linux = prepare().map_err(|error| error.refuse(named, check.options))?;
     Ok(format!(
         "{}: Linux {}, {} KiB, initrd {} KiB, {} bytes of command line",
         named.kernel,

@@ -11,31 +11,13 @@ mod pair;
 use alloc::string::String;
 use core::fmt;
 
-pub use check::PlannedBoot;
+pub use check::ImageCheck;
 pub use linux::LINUX;
 pub use native::NATIVE;
 pub use pair::Kinds;
 
+use crate::cmdline::Options;
 use crate::refusal::Refusal;
-
-/// What an instance is loaded for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// To own the machine from its boot.
-    Primary,
-    /// To wait beside a primary.
-    Backup,
-}
-
-impl Role {
-    /// Returns the number of the instance that is loaded for this role at the machine's boot.
-    pub fn first_instance(self) -> usize {
-        match self {
-            Self::Primary => 0,
-            Self::Backup => 1,
-        }
-    }
-}
 
 /// A kind of tenant.
 pub struct Kind {
@@ -47,8 +29,8 @@ pub struct Kind {
     pub capabilities: Capabilities,
     /// What holds for it where the boot line says nothing.
     pub defaults: Defaults,
-    /// Checks the image that the boot line names for a role, as it would be checked when it is loaded. Returns a line for people.
-    pub check: fn(&PlannedBoot<'_>, Role) -> Result<String, Refusal>,
+    /// Checks an image of this kind by the code that prepares it at the boot. Returns a line for people.
+    pub check: fn(&ImageCheck<'_>) -> Result<String, Refusal>,
 }
 
 /// What an instance can do, and what it needs: each question about a kind, by its name.
@@ -120,6 +102,33 @@ impl Kind {
         let found = KINDS.iter().find(|kind| (kind.recognises)(bytes));
         found.copied().unwrap_or(&NATIVE)
     }
+
+    /// Returns how long an instance may take to its first keepalive, in ns.
+    pub fn boot_timeout_ns(&self, options: &Options) -> u64 {
+        match self.defaults.boot_timeout_ns {
+            Some(ns) if !options.was_given("failover_boot_timeout") => ns,
+            _ => options.failover_boot_timeout_ns,
+        }
+    }
+
+    /// Returns how often an instance sends a keepalive, in ns.
+    pub fn keepalive_period_ns(&self, options: &Options) -> u64 {
+        match self.defaults.keepalive {
+            Some(default) if !options.was_given("keepalive") => {
+                let period_ns = options.failover_timeout_ns / default.per_timeout;
+                period_ns.clamp(options.keepalive_ns, default.ns_max)
+            }
+            _ => options.keepalive_ns,
+        }
+    }
+
+    /// Returns the memory of a backup, in bytes.
+    pub fn backup_bytes(&self, options: &Options) -> u64 {
+        match self.defaults.backup_bytes {
+            Some(bytes) if !options.was_given("failover_mem") => bytes,
+            _ => options.failover_mem.size_bytes,
+        }
+    }
 }
 
 impl PartialEq for Kind {
@@ -145,6 +154,7 @@ impl fmt::Display for Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
 
     #[test]
     fn each_kind_has_its_own_name_and_recognises_no_other_kinds_images() {
@@ -172,5 +182,23 @@ mod tests {
                 assert_eq!(can, backup == primary, "{backup} beside {primary}");
             }
         }
+    }
+
+    #[test]
+    fn a_linux_sends_as_many_keepalives_as_its_time_out_needs() {
+        let period_ns = |kind: &Kind, rest: &str| {
+            let line = format!("primary_kernel=/a failover_kernel=/b failover_timeout={rest}");
+            kind.keepalive_period_ns(&Options::parse(&line).unwrap())
+        };
+        for (rest, linux_ns) in [
+            ("2ms", 1_000_000),
+            ("20ms", 2_000_000),
+            ("250ms", 25_000_000),
+            ("5s", 100_000_000),
+            ("250ms keepalive=500us", 500_000),
+        ] {
+            assert_eq!(period_ns(&LINUX, rest), linux_ns, "{rest}");
+        }
+        assert_eq!(period_ns(&NATIVE, "250ms"), 1_000_000);
     }
 }

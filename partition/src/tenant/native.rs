@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::{Capabilities, Defaults, Kind, PlannedBoot, Role};
+use super::{Capabilities, Defaults, ImageCheck, Kind};
 use crate::image::Image;
 use crate::refusal::Refusal;
 
@@ -31,11 +31,11 @@ pub static NATIVE: Kind = Kind {
     check,
 };
 
-fn check(boot: &PlannedBoot<'_>, role: Role) -> Result<String, Refusal> {
-    let named = boot.plan.options.image(role);
+fn check(check: &ImageCheck<'_>) -> Result<String, Refusal> {
+    let named = check.image();
     let path = named.kernel;
-    let (abi, journal) = boot.revisions;
-    let sound = Image::load(boot.files, path).and_then(|(image, _)| {
+    let (abi, journal) = check.revisions;
+    let sound = Image::load(check.files, path).and_then(|(image, _)| {
         image.check_revisions(abi, journal)?;
         Ok(image)
     });

@@ -1,8 +1,9 @@
 //! The kinds of the two instances of a boot.
 
-use super::{Capabilities, Kind, NATIVE, Role};
+use super::{Capabilities, Kind, NATIVE};
 use crate::cmdline::Options;
 use crate::files::BootFiles;
+use crate::role::Role;
 
 /// What the two images are, by their content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use partition::cmdline::OPTIONS;
-use partition::tenant::PlannedBoot;
 use partition::{BootFiles, Kinds, Machine, Options, Plan, Range, Refusal, plan};
 use serde_json::{Value, json};
 use sharedmem::abi::{ABI_REVISION, JOURNAL_REVISION};
@@ -83,14 +82,9 @@ impl BootCheck {
             .map_err(|error| Refusal::new("archive", "", error.to_string(), ""))?;
         machine.kinds = Kinds::of(options, &files);
         let plan = plan(options, &machine)?;
-        let boot = PlannedBoot {
-            plan: &plan,
-            memory_map: &machine.memory_map,
-            files: &files,
-            revisions: (ABI_REVISION, JOURNAL_REVISION),
-        };
+        let revisions = (ABI_REVISION, JOURNAL_REVISION);
         let images = match archive {
-            Some(_) => boot.check()?,
+            Some(_) => plan.check_images(&machine.memory_map, &files, revisions)?,
             None => Vec::new(),
         };
         Ok(CheckReport::Accepted(Box::new(plan), images))

@@ -51,7 +51,7 @@ pub fn make(
     hand_off.seat_apic_id = facts.seat_apic_id();
     hand_off.tsc_hz = facts.frequencies.tsc_hz;
     hand_off.tsc_at_boot = facts.tsc_at_boot;
-    hand_off.keepalive_ns = options.keepalive_period_ns(&LINUX);
+    hand_off.keepalive_ns = LINUX.keepalive_period_ns(options);
     hand_off.timeout_ns = options.failover_timeout_ns;
     let others = plan.successor_cores();
     let cores = [lead]

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use core::ptr;
 
 use arch::paging::Protection;
-use partition::BootFiles;
+use partition::Role;
 use partition::acpi::ApicId;
 use partition::linux::command_line::Facts;
-use partition::linux::{Files, LinuxBoot, Memory, TableFacts, Tables, acpi};
-use partition::tenant::{LINUX, Role};
+use partition::linux::{Files, LinuxBoot, LinuxError, TableFacts, Tables, acpi};
+use partition::tenant::LINUX;
+use partition::{BootFiles, InstanceMemory};
 use sharedmem::Instance;
 use sharedmem::linux::{RESET_VALUE, TABLE_SIGNATURE};
 use supervisor::{LoadRequest, Order, Source};
@@ -36,7 +37,10 @@ pub fn load(
     request: &LoadRequest<'_>,
     archive: &BootFiles<'_>,
 ) -> Result<Box<Tenant>, Refusal> {
-    let memory = Memory::of(context.plan, request.instance.index(), request.role)?;
+    let memory = context
+        .plan
+        .memory_of(request.instance.index(), request.role);
+    let memory = memory.ok_or(LinuxError::NoSlot)?;
     let piece = physical(memory.piece());
     // SAFETY: the slot is the instance's own by the plan, and nothing of it runs; the source of a staged image lies in it too, and is read
     // before it is written over.
@@ -48,7 +52,7 @@ pub fn load(
         tsc_khz: context.facts.frequencies.tsc_hz / 1000,
     };
     let machine = &context.facts.memory_map;
-    let linux = LinuxBoot::prepare(files, &memory, request.role, context.plan, machine, facts)?;
+    let linux = LinuxBoot::prepare(files, &memory, request.role, machine, facts)?;
     let tables = make_tables(context, request, &memory, linux.layout.tables)?;
     put(&linux, &tables, &window)?;
     report(&linux, request.instance);
@@ -58,7 +62,7 @@ pub fn load(
         stack_top: linux.kernel_end(),
         arguments: [0, linux.layout.boot_params, 0],
     };
-    let timeout_ns = context.plan.options.boot_timeout_ns(&LINUX);
+    let timeout_ns = LINUX.boot_timeout_ns(&context.plan.options);
     Ok(Box::new(Linux::new(
         request,
         physical(memory.slot),
@@ -97,7 +101,7 @@ fn find_files<'a>(
 fn make_tables(
     context: &Context,
     request: &LoadRequest<'_>,
-    memory: &Memory,
+    memory: &InstanceMemory,
     at: u64,
 ) -> Result<Tables, Refusal> {
     let (facts, plan) = (context.facts, context.plan);

@@ -1,0 +1,124 @@
+//! What becomes of the images in a plan: the memory each is loaded into, and what a boot would say of them.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Plan;
+use crate::files::BootFiles;
+use crate::instance_memory::InstanceMemory;
+use crate::memory::MemoryMap;
+use crate::refusal::Refusal;
+use crate::role::Role;
+use crate::tenant::ImageCheck;
+
+impl Plan {
+    /// Returns the memory of instance number `instance` when it is loaded as `role`; `None` if there is no slot for it.
+    pub fn memory_of(&self, instance: usize, role: Role) -> Option<InstanceMemory> {
+        let slot = match instance {
+            0 => self.spare.or(self.primary.ranges.first().copied()),
+            _ => self.backup.ranges.first().copied(),
+        }?;
+        let main = match (role, instance) {
+            (Role::Backup, _) => [slot].into(),
+            (Role::Primary, 0) => self.primary.ranges.clone(),
+            // The first backup, started anew as the primary.
+            (Role::Primary, _) => [slot].into_iter().chain(self.pool()).collect(),
+        };
+        Some(InstanceMemory {
+            slot,
+            main,
+            low: self.low[instance],
+            pmem: self.pmem,
+        })
+    }
+
+    /// Checks both images, each by the code that prepares it at the boot. Returns a line for people on each. A boot goes on with one sound image, but not
+    /// as it was asked to. `revisions` are those of the shared-memory ABI and of the journal that the monitor speaks.
+    ///
+    /// # Errors
+    /// The option that names what cannot be used, and why.
+    pub fn check_images(
+        &self,
+        memory_map: &MemoryMap,
+        files: &BootFiles<'_>,
+        revisions: (u32, u32),
+    ) -> Result<Vec<String>, Refusal> {
+        let kinds = self.kinds;
+        [(Role::Primary, kinds.primary), (Role::Backup, kinds.backup)]
+            .into_iter()
+            .map(|(role, kind)| {
+                (kind.check)(&ImageCheck {
+                    options: &self.options,
+                    role,
+                    memory: self.memory_of(role.first_instance(), role),
+                    memory_map,
+                    seat: self.seat.apic_id,
+                    files,
+                    revisions,
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::tests::archive;
+    use crate::cmdline::Options;
+    use crate::linux::bzimage::tests::synthetic;
+    use crate::plan::{Machine, plan};
+    use crate::tenant::Kinds;
+    use alloc::format;
+    use alloc::string::ToString;
+
+    const LINE: &str = "primary_kernel=/vmlinuz primary_initrd=/initrd failover_kernel=/vmlinuz";
+
+    /// Returns what is said of a boot with a synthetic bzImage.
+    fn checked(rest: &str) -> Result<Vec<String>, String> {
+        let bytes = archive(&[("vmlinuz", &synthetic()), ("initrd", &[0; 8192])]);
+        let files = BootFiles::new([("", bytes.as_slice())]).unwrap();
+        let options = Options::parse(&format!("{LINE} {rest}")).unwrap();
+        let machine = Machine {
+            kinds: Kinds::of(&options, &files),
+            ..Machine::typical(4, 1 << 30)
+        };
+        let plan = plan(&options, &machine).unwrap();
+        plan.check_images(&machine.memory_map, &files, (1, 1))
+            .map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn a_linux_pair_that_boots_is_described() {
+        let lines = checked("primary_cmdline=quiet").unwrap();
+        assert_eq!(
+            lines,
+            [
+                "/vmlinuz: Linux 6.1.0-test, 64 KiB, initrd 8 KiB, 64 bytes of command line",
+                "/vmlinuz: Linux 6.1.0-test, 64 KiB, initrd 0 KiB, 169 bytes of command line"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_linux_that_would_not_boot_is_refused_by_the_option_that_says_so() {
+        for (rest, beginning) in [
+            ("failover_mem=16M", "failover_kernel=/vmlinuz: it needs "),
+            (
+                "failover_initrd=/none",
+                "failover_initrd=/none: there is no /none",
+            ),
+            (
+                "primary_cmdline=mem=1G",
+                "primary_cmdline=mem=1G: mem=1G on its",
+            ),
+            (
+                "primary_kernel=/none",
+                "primary_kernel=/none: there is no /none",
+            ),
+        ] {
+            let text = checked(rest).unwrap_err();
+            assert!(text.starts_with(beginning), "{text}");
+        }
+    }
+}
