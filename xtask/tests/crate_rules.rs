@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use cargo_metadata::MetadataCommand;
 
@@ -53,4 +54,52 @@ fn every_crate_keeps_the_rules_and_is_safe_unless_it_is_named() {
             "{name}: there is no such program or library any more"
         );
     }
+}
+
+/// Most lines of Rust in a crate. A larger one has a part that wants to be a crate of its own.
+const LINES_MAX: usize = 10_000;
+
+#[test]
+fn no_crate_is_too_large() {
+    let metadata = MetadataCommand::new()
+        .no_deps()
+        .exec()
+        .expect("cargo's metadata");
+    let packages = metadata.workspace_packages();
+    let roots: Vec<&Path> = packages
+        .iter()
+        .filter_map(|package| package.manifest_path.as_std_path().parent())
+        .collect();
+    for root in &roots {
+        // A crate may lie in the folder of another, as `harness` does.
+        let is_another = |path: &Path| path != *root && roots.contains(&path);
+        let lines = lines_of_rust(root, &is_another);
+        assert!(lines > 0, "{}: nothing was counted", root.display());
+        assert!(
+            lines <= LINES_MAX,
+            "{}: {lines} lines of Rust; divide it",
+            root.display()
+        );
+    }
+}
+
+fn lines_of_rust(root: &Path, is_another: &impl Fn(&Path) -> bool) -> usize {
+    let mut pending: Vec<PathBuf> = vec![root.to_path_buf()];
+    let mut lines = 0;
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(&directory).expect("a directory of the workspace") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                if !is_another(&path) {
+                    pending.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                lines += fs::read_to_string(&path)
+                    .expect("a source file")
+                    .lines()
+                    .count();
+            }
+        }
+    }
+    lines
 }

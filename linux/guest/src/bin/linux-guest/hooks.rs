@@ -12,9 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount, umount};
+use sharedmem::timeline::Edge;
 
 use crate::network::Interface;
-use crate::stamp::{Edge, stamp};
+use crate::stamp::stamp;
 
 const DISK: &str = "/dev/vda";
 const DATA: &str = "/data";

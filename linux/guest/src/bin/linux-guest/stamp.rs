@@ -6,20 +6,14 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
+use sharedmem::timeline::Edge;
+
 // `UNDERSTUDY_STAMP` of understudy.h.
 nix::ioctl_write_ptr!(ioctl_stamp, 0xd6, 1, u32);
 
-/// An edge of the timeline, by its number in the shared region.
-#[derive(Clone, Copy)]
-#[repr(u32)]
-pub enum Edge {
-    FirstReply = 8,
-    DiskReadable = 10,
-}
-
 /// Stamps an edge; returns false if the module refuses.
 pub fn stamp(device: &File, edge: Edge) -> bool {
-    let number = edge as u32;
+    let number = edge.number() as u32;
     // SAFETY: the request reads a u32 and keeps no pointer to it.
     unsafe { ioctl_stamp(device.as_raw_fd(), &raw const number) }.is_ok()
 }
