@@ -48,6 +48,10 @@
 #define US_INSTANCE_A                   0 /* the first primary */
 #define US_INSTANCE_B                   1 /* the first backup */
 
+/* Role */
+#define US_ROLE_PRIMARY                 1 /* it owns the machine */
+#define US_ROLE_BACKUP                  2 /* it waits beside a primary */
+
 /* Vector */
 #define US_VECTOR_KEEPALIVE_TO_SEAT     64 /* the primary's keepalive, to the seat */
 #define US_VECTOR_EPITAPH               65 /* a dying primary's last word to the seat: read my epitaph */

@@ -29,7 +29,6 @@ pub mod physical;
 pub mod plan;
 pub mod range;
 pub mod refusal;
-mod role;
 pub mod size;
 pub mod tenant;
 
@@ -44,5 +43,4 @@ pub use physical::{InputError, PhysicalMemory};
 pub use plan::{Machine, Plan, plan};
 pub use range::{Range, RangeSet};
 pub use refusal::Refusal;
-pub use role::Role;
 pub use tenant::{Kind, Kinds};

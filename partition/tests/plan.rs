@@ -2,10 +2,12 @@
 
 use partition::acpi::ApicId;
 use partition::memory::{Region, RegionKind};
-use partition::plan::{ALIGN_BYTES, CPUS_MAX, RANGES_MAX, SHARED_END, SURVIVES_RESET_START};
+use partition::plan::{ALIGN_BYTES, SHARED_END, SURVIVES_RESET_START};
 use partition::tenant::{LINUX, NATIVE};
 use partition::{Kinds, Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
 use proptest::prelude::*;
+use sharedmem::MAX_CORES;
+use sharedmem::hand_off::RANGES_MAX;
 
 const MIB: u64 = 1 << 20;
 
@@ -288,7 +290,7 @@ fn check(plan: &Plan, machine: &Machine) -> Result<(), TestCaseError> {
         "each CPU has one owner"
     );
     prop_assert!(plan.seat.number == 0 && !plan.primary.cpus.is_empty());
-    prop_assert!(plan.primary.cpus.len() + plan.backup.cpus.len() < CPUS_MAX);
+    prop_assert!(plan.primary.cpus.len() + plan.backup.cpus.len() < MAX_CORES);
     prop_assert!(
         plan.backup
             .cpus

@@ -52,7 +52,8 @@ fn every_pair_of_kinds_is_planned_by_its_capabilities_and_defaults() {
         for backup in kinds() {
             let kinds = Kinds { primary, backup };
             let plan = planned(kinds, "");
-            for (low, kind) in plan.low.iter().zip(kinds.both()) {
+            for (instance, low) in plan.low.iter() {
+                let kind = kinds.of_instance(instance);
                 assert_eq!(
                     !low.is_empty(),
                     kind.capabilities.needs_low_memory,

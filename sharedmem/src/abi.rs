@@ -1,5 +1,7 @@
 //! Constants of the contract between kernels: revisions, sizes, vectors, entry reasons.
 
+use core::fmt;
+
 use crate::numbered::numbered;
 
 /// Revision of every layout in this crate. Raised by any change that an image of the previous revision could misread.
@@ -7,6 +9,46 @@ pub const ABI_REVISION: u32 = 5;
 
 /// Revision of the journal's record format.
 pub const JOURNAL_REVISION: u32 = 1;
+
+/// The revisions that two kernels must have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revisions {
+    /// Of every layout in this crate: [`ABI_REVISION`].
+    pub abi: u32,
+    /// Of the journal's record format: [`JOURNAL_REVISION`].
+    pub journal: u32,
+}
+
+impl Revisions {
+    /// Those of this build.
+    pub const OWN: Self = Self {
+        abi: ABI_REVISION,
+        journal: JOURNAL_REVISION,
+    };
+
+    /// Returns both in a word: ABI revision in bits 31..0, journal revision in 63..32.
+    pub const fn word(self) -> u64 {
+        self.abi as u64 | (self.journal as u64) << 32
+    }
+
+    /// Takes both out of a word.
+    pub const fn from_word(word: u64) -> Self {
+        Self {
+            abi: word as u32,
+            journal: (word >> 32) as u32,
+        }
+    }
+}
+
+impl fmt::Display for Revisions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "ABI revision {} and journal revision {}",
+            self.abi, self.journal
+        )
+    }
+}
 
 /// The most cores a machine may have here; arrays per core have this length.
 pub const MAX_CORES: usize = 32;

@@ -5,7 +5,7 @@ use crate::cause::{BackupLoss, Cause};
 use crate::console::ConsoleOwner;
 use crate::debug::PromotionFault;
 use crate::epitaph::{EpitaphCause, EpitaphState};
-use crate::instance::Instance;
+use crate::instance::{Instance, Role};
 use crate::mailbox::{Answer, Command, ImageSource};
 use crate::numbered::List;
 use crate::protection::ProtectionState;
@@ -14,8 +14,9 @@ use crate::resume_slot::ParkState;
 use crate::timeline::{Counter, Edge};
 
 /// The lists.
-pub const LISTS: [List; 18] = [
+pub const LISTS: [List; 19] = [
     Instance::LIST,
+    Role::LIST,
     Vector::LIST,
     ProtectionState::LIST,
     ConsoleOwner::LIST,

@@ -1,10 +1,12 @@
 //! The control block at the start of the shared region: everything but the journal's records.
 
+use core::fmt;
+
 use crate::sync::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 
-use crate::abi::{ABI_REVISION, CONTROL_BYTES, JOURNAL_REVISION};
+use crate::abi::{CONTROL_BYTES, Revisions};
 use crate::applying::Applying;
 use crate::console::ConsoleWord;
 use crate::debug::Debug;
@@ -154,19 +156,36 @@ const _: () = assert!(size_of::<Control>() <= CONTROL_BYTES);
 pub enum RegionError {
     /// There is no region of ours here.
     Magic(u64),
-    /// It was made by another revision: found and expected, (ABI, journal) each.
-    Revision((u32, u32), (u32, u32)),
+    /// It was made by a kernel of these revisions.
+    Revisions(Revisions),
     /// The sizes in the header do not fit the memory it lies in.
     Size(u64),
+}
+
+impl fmt::Display for RegionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Magic(magic) => write!(
+                f,
+                "there is no shared region: its magic number is {magic:#x}"
+            ),
+            Self::Revisions(found) => {
+                let own = Revisions::OWN;
+                write!(f, "the shared region has {found}; this is {own}")
+            }
+            Self::Size(bytes) => write!(
+                f,
+                "the shared region's sizes contradict each other: {bytes} bytes of journal, by its header"
+            ),
+        }
+    }
 }
 
 impl Header {
     /// Describes a new region. The magic number comes last, so that a region half made is not one.
     pub fn initialise(&self, region_bytes: u64, journal_bytes: u64, journal_salt: u64) {
-        self.revisions.store(
-            u64::from(ABI_REVISION) | u64::from(JOURNAL_REVISION) << 32,
-            Ordering::Relaxed,
-        );
+        self.revisions
+            .store(Revisions::OWN.word(), Ordering::Relaxed);
         self.region_bytes.store(region_bytes, Ordering::Relaxed);
         self.journal_bytes.store(journal_bytes, Ordering::Relaxed);
         self.journal_salt.store(journal_salt, Ordering::Relaxed);
@@ -188,13 +207,9 @@ impl Header {
         if magic != CONTROL_MAGIC {
             return Err(RegionError::Magic(magic));
         }
-        let revisions = self.revisions.load(Ordering::Relaxed);
-        let found = (revisions as u32, (revisions >> 32) as u32);
-        if found != (ABI_REVISION, JOURNAL_REVISION) {
-            return Err(RegionError::Revision(
-                found,
-                (ABI_REVISION, JOURNAL_REVISION),
-            ));
+        let revisions = Revisions::from_word(self.revisions.load(Ordering::Relaxed));
+        if revisions != Revisions::OWN {
+            return Err(RegionError::Revisions(revisions));
         }
         let journal_bytes = self.journal_bytes.load(Ordering::Relaxed);
         if journal_bytes.checked_add(CONTROL_BYTES as u64) != Some(region_bytes)
@@ -239,10 +254,38 @@ mod tests {
         header.initialise(1 << 24, (1 << 24) - CONTROL_BYTES as u64, 5);
         assert_eq!(header.check(1 << 24), Ok(()));
         assert!(matches!(header.check(1 << 25), Err(RegionError::Size(_))));
-        header.revisions.store(99, Ordering::Relaxed);
-        assert!(matches!(
-            header.check(1 << 24),
-            Err(RegionError::Revision((99, 0), _))
-        ));
+    }
+
+    #[test]
+    fn a_region_of_the_revision_before_or_after_is_refused_and_both_are_named() {
+        let header = Header::default();
+        header.initialise(1 << 24, (1 << 24) - CONTROL_BYTES as u64, 5);
+        let own = Revisions::OWN;
+        for found in [
+            Revisions {
+                abi: own.abi - 1,
+                ..own
+            },
+            Revisions {
+                abi: own.abi + 1,
+                ..own
+            },
+            Revisions {
+                journal: own.journal - 1,
+                ..own
+            },
+            Revisions {
+                journal: own.journal + 1,
+                ..own
+            },
+        ] {
+            header.revisions.store(found.word(), Ordering::Relaxed);
+            let error = header.check(1 << 24).unwrap_err();
+            assert_eq!(error, RegionError::Revisions(found));
+            let text = std::format!("{error}");
+            for named in [found, own] {
+                assert!(text.contains(&std::format!("{named}")), "{text}");
+            }
+        }
     }
 }

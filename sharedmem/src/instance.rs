@@ -1,4 +1,4 @@
-//! The two instances, and what belongs to each of them.
+//! The two instances, the roles they play, and what belongs to each of them.
 
 use core::array;
 use core::fmt;
@@ -33,6 +33,24 @@ impl Instance {
 impl fmt::Display for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+numbered! {
+    /// What an instance is, or is loaded for.
+    pub enum Role {
+        Primary = 1, "primary", "it owns the machine";
+        Backup = 2, "backup", "it waits beside a primary";
+    }
+}
+
+impl Role {
+    /// Returns the instance that is loaded for this role at the machine's boot.
+    pub const fn first_instance(self) -> Instance {
+        match self {
+            Self::Primary => Instance::A,
+            Self::Backup => Instance::B,
+        }
     }
 }
 

@@ -25,11 +25,11 @@ pub mod hand_off;
 pub mod instance;
 pub mod keepalive;
 pub mod layout;
-pub mod left;
 pub mod linux;
 pub mod log_ring;
 pub mod mailbox;
 pub mod numbered;
+pub mod prior_boot;
 pub mod protection;
 pub mod record;
 #[cfg(not(loom))]
@@ -39,9 +39,9 @@ pub mod sync;
 pub mod timeline;
 pub mod words;
 
-pub use abi::{ABI_REVISION, JOURNAL_REVISION, MAX_CORES};
+pub use abi::{ABI_REVISION, JOURNAL_REVISION, MAX_CORES, Revisions};
 pub use control::Control;
-pub use instance::{Instance, PerInstance};
+pub use instance::{Instance, PerInstance, Role};
 pub use record::RecordKind;
 #[cfg(not(loom))]
 pub use region::SharedRegion;

@@ -1,7 +1,7 @@
 //! What a Linux instance shares with the monitor: a hand-off in an ACPI table of its own.
 
 use crate::abi::MAX_CORES;
-use crate::hand_off::PhysicalRange;
+use crate::hand_off::{PhysicalRange, RANGES_MAX};
 use crate::layout::layout;
 
 /// Signature of the ACPI table whose body is a [`LinuxHandOff`].
@@ -14,7 +14,7 @@ pub const RESET_VALUE: u8 = 1;
 pub const LINUX_FUNCTIONS_MAX: usize = 64;
 
 /// Ranges of pool memory the hand-off has room for.
-pub const POOL_RANGES_MAX: usize = 8;
+pub const POOL_RANGES_MAX: usize = RANGES_MAX;
 
 /// A PCI function as found before any kernel ran, with what sizing its base address registers gave.
 #[repr(C)]

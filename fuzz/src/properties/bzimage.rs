@@ -3,13 +3,13 @@
 //! An input is 12 bytes for the slot and the initrd, and the image. What only gets past a check if it fits the image's length is made right for the
 //! inputs whose first bit says so.
 
-use partition::Role;
 use partition::linux::boot_params::{BOOT_PARAMS_BYTES, BootParams};
 use partition::linux::command_line::Facts;
 use partition::linux::layout::{BOOT_AREA_BYTES, TABLES_BYTES};
 use partition::linux::{BzImage, CommandLine, E820, Layout, MapKind};
 use partition::tenant::LINUX;
 use partition::{Kind, Range};
+use sharedmem::Role;
 
 const SETUP_SECTS: usize = 0x1f1;
 const SYSSIZE: usize = 0x1f4;

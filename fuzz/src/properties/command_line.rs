@@ -10,12 +10,14 @@ use partition::cmdline::{NetworkConfig, OPTIONS};
 use partition::cpu_list::CpuList;
 use partition::memory::{Region, RegionKind};
 use partition::plan::{
-    ALIGN_BYTES, BACKUP_BYTES_MIN, CPUS_MAX, JOURNAL_BYTES_MIN, PRIMARY_BYTES_MIN, RANGES_MAX,
-    SHARED_END, SURVIVES_RESET_START,
+    ALIGN_BYTES, BACKUP_BYTES_MIN, JOURNAL_BYTES_MIN, PRIMARY_BYTES_MIN, SHARED_END,
+    SURVIVES_RESET_START,
 };
 use partition::size::SizeAt;
 use partition::tenant::KINDS;
 use partition::{Kinds, Machine, MemoryMap, Options, Plan, Range, plan};
+use sharedmem::MAX_CORES;
+use sharedmem::hand_off::RANGES_MAX;
 
 /// See the module.
 pub fn check(data: &[u8]) {
@@ -107,7 +109,11 @@ fn is_sound(plan: &Plan, machine: &Machine) {
         assert_eq!(range.align_inward(ALIGN_BYTES), *range, "{plan}");
         assert!(!range.is_empty(), "{plan}");
     }
-    let low = plan.low.into_iter().filter(|range| !range.is_empty());
+    let low = plan
+        .low
+        .iter()
+        .map(|(_, range)| *range)
+        .filter(|range| !range.is_empty());
     let given: Vec<Range> = aligned.into_iter().chain(low).collect();
     let usable = machine.memory_map.usable();
     for (index, range) in given.iter().enumerate() {
@@ -152,6 +158,6 @@ fn has_cores(plan: &Plan, machine: &Machine) {
     assert_eq!(all.len(), running + plan.parked.len(), "{plan}");
     assert_eq!(all.len(), machine.cpus.len(), "{plan}");
     assert_eq!(plan.seat.number, 0);
-    assert!(running <= CPUS_MAX && !plan.primary.cpus.is_empty());
+    assert!(running <= MAX_CORES && !plan.primary.cpus.is_empty());
     assert!(plan.options.failover_cpus.contains(0));
 }

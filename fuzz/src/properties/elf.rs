@@ -36,6 +36,6 @@ fn is_sound(image: &Image, file: &[u8]) {
     assert!(code.any(|segment| (segment.virt..segment.range().end).contains(&image.entry)));
     assert!(image.size_bytes() <= WINDOW.len());
     let _ = image
-        .check_revisions(1, 1)
+        .check_revisions(sharedmem::Revisions::OWN)
         .map_err(|error| error.to_string());
 }

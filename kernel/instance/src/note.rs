@@ -1,10 +1,11 @@
 //! The ELF note that marks this file as an instance image: ABI revision, journal revision, version.
 
-use sharedmem::abi::{ABI_REVISION, JOURNAL_REVISION, NOTE_TYPE};
+use sharedmem::abi::{ABI_REVISION, JOURNAL_REVISION, NOTE_NAME, NOTE_TYPE};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-const NAME: [u8; 12] = *b"Understudy\0\0";
+/// Bytes of the name with the zeros behind it, in whole words.
+const NAME_BYTES: usize = (NOTE_NAME.len() + 1).next_multiple_of(4);
 const VERSION_BYTES: usize = 16;
 
 #[repr(C, align(4))]
@@ -12,7 +13,7 @@ struct Note {
     name_bytes: u32,
     descriptor_bytes: u32,
     kind: u32,
-    name: [u8; 12],
+    name: [u8; NAME_BYTES],
     abi_revision: u32,
     journal_revision: u32,
     version: [u8; VERSION_BYTES],
@@ -21,18 +22,18 @@ struct Note {
 #[used]
 #[unsafe(link_section = ".note.understudy")]
 static NOTE: Note = Note {
-    name_bytes: 11,
+    name_bytes: NOTE_NAME.len() as u32 + 1,
     descriptor_bytes: 8 + VERSION_BYTES as u32,
     kind: NOTE_TYPE,
-    name: NAME,
+    name: padded(NOTE_NAME),
     abi_revision: ABI_REVISION,
     journal_revision: JOURNAL_REVISION,
     version: padded(VERSION),
 };
 
 /// Returns the text's bytes, padded with zeros.
-const fn padded(text: &str) -> [u8; VERSION_BYTES] {
-    let mut bytes = [0; VERSION_BYTES];
+const fn padded<const N: usize>(text: &str) -> [u8; N] {
+    let mut bytes = [0; N];
     let mut index = 0;
     while index < text.len() {
         bytes[index] = text.as_bytes()[index];

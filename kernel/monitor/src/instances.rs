@@ -151,7 +151,7 @@ fn report_plan(facts: &BootFacts, plan: &Plan) {
         low,
         ..
     } = plan;
-    let low = low[Instance::B.index()];
+    let low = low[Instance::B];
     for range in backup
         .ranges
         .iter()

@@ -7,12 +7,12 @@ use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
 use arch::entropy;
-use sharedmem::SharedRegion;
 use sharedmem::abi::CONTROL_BYTES;
 use sharedmem::control::RegionError;
 use sharedmem::event::{ResetSurvived, StateLost, Text};
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::left::Left;
+use sharedmem::prior_boot::PriorBoot;
+use sharedmem::{Revisions, SharedRegion};
 
 /// Epoch of the first primary.
 const FIRST_EPOCH: u64 = 1;
@@ -27,19 +27,21 @@ pub fn make(shared: PhysicalRange, may_go_on: bool) -> SharedRegion {
         Ok(region) if may_go_on => region.control.header.resets.load(Relaxed),
         _ => 0,
     };
-    let left = match old {
-        Ok(region) if may_go_on => Left::of(region.control),
-        Err(RegionError::Revision(found, expected)) => {
+    let prior = match old {
+        Ok(region) if may_go_on => PriorBoot::of(region.control),
+        Err(RegionError::Revisions(found)) => {
+            let own = Revisions::OWN;
             let reason = Text::of(format_args!(
-                "in memory there is a journal of ABI revision {} and journal revision {}; this is {} and {}",
-                found.0, found.1, expected.0, expected.1
+                "in memory there is a journal of {found}; this is {own}"
             ));
             log::warn!("{}", StateLost { reason });
             None
         }
         _ => None,
     };
-    let salt = left.as_ref().map_or_else(entropy::bits, |left| left.salt);
+    let salt = prior
+        .as_ref()
+        .map_or_else(entropy::bits, |prior| prior.salt);
     // SAFETY: as above; the control block begins as zeros.
     let region = unsafe {
         ptr::write_bytes(address, 0, CONTROL_BYTES);
@@ -48,13 +50,13 @@ pub fn make(shared: PhysicalRange, may_go_on: bool) -> SharedRegion {
     let region = region.expect("the plan gives the journal its least size");
     region.control.header.resets.store(resets, Relaxed);
     region.control.epoch.reset(FIRST_EPOCH);
-    if let Some(left) = left {
-        left.restore(region.control);
+    if let Some(prior) = prior {
+        prior.restore(region.control);
         let survived = ResetSurvived {
             epoch: region.control.epoch.current(),
-            journal_from: left.retained,
-            journal_to: left.reserved,
-            time_before_ns: left.time_ns,
+            journal_from: prior.retained,
+            journal_to: prior.reserved,
+            time_before_ns: prior.time_ns,
         };
         log::warn!("{survived}");
     }

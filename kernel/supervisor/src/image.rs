@@ -1,7 +1,7 @@
 //! Which image an instance is loaded from, and what for.
 
-use partition::Role;
 use sharedmem::Instance;
+use sharedmem::Role;
 use sharedmem::hand_off::PhysicalRange;
 
 /// Where an image comes from.
@@ -33,10 +33,7 @@ pub struct LoadRequest<'a> {
 impl<'a> LoadRequest<'a> {
     /// Returns the request for what the boot line names for a role.
     pub fn at_boot(role: Role, cores: &'a [u32]) -> Self {
-        let instance = match role {
-            Role::Primary => Instance::A,
-            Role::Backup => Instance::B,
-        };
+        let instance = role.first_instance();
         Self {
             instance,
             role,

@@ -44,7 +44,7 @@ pub use console::Console;
 pub use dispatch::Dispatch;
 pub use image::{LoadRequest, Source};
 pub use keepalive_answer::KeepaliveAnswer;
-pub use partition::Role;
 pub use platform::{Cores, Platform, Port, Signal};
+pub use sharedmem::Role;
 pub use supervisor::{Policy, Supervisor};
 pub use tenant::{Readiness, Tenant, Wait};

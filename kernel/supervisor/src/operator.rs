@@ -3,7 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use partition::Role;
+use sharedmem::Role;
 use sharedmem::event::Arming;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::mailbox::{ARGUMENTS, Answer, Command, ImageSource};

@@ -1,6 +1,6 @@
 //! The next backup: loaded by itself after a takeover, beside a native primary that serves meanwhile.
 
-use partition::Role;
+use sharedmem::Role;
 use sharedmem::event::Arming;
 use takeover::{Backup, BackupLoss, Event, State};
 

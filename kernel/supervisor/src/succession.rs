@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use alloc::boxed::Box;
 
-use partition::Role;
+use sharedmem::Role;
 use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
 use takeover::{Backup, BackupLoss, CoreSet, Event, Stage, Successor};

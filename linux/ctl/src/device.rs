@@ -6,10 +6,10 @@ use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 
 use nix::{ioctl_none, ioctl_read, ioctl_write_ptr};
-use sharedmem::{ABI_REVISION, Control, JOURNAL_REVISION, SharedRegion};
+use sharedmem::{Control, Revisions, SharedRegion};
 
 use crate::module::{Info, Module};
-use crate::problem::Problem;
+use crate::problem::{Problem, other_release};
 use crate::region::{SpareSlot, map_control, map_whole};
 
 const PATH: &str = "/dev/understudy";
@@ -43,11 +43,11 @@ impl Device {
             )),
         })?;
         let info = read_info(&file)?;
-        if (info.abi_revision, info.journal_revision) != (ABI_REVISION, JOURNAL_REVISION) {
-            return Err(Problem::NotHere(format!(
-                "the module speaks ABI revision {} and journal revision {}, this program {ABI_REVISION} and {JOURNAL_REVISION}: take the one of the same release",
-                info.abi_revision, info.journal_revision
-            )));
+        let found = info.revisions();
+        if found != Revisions::OWN {
+            let own = Revisions::OWN;
+            let what = format!("the module speaks {found}; this is {own}");
+            return Err(Problem::NotHere(other_release(what)));
         }
         let control = map_control(&file, info.shared[1])?;
         Ok(Self { file, control })

@@ -3,9 +3,9 @@
 use std::mem::offset_of;
 
 use sharedmem::linux::LinuxHandOff;
-use sharedmem::{ABI_REVISION, MAX_CORES};
+use sharedmem::{MAX_CORES, Revisions};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, other_release};
 use crate::root::Root;
 
 const TABLE: &str = "sys/firmware/acpi/tables/UNDS";
@@ -40,20 +40,26 @@ impl HandOff {
     /// # Errors
     /// There is none, or it makes no sense.
     pub fn read(root: &Root) -> Result<Self, Problem> {
-        Self::parse(&root.bytes(TABLE)?).ok_or_else(|| {
-            Problem::NotHere(format!(
-                "the table /{TABLE} makes no sense, or is of another release"
-            ))
-        })
+        Self::parse(&root.bytes(TABLE)?)
     }
 
-    fn parse(table: &[u8]) -> Option<Self> {
-        let body = table.get(HEADER_BYTES..HEADER_BYTES + size_of::<LinuxHandOff>())?;
+    fn parse(table: &[u8]) -> Result<Self, Problem> {
+        let no_sense = || Problem::NotHere(format!("the table /{TABLE} makes no sense"));
+        let body = table.get(HEADER_BYTES..).ok_or_else(no_sense)?;
+        // They are at the same place in all releases.
+        let revisions = body.first_chunk().ok_or_else(no_sense)?;
+        let found = Revisions::from_word(u64::from_le_bytes(*revisions));
+        if found != Revisions::OWN {
+            let what = format!("the table /{TABLE} has {found}; this is {}", Revisions::OWN);
+            return Err(Problem::NotHere(other_release(what)));
+        }
+        Self::of_body(body).ok_or_else(no_sense)
+    }
+
+    fn of_body(body: &[u8]) -> Option<Self> {
+        let body = body.get(..size_of::<LinuxHandOff>())?;
         let u32_at = |offset: usize| Some(u32::from_le_bytes(*body.get(offset..)?.first_chunk()?));
         let u64_at = |offset: usize| Some(u64::from_le_bytes(*body.get(offset..)?.first_chunk()?));
-        if u32_at(offset_of!(LinuxHandOff, abi_revision))? != ABI_REVISION {
-            return None;
-        }
         let count = u32_at(offset_of!(LinuxHandOff, core_count))? as usize;
         let cores = (0..count.min(MAX_CORES)).map(|index| {
             let apic_id = u32_at(offset_of!(LinuxHandOff, core_apic_ids) + 4 * index)?;
@@ -88,7 +94,7 @@ pub mod tests {
         let mut put = |offset: usize, bytes: &[u8]| {
             table[HEADER_BYTES + offset..][..bytes.len()].copy_from_slice(bytes);
         };
-        put(0, &ABI_REVISION.to_le_bytes());
+        put(0, &Revisions::OWN.word().to_le_bytes());
         put(
             offset_of!(LinuxHandOff, tsc_hz),
             &1_000_000_000_u64.to_le_bytes(),
@@ -130,19 +136,38 @@ pub mod tests {
     #[test]
     fn a_table_cut_off_or_out_of_its_senses_is_refused() {
         let whole = table(&[(1, 1)]);
-        assert!(HandOff::parse(&whole).is_some());
-        assert!(HandOff::parse(&whole[..whole.len() - 1]).is_none());
-        for (offset, value) in [
-            (offset_of!(LinuxHandOff, abi_revision), 99),
-            (offset_of!(LinuxHandOff, tsc_hz), 1),
-        ] {
-            let mut table = whole.clone();
-            table[HEADER_BYTES + offset..][..4].copy_from_slice(&(value as u32).to_le_bytes());
-            assert!(HandOff::parse(&table).is_none());
+        assert!(HandOff::parse(&whole).is_ok());
+        for length in [0, HEADER_BYTES, HEADER_BYTES + 8, whole.len() - 1] {
+            assert!(HandOff::parse(&whole[..length]).is_err(), "{length}");
         }
+        let mut table = whole.clone();
+        let tsc_hz = HEADER_BYTES + offset_of!(LinuxHandOff, tsc_hz);
+        table[tsc_hz..tsc_hz + 8].copy_from_slice(&1_u64.to_le_bytes());
+        let text = HandOff::parse(&table).unwrap_err().to_string();
+        assert!(text.ends_with("makes no sense"), "{text}");
         let mut table = whole;
         let count = HEADER_BYTES + offset_of!(LinuxHandOff, core_count);
         table[count..count + 4].fill(0xff);
         assert_eq!(HandOff::parse(&table).unwrap().cores.len(), MAX_CORES);
+    }
+
+    #[test]
+    fn a_table_of_another_revision_is_refused_and_both_are_named() {
+        let own = Revisions::OWN;
+        for (abi, journal) in [
+            (own.abi - 1, own.journal),
+            (own.abi + 1, own.journal),
+            (own.abi, own.journal - 1),
+            (own.abi, own.journal + 1),
+        ] {
+            let found = Revisions { abi, journal };
+            let mut table = table(&[(1, 1)]);
+            table[HEADER_BYTES..][..8].copy_from_slice(&found.word().to_le_bytes());
+            let problem = HandOff::parse(&table).unwrap_err();
+            let text = problem.to_string();
+            assert_eq!(problem.exit_code(), 3);
+            let names = |revisions: Revisions| text.contains(&revisions.to_string());
+            assert!(names(found) && names(own), "{text}");
+        }
     }
 }

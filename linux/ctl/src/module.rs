@@ -1,6 +1,6 @@
 //! What the module offers: who this kernel is, its memory, its requests. The interface is `linux/module/understudy.h`.
 
-use sharedmem::{Control, Instance};
+use sharedmem::{Control, Instance, Revisions};
 
 use crate::problem::Problem;
 
@@ -49,6 +49,14 @@ impl Info {
     /// Whether this kernel owns the machine.
     pub fn is_primary(&self) -> bool {
         self.role == ROLE_PRIMARY
+    }
+
+    /// Returns the revisions that monitor and module speak.
+    pub fn revisions(&self) -> Revisions {
+        Revisions {
+            abi: self.abi_revision,
+            journal: self.journal_revision,
+        }
     }
 
     /// Returns which instance this is.

@@ -60,18 +60,15 @@ impl fmt::Display for Problem {
 impl From<RegionError> for Problem {
     fn from(error: RegionError) -> Self {
         Self::NotHere(match error {
-            RegionError::Magic(magic) => {
-                format!("what the module maps is no shared region: its magic number is {magic:#x}")
-            }
-            RegionError::Revision(found, expected) => format!(
-                "the shared region has ABI revision {} and journal revision {}, this program speaks {} and {}: take the one of the same release",
-                found.0, found.1, expected.0, expected.1
-            ),
-            RegionError::Size(bytes) => format!(
-                "the shared region's sizes contradict each other: {bytes} bytes of journal, by its header"
-            ),
+            RegionError::Revisions(_) => other_release(error),
+            _ => error.to_string(),
         })
     }
+}
+
+/// Says that what is there is of another release, as `what` tells.
+pub fn other_release(what: impl fmt::Display) -> String {
+    format!("{what}: take the program of the same release")
 }
 
 #[cfg(test)]

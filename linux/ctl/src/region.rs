@@ -102,6 +102,7 @@ fn map(file: &File, bytes: u64, offset: i64) -> Result<NonNull<u8>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sharedmem::Revisions;
     use std::sync::atomic::Ordering;
 
     /// A file is as good as the device, up to what is unknown at the end.
@@ -124,10 +125,24 @@ mod tests {
         control.epoch.reset(5);
         assert_eq!(whole.control.epoch.current(), 5);
         assert_eq!(whole.journal.len(), (1 << 16) / 8);
-        control.header.revisions.store(77, Ordering::Relaxed);
-        let text = map_whole(&file, bytes).unwrap_err().to_string();
-        assert!(text.contains("ABI revision 77"), "{text}");
         assert!(map_whole(&file, 4096).is_err());
+        let own = Revisions::OWN;
+        for abi in [own.abi - 1, own.abi + 1] {
+            let found = Revisions { abi, ..own };
+            control
+                .header
+                .revisions
+                .store(found.word(), Ordering::Relaxed);
+            for problem in [
+                map_control(&file, bytes).unwrap_err(),
+                map_whole(&file, bytes).unwrap_err(),
+            ] {
+                let text = problem.to_string();
+                let names = |revisions: Revisions| text.contains(&revisions.to_string());
+                assert!(names(found) && names(own), "{text}");
+                assert_eq!(problem.exit_code(), 3);
+            }
+        }
     }
 
     #[test]

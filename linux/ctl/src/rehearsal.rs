@@ -9,8 +9,8 @@ use sharedmem::protection::ProtectionState;
 use sharedmem::resume_slot::Ticket;
 
 use crate::hand_off::HandOff;
+use crate::keepalive;
 use crate::module::Info;
-use crate::pulse;
 use crate::timeline::Takeover;
 
 /// First address of the upper half: a kernel's.
@@ -71,7 +71,7 @@ pub fn items(control: &Control, info: &Info, hand_off: &HandOff) -> Vec<Item> {
 }
 
 fn count(slot: &KeepaliveSlot) -> u64 {
-    pulse::newest(slot).map_or(0, |keepalive| keepalive.sequence)
+    keepalive::newest(slot).map_or(0, |keepalive| keepalive.sequence)
 }
 
 fn of_ticket(ticket: &Ticket, info: &Info, hand_off: &HandOff) -> [Item; 4] {

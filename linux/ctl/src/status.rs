@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use sharedmem::protection::ProtectionState;
 use sharedmem::{Control, Instance};
 
+use crate::keepalive::{self, KeepaliveStatus};
 use crate::log;
 use crate::module::Info;
-use crate::pulse::{self, Pulse};
 use crate::timeline::Takeover;
 
 /// What is told.
@@ -18,8 +18,8 @@ pub struct Status {
     protection: ProtectionState,
     reason: String,
     epoch: u64,
-    sent: Pulse,
-    answered: Pulse,
+    sent: KeepaliveStatus,
+    answered: KeepaliveStatus,
     other: String,
     takeover: Option<Takeover>,
 }
@@ -33,16 +33,16 @@ impl Status {
         now_ns: impl FnOnce() -> Option<u64>,
     ) -> Self {
         let protection = control.protection.state();
-        let sent = pulse::newest(&control.primary_keepalive);
-        let answered = pulse::newest(&control.seat_keepalive);
+        let sent = keepalive::newest(&control.primary_keepalive);
+        let answered = keepalive::newest(&control.seat_keepalive);
         // Only now: a keepalive that comes in between would be one from the future.
         let now_ns = now_ns();
         Self {
             protection,
             reason: reason(control, protection),
             epoch: control.epoch.current(),
-            sent: Pulse::of(sent, now_ns),
-            answered: Pulse::of(answered, now_ns),
+            sent: KeepaliveStatus::of(sent, now_ns),
+            answered: KeepaliveStatus::of(answered, now_ns),
             other: other(control, &info),
             takeover: Takeover::last(control),
             info,
@@ -138,8 +138,8 @@ impl Status {
     }
 }
 
-fn ago(pulse: Pulse) -> String {
-    pulse.age_us.map_or(String::new(), |us| {
+fn ago(status: KeepaliveStatus) -> String {
+    status.age_us.map_or(String::new(), |us| {
         format!(" (the last {:.1} ms ago)", us as f64 / 1000.0)
     })
 }

@@ -18,10 +18,11 @@ pub use exec::ExecClause;
 pub use network::NetworkConfig;
 pub use table::{Help, OPTIONS, OptionSpec, Preset};
 
+use sharedmem::Role;
+
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
 use crate::refusal::Refusal;
-use crate::role::Role;
 use crate::size::SizeAt;
 
 /// What happens after a takeover.

@@ -3,6 +3,8 @@
 use alloc::string::String;
 use core::fmt;
 
+use sharedmem::Revisions;
+
 use super::WINDOW;
 use crate::files::NotFound;
 
@@ -55,12 +57,12 @@ pub enum ImageProblem {
     SharedPage(u64, u64),
     /// The entry point lies in no executable segment.
     Entry(u64),
-    /// It was built with other revisions: (shared-memory ABI, journal).
+    /// It was built with other revisions.
     Revisions {
         /// The image's.
-        found: (u32, u32),
+        found: Revisions,
         /// The ones this kernel speaks.
-        expected: (u32, u32),
+        expected: Revisions,
     },
 }
 
@@ -126,11 +128,9 @@ impl fmt::Display for ImageError {
             ImageProblem::Entry(entry) => {
                 write!(f, "the entry point {entry:#x} is in no executable segment")
             }
-            ImageProblem::Revisions { found, expected } => write!(
-                f,
-                "built with revision {} of the shared memory and {} of the journal; this machine speaks {} and {}",
-                found.0, found.1, expected.0, expected.1
-            ),
+            ImageProblem::Revisions { found, expected } => {
+                write!(f, "built with {found}; this machine speaks {expected}")
+            }
         }
     }
 }

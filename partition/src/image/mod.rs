@@ -17,16 +17,15 @@ use elf::segment::ProgramHeader;
 
 pub use error::{ImageError, ImageProblem};
 
+use sharedmem::Revisions;
+use sharedmem::abi::{IMAGE_BASE, NOTE_NAME, NOTE_TYPE};
+
 use crate::content;
 use crate::files::BootFiles;
 use crate::range::Range;
 
 /// Where an instance is linked: the top 2 GiB less the last GiB.
-pub const WINDOW: Range = Range::new(0xffff_ffff_8000_0000, 0xffff_ffff_c000_0000);
-
-/// Name and type of the note that makes an ELF an instance: ABI revision and journal revision (`u32` each), then the version's text.
-const NOTE_NAME: &str = "Understudy";
-const NOTE_TYPE: u64 = 1;
+pub const WINDOW: Range = Range::new(IMAGE_BASE, IMAGE_BASE + (1 << 30));
 
 /// The most program headers an image may have; every pair of segments is compared.
 const PROGRAM_HEADERS_MAX: usize = 64;
@@ -72,10 +71,8 @@ pub struct Image {
     pub entry: u64,
     /// Its segments, by rising address, disjoint; those of different protection share no page.
     pub segments: Vec<Segment>,
-    /// Revision of the shared-memory ABI it was built with.
-    pub abi_revision: u32,
-    /// Revision of the journal format it was built with.
-    pub journal_revision: u32,
+    /// Revisions it was built with.
+    pub revisions: Revisions,
     /// Its version, for people.
     pub version: String,
 }
@@ -105,16 +102,15 @@ impl Image {
         parse(path, bytes).map_err(|problem| ImageError::new(path, problem))
     }
 
-    /// Whether the image was built with these revisions of the shared-memory ABI and of the journal format.
+    /// Checks that the image was built with the `expected` revisions.
     ///
     /// # Errors
     /// It was not; names all four numbers.
-    pub fn check_revisions(&self, abi: u32, journal: u32) -> Result<(), ImageError> {
-        let found = (self.abi_revision, self.journal_revision);
-        if found == (abi, journal) {
+    pub fn check_revisions(&self, expected: Revisions) -> Result<(), ImageError> {
+        let found = self.revisions;
+        if found == expected {
             return Ok(());
         }
-        let expected = (abi, journal);
         let problem = ImageProblem::Revisions { found, expected };
         Err(ImageError::new(&self.path, problem))
     }
@@ -143,7 +139,7 @@ fn parse(path: &str, bytes: &[u8]) -> Result<Image, ImageProblem> {
         return Err(ImageProblem::TooManySegments(headers.len()));
     }
     // Before anything else that can be wrong with it: any other program on the machine ends here.
-    let (abi_revision, journal_revision, version) = find_note(&elf)?;
+    let (revisions, version) = find_note(&elf)?;
     if elf.ehdr.e_type != abi::ET_EXEC {
         return Err(ImageProblem::NotExecutable);
     }
@@ -166,8 +162,7 @@ fn parse(path: &str, bytes: &[u8]) -> Result<Image, ImageProblem> {
         path: path.into(),
         entry,
         segments,
-        abi_revision,
-        journal_revision,
+        revisions,
         version,
     })
 }
@@ -181,7 +176,7 @@ fn check_identity(bytes: &[u8]) -> Result<(), ImageProblem> {
     }
 }
 
-fn find_note(elf: &ElfBytes<'_, LittleEndian>) -> Result<(u32, u32, String), ImageProblem> {
+fn find_note(elf: &ElfBytes<'_, LittleEndian>) -> Result<(Revisions, String), ImageProblem> {
     for header in elf.segments().iter().flat_map(|table| table.iter()) {
         if header.p_type != abi::PT_NOTE {
             continue;
@@ -191,7 +186,7 @@ fn find_note(elf: &ElfBytes<'_, LittleEndian>) -> Result<(u32, u32, String), Ima
             .map_err(|error| ImageProblem::Elf(error.to_string()))?;
         for note in notes {
             if let Note::Unknown(note) = note
-                && note.n_type == NOTE_TYPE
+                && note.n_type == u64::from(NOTE_TYPE)
                 && note.name_str().is_ok_and(|name| name == NOTE_NAME)
             {
                 return read_note(note.desc).ok_or(ImageProblem::BadNote);
@@ -201,18 +196,13 @@ fn find_note(elf: &ElfBytes<'_, LittleEndian>) -> Result<(u32, u32, String), Ima
     Err(ImageProblem::NoNote)
 }
 
-fn read_note(descriptor: &[u8]) -> Option<(u32, u32, String)> {
-    let (abi_revision, rest) = descriptor.split_first_chunk()?;
-    let (journal_revision, version) = rest.split_first_chunk()?;
+fn read_note(descriptor: &[u8]) -> Option<(Revisions, String)> {
+    let (revisions, version) = descriptor.split_first_chunk()?;
     let version = core::str::from_utf8(version).ok()?.trim_end_matches('\0');
     let sensible = version.len() <= 128 && !version.chars().any(char::is_control);
-    sensible.then(|| {
-        (
-            u32::from_le_bytes(*abi_revision),
-            u32::from_le_bytes(*journal_revision),
-            version.into(),
-        )
-    })
+    // The ABI revision comes first.
+    let revisions = Revisions::from_word(u64::from_le_bytes(*revisions));
+    sensible.then(|| (revisions, version.into()))
 }
 
 fn segment(

@@ -91,7 +91,7 @@ fn problem_of(loads: &[Load]) -> ImageProblem {
 #[test]
 fn a_sound_image_is_described() {
     let image = Image::parse("/boot/a", &good()).unwrap();
-    assert_eq!((image.abi_revision, image.journal_revision), (1, 2));
+    assert_eq!(image.revisions, Revisions { abi: 1, journal: 2 });
     assert_eq!(
         (image.version.as_str(), image.entry),
         ("1.2.3", BASE + 0x10)
@@ -111,11 +111,13 @@ fn a_sound_image_is_described() {
 #[test]
 fn other_revisions_are_named() {
     let image = Image::parse("/boot/a", &good()).unwrap();
-    assert_eq!(image.check_revisions(1, 2), Ok(()));
-    assert!(image.check_revisions(2, 2).is_err());
+    let check = |abi, journal| image.check_revisions(Revisions { abi, journal });
+    assert_eq!(check(1, 2), Ok(()));
+    assert!(check(2, 2).is_err());
     assert_eq!(
-        image.check_revisions(1, 3).unwrap_err().to_string(),
-        "/boot/a: built with revision 1 of the shared memory and 2 of the journal; this machine speaks 1 and 3"
+        check(1, 3).unwrap_err().to_string(),
+        "/boot/a: built with ABI revision 1 and journal revision 2; \
+         this machine speaks ABI revision 1 and journal revision 3"
     );
 }
 

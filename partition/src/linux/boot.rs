@@ -7,11 +7,12 @@ use super::command_line::Facts;
 use super::{
     BootParams, BzImage, CommandLine, E820, Layout, LinuxError, bzimage::ENTRY_64, memory_map,
 };
+use sharedmem::Role;
+
 use crate::cmdline::ImageOptions;
 use crate::files::BootFiles;
 use crate::instance_memory::InstanceMemory;
 use crate::memory::MemoryMap;
-use crate::role::Role;
 
 /// The files of a Linux, as bytes.
 #[derive(Clone, Copy, Debug)]

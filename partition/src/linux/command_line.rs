@@ -4,8 +4,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use sharedmem::Role;
+
 use super::{BzImage, LinuxError};
-use crate::role::Role;
 
 /// Longest command line of any kernel (COMMAND_LINE_SIZE), without the closing zero.
 const LINE_MAX: usize = 2047;

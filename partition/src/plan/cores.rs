@@ -4,7 +4,9 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::{CPUS_MAX, Cpu};
+use sharedmem::MAX_CORES;
+
+use super::Cpu;
 use crate::acpi::ApicId;
 use crate::cmdline::{ApicMode, Options};
 use crate::cpu_list::CpuList;
@@ -31,7 +33,7 @@ pub(super) fn share(options: &Options, apic_ids: &[ApicId]) -> Result<Cores, Ref
         })
         .collect();
     check_list(options, cpus.len())?;
-    let parked = cpus.split_off(cpus.len().min(CPUS_MAX));
+    let parked = cpus.split_off(cpus.len().min(MAX_CORES));
     check_mode(options, &cpus)?;
     // `check_list` refused every machine with less than two CPUs.
     let seat = cpus.remove(0);
@@ -48,20 +50,20 @@ pub(super) fn share(options: &Options, apic_ids: &[ApicId]) -> Result<Cores, Ref
 
 fn check_list(options: &Options, count: usize) -> Result<(), Refusal> {
     let list = &options.failover_cpus;
-    let used = count.min(CPUS_MAX) as u32;
+    let used = count.min(MAX_CORES) as u32;
     let refuse = |reason, would_work| {
         let given = options.as_given("failover_cpus");
         Err(Refusal::new("failover_cpus", given, reason, would_work))
     };
     if count < 2 {
         let reason = format!("the machine has {count} CPU; seat and primary take one each");
-        return refuse(reason, format!("a machine with 2 to {CPUS_MAX} CPUs"));
+        return refuse(reason, format!("a machine with 2 to {MAX_CORES} CPUs"));
     }
     let last = list.iter().next_back().unwrap_or(0);
     let reason = if last as usize >= count {
         format!("the machine has {count} CPUs, 0 to {}", count - 1)
     } else if last >= used {
-        format!("CPU {last} takes no part: only the first {CPUS_MAX} of {count} do")
+        format!("CPU {last} takes no part: only the first {MAX_CORES} of {count} do")
     } else if !list.contains(0) {
         "CPU 0 is not in it: INIT stops any CPU but the one that was booted, so the one that fences sits there"
             .into()

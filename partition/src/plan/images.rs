@@ -3,26 +3,27 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use sharedmem::{Instance, Revisions, Role};
+
 use super::Plan;
 use crate::files::BootFiles;
 use crate::instance_memory::InstanceMemory;
 use crate::memory::MemoryMap;
 use crate::refusal::Refusal;
-use crate::role::Role;
 use crate::tenant::ImageCheck;
 
 impl Plan {
-    /// Returns the memory of instance number `instance` when it is loaded as `role`; `None` if there is no slot for it.
-    pub fn memory_of(&self, instance: usize, role: Role) -> Option<InstanceMemory> {
+    /// Returns the memory of `instance` when it is loaded as `role`; `None` if there is no slot for it.
+    pub fn memory_of(&self, instance: Instance, role: Role) -> Option<InstanceMemory> {
         let slot = match instance {
-            0 => self.spare.or(self.primary.ranges.first().copied()),
-            _ => self.backup.ranges.first().copied(),
+            Instance::A => self.spare.or(self.primary.ranges.first().copied()),
+            Instance::B => self.backup.ranges.first().copied(),
         }?;
         let main = match (role, instance) {
             (Role::Backup, _) => [slot].into(),
-            (Role::Primary, 0) => self.primary.ranges.clone(),
+            (Role::Primary, Instance::A) => self.primary.ranges.clone(),
             // The first backup, started anew as the primary.
-            (Role::Primary, _) => [slot].into_iter().chain(self.pool()).collect(),
+            (Role::Primary, Instance::B) => [slot].into_iter().chain(self.pool()).collect(),
         };
         Some(InstanceMemory {
             slot,
@@ -32,8 +33,8 @@ impl Plan {
         })
     }
 
-    /// Checks both images, each by the code that prepares it at the boot. Returns a line for people on each. A boot goes on with one sound image, but not
-    /// as it was asked to. `revisions` are those of the shared-memory ABI and of the journal that the monitor speaks.
+    /// Checks both images, each by the code that prepares it at the boot. Returns a line for people on each. A boot goes on
+    /// with one sound image, but not as it was asked to. `revisions` are those that the monitor speaks.
     ///
     /// # Errors
     /// The option that names what cannot be used, and why.
@@ -41,7 +42,7 @@ impl Plan {
         &self,
         memory_map: &MemoryMap,
         files: &BootFiles<'_>,
-        revisions: (u32, u32),
+        revisions: Revisions,
     ) -> Result<Vec<String>, Refusal> {
         let kinds = self.kinds;
         [(Role::Primary, kinds.primary), (Role::Backup, kinds.backup)]
@@ -84,7 +85,7 @@ mod tests {
             ..Machine::typical(4, 1 << 30)
         };
         let plan = plan(&options, &machine).unwrap();
-        plan.check_images(&machine.memory_map, &files, (1, 1))
+        plan.check_images(&machine.memory_map, &files, Revisions::OWN)
             .map_err(|refusal| refusal.to_string())
     }
 

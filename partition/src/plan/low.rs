@@ -3,6 +3,8 @@
 use alloc::format;
 use alloc::string::String;
 
+use sharedmem::{Instance, PerInstance};
+
 use super::Machine;
 use crate::range::Range;
 use crate::refusal::Refusal;
@@ -16,11 +18,12 @@ const LOW_BYTES_MIN: u64 = 64 << 10;
 
 const PAGE_BYTES: u64 = 4096;
 
-/// Halves the largest run of free memory: the lower half is for instance b, the upper one for instance a. One that needs none gets none.
-pub(super) fn share(machine: &Machine) -> Result<[Range; 2], Refusal> {
+/// Halves the largest run of free memory: the lower half is for instance b, the upper one for instance a. One that needs
+/// none gets none.
+pub(super) fn share(machine: &Machine) -> Result<PerInstance<Range>, Refusal> {
     let kinds = machine.kinds.both();
     let Some(needy) = kinds.iter().find(|kind| kind.capabilities.needs_low_memory) else {
-        return Ok([Range::default(); 2]);
+        return Ok(PerInstance::default());
     };
     let usable = machine.memory_map.usable().inside(WINDOW);
     let free = machine
@@ -42,13 +45,21 @@ pub(super) fn share(machine: &Machine) -> Result<[Range; 2], Refusal> {
         return Err(Refusal::new("primary_kernel", "", reason, would_work));
     }
     let middle = (run.start + run.len() / 2) & !(PAGE_BYTES - 1);
-    let mut halves = [Range::new(middle, run.end), Range::new(run.start, middle)];
-    for (half, kind) in halves.iter_mut().zip(kinds) {
-        if !kind.capabilities.needs_low_memory {
-            *half = Range::default();
-        }
-    }
-    Ok(halves)
+    let half = |instance| match instance {
+        Instance::A => Range::new(middle, run.end),
+        Instance::B => Range::new(run.start, middle),
+    };
+    let needs = |instance| {
+        machine
+            .kinds
+            .of_instance(instance)
+            .capabilities
+            .needs_low_memory
+    };
+    Ok(PerInstance::from_fn(|instance| match needs(instance) {
+        true => half(instance),
+        false => Range::default(),
+    }))
 }
 
 #[cfg(test)]
@@ -59,20 +70,20 @@ mod tests {
     #[test]
     fn the_largest_run_is_halved() {
         let mut machine = Machine::typical(4, 1 << 30);
-        assert_eq!(share(&machine), Ok([Range::default(); 2]));
+        assert_eq!(share(&machine), Ok(PerInstance::default()));
         machine.kinds = Kinds {
             primary: &LINUX,
             backup: &LINUX,
         };
         assert_eq!(
             share(&machine),
-            Ok([
+            Ok(PerInstance::new(
                 Range::new(0x5_7000, 0x9_f000),
                 Range::new(0x1_0000, 0x5_7000)
-            ])
+            ))
         );
         machine.kinds.backup = &NATIVE;
-        assert_eq!(share(&machine).unwrap()[1], Range::default());
+        assert_eq!(share(&machine).unwrap()[Instance::B], Range::default());
         machine.occupied.push((Range::new(0x2_0000, 0x9_0000), "x"));
         let refusal = share(&machine).unwrap_err();
         assert!(refusal.reason.ends_with("has 64 KiB"), "{refusal}");

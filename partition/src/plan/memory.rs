@@ -4,10 +4,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use sharedmem::hand_off::RANGES_MAX;
+
 use super::placement::{Demand, Placement, largest, nearest_address, place};
 use super::{
     ALIGN_BYTES, BACKUP_BYTES_MIN, CONTROL_BYTES, JOURNAL_BYTES_MIN, Machine, PRIMARY_BYTES_MIN,
-    RANGES_MAX, SHARED_END, SURVIVES_RESET_START,
+    SHARED_END, SURVIVES_RESET_START,
 };
 use crate::cmdline::Options;
 use crate::range::{Range, RangeSet};

@@ -11,6 +11,8 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 
+use sharedmem::PerInstance;
+
 use crate::acpi::ApicId;
 use crate::cmdline::{Options, Rearm};
 use crate::memory::{MemoryMap, Region, RegionKind};
@@ -22,7 +24,7 @@ use crate::tenant::Kinds;
 pub const ALIGN_BYTES: u64 = 2 << 20;
 
 /// Size of the control block at the start of the shared region.
-pub const CONTROL_BYTES: u64 = 2 << 20;
+const CONTROL_BYTES: u64 = sharedmem::abi::CONTROL_BYTES as u64;
 
 /// Below this address firmware and boot loader write when the platform resets; what must outlive that lies above.
 pub const SURVIVES_RESET_START: u64 = 48 << 20;
@@ -38,12 +40,6 @@ pub const PRIMARY_BYTES_MIN: u64 = 16 << 20;
 
 /// The smallest journal, in bytes.
 pub const JOURNAL_BYTES_MIN: u64 = 1 << 20;
-
-/// The most CPUs that take part; any others stay parked.
-pub const CPUS_MAX: usize = 32;
-
-/// The most ranges a slice has: what the hand-off to an instance has room for.
-pub const RANGES_MAX: usize = 8;
 
 /// A CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,15 +123,15 @@ pub struct Plan {
     pub pmem: Option<Range>,
     /// Where a second backup waits, once the first one is the primary: a part of the first primary's memory. Only if both wait in slots.
     pub spare: Option<Range>,
-    /// Memory below 1 MiB of instances 0 and 1, for those that need it; others' is empty.
-    pub low: [Range; 2],
+    /// Memory below 1 MiB, for instances that need it; others' is empty.
+    pub low: PerInstance<Range>,
     /// What the images are.
     pub kinds: Kinds,
     /// Size of the control block, in bytes.
     pub control_bytes: u64,
-    /// CPUs that take no part, since there are more than [`CPUS_MAX`].
+    /// CPUs that take no part, since there are more than [`MAX_CORES`](sharedmem::MAX_CORES).
     pub parked: Vec<Cpu>,
-    /// Memory that nobody gets, since the primary's slice would have more than [`RANGES_MAX`] ranges.
+    /// Memory that nobody gets, since the primary's slice would have more than [`RANGES_MAX`](sharedmem::hand_off::RANGES_MAX) ranges.
     pub left_over: Vec<Range>,
     /// Memory that was in use before, and for what.
     pub occupied: Vec<(Range, &'static str)>,

@@ -5,7 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{CPUS_MAX, Cpu, Plan, RANGES_MAX, Slice};
+use super::{Cpu, Plan, Slice};
+use sharedmem::hand_off::RANGES_MAX;
+use sharedmem::{MAX_CORES, Role};
+
 use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
@@ -51,7 +54,8 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         let why = "the first primary's; the next backup waits there";
         rows.push(row("spare", &[], Some(spare), why));
     }
-    for (range, who) in plan.low.into_iter().zip(["primary", "backup"]) {
+    for role in Role::ALL {
+        let (range, who) = (plan.low[role.first_instance()], role.name());
         if !range.is_empty() {
             let why = format!("below 1 MiB, for the {who}'s cores to start in");
             rows.push(row("low", &[], Some(range), &why));
@@ -61,7 +65,7 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         rows.push(row("boot", &[], Some(*range), name));
     }
     if !plan.parked.is_empty() {
-        let why = format!("more than {CPUS_MAX} CPUs: they stay parked");
+        let why = format!("more than {MAX_CORES} CPUs: they stay parked");
         rows.push(row("nobody", &plan.parked, None, &why));
     }
     for range in &plan.left_over {

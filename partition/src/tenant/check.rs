@@ -1,11 +1,12 @@
 //! What is known of an image before it is loaded.
 
+use sharedmem::{Revisions, Role};
+
 use crate::acpi::ApicId;
 use crate::cmdline::{ImageOptions, Options};
 use crate::files::BootFiles;
 use crate::instance_memory::InstanceMemory;
 use crate::memory::MemoryMap;
-use crate::role::Role;
 
 /// An image that is to be checked as the boot would check it, and what the answer depends on.
 #[derive(Clone, Debug)]
@@ -22,8 +23,8 @@ pub struct ImageCheck<'a> {
     pub seat: ApicId,
     /// The boot archive and the other modules.
     pub files: &'a BootFiles<'a>,
-    /// Revisions of the shared-memory ABI and of the journal that the monitor speaks.
-    pub revisions: (u32, u32),
+    /// Revisions that the monitor speaks.
+    pub revisions: Revisions,
 }
 
 impl<'a> ImageCheck<'a> {

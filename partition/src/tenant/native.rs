@@ -34,9 +34,8 @@ pub static NATIVE: Kind = Kind {
 fn check(check: &ImageCheck<'_>) -> Result<String, Refusal> {
     let named = check.image();
     let path = named.kernel;
-    let (abi, journal) = check.revisions;
     let sound = Image::load(check.files, path).and_then(|(image, _)| {
-        image.check_revisions(abi, journal)?;
+        image.check_revisions(check.revisions)?;
         Ok(image)
     });
     let image = sound.map_err(|error| {

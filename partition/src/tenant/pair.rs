@@ -1,9 +1,10 @@
 //! The kinds of the two instances of a boot.
 
+use sharedmem::{Instance, Role};
+
 use super::{Capabilities, Kind, NATIVE};
 use crate::cmdline::Options;
 use crate::files::BootFiles;
-use crate::role::Role;
 
 /// What the two images are, by their content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,15 @@ impl Kinds {
         }
     }
 
-    /// Returns the kinds of instances 0 and 1.
+    /// Returns the kind of an instance.
+    pub fn of_instance(self, instance: Instance) -> &'static Kind {
+        match instance {
+            Instance::A => self.primary,
+            Instance::B => self.backup,
+        }
+    }
+
+    /// Returns the kinds of both instances.
     pub fn both(self) -> [&'static Kind; 2] {
         [self.primary, self.backup]
     }

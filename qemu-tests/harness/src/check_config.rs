@@ -5,7 +5,7 @@ use std::path::Path;
 use partition::cmdline::OPTIONS;
 use partition::{BootFiles, Kinds, Machine, Options, Plan, Range, Refusal, plan};
 use serde_json::{Value, json};
-use sharedmem::abi::{ABI_REVISION, JOURNAL_REVISION};
+use sharedmem::Revisions;
 
 use crate::elf_image;
 use crate::problem::Problem;
@@ -82,7 +82,7 @@ impl BootCheck {
             .map_err(|error| Refusal::new("archive", "", error.to_string(), ""))?;
         machine.kinds = Kinds::of(options, &files);
         let plan = plan(options, &machine)?;
-        let revisions = (ABI_REVISION, JOURNAL_REVISION);
+        let revisions = Revisions::OWN;
         let images = match archive {
             Some(_) => plan.check_images(&machine.memory_map, &files, revisions)?,
             None => Vec::new(),

@@ -2,10 +2,11 @@
 
 use loom::sync::Arc;
 use loom::thread;
+use sharedmem::cause::Cause;
 use sharedmem::epoch::EpochWord;
 use sharedmem::protection::{ProtectionState, ProtectionWord};
 use sharedmem::sync::{AtomicU64, Ordering, explore};
-use sharedmem::timeline::TimelineLog;
+use sharedmem::timeline::{Edge, TimelineLog};
 
 #[test]
 fn who_sees_a_foreign_epoch_sees_what_was_done_before_it_was_raised() {
@@ -106,16 +107,16 @@ fn a_backup_that_is_armed_while_it_is_dropped_is_one_of_both() {
 fn the_first_stamp_of_an_edge_stays() {
     explore("timeline, an edge that two stamp", 3, || {
         let log = Arc::new(TimelineLog::default());
-        log.of_epoch(3).begin(3, 1, 0);
+        log.of_epoch(3).begin(3, Cause::Silent, None);
         let stamping = [10, 20].map(|time_ns| {
             let log = Arc::clone(&log);
-            thread::spawn(move || log.of_epoch(3).stamp(5, time_ns))
+            thread::spawn(move || log.of_epoch(3).stamp(Edge::DevicesAdopted, time_ns))
         });
-        let seen = [(); 2].map(|()| log.of_epoch(3).edge_ns(5));
+        let seen = [(); 2].map(|()| log.of_epoch(3).edge_ns(Edge::DevicesAdopted));
         for thread in stamping {
             thread.join().unwrap();
         }
-        let last = log.of_epoch(3).edge_ns(5);
+        let last = log.of_epoch(3).edge_ns(Edge::DevicesAdopted);
         assert!(last == Some(10) || last == Some(20));
         assert!(
             seen.iter().all(|it| it.is_none() || *it == last),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use partition::Kinds;
 use sharedmem::Instance;
-use sharedmem::left::Left;
+use sharedmem::prior_boot::PriorBoot;
 use sharedmem::sync::Ordering;
 use supervisor::{
     ApMailboxes, Console, KeepaliveAnswer, LoadRequest, Platform, Policy, Role, Supervisor,
@@ -84,7 +84,7 @@ pub fn reset(world: &Rc<World>) {
     world.wires.card.quiet();
     world.oracle.reset();
     let control = world.memory.region.control;
-    let left = Left::of(control);
+    let left = PriorBoot::of(control);
     let was_written = control.journal.reserved.load(Ordering::Relaxed) != 0;
     let salt = left.map_or(world.scenario.seed, |left| left.salt);
     let resets = control.header.resets.load(Ordering::Relaxed);

@@ -1,11 +1,8 @@
 //! What a native instance is told.
 
 use partition::{Plan, Range};
-use sharedmem::MAX_CORES;
 use sharedmem::abi::ABI_REVISION;
-use sharedmem::hand_off::{
-    COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX, RANGES_MAX,
-};
+use sharedmem::hand_off::{COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX};
 use supervisor::LoadRequest;
 
 use crate::facts::BootFacts;
@@ -16,10 +13,6 @@ const OVERHEAD_BYTES: u64 = 14 << 20;
 
 /// The first serial port's interrupt, as the ISA bus numbers it.
 const SERIAL_INTERRUPT: u8 = 4;
-
-// The plan knows nobody, and so states its own limits.
-const _: () = assert!(partition::plan::CPUS_MAX == MAX_CORES);
-const _: () = assert!(partition::plan::RANGES_MAX == RANGES_MAX);
 
 /// Makes the hand-off of an instance. What depends on where it is loaded is still missing.
 pub fn make(facts: &BootFacts, plan: &Plan, request: &LoadRequest<'_>, entropy: u64) -> HandOff {

@@ -2,7 +2,7 @@
 
 use arch::entropy;
 use partition::Plan;
-use partition::Role;
+use sharedmem::Role;
 use sharedmem::SharedRegion;
 use supervisor::Source;
 

@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 use core::ptr;
 
 use arch::paging::Protection;
-use partition::Role;
 use partition::acpi::ApicId;
 use partition::linux::command_line::Facts;
 use partition::linux::{Files, LinuxBoot, LinuxError, TableFacts, Tables, acpi};
 use partition::tenant::LINUX;
 use partition::{BootFiles, InstanceMemory};
 use sharedmem::Instance;
+use sharedmem::Role;
 use sharedmem::linux::{RESET_VALUE, TABLE_SIGNATURE};
 use supervisor::{LoadRequest, Order, Source};
 
@@ -37,9 +37,7 @@ pub fn load(
     request: &LoadRequest<'_>,
     archive: &BootFiles<'_>,
 ) -> Result<Box<Tenant>, Refusal> {
-    let memory = context
-        .plan
-        .memory_of(request.instance.index(), request.role);
+    let memory = context.plan.memory_of(request.instance, request.role);
     let memory = memory.ok_or(LinuxError::NoSlot)?;
     let piece = physical(memory.piece());
     // SAFETY: the slot is the instance's own by the plan, and nothing of it runs; the source of a staged image lies in it too, and is read

@@ -8,11 +8,9 @@ use core::ptr;
 use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames};
 use partition::tenant::NATIVE;
 use partition::{BootFiles, Image};
-use sharedmem::MAX_CORES;
-use sharedmem::abi::{
-    ABI_REVISION, DIRECT_BASE, IMAGE_BASE, JOURNAL_REVISION, SEAT_STACK, STACK_BYTES, stack_top,
-};
+use sharedmem::abi::{DIRECT_BASE, IMAGE_BASE, SEAT_STACK, STACK_BYTES, stack_top};
 use sharedmem::hand_off::{HandOff, PhysicalRange};
+use sharedmem::{MAX_CORES, Revisions};
 use supervisor::{LoadRequest, Source};
 
 use super::context::Context;
@@ -79,7 +77,7 @@ pub fn load_image(
 /// # Errors
 /// It was built with other revisions.
 pub fn check_revisions(image: &Image) -> Result<(), Refusal> {
-    Ok(image.check_revisions(ABI_REVISION, JOURNAL_REVISION)?)
+    Ok(image.check_revisions(Revisions::OWN)?)
 }
 
 /// Where things go in the first range of a slice.

@@ -12,14 +12,14 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// A direction of the keepalive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pulse {
+pub struct KeepaliveStatus {
     /// How many were sent.
     pub count: u64,
     /// How long ago the newest was sent, in us; `None` if there is none, or the time is not known.
     pub age_us: Option<i64>,
 }
 
-impl Pulse {
+impl KeepaliveStatus {
     /// Of the newest keepalive, at `now_ns` since the machine's boot.
     pub fn of(newest: Option<Keepalive>, now_ns: Option<u64>) -> Self {
         let age_us =
@@ -50,7 +50,7 @@ mod tests {
         let mut beat = Keepalive::first(1, 1);
         beat.sequence = 7;
         beat.time_ns = 3_000_000;
-        let of = |now_ns| Pulse::of(Some(beat.clone()), now_ns);
+        let of = |now_ns| KeepaliveStatus::of(Some(beat.clone()), now_ns);
         assert_eq!(
             (of(Some(5_000_000)).age_us, of(None).age_us),
             (Some(2000), None)
@@ -58,7 +58,10 @@ mod tests {
         // A claim about the future is shown as what it is.
         assert_eq!(of(Some(1_000_000)).age_us, Some(-2000));
         assert_eq!(of(None).count, 7);
-        assert_eq!(Pulse::of(None, Some(1)), Pulse::default());
+        assert_eq!(
+            KeepaliveStatus::of(None, Some(1)),
+            KeepaliveStatus::default()
+        );
     }
 
     #[test]

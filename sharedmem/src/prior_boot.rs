@@ -1,12 +1,12 @@
-//! What outlives a reset of the machine: the journal's ring, which lies where it lay, and what is needed to read it. Everything else in the control
-//! block begins anew.
+//! What outlives a reset of the machine: the journal's ring, which lies where it lay, and what is needed to read it.
+//! Everything else in the control block begins anew.
 
 use crate::control::{Control, NOTHING_RETAINED};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
 /// What an earlier boot left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct PriorBoot {
     /// The journal's salt: with it alone its records can be read.
     pub salt: u64,
     /// The epoch of the last owner.
@@ -25,7 +25,7 @@ pub struct Left {
     pub script_position: u64,
 }
 
-impl Left {
+impl PriorBoot {
     /// Looks at what lies in a control block, if its journal makes the whole state.
     pub fn of(control: &Control) -> Option<Self> {
         let (header, journal) = (&control.header, &control.journal);
@@ -82,7 +82,7 @@ mod tests {
         old.journal.consumed.store(480, Relaxed);
         old.journal.retained.store(64, Relaxed);
         old.journal.applying.begin(496);
-        let left = Left::of(&old).unwrap();
+        let left = PriorBoot::of(&old).unwrap();
         left.restore(&new);
         assert_eq!(new.epoch.current(), 8);
         let journal = &new.journal;
@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn a_journal_that_does_not_make_the_state_is_left() {
         let control = Box::<Control>::default();
-        assert_eq!(Left::of(&control), None, "nothing was ever written");
+        assert_eq!(PriorBoot::of(&control), None, "nothing was ever written");
         control.journal.reserved.store(512, Relaxed);
         control.journal.retained.store(NOTHING_RETAINED, Relaxed);
-        assert_eq!(Left::of(&control), None);
+        assert_eq!(PriorBoot::of(&control), None);
     }
 }
