@@ -78,13 +78,15 @@ impl PhysicalMemory for BootMap {
         if address == 0 || end.is_none_or(|end| end > BOOT_MAP_END) {
             return false;
         }
-        // SAFETY: the boot tables identity-map the first 4 GiB; what is not memory there reads as something, and nobody else writes yet.
+        // SAFETY: the boot tables identity-map the first 4 GiB; what is not memory there reads as something, and nobody
+        // else writes yet.
         unsafe { ptr::copy(address as *const u8, buffer.as_mut_ptr(), buffer.len()) };
         true
     }
 }
 
-/// Finds out about the machine and makes the plan. Leaves the seat with its tables, traps and local APIC, and the boot tables loaded.
+/// Finds out about the machine and makes the plan. Leaves the seat with its tables, traps and local APIC, and the boot
+/// tables loaded.
 ///
 /// # Errors
 /// The one thing that stops the boot.
@@ -168,7 +170,7 @@ pub fn refuse(refusal: &BootRefusal) -> ! {
     cpu::stop()
 }
 
-/// The APIC id of the processor this runs on: from leaf 0xB, which has 32 bits, else from leaf 1.
+/// Returns the APIC id of the processor this runs on: from leaf 0xB, which has 32 bits, else from leaf 1.
 fn own_apic_id() -> ApicId {
     let cpuid = CpuId::new();
     let extended = cpuid
@@ -194,7 +196,7 @@ fn apic_mode(options: &Options) -> Result<Mode, BootRefusal> {
     }
 }
 
-/// A free page in which other cores can start.
+/// Finds a free page in which other cores can start.
 fn start_page(info: &BootInfo) -> Result<u64, BootRefusal> {
     let mut free = info
         .modules
@@ -204,10 +206,14 @@ fn start_page(info: &BootInfo) -> Result<u64, BootRefusal> {
         });
     free.allocate_bottom(4096, 4096, START_PAGE_WINDOW)
         .map(|range| range.start)
-        .ok_or_else(|| BootRefusal::of_input("memory map: no usable page between 32 KiB and 640 KiB, where other cores must start"))
+        .ok_or_else(|| {
+            BootRefusal::of_input(
+                "memory map: no usable page between 32 KiB and 640 KiB, where other cores must start",
+            )
+        })
 }
 
-/// What is in memory already.
+/// Returns what is in memory already.
 fn occupied(info: &BootInfo, start_page: u64) -> Vec<(Range, &'static str)> {
     let image = memory::image();
     let own = [

@@ -20,8 +20,8 @@ impl SerialPort {
 
 impl Port for SerialPort {
     fn take() -> Self {
-        // SAFETY: at boot no other kernel runs. Later the last primary is dead, or so far gone that a line of two is a smaller evil than a silent
-        // machine; and in a panic nobody else may be left to print.
+        // SAFETY: at boot no other kernel runs. Later the last primary is dead, or so far gone that a line of two is a
+        // smaller evil than a silent machine; and in a panic nobody else may be left to print.
         Self(unsafe { SerialConsole::take() })
     }
 

@@ -1,7 +1,7 @@
-//! The other cores: the page they start in, and the way from there over their mailboxes into an instance.
+//! The page in which other cores start, and the way from there over their mailboxes into an instance.
 //!
-//! A core comes here by INIT and SIPI, at boot as after a fence. It checks in at its [mailbox](supervisor::ApMailboxes), looks for an order, and either enters an
-//! instance or stops.
+//! A core comes here by INIT and SIPI, at boot as after a fence. It checks in at its
+//! [mailbox](supervisor::ApMailboxes), looks for an order, and either enters an instance or stops.
 
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
@@ -32,9 +32,9 @@ const NO_CORE: u32 = u32::MAX;
 /// Stack of a core while it is with the monitor, in bytes.
 const CORE_STACK_BYTES: usize = 4096;
 
-// The start page, copied below 1 MiB: real mode straight to long mode. It knows its own address by CS, and everything else by the
-// words at its end, which `prepare` fills in. `start_gate` is the one piece of code that is mapped in every address space: it changes
-// from one to the other.
+// The start page, copied below 1 MiB: real mode straight to long mode. It knows its own address by CS, and everything
+// else by the words at its end, which `prepare` fills in. `start_gate` is the one piece of code that is mapped in every
+// address space: it changes from one to the other.
 global_asm!(
     r#"
     .section .rodata.start_page, "a"
@@ -190,15 +190,16 @@ static START_PAGE: AtomicU64 = AtomicU64::new(0);
 /// Writes the start page.
 ///
 /// # Safety
-/// `page` is the physical address of a free page below 640 KiB, identity mapped and writable now; the monitor's space stays loaded
-/// on the seat from here on.
+/// `page` is the physical address of a free page below 640 KiB, identity mapped and writable now; the monitor's space
+/// stays loaded on the seat from here on.
 pub unsafe fn prepare(page: u64, space: &MonitorSpace, apic_ids: &[u32]) {
     for (slot, id) in APIC_IDS.iter().zip(apic_ids) {
         slot.store(*id, Ordering::Relaxed);
     }
     let offset = |symbol: *const u8| symbol as usize - (&raw const start_page) as usize;
     let destination = page as *mut u8;
-    // SAFETY: code and words of the start page are shorter than a page (asserted); the page is free by the caller's promise.
+    // SAFETY: code and words of the start page are shorter than a page (asserted); the page is free by the caller's
+    // promise.
     unsafe {
         let length = offset(&raw const start_page_end);
         assert!(length <= PAGE_BYTES, "the start page has outgrown its page");
@@ -232,38 +233,39 @@ pub unsafe fn prepare(page: u64, space: &MonitorSpace, apic_ids: &[u32]) {
     START_PAGE.store(page, Ordering::Release);
 }
 
-/// Page number of the start page: the vector of SIPI.
+/// Returns the page number of the start page: the vector of SIPI.
 pub fn start_vector() -> u8 {
     (START_PAGE.load(Ordering::Relaxed) >> 12) as u8
 }
 
-/// Where cores arrive.
+/// Returns where cores arrive.
 pub fn mailboxes() -> &'static ApMailboxes {
     &AP_MAILBOXES
 }
 
-/// APIC id of the core with this machine number.
+/// Returns the APIC id of the core with this machine number.
 pub fn apic_id(core: u32) -> Option<u32> {
     let id = APIC_IDS.get(core as usize)?.load(Ordering::Relaxed);
     (id != NO_CORE).then_some(id)
 }
 
-/// The machine number of the core with this APIC id.
+/// Returns the machine number of the core with this APIC id.
 pub fn core_of(id: u32) -> Option<u32> {
     (0..MAX_CORES as u32).find(|core| apic_id(*core) == Some(id))
 }
 
-/// The newest generation that a lent core was stopped with; `first` before there was one.
+/// Returns the newest generation that a lent core was stopped with; `first` before there was one.
 pub fn lent_generation(first: u64) -> u64 {
     LENT_GENERATION.load(Ordering::Relaxed).max(first)
 }
 
-/// A lent core is stopped with this generation.
+/// Notes that a lent core is stopped with this generation.
 pub fn note_lent_generation(generation: u64) {
     LENT_GENERATION.store(generation, Ordering::Relaxed);
 }
 
-/// Where a started core arrives, on its own little stack, in the monitor's address space, with interrupts off and no interrupt table.
+/// Receives a started core, on a small stack of its own, in the monitor's address space, with interrupts off and no
+/// interrupt table.
 extern "C" fn arrive(core: u64) -> ! {
     let core = core as u32;
     let arrived = AP_MAILBOXES.arrive(core);
@@ -278,12 +280,12 @@ extern "C" fn arrive(core: u64) -> ! {
     arch::cpu::stop()
 }
 
-/// Through the gate into an instance.
+/// Enters an instance through the gate.
 fn enter(order: &Order) -> ! {
     let gate = START_PAGE.load(Ordering::Relaxed)
         + ((&raw const start_gate) as u64 - (&raw const start_page) as u64);
-    // SAFETY: the gate's page is mapped at the same address in both address spaces; the order comes from the loader, which mapped
-    // entry and stack there.
+    // SAFETY: the gate's page is mapped at the same address in both address spaces; the order comes from the loader,
+    // which mapped entry and stack there.
     unsafe {
         core::arch::asm!(
             "jmp {gate}",

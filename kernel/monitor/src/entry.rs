@@ -4,12 +4,13 @@ use core::arch::global_asm;
 
 use partition::boot_info::PVH_MAGIC;
 
-// PVH: Xen's note 18 (XEN_ELFNOTE_PHYS32_ENTRY) names the entry point; EBX points to hvm_start_info.
-// Multiboot2: a header with the entry-address tag (type 3); EAX holds the protocol's magic number, EBX points to the information. PVH has
-// no number in a register, so the one its information begins with is put there.
-// Both: flat 32-bit segments, paging off, interrupts off.
+// PVH: Xen's note 18 (XEN_ELFNOTE_PHYS32_ENTRY) names the entry point; EBX points to hvm_start_info. Multiboot2: a
+// header with the entry-address tag (type 3); EAX holds the protocol's magic number, EBX points to the information. PVH
+// has no number in a register, so the one its information begins with is put there. Both: flat 32-bit segments, paging
+// off, interrupts off.
 //
-// The tables made here identity-map the first 4 GiB, all of it writable and executable; they last until the monitor has made its own.
+// The tables made here identity-map the first 4 GiB, all of it writable and executable; they last until the monitor has
+// made its own.
 global_asm!(
     r#"
     .section .note.pvh, "a", @note

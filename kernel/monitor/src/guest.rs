@@ -1,7 +1,7 @@
-//! Calling the waiting backup on the seat, and getting the processor back from it, whatever it does.
+//! Calls the waiting backup on the seat, and gets the processor back from it, whatever it does.
 //!
-//! The backup runs in its own address space, on its own stack, with the monitor's interrupt table. It returns by `ret`; or a trap
-//! handler of the monitor ends it, because it faulted or because it makes no progress.
+//! The backup runs in its own address space, on its own stack, with the monitor's interrupt table. It returns by `ret`;
+//! or a trap handler of the monitor ends it, because it faulted or because it makes no progress.
 
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,14 +30,15 @@ pub struct Loaded {
 /// What the call returns when a trap handler ended it.
 const ABORTED: u64 = u64::MAX;
 
-/// How long a call may go on without a sign of progress, in ns. A backup that applies a long command shows progress all the while.
+/// How long a call may go on without a sign of progress, in ns. A backup that applies a long command shows progress all
+/// the while.
 const HANG_NS: u64 = 1_000_000_000;
 
 /// How often a call is looked after, in ns.
 const WATCH_NS: u64 = 10_000_000;
 
-// seat_call(page_table, stack_top, entry, reason, hand_off) -> status. The monitor's stack pointer and page table are kept in statics, so that
-// seat_abort, to which a trap handler returns, finds the way back.
+// seat_call(page_table, stack_top, entry, reason, hand_off) -> status. The monitor's stack pointer and page table are
+// kept in statics, so that seat_abort, to which a trap handler returns, finds the way back.
 global_asm!(
     r#"
     .text
@@ -109,14 +110,15 @@ static WAS_HUNG: AtomicBool = AtomicBool::new(false);
 /// [`Aborted`] if a trap handler ended the call; the instance must not be called again.
 ///
 /// # Safety
-/// `loaded` is an instance in its slice, not running anywhere; interrupts are on; the monitor's interrupt table is loaded.
+/// `loaded` is an instance in its slice, not running anywhere; interrupts are on; the monitor's interrupt table is
+/// loaded.
 pub unsafe fn call(loaded: &Loaded, reason: EntryReason) -> Result<SeatStatus, Aborted> {
     WAS_HUNG.store(false, Ordering::Relaxed);
     PROGRESS_SINCE_NS.store(0, Ordering::Relaxed);
     IS_RUNNING.store(true, Ordering::Release);
     timer::arm(WATCH_NS);
-    // SAFETY: the seat's page table maps the monitor's code, so the instructions around the change of tables run on; the stack is the
-    // instance's own for the seat.
+    // SAFETY: the seat's page table maps the monitor's code, so the instructions around the change of tables run on;
+    // the stack is the instance's own for the seat.
     let raw = unsafe {
         seat_call(
             loaded.seat_page_table.as_u64(),
@@ -134,12 +136,13 @@ pub unsafe fn call(loaded: &Loaded, reason: EntryReason) -> Result<SeatStatus, A
     }
 }
 
-/// Whether the processor is in a call.
+/// Returns whether the processor is in a call.
 pub fn is_running() -> bool {
     IS_RUNNING.load(Ordering::Acquire)
 }
 
-/// From the timer's handler: looks after the call. Ends it if the backup's `progress` stands still for too long; else looks again later.
+/// Watches the call, from the timer's handler: ends it if the backup's `progress` stands still for too long, else looks
+/// again later.
 pub fn watch(frame: &mut TrapFrame, progress: u64, now_ns: u64) {
     if !is_running() {
         return;
@@ -155,9 +158,10 @@ pub fn watch(frame: &mut TrapFrame, progress: u64, now_ns: u64) {
     timer::arm(WATCH_NS);
 }
 
-/// From a trap handler: the interrupted call is ended when the handler returns.
+/// Ends the interrupted call when the trap handler that calls this returns.
 pub fn abort(frame: &mut TrapFrame) {
-    // Interrupts on, and nothing else of what the guest had: a direction flag left set would turn the monitor's copies round.
+    // Interrupts on, and nothing else of what the guest had: a direction flag left set would turn the monitor's copies
+    // round.
     const INTERRUPTS_ON: u64 = 1 << 9 | 1 << 1;
     frame.rip = seat_abort as *const () as u64;
     frame.rflags = INTERRUPTS_ON;

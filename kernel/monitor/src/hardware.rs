@@ -15,8 +15,8 @@ pub struct Hardware {
 }
 
 impl Hardware {
-    /// Masks every pin of every I/O APIC and clears what is stuck in them. The new primary programs those it needs, to itself.
-    /// Its local APICs are fresh: INIT has reset them.
+    /// Masks every pin of every I/O APIC and clears what is stuck in them. The new primary programs those it needs, to
+    /// itself. Its local APICs are fresh: INIT has reset them.
     pub fn seize_interrupts(&mut self) {
         for registers in &self.io_apics {
             // SAFETY: mapped by the monitor's space; the old primary is stopped and the new one not started.

@@ -1,4 +1,5 @@
-//! From a plan to running instances: shared region, images, backup on the seat, primary on its cores; then the supervisor.
+//! From a plan to running instances: shared region, images, backup on the seat, primary on its cores; then the
+//! supervisor.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -126,7 +127,8 @@ fn enter_own_space(facts: &BootFacts, shared: PhysicalRange) -> MonitorSpace {
     let registers: Vec<u64> = facts.io_apics().chain([local_apic]).collect();
     let ids = facts.acpi.cpus.iter().map(|id| id.0);
     let ids: ArrayVec<u32, MAX_CORES> = ids.take(MAX_CORES).collect();
-    // SAFETY: once, with the boot tables loaded; the addresses are those of the MADT and the plan. The start page is free by the plan.
+    // SAFETY: once, with the boot tables loaded; the addresses are those of the MADT and the plan. The start page is
+    // free by the plan.
     unsafe {
         let space = MonitorSpace::make(facts.start_page, &registers, shared)
             .expect("the table pool holds the monitor's own maps");

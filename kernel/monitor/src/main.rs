@@ -1,7 +1,8 @@
 //! The monitor: the boot image.
 //!
-//! It plans the machine, loads the instances into their slices, starts the primary on the other cores, and keeps the seat: the BSP, where it
-//! lets the backup wait, watches the primary, and takes the machine away from it when it is dead.
+//! It plans the machine, loads the instances into their slices, starts the primary on the other cores, and stays on the
+//! seat, the BSP: there it lets the backup wait, watches the primary, and takes the machine away from it when it is
+//! dead.
 #![no_std]
 #![no_main]
 
@@ -37,7 +38,7 @@ use arch::cpu;
 use arch::logger::LOGGER;
 use sharedmem::event::{MonitorPanicked, Text};
 
-/// Rust begins here, in long mode, on the BSP, with the boot tables and without interrupts.
+/// Begins the Rust code: in long mode, on the BSP, with the boot tables and without interrupts.
 extern "C" fn boot_main(magic: u32, information: u32) -> ! {
     // SAFETY: once, before anything else.
     unsafe { heap::begin() };

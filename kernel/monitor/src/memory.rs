@@ -1,8 +1,8 @@
 //! The monitor's own address space.
 //!
-//! The monitor is identity mapped in the first top-level entry (512 GiB): its image, the start page, the interrupt controllers and the
-//! shared region. That entry is also part of the space in which the backup runs on the seat, so that the monitor's trap handlers work
-//! there. Nothing of a slice is ever in it.
+//! The monitor is identity mapped in the first top-level entry (512 GiB): its image, the start page, the interrupt
+//! controllers and the shared region. That entry is also part of the space in which the backup runs on the seat, so
+//! that the monitor's trap handlers work there. Nothing of a slice is ever in it.
 
 use core::cell::UnsafeCell;
 
@@ -12,7 +12,8 @@ use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Instance, PerInstance};
 use x86_64::PhysAddr;
 
-/// Pages for the monitor's page tables; windows onto slices need one per 2 MiB that is not on a large-page boundary, and one per GiB.
+/// Pages for the monitor's page tables; windows onto slices need one per 2 MiB that is not on a large-page boundary,
+/// and one per GiB.
 const TABLE_PAGES: usize = 128;
 
 #[repr(C, align(4096))]
@@ -32,7 +33,7 @@ unsafe extern "C" {
     static image_end: u8;
 }
 
-/// The memory of the boot image.
+/// Returns the memory of the boot image.
 pub fn image() -> PhysicalRange {
     PhysicalRange {
         start: (&raw const image_start) as u64,
@@ -48,7 +49,8 @@ pub struct MonitorSpace {
 }
 
 impl MonitorSpace {
-    /// Makes the address space: image, `start_page`, the pages of `device_registers`, and the `shared` region. Does not load it.
+    /// Makes the address space: image, `start_page`, the pages of `device_registers`, and the `shared` region. Does not
+    /// load it.
     ///
     /// # Errors
     /// When the table memory does not suffice.
@@ -110,18 +112,18 @@ impl MonitorSpace {
         })
     }
 
-    /// Physical address of the top table.
+    /// Returns the physical address of the top table.
     pub fn root(&self) -> u64 {
         self.space.root().as_u64()
     }
 
-    /// The first entry of the top table, which maps all of the monitor.
+    /// Returns the first entry of the top table, which maps all of the monitor.
     pub fn first_entry(&self) -> u64 {
         // SAFETY: the table is in the pool, identity mapped, and changed by `&mut self` only.
         unsafe { (self.root() as *const u64).read() }
     }
 
-    /// Bytes of page tables in use.
+    /// Returns how many bytes of page tables are in use.
     pub fn table_bytes(&self) -> u64 {
         self.space.next_table_frame() - TABLE_POOL.0.get() as u64
     }
@@ -162,7 +164,8 @@ impl MonitorSpace {
         debug_assert!(closed.is_ok(), "a window is mapped as a whole");
     }
 
-    /// Returns the page of the pool that is kept for the top table of an instance on the seat. One each, for ever: they are loaded again and again.
+    /// Returns the page of the pool that is kept for the top table of an instance on the seat. One each, for ever: they
+    /// are loaded again and again.
     fn seat_table(&mut self, instance: Instance) -> Option<u64> {
         let kept = &mut self.seat_tables[instance];
         if kept.is_none() {
@@ -172,8 +175,9 @@ impl MonitorSpace {
         *kept
     }
 
-    /// Makes the address space in which `instance` runs on the seat: `own`, which is the instance's, and the monitor's first entry.
-    /// `own`'s tables must be visible now. The address space that was made before for this instance is no more.
+    /// Makes the address space in which `instance` runs on the seat: `own`, which is the instance's, and the monitor's
+    /// first entry. `own`'s tables must be visible now. The address space that was made before for this instance is no
+    /// more.
     ///
     /// # Errors
     /// When the table memory does not suffice.

@@ -1,7 +1,7 @@
 //! The shared region: made at boot, around the journal that an earlier boot left in memory, if there is one.
 //!
-//! A platform reset leaves memory as it was, as far as the firmware does not use it. The plan of the same machine puts the region to the same place.
-//! What is kept is the ring and what is needed to read it; everything else begins anew.
+//! A platform reset leaves memory as it was, as far as the firmware does not use it. The plan of the same machine puts
+//! the region to the same place. What is kept is the ring and what is needed to read it; everything else begins anew.
 
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;

@@ -33,12 +33,12 @@ static WAKES: AtomicU64 = AtomicU64::new(0);
 /// What the handler of keepalives and the main loop have in common.
 pub static KEEPALIVE_ANSWER: KeepaliveAnswer = KeepaliveAnswer::new();
 
-/// From here on interrupts are handled.
+/// Lets interrupts be handled from here on.
 pub fn begin(context: TrapContext) {
     CONTEXT.call_once(|| context);
 }
 
-/// How many interrupts have come; a change since the last look is a reason not to sleep.
+/// Returns how many interrupts have come; a change since the last look is a reason not to sleep.
 pub fn wake_count() -> u64 {
     WAKES.load(Ordering::Acquire)
 }
@@ -64,7 +64,7 @@ pub fn handle(frame: &mut TrapFrame) {
     it.local_apic.end_of_interrupt();
 }
 
-/// The seat's keepalive, in answer to the primary's: slot first, then the interrupt.
+/// Answers the primary's keepalive with the seat's: slot first, then the interrupt.
 fn answer(it: &TrapContext) {
     let core = KEEPALIVE_ANSWER.answer(it.region.control, it.clock.now_ns());
     if let Some(primary) = core.and_then(cores::apic_id) {
@@ -78,7 +78,7 @@ fn backup_progress(it: &TrapContext) -> u64 {
     it.region.control.backup.progress.load(Ordering::Relaxed)
 }
 
-/// An exception: the guest's ends its call; the monitor's own is the end of the machine's protection, and is told.
+/// Handles an exception: the guest's ends its call; the monitor's own ends the machine's protection, and is logged.
 fn exception(frame: &mut TrapFrame) {
     if guest::is_running() && frame.vector != VECTOR_NMI {
         let name = exception_name(frame.vector);

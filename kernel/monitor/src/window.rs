@@ -21,8 +21,8 @@ impl Windows {
         Self(Box::leak(Box::new(RefCell::new(space))))
     }
 
-    /// Opens a window at [`DIRECT_BASE`] onto `range`. It is rounded out to large pages, so that windows of any size can follow each other
-    /// at one place without leaving small tables behind.
+    /// Opens a window at [`DIRECT_BASE`] onto `range`. It is rounded out to large pages, so that windows of any size
+    /// can follow each other at one place without leaving small tables behind.
     ///
     /// # Errors
     /// The table memory does not suffice, or a window is open there.
@@ -94,7 +94,8 @@ impl Window {
             return &[];
         }
         assert!(self.range.start <= part.start && part.end <= self.range.end);
-        // SAFETY: mapped for as long as the window lives; by the promise that `open` was given, nobody else writes there.
+        // SAFETY: mapped for as long as the window lives; by the promise that `open` was given, nobody else writes
+        // there.
         unsafe { core::slice::from_raw_parts(self.at(part.start), part.len() as usize) }
     }
 
@@ -107,7 +108,8 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        // SAFETY: what refers to the window borrows it, or came from `at` and is not used any more by that caller's promise.
+        // SAFETY: what refers to the window borrows it, or came from `at` and is not used any more by that caller's
+        // promise.
         unsafe { self.windows.0.borrow_mut().unmap_window(self.mapped) };
     }
 }

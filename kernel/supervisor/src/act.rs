@@ -1,4 +1,4 @@
-//! From events to deeds: one step of the takeover machine, and what it asks for.
+//! Carries out what the takeover machine asks for.
 
 use sharedmem::console::ConsoleOwner;
 use sharedmem::timeline::Counter;
@@ -9,7 +9,7 @@ use crate::succession::Remaining;
 use crate::supervisor::Supervisor;
 
 impl<P: Platform> Supervisor<P> {
-    /// One step of the machine, and of those that follow from what it asks.
+    /// Takes a step of the machine, and those that follow from the outcome of its actions.
     pub(crate) fn step(&mut self, now_ns: u64, event: Event<'_>) {
         let mut actions = self.machine.step(now_ns, event);
         loop {
@@ -22,7 +22,7 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
-    /// Does one thing. What is to be answered at once, is.
+    /// Carries out an action. Returns its outcome, if the machine waits for that.
     fn act(&mut self, action: Action) -> Option<Event<'static>> {
         match action {
             Action::SendInit { core } => self.dispatch.init(core),
@@ -58,12 +58,13 @@ impl<P: Platform> Supervisor<P> {
         None
     }
 
-    /// The epoch that the takeover under way leads to.
+    /// Returns the epoch that the takeover under way leads to.
     fn timeline_epoch(&self) -> u64 {
         let is_raised = !matches!(self.machine.state(), State::Fencing(_));
         self.machine.epoch() + u64::from(!is_raised)
     }
 
+    /// Logs a notice, counts it in the timeline, and gives the console to whoever prints from now on.
     fn report(&mut self, notice: Notice) {
         let control = self.control;
         match notice {

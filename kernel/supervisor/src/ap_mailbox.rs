@@ -1,7 +1,8 @@
-//! AP mailboxes: where a started core arrives. It checks in, which proves that whatever it ran before has stopped for good, and finds its order.
+//! The mailboxes of application processors (APs): where a started core arrives. It checks in, which proves that
+//! whatever it ran before has stopped for good, and finds its order.
 //!
-//! The seat writes on one side and the core on the other, with nothing but the words between them. They are in the monitor's own memory,
-//! which no instance maps: a dead primary cannot have written them.
+//! The supervisor writes one side and the core the other; they share nothing but these words. The words are in the
+//! monitor's own memory, which no instance maps: a dead primary cannot have written them.
 
 use core::array;
 
@@ -51,7 +52,8 @@ impl Order {
 pub enum Arrival {
     /// Its last one: it is still awake, or is not coming back to take it.
     Last,
-    /// Its next one, after INIT and SIPI. INIT takes its time: until then the core must not set out, as it would be stopped on its way.
+    /// Its next one, after INIT and SIPI. INIT takes its time: a core that took the order before would be stopped on
+    /// its way.
     Next,
 }
 
@@ -66,7 +68,7 @@ pub struct Arrived {
 
 const NO_ORDER: u64 = 0;
 
-/// What the seat and one core have between them.
+/// What the supervisor and one core share.
 struct ApMailbox {
     check_in: AtomicU64,
     /// How often the core has come here.
@@ -90,9 +92,9 @@ impl Default for ApMailboxes {
     }
 }
 
-/// The seat's side.
+/// The supervisor's side.
 impl ApMailboxes {
-    /// Nobody has come.
+    /// Makes mailboxes at which no core has arrived.
     pub const fn new() -> Self {
         Self {
             generation: AtomicU64::new(0),
@@ -113,7 +115,7 @@ impl ApMailboxes {
         self.generation.store(generation, Ordering::SeqCst);
     }
 
-    /// The generation of the core's last check-in.
+    /// Returns the generation of the core's last check-in.
     #[inline]
     pub fn checked_in(&self, core: u32) -> u64 {
         self.of(core).check_in.load(Ordering::Acquire)
@@ -129,7 +131,8 @@ impl ApMailboxes {
     /// Leaves an order for a core that is stopped or about to be, or that lingers after its check-in.
     pub fn leave_order(&self, core: u32, order: &Order, arrival: Arrival) {
         let mailbox = self.of(core);
-        // Before any word of the order is written over: a core that is late and still reads the last one then fails to take it.
+        // Before any word of the order is written over: a core that is late and still reads the last one then fails to
+        // take it.
         mailbox.order_from.swap(NO_ORDER, Ordering::AcqRel);
         for (to, word) in mailbox.order.iter().zip(order.words()) {
             to.store(word, Ordering::Relaxed);
@@ -143,12 +146,13 @@ impl ApMailboxes {
         mailbox.order_from.store(from, Ordering::Release);
     }
 
-    /// Takes an order back. False if there was none, or the core has taken it up: then it is on its way and must be left alone.
+    /// Takes an order back. False if there was none, or the core has taken it up: then it is on its way and must be
+    /// left alone.
     pub fn withdraw_order(&self, core: u32) -> bool {
         self.of(core).order_from.swap(NO_ORDER, Ordering::AcqRel) != NO_ORDER
     }
 
-    /// Whether the core has not taken up its order.
+    /// Returns whether there is an order that the core has not taken up.
     #[inline]
     pub fn has_order(&self, core: u32) -> bool {
         self.of(core).order_from.load(Ordering::Acquire) != NO_ORDER
@@ -161,7 +165,7 @@ impl ApMailboxes {
 
 /// The core's side.
 impl ApMailboxes {
-    /// The core has come, and checks in.
+    /// Checks the core in.
     pub fn arrive(&self, core: u32) -> Arrived {
         let mailbox = self.of(core);
         let number = mailbox.arrivals.fetch_add(1, Ordering::AcqRel) + 1;
@@ -174,7 +178,7 @@ impl ApMailboxes {
         }
     }
 
-    /// The order for the core at this arrival, once.
+    /// Takes up the order for the core at this arrival.
     #[inline]
     pub fn take_order(&self, core: u32, arrived: &Arrived) -> Option<Order> {
         let mailbox = self.of(core);

@@ -13,11 +13,12 @@ use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 use crate::tenant::{Readiness, Tenant, Wait};
 
-/// For so long after it had something to do a backup is called although there is nothing to apply, in ns: what it makes ready, it makes when nothing
-/// happens.
+/// How long a backup is still called after it last had something to do, in ns. It makes sockets ready when there is
+/// nothing to apply.
 const AFTERMATH_NS: u64 = 100_000_000;
 
-/// So often it is called in any case, in ns: what it has made ready ages. Not more often, as a call delays the look at the primary.
+/// How often it is called in any case, in ns, because what it has made ready ages. Each call delays the look at the
+/// primary.
 const VISIT_NS: u64 = 1_000_000_000;
 
 /// When a waiting backup is called.
@@ -30,7 +31,7 @@ pub(crate) struct Visits {
 }
 
 impl Visits {
-    /// Whether to call it at `now_ns`; `is_busy` if there is something for it to do.
+    /// Returns whether to call it at `now_ns`; `is_busy` if there is something for it to do.
     fn is_due(&mut self, now_ns: u64, is_busy: bool) -> bool {
         if is_busy {
             self.busy_ns = now_ns;
@@ -43,7 +44,7 @@ impl Visits {
         is_due
     }
 
-    /// It has more to do.
+    /// Notes that it has more to do.
     fn goes_on(&mut self, now_ns: u64) {
         self.busy_ns = now_ns;
     }
@@ -83,7 +84,7 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
-    /// Whether the backup has something to do, or may have.
+    /// Returns whether the backup is to be called: it has something to do, or may have.
     fn is_call_due(&mut self) -> bool {
         let (journal, debug) = (&self.control.journal, &self.control.debug);
         let asked =
@@ -135,13 +136,13 @@ impl<P: Platform> Supervisor<P> {
         Wait::Idle
     }
 
-    /// From now on this one gets ready, and waits.
+    /// Makes `backup` the one that gets ready and waits.
     pub(crate) fn set_backup(&mut self, backup: Box<dyn Tenant<P::Cores>>) {
         self.control.backup.set_version(backup.version());
         self.backup = Some(backup);
     }
 
-    /// The backup is no more; the primary goes on without.
+    /// Gives the backup up; the primary goes on without one.
     pub(crate) fn lose_backup(&mut self, loss: BackupLoss) {
         self.rearming.failed(self.now_ns());
         self.control.backup.set_version("");
@@ -157,7 +158,7 @@ impl<P: Platform> Supervisor<P> {
         self.step(self.now_ns(), Event::BackupLost(loss));
     }
 
-    /// An image that the operator had brought and that cannot wait is not tried again: the boot line's is loaded instead.
+    /// Returns to the boot line's image if the backup was lost by the fault of an uploaded one.
     fn fall_back(&mut self, loss: BackupLoss) {
         use BackupLoss::{Crashed, Failed, Hung, ImageRefused};
         let instance = self.primary_instance.other();

@@ -11,8 +11,8 @@ use crate::supervisor::{PREPARE_POLL_NS, Supervisor};
 use crate::tenant::{Tenant, Wait};
 
 impl<P: Platform> Supervisor<P> {
-    /// Gets the first backup ready, before the primary starts: so that a native one sees the journal from its beginning, and a Linux one can be
-    /// lent a core. `None` if its image was refused.
+    /// Gets the first backup ready, before the primary starts: so that a native one sees the journal from its
+    /// beginning, and a Linux one can be lent a core. `None` if its image was refused.
     pub fn arm_first(&mut self, loaded: Option<Box<dyn Tenant<P::Cores>>>) {
         let Some(backup) = loaded else {
             return self.lose_backup(BackupLoss::ImageRefused);
@@ -35,7 +35,8 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
-    /// Starts the first primary on its first core; the others follow when it has shown that it lives. `None` if its image was refused.
+    /// Starts the first primary on its first core; the others follow when it has shown that it lives. `None` if its
+    /// image was refused.
     ///
     /// # Errors
     /// Its cores cannot be a primary's: the seat is among them. Nothing was started.

@@ -3,7 +3,14 @@
 use sharedmem::Control;
 use sharedmem::console::ConsoleOwner;
 
-use crate::platform::Port;
+/// The serial port.
+pub trait Port {
+    /// Takes it over and brings it up, whoever had it.
+    fn take() -> Self;
+
+    /// Prints some of what was logged. True if there is more.
+    fn pump(&mut self, control: &Control) -> bool;
+}
 
 /// The monitor's hold on the console.
 pub struct Console<P> {
@@ -11,7 +18,7 @@ pub struct Console<P> {
 }
 
 impl<P: Port> Console<P> {
-    /// The monitor has the port.
+    /// Makes a console of which the monitor has the port.
     pub fn new(port: P) -> Self {
         Self { port: Some(port) }
     }
@@ -25,13 +32,13 @@ impl<P: Port> Console<P> {
         control.console.give_to(owner);
     }
 
-    /// Whether the monitor has the port.
+    /// Returns whether the monitor has the port.
     pub fn is_taken(&self) -> bool {
         self.port.is_some()
     }
 
-    /// Prints some of what was logged. True if there is more. A new owner that says it has the port is left alone with it: two who print at a time
-    /// are not to be read, and what is slow here is slow for it, too. What was not printed is still in the rings.
+    /// Prints some of what was logged. Returns whether there is more. Leaves the port alone once a primary says that it
+    /// has it: the output of two would be mixed. What was not printed is still in the rings.
     pub fn pump(&mut self, control: &Control) -> bool {
         if control.console.owner() != ConsoleOwner::Monitor {
             self.port = None;

@@ -1,4 +1,4 @@
-//! Sending cores about: stopping them, and starting them with an order, also those that do not come at once.
+//! Stops other cores and starts them with an order; starts those again that do not come at once.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -7,7 +7,7 @@ use sharedmem::event::CoreRetried;
 use takeover::{Call, StartupRetry};
 
 use crate::ap_mailbox::{ApMailboxes, Arrival, Order};
-use crate::platform::{Cores, Signal};
+use crate::cores::{Cores, Signal};
 
 /// A moment from INIT to SIPI when no machine counts it, in ns.
 const SETTLE_NS: u64 = 50_000;
@@ -22,7 +22,7 @@ struct PendingStart {
     order: Order,
 }
 
-/// The seat's means to move other cores.
+/// The means to stop and start other cores.
 pub struct Dispatch<C> {
     cores: C,
     /// Cores that were called and have not come, as far as is known; each is here once.
@@ -30,7 +30,7 @@ pub struct Dispatch<C> {
 }
 
 impl<C: Cores> Dispatch<C> {
-    /// Nobody is on the way.
+    /// Makes a dispatch that has started no core.
     pub fn new(cores: C) -> Self {
         Self {
             cores,
@@ -38,17 +38,17 @@ impl<C: Cores> Dispatch<C> {
         }
     }
 
-    /// The cores that are sent about.
+    /// Returns the cores that it moves.
     pub fn cores(&self) -> &C {
         &self.cores
     }
 
-    /// Where they arrive.
+    /// Returns where they arrive.
     pub fn mailboxes(&self) -> &ApMailboxes {
         self.cores.mailboxes()
     }
 
-    /// The time, in ns since the machine's boot.
+    /// Returns the time, in ns since the machine's boot.
     pub fn now_ns(&self) -> u64 {
         self.cores.now_ns()
     }
@@ -65,7 +65,8 @@ impl<C: Cores> Dispatch<C> {
         self.cores.send(core, Signal::Init);
     }
 
-    /// Sends a stopped core to its mailbox, to check in there in a new `generation`; it is to stay awake there if it `lingers`.
+    /// Sends a stopped core to its mailbox, to check in there in a new `generation`; it is to stay awake there if it
+    /// `lingers`.
     pub fn startup(&self, core: u32, generation: u64, lingers: bool) {
         self.mailboxes().begin_generation(generation);
         self.mailboxes().set_lingers(core, lingers);
@@ -92,7 +93,8 @@ impl<C: Cores> Dispatch<C> {
         mailboxes.leave_order(core, &order, Arrival::Last);
         self.cores
             .spin_until(PICK_UP_NS, || !mailboxes.has_order(core));
-        // A core that has taken the order up is on its way by now and must not be struck again: only one that sleeps is started.
+        // A core that has taken the order up is on its way by now and must not be struck again: only one that sleeps is
+        // started.
         if mailboxes.withdraw_order(core) {
             self.start(core, order);
         }
@@ -121,7 +123,7 @@ impl<C: Cores> Dispatch<C> {
         }
     }
 
-    /// When [`retry_pending`](Self::retry_pending) is due, in ns; `None` if all have come.
+    /// Returns when [`retry_pending`](Self::retry_pending) is due, in ns; `None` if all have come.
     pub fn deadline_ns(&self) -> Option<u64> {
         self.pending
             .iter()

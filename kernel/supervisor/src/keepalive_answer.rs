@@ -22,7 +22,7 @@ impl Default for KeepaliveAnswer {
 }
 
 impl KeepaliveAnswer {
-    /// No round yet, and nobody to answer to.
+    /// Makes an answer that has seen no round and is sent to nobody.
     pub const fn new() -> Self {
         Self {
             rounds: AtomicU64::new(0),
@@ -31,19 +31,20 @@ impl KeepaliveAnswer {
         }
     }
 
-    /// The main loop came round.
+    /// Counts a round of the main loop.
     #[inline]
     pub(crate) fn count_round(&self) {
         self.rounds.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The core to which keepalives go; `None` if the primary finds them by looking.
+    /// Sets the core to which keepalives go; `None` if the primary polls for them.
     pub(crate) fn answer_to(&self, core: Option<u32>) {
         self.answers_to
             .store(core.unwrap_or(NOBODY), Ordering::Release);
     }
 
-    /// The primary's keepalive has come, at `now_ns`: leaves the answer in its slot. Returns the core that is then to be interrupted, if one is.
+    /// Leaves the answer to the primary's keepalive, which came at `now_ns`, in its slot. Returns the core to
+    /// interrupt, if one is to be.
     #[inline]
     pub fn answer(&self, control: &Control, now_ns: u64) -> Option<u32> {
         let mut keepalive = Keepalive::first(control.epoch.current(), 1);

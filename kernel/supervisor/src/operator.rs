@@ -1,4 +1,5 @@
-//! What the operator asks for, through the primary's mailbox. Everything in it is a claim by the primary and is checked.
+//! What the operator asks for, through the primary's mailbox. Everything in it is a claim by the primary and is
+//! checked.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -110,7 +111,8 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
-    /// Loads the image that the operator brought, in place of the backup that waits. One that cannot be used leaves that one as it is.
+    /// Loads the image that the operator uploaded, in place of the backup that waits. One that cannot be used leaves
+    /// that one as it is.
     fn replace(&mut self, arguments: [u64; ARGUMENTS]) -> Result<(), Refusal<P::Refusal>> {
         let [start, bytes, ..] = arguments;
         let end = start.checked_add(bytes).ok_or(Refusal::UploadTooHigh)?;
@@ -134,7 +136,7 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
-    /// The primary's cores, the lent one first.
+    /// Returns the primary's cores, the lent one first.
     fn cores_led_by(&self, lent: u64) -> Result<Vec<u32>, Refusal<P::Refusal>> {
         let primary = self.machine.owner_cores();
         let lent = u32::try_from(lent)

@@ -3,49 +3,15 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use sharedmem::Instance;
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::{Control, Instance};
 
-use crate::ap_mailbox::ApMailboxes;
+use crate::console::Port;
+use crate::cores::Cores;
 use crate::image::{LoadRequest, Source};
 use crate::tenant::Tenant;
 
-/// What is sent to a core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// Stops it, whatever it runs. Takes its time.
-    Init,
-    /// Sends a stopped core to its mailbox. Lost on one that does not wait for it.
-    Startup,
-    /// Interrupts it, also with interrupts off.
-    Nmi,
-}
-
-/// The other cores, and the time that they and the seat have in common.
-pub trait Cores {
-    /// Returns the time, in ns since the machine's boot.
-    fn now_ns(&self) -> u64;
-
-    /// Stays awake until `is_done`, but no longer than `duration_ns`.
-    fn spin_until(&self, duration_ns: u64, is_done: impl Fn() -> bool);
-
-    /// Sends a signal to the core with this machine number.
-    fn send(&self, core: u32, signal: Signal);
-
-    /// Returns where cores arrive.
-    fn mailboxes(&self) -> &ApMailboxes;
-}
-
-/// The serial port.
-pub trait Port {
-    /// Takes it over and brings it up, whoever had it.
-    fn take() -> Self;
-
-    /// Prints some of what was logged. True if there is more.
-    fn pump(&mut self, control: &Control) -> bool;
-}
-
-/// Everything else that the supervisor needs of a machine.
+/// All that the supervisor needs of a machine but its other cores.
 pub trait Platform: Sized {
     /// The other cores.
     type Cores: Cores;
@@ -63,7 +29,8 @@ pub trait Platform: Sized {
     /// Stops all interrupts of devices. The old primary is stopped and the new one not started.
     fn seize_interrupts(&mut self);
 
-    /// Stops all devices from writing to memory; false if one does not obey. The old primary is stopped and the new one not started.
+    /// Stops all devices from writing to memory; false if one does not obey. The old primary is stopped and the new one
+    /// not started.
     fn quiet_devices(&mut self) -> bool;
 
     /// Loads an instance.
@@ -91,7 +58,8 @@ pub trait Platform: Sized {
         file: PhysicalRange,
     ) -> Result<(), Self::Refusal>;
 
-    /// Copies an image that was [verified](Self::verify_uploaded) into an instance's slice, where it stays. Nothing of the instance runs.
+    /// Copies an image that was [verified](Self::verify_uploaded) into an instance's slice, where it stays. Nothing of
+    /// the instance runs.
     ///
     /// # Errors
     /// Why it cannot be kept.

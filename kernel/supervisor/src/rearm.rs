@@ -1,4 +1,4 @@
-//! The next backup: loaded by itself after a takeover, beside a native primary that serves meanwhile.
+//! Loads the next backup after a takeover, beside the primary that serves meanwhile.
 
 use sharedmem::Role;
 use sharedmem::event::Arming;
@@ -8,7 +8,8 @@ use crate::image::LoadRequest;
 use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 
-/// How long after a backup was lost the next one is loaded, in ns; after each further loss in a row it is twice as long.
+/// How long after a backup was lost the next one is loaded, in ns; after each further loss in a row it is twice as
+/// long.
 const PAUSE_NS: u64 = 1_000_000_000;
 /// So often it doubles.
 const DOUBLINGS_MAX: u32 = 6;
@@ -24,7 +25,7 @@ pub(crate) struct Rearming {
 }
 
 impl Rearming {
-    /// Never, or after each takeover.
+    /// Makes one that loads a backup after each takeover, or never.
     pub(crate) fn new(is_automatic: bool) -> Self {
         Self {
             is_automatic,
@@ -34,36 +35,37 @@ impl Rearming {
         }
     }
 
-    /// A backup was lost at `now_ns`.
+    /// Notes that a backup was lost at `now_ns`.
     pub(crate) fn failed(&mut self, now_ns: u64) {
         self.not_before_ns = now_ns + (PAUSE_NS << self.failures.min(DOUBLINGS_MAX));
         self.failures += 1;
     }
 
-    /// Whether the pause after the last loss is over.
+    /// Returns whether the pause after the last loss is over.
     fn is_time(&self, now_ns: u64) -> bool {
         now_ns >= self.not_before_ns
     }
 
-    /// One that the operator had brought is no good: another is loaded, at once.
+    /// Asks for another image at once, because the uploaded one is no good.
     pub(crate) fn ask(&mut self) {
         self.is_asked = true;
         self.not_before_ns = 0;
     }
 
-    /// Whether another image is to be loaded than the one that was no good.
+    /// Returns whether another image was asked for.
     pub(crate) fn is_asked(&self) -> bool {
         self.is_asked
     }
 
-    /// A backup became the primary.
+    /// Notes that a backup became the primary.
     pub(crate) fn succeeded(&mut self) {
         (self.failures, self.not_before_ns) = (0, 0);
     }
 }
 
 impl<P: Platform> Supervisor<P> {
-    /// Loads a new backup, if there is none and it is time. A primary that lives has settled before: it has all its cores.
+    /// Loads a new backup, if there is none and it is time. A primary that lives has settled before: it has all its
+    /// cores.
     pub(crate) fn rearm_if_due(&mut self) {
         let is_time = self.rearming.is_time(self.now_ns());
         let Backup::Lost(loss) = self.machine.backup() else {

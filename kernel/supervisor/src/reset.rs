@@ -1,4 +1,4 @@
-//! When nobody serves: the state is still in the journal, so another kernel is loaded that reads it; if none can be, the machine is reset.
+//! Resets the machine when nobody serves, and no kernel can be loaded that would go on with the state in the journal.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
@@ -32,7 +32,7 @@ pub(crate) struct Resetting {
 }
 
 impl Resetting {
-    /// By itself, or never.
+    /// Makes one that resets the machine, or never does.
     pub(crate) fn new(is_allowed: bool) -> Self {
         Self {
             is_allowed,
@@ -41,12 +41,12 @@ impl Resetting {
         }
     }
 
-    /// A kernel is loaded that is to go on for a dead one.
+    /// Counts a kernel that is loaded to go on for a dead one.
     pub(crate) fn loading(&mut self) {
         self.loads += 1;
     }
 
-    /// Whether nobody has served for long enough, and nobody is about to.
+    /// Returns whether nobody has served for long enough, and nobody is about to.
     fn is_due(&mut self, is_hopeless: bool, now_ns: u64) -> bool {
         if !is_hopeless || !self.is_allowed {
             self.dead_from_ns = None;
@@ -56,7 +56,7 @@ impl Resetting {
     }
 }
 
-/// How many resets in a row came before one at `now_ns`, if `resets` were counted.
+/// Returns how many resets in a row came before one at `now_ns`, if `resets` were counted.
 fn row_before(now_ns: u64, resets: u64) -> u64 {
     match now_ns < ROW_NS {
         true => resets,
@@ -65,7 +65,7 @@ fn row_before(now_ns: u64, resets: u64) -> u64 {
 }
 
 impl<P: Platform> Supervisor<P> {
-    /// Whether a kernel that is loaded now could go on for the one that is dead.
+    /// Returns whether a kernel that is loaded now could go on for the one that is dead.
     pub(crate) fn can_read_state(&self) -> bool {
         let journal = &self.control.journal;
         let is_in_journal = self.policy.kinds.all(|it| it.reads_journal);
@@ -96,7 +96,7 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
-    /// How long to sleep at most, in ns: no keepalive wakes the seat when nobody serves.
+    /// Returns how long to sleep at most, in ns: no keepalive wakes the seat when nobody serves.
     pub(crate) fn hopeless_poll_ns(&self) -> u64 {
         match self.machine.state() {
             State::Dead | State::Refused(_) => PREPARE_POLL_NS,

@@ -1,4 +1,4 @@
-//! Who owns the machine: the end of one primary, the start of the next, and of its further cores.
+//! Replaces one primary by the next: raises the epoch, enters the successor, starts its further cores.
 
 use core::sync::atomic::Ordering;
 
@@ -24,7 +24,7 @@ pub(crate) struct Remaining {
 }
 
 impl Remaining {
-    /// These cores, whose primary starts at `now_ns`.
+    /// Makes these cores wait for a primary that starts at `now_ns`.
     pub(crate) fn of(cores: CoreSet, now_ns: u64) -> Self {
         Self {
             cores,
@@ -34,7 +34,7 @@ impl Remaining {
 }
 
 impl<P: Platform> Supervisor<P> {
-    /// The old primary is stopped for good. Unless it had given the backup up before, the machine is in a new epoch from here on.
+    /// Raises the epoch, as the old primary is stopped for good; fails if that had given the backup up before.
     pub(crate) fn raise_epoch(&mut self, to: u64) -> Event<'static> {
         let control = self.control;
         if self.machine.successor() == Successor::Backup && !control.protection.claim() {
@@ -118,7 +118,7 @@ impl<P: Platform> Supervisor<P> {
         self.primary = Some(primary);
     }
 
-    /// Starts the primary's further cores, once it has settled: until then they would only be in its way.
+    /// Starts the primary's further cores once it has settled: until then they would only slow it down.
     pub(crate) fn start_remaining(&mut self) {
         let has_settled = self.control.console.owner() == self.primary_instance.into();
         let now_ns = self.now_ns();

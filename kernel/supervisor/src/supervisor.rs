@@ -1,4 +1,4 @@
-//! The main loop: what there is to see, in which order, and how long to sleep.
+//! The main loop: what it looks at, in which order, and how long it sleeps.
 
 use core::sync::atomic::Ordering;
 
@@ -21,17 +21,17 @@ use crate::reset::Resetting;
 use crate::succession::Remaining;
 use crate::tenant::{Tenant, Wait};
 
-/// How often the seat looks for check-ins, in ns. A check-in cannot wake the seat: it is a word in memory.
+/// How often the supervisor looks for check-ins, in ns. A check-in is a word in memory and wakes nobody.
 const FENCE_POLL_NS: u64 = 10_000;
 
-/// How often the seat looks after a backup that gets ready on a core of its own, in ns.
+/// How often the supervisor looks after a backup that gets ready on a core of its own, in ns.
 pub(crate) const PREPARE_POLL_NS: u64 = 1_000_000;
 
-/// How often the supervisor looks whether the primary wants to reset the machine, in ns. A Linux goes on to the next means 15 ms after it
-/// tried ACPI's.
+/// How often the supervisor looks whether the primary wants to reset the machine, in ns. A Linux goes on to the next
+/// means 15 ms after it tried ACPI's.
 const RESET_POLL_NS: u64 = 2_000_000;
 
-/// What the boot line and the plan say of the seat's work.
+/// What the boot line and the plan say of the supervisor's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// After a takeover a new backup is loaded by itself.
@@ -76,7 +76,7 @@ pub struct Supervisor<P: Platform> {
 }
 
 impl<P: Platform> Supervisor<P> {
-    /// A seat on which nobody waits yet, in a machine that nobody owns.
+    /// Makes the supervisor of a machine without a primary and without a backup.
     pub fn new(
         machine: Machine,
         control: &'static Control,
@@ -106,7 +106,7 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
-    /// The takeover machine, to be looked at.
+    /// Returns the takeover machine, to be looked at.
     pub fn machine(&self) -> &Machine {
         &self.machine
     }
@@ -116,7 +116,7 @@ impl<P: Platform> Supervisor<P> {
         self.primary_instance
     }
 
-    /// The hardware.
+    /// Returns the hardware.
     pub fn platform(&mut self) -> &mut P {
         &mut self.platform
     }
@@ -147,7 +147,7 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
-    /// The time, in ns since the machine's boot.
+    /// Returns the time, in ns since the machine's boot.
     pub(crate) fn now_ns(&self) -> u64 {
         self.dispatch.now_ns()
     }

@@ -1,14 +1,14 @@
-//! Instances, behind one trait: how one is entered, how it waits, how it is made primary, and what it can do. Which kind it is, the supervisor
-//! does not ask.
+//! Instances, behind one trait: how one is entered, how it waits, how it is made primary, and what it can do. Which
+//! kind it is, the supervisor does not ask.
 
 use partition::tenant::{Capabilities, Kind};
 use sharedmem::Instance;
 use takeover::BackupLoss;
 
 use crate::ap_mailbox::Order;
+use crate::cores::Cores;
 use crate::dispatch::Dispatch;
 use crate::image::Source;
-use crate::platform::Cores;
 
 /// Whether a waiting instance has more to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,8 @@ pub trait Tenant<C: Cores> {
         ""
     }
 
-    /// Returns the machine numbers of the cores that it has, or gets when it is promoted, in its own order; the first leads.
+    /// Returns the machine numbers of the cores that it has, or gets when it is promoted, in its own order; the first
+    /// leads.
     fn cores(&self) -> &[u32];
 
     /// Returns how many bytes of memory its image, stacks and tables take while it waits.

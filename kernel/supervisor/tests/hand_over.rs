@@ -1,5 +1,5 @@
-//! A seat is kept on a machine that is made up, from its boot over a death to its being protected again: the smallest example of how the seat
-//! is driven.
+//! Supervises a machine that is made up, from its boot over a death to its being protected again: the smallest example
+//! of how the supervisor is driven.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -20,7 +20,8 @@ use takeover::{BackupLoss, Config, CoreSet, DetectorConfig, FenceConfig, Machine
 const KEEPALIVE_NS: u64 = 1_000_000;
 const CORES: [u32; 3] = [1, 2, 3];
 
-/// One machine. Its cores run by themselves while the seat sleeps or spins: a native instance that sends keepalives until it is to die.
+/// One machine. Its cores run by themselves while the seat sleeps or spins: a native instance that sends keepalives
+/// until it is to die.
 struct World {
     control: &'static Control,
     keepalive_answer: &'static KeepaliveAnswer,
@@ -250,7 +251,7 @@ impl Platform for Bench {
     }
 }
 
-/// A machine that has booted and is protected.
+/// Boots a machine and waits until it is protected.
 fn protected() -> (Rc<World>, Supervisor<Bench>) {
     let control: &'static Control = Box::leak(Box::default());
     let keepalive_answer: &'static KeepaliveAnswer = Box::leak(Box::default());

@@ -71,7 +71,8 @@ pub fn make(
 
 /// Returns the hand-off as the bytes of the table.
 pub fn bytes(hand_off: &LinuxHandOff) -> &[u8] {
-    // SAFETY: a plain structure of numbers without padding between or behind them (asserted below), read as bytes for its own lifetime.
+    // SAFETY: a plain structure of numbers without padding between or behind them (asserted below), read as bytes for
+    // its own lifetime.
     unsafe {
         core::slice::from_raw_parts(
             core::ptr::from_ref(hand_off).cast(),

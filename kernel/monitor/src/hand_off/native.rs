@@ -62,7 +62,8 @@ fn describe_machine(facts: &BootFacts, hand_off: &mut HandOff) {
     hand_off.pci_function_count = facts.functions.len().min(PCI_FUNCTIONS_MAX) as u32;
 }
 
-/// Returns how many bytes of state the service may hold: what fits into the smaller of the two slices, with a quarter left for the allocator's losses.
+/// Returns how many bytes of state the service may hold: what fits into the smaller of the two slices, with a quarter
+/// left for the allocator's losses.
 fn service_memory_bytes(plan: &Plan) -> u64 {
     let slices = [&plan.primary, &plan.backup];
     let bytes = slices.map(|slice| slice.ranges.iter().map(Range::len).sum::<u64>());

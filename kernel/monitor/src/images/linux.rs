@@ -40,8 +40,8 @@ pub fn load(
     let memory = context.plan.memory_of(request.instance, request.role);
     let memory = memory.ok_or(LinuxError::NoSlot)?;
     let piece = physical(memory.piece());
-    // SAFETY: the slot is the instance's own by the plan, and nothing of it runs; the source of a staged image lies in it too, and is read
-    // before it is written over.
+    // SAFETY: the slot is the instance's own by the plan, and nothing of it runs; the source of a staged image lies in
+    // it too, and is read before it is written over.
     let window = unsafe { context.windows.open(piece, Protection::ReadWrite) };
     let window = window.map_err(|error| Refusal::Window("its slot", error))?;
     let files = find_files(context, request.source, archive, &window)?;
@@ -71,7 +71,8 @@ pub fn load(
     )))
 }
 
-/// Finds kernel, initrd and command line: in the boot archive, or, of a staged image, in the slot, which `window` shows.
+/// Finds kernel, initrd and command line: in the boot archive, or, of a staged image, in the slot, which `window`
+/// shows.
 fn find_files<'a>(
     context: &Context,
     source: Source,

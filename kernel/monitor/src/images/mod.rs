@@ -1,5 +1,5 @@
-//! Images: found, checked, and loaded into an instance's slice with a hand-off that says what the plan gave it. Each kind of tenant has a loader of its
-//! own.
+//! Images: found, checked, and loaded into an instance's slice with a hand-off that says what the plan gave it. Each
+//! kind of tenant has a loader of its own.
 
 mod archive;
 mod context;
@@ -60,7 +60,8 @@ impl Images {
         load(&self.context, request, &files)
     }
 
-    /// Returns what kind of tenant is to be loaded. A primary stages images of its own kind. What is missing is refused by the loader.
+    /// Returns what kind of tenant is to be loaded. A primary stages images of its own kind. What is missing is refused
+    /// by the loader.
     fn kind_of(&self, request: &LoadRequest<'_>, files: &BootFiles<'_>) -> &'static Kind {
         match request.source {
             Source::Staged(_) => self.context.plan.kinds.both()[request.instance.other().index()],
@@ -83,7 +84,8 @@ impl Images {
         uploaded::verify(&self.context, primary, file)
     }
 
-    /// Copies an image that was [verified](Self::verify_uploaded) to the end of an instance's slice, where it stays. Nothing of the instance runs.
+    /// Copies an image that was [verified](Self::verify_uploaded) to the end of an instance's slice, where it stays.
+    /// Nothing of the instance runs.
     ///
     /// # Errors
     /// The page tables do not suffice.

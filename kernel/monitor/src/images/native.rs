@@ -120,8 +120,8 @@ impl Layout {
     }
 }
 
-/// Puts `image`, whose file is `bytes`, into `slice`, with `hand_off` completed and written. Each core in the hand-off gets a stack, and the seat
-/// gets one.
+/// Puts `image`, whose file is `bytes`, into `slice`, with `hand_off` completed and written. Each core in the hand-off
+/// gets a stack, and the seat gets one.
 ///
 /// # Errors
 /// The slice is too small, or page tables cannot be made.
@@ -144,7 +144,8 @@ unsafe fn put(
     // SAFETY: the slice is free by the caller's promise.
     let window = unsafe { context.windows.open(range, Protection::ReadWrite) };
     let window = window.map_err(Refusal::Tables)?;
-    // SAFETY: the window shows the start of the slice, which is the instance's own; the start page and the shared region are what they are said to be.
+    // SAFETY: the window shows the start of the slice, which is the instance's own; the start page and the shared
+    // region are what they are said to be.
     unsafe {
         window.at(range.start).write_bytes(0, range.len() as usize);
         copy_image(image, bytes, window.at(layout.image));
@@ -179,7 +180,8 @@ unsafe fn put(
 /// Copies the segments to where they go; what a file does not fill stays zero.
 ///
 /// # Safety
-/// The window covers the image's place; `Image::parse` has checked that segments lie in the file and above [`IMAGE_BASE`].
+/// The window covers the image's place; `Image::parse` has checked that segments lie in the file and above
+/// [`IMAGE_BASE`].
 unsafe fn copy_image(image: &Image, bytes: &[u8], place: *mut u8) {
     for segment in &image.segments {
         let offset = (segment.virt - IMAGE_BASE) as usize;
@@ -202,8 +204,8 @@ unsafe fn map_instance(
     shared: PhysicalRange,
 ) -> Result<AddressSpace, MapError> {
     let frames = TableFrames::new(layout.tables.start, layout.tables.end);
-    // SAFETY: the tables' place is in the window. Each mapping gives the instance what is its own: its image, its stacks, its slice,
-    // the shared region; and the start page, to come and go through.
+    // SAFETY: the tables' place is in the window. Each mapping gives the instance what is its own: its image, its
+    // stacks, its slice, the shared region; and the start page, to come and go through.
     unsafe {
         let mut instance = AddressSpace::new(DIRECT_BASE, frames).ok_or(MapError::NoTableMemory)?;
         for segment in &image.segments {

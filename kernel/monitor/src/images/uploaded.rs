@@ -1,5 +1,5 @@
-//! Images that the operator uploaded: verified where they lie in the primary's memory, then stored at the end of the other instance's slice, from where
-//! they are loaded, again and again.
+//! Images that the operator uploaded: verified where they lie in the primary's memory, then stored at the end of the
+//! other instance's slice, from where they are loaded, again and again.
 
 use alloc::boxed::Box;
 use core::ptr;
@@ -56,7 +56,8 @@ pub fn verify(context: &Context, primary: Instance, file: PhysicalRange) -> Resu
     if file.len() > room_bytes {
         return Err(Refusal::TooLarge(file.len(), room_bytes));
     }
-    // SAFETY: the primary waits for the answer before it touches this again, and if it does not, the copy is checked once more.
+    // SAFETY: the primary waits for the answer before it touches this again, and if it does not, the copy is checked
+    // once more.
     let window = unsafe { open(context, file, Protection::ReadOnly)? };
     let image = Image::parse(context.name_of(Source::Uploaded(file)), window.bytes())?;
     native::check_revisions(&image)

@@ -1,8 +1,9 @@
 //! A Linux tenant: a stock bzImage.
 //!
-//! As a backup it is booted to userspace on a core of the primary's, lent for that time. There it parks: it saves what INIT loses, leaves a
-//! ticket in its resume slot and stops. The monitor then takes the core away by the same means as in any fence, so that from the check-in on no
-//! instruction of it runs. It is promoted by sending the core it parked on through the start page to the ticket's entry.
+//! As a backup it is booted to userspace on a core of the primary's, lent for that time. There it parks: it saves what
+//! INIT loses, leaves a ticket in its resume slot and stops. The monitor then takes the core away by the same means as
+//! in any fence, so that from the check-in on no instruction of it runs. It is promoted by sending the core it parked
+//! on through the start page to the ticket's entry.
 
 use arrayvec::ArrayVec;
 use partition::Kind;
@@ -56,7 +57,7 @@ pub struct Linux {
 }
 
 impl Linux {
-    /// A Linux that was loaded into `slot`, to be entered by `boot` on the first of its cores.
+    /// Makes the tenant of a Linux that was loaded into `slot`, to be entered by `boot` on the first of its cores.
     pub fn new(
         request: &LoadRequest<'_>,
         slot: PhysicalRange,
@@ -112,7 +113,7 @@ impl Linux {
             != 0
     }
 
-    /// A ticket is a claim. One that cannot be right is not promoted, and better found now than then.
+    /// Checks a ticket, which is only a claim: one that cannot be right must not be promoted.
     fn check(&self, ticket: Ticket) -> Result<(), BackupLoss> {
         let is_own = (self.slot.start..self.slot.end).contains(&ticket.page_table)
             && ticket.page_table.is_multiple_of(4096);
@@ -209,8 +210,8 @@ impl Tenant<OtherCores> for Linux {
 
     fn promote(&mut self) -> Result<Order, BackupLoss> {
         let ticket = self.resume_slot.ticket().ok_or(BackupLoss::Failed)?;
-        // SAFETY: the instance is parked: nothing of it runs, and its tables are in its slot, as was checked when it parked; were they changed
-        // since, the worst is that its own first instruction faults.
+        // SAFETY: the instance is parked: nothing of it runs, and its tables are in its slot, as was checked when it
+        // parked; were they changed since, the worst is that its own first instruction faults.
         let page_table = unsafe { trampoline::make(self.windows, self.slot, ticket.page_table) };
         self.resume_slot.set_resumed();
         Ok(Order {

@@ -27,7 +27,7 @@ pub struct Native {
 }
 
 impl Native {
-    /// An instance that was `loaded` from an image of this version, and not entered yet.
+    /// Makes the tenant of an instance that was `loaded` from an image of this version and not entered yet.
     pub fn new(request: &LoadRequest<'_>, version: String, loaded: Loaded) -> Self {
         Self {
             instance: request.instance,
@@ -40,7 +40,8 @@ impl Native {
     }
 
     fn call(&mut self, reason: EntryReason) -> Result<SeatStatus, BackupLoss> {
-        // SAFETY: the instance is in its slice and runs nowhere while it waits; the seat has its trap handlers, and interrupts are on.
+        // SAFETY: the instance is in its slice and runs nowhere while it waits; the seat has its trap handlers, and
+        // interrupts are on.
         match unsafe { guest::call(&self.loaded, reason) } {
             Ok(SeatStatus::Failed) => Err(BackupLoss::Failed),
             Ok(status) => Ok(status),

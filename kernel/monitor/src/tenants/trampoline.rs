@@ -1,5 +1,5 @@
-//! The trampoline into a parked Linux: a top page table that maps the monitor below and that kernel above, for the few instructions in which a
-//! core goes from one to the other.
+//! The trampoline into a parked Linux: a top page table that maps the monitor below and that kernel above, for the few
+//! instructions in which a core goes from one to the other.
 
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -14,13 +14,14 @@ const ENTRIES: usize = 512;
 #[repr(C, align(4096))]
 struct Table(UnsafeCell<[u64; ENTRIES]>);
 
-// SAFETY: written by the seat only, in a takeover, before the one core that uses it is sent on; there is one takeover at a time.
+// SAFETY: written by the seat only, in a takeover, before the one core that uses it is sent on; there is one takeover
+// at a time.
 unsafe impl Sync for Table {}
 
 static TRAMPOLINE: Table = Table(UnsafeCell::new([0; ENTRIES]));
 
-/// Makes the trampoline to the kernel whose top page table is at physical address `page_table`. Returns the trampoline's own address; `None` if the
-/// table is not in `slot`.
+/// Makes the trampoline to the kernel whose top page table is at physical address `page_table`. Returns the
+/// trampoline's own address; `None` if the table is not in `slot`.
 ///
 /// # Safety
 /// The kernel in `slot` does not run, and no core uses the trampoline.
@@ -34,7 +35,8 @@ pub unsafe fn make(windows: Windows, slot: PhysicalRange, page_table: u64) -> Op
     }
     let trampoline = TRAMPOLINE.0.get().cast::<u64>();
     let upper = ENTRIES / 2;
-    // SAFETY: the caller's promises; both tables are mapped now, the trampoline by the monitor's image and the other by the window.
+    // SAFETY: the caller's promises; both tables are mapped now, the trampoline by the monitor's image and the other by
+    // the window.
     unsafe {
         let window = windows.open(page, Protection::ReadOnly).ok()?;
         let kernel = window.at(page.start).cast::<u64>();
