@@ -1,5 +1,5 @@
-//! The boot archive: cpio in the "newc" format (Linux' Documentation/driver-api/early-userspace/buffer-format.rst), one or
-//! several of them one after the other with zeros between.
+//! The boot archive: cpio in the "newc" format (Linux' Documentation/driver-api/early-userspace/buffer-format.rst), one
+//! or several of them one after the other with zeros between.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -100,20 +100,21 @@ impl<'a> Archive<'a> {
         Ok(Self { files })
     }
 
-    /// The content of the file at `path`; a leading `/` or `./` does not matter. Of two files at one path the later counts.
+    /// Returns the content of the file at `path`; a leading `/` or `./` does not matter. Of two files at one path the
+    /// later counts.
     pub fn find(&self, path: &str) -> Option<&'a [u8]> {
         let path = plain(path);
         let file = self.files.iter().rev().find(|file| file.name == path)?;
         Some(file.bytes)
     }
 
-    /// The regular files, in the archive's order.
+    /// Returns the regular files, in the archive's order.
     pub fn files(&self) -> &[File<'a>] {
         &self.files
     }
 }
 
-/// A path without leading `/` and `./`.
+/// Returns a path without leading `/` and `./`.
 pub(crate) fn plain(path: &str) -> &str {
     let mut rest = path;
     while let Some(shorter) = rest.strip_prefix('/').or(rest.strip_prefix("./")) {
@@ -289,7 +290,9 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn what_is_put_in_comes_out(files in proptest::collection::vec(("[a-z]{1,9}", proptest::collection::vec(any::<u8>(), 0..20)), 0..6)) {
+        fn what_is_put_in_comes_out(
+            files in proptest::collection::vec(("[a-z]{1,9}", proptest::collection::vec(any::<u8>(), 0..20)), 0..6),
+        ) {
             let given: Vec<(&str, &[u8])> = files.iter().map(|(n, d)| (n.as_str(), d.as_slice())).collect();
             let bytes = archive(&given);
             let archive = Archive::parse(&bytes).unwrap();

@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
-/// Writes rows of cells as columns two blanks apart. The column `right`, if there is one, is aligned to the right. No line
-/// ends in blanks.
+/// Writes rows of cells as columns two blanks apart. The column `right`, if there is one, is aligned to the right. No
+/// line ends in blanks.
 pub(crate) fn write_columns<const N: usize>(
     f: &mut fmt::Formatter<'_>,
     rows: &[[&str; N]],

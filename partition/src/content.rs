@@ -42,12 +42,13 @@ fn has(bytes: &[u8], (offset, magic): (usize, &[u8])) -> bool {
         .is_some_and(|rest| rest.starts_with(magic))
 }
 
-/// Returns whether the bytes are a Linux kernel with a setup header. Asked before anything else: it can look like a PE program too.
+/// Returns whether the bytes are a Linux kernel with a setup header. Asked before anything else: it can look like a PE
+/// program too.
 pub fn is_bzimage(bytes: &[u8]) -> bool {
     has(bytes, BOOT_SECTOR) && has(bytes, SETUP_HEADER)
 }
 
-/// What the bytes look like: `gzip-compressed`, `a Linux bzImage`, ...
+/// Describes what the bytes look like: `gzip-compressed`, `a Linux bzImage`, ...
 pub fn describe(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "empty".into();
@@ -74,7 +75,7 @@ pub fn describe(bytes: &[u8]) -> String {
     }
 }
 
-/// Whether the bytes are compressed, which nothing here undoes.
+/// Returns whether the bytes are compressed, which nothing here undoes.
 pub fn is_compressed(bytes: &[u8]) -> bool {
     CONTENTS
         .iter()

@@ -27,22 +27,22 @@ impl CpuList {
         Ok(Self(numbers))
     }
 
-    /// Whether the CPU is in the list.
+    /// Returns whether the CPU is in the list.
     pub fn contains(&self, number: u32) -> bool {
         self.0.contains(&number)
     }
 
-    /// The numbers, rising.
+    /// Returns the numbers, rising.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
         self.0.iter().copied()
     }
 
-    /// How many CPUs are in it.
+    /// Returns how many CPUs are in it.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether it holds nothing.
+    /// Returns whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -54,7 +54,7 @@ impl FromIterator<u32> for CpuList {
     }
 }
 
-/// One part between commas: `(first, last, used, group)`.
+/// Parses one part between commas: `(first, last, used, group)`.
 fn parse_part(part: &str) -> Result<(u32, u32, u32, u32), ValueError> {
     let (range, stride) = match part.split_once(':') {
         Some((range, stride)) => (range, Some(stride)),

@@ -5,7 +5,8 @@ use core::fmt;
 
 use crate::refusal::ValueError;
 
-// In the order they are tried when a duration is written; "s" must be tried last when one is read, since the others end in it too.
+// In the order they are tried when a duration is written; "s" must be tried last when one is read, since the others end
+// in it too.
 const UNITS: [(&str, u64); 4] = [
     ("ns", 1),
     ("us", 1_000),

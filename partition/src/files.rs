@@ -44,11 +44,13 @@ impl fmt::Display for NotFound {
 impl core::error::Error for NotFound {}
 
 impl<'a> BootFiles<'a> {
-    /// Collects the files of the modules, given by name and content. A module that has a name is a file under the first word of it: an image,
-    /// an initrd. If it is an archive, or has no name, its files are there as well. Later ones win, and modules win over files in them.
+    /// Collects the files of the modules, given by name and content. A module that has a name is a file under the first
+    /// word of it: an image, an initrd. If it is an archive, or has no name, its files are there as well. Later ones
+    /// win, and modules win over files in them.
     ///
     /// # Errors
-    /// A module without a name is no archive, or a damaged one; of one with a name, which may be meant as a file, that is no error.
+    /// A module without a name is no archive, or a damaged one; of one with a name, which may be meant as a file, that
+    /// is no error.
     pub fn new<'n>(
         modules: impl IntoIterator<Item = (&'n str, &'a [u8])>,
     ) -> Result<Self, ArchiveError> {
@@ -70,7 +72,7 @@ impl<'a> BootFiles<'a> {
         Ok(Self { files: inner })
     }
 
-    /// The content of the file at `path`; a leading `/` or `./` does not matter.
+    /// Returns the content of the file at `path`; a leading `/` or `./` does not matter.
     ///
     /// # Errors
     /// There is none; says which there are.
@@ -87,7 +89,7 @@ impl<'a> BootFiles<'a> {
             })
     }
 
-    /// The paths of all files.
+    /// Returns the paths of all files.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.files.iter().map(|(name, _)| name.as_str())
     }

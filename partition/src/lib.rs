@@ -1,9 +1,9 @@
 //! From the boot inputs to a [`Plan`]: who gets which cores and which memory.
 //!
-//! The way through: [`boot_info`] reads what the boot loader left into a [`BootInfo`], [`acpi`] finds the CPUs, [`cmdline`] reads the
-//! options, [`plan()`] divides the machine or refuses with a reason; [`files`] and [`image`] find the kernels and check them. Nothing
-//! here touches the machine: physical memory is read through [`PhysicalMemory`], so the same code runs at boot, offline
-//! in the configuration checker, and in tests.
+//! The way through: [`boot_info`] reads what the boot loader left into a [`BootInfo`], [`acpi`] finds the CPUs,
+//! [`cmdline`] reads the options, [`plan()`] divides the machine or refuses with a reason; [`files`] and [`image`] find
+//! the kernels and check them. Nothing here touches the machine: physical memory is read through [`PhysicalMemory`], so
+//! the same code runs at boot, offline in the configuration checker, and in tests.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -5,7 +5,8 @@ use core::fmt;
 
 use crate::range::{Range, RangeSet};
 
-/// Usable memory above this address is left alone: 64 TiB, what a direct map in the upper half of a 48-bit address space has room for.
+/// Usable memory above this address is left alone: 64 TiB, what a direct map in the upper half of a 48-bit address
+/// space has room for.
 pub const USABLE_END: u64 = 1 << 46;
 
 /// What a range of memory is. Where the firmware's claims overlap, the later of these kinds wins.
@@ -32,7 +33,8 @@ impl RegionKind {
         Self::Bad,
     ];
 
-    /// The kind behind a type number as E820, PVH and Multiboot2 have it (ACPI 6.5, table 15.4); an unknown one is reserved.
+    /// Returns the kind behind a type number as E820, PVH and Multiboot2 have it (ACPI 6.5, table 15.4); an unknown one
+    /// is reserved.
     pub fn from_e820(number: u32) -> Self {
         match number {
             1 => Self::Usable,
@@ -54,7 +56,8 @@ pub struct Region {
 }
 
 impl Region {
-    /// `size_bytes` bytes of `kind` from `start` on; what would lie past the end of the address space is cut off.
+    /// Makes a region of `size_bytes` bytes of `kind` from `start` on; what would lie past the end of the address space
+    /// is cut off.
     pub const fn sized(start: u64, size_bytes: u64, kind: RegionKind) -> Self {
         Self {
             range: Range::new(start, start.saturating_add(size_bytes)),
@@ -96,12 +99,12 @@ impl MemoryMap {
         Self(regions)
     }
 
-    /// The regions, rising.
+    /// Returns the regions, rising.
     pub fn regions(&self) -> &[Region] {
         &self.0
     }
 
-    /// Memory that is free to use, below [`USABLE_END`].
+    /// Returns the memory that is free to use, below [`USABLE_END`].
     pub fn usable(&self) -> RangeSet {
         self.0
             .iter()

@@ -7,8 +7,8 @@ use core::fmt;
 
 /// Physical memory, as somebody else maps it.
 pub trait PhysicalMemory {
-    /// Fills `buffer` with the bytes from `address` on. Returns false, with the buffer in any state, if not all of them can be read;
-    /// no address and no length may make it panic.
+    /// Fills `buffer` with the bytes from `address` on. Returns false, with the buffer in any state, if not all of them
+    /// can be read; no address and no length may make it panic.
     fn read(&self, address: u64, buffer: &mut [u8]) -> bool;
 }
 

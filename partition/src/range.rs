@@ -13,12 +13,12 @@ pub struct Range {
 }
 
 impl Range {
-    /// From `start` up to `end`.
+    /// Makes the range from `start` up to `end`.
     pub const fn new(start: u64, end: u64) -> Self {
         Self { start, end }
     }
 
-    /// `size_bytes` bytes from `start` on, or none if they do not fit into 64 bits.
+    /// Makes the range of `size_bytes` bytes from `start` on, or none if they do not fit into 64 bits.
     pub const fn sized(start: u64, size_bytes: u64) -> Option<Self> {
         match start.checked_add(size_bytes) {
             Some(end) => Some(Self { start, end }),
@@ -26,32 +26,32 @@ impl Range {
         }
     }
 
-    /// Length in bytes.
+    /// Returns its length in bytes.
     pub const fn len(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
 
-    /// Whether it holds nothing.
+    /// Returns whether it holds nothing.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether all of `other` lies in it; an empty range lies in any.
+    /// Returns whether all of `other` lies in it; an empty range lies in any.
     pub const fn contains(&self, other: Range) -> bool {
         other.is_empty() || (self.start <= other.start && other.end <= self.end)
     }
 
-    /// Whether they have a byte in common.
+    /// Returns whether they have a byte in common.
     pub fn overlaps(&self, other: Range) -> bool {
         !self.intersection(other).is_empty()
     }
 
-    /// What they have in common.
+    /// Returns what they have in common.
     pub fn intersection(&self, other: Range) -> Range {
         Self::new(self.start.max(other.start), self.end.min(other.end))
     }
 
-    /// The largest range inside whose bounds are multiples of `align_bytes`, a power of two.
+    /// Returns the largest range inside whose bounds are multiples of `align_bytes`, a power of two.
     pub const fn align_inward(&self, align_bytes: u64) -> Range {
         let mask = align_bytes - 1;
         match self.start.checked_add(mask) {
@@ -87,7 +87,7 @@ impl FromIterator<Range> for RangeSet {
 }
 
 impl RangeSet {
-    /// The ranges, rising.
+    /// Returns the ranges, rising.
     pub fn as_slice(&self) -> &[Range] {
         &self.0
     }
@@ -97,12 +97,12 @@ impl RangeSet {
         self.0.iter().map(Range::len).sum()
     }
 
-    /// Whether all of `range` is in the set.
+    /// Returns whether all of `range` is in the set.
     pub fn contains(&self, range: Range) -> bool {
         self.0.iter().any(|own| own.contains(range))
     }
 
-    /// The set without the bytes of `hole`.
+    /// Returns the set without the bytes of `hole`.
     #[must_use]
     pub fn without(&self, hole: Range) -> Self {
         let pieces = |range: &Range| {
@@ -124,13 +124,13 @@ impl RangeSet {
         )
     }
 
-    /// The set with each range cut down to multiples of `align_bytes`, a power of two.
+    /// Returns the set with each range cut down to multiples of `align_bytes`, a power of two.
     #[must_use]
     pub fn align_inward(&self, align_bytes: u64) -> Self {
         self.map(|range| range.align_inward(align_bytes))
     }
 
-    /// What lies inside `window`.
+    /// Returns what lies inside `window`.
     #[must_use]
     pub fn inside(&self, window: Range) -> Self {
         self.map(|range| range.intersection(window))

@@ -3,7 +3,8 @@
 use alloc::string::String;
 use core::fmt;
 
-/// Why a boot is refused, on one line. A `would_work` that names a value is true of the same machine: give it, and this refusal goes away.
+/// Why a boot is refused, on one line. A `would_work` that names a value is true of the same machine: give it, and this
+/// refusal goes away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Name of the option, without the `=`.
@@ -17,7 +18,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal; control characters in the value are replaced, so that it stays one line on any console.
+    /// Makes a refusal; control characters in the value are replaced, so that it stays one line on any console.
     pub fn new(
         option: impl Into<String>,
         given: impl Into<String>,
@@ -69,7 +70,7 @@ pub struct ValueError {
 }
 
 impl ValueError {
-    /// A value error.
+    /// Makes a value error.
     pub fn new(reason: impl Into<String>, would_work: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),

@@ -65,7 +65,8 @@ fn what_is_too_large_is_refused_with_what_is_not() {
     );
     assert_eq!(
         refused("failover_mem=430M", &machine),
-        "failover_mem=430M: of the 512 MiB of usable memory, no piece above 48M has room for the backup beside the other, \
+        "failover_mem=430M: of the 512 MiB of usable memory, no piece above 48M has room for the backup beside the \
+         other, \
          with 16M left to the primary; at most 428M would work"
     );
     assert_eq!(
@@ -74,7 +75,8 @@ fn what_is_too_large_is_refused_with_what_is_not() {
     );
     assert_eq!(
         refused("", &Machine::typical(2, 32 * MIB)),
-        "failover_mem=64M (the default): the machine has 32 MiB of usable memory, too little for any primary, backup and journal; 16M together with journal_mem=1M on a machine \
+        "failover_mem=64M (the default): the machine has 32 MiB of usable memory, too little for any primary, backup \
+         and journal; 16M together with journal_mem=1M on a machine \
          with at least 128M of memory would work"
     );
 }
@@ -90,7 +92,8 @@ fn an_address_is_honoured_or_refused_with_the_nearest() {
     );
     assert_eq!(
         refused("failover_mem=64M@16M", &machine),
-        "failover_mem=64M@16M: memory below 0x3000000 does not outlive a reset of the platform; 64M@0x3000000 would work"
+        "failover_mem=64M@16M: memory below 0x3000000 does not outlive a reset of the platform; 64M@0x3000000 would \
+         work"
     );
     assert_eq!(
         refused("failover_mem=64M@0x1c000000", &machine),
@@ -152,7 +155,8 @@ fn what_is_too_small_and_what_is_not_built_is_refused() {
     };
     assert_eq!(
         refused("failover_rearm=auto", &mixed),
-        "failover_rearm=auto: a Linux and a native instance cannot be loaded beside each other while one of them runs; manual would work"
+        "failover_rearm=auto: a Linux and a native instance cannot be loaded beside each other while one of them \
+         runs; manual would work"
     );
     let both = refused("failover_mem=1T journal_mem=1T", &machine);
     assert!(
@@ -363,8 +367,8 @@ fn any_demand() -> impl Strategy<Value = Vec<(String, String)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
-    /// Whatever the machine and the demand: a sound plan, or a refusal whose suggestion is true. No option is refused twice for one
-    /// reason, so following the suggestions ends.
+    /// Checks that there is a sound plan, or a refusal whose suggestion is true, whatever the machine and the demand.
+    /// No option is refused twice for one reason, so following the suggestions ends.
     #[test]
     fn a_plan_is_sound_and_a_suggestion_is_true(machine in any_machine(), mut given in any_demand()) {
         for _ in 0..4 {
@@ -381,7 +385,7 @@ proptest! {
         prop_assert!(false, "refused again and again; at last {}", line(&given));
     }
 
-    /// "At most" is the most: 2 MiB more is refused again.
+    /// Checks that "at most" is the most: 2 MiB more is refused again.
     #[test]
     fn the_most_is_the_most(machine in any_machine(), mut given in any_demand()) {
         given.retain(|(name, _)| name != "failover_cpus");

@@ -45,7 +45,7 @@ pub struct ResetRegister {
     pub value: u8,
 }
 
-/// The PM timer. The extended field, where it is filled in, counts (5.2.9: it supersedes the old one).
+/// Returns the PM timer. The extended field, where it is filled in, counts (5.2.9: it supersedes the old one).
 pub(super) fn pm_timer(fadt: &Block) -> Result<Option<PmTimer>, InputError> {
     let flags = fadt.u32(FLAGS, "flags")?;
     let width_bits = if flags & TIMER_IS_32_BITS != 0 {
@@ -74,7 +74,7 @@ pub(super) fn pm_timer(fadt: &Block) -> Result<Option<PmTimer>, InputError> {
     Ok(Some(PmTimer { port, width_bits }))
 }
 
-/// The reset register, if the flags say that there is one. A register in PCI configuration space is not used.
+/// Returns the reset register, if the flags say that there is one. A register in PCI configuration space is not used.
 pub(super) fn reset_register(fadt: &Block) -> Result<Option<ResetRegister>, InputError> {
     if fadt.u32(FLAGS, "flags")? & RESET_REGISTER_SUPPORTED == 0 {
         return Ok(None);
@@ -84,7 +84,7 @@ pub(super) fn reset_register(fadt: &Block) -> Result<Option<ResetRegister>, Inpu
     Ok(register.map(|register| ResetRegister { register, value }))
 }
 
-/// The base of the HPET's registers; it is of no use if it is not memory.
+/// Returns the base of the HPET's registers; it is of no use if it is not memory.
 pub(super) fn hpet(table: &Block) -> Result<Option<u64>, InputError> {
     match generic_address(table, HPET_BASE, "base address")? {
         Some(Register::Memory(address)) if address % 8 == 0 => Ok(Some(address)),
@@ -95,7 +95,8 @@ pub(super) fn hpet(table: &Block) -> Result<Option<u64>, InputError> {
     }
 }
 
-/// A generic address structure (5.2.3.2): space, width, offset, access size, address. None if it is empty or in another space.
+/// Reads a generic address structure (5.2.3.2): space, width, offset, access size, address. None if it is empty or in
+/// another space.
 fn generic_address(
     table: &Block,
     offset: usize,

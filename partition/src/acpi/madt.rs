@@ -16,7 +16,8 @@ const INTERRUPT_OVERRIDE: u8 = 2;
 const LOCAL_APIC_ADDRESS: u8 = 5;
 const LOCAL_X2APIC: u8 = 9;
 
-/// Flag of a CPU entry: ready to use. Others may be there once they are plugged in ("online capable"); nobody plugs here.
+/// Flag of a CPU entry: ready to use. Others may be there once they are plugged in ("online capable"); nobody plugs
+/// here.
 const ENABLED: u32 = 1;
 
 /// An I/O APIC.
@@ -117,7 +118,7 @@ impl Madt {
         Ok(())
     }
 
-    /// 5.2.12.5. "As the bus has it" is, for ISA: active high, by edge.
+    /// Takes in an interrupt source override (5.2.12.5). "As the bus has it" is, for ISA: active high, by edge.
     fn take_override(&mut self, entry: &Block) -> Result<(), InputError> {
         let flags = entry.u16(8, "interrupt override: flags")?;
         let isa_irq = entry.u8(3, "interrupt override: source")?;

@@ -1,6 +1,7 @@
 //! What the ACPI tables say of the machine: its CPUs, its interrupt controllers, and the timers to calibrate with.
 //!
-//! Sections and offsets are those of the ACPI specification 6.5; the HPET table is that of Intel's IA-PC HPET specification 1.0a.
+//! Sections and offsets are those of the ACPI specification 6.5; the HPET table is that of Intel's IA-PC HPET
+//! specification 1.0a.
 
 mod fixed;
 mod madt;
@@ -75,8 +76,8 @@ impl Originals {
 }
 
 impl AcpiInfo {
-    /// Reads the tables, from the RSDP that the boot loader knew of or the one that is found. `bsp` is the APIC id of the processor
-    /// that was booted.
+    /// Reads the tables, from the RSDP that the boot loader knew of or the one that is found. `bsp` is the APIC id of
+    /// the processor that was booted.
     ///
     /// # Errors
     /// Names the table and the field that cannot be used.
@@ -100,7 +101,7 @@ impl AcpiInfo {
         })
     }
 
-    /// Where an ISA interrupt arrives, and how it signals.
+    /// Returns where an ISA interrupt arrives, and how it signals.
     pub fn isa_interrupt(&self, isa_irq: u8) -> IsaInterrupt {
         self.overrides
             .iter()

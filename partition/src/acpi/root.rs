@@ -141,7 +141,7 @@ fn check_rsdp(rsdp: &Block) -> Result<(), InputError> {
     Ok(())
 }
 
-/// The XSDT where there is one, else the RSDT; with the size of an entry.
+/// Reads the XSDT where there is one, else the RSDT; with the size of an entry.
 fn read_root_table(
     rsdp: &Block,
     memory: &dyn PhysicalMemory,

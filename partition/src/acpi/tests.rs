@@ -77,7 +77,7 @@ fn qemu_madt() -> Vec<u8> {
     ])
 }
 
-/// A machine with these tables under an XSDT; the RSDP is at 0xf0000.
+/// Makes a machine with these tables under an XSDT; the RSDP is at 0xf0000.
 fn machine(tables: &[Vec<u8>]) -> FakeMemory {
     let mut memory = FakeMemory::default();
     let mut entries = vec![];
@@ -250,7 +250,8 @@ fn a_machine_without_the_old_hardware_has_no_pm_timer() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Tables that were changed at random, resealed or not, give an answer; and where it is an answer, no CPU is in it twice.
+    /// Tables that were changed at random, resealed or not, give an answer; and where it is an answer, no CPU is in it
+    /// twice.
     #[test]
     fn damaged_tables_get_an_answer(
         which in 0usize..5, changes in proptest::collection::vec((0usize..300, any::<u8>()), 1..6), resealed: bool,

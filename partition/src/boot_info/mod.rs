@@ -34,7 +34,8 @@ pub struct Module {
     pub name: String,
 }
 
-/// What was handed over, whichever way. It is a copy: nothing in it points into the boot loader's memory but the modules' ranges.
+/// What was handed over, whichever way. It is a copy: nothing in it points into the boot loader's memory but the
+/// modules' ranges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootInfo {
     /// The command line, or an empty one.
@@ -48,8 +49,8 @@ pub struct BootInfo {
 }
 
 impl BootInfo {
-    /// Reads the hand-off. `magic` is what tells the protocol ([`PVH_MAGIC`] or [`MULTIBOOT2_MAGIC`]), `address` where its
-    /// information block is.
+    /// Reads the hand-off. `magic` is what tells the protocol ([`PVH_MAGIC`] or [`MULTIBOOT2_MAGIC`]), `address` where
+    /// its information block is.
     ///
     /// # Errors
     /// Names the block and the field that cannot be used.

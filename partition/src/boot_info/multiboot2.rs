@@ -115,7 +115,7 @@ impl Found {
     }
 }
 
-/// A tag of this kind may be there once.
+/// Puts the value of a tag that may be there once.
 fn put<T>(slot: &mut Option<T>, value: T, tag: &Block) -> Result<(), InputError> {
     match slot.replace(value) {
         None => Ok(()),

@@ -46,7 +46,7 @@ pub(super) fn read(address: u64, memory: &dyn PhysicalMemory) -> Result<BootInfo
     })
 }
 
-/// Text that is not there is empty.
+/// Reads a text; one that is not there is empty.
 fn text(
     address: u64,
     block: &'static str,

@@ -17,7 +17,7 @@ fn pair(low: u32, high: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// What QEMU gives: version 1, one module, a memory map, an RSDP.
+/// Makes what QEMU gives: version 1, one module, a memory map, an RSDP.
 fn pvh_machine() -> FakeMemory {
     let mut memory = FakeMemory::default();
     memory.put(

@@ -16,8 +16,8 @@ pub struct ExecClause {
     pub command: String,
 }
 
-/// Reads `[DURATION] COMMAND; [DURATION] COMMAND; ...`. A clause without a duration runs with the one before it, the first at once.
-/// The clauses stand in the order in which they run.
+/// Reads `[DURATION] COMMAND; [DURATION] COMMAND; ...`. A clause without a duration runs with the one before it, the
+/// first at once. The clauses stand in the order in which they run.
 pub(super) fn parse(text: &str) -> Result<Vec<ExecClause>, ValueError> {
     let mut clauses: Vec<ExecClause> = Vec::new();
     for clause in text.split(';').map(str::trim).filter(|c| !c.is_empty()) {

@@ -1,5 +1,5 @@
-//! The boot command line, with Linux's habits: words separated by blanks, double quotes around values with blanks, `-` and `_` alike in
-//! names, and the last of several wins.
+//! The boot command line, with Linux's habits: words separated by blanks, double quotes around values with blanks, `-`
+//! and `_` alike in names, and the last of several wins.
 
 mod exec;
 mod network;
@@ -86,7 +86,8 @@ pub struct Options {
     pub failover_cpus: CpuList,
     /// Memory of the backup.
     pub failover_mem: SizeAt,
-    /// Period of the keepalives; [`Kind::keepalive_period_ns`](crate::Kind::keepalive_period_ns) returns what it is for a kind of tenant.
+    /// Period of the keepalives; [`Kind::keepalive_period_ns`](crate::Kind::keepalive_period_ns) returns what it is for
+    /// a kind of tenant.
     pub keepalive_ns: u64,
     /// A primary that is silent for so long is dead.
     pub failover_timeout_ns: u64,
@@ -166,7 +167,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The value of the option `name` as the command line has it, or its default with a word that it is one.
+    /// Returns the value of the option `name` as the command line has it, or its default with a word that it is one.
     pub fn as_given(&self, name: &str) -> String {
         match self.given.get(name) {
             Some(value) => value.clone(),
@@ -180,7 +181,7 @@ impl Options {
         }
     }
 
-    /// Whether the command line has the option `name`.
+    /// Returns whether the command line has the option `name`.
     pub fn was_given(&self, name: &str) -> bool {
         self.given.contains_key(name)
     }
@@ -235,7 +236,7 @@ impl Options {
         }
     }
 
-    /// What options say of each other.
+    /// Checks what options say of each other.
     fn check(&self) -> Result<(), Refusal> {
         let (keepalive, timeout) = (self.keepalive_ns, self.failover_timeout_ns);
         if timeout < 2 * keepalive {
@@ -295,7 +296,7 @@ fn with_default_mark(value: &str) -> String {
     format!("{value} (the default)")
 }
 
-/// What the command line says, by option.
+/// Returns what the command line says, by option.
 fn given(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
     let mut given = BTreeMap::new();
     for word in words::split(cmdline)? {
@@ -320,7 +321,7 @@ fn given(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
     Ok(given)
 }
 
-/// A slip of the keyboard is told what was meant; what resembles nothing, at least what comes nearest.
+/// Refuses an unknown option: names the option that was meant, or, if it resembles none, the nearest one.
 fn unknown(name: &str, value: &str, plain_name: &str) -> Refusal {
     let names = OPTIONS.iter().map(|spec| spec.name);
     let (nearest, distance) = words::nearest(plain_name, names).unwrap_or_default();

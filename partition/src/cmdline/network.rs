@@ -1,4 +1,5 @@
-//! The machine's address: `ip=` in Linux's syntax (Documentation/admin-guide/nfs/nfsroot.rst), as far as it is used here.
+//! The machine's address: `ip=` in Linux's syntax (Documentation/admin-guide/nfs/nfsroot.rst), as far as it is used
+//! here.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -104,12 +105,12 @@ fn prefix_len(text: &str) -> Result<u8, ValueError> {
     }
 }
 
-/// The netmask of so many bits, 1 to 32.
+/// Returns the netmask of so many bits, 1 to 32.
 const fn mask(prefix_len: u8) -> u32 {
     u32::MAX << (32 - prefix_len as u32)
 }
 
-/// Whether the address is one host's: neither a group's nor the network's nor everybody's.
+/// Returns whether the address is one host's: neither a group's nor the network's nor everybody's.
 fn is_host(address: Ipv4Addr, prefix_len: u8) -> bool {
     let host = address.to_bits() & !mask(prefix_len);
     let special = address.is_multicast()

@@ -46,8 +46,8 @@ const FAILOVER_TIMEOUT: &str = match option_env!("FAILOVER_TIMEOUT_MS") {
     None => "10ms",
 };
 
-// A build with a bad time-out would refuse every boot that does not give one; so would one with a time-out above the default of
-// failover_boot_timeout, 5 s.
+// A build with a bad time-out would refuse every boot that does not give one; so would one with a time-out above the
+// default of failover_boot_timeout, 5 s.
 const _: () = if let Some(text) = option_env!("FAILOVER_TIMEOUT_MS") {
     match whole_number(text) {
         Some(2..=5_000) => {}
@@ -174,7 +174,8 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "keepalive",
         syntax: "DURATION",
         preset: Preset::Value("1ms"),
-        help: "how often the kernels tell each other that they live, 100us to 1s; the kind of tenant may have another default",
+        help: "how often the kernels tell each other that they live, 100us to 1s; the kind of tenant may have \
+         another default",
         apply: |options, value| {
             let range = KEEPALIVE_NS_MIN..=KEEPALIVE_NS_MAX;
             options.keepalive_ns = duration_in(value, range)?;
@@ -195,7 +196,8 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "failover_boot_timeout",
         syntax: "DURATION",
         preset: Preset::Value("5s"),
-        help: "a primary without a first keepalive after so long does not boot; the kind of tenant may have another default",
+        help: "a primary without a first keepalive after so long does not boot; the kind of tenant may have another \
+         default",
         apply: |options, value| {
             options.failover_boot_timeout_ns = parse_duration(value)?;
             Ok(())

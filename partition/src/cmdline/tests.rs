@@ -39,7 +39,8 @@ fn defaults_hold_for_what_is_not_given() {
 fn everything_can_be_given() {
     let options = parse(
         "BOOT_IMAGE=/boot/understudy failover_cpus=0,3 failover_mem=128M@0x8000000 keepalive=500us failover_timeout=50 \
-         failover_boot_timeout=30s failover_rearm=auto journal_mem=1G service=redis:7000 status_port=8080 ip=192.168.1.5::192.168.1.1:255.255.255.0 \
+         failover_boot_timeout=30s failover_rearm=auto journal_mem=1G service=redis:7000 status_port=8080 \
+         ip=192.168.1.5::192.168.1.1:255.255.255.0 \
          debug=1 apic=xapic exec=\"100ms DEBUG POPULATE 1000; 900ms DEBUG PANIC\"",
     )
     .unwrap();
@@ -142,7 +143,8 @@ fn values_that_cannot_be_are_refused() {
 fn options_that_contradict_each_other_are_refused() {
     assert_eq!(
         refused("keepalive=1ms failover_timeout=1999us"),
-        "failover_timeout=1999us: a failover_timeout of 1999us is shorter than two keepalives of 1ms; at least 2ms would work"
+        "failover_timeout=1999us: a failover_timeout of 1999us is shorter than two keepalives of 1ms; at least 2ms \
+         would work"
     );
     assert!(refused("keepalive=1s").starts_with("keepalive=1s: "));
     assert_eq!(
@@ -185,7 +187,7 @@ fn the_table_explains_every_option() {
     }
 }
 
-/// Command lines of pieces that mean something, so that more than the first check is met.
+/// Makes command lines of pieces that mean something, so that more than the first check is met.
 fn a_line() -> impl Strategy<Value = String> {
     let name = proptest::sample::select(
         OPTIONS
@@ -233,9 +235,11 @@ proptest! {
         }
     }
 
-    /// A refused time-out comes with one that is taken.
+    /// Checks that a refused time-out comes with one that is taken.
     #[test]
-    fn the_time_out_that_would_work_works(keepalive_us in 100u64..1_000_000, timeout_us in proptest::option::of(1u64..60_000_000)) {
+    fn the_time_out_that_would_work_works(
+        keepalive_us in 100u64..1_000_000, timeout_us in proptest::option::of(1u64..60_000_000),
+    ) {
         let mut given = vec![("keepalive", format!("{keepalive_us}us"))];
         given.extend(timeout_us.map(|us| ("failover_timeout", format!("{us}us"))));
         for _ in 0..4 {

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use crate::refusal::Refusal;
 
-/// Splits at blanks outside of double quotes, which are dropped wherever they are: `a="b c"` and `"a=b c"` are the same word. GRUB writes
-/// the second.
+/// Splits at blanks outside of double quotes, which are dropped wherever they are: `a="b c"` and `"a=b c"` are the same
+/// word. GRUB writes the second.
 pub(super) fn split(cmdline: &str) -> Result<Vec<String>, Refusal> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -41,7 +41,7 @@ pub(super) fn split(cmdline: &str) -> Result<Vec<String>, Refusal> {
     Ok(words)
 }
 
-/// The candidate that takes the fewest changes of one letter to become `word`, and how many.
+/// Returns the candidate that takes the fewest changes of one letter to become `word`, and how many.
 pub(super) fn nearest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,

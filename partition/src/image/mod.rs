@@ -48,12 +48,12 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Its virtual addresses.
+    /// Returns its virtual addresses.
     pub fn range(&self) -> Range {
         Range::new(self.virt, self.virt + self.mem_size)
     }
 
-    /// The 4 KiB pages it touches.
+    /// Returns the 4 KiB pages it touches.
     pub fn pages(&self) -> Range {
         let start = self.virt & !(PAGE_BYTES - 1);
         // No overflow: the segment ends inside WINDOW.
@@ -78,8 +78,8 @@ pub struct Image {
 }
 
 impl Image {
-    /// Finds the image at `path` and checks it, its checksum first: if there is a file `PATH.crc32c`, its eight hexadecimal digits must
-    /// be the CRC-32C of the image.
+    /// Finds the image at `path` and checks it, its checksum first: if there is a file `PATH.crc32c`, its eight
+    /// hexadecimal digits must be the CRC-32C of the image.
     ///
     /// # Errors
     /// It is not there, damaged, or no instance image.
@@ -167,7 +167,7 @@ fn parse(path: &str, bytes: &[u8]) -> Result<Image, ImageProblem> {
     })
 }
 
-/// What the parser would report less clearly: a 32-bit or big-endian file.
+/// Refuses what the parser would report less clearly: a 32-bit or big-endian file.
 fn check_identity(bytes: &[u8]) -> Result<(), ImageProblem> {
     match bytes.get(abi::EI_CLASS..=abi::EI_DATA) {
         Some([abi::ELFCLASS64, abi::ELFDATA2LSB]) => Ok(()),
@@ -235,7 +235,7 @@ fn segment(
     })
 }
 
-/// The loader gives each page one content and one protection.
+/// Checks that each page has one content and one protection, as the loader gives it.
 fn check_neighbours(segments: &[Segment]) -> Result<(), ImageProblem> {
     for pair in segments.windows(2) {
         let (low, high) = (&pair[0], &pair[1]);
@@ -252,7 +252,8 @@ fn check_neighbours(segments: &[Segment]) -> Result<(), ImageProblem> {
 
 const CRC32C: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
 
-/// The CRC-32C (Castagnoli, as in iSCSI) of `bytes`, which the file beside an image holds as eight hexadecimal digits.
+/// Returns the CRC-32C (Castagnoli, as in iSCSI) of `bytes`, which the file beside an image holds as eight hexadecimal
+/// digits.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     CRC32C.checksum(bytes)
 }

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 const BASE: u64 = WINDOW.start;
 
-/// A segment of the test image: flags, virtual address, file size, memory size. Its bytes lie at file offset 0x1000 + 0x1000 * index.
+/// A segment of the test image: flags, virtual address, file size, memory size. Its bytes lie at file offset 0x1000 +
+/// 0x1000 * index.
 type Load = (u32, u64, u64, u64);
 
 const RX: u32 = abi::PF_R | abi::PF_X;
@@ -246,7 +247,7 @@ fn an_image_that_is_not_there_is_named() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
-    /// Whatever is done to an image: an answer, and an image that is accepted can be loaded blindly.
+    /// Checks that whatever is done to an image there is an answer, and that an accepted image can be loaded blindly.
     #[test]
     fn a_damaged_image_gets_an_answer(
         changes in proptest::collection::vec((prop_oneof![0usize..300, 0x800usize..0x830], any::<u8>()), 1..8),
@@ -267,6 +268,7 @@ proptest! {
             end = segment.range().end;
         }
         prop_assert!(image.size_bytes() <= WINDOW.len());
-        prop_assert!(image.segments.iter().any(|s| s.executable && s.range().contains(Range::new(image.entry, image.entry + 1))));
+        let entry = Range::new(image.entry, image.entry + 1);
+        prop_assert!(image.segments.iter().any(|s| s.executable && s.range().contains(entry)));
     }
 }

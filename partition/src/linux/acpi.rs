@@ -1,5 +1,5 @@
-//! A Linux' own ACPI tables: for the owner copies of the firmware's with what it may not have taken out, for a backup in its slot just enough to
-//! know its processors. Sections and offsets are those of the ACPI specification 6.5.
+//! A Linux' own ACPI tables: for the owner copies of the firmware's with what it may not have taken out, for a backup
+//! in its slot just enough to know its processors. Sections and offsets are those of the ACPI specification 6.5.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -70,8 +70,8 @@ pub struct Tables {
     pub rsdp: u64,
 }
 
-/// The tables of a Linux that owns the machine, for physical address `at`: the firmware's, but other processors than its own are disabled and the reset
-/// register is ours.
+/// Makes the tables of a Linux that owns the machine, for physical address `at`: the firmware's, but other processors
+/// than its own are disabled and the reset register is ours.
 ///
 /// # Errors
 /// [`LinuxError::TablesTooLong`].
@@ -90,7 +90,7 @@ pub fn of_primary(
     builder.finish(&roots)
 }
 
-/// The tables of a Linux in its slot, for physical address `at`: a machine without hardware of its own.
+/// Makes the tables of a Linux in its slot, for physical address `at`: a machine without hardware of its own.
 ///
 /// # Errors
 /// [`LinuxError::TablesTooLong`].
@@ -149,7 +149,7 @@ impl Builder {
     }
 }
 
-/// A table with our name in its header (5.2.6).
+/// Makes a table with our name in its header (5.2.6).
 fn table(signature: [u8; 4], revision: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; HEADER_BYTES];
     bytes[..4].copy_from_slice(&signature);
@@ -252,7 +252,7 @@ fn patched_madt(original: &[u8], facts: TableFacts<'_>) -> Vec<u8> {
     sealed(madt)
 }
 
-/// Local APICs only, the seat's first.
+/// Makes a MADT of local APICs only, the seat's first.
 fn slot_madt(facts: TableFacts<'_>) -> Vec<u8> {
     let mut body = Vec::new();
     let address = u32::try_from(facts.local_apic_address).unwrap_or(0xfee0_0000);
@@ -307,7 +307,7 @@ mod tests {
         }
     }
 
-    /// As a kernel would read them.
+    /// Reads the tables as a kernel would.
     fn read(tables: &Tables, bsp: u32) -> AcpiInfo {
         let mut memory = FakeMemory::default();
         memory.put(AT, &tables.bytes);

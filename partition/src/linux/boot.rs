@@ -1,5 +1,5 @@
-//! A Linux that is ready to be put into its memory: from the plan and its files to what goes where. Only the ACPI tables are missing, as their body is
-//! made by the monitor.
+//! A Linux that is ready to be put into its memory: from the plan and its files to what goes where. Only the ACPI
+//! tables are missing, as their body is made by the monitor.
 
 use alloc::vec::Vec;
 
@@ -112,7 +112,8 @@ impl<'a> LinuxBoot<'a> {
         self.layout.kernel + ENTRY_64
     }
 
-    /// Returns the end of the memory that the kernel itself takes. Below it is a stack for its first instructions, which do not use one.
+    /// Returns the end of the memory that the kernel itself takes. Below it is a stack for its first instructions,
+    /// which do not use one.
     pub fn kernel_end(&self) -> u64 {
         self.layout.kernel + self.image.init_size_bytes
     }

@@ -41,7 +41,7 @@ pub struct BootParams<'a> {
 }
 
 impl BootParams<'_> {
-    /// The page.
+    /// Returns the page.
     ///
     /// # Errors
     /// [`LinuxError::MapTooLong`].

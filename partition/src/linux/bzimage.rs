@@ -156,13 +156,13 @@ impl<'a> BzImage<'a> {
         })
     }
 
-    /// The protected-mode code: what is put at the load address.
+    /// Returns the protected-mode code: what is put at the load address.
     pub fn kernel(&self) -> &'a [u8] {
         &self.bytes[self.kernel_start..self.kernel_end]
     }
 
-    /// The setup header, which goes into the boot parameters at the same offset: the offset, and the bytes. It ends where the jump at its
-    /// start goes (boot.rst: "0x0202 + byte value at offset 0x0201").
+    /// Returns the setup header, which goes into the boot parameters at the same offset: the offset, and the bytes. It
+    /// ends where the jump at its start goes (boot.rst: "0x0202 + byte value at offset 0x0201").
     pub fn setup_header(&self) -> (usize, &'a [u8]) {
         let end = MAGIC + usize::from(self.bytes[JUMP + 1]);
         let end = end.clamp(INIT_SIZE + 4, self.kernel_start);
@@ -174,7 +174,7 @@ fn number<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..)?.first_chunk().copied()
 }
 
-/// The version string; its place is given less 0x200. A kernel without one is not worse for it.
+/// Returns the version string; its place is given less 0x200. A kernel without one is not worse for it.
 fn version(bytes: &[u8], place: usize) -> String {
     let text = bytes.get(place + 0x200..).unwrap_or_default();
     let text = &text[..text.len().min(128)];
@@ -193,7 +193,7 @@ pub(crate) mod tests {
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
-    /// A kernel of 64 KiB that needs 1 MiB.
+    /// Makes a kernel of 64 KiB that needs 1 MiB.
     pub(crate) fn synthetic() -> Vec<u8> {
         let mut bytes = vec![0x90; 5 * SECTOR_BYTES + (64 << 10)];
         bytes[..5 * SECTOR_BYTES].fill(0);
@@ -278,7 +278,9 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(noise in prop::collection::vec((0_usize..0x280, any::<u8>()), 0..40), length in 0_usize..70_000) {
+        fn no_bytes_make_it_panic(
+            noise in prop::collection::vec((0_usize..0x280, any::<u8>()), 0..40), length in 0_usize..70_000,
+        ) {
             let mut bytes = synthetic();
             for (offset, value) in noise {
                 bytes[offset] = value;
@@ -286,7 +288,8 @@ pub(crate) mod tests {
             bytes.truncate(length);
             if let Ok(image) = BzImage::parse(&bytes) {
                 prop_assert!(image.kernel().len() as u64 <= image.init_size_bytes);
-                prop_assert!(image.setup_header().1.len() < 4096 - 0x1f1 || image.setup_header().1.len() <= bytes.len());
+                let header_bytes = image.setup_header().1.len();
+                prop_assert!(header_bytes < 4096 - 0x1f1 || header_bytes <= bytes.len());
             }
         }
     }

@@ -11,8 +11,8 @@ use super::{BzImage, LinuxError};
 /// Longest command line of any kernel (COMMAND_LINE_SIZE), without the closing zero.
 const LINE_MAX: usize = 2047;
 
-/// Timer interrupts a second in distributions' kernels, from which `lpj=` is derived. A wrong one only makes short delays longer or shorter
-/// until the kernel has calibrated by itself.
+/// Timer interrupts a second in distributions' kernels, from which `lpj=` is derived. A wrong one only makes short
+/// delays longer or shorter until the kernel has calibrated by itself.
 const TICKS_PER_SECOND: u64 = 250;
 
 /// What the added words depend on.
@@ -84,15 +84,15 @@ impl CommandLine {
     }
 }
 
-/// What every role needs, and why:
+/// Returns what every role needs:
 /// - `no_ipi_broadcast`: or its IPIs by shorthand reach the seat;
 /// - `disable_cpu_apicid`: or kernels before 6.9 send the seat an INIT;
 /// - `no5lvl`: the way back into a parked kernel has four levels;
 /// - `reboot=acpi`: the reset register is the monitor's.
 ///
-/// A backup, too: `noapic pci=off nohpet`: the interrupt controller, the bus and the timer are another's; `maxcpus=1`: the other cores are, too;
-/// `no_timer_check tsc=reliable tsc_early_khz lpj`: nothing is left to calibrate with; `nokaslr`: small slots have no choice of places;
-/// `panic=0`: it must not reset anything.
+/// A backup, too: `noapic pci=off nohpet`: the interrupt controller, the bus and the timer are another's; `maxcpus=1`:
+/// the other cores are, too; `no_timer_check tsc=reliable tsc_early_khz lpj`: nothing is left to calibrate with;
+/// `nokaslr`: small slots have no choice of places; `panic=0`: it must not reset anything.
 fn needed(role: Role, facts: Facts) -> Vec<String> {
     let mut words: Vec<String> = [
         "no_ipi_broadcast=1".to_string(),
@@ -125,8 +125,8 @@ fn name_of(word: &str) -> &str {
     word.split_once('=').map_or(word, |(name, _)| name)
 }
 
-/// The first word with this name, as given; dashes and underscores are alike. What stands in quotes is no word of its own, and
-/// what follows a double dash is not the kernel's.
+/// Returns the first word with this name, as given; dashes and underscores are alike. What stands in quotes is no word
+/// of its own, and what follows a double dash is not the kernel's.
 fn word<'a>(given: &'a str, name: &str) -> Option<&'a str> {
     let mut in_quotes = false;
     let is_end = |c: char| {

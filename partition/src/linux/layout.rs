@@ -3,7 +3,8 @@
 use super::{BzImage, LinuxError};
 use crate::range::Range;
 
-/// At the start of the slot: boot parameters, command line, ACPI tables. A large page, so that what follows can be loaded on one.
+/// At the start of the slot: boot parameters, command line, ACPI tables. A large page, so that what follows can be
+/// loaded on one.
 pub const BOOT_AREA_BYTES: u64 = 2 << 20;
 
 /// The command line, from the start of the boot area.
@@ -91,7 +92,7 @@ impl Layout {
     }
 }
 
-/// The memory a Linux needs in one piece below 4 GiB: a multiple of 2 MiB.
+/// Returns the memory a Linux needs in one piece below 4 GiB: a multiple of 2 MiB.
 pub fn needed_bytes(image: &BzImage<'_>, initrd_bytes: u64) -> u64 {
     let alignment_loss = image.alignment_bytes.max(2 << 20);
     // An initrd is there twice for a while: packed, and unpacked.
@@ -152,7 +153,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_laid_out_is_inside_and_apart(start in 0_u64..5000, length in 0_u64..400, initrd_bytes in 0_u64..200 << 20) {
+        fn what_is_laid_out_is_inside_and_apart(
+            start in 0_u64..5000, length in 0_u64..400, initrd_bytes in 0_u64..200 << 20,
+        ) {
             let bytes = synthetic();
             let image = BzImage::parse(&bytes).unwrap();
             let range = Range::new(start * MIB, (start + length) * MIB);

@@ -43,7 +43,8 @@ pub struct Own<'a> {
     pub pmem: Option<Range>,
 }
 
-/// The map of a Linux that owns the machine: all that the firmware says, with usable memory that is not its own reserved.
+/// Makes the map of a Linux that owns the machine: all that the firmware says, with usable memory that is not its own
+/// reserved.
 pub fn of_primary(machine: &MemoryMap, own: Own<'_>) -> Vec<E820> {
     let mut canvas = Canvas::default();
     for region in machine.regions() {
@@ -58,7 +59,8 @@ pub fn of_primary(machine: &MemoryMap, own: Own<'_>) -> Vec<E820> {
     canvas.paint_own(own)
 }
 
-/// The map of a Linux in its slot: its own and nothing else. The rest must be unknown to it, not reserved, or it could not be added later.
+/// Makes the map of a Linux in its slot: its own and nothing else. The rest must be unknown to it, not reserved, or it
+/// could not be added later.
 pub fn of_backup(own: Own<'_>) -> Vec<E820> {
     Canvas::default().paint_own(own)
 }
@@ -187,7 +189,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_painted_last_is_seen(strokes in prop::collection::vec((0_u64..64, 0_u64..64, prop::bool::ANY), 0..20)) {
+        fn what_is_painted_last_is_seen(
+            strokes in prop::collection::vec((0_u64..64, 0_u64..64, prop::bool::ANY), 0..20),
+        ) {
             let mut canvas = Canvas::default();
             let mut truth = [None; 64];
             for (start, end, usable) in strokes {

@@ -1,5 +1,6 @@
-//! What a stock Linux needs to be booted beside another kernel: its image, where it goes, its memory map and boot parameters, its command line,
-//! and its copies of the ACPI tables. Bytes in, bytes out; who puts them into memory is the monitor.
+//! What a stock Linux needs to be booted beside another kernel: its image, where it goes, its memory map and boot
+//! parameters, its command line, and its copies of the ACPI tables. Bytes in, bytes out; who puts them into memory is
+//! the monitor.
 
 pub mod acpi;
 pub mod boot;
@@ -92,7 +93,8 @@ impl fmt::Display for LinuxError {
             ),
             Self::LineTooLong(bytes, limit) => write!(
                 f,
-                "its command line has {bytes} bytes, the kernel takes {limit}; shorten primary_cmdline or failover_cmdline"
+                "its command line has {bytes} bytes, the kernel takes {limit}; shorten primary_cmdline or \
+                 failover_cmdline"
             ),
             Self::Word(word, why) => write!(f, "{word} on its command line: {why}; leave it out"),
             Self::TablesTooLong(bytes) => {

@@ -75,7 +75,7 @@ fn check_list(options: &Options, count: usize) -> Result<(), Refusal> {
     refuse(reason, mend(list, used).to_string())
 }
 
-/// The nearest list that is allowed on a machine that uses CPUs 0 to `used - 1`.
+/// Returns the nearest list that is allowed on a machine that uses CPUs 0 to `used - 1`.
 fn mend(list: &CpuList, used: u32) -> CpuList {
     let mut numbers: Vec<u32> = list.iter().filter(|n| (1..used).contains(n)).collect();
     if numbers.len() as u32 == used - 1 {
@@ -149,7 +149,8 @@ mod tests {
     fn what_cannot_be_is_refused_with_a_list_that_can() {
         assert_eq!(
             refused("failover_cpus=2", 4),
-            "failover_cpus=2: CPU 0 is not in it: INIT stops any CPU but the one that was booted, so the one that fences sits \
+            "failover_cpus=2: CPU 0 is not in it: INIT stops any CPU but the one that was booted, so the one that \
+             fences sits \
              there; 0,2 would work"
         );
         assert_eq!(
@@ -162,7 +163,8 @@ mod tests {
         );
         assert_eq!(
             refused("", 1),
-            "failover_cpus=0 (the default): the machine has 1 CPU; seat and primary take one each; a machine with 2 to 32 CPUs \
+            "failover_cpus=0 (the default): the machine has 1 CPU; seat and primary take one each; a machine with 2 \
+             to 32 CPUs \
              would work"
         );
         assert!(refused("", 0).contains("0 CPU"));

@@ -35,7 +35,8 @@ pub(super) fn share(machine: &Machine) -> Result<PerInstance<Range>, Refusal> {
     let run = run.unwrap_or_default();
     if run.len() < 2 * LOW_BYTES_MIN {
         let reason = format!(
-            "a {needy} instance needs 64 KiB below 640 KiB, and as much is kept for the other; the largest free run there has {} KiB",
+            "a {needy} instance needs 64 KiB below 640 KiB, and as much is kept for the other; the largest free run \
+             there has {} KiB",
             run.len() >> 10
         );
         let frugal = KINDS

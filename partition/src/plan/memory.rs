@@ -77,7 +77,8 @@ impl<'a> MemoryPlanner<'a> {
         }
     }
 
-    /// Places a backup at the start of a block, if memory is added in blocks: what is left of a block that was cut in two could not be added to anybody.
+    /// Places a backup at the start of a block, if memory is added in blocks: what is left of a block that was cut in
+    /// two could not be added to anybody.
     fn place_on_block(&self) -> Option<Placement> {
         let block_bytes = self.machine.kinds.backup.capabilities.memory_block_bytes?;
         if self.demand.backup_address.is_some() {
@@ -93,8 +94,8 @@ impl<'a> MemoryPlanner<'a> {
         })
     }
 
-    /// Gives the primary what is left, the largest range first. The pool that a backup adds when it has become the primary, and the slot where the next
-    /// one waits, are parts of that.
+    /// Gives the primary what is left, the largest range first. The pool that a backup adds when it has become the
+    /// primary, and the slot where the next one waits, are parts of that.
     fn divide(&self, placement: Placement) -> Memory {
         let mut primary = placement.rest.as_slice().to_vec();
         primary.sort_by_key(|range| core::cmp::Reverse(range.len()));
@@ -136,8 +137,8 @@ impl<'a> MemoryPlanner<'a> {
         Ok(())
     }
 
-    /// The refusal of a demand that does not fit: of the address, or of the size whose change is enough. If both are, of the one that was
-    /// given.
+    /// Refuses a demand that does not fit: by the address, or by the size whose change is enough. If both are, by the
+    /// one that was given.
     fn refuse(&self) -> Refusal {
         let journal_was_set =
             self.options.was_given("journal_mem") && !self.options.was_given("failover_mem");
@@ -157,7 +158,7 @@ impl<'a> MemoryPlanner<'a> {
         place(&self.free, demand).is_some()
     }
 
-    /// The size would fit elsewhere.
+    /// Refuses the address, if the size would fit elsewhere.
     fn refuse_address(&self) -> Option<Refusal> {
         let near = SizeAt {
             size_bytes: self.options.failover_mem.size_bytes.max(BACKUP_BYTES_MIN),
@@ -166,7 +167,7 @@ impl<'a> MemoryPlanner<'a> {
         Some(self.refusal("failover_mem", self.why_not_there(), near.to_string()))
     }
 
-    /// Less for the backup would fit, at its address or else anywhere.
+    /// Refuses the size of the backup, if less would fit, at its address or else anywhere.
     fn refuse_backup(&self) -> Option<Refusal> {
         let largest_at = |backup_address| {
             let fits = |backup_bytes| {
@@ -187,7 +188,7 @@ impl<'a> MemoryPlanner<'a> {
         Some(self.refusal("failover_mem", reason, format!("at most {most}")))
     }
 
-    /// A smaller journal would fit.
+    /// Refuses the journal, if a smaller one would fit.
     fn refuse_journal(&self) -> Option<Refusal> {
         let most = self.largest_journal(self.demand)?;
         let reason = self.why_too_much(self.options.journal_bytes, "the journal");
@@ -206,7 +207,7 @@ impl<'a> MemoryPlanner<'a> {
         largest(ALIGN_BYTES, self.free.total_bytes(), fits)
     }
 
-    /// Less memory as a disk would fit.
+    /// Refuses the disk in memory, if a smaller one would fit.
     fn refuse_pmem(&self) -> Option<Refusal> {
         let wanted = round_up(self.options.pmem_bytes);
         let without = Demand {
@@ -226,7 +227,8 @@ impl<'a> MemoryPlanner<'a> {
         Some(self.refusal("pmem", reason, would_work))
     }
 
-    /// Less of both would fit: the least for the backup, and then as much for the journal as it asked for, or as there is.
+    /// Refuses backup and journal, if less of both would fit: the least for the backup, and then as much for the
+    /// journal as it asked for, or as there is.
     fn refuse_both(&self) -> Option<Refusal> {
         let least = Demand {
             backup_bytes: BACKUP_BYTES_MIN,
@@ -243,7 +245,7 @@ impl<'a> MemoryPlanner<'a> {
         Some(self.refusal("failover_mem", reason, would_work))
     }
 
-    /// Nothing would fit.
+    /// Refuses the machine, as nothing would fit.
     fn refuse_machine(&self) -> Refusal {
         let reason = format!(
             "the machine has {} of usable memory, too little for any primary, backup and journal",
@@ -273,7 +275,8 @@ impl<'a> MemoryPlanner<'a> {
         }
         let above = SizeText(SURVIVES_RESET_START);
         format!(
-            "of the {} of usable memory, no piece above {above} has room for {who} beside the other, with {} left to the primary",
+            "of the {} of usable memory, no piece above {above} has room for {who} beside the other, with {} left to \
+             the primary",
             self.usable_text(),
             SizeText(PRIMARY_BYTES_MIN)
         )
@@ -304,7 +307,7 @@ fn shared_bytes(journal_bytes: u64) -> u64 {
     round_up(journal_bytes.saturating_add(CONTROL_BYTES))
 }
 
-/// To the next multiple of [`ALIGN_BYTES`], or to the last one there is, which fits nowhere.
+/// Rounds up to the next multiple of [`ALIGN_BYTES`], or to the last one there is, which fits nowhere.
 fn round_up(bytes: u64) -> u64 {
     bytes
         .checked_next_multiple_of(ALIGN_BYTES)

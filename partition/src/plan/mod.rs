@@ -20,7 +20,8 @@ use crate::range::{Range, RangeSet};
 use crate::refusal::Refusal;
 use crate::tenant::Kinds;
 
-/// Everything that is given out begins and ends on this boundary, a large page, so that no two owners share a page table entry.
+/// Everything that is given out begins and ends on this boundary, a large page, so that no two owners share a page
+/// table entry.
 pub const ALIGN_BYTES: u64 = 2 << 20;
 
 /// Size of the control block at the start of the shared region.
@@ -64,8 +65,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine QEMU (q35) makes of this many CPUs and bytes of memory, for checks on another machine. Boot image and archive are
-    /// not in it.
+    /// Returns the machine QEMU (q35) makes of this many CPUs and bytes of memory, for checks on another machine. Boot
+    /// image and archive are not in it.
     pub fn typical(cpus: u32, memory_bytes: u64) -> Self {
         const GIB: u64 = 1 << 30;
         // The PCI hole: from 2 GiB on once memory would reach 2.75 GiB, else RAM is in one piece.
@@ -121,7 +122,8 @@ pub struct Plan {
     pub shared: Range,
     /// Memory offered to tenants as a disk; behind the journal.
     pub pmem: Option<Range>,
-    /// Where a second backup waits, once the first one is the primary: a part of the first primary's memory. Only if both wait in slots.
+    /// Where a second backup waits, once the first one is the primary: a part of the first primary's memory. Only if
+    /// both wait in slots.
     pub spare: Option<Range>,
     /// Memory below 1 MiB, for instances that need it; others' is empty.
     pub low: PerInstance<Range>,
@@ -142,7 +144,8 @@ pub struct Plan {
 /// Divides the machine as the options ask.
 ///
 /// # Errors
-/// The option that cannot be satisfied, its value, why it cannot be, and a value that can: given that, this refusal goes away.
+/// The option that cannot be satisfied, its value, why it cannot be, and a value that can: given that, this refusal
+/// goes away.
 pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
     if options.failover_rearm == Rearm::Auto && !machine.kinds.can_rearm() {
         let Kinds { primary, backup } = machine.kinds;
@@ -179,12 +182,13 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
 }
 
 impl Plan {
-    /// The journal's memory, behind the control block.
+    /// Returns the journal's memory, behind the control block.
     pub fn journal(&self) -> Range {
         Range::new(self.shared.start + self.control_bytes, self.shared.end)
     }
 
-    /// Returns the machine numbers of the cores that a promoted backup has, rising: the primary's, and those kept for the backup.
+    /// Returns the machine numbers of the cores that a promoted backup has, rising: the primary's, and those kept for
+    /// the backup.
     pub fn successor_cores(&self) -> Vec<u32> {
         let cpus = self.primary.cpus.iter().chain(&self.backup.cpus);
         let mut cores: Vec<u32> = cpus.map(|cpu| cpu.number).collect();
@@ -192,7 +196,8 @@ impl Plan {
         cores
     }
 
-    /// Returns the memory that goes with the role of primary: the first primary's without the spare slot, in the blocks in which it is added.
+    /// Returns the memory that goes with the role of primary: the first primary's without the spare slot, in the blocks
+    /// in which it is added.
     pub fn pool(&self) -> Vec<Range> {
         let all = self.primary.ranges.iter().copied().collect::<RangeSet>();
         let rest = all.without(self.spare.unwrap_or_default());

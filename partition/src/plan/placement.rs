@@ -1,5 +1,5 @@
-//! Where shared region and backup go. Only two blocks are placed, so every sensible place is tried; that makes the answer exact:
-//! what fits is found, and what is a little smaller than something that fits, fits too.
+//! Where shared region and backup go. Only two blocks are placed, so every sensible place is tried; that makes the
+//! answer exact: what fits is found, and what is a little smaller than something that fits, fits too.
 
 use alloc::vec::Vec;
 
@@ -25,8 +25,8 @@ pub(super) struct Placement {
 const SHARED_WINDOW: Range = Range::new(SURVIVES_RESET_START, SHARED_END);
 const BACKUP_WINDOW: Range = Range::new(SURVIVES_RESET_START, u64::MAX);
 
-/// Places the shared region and the backup in `free`, which is aligned, so that enough is left to the primary in one piece. The lowest
-/// places are preferred: they are the furthest from the top of memory, where firmware works.
+/// Places the shared region and the backup in `free`, which is aligned, so that enough is left to the primary in one
+/// piece. The lowest places are preferred: they are the furthest from the top of memory, where firmware works.
 pub(super) fn place(free: &RangeSet, demand: Demand) -> Option<Placement> {
     match demand.backup_address {
         Some(address) => {
@@ -60,7 +60,8 @@ fn finish(rest: RangeSet, shared: Range, backup: Range) -> Option<Placement> {
     })
 }
 
-/// Both ends of every range that has the room. Anywhere between them would only cut the rest into smaller pieces.
+/// Returns both ends of every range that has the room. Anywhere between them would only cut the rest into smaller
+/// pieces.
 fn spots(free: &RangeSet, size_bytes: u64, window: Range) -> impl Iterator<Item = Range> {
     let mut spots = Vec::new();
     for range in free.as_slice() {
@@ -75,8 +76,8 @@ fn spots(free: &RangeSet, size_bytes: u64, window: Range) -> impl Iterator<Item 
     spots.into_iter()
 }
 
-/// The largest multiple of [`ALIGN_BYTES`] from `min_bytes` up to `max_bytes` for which `fits` holds, which must hold for all smaller
-/// ones too.
+/// Returns the largest multiple of [`ALIGN_BYTES`] from `min_bytes` up to `max_bytes` for which `fits` holds, which
+/// must hold for all smaller ones too.
 pub(super) fn largest(min_bytes: u64, max_bytes: u64, fits: impl Fn(u64) -> bool) -> Option<u64> {
     let (mut good, mut bad) = (min_bytes / ALIGN_BYTES, max_bytes / ALIGN_BYTES + 1);
     if good >= bad || !fits(min_bytes) {
@@ -93,10 +94,11 @@ pub(super) fn largest(min_bytes: u64, max_bytes: u64, fits: impl Fn(u64) -> bool
     Some(good * ALIGN_BYTES)
 }
 
-/// The address nearest to the one demanded at which a backup of the demanded size fits.
+/// Returns the address nearest to the one demanded at which a backup of the demanded size fits.
 ///
-/// An address stops to work where the backup meets the end of a free range, or where what it leaves on one side is just the size of
-/// something that must lie there: the shared region, the primary's least, or both. So these addresses are tried, the nearest first.
+/// An address stops to work where the backup meets the end of a free range, or where what it leaves on one side is just
+/// the size of something that must lie there: the shared region, the primary's least, or both. So these addresses are
+/// tried, the nearest first.
 pub(super) fn nearest_address(free: &RangeSet, demand: Demand) -> Option<u64> {
     let wanted = demand.backup_address?;
     let aligned = wanted & !(ALIGN_BYTES - 1);
@@ -147,7 +149,7 @@ mod tests {
 
     const UNIT: u64 = ALIGN_BYTES;
 
-    /// Free memory in units of 2 MiB: gaps and lengths by turns, from `start` on.
+    /// Makes free memory in units of 2 MiB: gaps and lengths by turns, from `start` on.
     fn free(start: u64, pieces: &[(u64, u64)]) -> RangeSet {
         let mut at = start;
         let mut ranges = Vec::new();
@@ -158,7 +160,7 @@ mod tests {
         ranges.into_iter().collect()
     }
 
-    /// Whether the demand can be met at all, by trying every place there is.
+    /// Returns whether the demand can be met at all, by trying every place there is.
     fn brute(free: &RangeSet, demand: Demand) -> bool {
         let units = |window: Range| {
             let all = free.inside(window);
@@ -197,7 +199,8 @@ mod tests {
 
         #[test]
         fn what_can_be_placed_is_placed(
-            (start, pieces) in pieces(), shared in 1u64..20, backup in 8u64..20, address in proptest::option::of(15u64..2100),
+            (start, pieces) in pieces(), shared in 1u64..20, backup in 8u64..20,
+            address in proptest::option::of(15u64..2100),
         ) {
             let free = free(start, &pieces);
             let demand = Demand {
@@ -228,8 +231,8 @@ mod tests {
         }
     }
 
-    /// 23 units for a backup of 8, a shared region of 5 and a primary of 8: between 10, with the shared region above, and 13, with both
-    /// below, nothing fits.
+    /// Leaves 23 units for a backup of 8, a shared region of 5 and a primary of 8: between 10, with the shared region
+    /// above, and 13, with both below, nothing fits.
     #[test]
     fn the_nearest_address_may_leave_both_on_one_side() {
         let free = free(24, &[(0, 23)]);

@@ -98,7 +98,7 @@ fn write_options(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     )
 }
 
-/// A slice: a row for its first range, then one for each further range.
+/// Adds a slice: a row for its first range, then one for each further range.
 fn slice(rows: &mut Vec<Row>, who: &str, slice: &Slice, why: &str) {
     rows.push(row(who, &slice.cpus, slice.ranges.first().copied(), why));
     for range in slice.ranges.iter().skip(1) {
@@ -120,7 +120,7 @@ fn row(who: &str, cpus: &[Cpu], range: Option<Range>, why: &str) -> Row {
     [who.into(), cores, memory, size, why.into()]
 }
 
-/// Whole mebibytes, or kibibytes where that is less than one.
+/// Rounds to whole mebibytes, or kibibytes where that is less than one.
 fn rounded(bytes: u64) -> String {
     match bytes {
         0..0x10_0000 => format!("{}K", bytes.div_ceil(1 << 10)),

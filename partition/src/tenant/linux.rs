@@ -1,4 +1,5 @@
-//! A Linux: a stock bzImage. It boots on a lent core, waits parked, holding no core, and adds memory when it becomes the primary.
+//! A Linux: a stock bzImage. It boots on a lent core, waits parked, holding no core, and adds memory when it becomes
+//! the primary.
 
 use alloc::format;
 use alloc::string::String;
@@ -18,13 +19,15 @@ const MEMORY_BLOCK_BYTES: u64 = 128 << 20;
 /// From the kernel's entry to the module that sends keepalives, the devices' firmware included.
 const BOOT_TIMEOUT_NS: u64 = 60_000_000_000;
 
-/// In a Linux each keepalive is an interrupt more. The time-out minus one period is what a healthy kernel may stand still for.
+/// In a Linux each keepalive is an interrupt more. The time-out minus one period is what a healthy kernel may stand
+/// still for.
 const KEEPALIVES_PER_TIMEOUT: u64 = 10;
 
 /// The longest period: what an application promises is looked at with each keepalive.
 const KEEPALIVE_NS_MAX: u64 = 100_000_000;
 
-/// The frequency of the fastest time-stamp counter, in kHz. A boot is checked before it is measured: no machine makes the command line longer.
+/// The frequency of the fastest time-stamp counter, in kHz. A boot is checked before it is measured: no machine makes
+/// the command line longer.
 const TSC_KHZ_MAX: u64 = 9_999_999;
 
 /// The kind.

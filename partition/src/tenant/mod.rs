@@ -1,7 +1,8 @@
-//! Kinds of tenant: how an image of a kind is recognised, what an instance of it can do, and what it gets unless the operator says otherwise.
+//! Kinds of tenant: how an image of a kind is recognised, what an instance of it can do, and what it gets unless the
+//! operator says otherwise.
 //!
-//! Nothing outside of a kind's own files asks *which* kind an image is of: it asks for a capability by its name. A further kind is one file beside
-//! `native.rs` and one entry in [`KINDS`]; see `docs/how-to/add-a-kind-of-tenant.md`.
+//! Nothing outside of a kind's own files asks *which* kind an image is of: it asks for a capability by its name. A
+//! further kind is one file beside `native.rs` and one entry in [`KINDS`]; see `docs/how-to/add-a-kind-of-tenant.md`.
 
 mod check;
 mod linux;
@@ -42,7 +43,8 @@ pub struct Capabilities {
     pub boots_on_lent_core: bool,
     /// As the primary it can lend a core to a backup that boots.
     pub lends_core: bool,
-    /// As the primary it takes the supervisor's keepalives as interrupts on its first core; otherwise it polls their slot.
+    /// As the primary it takes the supervisor's keepalives as interrupts on its first core; otherwise it polls their
+    /// slot.
     pub takes_keepalive_interrupts: bool,
     /// As the primary it drives the serial port and prints what all programs log; otherwise the monitor does.
     pub drives_console: bool,
@@ -97,7 +99,8 @@ pub struct KeepaliveDefault {
 pub const KINDS: &[&Kind] = &[&LINUX, &NATIVE];
 
 impl Kind {
-    /// Returns the kind of an image by its first bytes. What is of no kind counts as native, and is refused as such when it is loaded.
+    /// Returns the kind of an image by its first bytes. What is of no kind counts as native, and is refused as such
+    /// when it is loaded.
     pub fn of(bytes: &[u8]) -> &'static Self {
         let found = KINDS.iter().find(|kind| (kind.recognises)(bytes));
         found.copied().unwrap_or(&NATIVE)
