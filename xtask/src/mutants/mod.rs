@@ -3,6 +3,7 @@
 mod list;
 mod mutant;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,7 +90,9 @@ impl Copy {
             target: base.join("target"),
             right: base.join("right-sim"),
         };
-        for file in tracked_files()? {
+        let files = tracked_files()?;
+        copy.remove_all_but(&files)?;
+        for file in files {
             let (from, to) = (paths::workspace().join(&file), copy.sources.join(&file));
             let content = read(&from)?;
             // A file that has not changed keeps its time, so that it is not built again.
@@ -101,6 +104,25 @@ impl Copy {
         fs::copy(copy.program(), &copy.right)
             .map_err(|error| Problem::of_host(copy.right.display(), error))?;
         Ok(copy)
+    }
+
+    /// Removes files that were copied before and are not among `files` any more.
+    fn remove_all_but(&self, files: &[String]) -> Result<(), Problem> {
+        let kept: BTreeSet<PathBuf> = files.iter().map(|file| self.sources.join(file)).collect();
+        let mut folders = vec![self.sources.clone()];
+        while let Some(folder) = folders.pop() {
+            // The first time there is no copy yet.
+            let entries = fs::read_dir(&folder).into_iter().flatten();
+            for path in entries.flatten().map(|entry| entry.path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !kept.contains(&path) {
+                    fs::remove_file(&path)
+                        .map_err(|error| Problem::of_host(path.display(), error))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns the simulation that was built last.
@@ -176,7 +198,6 @@ fn tracked_files() -> Result<Vec<String>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
     fn each_mutants_text_is_in_its_file_exactly_once() {
