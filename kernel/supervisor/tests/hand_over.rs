@@ -33,6 +33,8 @@ struct World {
     /// A core that INIT and SIPI do not reach.
     deaf: Cell<Option<u32>>,
     is_silent: Cell<bool>,
+    /// The primary gives its backup up in the instant in which INIT is sent to it.
+    drops_backup: Cell<bool>,
     log: RefCell<Vec<String>>,
 }
 
@@ -154,6 +156,9 @@ impl Cores for Bench {
         }
         match signal {
             Signal::Init => {
+                if world.drops_backup.take() {
+                    assert!(world.control.protection.drop_backup());
+                }
                 if let Some(instance) = world.runs[core as usize].take() {
                     world.note(format!("core {core} of {instance} stopped"));
                 }
@@ -265,6 +270,7 @@ fn protected() -> (Rc<World>, Supervisor<Bench>) {
         runs: Default::default(),
         deaf: Cell::new(None),
         is_silent: Cell::new(false),
+        drops_backup: Cell::new(false),
         log: RefCell::default(),
     });
     let config = Config {
@@ -348,6 +354,22 @@ fn a_panic_ends_in_a_machine_that_is_protected_again() {
             "a loaded",
         ]
     );
+}
+
+#[test]
+fn a_backup_that_is_given_up_while_its_primary_is_fenced_is_loaded_again_before_it_takes_over() {
+    let (world, mut supervisor) = protected();
+    world.drops_backup.set(true);
+    world.panic(Instance::A);
+    run(&mut supervisor, |supervisor| {
+        supervisor.primary_instance() == Instance::B && supervisor.machine().is_protected()
+    });
+    let log = world.log.borrow();
+    let place = |what| log.iter().position(|it| it == what).expect("it happens");
+    let (stopped, loaded) = (place("core 3 of a stopped"), place("b loaded"));
+    assert!(stopped < loaded, "{log:?}");
+    assert!(loaded < place("interrupts seized"), "{log:?}");
+    assert!(loaded < place("core 1 enters b"), "{log:?}");
 }
 
 #[test]

@@ -107,31 +107,27 @@ impl Faults {
 
     /// Keeps the seat away, if that is planned, before it says that a backup is ready.
     fn before_arming(&self, world: &World) {
-        // Taken before the look, which is an access as well.
-        let Some(ns) = self.arming_pause_ns.take() else {
-            return;
-        };
-        match world.memory.region.control.protection.state() {
-            ProtectionState::Filling => world.spend(ns),
-            _ => self.arming_pause_ns.set(Some(ns)),
+        if world.memory.protection_is(ProtectionState::Filling)
+            && let Some(ns) = self.arming_pause_ns.take()
+        {
+            world.spend(ns);
         }
     }
 
     /// Plans silence for an owner that was to die when it has given its backup up, once it has.
     fn look_for_drop(&self, world: &World, core: &Core) {
-        if core.incarnation.get().is_none() || core.incarnation.get() != self.dies_at_drop.get() {
-            return;
-        }
-        let Some(incarnation) = self.dies_at_drop.take() else {
-            return;
-        };
-        match world.memory.region.control.protection.state() {
-            // Once it has written over some of what the backup had not read.
-            ProtectionState::Dropped => self.owner.set(Some(Plan {
+        let dies = self.dies_at_drop.get();
+        if dies.is_some()
+            && dies == core.incarnation.get()
+            && world.memory.protection_is(ProtectionState::Dropped)
+        {
+            self.dies_at_drop.set(None);
+            // It dies after it has written over some of what the backup had not read.
+            let stores = world.random.below(STORES_AFTER_DROP_MAX);
+            self.owner.set(Some(Plan {
                 strike: Strike::Silence,
-                moment: Moment::JournalStore(world.random.below(STORES_AFTER_DROP_MAX)),
-            })),
-            _ => self.dies_at_drop.set(Some(incarnation)),
+                moment: Moment::JournalStore(stores),
+            }));
         }
     }
 

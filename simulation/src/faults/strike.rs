@@ -45,12 +45,11 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
                 None => silence(world, incarnation),
             }
         }
-        Strike::Pause { ns } => {
-            for core in cores_of(world, incarnation) {
-                core.time_ns
-                    .set(core.time_ns.get().max(world.now_ns()) + ns);
-            }
-            world.spend(0);
+        Strike::Pause { ns } => pause(world, incarnation, ns),
+        Strike::PauseAndDrop { ns } => {
+            pause(world, incarnation, ns);
+            // It may be no more than an attempt: the monitor may have claimed the backup before.
+            let _ = world.memory.region.control.protection.drop_backup();
         }
         Strike::Damage { flips } => {
             damage(world, flips);
@@ -82,6 +81,15 @@ fn cores_of(world: &World, incarnation: u32) -> impl Iterator<Item = &Core> {
         core.incarnation.get() == Some(incarnation) && core.run.get() != Run::Off
     };
     world.scheduler.cores.iter().filter(is_its)
+}
+
+/// Takes the processors from all cores of an incarnation for a time; that includes the one that executes now.
+fn pause(world: &World, incarnation: u32, ns: u64) {
+    for core in cores_of(world, incarnation) {
+        core.time_ns
+            .set(core.time_ns.get().max(world.now_ns()) + ns);
+    }
+    world.spend(0);
 }
 
 fn pause_seat(world: &World, ns: u64) {

@@ -165,10 +165,13 @@ fn watch(world: &World, mut supervisor: Supervisor<Board>) {
         let is_up = matches!(machine.state(), State::Watching | State::Unprotected);
         let before = up_since_ns.filter(|_| is_up);
         up_since_ns = is_up.then_some(before.unwrap_or(world.now_ns()));
+        let oracle = &world.oracle;
+        let is_protected = machine.is_protected();
+        oracle.check(oracle.ownership.protects(&world.memory, is_protected));
         world.monitor.seen.set(Some(Seen {
             state: machine.state(),
             backup: machine.backup(),
-            is_settled: machine.is_protected()
+            is_settled: is_protected
                 && up_since_ns.is_some_and(|since_ns| world.now_ns() > since_ns + SETTLED_NS),
         }));
     }

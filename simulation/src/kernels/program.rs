@@ -52,6 +52,8 @@ fn enter(world: &Rc<World>, order: &Order) {
             Replica::new(Kernel::new(world, &incarnation)),
         ),
         Some(EntryReason::Promote) => {
+            let oracle = &world.oracle;
+            oracle.check(oracle.ownership.promotes(incarnation.number));
             let standby = incarnation.standby.borrow_mut().take();
             own(
                 world,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sharedmem::SharedRegion;
 use sharedmem::abi::CONTROL_BYTES;
+use sharedmem::protection::{ProtectionState, ProtectionWord};
 
 /// A part of the shared region, by who may write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,14 @@ impl Memory {
     /// Returns the ring's word `index`, without an access that anybody sees.
     pub fn ring_word(&self, index: usize) -> u64 {
         unobserved(&self.region.journal[index]).load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the protection word says `state`, without an access that anybody sees.
+    pub fn protection_is(&self, state: ProtectionState) -> bool {
+        let word = ptr::from_ref::<ProtectionWord>(&self.region.control.protection);
+        // SAFETY: the word is one atomic of 64 bits, which `sharedmem` promises as the layout of the shared region.
+        let word = unsafe { &*word.cast::<AtomicU64>() };
+        word.load(Ordering::Relaxed) == state as u64
     }
 
     /// Clears the control block and lays it out again, as the monitor does after a reset. The ring stays as it is.

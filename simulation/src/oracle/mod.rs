@@ -76,7 +76,10 @@ impl Oracle {
             (Part::Ring(index), _) => self.damage.writes(index),
             _ => {}
         }
-        self.check(self.ownership.before_store(scheduler, core, part, value));
+        self.check(
+            self.ownership
+                .before_store(scheduler, memory, core, part, value),
+        );
     }
 
     /// Records that the owner ceased to work. If a backup was ready, that must be noticed within `limit_ns`.

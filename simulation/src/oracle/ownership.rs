@@ -3,9 +3,11 @@
 
 use std::cell::Cell;
 
+use sharedmem::protection::ProtectionState;
+
 use super::Law;
 use crate::machine::core::{Core, Run};
-use crate::machine::memory::Part;
+use crate::machine::memory::{Memory, Part};
 use crate::machine::scheduler::Scheduler;
 
 /// Who owns the machine.
@@ -17,6 +19,8 @@ pub struct Ownership {
     pub owner: Cell<Option<u32>>,
     /// Takeovers and switchovers that came to a new owner.
     pub takeovers: Cell<u64>,
+    /// The monitor had claimed the backup when it raised the epoch last: from then on nobody could give it up.
+    was_claimed: Cell<bool>,
     /// The machine had an owner since it was booted.
     had_owner: Cell<bool>,
 }
@@ -32,12 +36,17 @@ impl Ownership {
     pub fn before_store(
         &self,
         scheduler: &Scheduler,
+        memory: &Memory,
         core: &Core,
         part: Part,
         value: Option<u64>,
     ) -> Law {
         match part {
-            Part::Epoch => self.raises(scheduler, core, value),
+            Part::Epoch => {
+                let is_claimed = memory.protection_is(ProtectionState::Claimed);
+                self.was_claimed.set(is_claimed);
+                self.raises(scheduler, core, value)
+            }
             Part::Ring(_) | Part::Cursors | Part::Applying => self.writes_journal(core),
             Part::Protection | Part::Other => Ok(()),
         }
@@ -77,6 +86,31 @@ impl Ownership {
                 "epoch {to} is raised while core {} still runs the owner of epoch {from}",
                 core.number
             )),
+        }
+    }
+
+    /// Checks that a backup that is promoted had been claimed: one that was given up lacks what was written over meanwhile.
+    pub fn promotes(&self, incarnation: u32) -> Law {
+        match self.was_claimed.get() {
+            true => Ok(()),
+            false => Err(format!(
+                "incarnation {incarnation} is promoted, and was not claimed before"
+            )),
+        }
+    }
+
+    /// Checks what the monitor believes: a machine counts as protected only while its protection word says so, or the owner has just
+    /// given the backup up.
+    pub fn protects(&self, memory: &Memory, is_protected: bool) -> Law {
+        let is_armed = |state| memory.protection_is(state);
+        match !is_protected
+            || is_armed(ProtectionState::Armed)
+            || is_armed(ProtectionState::Dropped)
+        {
+            true => Ok(()),
+            false => Err(
+                "the monitor takes the machine for protected, and its word does not say so".into(),
+            ),
         }
     }
 

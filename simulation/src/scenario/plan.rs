@@ -23,6 +23,12 @@ pub enum Strike {
         /// So long.
         ns: u64,
     },
+    /// As a pause, after which the owner gives its backup up, as one does whose journal is full: perhaps at a time when it is
+    /// being fenced already.
+    PauseAndDrop {
+        /// So long.
+        ns: u64,
+    },
     /// As silence, and bits in the journal flip.
     Damage {
         /// So many.
@@ -76,7 +82,7 @@ pub struct Plan {
 impl Plan {
     /// By chance. Moments are chosen so that early ones, those of a kernel that has hardly taken over, are as likely as the many late ones.
     pub fn of(rng: &mut Rng) -> Self {
-        let strike = match rng.u8(0..43) {
+        let strike = match rng.u8(0..45) {
             0..8 => Strike::Panic,
             8..16 => Strike::Silence,
             16..20 => Strike::HungLoop,
@@ -97,6 +103,9 @@ impl Plan {
             38 => Strike::Switchover,
             39..41 => Strike::ArmingPause {
                 ns: rng.u64(20 * MS..60 * MS),
+            },
+            41 | 42 => Strike::PauseAndDrop {
+                ns: rng.u64(MS..60 * MS),
             },
             _ => Strike::DropAndSilence {
                 ns: rng.u64(20 * MS..60 * MS),

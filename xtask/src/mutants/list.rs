@@ -233,6 +233,21 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "journal.retain(is_kept.then_some(journal.cursors().reserved));",
     },
     Mutant {
+        name: "claim-ignored",
+        what: "a backup that the primary gave up is promoted",
+        file: "kernel/supervisor/src/succession.rs",
+        right: "if self.machine.successor() == Successor::Backup && !control.protection.claim() {",
+        wrong: "if self.machine.successor() == Successor::Backup && !control.protection.claim() && to == 0 {",
+    },
+    Mutant {
+        name: "backup-stays-ready",
+        what: "a backup that became the primary still counts as one",
+        file: "takeover/src/machine/takeover.rs",
+        right: r#"                self.backup = Backup::Lost(BackupLoss::Promoted);
+"#,
+        wrong: "",
+    },
+    Mutant {
         name: "armed-by-a-store",
         what: "a filled backup is armed whatever the primary did meanwhile",
         file: "kernel/supervisor/src/backup.rs",
