@@ -1,7 +1,8 @@
 //! Reports to people and tools: stamps of the timeline, machine-readable log lines, the incident record.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
+use core::fmt::Write;
 use core::sync::atomic::Ordering;
 
 use journal::RecoverySummary;
@@ -78,17 +79,19 @@ pub fn serving(
     if timeline.epoch() != epoch {
         return;
     }
-    let epitaph = log_epitaph(context, epitaph);
     let takeover = takeover(context, recovery, timeline);
     log::warn!("{takeover}");
+    let mut record = format!("{takeover}\n");
+    if let Some(epitaph) = epitaph.map(|text| epitaph_found(context, text)) {
+        log::warn!("{epitaph}");
+        let _ = writeln!(record, "{epitaph}");
+    }
     let rearm = match context.options.failover_rearm {
         Rearm::Auto => "auto",
         Rearm::Manual => "manual",
     };
     log::warn!("this machine is unprotected until a new backup is loaded (failover_rearm={rearm})");
-    let recorded = disk.map_or(Ok(()), |disk| {
-        disk.append(&format!("{takeover}\n{epitaph}\n"))
-    });
+    let recorded = disk.map_or(Ok(()), |disk| disk.append(&record));
     if let Err(reason) = recorded {
         log::warn!("no record on the incident disk: {reason}");
     }
@@ -116,12 +119,9 @@ pub fn predecessors_epitaph(context: &Context, epoch: u64) -> Option<EpitaphText
     (epitaph.epoch.checked_add(1) == Some(epoch)).then_some(epitaph)
 }
 
-/// Logs the epitaph of the dead primary, and returns the line.
-fn log_epitaph(context: &Context, epitaph: Option<&EpitaphText>) -> String {
-    let Some(text) = epitaph else {
-        return String::from("no epitaph was left");
-    };
-    let found = event::EpitaphFound {
+/// Returns what there is to say about the epitaph of the dead primary.
+fn epitaph_found(context: &Context, text: &EpitaphText) -> event::EpitaphFound {
+    event::EpitaphFound {
         instance: context.instance().other(),
         cause: text.cause,
         core: text.core,
@@ -132,7 +132,5 @@ fn log_epitaph(context: &Context, epitaph: Option<&EpitaphText>) -> String {
         rsp: Hex(text.rsp),
         at_ns: text.time_ns,
         message: text.message().into(),
-    };
-    log::warn!("{found}");
-    found.to_string()
+    }
 }

@@ -1,5 +1,5 @@
-//! The incident disk: a small raw image. Its first sector holds a label; the guest appends a text record of each
-//! takeover.
+//! The incident disk: a small raw image. Its first sector holds a label; the guest appends lines of text for each
+//! takeover, beginning with a sector.
 
 use std::path::Path;
 
@@ -20,11 +20,11 @@ pub fn create(path: &Path) -> Result<(), Problem> {
     files::write(path, &bytes)
 }
 
-/// Returns the records on an incident disk, the oldest first.
+/// Returns the lines on an incident disk, the oldest first.
 ///
 /// # Errors
 /// The file cannot be read, or has lost its label.
-pub fn records(path: &Path) -> Result<Vec<String>, Problem> {
+pub fn lines(path: &Path) -> Result<Vec<String>, Problem> {
     let bytes = files::read(path)?;
     if !bytes.starts_with(LABEL) {
         return Err(Problem::Failed(format!(
@@ -36,13 +36,13 @@ pub fn records(path: &Path) -> Result<Vec<String>, Problem> {
         .chunks(SECTOR_BYTES)
         .skip(1)
         .take_while(|sector| sector[0] != 0);
-    Ok(sectors
-        .map(|sector| {
-            String::from_utf8_lossy(sector)
-                .trim_end_matches('\0')
-                .into()
-        })
-        .collect())
+    let text: Vec<u8> = sectors
+        .flat_map(|sector| sector.split(|byte| *byte == 0).next())
+        .flatten()
+        .copied()
+        .collect();
+    let text = String::from_utf8_lossy(&text);
+    Ok(text.lines().map(String::from).collect())
 }
 
 #[cfg(test)]
@@ -50,20 +50,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_follow_the_label() {
+    fn lines_follow_the_label() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new/disk.img");
         create(&path).unwrap();
-        assert_eq!(records(&path), Ok(vec![]));
+        assert_eq!(lines(&path), Ok(vec![]));
         let mut bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len(), 1 << 20);
-        bytes[512..519].copy_from_slice(b"first\nx");
-        bytes[1024..1030].copy_from_slice(b"second");
-        bytes[2048..2052].copy_from_slice(b"lost");
+        let long = "x".repeat(600);
+        bytes[512..1120].copy_from_slice(format!("first\n{long}\n!").as_bytes());
+        bytes[1536..1543].copy_from_slice(b"second\n");
+        bytes[2560..2564].copy_from_slice(b"lost");
         std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(records(&path), Ok(vec!["first\nx".into(), "second".into()]));
+        let found = lines(&path).unwrap();
+        assert_eq!(found, ["first", &long, "!second"]);
         bytes[0] = 0;
         std::fs::write(&path, &bytes).unwrap();
-        assert!(matches!(records(&path), Err(Problem::Failed(_))));
+        assert!(matches!(lines(&path), Err(Problem::Failed(_))));
     }
 }

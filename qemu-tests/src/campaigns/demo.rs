@@ -116,11 +116,8 @@ fn run_death(
     println!("{name}: {audit}");
     machine.closing_word()?;
     machine.end();
-    for record in disk::records(machine.disk())? {
-        println!(
-            "{name}: on the incident disk: {}",
-            record.lines().next().unwrap_or_default()
-        );
+    for line in disk::lines(machine.disk())? {
+        println!("{name}: on the incident disk: {line}");
     }
     Ok(DemoRun {
         takeover,

@@ -61,13 +61,15 @@ fn survive(context: &TestContext<'_>, mode: &str) -> Verdict {
     machine.wait_event::<event::Unprotected>()?;
     let closing_word = machine.closing_word()?;
     machine.end();
-    let records = disk::records(machine.disk())?;
-    let told: Vec<_> = records
-        .iter()
-        .filter_map(|record| event::Takeover::parse(record.lines().next()?).ok())
-        .collect();
-    let is_told = records.len() == 1 && told == [takeover.event];
-    require(is_told, || format!("the incident disk has {records:?}"))?;
+    let lines = disk::lines(machine.disk())?;
+    let is_told = match &lines[..] {
+        [line, epitaph] => {
+            event::Takeover::parse(line) == Ok(takeover.event)
+                && event::EpitaphFound::parse(epitaph).is_ok()
+        }
+        _ => false,
+    };
+    require(is_told, || format!("the incident disk has {lines:?}"))?;
     Ok(closing_word)
 }
 

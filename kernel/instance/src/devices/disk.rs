@@ -4,7 +4,6 @@
 //! A disk without the label belongs to somebody else, and is not written to.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 
 use sharedmem::hand_off::PciFunction;
 use virtio_drivers::device::blk::{SECTOR_SIZE, VirtIOBlk};
@@ -52,21 +51,22 @@ impl IncidentDisk {
         Ok(disk)
     }
 
-    /// Appends a record. What is longer than a sector is cut off.
+    /// Appends text, in sectors of its own.
     ///
     /// # Errors
     /// [`DeviceError::Full`], [`DeviceError::Write`].
-    pub fn append(&mut self, record: &String) -> Result<(), DeviceError> {
-        if self.next_sector >= self.driver.capacity() as usize {
-            return Err(DeviceError::Full);
+    pub fn append(&mut self, text: &str) -> Result<(), DeviceError> {
+        for chunk in text.as_bytes().chunks(SECTOR_SIZE) {
+            if self.next_sector >= self.driver.capacity() as usize {
+                return Err(DeviceError::Full);
+            }
+            let mut sector = [0; SECTOR_SIZE];
+            sector[..chunk.len()].copy_from_slice(chunk);
+            self.driver
+                .write_blocks(self.next_sector, &sector)
+                .map_err(|_| DeviceError::Write)?;
+            self.next_sector += 1;
         }
-        let mut sector = [0; SECTOR_SIZE];
-        let length = record.len().min(SECTOR_SIZE);
-        sector[..length].copy_from_slice(&record.as_bytes()[..length]);
-        self.driver
-            .write_blocks(self.next_sector, &sector)
-            .map_err(|_| DeviceError::Write)?;
-        self.next_sector += 1;
         Ok(())
     }
 
