@@ -82,7 +82,7 @@ fn can_serve(mut service: Service, commands: &[u8]) {
     }
     apply(Input::Tick);
     apply(Input::Close { connection: 1 });
-    service.learn(HostStatus::default());
+    service.set_status(HostStatus::default());
     told::service_is_told(&mut service, &limits());
 }
 

@@ -108,7 +108,7 @@ impl State {
             let mut again = Vec::new();
             status.encode(&mut again);
             assert_eq!(HostStatus::decode(&again), Ok(status));
-            self.service.learn(status);
+            self.service.set_status(status);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What this kernel offers to the replica in it.
 
-use replica::{BackupMonitor, Host, ReplicaLimits, SharedJournal};
+use replica::{Host, ReplicaLimits, ReplicationStatus};
 use service::{DebugCommand, HostStatus, OperatorCommand};
 use sharedmem::crc32c::Crc32c;
 use sharedmem::{Instance, SharedRegion};
@@ -69,8 +69,8 @@ impl Host for &'static Context {
         death::superseded(epoch)
     }
 
-    fn status(&self, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus {
-        status::of(self, seat, journal)
+    fn status(&self, replication: &ReplicationStatus) -> HostStatus {
+        status::of(self, replication)
     }
 
     fn print(&self, bytes: &[u8]) {

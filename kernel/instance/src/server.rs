@@ -162,7 +162,7 @@ impl Server {
         if !self.is_settled {
             self.settle();
         }
-        self.journal.seat.report(&self.context);
+        self.journal.backup.report(&self.context);
         operator::poll(self.context);
         let more = self.console.pump(self.context) || more;
         self.sleep_unless(more);
@@ -183,7 +183,7 @@ impl Server {
 
     /// Opens the gate, or dies if another instance has taken the machine over.
     fn release(&mut self) {
-        let is_owner = self.journal.is_owner();
+        let is_owner = self.journal.is_primary();
         let Ok(released) = self.network.device_mut().release(is_owner) else {
             death::superseded(self.context.region.control.epoch.current());
         };
@@ -210,8 +210,16 @@ impl Server {
             ..
         } = self;
         let Some(page) = &mut self.page else { return };
-        let (replica, seat) = (&journal.replica, &journal.seat);
-        let status = || status::page(context, seat, replica.journal(), recovered, epitaph.clone());
+        let (replica, backup) = (&journal.replica, &journal.backup);
+        let status = || {
+            status::page(
+                context,
+                backup,
+                replica.journal(),
+                recovered,
+                epitaph.clone(),
+            )
+        };
         let mut source = ReplySource {
             records: replica.records(),
             answer: &mut |bytes| web::answer(bytes, replica.records(), status),

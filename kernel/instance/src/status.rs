@@ -1,7 +1,7 @@
 //! The kernel's status, for `INFO`, `ROLE` and the status page.
 
 use journal::RecoverySummary;
-use replica::{BackupMonitor, SharedJournal};
+use replica::{BackupMonitor, ReplicationStatus, SharedJournal};
 use service::{HostStatus, TakeoverTimes, Word};
 use sharedmem::Instance;
 use sharedmem::cause::Cause;
@@ -17,7 +17,7 @@ use crate::{epoch, note, operator};
 const FIRST_EPOCH: u64 = 1;
 
 /// Returns the status of this primary, for `INFO` and `ROLE`.
-pub fn of(context: &Context, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus {
+pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {
     let now_ns = context.now_ns();
     let epoch = epoch::own();
     let timeline = context.region.control.timelines.of_epoch(epoch);
@@ -25,12 +25,12 @@ pub fn of(context: &Context, seat: &BackupMonitor, journal: SharedJournal) -> Ho
     HostStatus {
         is_backup: false,
         epoch,
-        protected: seat.is_protected(),
-        keepalive_age_us: seat
-            .last_seen_ns()
+        protected: replication.is_protected,
+        keepalive_age_us: replication
+            .monitor_seen_ns
             .map(|seen_ns| now_ns.saturating_sub(seen_ns) / 1000),
-        journal_position: journal.cursors().reserved,
-        journal_lag_bytes: journal.lag_bytes(),
+        journal_position: replication.journal_position,
+        journal_lag_bytes: replication.journal_lag_bytes,
         port: context.port(),
         uptime_ms: now_ns / 1_000_000,
         cores: context.hand_off.core_count,
@@ -70,7 +70,7 @@ fn takeover_of(timeline: &Timeline) -> TakeoverTimes {
 /// the dead primary left.
 pub fn page(
     context: &Context,
-    seat: &BackupMonitor,
+    backup: &BackupMonitor,
     journal: SharedJournal,
     recovered: &RecoverySummary,
     epitaph: Option<EpitaphText>,
@@ -91,7 +91,7 @@ pub fn page(
         cores: context.hand_off.core_count,
         uptime_ms: context.now_ns() / 1_000_000,
         service_port: context.port(),
-        unprotected: seat.unprotected_reason(),
+        unprotected: backup.unprotected_reason(),
         journal: JournalStatus {
             reserved: cursors.reserved,
             applied: cursors.applied,

@@ -1,4 +1,4 @@
-//! The primary's watch over the seat.
+//! How a primary watches its backup: by the keepalives of the monitor, and by the protection word.
 
 use core::mem;
 
@@ -12,26 +12,27 @@ use crate::host::Host;
 /// Whether a backup waits, as the primary sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackupView {
-    /// A ready backup waits on a seat that answers.
+    /// A ready backup waits, and the monitor answers.
     Protected,
-    /// A new backup is being told the state, on a seat that answers.
+    /// A new backup reads the state, and the monitor answers.
     Filling,
-    /// There is none; the reason.
+    /// There is no backup; says why.
     Unprotected(&'static str),
 }
 
-/// The primary's watch over the seat.
+/// A primary's watch over its backup.
 pub struct BackupMonitor {
     detector: Detector,
+    /// The view that was logged last.
     reported: Option<BackupView>,
-    /// The answer of the last look.
+    /// The result of the last look.
     seen: BackupView,
-    /// What the protection word reported then.
+    /// The state of the protection word at the last look.
     state: ProtectionState,
 }
 
 impl BackupMonitor {
-    /// Begins to watch, as the owner of `epoch`.
+    /// Begins to watch, as the primary of `epoch`.
     pub fn new(host: &impl Host, epoch: u64) -> Self {
         Self {
             detector: Detector::new(host.detector(), epoch, host.now_ns()),
@@ -41,7 +42,7 @@ impl BackupMonitor {
         }
     }
 
-    /// Looks at the seat's slot and the protection word.
+    /// Looks at the monitor's keepalive and at the protection word.
     pub fn look(&mut self, host: &impl Host) -> BackupView {
         let now_ns = host.now_ns();
         let control = host.region().control;
@@ -49,28 +50,26 @@ impl BackupMonitor {
             self.detector.observe(now_ns, &beat_of(&keepalive));
         }
         let state = control.protection.state();
-        // The seat is away while it loads an image. When it says that it has, it is back, if its next keepalive is still to come.
+        // The monitor sends no keepalive while it loads an image. Its next one may still be to come when the word
+        // says that the image is loaded.
         if mem::replace(&mut self.state, state) == ProtectionState::NoBackup
             && state != ProtectionState::NoBackup
         {
             self.detector.vouch(now_ns);
         }
         let is_silent = matches!(self.detector.verdict(now_ns), Verdict::Red(_));
-        let protection = match state {
+        self.seen = match state {
             ProtectionState::Armed | ProtectionState::Filling if is_silent => {
                 BackupView::Unprotected("the seat is silent")
             }
             ProtectionState::Armed => BackupView::Protected,
             ProtectionState::Filling => BackupView::Filling,
-            ProtectionState::Dropped => {
-                BackupView::Unprotected("the backup was dropped for journal room")
-            }
+            ProtectionState::Dropped => BackupView::Unprotected(state.text()),
             ProtectionState::Claimed | ProtectionState::NoBackup => {
-                BackupView::Unprotected("no backup waits")
+                BackupView::Unprotected(ProtectionState::NoBackup.text())
             }
         };
-        self.seen = protection;
-        protection
+        self.seen
     }
 
     /// Returns whether a backup waited at the last look.
@@ -78,16 +77,16 @@ impl BackupMonitor {
         self.seen == BackupView::Protected
     }
 
-    /// Returns why none did, if so.
+    /// Returns why no backup waited at the last look, if none did.
     pub fn unprotected_reason(&self) -> Option<&'static str> {
         match self.seen {
             BackupView::Protected => None,
-            BackupView::Filling => Some("a new backup is being told the state"),
+            BackupView::Filling => Some(ProtectionState::Filling.text()),
             BackupView::Unprotected(reason) => Some(reason),
         }
     }
 
-    /// Looks, and tells the log when the answer has changed.
+    /// Looks, and logs the view if it has changed.
     pub fn report(&mut self, host: &impl Host) {
         let now = self.look(host);
         if self.reported != Some(now) {
@@ -103,13 +102,13 @@ impl BackupMonitor {
         }
     }
 
-    /// Returns when the seat was last heard of, in ns since boot.
+    /// Returns when the monitor was last heard of, in ns since boot.
     pub fn last_seen_ns(&self) -> Option<u64> {
         self.detector.last_seen_ns()
     }
 }
 
-/// A slot's content as the detector takes it.
+/// Converts a keepalive for the detector.
 fn beat_of(keepalive: &Keepalive) -> Beat {
     Beat {
         sequence: keepalive.sequence,

@@ -1,65 +1,75 @@
 //! The kernel around a replica, as far as a replica needs one.
 
-use service::{DebugCommand, HostStatus, OperatorCommand};
+use service::{DebugCommand, HostStatus, OperatorCommand, ServiceLimits};
 use sharedmem::crc32c::Crc32c;
 use sharedmem::sync::Ordering;
 use sharedmem::{Instance, SharedRegion};
 use takeover::DetectorConfig;
 
-use crate::backup_monitor::BackupMonitor;
-use crate::replica::SharedJournal;
-
-/// What the state may grow to, and what clients may do; the same on both instances, as replies depend on it.
+/// Limits of a replica's state. They are the same on both instances, because replies depend on them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaLimits {
-    /// The service's.
-    pub service: service::ServiceLimits,
-    /// Most bytes that all clients together are owed.
+    /// Limits of the service.
+    pub service: ServiceLimits,
+    /// Most unacknowledged bytes of replies, for all clients together.
     pub unacked_bytes_max: usize,
-    /// Memory for the records that programs of a Linux appended, in bytes.
+    /// Memory for the records that the programs of a Linux appended, in bytes.
     pub records_bytes_max: usize,
 }
 
-/// The kernel that a replica lives in. A handle: cheap to clone.
+/// What a primary knows of its replication, for `INFO` and `ROLE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicationStatus {
+    /// Whether a ready backup waits.
+    pub is_protected: bool,
+    /// When the monitor was last heard of, in ns since the machine's boot.
+    pub monitor_seen_ns: Option<u64>,
+    /// Bytes journaled since the journal's beginning.
+    pub journal_position: u64,
+    /// Bytes journaled and not yet applied by the backup.
+    pub journal_lag_bytes: u64,
+}
+
+/// The kernel that a replica lives in. It is a handle: cheap to clone.
 pub trait Host: Clone {
-    /// Returns what is shared with the other kernels.
+    /// Returns the region shared with the other kernels.
     fn region(&self) -> SharedRegion;
 
-    /// Returns the CRC that this processor computes.
+    /// Returns the CRC that suits this processor.
     fn crc(&self) -> Crc32c;
 
     /// Returns which instance this is.
     fn instance(&self) -> Instance;
 
-    /// Returns what the state may grow to.
+    /// Returns the limits of the state.
     fn limits(&self) -> ReplicaLimits;
 
-    /// Returns when the seat counts as dead.
+    /// Returns when the monitor counts as dead.
     fn detector(&self) -> DetectorConfig;
 
-    /// Time since the machine's boot, in ns.
+    /// Returns the time since the machine's boot, in ns.
     fn now_ns(&self) -> u64;
 
-    /// Returns the service's time at `now_ns`, in ms: it goes on over resets, from where it stood at the last keepalive before.
+    /// Returns the service's time at `now_ns`, in ms. After a reset it goes on from the last keepalive before.
     fn service_ms(&self, now_ns: u64) -> u64 {
         let before_ns = &self.region().control.header.time_before_ns;
         now_ns.saturating_add(before_ns.load(Ordering::Relaxed)) / 1_000_000
     }
 
-    /// A word that nobody outside can foretell.
+    /// Returns a word that nobody outside can predict.
     fn entropy(&self) -> u64;
 
-    /// Returns the main loop came round, or a long piece of work went on: a sign of life.
+    /// Counts work: a round of the main loop, or a part of a long piece of work.
     fn advance(&self);
 
-    /// Nothing can be done before another kernel has done something. Returns after a moment.
+    /// Waits for a moment, because another kernel has to do something first.
     fn pause(&self);
 
-    /// Returns the machine is in `epoch`, which is not the one that this kernel owns it in: it stops.
+    /// Stops this kernel: the machine is in `epoch`, in which it is not the primary.
     fn superseded(&self, epoch: u64) -> !;
 
-    /// Returns what `INFO` and `ROLE` tell of the kernel.
-    fn status(&self, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus;
+    /// Returns the kernel's status, for `INFO` and `ROLE`.
+    fn status(&self, replication: &ReplicationStatus) -> HostStatus;
 
     /// Prints a reply to the console.
     fn print(&self, bytes: &[u8]);
@@ -67,6 +77,6 @@ pub trait Host: Clone {
     /// Injects a fault.
     fn debug(&self, command: DebugCommand);
 
-    /// Asks the monitor.
+    /// Passes a request of the operator to the monitor.
     fn operate(&self, command: OperatorCommand<'_>);
 }

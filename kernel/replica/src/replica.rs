@@ -1,7 +1,8 @@
 //! The replica: the service's state, and the journal it is made from.
 //!
-//! A backup follows: it reads from where the journal makes the whole state, as far as the primary has applied it. Who becomes the primary recovers: it
-//! reads the rest, as far as it is whole. A primary commits: it appends a record and then applies it.
+//! A backup follows: it reads from where the journal makes the whole state, as far as the primary has applied it. A
+//! backup that becomes the primary recovers: it reads the rest, as far as that is whole. A primary commits: it
+//! appends a record and then applies it.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,72 +10,58 @@ use alloc::vec::Vec;
 
 use core::mem;
 
-use journal::{AppendError, Appended, Journal, Kind, Next, Reader, RecentRecords, RecoverySummary};
+use journal::{AppendError, Appended, Kind, Next, Reader, RecentRecords, Record, RecoverySummary};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service, Stamp};
 use sharedmem::RecordKind;
 use sharedmem::abi::SeatStatus;
 use sharedmem::event::{RecordSkipped, StateLost, Text};
 use sharedmem::protection::ProtectionState;
-use sharedmem::sync::{AtomicU64, Ordering};
 
+use crate::checkpoint::CheckpointedState;
+use crate::effects::note_backup_progress;
+use crate::findings::log_damage;
 use crate::host::Host;
-use crate::state::{ReplicaState, note_seat_progress, report_damage};
+use crate::shared_journal::{SharedJournal, SharedReader, open_journal};
+use crate::state::ReplicaState;
 
-/// Records a backup applies before it lets the monitor look at the detector.
+/// Records that a backup applies before the monitor looks at its detector again.
 const RECORDS_PER_STEP: usize = 64;
 
-/// How often a record is tried again that a kernel stopped in.
+/// How often a record in which a kernel stopped is tried again.
 const RETRIES: u64 = 1;
 
-/// Bytes of a record's content that are told.
+/// Bytes of a record that its description shows.
 const EXCERPT_BYTES: usize = 80;
 
-/// The journal in the shared region.
-pub type SharedJournal = Journal<'static, &'static [AtomicU64]>;
-
-type SharedReader = Reader<'static, &'static [AtomicU64]>;
-
 /// State and journal.
-pub struct Replica<S> {
-    host: S,
+pub struct Replica<H> {
+    host: H,
     state: ReplicaState,
     journal: SharedJournal,
-    /// Where a backup stands that has begun to read; a primary has none.
+    /// The reader of a backup that has begun to read; a primary has none.
     reader: Option<SharedReader>,
-    /// Damage that it met while it waited, since its state was whole.
-    met: RecoverySummary,
+    /// Damage that a waiting backup has read, since its state was whole.
+    damage_seen: RecoverySummary,
     buffer: Vec<u8>,
 }
 
-/// Returns the journal in the region that the host share.
-///
-/// # Panics
-/// The ring is smaller than the least that a plan gives it.
-pub fn open_journal(host: &impl Host) -> SharedJournal {
-    let region = host.region();
-    let control = region.control;
-    let salt = control.header.journal_salt.load(Ordering::Relaxed);
-    Journal::salted(region.journal, &control.journal, salt, host.crc())
-        .expect("the plan gives the journal its least size")
-}
-
-impl<S: Host> Replica<S> {
-    /// An empty state, with nothing read yet.
-    pub fn new(host: S) -> Self {
+impl<H: Host> Replica<H> {
+    /// Makes a replica with an empty state, which has read nothing yet.
+    pub fn new(host: H) -> Self {
         let journal = open_journal(&host);
         Self {
             state: ReplicaState::new(host.limits()),
             host,
             reader: None,
-            met: RecoverySummary::default(),
+            damage_seen: RecoverySummary::default(),
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
             journal,
         }
     }
 
-    /// Returns the reader; it is made when it is first needed.
-    fn reader(&mut self) -> SharedReader {
+    /// Takes the reader. It is made when it is first needed.
+    fn take_reader(&mut self) -> SharedReader {
         self.reader.take().unwrap_or_else(|| {
             let reader = Reader::begin(self.journal);
             if reader.position() == 0 {
@@ -86,10 +73,10 @@ impl<S: Host> Replica<S> {
 
     /// Returns the service.
     pub fn service(&self) -> &Service {
-        &self.state.service
+        &self.state.checkpointed.service
     }
 
-    /// Records that programs of a Linux had appended.
+    /// Returns the records that the programs of a Linux appended.
     pub fn records(&self) -> &RecentRecords {
         &self.state.records
     }
@@ -101,14 +88,15 @@ impl<S: Host> Replica<S> {
 
     /// Returns the connections.
     pub fn flows(&self) -> &Flows {
-        &self.state.flows
+        &self.state.checkpointed.flows
     }
 
-    /// Applies some of what the primary has applied. For the waiting backup.
+    /// Applies some of what the primary has applied. A waiting backup calls it.
     pub fn follow(&mut self) -> SeatStatus {
-        let mut reader = self.reader();
+        let mut reader = self.take_reader();
         let status = self.follow_with(&mut reader);
-        // A backup that is led astray before its state is whole begins anew, where the owner has told the state since.
+        // If the cursors lead a backup astray before its state is whole, it begins again, at the checkpoint that the
+        // primary has written since.
         if status == SeatStatus::Filling && reader.is_astray() {
             self.state.clear();
         } else {
@@ -118,21 +106,22 @@ impl<S: Host> Replica<S> {
     }
 
     fn follow_with(&mut self, reader: &mut SharedReader) -> SeatStatus {
-        // That of the owner, which may have ended in order and been started again.
         let control = self.host.region().control;
+        // Read the epoch in each step: the primary may have been restarted in a new one.
         let epoch = control.epoch.current();
         for _ in 0..RECORDS_PER_STEP {
             let before = reader.position();
             match reader.next(epoch, &mut self.buffer) {
                 Next::Record(record) => self.state.replay(&record, &self.host),
-                // What is damaged below the primary's mark is lost to this backup. One that still gets ready is told the state anew; for one
-                // that waits the rest is still worth having. A reader that is led astray by the cursors does not move, and frees nothing.
+                // Damage below the primary's mark is lost to this backup. A backup that is still being filled
+                // discards its state and waits for the next checkpoint; a ready one keeps its state, which is better
+                // than none. A reader that is led astray by the cursors does not move, and frees nothing.
                 Next::Finding(finding) => {
-                    report_damage(&finding);
-                    self.met.note(finding.to_string());
+                    log_damage(&finding);
+                    self.damage_seen.note(finding.to_string());
                     if control.protection.state() == ProtectionState::Filling {
                         self.state.clear();
-                        self.met = RecoverySummary::default();
+                        self.damage_seen = RecoverySummary::default();
                     }
                 }
                 Next::End if self.state.is_whole() => return SeatStatus::Idle,
@@ -141,19 +130,20 @@ impl<S: Host> Replica<S> {
             if reader.position() != before {
                 self.journal.mark_consumed(reader.position());
             }
-            note_seat_progress(&self.host);
+            note_backup_progress(&self.host);
         }
         SeatStatus::More
     }
 
-    /// Applies the rest of the journal that was left, whole records only, and goes on behind it. `epoch` is that of the new owner, who then
-    /// [commits](Self::commit) a record of its own before any other.
+    /// Applies the rest of the journal, whole records only, and resumes the journal behind it. `epoch` is that of the
+    /// new primary, which then [commits](Self::commit) a record of its own before any other.
     ///
-    /// A machine's first primary has read nothing yet: it reads all of it. What is told of the state may be damaged; then the state is empty.
+    /// The first primary of a machine has read nothing yet, so it reads everything. If a part of the state is
+    /// missing, the state is lost and the service begins empty.
     pub fn recover(&mut self, epoch: u64) -> RecoverySummary {
-        // What is missing since it waited is missing still: it is told, and the state is told anew, like what is found now.
-        let mut summary = mem::take(&mut self.met);
-        let mut recovery = self.reader().recover(epoch.saturating_sub(1));
+        // What was damaged while this kernel waited is missing now, too: it is reported, and a new checkpoint is due.
+        let mut summary = mem::take(&mut self.damage_seen);
+        let mut recovery = self.take_reader().recover(epoch.saturating_sub(1));
         let applying = &self.host.region().control.journal.applying;
         let killer = applying
             .settle()
@@ -163,16 +153,7 @@ impl<S: Host> Replica<S> {
             match recovery.next(&mut self.buffer) {
                 Next::Record(mut record) => {
                     if killer == Some(record.position) {
-                        let (what, kernels) = (what_is(&record), RETRIES + 1);
-                        summary.note(format!("{what} stopped {kernels} kernels and is skipped"));
-                        let record_skipped = RecordSkipped {
-                            position: record.position,
-                            what: Text::of(what),
-                            kernels,
-                        };
-                        log::error!("{record_skipped}");
-                        self.journal.relabel(&record, record.kind.skipped());
-                        record.kind = record.kind.skipped();
+                        skip(self.journal, &mut record, &mut summary);
                     }
                     applying.begin(record.position);
                     self.state.replay(&record, &self.host);
@@ -180,10 +161,10 @@ impl<S: Host> Replica<S> {
                     summary.records += 1;
                 }
                 Next::Finding(finding) => {
-                    // Who reads this later, when all of it counts as applied, would take it for damage.
+                    // Later readers, to whom all of this counts as applied, would take the gap for damage.
                     recovery.close(&finding, Kind::FILLER);
                     if summary.note(finding.to_string()) {
-                        report_damage(&finding);
+                        log_damage(&finding);
                     }
                 }
                 Next::End => break,
@@ -207,18 +188,18 @@ impl<S: Host> Replica<S> {
         summary
     }
 
-    /// Returns the state, to be told.
-    pub fn state_mut(&mut self) -> &mut ReplicaState {
-        &mut self.state
+    /// Returns the part of the state that a checkpoint contains.
+    pub fn checkpointed_mut(&mut self) -> &mut CheckpointedState {
+        &mut self.state.checkpointed
     }
 
-    /// Composes the payload of a record, to be committed.
+    /// Encodes the payload of the record that is committed next.
     pub fn compose(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
         self.buffer.clear();
         encode(&mut self.buffer);
     }
 
-    /// Appends the payload that was composed to the journal. When it returns, the record is committed.
+    /// Appends a record with the composed payload. When this returns, the record is committed.
     ///
     /// # Errors
     /// The journal is full, or damaged.
@@ -226,32 +207,46 @@ impl<S: Host> Replica<S> {
         self.journal.append(epoch, kind.into(), &[&self.buffer])
     }
 
-    /// Applies the input just committed.
+    /// Applies the input that was just committed.
     pub fn apply(&mut self, record: &InputRecord<'_>) {
         self.state.apply(record, &self.host);
     }
 
-    /// Applies the fact just committed.
+    /// Applies the fact that was just committed.
     pub fn apply_fact(&mut self, fact: &Fact) {
         self.state.apply_fact(fact);
     }
 
-    /// Takes in the status just committed.
-    pub fn learn(&mut self, status: HostStatus) {
-        self.state.service.learn(status);
+    /// Applies the status that was just committed.
+    pub fn set_status(&mut self, status: HostStatus) {
+        self.state.checkpointed.service.set_status(status);
     }
 
-    /// A stamp for a record at `now_ms`: time never goes back over a takeover.
+    /// Returns the stamp of a record at `now_ms`. Time never goes backwards, not even over a takeover.
     pub fn stamp(&self, now_ms: u64, entropy: u64) -> Stamp {
         Stamp {
-            time_ms: now_ms.max(self.state.last_time_ms),
+            time_ms: now_ms.max(self.state.checkpointed.last_time_ms),
             entropy,
         }
     }
 }
 
-/// A record, for people.
-fn what_is(record: &journal::Record<'_>) -> String {
+/// Changes a record that has stopped too many kernels, so that every reader from now on skips it.
+fn skip(journal: SharedJournal, record: &mut Record<'_>, summary: &mut RecoverySummary) {
+    let (what, kernels) = (describe(record), RETRIES + 1);
+    summary.note(format!("{what} stopped {kernels} kernels and is skipped"));
+    let record_skipped = RecordSkipped {
+        position: record.position,
+        what: Text::of(what),
+        kernels,
+    };
+    log::error!("{record_skipped}");
+    journal.relabel(record, record.kind.skipped());
+    record.kind = record.kind.skipped();
+}
+
+/// Describes a record, for people.
+fn describe(record: &Record<'_>) -> String {
     let (position, Kind(kind)) = (record.position, record.kind);
     match InputRecord::decode(record.payload) {
         Ok(InputRecord {

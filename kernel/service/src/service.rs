@@ -127,7 +127,7 @@ impl Service {
 
     /// Sets the kernel's status. Replies depend on it, so every kernel has to call this at the same place among the
     /// records.
-    pub fn learn(&mut self, status: HostStatus) {
+    pub fn set_status(&mut self, status: HostStatus) {
         self.status = status;
     }
 

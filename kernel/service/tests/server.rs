@@ -175,7 +175,7 @@ mod server {
     #[test]
     fn info_shows_what_the_host_knows() {
         let mut bench = Bench::new(ServiceLimits::default());
-        bench.service.learn(HostStatus {
+        bench.service.set_status(HostStatus {
             epoch: 3,
             protected: true,
             keepalive_age_us: Some(412),
@@ -258,12 +258,12 @@ mod server {
             epoch: 3,
             ..HostStatus::default()
         };
-        bench.service.learn(status);
+        bench.service.set_status(status);
         assert_eq!(
             bench.send("FAILOVER"),
             "-ERR FAILOVER requires connected replicas.\r\n"
         );
-        bench.service.learn(HostStatus {
+        bench.service.set_status(HostStatus {
             protected: true,
             ..status
         });

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use replica::{BackupMonitor, Host, ReplicaLimits, SharedJournal};
+use replica::{Host, ReplicaLimits, ReplicationStatus};
 use service::{DebugCommand, HostStatus, OperatorCommand};
 use sharedmem::crc32c::Crc32c;
 use sharedmem::epitaph::EpitaphCause;
@@ -94,12 +94,12 @@ impl Host for Kernel {
         )
     }
 
-    fn status(&self, seat: &BackupMonitor, journal: SharedJournal) -> HostStatus {
+    fn status(&self, replication: &ReplicationStatus) -> HostStatus {
         HostStatus {
             is_backup: false,
             epoch: self.incarnation().epoch.get(),
-            protected: seat.is_protected(),
-            journal_position: journal.cursors().reserved,
+            protected: replication.is_protected,
+            journal_position: replication.journal_position,
             ..HostStatus::default()
         }
     }

@@ -121,7 +121,7 @@ fn own(
         if is_leaving && journal.is_backup_level() {
             kernel.die(EpitaphCause::Switchover, "");
         }
-        journal.seat.report(&kernel);
+        journal.backup.report(&kernel);
         match more {
             true => world.spend(world.random.below(2 * US)),
             false => world.sleep(u64::MAX),

@@ -163,7 +163,7 @@ impl Transport {
 
     /// Opens the gate, if the machine is still this kernel's.
     pub fn release(&mut self, world: &World, journal: &JournaledService<Kernel>, kernel: &Kernel) {
-        if !journal.is_owner() {
+        if !journal.is_primary() {
             self.gate.clear();
             kernel.superseded(kernel.region().control.epoch.current());
         }

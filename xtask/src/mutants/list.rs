@@ -113,7 +113,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "damage-unnamed",
         what: "what a backup misses while it waits is not told when it is the primary",
         file: "kernel/replica/src/replica.rs",
-        right: "                    self.met.note(finding.to_string());\n",
+        right: "                    self.damage_seen.note(finding.to_string());\n",
         wrong: "",
     },
     Mutant {
@@ -155,23 +155,23 @@ pub const MUTANTS: &[Mutant] = &[
         right: r#"        self.commit(
             RecordKind::Status,
             |payload| status.encode(payload),
-            |replica| replica.learn(status),
+            |replica| replica.set_status(status),
         );"#,
-        wrong: "        self.replica.learn(status);",
+        wrong: "        self.replica.set_status(status);",
     },
     Mutant {
         name: "replayed-twice",
         what: "the backup applies again what it has just applied",
         file: "kernel/replica/src/replica.rs",
         right: r#"                Next::Record(record) => self.state.replay(&record, &self.host),
-                // What is damaged"#,
+                // Damage below"#,
         wrong: r#"                Next::Record(record) => {
                     self.state.replay(&record, &self.host);
                     if record.position.is_multiple_of(56) {
                         self.state.replay(&record, &self.host);
                     }
                 }
-                // What is damaged"#,
+                // Damage below"#,
     },
     Mutant {
         name: "consumed-too-early",

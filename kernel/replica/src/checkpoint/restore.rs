@@ -1,15 +1,16 @@
-//! CheckpointReader: the side of who reads the journal from its retained beginning, or came too late for it.
+//! Restores a state from a checkpoint, for a reader that begins at the journal's retained position or comes too late
+//! for it.
 
 use alloc::boxed::Box;
 
 use ::checkpoint::{Item, Items, Malformed, Sequence, decode};
-use network::Flows;
-use service::Service;
+use network::FlowsRestorer;
+use service::ServiceRestorer;
 
-use super::{CONNECTIONS, MARKS, Mark, SERVICE};
+use super::{CONNECTIONS, CheckpointedState, MARKS, Mark, SERVICE};
 use crate::host::ReplicaLimits;
 
-/// How much of the state a backup has.
+/// How much of the state a reader has.
 pub enum CheckpointReader {
     /// Nothing: a checkpoint has to begin.
     Waiting,
@@ -22,18 +23,8 @@ pub enum CheckpointReader {
 /// A checkpoint that has begun.
 pub struct Partial {
     sequence: Sequence,
-    service: service::ServiceRestorer,
-    flows: network::FlowsRestorer,
-}
-
-/// A state that was told to its end.
-pub struct RestoredState {
-    /// The service.
-    pub service: Service,
-    /// The connections.
-    pub flows: Flows,
-    /// Time of the newest record in it.
-    pub last_time_ms: u64,
+    service: ServiceRestorer,
+    flows: FlowsRestorer,
 }
 
 impl CheckpointReader {
@@ -42,16 +33,16 @@ impl CheckpointReader {
         matches!(self, Self::Whole)
     }
 
-    /// Takes in what a record tells. Returns the state, if that was its end.
+    /// Reads a record of a checkpoint. Returns the state if the record was the last one.
     ///
     /// # Errors
-    /// It is not what has to come next. Everything so far is forgotten.
+    /// The record cannot be what comes next. Everything so far is discarded.
     pub fn read(
         &mut self,
         payload: &[u8],
         limits: &ReplicaLimits,
         step: &mut dyn FnMut(),
-    ) -> Result<Option<RestoredState>, Malformed> {
+    ) -> Result<Option<CheckpointedState>, Malformed> {
         if self.is_whole() {
             return Ok(None);
         }
@@ -61,8 +52,8 @@ impl CheckpointReader {
         {
             *self = Self::Partial(Box::new(Partial {
                 sequence: first,
-                service: service::ServiceRestorer::new(limits.service.clone()),
-                flows: network::FlowsRestorer::new(limits.unacked_bytes_max),
+                service: ServiceRestorer::new(limits.service.clone()),
+                flows: FlowsRestorer::new(limits.unacked_bytes_max),
             }));
             return Ok(None);
         }
@@ -73,15 +64,15 @@ impl CheckpointReader {
                     *self = Self::Partial(partial);
                     return Ok(None);
                 };
-                let told = RestoredState {
+                let state = CheckpointedState {
                     service: partial.service.finish()?,
                     flows: partial.flows.finish()?,
                     last_time_ms,
                 };
                 *self = Self::Whole;
-                Ok(Some(told))
+                Ok(Some(state))
             }
-            // The rest of one whose beginning was not seen.
+            // A record of a checkpoint whose beginning was not read.
             Self::Waiting | Self::Whole => Ok(None),
         }
     }
@@ -98,7 +89,7 @@ impl Partial {
             MARKS => return mark(items).map(Some),
             SERVICE => self.service.restore(items, step)?,
             CONNECTIONS => self.flows.restore(items)?,
-            _ => return Err(Malformed("state of somebody who is not known here")),
+            _ => return Err(Malformed("state of an unknown owner")),
         }
         Ok(None)
     }
@@ -107,6 +98,6 @@ impl Partial {
 fn mark(mut items: Items<'_>) -> Result<Mark, Malformed> {
     match items.next() {
         Some(Ok(Item::Head(head))) => decode(head),
-        _ => Err(Malformed("a mark that is none")),
+        _ => Err(Malformed("a record of marks without one")),
     }
 }

@@ -1,24 +1,27 @@
-//! CheckpointWriter: the primary's side.
+//! Writes a checkpoint.
 
 use ::checkpoint::{Sequence, Writer};
 
-use super::{CONNECTIONS, MARKS, Mark, SERVICE};
-use crate::state::ReplicaState;
+use super::{CONNECTIONS, CheckpointedState, MARKS, Mark, SERVICE};
 
-/// A checkpoint that is being told.
+/// A checkpoint that is being written.
 pub struct CheckpointWriter {
     sequence: Sequence,
-    /// Where it begins in the journal.
+    /// Position of its beginning in the journal.
     pub position: u64,
-    /// Bytes told so far.
+    /// Bytes written so far.
     pub bytes: u64,
-    /// The longest time that the clients had to wait for it, in ns.
+    /// The longest time that clients had to wait for it, in ns.
     pub longest_ns: u64,
 }
 
 impl CheckpointWriter {
-    /// Begins, with a record at `position`. `sink` takes each record's payload.
-    pub fn begin(state: &mut ReplicaState, position: u64, sink: &mut dyn FnMut(&[u8])) -> Self {
+    /// Begins a checkpoint with a record at `position`. `sink` takes the payload of each record.
+    pub fn begin(
+        state: &mut CheckpointedState,
+        position: u64,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Self {
         let mut sequence = Sequence::default();
         Writer::new(MARKS, &mut sequence, sink).head(&Mark::Begin);
         state.service.begin_checkpoint();
@@ -30,10 +33,10 @@ impl CheckpointWriter {
         }
     }
 
-    /// Tells about `budget_bytes`. A value is told in one go. True if that was all.
+    /// Writes about `budget_bytes`. A value is written in one go. Returns whether the checkpoint is complete.
     pub fn write_some(
         &mut self,
-        state: &mut ReplicaState,
+        state: &mut CheckpointedState,
         budget_bytes: usize,
         sink: &mut dyn FnMut(&[u8]),
     ) -> bool {

@@ -1,4 +1,4 @@
-//! When the primary tells its state, and how: some of it in each round of its main loop.
+//! Writes checkpoints: a part in each round of the main loop.
 
 use alloc::vec::Vec;
 
@@ -12,23 +12,23 @@ use super::JournaledService;
 use crate::checkpoint::CheckpointWriter;
 use crate::host::Host;
 
-/// How long a backup may take to read the state, before it is told again, in ns.
+/// Time that a new backup has to read the state before a checkpoint is written for it, in ns.
 const REWRITE_NS: u64 = 1_000_000_000;
 
-/// Where the writer stands.
+/// The checkpoint that is being written, and when the next one is due.
 pub(super) struct Checkpoints {
     writer: Option<CheckpointWriter>,
     schedule: Schedule,
-    /// Where the journal ended when the checkpoint was gone on with last.
+    /// Where the journal ended after the last part of a checkpoint.
     paced_to: u64,
-    /// When a backup that waits to be told the state gets a checkpoint of its own, in ns since the machine's boot.
+    /// When a checkpoint is written for a backup that is not filled yet, in ns since the machine's boot.
     filling_from_ns: Option<u64>,
-    /// A checkpoint is due in any case.
+    /// Whether a checkpoint is due in any case.
     is_asked: bool,
 }
 
 impl Checkpoints {
-    /// None is under way; one is due if it `is_asked` for.
+    /// Begins without a checkpoint under way. If `is_asked`, one is due at once.
     pub fn new<W: Words + Copy>(journal: &Journal<'_, W>, is_asked: bool) -> Self {
         Self {
             writer: None,
@@ -40,14 +40,14 @@ impl Checkpoints {
     }
 }
 
-impl<S: Host> JournaledService<S> {
-    /// Tells some of the state, if a checkpoint is due. True if there is more to tell.
+impl<H: Host> JournaledService<H> {
+    /// Writes a part of a checkpoint, if one is due. Returns whether there is more to write.
     pub fn write_checkpoint(&mut self) -> bool {
         let now_ns = self.host.now_ns();
         let arrived_bytes = self.arrived_bytes();
         let mut payloads = Vec::new();
         let host = self.host.clone();
-        // A large value is many records of one round, which would look like a main loop that stands still.
+        // Count work for each record: a large value becomes many records in one round, which would look like a hang.
         let mut sink = |payload: &[u8]| {
             payloads.push(payload.to_vec());
             host.advance();
@@ -56,14 +56,14 @@ impl<S: Host> JournaledService<S> {
             let is_due = self.is_checkpoint_due(now_ns);
             if is_due {
                 let position = self.replica.journal().cursors().reserved;
-                let state = self.replica.state_mut();
+                let state = self.replica.checkpointed_mut();
                 self.checkpoints.writer = Some(CheckpointWriter::begin(state, position, &mut sink));
                 self.publish(&payloads);
             }
             return is_due;
         };
         let pace_bytes = self.checkpoints.schedule.pace_bytes(arrived_bytes) as usize;
-        let is_done = writer.write_some(self.replica.state_mut(), pace_bytes, &mut sink);
+        let is_done = writer.write_some(self.replica.checkpointed_mut(), pace_bytes, &mut sink);
         self.publish(&payloads);
         writer.longest_ns = writer.longest_ns.max(self.host.now_ns() - now_ns);
         match is_done {
@@ -73,13 +73,14 @@ impl<S: Host> JournaledService<S> {
         !is_done
     }
 
-    /// Bytes that came into the journal since the last time.
+    /// Returns the number of bytes that came into the journal since the last part.
     fn arrived_bytes(&mut self) -> u64 {
         let reserved = self.replica.journal().cursors().reserved;
         reserved - core::mem::replace(&mut self.checkpoints.paced_to, reserved)
     }
 
-    /// Returns whether a checkpoint is to begin: for a backup that has to be told the state, or because the journal cannot be kept for much longer.
+    /// Returns whether a checkpoint is to begin: for a backup that needs the state, or because the journal cannot be
+    /// kept much longer.
     fn is_checkpoint_due(&mut self, now_ns: u64) -> bool {
         let journal = self.replica.journal();
         let retained_bytes = journal.beginning().map(|_| journal.retained_bytes());
@@ -87,7 +88,7 @@ impl<S: Host> JournaledService<S> {
         if !is_filling {
             self.checkpoints.filling_from_ns = None;
         } else {
-            // A backup reads what is retained. If it still is not filled after a while, it found damage there.
+            // A new backup reads what is retained. If it is not filled after a while, there is damage.
             let from_ns = *self
                 .checkpoints
                 .filling_from_ns
@@ -108,7 +109,7 @@ impl<S: Host> JournaledService<S> {
                 .is_due(retained_bytes, memory_bytes)
     }
 
-    /// Returns the state is told to its end: from now on, the journal is kept from where that began.
+    /// Keeps the journal from the beginning of a checkpoint that is complete, unless the state is too large.
     fn retain(&mut self, writer: &CheckpointWriter) {
         let journal = self.replica.journal();
         let memory_bytes = self.replica.service().used_bytes();
@@ -127,7 +128,8 @@ impl<S: Host> JournaledService<S> {
         log::info!("{checkpoint}");
         if self.checkpoints.schedule.is_too_large() {
             log::warn!(
-                "the state ({} bytes) is more than a third of the journal ({} bytes): it does not survive a reset of the machine; a larger journal_mem= would keep it",
+                "the state ({} bytes) is more than a third of the journal ({} bytes): it does not survive a reset of \
+                 the machine; a larger journal_mem= would keep it",
                 writer.bytes,
                 journal.capacity_bytes()
             );

@@ -1,4 +1,7 @@
-//! The primary's way into the journal: everything that its replies depend on is committed first, and applied then.
+//! The primary's service: everything that its replies depend on is committed to the journal first, and then applied.
+//!
+//! [`checkpointing`] is the other half of this type: it commits as this file does, and this file holds where it
+//! stands. That pair of files depends on each other on purpose.
 
 mod checkpointing;
 
@@ -11,32 +14,33 @@ use sharedmem::RecordKind;
 use sharedmem::event::RetentionLost;
 
 use crate::backup_monitor::{BackupMonitor, BackupView};
-use crate::host::Host;
+use crate::host::{Host, ReplicationStatus};
 use crate::replica::Replica;
 use checkpointing::Checkpoints;
 
-/// How old the status may be that `INFO` and `ROLE` tell, in ns.
+/// Greatest age of the status that `INFO` and `ROLE` show, in ns.
 const STATUS_AGE_NS_MAX: u64 = 10_000_000;
 
 /// The replica of a primary.
-pub struct JournaledService<S> {
-    host: S,
+pub struct JournaledService<H> {
+    host: H,
     epoch: u64,
     /// State and journal.
-    pub replica: Replica<S>,
-    /// What the primary sees of the seat.
-    pub seat: BackupMonitor,
+    pub replica: Replica<H>,
+    /// What the primary knows of its backup.
+    pub backup: BackupMonitor,
     entropy: u64,
     /// When the status was committed last, in ns since the machine's boot.
     status_ns: Option<u64>,
     checkpoints: Checkpoints,
 }
 
-impl<S: Host> JournaledService<S> {
-    /// Returns the service of the owner of `epoch`. If what it was made from `is_damaged`, the state is told anew: nobody has to read the damage again.
-    pub fn new(host: S, epoch: u64, replica: Replica<S>, is_damaged: bool) -> Self {
-        let mut ledger = Self {
-            seat: BackupMonitor::new(&host, epoch),
+impl<H: Host> JournaledService<H> {
+    /// Makes the service of the primary of `epoch`. If its recovery found damage (`is_damaged`), a checkpoint is due
+    /// at once, so that no later reader has to read the damage.
+    pub fn new(host: H, epoch: u64, replica: Replica<H>, is_damaged: bool) -> Self {
+        let mut service = Self {
+            backup: BackupMonitor::new(&host, epoch),
             host,
             epoch,
             entropy: 0,
@@ -44,18 +48,18 @@ impl<S: Host> JournaledService<S> {
             checkpoints: Checkpoints::new(&replica.journal(), is_damaged),
             replica,
         };
-        // Before any other: what earlier owners may have left behind the journal's end is foreign from here on.
-        ledger.commit(RecordKind::Epoch, |_| {}, |_| {});
-        ledger
+        // Before any other record: whatever earlier primaries left behind the journal's end is foreign from here on.
+        service.commit(RecordKind::Epoch, |_| {}, |_| {});
+        service
     }
 
-    /// Returns whether the machine is this kernel's. If it is not, nothing of what it did since may be seen outside.
-    pub fn is_owner(&self) -> bool {
+    /// Returns whether this kernel still is the primary. If not, nothing that it has done since may be seen outside.
+    pub fn is_primary(&self) -> bool {
         let control = self.host.region().control;
         control.epoch.is_owned_by(self.epoch)
     }
 
-    /// Commits `input`, then applies it.
+    /// Commits an input, then applies it.
     pub fn submit(&mut self, input: Input<'_>) {
         if matches!(input, Input::Bytes { .. }) {
             self.refresh_status();
@@ -74,12 +78,12 @@ impl<S: Host> JournaledService<S> {
         );
     }
 
-    /// Returns whether the machine is to be handed over now: somebody asked for it, and there is a backup.
+    /// Returns whether the machine is to be handed over now: a client asked for it, and a backup waits.
     pub fn is_leaving(&self, now_ns: u64) -> bool {
         let now_ms = self.host.service_ms(now_ns);
         let now_ms = self.replica.stamp(now_ms, 0).time_ms;
         let service = self.replica.service();
-        service.wants_failover(self.epoch, now_ms) && self.seat.is_protected()
+        service.wants_failover(self.epoch, now_ms) && self.backup.is_protected()
     }
 
     /// Returns whether the backup has applied everything.
@@ -87,7 +91,7 @@ impl<S: Host> JournaledService<S> {
         self.replica.journal().lag_bytes() == 0
     }
 
-    /// Commits the status, if the last one is old: replies are made of it.
+    /// Commits the status if the last one is too old, because replies depend on it.
     fn refresh_status(&mut self) {
         let now_ns = self.host.now_ns();
         let is_fresh = |then_ns: u64| now_ns.saturating_sub(then_ns) < STATUS_AGE_NS_MAX;
@@ -95,27 +99,33 @@ impl<S: Host> JournaledService<S> {
             return;
         }
         self.status_ns = Some(now_ns);
-        let status = self.host.status(&self.seat, self.replica.journal());
+        let journal = self.replica.journal();
+        let status = self.host.status(&ReplicationStatus {
+            is_protected: self.backup.is_protected(),
+            monitor_seen_ns: self.backup.last_seen_ns(),
+            journal_position: journal.cursors().reserved,
+            journal_lag_bytes: journal.lag_bytes(),
+        });
         self.commit(
             RecordKind::Status,
             |payload| status.encode(payload),
-            |replica| replica.learn(status),
+            |replica| replica.set_status(status),
         );
     }
 
-    /// Commits a record, then applies it. One there is no room for waits for the backup as long as the backup lives.
+    /// Commits a record, then applies it. If there is no room, waits for the backup as long as the backup lives.
     fn commit(
         &mut self,
         kind: RecordKind,
         encode: impl FnOnce(&mut Vec<u8>),
-        apply: impl FnOnce(&mut Replica<S>),
+        apply: impl FnOnce(&mut Replica<H>),
     ) {
         self.replica.compose(encode);
         let appended = loop {
             match self.replica.commit(self.epoch, kind) {
                 Ok(appended) => break appended,
                 Err(AppendError::Full { .. }) => self.make_room(),
-                // The room is the backup's to give. One that scribbles on it is given up, and the journal goes on without it.
+                // The backup's cursor may be what is wrong: give the backup up, and go on without it.
                 Err(error @ AppendError::CursorsCorrupt { .. }) => {
                     self.go_on_without_backup(&error)
                 }
@@ -123,7 +133,7 @@ impl<S: Host> JournaledService<S> {
             }
         };
         let end = appended.end;
-        // A successor that finds this word knows in which record this kernel stopped.
+        // If this kernel stops while it applies the record, its successor finds the position here.
         let applying = &self.host.region().control.journal.applying;
         applying.begin(appended.position);
         apply(&mut self.replica);
@@ -135,7 +145,7 @@ impl<S: Host> JournaledService<S> {
         }
     }
 
-    /// Returns what the backup has written cannot be believed: it is given up.
+    /// Gives up what is retained or, if that is not the reason, the backup: the journal's cursors make no sense.
     fn go_on_without_backup(&mut self, error: &AppendError) {
         self.host.advance();
         if self.retain_nothing_more() {
@@ -150,7 +160,7 @@ impl<S: Host> JournaledService<S> {
         }
     }
 
-    /// Gives up what is retained, if it is what takes the room.
+    /// Gives up what is retained, if that takes the room. Returns whether it did.
     fn retain_nothing_more(&mut self) -> bool {
         let journal = self.replica.journal();
         let is_in_the_way = journal
@@ -172,11 +182,11 @@ impl<S: Host> JournaledService<S> {
         is_armed && control.resume_slots[other].ticket().is_none()
     }
 
-    /// Returns the journal is full. Waits a little for the backup; gives up one that is dead.
+    /// Makes room in a full journal: waits a little for the backup, or gives up one that is dead.
     fn make_room(&mut self) {
         self.host.advance();
         let control = self.host.region().control;
-        if !self.is_owner() {
+        if !self.is_primary() {
             self.host.superseded(control.epoch.current());
         }
         if self.retain_nothing_more() {
@@ -185,7 +195,7 @@ impl<S: Host> JournaledService<S> {
         if !self.is_followed() {
             let journal = self.replica.journal();
             journal.mark_consumed(journal.cursors().applied);
-        } else if matches!(self.seat.look(&self.host), BackupView::Unprotected(_))
+        } else if matches!(self.backup.look(&self.host), BackupView::Unprotected(_))
             && control.protection.drop_backup()
         {
             log::error!(
@@ -196,7 +206,7 @@ impl<S: Host> JournaledService<S> {
     }
 }
 
-impl<S: Host> EventSink for JournaledService<S> {
+impl<H: Host> EventSink for JournaledService<H> {
     fn flows(&self) -> &Flows {
         self.replica.flows()
     }

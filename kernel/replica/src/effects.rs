@@ -1,0 +1,65 @@
+//! The effects of the service while a record is applied: replies go to the flows, everything else to the host.
+
+use core::sync::atomic::Ordering;
+
+use network::Flows;
+use service::{ConnectionId, DebugCommand, OperatorCommand};
+
+use crate::host::Host;
+
+/// The connection on which commands from the console come in.
+pub const CONSOLE_CONNECTION: ConnectionId = 0;
+
+/// Counts work of the backup, for the monitor, which ends a call that makes no progress.
+pub(crate) fn note_backup_progress(host: &impl Host) {
+    let progress = &host.region().control.backup.progress;
+    progress.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Receives the effects of the service while it applies one record.
+///
+/// When a record is replayed, its replies still go to the flows: they wait there until the client has them. But its
+/// other effects have happened already: the console's reply was printed, the fault injected, the monitor asked.
+pub(crate) struct Effects<'a, H> {
+    pub flows: &'a mut Flows,
+    pub host: &'a H,
+    pub is_replayed: bool,
+}
+
+impl<H: Host> service::Host for Effects<'_, H> {
+    fn reply(&mut self, connection: ConnectionId, bytes: &[u8]) {
+        // Long replies come in pieces, so each piece is progress.
+        self.progress();
+        match connection {
+            CONSOLE_CONNECTION if self.is_replayed => {}
+            CONSOLE_CONNECTION => self.host.print(bytes),
+            _ => self.flows.reply(connection, bytes),
+        }
+    }
+
+    fn hang_up(&mut self, connection: ConnectionId) {
+        self.flows.hang_up(connection);
+    }
+
+    fn debug(&mut self, command: DebugCommand) {
+        match self.is_replayed {
+            false => self.host.debug(command),
+            true if command == DebugCommand::Poison => panic!("DEBUG POISON"),
+            true => {}
+        }
+    }
+
+    fn operate(&mut self, command: OperatorCommand<'_>) {
+        if !self.is_replayed {
+            self.host.operate(command);
+        }
+    }
+
+    /// Counts work, for the monitor: of a primary in its keepalive, of a backup in a count of its own.
+    fn progress(&mut self) {
+        if self.is_replayed {
+            note_backup_progress(self.host);
+        }
+        self.host.advance();
+    }
+}
