@@ -10,13 +10,13 @@ use crate::problem::Problem;
 /// A takeover, and the first reply after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimelineReport {
-    /// What the new primary says of it. Its stamps are in order, and from the detection to the service they are all there.
+    /// What the new primary reports. Its stamps are in order, and all from the detection to the service are there.
     pub event: event::Takeover,
     /// When the first reply left, in ns since boot.
     first_reply_ns: Option<u64>,
 }
 
-/// What every takeover of a native instance reaches, in order.
+/// The edges that every takeover of a native instance reaches, in order.
 const EDGES: [Edge; 7] = [
     Edge::Detected,
     Edge::Fenced,
@@ -28,7 +28,7 @@ const EDGES: [Edge; 7] = [
 ];
 
 impl TimelineReport {
-    /// Takes what the new primary says of it; the first reply is in an event of its own.
+    /// Takes what the new primary reports. The first reply is in an event of its own.
     ///
     /// # Errors
     /// A stamp is missing, or stamps go backwards.
@@ -54,7 +54,7 @@ impl TimelineReport {
         })
     }
 
-    /// The same with the moment of the first reply.
+    /// Adds the moment of the first reply.
     ///
     /// # Errors
     /// The reply is another epoch's, or lies before the replay's end.
@@ -69,32 +69,32 @@ impl TimelineReport {
         Ok(self)
     }
 
-    /// Why it was; in a word.
+    /// Returns the cause, in a word.
     pub fn cause_name(&self) -> &'static str {
         self.event.cause.map_or("unknown", Cause::name)
     }
 
-    /// How many rounds the fence needed.
+    /// Returns the rounds that the fence needed.
     pub fn fence_rounds(&self) -> u64 {
         self.event.counters.get(Counter::FenceRounds)
     }
 
-    /// When one of [`EDGES`] was reached, in ns since boot.
+    /// Returns when one of [`EDGES`] was reached, in ns since boot.
     fn ns(&self, edge: Edge) -> u64 {
         self.event.edges.ns(edge).unwrap_or(0)
     }
 
-    /// From one of the edges to a later one, in us.
+    /// Returns the time from one of the edges to a later one, in us.
     fn between_us(&self, start: Edge, end: Edge) -> f64 {
         us(self.ns(start), self.ns(end))
     }
 
-    /// From the detection until requests are taken, in us.
+    /// Returns the time from the detection until requests are taken, in us.
     pub fn detected_to_serving_us(&self) -> f64 {
         self.between_us(Edge::Detected, Edge::Serving)
     }
 
-    /// When it began: with the fault, or, where that is not known, after the last sign of life.
+    /// Returns when it began: with the fault, or, if that is not known, with the last keepalive.
     fn start_ns(&self) -> Option<u64> {
         let last_keepalive_ns = self.event.edges.ns(Edge::LastKeepalive);
         Some(self.event.fault_ns)
@@ -102,19 +102,19 @@ impl TimelineReport {
             .or(last_keepalive_ns)
     }
 
-    /// From the fault to its detection.
+    /// Returns the time from the fault to its detection, in us.
     pub fn detect_us(&self) -> Option<f64> {
         self.start_ns()
             .map(|start_ns| us(start_ns, self.ns(Edge::Detected)))
     }
 
-    /// From the detection to the first reply.
+    /// Returns the time from the detection to the first reply, in us.
     pub fn detected_to_first_reply_us(&self) -> Option<f64> {
         let detected_ns = self.ns(Edge::Detected);
         self.first_reply_ns.map(|end_ns| us(detected_ns, end_ns))
     }
 
-    /// The phases by name, in order, with their durations; one is unknown if an edge of it is.
+    /// Returns the phases by name, in order, with their durations in us. A phase is unknown if one of its edges is.
     pub fn phases(&self) -> [(&'static str, Option<f64>); 7] {
         use Edge::{Detected, DevicesAdopted, Fenced, InterruptsSeized, Replayed};
         let between = |start, end| Some(self.between_us(start, end));
@@ -137,7 +137,7 @@ impl TimelineReport {
         ]
     }
 
-    /// As JSON, for tools.
+    /// Formats the report for tools.
     pub fn json(&self) -> Value {
         let mut object = json!({
             "epoch": self.event.epoch,
@@ -153,7 +153,7 @@ impl TimelineReport {
     }
 }
 
-/// Microseconds from one stamp to a later one.
+/// Returns the microseconds from one stamp to a later one.
 fn us(start_ns: u64, end_ns: u64) -> f64 {
     // Below 2^53 ns, which is 104 days, this is exact.
     (end_ns - start_ns) as f64 / 1000.0

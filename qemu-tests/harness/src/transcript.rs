@@ -1,4 +1,4 @@
-//! What a machine has printed so far: kept, logged, and waited for.
+//! What a machine has printed so far. It is kept, logged, and waited for.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -51,7 +51,7 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// An empty one that is appended to the log file at `path`, after `title`.
+    /// Begins an empty transcript, which is appended to the log file at `path`, after `title`.
     ///
     /// # Errors
     /// The log cannot be written.
@@ -71,7 +71,7 @@ impl Transcript {
         Ok(transcript)
     }
 
-    /// Takes in what `stream` brings, until it ends; `is_echoed` prints it too.
+    /// Reads `stream` until it ends. `is_echoed` prints it, too.
     pub fn follow(
         &self,
         stream: impl Read + Send + 'static,
@@ -115,23 +115,23 @@ impl Transcript {
         self.shared.changed.notify_all();
     }
 
-    /// Nothing more will come; the first reason stays.
+    /// Notes that nothing more will come. The first reason stays.
     pub fn end(&self, end: MachineEnd) {
         self.state().end.get_or_insert(end);
         self.shared.changed.notify_all();
     }
 
-    /// How the machine ended, if it did.
+    /// Returns how the machine ended, if it did.
     pub fn ended(&self) -> Option<MachineEnd> {
         self.state().end
     }
 
-    /// All lines of the console so far.
+    /// Returns all lines of the console so far.
     pub fn lines(&self) -> Vec<String> {
         self.state().lines.clone()
     }
 
-    /// The last lines of the console, and all that QEMU said.
+    /// Returns the last lines of the console, and all that QEMU printed.
     pub fn tail(&self, count: usize) -> Vec<String> {
         let state = self.state();
         let lines = state.lines[state.lines.len().saturating_sub(count)..]
@@ -149,8 +149,7 @@ impl Transcript {
         logged.map(|logged| logged.event).collect()
     }
 
-    /// Waits for a line in which `pick` finds something, printed already or yet to come. `what` is what is waited for,
-    /// for people.
+    /// Waits for a line in which `pick` finds something, printed already or yet to come. `what` names it for people.
     ///
     /// # Errors
     /// It does not come in time, or the machine ends.
@@ -228,7 +227,7 @@ impl Transcript {
 
 const NO_PANIC: &str = "no thread panics while it holds the transcript";
 
-/// A machine that ended without a word from the guest was not started rightly; after one, it is the guest's doing.
+/// Reports that the machine has ended. If the guest printed nothing, the set-up is at fault; otherwise the guest is.
 fn ended_before(what: &str, state: &State) -> Problem {
     let complaints = match state.complaints.is_empty() {
         true => "it said nothing".into(),

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The first program of a Linux tenant, primary or backup. What brings the machine's disk, RAM disk and address up is the same for both: the takeover hooks.
+# The first program of a Linux tenant, primary or backup. In both roles the takeover hooks bring up the machine's disk,
+# RAM disk and address.
 export PATH=/bin
 mount -t devtmpfs devtmpfs /dev
 mount -t proc proc /proc

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The first program of a Linux that is booted plainly, without a monitor: everything that a tenant needs is brought up once and said so.
+# The first program of a Linux that boots without a monitor: brings up everything that a tenant needs, and reports it.
 export PATH=/bin
 mount -t devtmpfs devtmpfs /dev
 mount -t proc proc /proc

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The first program of a Linux whose speed is measured: beside an armed backup, as that backup, or alone. There are no devices to bring up.
+# The first program of a Linux whose speed is measured: alone, beside an armed backup, or as that backup. There are no
+# devices to bring up.
 export PATH=/bin
 mount -t devtmpfs devtmpfs /dev
 mount -t proc proc /proc

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The first program of the crash kernel: serves from the disk as soon as can be. Its order is that of the takeover hooks, the disk before the address, so
-# that a first reply means the same in both.
+# The first program of the crash kernel: serves from the disk as soon as possible. It brings up the disk before the
+# address, as the takeover hooks do, so that a first reply means the same in both.
 export PATH=/bin
 mount -t devtmpfs devtmpfs /dev
 mount -t proc proc /proc

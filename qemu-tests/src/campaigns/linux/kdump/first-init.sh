@@ -1,5 +1,6 @@
 #!/bin/sh
-# The first program of the Linux that kdump protects: brings the machine's disk and address up as a tenant does, and loads the crash kernel.
+# The first program of the Linux that kdump protects: brings up the machine's disk and address as a tenant does, and
+# loads the crash kernel.
 export PATH=/bin
 mount -t devtmpfs devtmpfs /dev
 mount -t proc proc /proc
