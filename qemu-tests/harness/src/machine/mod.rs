@@ -1,28 +1,28 @@
 //! A running machine: a QEMU that is watched, spoken to, and killed with its owner.
 
 mod disc;
+mod launch;
+mod process;
 mod spec;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sharedmem::event::{self, Event};
 
 pub use disc::{Disc, Firmware, OVMF};
+pub use launch::Launch;
+use process::Process;
 pub use spec::{Accel, Chipset, HostPort, MachineSpec, model_arguments};
 
 use crate::console::{ConsoleLine, Logged};
-use crate::images::Images;
 use crate::problem::{Problem, require};
 use crate::qmp::Qmp;
 use crate::timeline_report::TimelineReport;
-use crate::transcript::{MachineEnd, Stream, Transcript};
+use crate::transcript::Transcript;
 use crate::{disk, paths};
 
 /// The program that runs machines.
@@ -30,41 +30,10 @@ pub const QEMU: &str = "qemu-system-x86_64";
 
 const CONTROL_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a machine boots, and how it is kept.
-#[derive(Clone, Debug)]
-pub struct Launch {
-    /// The boot image.
-    pub kernel: PathBuf,
-    /// The boot archive.
-    pub archive: PathBuf,
-    /// The log, which is appended to.
-    pub log: PathBuf,
-    /// After this time the machine is killed.
-    pub limit: Duration,
-    /// Whether the console is printed, too.
-    pub is_echoed: bool,
-}
-
-impl Launch {
-    /// Boots images as they were built, and does not print the console.
-    pub fn of(images: &Images, log: &Path, limit: Duration) -> Self {
-        Self {
-            kernel: images.kernel.clone(),
-            archive: images.archive.clone(),
-            log: log.to_path_buf(),
-            limit,
-            is_echoed: false,
-        }
-    }
-}
-
 /// A running machine. Dropping it kills it; so does the death of the thread that started it.
 pub struct QemuMachine {
-    process: Arc<Mutex<Child>>,
-    stdin: Mutex<Option<ChildStdin>>,
+    process: Process,
     console: Transcript,
-    threads: Vec<JoinHandle<()>>,
-    watchdog: Option<Sender<()>>,
     control_socket: String,
     fixed_port: Option<u16>,
     port: OnceLock<u16>,
@@ -148,34 +117,10 @@ impl QemuMachine {
     }
 
     fn spawn(program: &str, arguments: &[String], launch: &Launch) -> Result<Self, Problem> {
-        let console =
-            Transcript::logged(&launch.log, &format!("# {program} {}", quoted(arguments)))?;
-        // The kernel kills the machine when the thread that started it is gone, however that came about.
-        let mut child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--", program])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| Problem::of_host("setpriv (of util-linux)", error))?;
-        let mut threads = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            threads.push(console.follow(stdout, Stream::Console, launch.is_echoed));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            threads.push(console.follow(stderr, Stream::Qemu, launch.is_echoed));
-        }
-        let stdin = Mutex::new(child.stdin.take());
-        let process = Arc::new(Mutex::new(child));
-        let (watchdog, guard) = watch(process.clone(), console.clone(), launch.limit);
-        threads.push(guard);
+        let (process, console) = Process::spawn(program, arguments, launch)?;
         Ok(Self {
             process,
-            stdin,
             console,
-            threads,
-            watchdog: Some(watchdog),
             control_socket: String::new(),
             fixed_port: None,
             port: OnceLock::new(),
@@ -232,15 +177,7 @@ impl QemuMachine {
     /// # Errors
     /// QEMU is gone.
     pub fn type_line(&self, line: &str) -> Result<(), Problem> {
-        let mut stdin = self.stdin.lock().expect("no thread panics while it types");
-        let written = stdin
-            .as_mut()
-            .map(|stdin| writeln!(stdin, "{line}").and_then(|()| stdin.flush()));
-        match written {
-            Some(Ok(())) => Ok(()),
-            Some(Err(error)) => Err(Problem::of_host("serial console", error)),
-            None => Err(Problem::BrokenSetUp("the serial console is closed".into())),
-        }
+        self.process.type_line(line)
     }
 
     /// Waits for an event, logged already or yet to come.
@@ -349,7 +286,7 @@ impl QemuMachine {
 
     /// Kills the machine now.
     pub fn end(&self) {
-        kill(&self.process);
+        self.process.kill();
     }
 
     /// Waits for QEMU to end by itself.
@@ -357,28 +294,7 @@ impl QemuMachine {
     /// # Errors
     /// It does not within `limit`.
     pub fn wait_end(&self, limit: Duration) -> Result<ExitStatus, Problem> {
-        let deadline = Instant::now() + limit;
-        loop {
-            let status = self.process.lock().expect(NO_PANIC).try_wait();
-            match status.map_err(|error| Problem::of_host(QEMU, error))? {
-                Some(status) => return Ok(status),
-                None if Instant::now() >= deadline => {
-                    return Err(Problem::TimedOut(format!("QEMU runs on after {limit:.1?}")));
-                }
-                None => thread::sleep(Duration::from_millis(10)),
-            }
-        }
-    }
-}
-
-impl Drop for QemuMachine {
-    fn drop(&mut self) {
-        kill(&self.process);
-        self.watchdog = None;
-        for thread in self.threads.drain(..) {
-            // A reader that failed has nothing to tell any more.
-            let _ = thread.join();
-        }
+        self.process.wait_end(limit)
     }
 }
 
@@ -391,43 +307,6 @@ fn fresh_control_socket() -> String {
 /// Says for which epoch was waited.
 fn waiting_for(epoch: u64, problem: Problem) -> Problem {
     problem.while_doing(&format!("waiting for epoch {epoch}"))
-}
-
-const NO_PANIC: &str = "no thread panics while it holds the process";
-
-/// Kills the machine when its time is up, unless the sender is dropped before.
-fn watch(
-    process: Arc<Mutex<Child>>,
-    console: Transcript,
-    limit: Duration,
-) -> (Sender<()>, JoinHandle<()>) {
-    let (sender, receiver) = mpsc::channel();
-    let guard = thread::spawn(move || {
-        if receiver.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            console.end(MachineEnd::TimeLimit);
-            kill(&process);
-        }
-    });
-    (sender, guard)
-}
-
-fn kill(process: &Mutex<Child>) {
-    let mut child = process.lock().expect(NO_PANIC);
-    // Both fail only if it is gone already.
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-/// Quotes arguments so that one can paste them into a shell.
-fn quoted(arguments: &[String]) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:".contains(c);
-    let words = arguments
-        .iter()
-        .map(|argument| match argument.chars().all(is_plain) {
-            true => argument.clone(),
-            false => format!("'{}'", argument.replace('\'', r"'\''")),
-        });
-    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

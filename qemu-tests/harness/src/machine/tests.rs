@@ -1,8 +1,11 @@
 //! The machine with a shell script in place of QEMU.
 
+use super::process::quoted;
 use super::*;
 use sharedmem::Instance;
 use sharedmem::event::{Refused, Userspace};
+use std::sync::mpsc;
+use std::thread;
 
 struct Fake {
     machine: QemuMachine,
