@@ -12,8 +12,8 @@ demo: toolchain
 	-$(CARGO) xtask setup --machines-only
 	$(CARGO) xtask demo $(ARGS)
 
-# Unit and property tests on the host, the lock-free structures under the model checker, unsafe code under valgrind; then the
-# tests that need a machine. What cannot be installed is named by the tests that need it, which are skipped.
+# Unit and property tests on the host, the lock-free structures under the model checker, unsafe code under valgrind; then
+# the tests that need a machine. Tests that need what cannot be installed are skipped, and name it.
 test: toolchain
 	-$(CARGO) xtask setup
 	$(CARGO) test --locked
@@ -35,7 +35,8 @@ lint: toolchain
 # What `cargo xtask setup` cannot install, as it is built with it.
 toolchain:
 	@command -v $(CARGO) >/dev/null || { \
-		echo "Rust is missing: install the stable toolchain, 1.95 or later, with rustup (package 'rustup', or the installer of the Rust project)," >&2; \
+		echo "Rust is missing: install the stable toolchain, 1.95 or later, with rustup" >&2; \
+		echo "(package 'rustup', or the installer of the Rust project)," >&2; \
 		echo "then open a new shell, so that cargo is found, and type the same again." >&2; exit 1; }
 	@command -v cc >/dev/null || { \
 		echo "A C compiler is missing, which Rust links with: on Debian, 'apt-get install gcc libc6-dev'." >&2; exit 1; }
