@@ -3,9 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
-use partition::tenant::NATIVE;
+use partition::tenant::{Capabilities, KINDS, NATIVE};
 use partition::{Kind, Kinds};
+use sharedmem::console::ConsoleOwner;
+use sharedmem::control::NOTHING_RETAINED;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::keepalive::Keepalive;
@@ -23,6 +26,8 @@ const CORES: [u32; 3] = [1, 2, 3];
 /// One machine. Its cores run by themselves while the seat sleeps or spins: a native instance that sends keepalives
 /// until it is to die.
 struct World {
+    /// What kind of tenant both instances are.
+    kind: &'static Kind,
     control: &'static Control,
     keepalive_answer: &'static KeepaliveAnswer,
     mailboxes: ApMailboxes,
@@ -55,9 +60,10 @@ impl World {
             keepalive.progress[0] = keepalive.sequence;
             self.control.primary_keepalive.publish(&keepalive);
             self.interrupt();
+            let is_interrupted = self.kind.capabilities.takes_keepalive_interrupts;
             assert_eq!(
                 self.keepalive_answer.answer(self.control, until_ns),
-                Some(1)
+                is_interrupted.then_some(1)
             );
         }
     }
@@ -76,6 +82,7 @@ impl World {
 
 /// An instance that is always ready. Its orders tell which one it is.
 struct Ready {
+    kind: &'static Kind,
     instance: Instance,
     source: Source,
 }
@@ -129,7 +136,7 @@ impl Tenant<Bench> for Ready {
     }
 
     fn kind(&self) -> &'static Kind {
-        &NATIVE
+        self.kind
     }
 }
 
@@ -222,6 +229,7 @@ impl Platform for Bench {
         let instance = request.instance;
         self.0.note(format!("{instance} loaded"));
         Ok(Box::new(Ready {
+            kind: self.0.kind,
             instance,
             source: request.source,
         }))
@@ -256,12 +264,13 @@ impl Platform for Bench {
     }
 }
 
-/// Boots a machine and waits until it is protected.
-fn protected() -> (Rc<World>, Supervisor<Bench>) {
+/// Boots a machine with two tenants of this kind, and waits until it is protected.
+fn protected(kind: &'static Kind) -> (Rc<World>, Supervisor<Bench>) {
     let control: &'static Control = Box::leak(Box::default());
     let keepalive_answer: &'static KeepaliveAnswer = Box::leak(Box::default());
     control.epoch.reset(1);
     let world = Rc::new(World {
+        kind,
         control,
         keepalive_answer,
         mailboxes: ApMailboxes::new(),
@@ -297,7 +306,10 @@ fn protected() -> (Rc<World>, Supervisor<Bench>) {
         Policy {
             rearms: true,
             resets: false,
-            kinds: Kinds::default(),
+            kinds: Kinds {
+                primary: kind,
+                backup: kind,
+            },
         },
     );
     supervisor.arm_first(backup);
@@ -327,7 +339,7 @@ fn run(supervisor: &mut Supervisor<Bench>, is_done: impl Fn(&Supervisor<Bench>) 
 
 #[test]
 fn a_panic_ends_in_a_machine_that_is_protected_again() {
-    let (world, mut supervisor) = protected();
+    let (world, mut supervisor) = protected(&NATIVE);
     world.panic(Instance::A);
     run(&mut supervisor, |supervisor| {
         supervisor.machine().epoch() == 2
@@ -374,7 +386,7 @@ fn a_backup_that_is_given_up_while_its_primary_is_fenced_is_loaded_again_before_
 
 #[test]
 fn silence_is_death_after_the_time_out() {
-    let (world, mut supervisor) = protected();
+    let (world, mut supervisor) = protected(&NATIVE);
     let from_ns = world.now_ns.get();
     world.is_silent.set(true);
     run(&mut supervisor, |supervisor| {
@@ -386,7 +398,7 @@ fn silence_is_death_after_the_time_out() {
 
 #[test]
 fn without_proof_nothing_changes_hands() {
-    let (world, mut supervisor) = protected();
+    let (world, mut supervisor) = protected(&NATIVE);
     world.deaf.set(Some(2));
     world.panic(Instance::A);
     run(&mut supervisor, |supervisor| {
@@ -402,4 +414,46 @@ fn without_proof_nothing_changes_hands() {
         log.iter().all(|what| what.ends_with("of a stopped")),
         "{log:?}"
     );
+}
+
+/// A kind that only this file knows. It resembles neither of the others: it prints, but keeps no state in the journal.
+static THIRD: Kind = Kind {
+    name: "third",
+    recognises: |_| false,
+    capabilities: Capabilities {
+        reads_journal: false,
+        takes_keepalive_interrupts: false,
+        boots_on_lent_core: true,
+        lends_core: true,
+        ..NATIVE.capabilities
+    },
+    defaults: NATIVE.defaults,
+    check: NATIVE.check,
+};
+
+#[test]
+fn tenants_of_every_kind_are_supervised_by_what_they_can_do() {
+    for kind in KINDS.iter().copied().chain([&THIRD]) {
+        let can = kind.capabilities;
+        let (world, mut supervisor) = protected(kind);
+        let control = world.control;
+        control.journal.retained.store(0, Ordering::Relaxed);
+        world.panic(Instance::A);
+        run(&mut supervisor, |_| {
+            world.runs[3].get() == Some(Instance::B)
+        });
+        let printer = match can.drives_console {
+            true => ConsoleOwner::Nobody,
+            false => ConsoleOwner::Monitor,
+        };
+        assert_eq!(control.console.owner(), printer, "{kind}");
+        let is_retained = control.journal.retained.load(Ordering::Relaxed) != NOTHING_RETAINED;
+        assert_eq!(is_retained, can.reads_journal, "{kind}");
+        // One that boots on a lent core waits until the primary lends it one.
+        for _ in 0..1000 {
+            supervisor.round();
+        }
+        let is_rearmed = supervisor.machine().is_protected();
+        assert_eq!(is_rearmed, !can.boots_on_lent_core, "{kind}");
+    }
 }

@@ -2,7 +2,7 @@
 //! operator says otherwise.
 //!
 //! Nothing outside of a kind's own files asks *which* kind an image is of: it asks for a capability by its name. A
-//! further kind is one file beside `native.rs` and one entry in [`KINDS`]; see `docs/how-to/add-a-kind-of-tenant.md`.
+//! further kind is one file beside `native.rs` and one entry in [`KINDS`]; see `docs/how-to/tenant-kind.md`.
 
 mod check;
 mod linux;
