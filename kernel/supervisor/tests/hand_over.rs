@@ -370,7 +370,7 @@ fn a_panic_ends_in_a_machine_that_is_protected_again() {
 
 #[test]
 fn a_backup_that_is_given_up_while_its_primary_is_fenced_is_loaded_again_before_it_takes_over() {
-    let (world, mut supervisor) = protected();
+    let (world, mut supervisor) = protected(&NATIVE);
     world.drops_backup.set(true);
     world.panic(Instance::A);
     run(&mut supervisor, |supervisor| {
