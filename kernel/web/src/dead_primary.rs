@@ -1,4 +1,4 @@
-//! What is left of the primary that died: its epitaph and the end of its log, as the shared region has them.
+//! What a dead primary left in the shared region: its epitaph and the end of its log.
 
 use alloc::string::String;
 use alloc::vec;
@@ -11,7 +11,7 @@ use sharedmem::{Control, Instance};
 
 use crate::text::{last_lines, printable};
 
-/// Lines of its log that are shown.
+/// Number of lines of its log that are shown.
 const LOG_LINES: usize = 120;
 
 /// The primary that died.
@@ -24,8 +24,8 @@ pub struct DeadPrimary {
 }
 
 impl DeadPrimary {
-    /// Describes `instance`, which was made from the file `image`. Its `epitaph` is not read here: when the instance is loaded again, that
-    /// is the next one's.
+    /// Describes `instance`, which was loaded from the file `image`. The caller has read its `epitaph` already: once
+    /// the instance is loaded again, the one in the shared region is another.
     pub fn of(
         control: &Control,
         instance: Instance,
@@ -67,12 +67,12 @@ fn epitaph_json(epitaph: &EpitaphText) -> Value {
     })
 }
 
-/// Its cause, in a word.
+/// Returns the cause of an epitaph, in a word.
 pub(crate) fn cause_of(epitaph: &EpitaphText) -> &'static str {
     epitaph.cause.map_or("unknown", |cause| cause.name())
 }
 
-/// Its message, without what would lead a terminal astray.
+/// Returns the message of an epitaph, without control characters.
 pub(crate) fn message_of(epitaph: &EpitaphText) -> String {
     String::from(printable(epitaph.message().as_bytes()).trim())
 }

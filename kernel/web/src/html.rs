@@ -1,4 +1,4 @@
-//! The page for people. It has no program in it, and nothing of it is fetched from elsewhere.
+//! The page for people. It contains no script, and nothing on it is fetched from elsewhere.
 
 use alloc::string::String;
 use core::fmt::{self, Display, Write};

@@ -1,10 +1,11 @@
-//! The status page of a native primary, over HTTP: who died and why, and what its programs had left in the journal.
+//! The status page of a native primary, over HTTP: who died and why, and the records that programs left in the journal.
 //!
-//! [`answer`] takes what a client has sent so far and gives a [`Reply`] as soon as it can be told. No sockets and no clock are here: bytes come in,
-//! pieces of a reply go out. Nothing of a request is kept, and a reply is made piece by piece, so that neither many clients nor much to tell
-//! takes much memory.
+//! [`answer`] takes what a client has sent so far, and returns a [`Reply`] as soon as the request is complete. The
+//! crate has no sockets and no clock: bytes come in, pieces of a reply go out. Nothing of a request is kept, and a
+//! reply is made piece by piece, so that neither many clients nor a long reply takes much memory.
 //!
-//! What a dead kernel left is hostile until shown otherwise: it is bounded, freed of control characters, and escaped for where it goes.
+//! What a dead kernel left is treated as hostile: it is limited in size, freed of control characters, and escaped for
+//! where it goes.
 #![no_std]
 #![forbid(unsafe_code)]
 

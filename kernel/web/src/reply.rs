@@ -1,4 +1,4 @@
-//! A reply: its head, and a body that is made as fast as the client takes it.
+//! Replies: a head, and a body that is made as fast as the client takes it.
 
 use alloc::format;
 use alloc::string::String;
@@ -189,14 +189,15 @@ impl Reply {
     }
 }
 
-/// Returns what is shown is of this moment, and none of it is a program.
+/// Makes the head of a reply. It forbids caching, because the page is of this moment, and scripts, because it has none.
 fn head(code: Code, media_type: &str, body_bytes: u64) -> String {
     let allow = match code {
         Code::MethodNotAllowed => "Allow: GET, HEAD\r\n",
         _ => "",
     };
     format!(
-        "HTTP/1.1 {}\r\nContent-Type: {media_type}\r\nContent-Length: {body_bytes}\r\n{allow}Cache-Control: no-store\r\n\
+        "HTTP/1.1 {}\r\nContent-Type: {media_type}\r\nContent-Length: {body_bytes}\r\n{allow}\
+         Cache-Control: no-store\r\n\
          Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\nX-Content-Type-Options: nosniff\r\n\
          Connection: close\r\n\r\n",
         code.line()

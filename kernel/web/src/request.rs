@@ -1,23 +1,23 @@
-//! What a client asks for: the head of a request, read as far as the page needs it.
+//! Parses the head of a request, as far as the page needs it.
 
 use httparse::{EMPTY_HEADER, Error};
 
 use crate::reply::Code;
 
-/// The longest head of a request that is read, in bytes.
+/// The longest head of a request, in bytes.
 pub const REQUEST_BYTES_MAX: usize = 4096;
 
-/// More headers than a browser sends.
+/// The most headers of a request: more than any browser sends.
 const HEADERS_MAX: usize = 64;
 
-/// What the bytes so far are.
+/// What the bytes of a client so far are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parsed<'a> {
     /// The beginning of a request.
     Partial,
-    /// A request. A body is of no interest, and none is waited for.
+    /// A request. Its body, if it has one, is ignored.
     Whole(Request<'a>),
-    /// No request that can be answered, and why.
+    /// A request that cannot be answered; says why.
     Refused(Code, &'static str),
 }
 
@@ -30,14 +30,14 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Returns whether the query has this word, with a value or without.
+    /// Returns whether the query contains this word, with or without a value.
     pub fn has(&self, word: &str) -> bool {
         let mut words = self.query.split('&');
         words.any(|pair| pair.split('=').next() == Some(word))
     }
 }
 
-/// Reads what has come so far.
+/// Parses what a client has sent so far.
 pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
@@ -86,7 +86,7 @@ fn whole<'a>(request: &httparse::Request<'_, 'a>) -> Parsed<'a> {
     })
 }
 
-/// Returns the path and the query of a target; a proxy's target has the host before them.
+/// Returns path and query of a request's target. If the request is to a proxy, its target has the host before them.
 fn origin_form(target: &str) -> Option<&str> {
     if target.starts_with('/') {
         return Some(target);

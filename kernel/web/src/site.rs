@@ -1,4 +1,4 @@
-//! What there is to ask for.
+//! The paths of the site.
 //!
 //! | path | what |
 //! |---|---|
@@ -18,7 +18,8 @@ use crate::status::PrimaryStatus;
 
 const PATHS: [&str; 3] = ["/", "/status.json", "/journal"];
 
-/// Returns the answer to what a client has sent so far; `None` while that is no whole request. `status` is asked only if it is to be told.
+/// Answers what a client has sent so far. Returns `None` while the request is incomplete. `status` is called only if
+/// the reply needs it.
 pub fn answer(
     bytes: &[u8],
     records: &RecentRecords,

@@ -1,4 +1,4 @@
-//! What the page tells, as data and as JSON.
+//! What the page shows, as data and as JSON.
 
 use journal::RecentRecords;
 use serde_json::{Value, json};
@@ -14,24 +14,24 @@ pub struct JournalStatus {
     pub reserved: u64,
     /// Everything below was applied by the primary.
     pub applied: u64,
-    /// Everything below was applied by a backup, or is needed by none.
+    /// Everything below was applied by a backup, or is needed by no backup.
     pub consumed: u64,
     /// Bytes of the ring.
     pub capacity_bytes: u64,
 }
 
-/// What a primary tells of itself and of the one before it.
+/// What a primary shows of itself and of its predecessor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrimaryStatus {
     /// This instance.
     pub instance: Instance,
     /// Its version.
     pub version: &'static str,
-    /// The epoch it owns the machine in.
+    /// Its epoch.
     pub epoch: u64,
-    /// Its cores.
+    /// Number of its cores.
     pub cores: u32,
-    /// Since the machine's boot, in ms.
+    /// Time since the machine's boot, in ms.
     pub uptime_ms: u64,
     /// The TCP port of its service.
     pub service_port: u16,
@@ -39,14 +39,14 @@ pub struct PrimaryStatus {
     pub unprotected: Option<&'static str>,
     /// The journal.
     pub journal: JournalStatus,
-    /// How the machine came to it; `None` for the first primary.
+    /// How it became the primary; `None` for the first one.
     pub takeover: Option<TakeoverStatus>,
-    /// The primary before it; `None` for the first.
+    /// Its predecessor; `None` for the first one.
     pub dead: Option<DeadPrimary>,
 }
 
 impl PrimaryStatus {
-    /// For programs.
+    /// Returns the status as JSON, for programs.
     pub(crate) fn json(&self, records: &RecentRecords) -> Value {
         let JournalStatus {
             reserved,
@@ -91,7 +91,7 @@ pub(crate) mod tests {
     use sharedmem::timeline::Edge;
     use std::boxed::Box;
 
-    /// That of the first primary.
+    /// Makes the status of a first primary.
     pub(crate) fn first() -> PrimaryStatus {
         PrimaryStatus {
             instance: Instance::A,
@@ -112,7 +112,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// That of an instance which took over from a Linux that died as `message` and `log` say.
+    /// Makes the status of an instance that took over from a Linux, which died with `message` and `log`.
     pub(crate) fn after(message: &str, log: &[u8]) -> PrimaryStatus {
         let control = Box::<Control>::default();
         let mut epitaph = EpitaphText::new(1, EpitaphCause::Panic, 0);
@@ -145,7 +145,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_first_primary_has_nobody_to_tell_of() {
+    fn the_first_primary_shows_no_predecessor() {
         let json = first().json(&RecentRecords::default());
         assert_eq!(json["protected"], true);
         assert!(json["takeover"].is_null() && json["dead"].is_null());
@@ -153,7 +153,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_successor_tells_who_died_and_why() {
+    fn a_successor_shows_who_died_and_why() {
         let mut records = RecentRecords::new(1 << 16);
         records.keep(0, 1, b"x");
         let json = after("Fatal exception", b"one\ntwo\n").json(&records);

@@ -1,4 +1,4 @@
-//! How the machine came to this owner, by the timeline in the shared region.
+//! How this instance became the primary, by the timeline in the shared region.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,12 +13,12 @@ use sharedmem::timeline::{Counter, Edge};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakeoverStatus {
     pub(crate) epoch: u64,
-    /// `None` if it is not one this version knows.
+    /// Why; `None` if this version does not know the cause.
     pub(crate) cause: Option<Cause>,
-    /// The dead primary's core that the cause names.
+    /// The core of the dead primary that the cause names.
     pub(crate) core: Option<u32>,
     pub(crate) fence_rounds: u64,
-    /// Edges in the order in which they came, in us since the detection; those before it are negative.
+    /// Edges in the order in which they happened, in us since the detection; those before it are negative.
     pub(crate) edges_us: Vec<(Edge, i64)>,
     pub(crate) recovered: RecoverySummary,
 }

@@ -1,10 +1,10 @@
-//! Text from elsewhere, made harmless.
+//! Makes text from elsewhere harmless.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Returns the last `count` lines of a log, without what would lead a terminal astray.
+/// Returns the last `count` lines of a log, without control characters.
 pub(crate) fn last_lines(bytes: &[u8], count: usize) -> Vec<String> {
     let text = printable(bytes);
     let lines: Vec<&str> = text.lines().collect();
@@ -15,7 +15,7 @@ pub(crate) fn last_lines(bytes: &[u8], count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Returns the bytes as text; control characters, but for the ends of lines and tabs, are replaced.
+/// Returns bytes as text, with control characters replaced, except ends of lines and tabs.
 pub(crate) fn printable(bytes: &[u8]) -> String {
     let is_harmful = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     String::from_utf8_lossy(bytes)
@@ -30,7 +30,7 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Something as it may stand in HTML, in text and in attributes.
+/// Displays something with HTML's special characters escaped, for text and attributes.
 pub(crate) struct Escaped<T>(pub T);
 
 impl<T: fmt::Display> fmt::Display for Escaped<T> {
