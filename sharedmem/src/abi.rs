@@ -5,7 +5,7 @@ use core::fmt;
 use crate::numbered::numbered;
 
 /// Revision of every layout in this crate. Raised by any change that an image of the previous revision could misread.
-pub const ABI_REVISION: u32 = 5;
+pub const ABI_REVISION: u32 = 6;
 
 /// Revision of the journal's record format.
 pub const JOURNAL_REVISION: u32 = 1;

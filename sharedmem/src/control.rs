@@ -8,6 +8,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::abi::{CONTROL_BYTES, Revisions};
 use crate::applying::Applying;
+use crate::backup::BackupReport;
 use crate::console::ConsoleWord;
 use crate::debug::Debug;
 use crate::epitaph::Epitaph;
@@ -20,6 +21,7 @@ use crate::mailbox::Mailbox;
 use crate::protection::ProtectionWord;
 use crate::resume_slot::ResumeSlot;
 use crate::timeline::TimelineLog;
+use crate::version::VersionText;
 
 /// Magic number of a shared region: "UNDRSTDY".
 pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"UNDRSTDY");
@@ -68,49 +70,6 @@ pub struct JournalCursors {
 /// What [`JournalCursors::retained`] holds if the journal does not make the state.
 pub const NOTHING_RETAINED: u64 = u64::MAX;
 
-/// Words of a version's text.
-pub const VERSION_WORDS: usize = 4;
-
-/// What a waiting backup and the monitor say of the backup; sizes in bytes, for the figures and for people.
-#[repr(C)]
-#[derive(Debug, Default)]
-pub struct BackupReport {
-    /// Rises while the backup works on the seat; a count that stands still during a call is a hung backup.
-    pub progress: AtomicU64,
-    /// The monitor: image, page tables, stacks, heap.
-    pub monitor_bytes: AtomicU64,
-    /// The backup's image in memory, its stacks and page tables.
-    pub image_bytes: AtomicU64,
-    /// The backup's heap, without the state of the service.
-    pub heap_bytes: AtomicU64,
-    /// The state of the service.
-    pub state_bytes: AtomicU64,
-    /// The version of the backup's image, filled up with zeros; only zeros if there is no backup. Writer: the monitor.
-    pub version: [AtomicU64; VERSION_WORDS],
-}
-
-impl BackupReport {
-    /// Says which version waits; nothing but `""` if there is none. What is longer than the room there is, is cut off.
-    pub fn set_version(&self, version: &str) {
-        let mut bytes = [0; VERSION_WORDS * 8];
-        for (to, from) in bytes.iter_mut().zip(version.bytes()) {
-            *to = from;
-        }
-        for (word, eight) in self.version.iter().zip(bytes.as_chunks().0) {
-            word.store(u64::from_le_bytes(*eight), Ordering::Relaxed);
-        }
-    }
-
-    /// The version that waits, as bytes filled up with zeros.
-    pub fn version(&self) -> [u8; VERSION_WORDS * 8] {
-        let mut bytes = [0; VERSION_WORDS * 8];
-        for (eight, word) in bytes.as_chunks_mut().0.iter_mut().zip(&self.version) {
-            *eight = word.load(Ordering::Relaxed).to_le_bytes();
-        }
-        bytes
-    }
-}
-
 /// The control block. Each part has one writer, or is a word with a protocol.
 #[repr(C)]
 #[derive(Debug, Default)]
@@ -145,6 +104,8 @@ pub struct Control {
     pub resume_slots: PerInstance<CachePadded<ResumeSlot>>,
     /// From the primary to the monitor and back.
     pub mailbox: CachePadded<Mailbox>,
+    /// The version of the image that was loaded last as each instance; it stays when the instance dies. Writer: the monitor.
+    pub versions: PerInstance<CachePadded<VersionText>>,
 }
 
 // The words of the model checker are larger.
@@ -244,6 +205,8 @@ mod tests {
         assert_eq!(span_of!(Control, instance_logs), 0x5980..0xda80);
         assert_eq!(span_of!(Control, resume_slots), 0xda80..0xdb80);
         assert_eq!(span_of!(Control, mailbox), 0xdb80..0xdd00);
+        assert_eq!(span_of!(Control, versions), 0xdd00..0xde00);
+        assert_eq!(size_of::<BackupReport>(), 112);
         assert_eq!(offset_of!(Header, journal_salt), 32);
     }
 

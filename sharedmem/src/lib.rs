@@ -12,6 +12,7 @@ extern crate std;
 
 pub mod abi;
 pub mod applying;
+pub mod backup;
 pub mod cause;
 pub mod console;
 pub mod contract;
@@ -37,6 +38,7 @@ pub mod region;
 pub mod resume_slot;
 pub mod sync;
 pub mod timeline;
+pub mod version;
 pub mod words;
 
 pub use abi::{ABI_REVISION, JOURNAL_REVISION, MAX_CORES, Revisions};

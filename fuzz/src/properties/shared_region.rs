@@ -123,7 +123,8 @@ impl Reader<'_> {
             let _ = slot.ticket();
         }
         let _ = (control.protection.state(), control.epoch.current());
-        let _ = control.backup.version();
+        let _ = control.backup.version.get().as_str().len();
+        let _ = control.backup.last_loss();
         if let Some(suspect) = control.journal.applying.settle() {
             assert!(suspect.position.is_multiple_of(8) && (1..=7).contains(&suspect.deaths));
         }

@@ -2,7 +2,7 @@
 
 use journal::RecoverySummary;
 use replica::{BackupMonitor, ReplicationStatus, SharedJournal};
-use service::{HostStatus, TakeoverTimes, Word};
+use service::{HostStatus, TakeoverTimes};
 use sharedmem::Instance;
 use sharedmem::cause::Cause;
 use sharedmem::epitaph::EpitaphText;
@@ -20,7 +20,8 @@ const FIRST_EPOCH: u64 = 1;
 pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {
     let now_ns = context.now_ns();
     let epoch = epoch::own();
-    let timeline = context.region.control.timelines.of_epoch(epoch);
+    let control = context.region.control;
+    let timeline = control.timelines.of_epoch(epoch);
     let operator = operator::status();
     HostStatus {
         is_backup: false,
@@ -37,17 +38,10 @@ pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {
         takeovers: epoch.saturating_sub(FIRST_EPOCH) as u32,
         last_takeover: (timeline.epoch() == epoch).then(|| takeover_of(timeline)),
         version: note::version().into(),
-        backup_version: backup_version(context),
+        backup_version: control.backup.version.get().as_str().into(),
         operator_requests: operator.requests,
         operator_answer: operator.answer,
     }
-}
-
-/// Returns the version of the waiting backup, which the monitor has stored.
-fn backup_version(context: &Context) -> Word {
-    let bytes = context.region.control.backup.version();
-    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    core::str::from_utf8(text).unwrap_or("?").into()
 }
 
 /// Returns the lengths of a timeline's phases.

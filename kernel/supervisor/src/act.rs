@@ -2,7 +2,7 @@
 
 use sharedmem::console::ConsoleOwner;
 use sharedmem::timeline::Counter;
-use takeover::{Action, Event, Notice, Stage, State};
+use takeover::{Action, Actions, Backup, Event, Notice, Stage, State};
 
 use crate::platform::Platform;
 use crate::succession::Remaining;
@@ -11,15 +11,28 @@ use crate::supervisor::Supervisor;
 impl<P: Platform> Supervisor<P> {
     /// Takes a step of the machine, and those that follow from the outcome of its actions.
     pub(crate) fn step(&mut self, now_ns: u64, event: Event<'_>) {
-        let mut actions = self.machine.step(now_ns, event);
+        let mut actions = self.advance(now_ns, event);
         loop {
             let mut answer = None;
             for action in &actions {
                 answer = self.act(*action).or(answer);
             }
             let Some(event) = answer else { return };
-            actions = self.machine.step(self.now_ns(), event);
+            actions = self.advance(self.now_ns(), event);
         }
+    }
+
+    /// Steps the machine. Notes in the shared region if that was the end of a backup.
+    fn advance(&mut self, now_ns: u64, event: Event<'_>) -> Actions {
+        let was_lost = matches!(self.machine.backup(), Backup::Lost(_));
+        let actions = self.machine.step(now_ns, event);
+        if let Backup::Lost(loss) = self.machine.backup()
+            && !was_lost
+        {
+            let instance = self.primary_instance.other();
+            self.control.backup.note_loss(instance, loss);
+        }
+        actions
     }
 
     /// Carries out an action. Returns its outcome, if the machine waits for that.

@@ -138,14 +138,15 @@ impl<P: Platform> Supervisor<P> {
 
     /// Makes `backup` the one that gets ready and waits.
     pub(crate) fn set_backup(&mut self, backup: Box<dyn Tenant<P::Cores>>) {
-        self.control.backup.set_version(backup.version());
+        self.control.backup.version.set(backup.version());
+        self.note_version(&*backup);
         self.backup = Some(backup);
     }
 
     /// Gives the backup up; the primary goes on without one.
     pub(crate) fn lose_backup(&mut self, loss: BackupLoss) {
         self.rearming.failed(self.now_ns());
-        self.control.backup.set_version("");
+        self.control.backup.version.set("");
         self.fall_back(loss);
         self.control.protection.withdraw();
         let lost = self

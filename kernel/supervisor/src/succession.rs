@@ -60,7 +60,7 @@ impl<P: Platform> Supervisor<P> {
         self.primary_instance = backup.instance();
         control.header.set_primary(self.primary_instance);
         control.protection.withdraw();
-        control.backup.set_version("");
+        control.backup.version.set("");
         self.rearming.succeeded();
         self.set_primary(backup, core);
         self.dispatch.assign(core, order);
@@ -96,6 +96,7 @@ impl<P: Platform> Supervisor<P> {
 
     /// Makes `primary` the one that is watched, before it runs.
     pub(crate) fn set_primary(&mut self, primary: Box<dyn Tenant<P::Cores>>, lead: u32) {
+        self.note_version(&*primary);
         let control = self.control;
         control.epitaphs[self.primary_instance].clear();
         control.resume_slots[self.primary_instance]
@@ -116,6 +117,11 @@ impl<P: Platform> Supervisor<P> {
                 .store(NOTHING_RETAINED, Ordering::Release);
         }
         self.primary = Some(primary);
+    }
+
+    /// Notes which version was loaded as an instance.
+    pub(crate) fn note_version(&self, tenant: &dyn Tenant<P::Cores>) {
+        self.control.versions[tenant.instance()].set(tenant.version());
     }
 
     /// Starts the primary's further cores once it has settled: until then they would only slow it down.

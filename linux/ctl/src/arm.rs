@@ -13,8 +13,7 @@ use sharedmem::protection::ProtectionState;
 
 use crate::cpus;
 use crate::hand_off::HandOff;
-use crate::log;
-use crate::mailbox::{self, Loading};
+use crate::mailbox::{self, Before, Loading};
 use crate::module::{Info, Module};
 use crate::problem::Problem;
 use crate::root::Root;
@@ -125,7 +124,7 @@ fn lend(
 ) -> Result<(), Problem> {
     let _uninterrupted = Uninterrupted::begin();
     let control = module.control();
-    let before = log::tail(&control.monitor_log);
+    let before = Before::of(control);
     cpus::set_online(root, cpu, false)?;
     progress(&format!("CPU {cpu} is lent to the backup while it boots"));
     let outcome = mailbox::order(control, Command::Arm, arguments)

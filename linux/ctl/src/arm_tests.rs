@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use sharedmem::Control;
+use sharedmem::Instance;
+use sharedmem::cause::BackupLoss;
 use sharedmem::event::Rearmed;
 use sharedmem::mailbox::Answer;
-use takeover::{BackupLoss, Notice};
 
 use super::*;
 use crate::hand_off::tests::table;
@@ -136,25 +137,29 @@ fn a_refusal_gives_the_cpu_back_and_is_told() {
 }
 
 #[test]
-fn a_backup_that_is_lost_gives_the_cpu_back_at_once() {
+fn a_backup_that_is_lost_gives_the_cpu_back_at_once_and_why_is_told() {
     let (_directory, root) = machine();
     let module = FakeModule::primary();
-    // A loss of earlier times is none of this one.
-    let loss = |loss| format!("[1] monitor: {}\n", Notice::Unprotected(loss));
-    let old = loss(BackupLoss::Promoted);
-    module.control.monitor_log.write(old.as_bytes());
-    let (result, _, states, _) = play(&module, &root, &wish(), |control, number| {
-        accept(control, number);
-        thread::sleep(Duration::from_millis(120));
-        let new = loss(BackupLoss::Hung);
-        control.monitor_log.write(new.as_bytes());
-    });
-    let text = result.unwrap_err().to_string();
-    assert!(
-        text.contains("did not come up: it hung on the seat"),
-        "{text}"
-    );
-    assert_eq!(states, [false, true]);
+    for loss in BackupLoss::ALL {
+        // A loss of earlier times is none of this one, and what the log says is for people.
+        module
+            .control
+            .backup
+            .note_loss(Instance::A, BackupLoss::Promoted);
+        let (result, _, states, _) = play(&module, &root, &wish(), |control, number| {
+            accept(control, number);
+            control
+                .monitor_log
+                .write(b"[1] monitor: a text that nobody knows\n");
+            control.backup.note_loss(Instance::B, loss);
+        });
+        let text = result.unwrap_err().to_string();
+        assert!(
+            text.contains(&format!("did not come up: {}", loss.text())),
+            "{text}"
+        );
+        assert_eq!(states, [false, true]);
+    }
 }
 
 #[test]

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::log_ring::{LOG_BYTES, LogRing};
 use sharedmem::{Control, Instance};
-use takeover::{BackupLoss, Notice};
 
 /// Everything, for people.
 pub fn text(control: &Control) -> String {
@@ -92,24 +91,6 @@ pub fn news<'a>(before: &[u8], now: &'a [u8]) -> &'a [u8] {
     found.map_or(now, |at| now[at + last_line.len()..].trim_ascii_start())
 }
 
-/// Why the last backup was lost, if lines of the monitor's log say so.
-pub fn loss_in(log: &[u8]) -> Option<BackupLoss> {
-    const ALL: [BackupLoss; 7] = [
-        BackupLoss::ImageRefused,
-        BackupLoss::Failed,
-        BackupLoss::Crashed,
-        BackupLoss::Hung,
-        BackupLoss::Dropped,
-        BackupLoss::Promoted,
-        BackupLoss::Disarmed,
-    ];
-    let notices = ALL.map(|loss| (loss, Notice::Unprotected(loss).to_string()));
-    log.split(|byte| *byte == b'\n').rev().find_map(|line| {
-        let is_in = |(_, notice): &&(_, String)| line.ends_with(notice.as_bytes());
-        notices.iter().find(is_in).map(|(loss, _)| *loss)
-    })
-}
-
 /// The bytes of a kernel that died are hostile, and a terminal is easily led astray.
 pub fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
@@ -164,13 +145,5 @@ mod tests {
         assert_eq!(news(b"1 a\n2 b\n", b"1 a\n2 b\n"), b"");
         assert_eq!(news(b"1 a\n2 b\n", b"2 b\n3 c\n4 d\n"), b"3 c\n4 d\n");
         assert_eq!(news(b"1 a\n", b"7 x\n8 y\n"), b"7 x\n8 y\n");
-    }
-
-    #[test]
-    fn the_last_loss_is_found_in_the_monitors_own_words() {
-        let line = |loss| format!("[    1.000000] monitor: {}\n", Notice::Unprotected(loss));
-        let log = line(BackupLoss::Promoted) + &line(BackupLoss::Crashed) + "something else\n";
-        assert_eq!(loss_in(log.as_bytes()), Some(BackupLoss::Crashed));
-        assert_eq!(loss_in(b"protected: a backup is ready\n"), None);
     }
 }

@@ -4,9 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sharedmem::Control;
+use sharedmem::cause::BackupLoss;
 use sharedmem::mailbox::{ARGUMENTS, Answer, Command};
 use sharedmem::protection::ProtectionState;
-use takeover::BackupLoss;
 
 use crate::log;
 use crate::problem::Problem;
@@ -57,34 +57,51 @@ pub fn order(
     }
 }
 
-/// Waits for the end of a loading that was accepted. `before` is the end of the monitor's log before; what it adds is passed to `progress`.
+/// What was there before a backup was asked for.
+pub struct Before {
+    losses: u64,
+    log: Vec<u8>,
+}
+
+impl Before {
+    /// Looks at it now.
+    pub fn of(control: &Control) -> Self {
+        Self {
+            losses: control.backup.losses(),
+            log: log::tail(&control.monitor_log),
+        }
+    }
+}
+
+/// Waits for the end of a loading that was accepted. What the monitor adds to its log meanwhile is passed to `progress`.
 pub fn await_backup(
     control: &Control,
-    before: Vec<u8>,
+    mut before: Before,
     limit: Duration,
     progress: &mut dyn FnMut(&str),
 ) -> Loading {
     let until = Instant::now() + limit;
-    let mut before = before;
     loop {
-        // Read before the log: a loss that is told after this is of this backup.
+        // Read before the loss: a backup that was armed and then lost was armed.
         let is_armed = control.protection.state() == ProtectionState::Armed;
+        let lost = control
+            .backup
+            .last_loss()
+            .filter(|lost| lost.count != before.losses);
         let now = log::tail(&control.monitor_log);
-        let news = log::news(&before, &now);
-        for line in log::printable(news).lines() {
+        for line in log::printable(log::news(&before.log, &now)).lines() {
             progress(line);
         }
-        let loss = log::loss_in(news);
         if is_armed {
             return Loading::Armed;
         }
-        if let Some(loss) = loss {
-            return Loading::Lost(loss);
+        if let Some(lost) = lost {
+            return Loading::Lost(lost.loss);
         }
         if Instant::now() > until {
             return Loading::GoesOn;
         }
-        before = now;
+        before.log = now;
         thread::sleep(BACKUP_POLL);
     }
 }

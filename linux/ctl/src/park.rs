@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use sharedmem::Control;
+use sharedmem::cause::Cause;
 use sharedmem::event;
-use takeover::{Cause, Edge};
+use sharedmem::timeline::Edge;
 
 use crate::hooks::{self, Hook};
 use crate::module::{FLAG_REARM_AUTO, FLAG_RESUMED, Info, Module};

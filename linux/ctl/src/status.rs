@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use sharedmem::Control;
 use sharedmem::protection::ProtectionState;
-use sharedmem::{Control, Instance};
 
 use crate::keepalive::{self, KeepaliveStatus};
 use crate::log;
@@ -145,25 +145,27 @@ fn ago(status: KeepaliveStatus) -> String {
 }
 
 fn reason(control: &Control, protection: ProtectionState) -> String {
+    let state = protection.text();
     match protection {
         ProtectionState::Armed => "protected".into(),
-        ProtectionState::Filling => "unprotected: a new backup is being told the state".into(),
-        ProtectionState::Claimed => "unprotected: a takeover is under way".into(),
-        ProtectionState::Dropped => "unprotected: the backup fell behind and was dropped".into(),
-        ProtectionState::NoBackup => match log::loss_in(&log::tail(&control.monitor_log)) {
-            Some(loss) => {
-                format!("unprotected: no backup waits, as {loss}; `understudyctl arm` loads one")
-            }
-            None => "unprotected: no backup waits; `understudyctl arm` loads one".into(),
-        },
+        ProtectionState::NoBackup => {
+            let lost = control.backup.last_loss();
+            let why = lost.map_or(String::new(), |lost| format!(", as {}", lost.loss));
+            format!("unprotected: {state}{why}; `understudyctl arm` loads one")
+        }
+        ProtectionState::Claimed | ProtectionState::Dropped | ProtectionState::Filling => {
+            format!("unprotected: {state}")
+        }
     }
 }
 
 /// What is known of the other instance.
 fn other(control: &Control, info: &Info) -> String {
     let instance = info.instance().other();
-    let version =
-        version(control, instance).map_or(String::new(), |text| format!(", Linux {text}"));
+    let version = match control.versions[instance].get().as_str() {
+        "" => String::new(),
+        version => format!(", {version}"),
+    };
     let is_armed = control.protection.state() == ProtectionState::Armed;
     let has_ticket = control.resume_slots[instance].ticket().is_some();
     let state = match (info.is_primary(), is_armed, has_ticket) {
@@ -182,22 +184,14 @@ fn other(control: &Control, info: &Info) -> String {
     format!("instance {instance}{version}, {state}")
 }
 
-/// The release of an instance's kernel, if the monitor's log still has it.
-fn version(control: &Control, instance: Instance) -> Option<String> {
-    let log = log::printable(&log::tail(&control.monitor_log));
-    let mark = format!("instance {instance}: Linux ");
-    let (_, text) = log.rsplit_once(&mark)?;
-    let version = text.split([',', '\n']).next()?.trim();
-    (!version.is_empty()).then(|| version.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::module::ROLE_PRIMARY;
+    use sharedmem::Instance;
+    use sharedmem::cause::BackupLoss;
     use sharedmem::epitaph::{EpitaphCause, EpitaphText};
     use sharedmem::keepalive::Keepalive;
-    use takeover::{BackupLoss, Notice};
 
     fn status(control: &Control) -> Status {
         let info = Info {
@@ -238,11 +232,7 @@ mod tests {
         let control = Box::<Control>::default();
         assert!(!status(&control).is_protected());
         assert!(status(&control).reason.contains("no backup waits; "));
-        let line = format!(
-            "[1] monitor: {}\n",
-            Notice::Unprotected(BackupLoss::Crashed)
-        );
-        control.monitor_log.write(line.as_bytes());
+        control.backup.note_loss(Instance::A, BackupLoss::Crashed);
         assert!(
             status(&control)
                 .reason
@@ -263,9 +253,7 @@ mod tests {
                 .text()
                 .contains("the other kernel: instance a, not there")
         );
-        control
-            .monitor_log
-            .write(b"[1] monitor: instance a: Linux 6.12.95, 12 KiB\n");
+        control.versions[Instance::A].set("Linux 6.12.95");
         let mut epitaph = EpitaphText::new(1, EpitaphCause::Panic, 0);
         epitaph.write_str("Fatal exception\n").unwrap();
         control.epitaphs[Instance::A].write(&epitaph);

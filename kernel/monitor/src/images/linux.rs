@@ -63,6 +63,7 @@ pub fn load(
     let timeout_ns = LINUX.boot_timeout_ns(&context.plan.options);
     Ok(Box::new(Linux::new(
         request,
+        linux.image.release(),
         physical(memory.slot),
         boot,
         timeout_ns,

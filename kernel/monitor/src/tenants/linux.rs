@@ -5,6 +5,9 @@
 //! in any fence, so that from the check-in on no instruction of it runs. It is promoted by sending the core it parked
 //! on through the start page to the ticket's entry.
 
+use alloc::format;
+use alloc::string::String;
+
 use arrayvec::ArrayVec;
 use partition::Kind;
 use partition::tenant::LINUX;
@@ -46,6 +49,7 @@ enum Stage {
 pub struct Linux {
     instance: Instance,
     source: Source,
+    version: String,
     cores: ArrayVec<u32, MAX_CORES>,
     slot: PhysicalRange,
     boot: Order,
@@ -57,9 +61,10 @@ pub struct Linux {
 }
 
 impl Linux {
-    /// Makes the tenant of a Linux that was loaded into `slot`, to be entered by `boot` on the first of its cores.
+    /// Makes the tenant of a Linux of this release that was loaded into `slot`, to be entered by `boot` on the first of its cores.
     pub fn new(
         request: &LoadRequest<'_>,
+        release: &str,
         slot: PhysicalRange,
         boot: Order,
         boot_timeout_ns: u64,
@@ -70,6 +75,7 @@ impl Linux {
         Self {
             instance,
             source: request.source,
+            version: format!("Linux {release}"),
             cores: request.cores.iter().copied().take(MAX_CORES).collect(),
             slot,
             boot,
@@ -166,6 +172,10 @@ impl Tenant<OtherCores> for Linux {
 
     fn source(&self) -> &Source {
         &self.source
+    }
+
+    fn version(&self) -> &str {
+        &self.version
     }
 
     fn cores(&self) -> &[u32] {

@@ -1,0 +1,97 @@
+//! What is known of the backup: sizes, its version, and how the last one was lost.
+
+use crate::cause::BackupLoss;
+use crate::instance::Instance;
+use crate::sync::{AtomicU64, Ordering};
+use crate::version::VersionText;
+
+/// What a waiting backup and the monitor say of the backup; sizes in bytes, for the figures and for people.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct BackupReport {
+    /// Rises while the backup works on the seat; a count that stands still during a call is a hung backup.
+    pub progress: AtomicU64,
+    /// The monitor: image, page tables, stacks, heap.
+    pub monitor_bytes: AtomicU64,
+    /// The backup's image in memory, its stacks and page tables.
+    pub image_bytes: AtomicU64,
+    /// The backup's heap, without the state of the service.
+    pub heap_bytes: AtomicU64,
+    /// The state of the service.
+    pub state_bytes: AtomicU64,
+    /// The version of the backup's image; empty if there is no backup. Writer: the monitor.
+    pub version: VersionText,
+    /// In one word, so that it is read whole: the number of the loss in bits 7..0, the instance in 15..8, in 63..16 how many
+    /// backups were lost. Writer: the monitor.
+    lost: AtomicU64,
+}
+
+/// A backup that was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostBackup {
+    /// The backups that were lost since the machine's boot, this one included.
+    pub count: u64,
+    /// Which instance it was.
+    pub instance: Instance,
+    /// Why it is no more.
+    pub loss: BackupLoss,
+}
+
+impl BackupReport {
+    /// Notes that the backup is no more. For the monitor.
+    pub fn note_loss(&self, instance: Instance, loss: BackupLoss) {
+        let count = (self.lost.load(Ordering::Relaxed) >> 16) + 1;
+        let word = count << 16 | instance.number() << 8 | loss.number();
+        self.lost.store(word, Ordering::Release);
+    }
+
+    /// Returns the last backup that was lost. A loss or an instance that is none of ours reads as the first of the list.
+    pub fn last_loss(&self) -> Option<LostBackup> {
+        let word = self.lost.load(Ordering::Acquire);
+        let byte = |shift: u32| word >> shift & 0xff;
+        let count = word >> 16;
+        (count != 0).then(|| LostBackup {
+            count,
+            instance: Instance::from_number(byte(8)).unwrap_or(Instance::ALL[0]),
+            loss: BackupLoss::from_number(byte(0)).unwrap_or(BackupLoss::ALL[0]),
+        })
+    }
+
+    /// Returns how many backups were lost since the machine's boot.
+    pub fn losses(&self) -> u64 {
+        self.last_loss().map_or(0, |lost| lost.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_loss_is_told_with_the_number_of_losses() {
+        let report = BackupReport::default();
+        assert_eq!((report.last_loss(), report.losses()), (None, 0));
+        let mut count = 0;
+        for loss in BackupLoss::ALL {
+            for instance in Instance::ALL {
+                count += 1;
+                report.note_loss(instance, loss);
+                let lost = LostBackup {
+                    count,
+                    instance,
+                    loss,
+                };
+                assert_eq!(report.last_loss(), Some(lost));
+            }
+        }
+        assert_eq!(report.losses(), count);
+    }
+
+    #[test]
+    fn scribble_reads_as_some_loss() {
+        let report = BackupReport::default();
+        report.lost.store(u64::MAX, Ordering::Relaxed);
+        assert_eq!(report.losses(), u64::MAX >> 16);
+        report.note_loss(Instance::A, BackupLoss::Hung);
+    }
+}
