@@ -17,9 +17,7 @@
 
 #![deny(unsafe_code)]
 
-mod cable;
-mod host;
-mod memory;
+mod echo_server;
 pub mod properties;
 mod region;
 mod told;

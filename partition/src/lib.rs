@@ -31,6 +31,8 @@ pub mod range;
 pub mod refusal;
 pub mod size;
 pub mod tenant;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use acpi::{AcpiInfo, ApicId};
 pub use boot_info::BootInfo;

@@ -162,41 +162,9 @@ pub(crate) fn read_text(
 }
 
 #[cfg(test)]
-pub(crate) mod fake {
-    use super::*;
-    use alloc::collections::BTreeMap;
-
-    /// Memory that consists of a few pieces; between them nothing can be read.
-    #[derive(Clone, Debug, Default)]
-    pub struct FakeMemory(pub BTreeMap<u64, Vec<u8>>);
-
-    impl FakeMemory {
-        pub fn put(&mut self, address: u64, bytes: &[u8]) {
-            self.0.insert(address, bytes.to_vec());
-        }
-    }
-
-    impl PhysicalMemory for FakeMemory {
-        fn read(&self, address: u64, buffer: &mut [u8]) -> bool {
-            let Some((start, piece)) = self.0.range(..=address).next_back() else {
-                return false;
-            };
-            let offset = (address - start) as usize;
-            match piece.get(offset..).and_then(|p| p.get(..buffer.len())) {
-                Some(bytes) => {
-                    buffer.copy_from_slice(bytes);
-                    true
-                }
-                None => false,
-            }
-        }
-    }
-}
-
-#[cfg(test)]
 mod tests {
-    use super::fake::FakeMemory;
     use super::*;
+    use crate::testing::FakeMemory;
     use alloc::string::ToString;
 
     #[test]

@@ -10,7 +10,7 @@ use partition::acpi::{Originals, Register, Rsdp};
 use partition::linux::acpi::{TableFacts, Tables, of_backup, of_primary};
 use partition::{AcpiInfo, ApicId};
 
-use crate::memory::Pieces;
+use partition::testing::FakeMemory;
 
 const RSDP: u64 = 0xf_0000;
 const ROOT: u64 = 0x7fd_0000;
@@ -31,10 +31,10 @@ pub fn check(data: &[u8]) {
     let bsp = ApicId((*bsp).into());
     let is_sealed = flags & 1 != 0;
     let (memory, rsdp) = match flags & 6 {
-        0 => (Pieces::default().with(RSDP, bytes), Rsdp::Address(RSDP)),
-        2 => (Pieces::default().with(RSDP, bytes), Rsdp::Search),
+        0 => (FakeMemory::default().with(RSDP, bytes), Rsdp::Address(RSDP)),
+        2 => (FakeMemory::default().with(RSDP, bytes), Rsdp::Search),
         4 => (
-            Pieces::default().with(ROOT, bytes),
+            FakeMemory::default().with(ROOT, bytes),
             Rsdp::Copy(rsdp(flags & 8 != 0)),
         ),
         _ => (
@@ -65,7 +65,7 @@ fn is_sound(info: &AcpiInfo, bsp: ApicId) {
 }
 
 /// What a Linux is given is read as a kernel would read it: it sees the processors that are its own, and our reset register.
-fn copies_are_sound(info: &AcpiInfo, originals: &Originals, mut memory: Pieces) {
+fn copies_are_sound(info: &AcpiInfo, originals: &Originals, mut memory: FakeMemory) {
     let seat = info.cpus[0];
     let own: Vec<ApicId> = info.cpus.iter().copied().step_by(2).take(32).collect();
     let facts = TableFacts {
@@ -110,9 +110,9 @@ fn copies_are_sound(info: &AcpiInfo, originals: &Originals, mut memory: Pieces) 
 }
 
 /// A machine whose root tables are right, with these tables.
-fn machine(bytes: &[u8], is_sealed: bool, is_old: bool) -> Pieces {
+fn machine(bytes: &[u8], is_sealed: bool, is_old: bool) -> FakeMemory {
     let mut input = Unstructured::new(bytes);
-    let mut memory = Pieces::default();
+    let mut memory = FakeMemory::default();
     let mut entries = Vec::new();
     for number in 0..12 {
         let address = TABLES + number * TABLE_STRIDE;

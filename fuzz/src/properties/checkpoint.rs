@@ -9,9 +9,10 @@ use checkpoint::{Items, Sequence};
 use network::{Config, Fact, Flows, Network};
 use service::{HostStatus, Input, InputRecord, Service, ServiceLimits, Stamp};
 
-use crate::cable::{ADDRESS, PORT, Port, TestServer, take_over};
-use crate::host::Wishes;
+use crate::echo_server::{ADDRESS, EchoServer, PORT, take_over};
 use crate::told;
+use network::testing::FakeCard;
+use service::testing::RecordingHost;
 
 const UNACKED_BYTES_MAX: usize = 64 << 10;
 const STAMP: Stamp = Stamp {
@@ -64,14 +65,14 @@ fn limits() -> ServiceLimits {
 
 /// The state is as good as one that came of commands.
 fn can_serve(mut service: Service, commands: &[u8]) {
-    let mut wishes = Wishes::default();
+    let mut host = RecordingHost::default();
     told::service_is_told(&mut service, &limits());
     let mut apply = |input| {
         let record = InputRecord {
             stamp: STAMP,
             input,
         };
-        service.apply(&record, &mut wishes);
+        service.apply(&record, &mut host);
     };
     for connection in 0..4 {
         let peer = [10, 0, 2, 2, 0, connection as u8];
@@ -98,8 +99,12 @@ fn can_go_on(mut flows: Flows) {
         seed: 5,
         connections_max: 8,
     };
-    let mut server = TestServer::of(flows.clone());
-    let mut network = Network::prepare(Port::default(), &config);
+    let mut server = EchoServer::of(flows.clone());
+    let card = FakeCard {
+        ignores_checksums: true,
+        ..FakeCard::default()
+    };
+    let mut network = Network::prepare(card, &config);
     take_over(&mut network, &server);
     for now_ns in [1_000_000, 2_000_000] {
         network.ingress(now_ns, &mut server);

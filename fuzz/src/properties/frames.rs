@@ -6,15 +6,16 @@
 use arbitrary::{Result, Unstructured};
 use network::{Config, Network};
 
-use crate::cable::{ADDRESS, MAC, PORT, Port, TestServer, UNACKED_BYTES_MAX, take_over};
+use crate::echo_server::{ADDRESS, EchoServer, MAC, PORT, UNACKED_BYTES_MAX, take_over};
 use crate::told;
+use network::testing::FakeCard;
 
 const CLIENTS: usize = 4;
 const ROUNDS_MAX: u32 = 64;
 
 /// See the module.
 pub fn check(data: &[u8]) {
-    let mut server = TestServer::new();
+    let mut server = EchoServer::new();
     let mut scene = Scene {
         network: started(&server, 1),
         now_ns: 1_000_000,
@@ -31,7 +32,7 @@ pub fn check(data: &[u8]) {
 }
 
 /// A kernel that goes on with what the journal tells.
-fn started(server: &TestServer, seed: u64) -> Network<Port> {
+fn started(server: &EchoServer, seed: u64) -> Network<FakeCard> {
     let config = Config {
         address: ADDRESS,
         prefix_len: 24,
@@ -40,7 +41,11 @@ fn started(server: &TestServer, seed: u64) -> Network<Port> {
         seed,
         connections_max: 8,
     };
-    let mut network = Network::prepare(Port::default(), &config);
+    let card = FakeCard {
+        ignores_checksums: true,
+        ..FakeCard::default()
+    };
+    let mut network = Network::prepare(card, &config);
     take_over(&mut network, server);
     network
 }
@@ -54,13 +59,13 @@ struct Client {
 }
 
 struct Scene {
-    network: Network<Port>,
+    network: Network<FakeCard>,
     now_ns: u64,
     clients: [Client; CLIENTS],
 }
 
 impl Scene {
-    fn act(&mut self, input: &mut Unstructured<'_>, server: &mut TestServer) -> Result<()> {
+    fn act(&mut self, input: &mut Unstructured<'_>, server: &mut EchoServer) -> Result<()> {
         let kind = input.arbitrary::<u8>()?;
         let client = usize::from(kind >> 4) % CLIENTS;
         match kind % 8 {
@@ -87,7 +92,7 @@ impl Scene {
         self.network.device_mut().arrived.push_back(frame);
     }
 
-    fn round(&mut self, server: &mut TestServer) {
+    fn round(&mut self, server: &mut EchoServer) {
         self.now_ns += 1_000_000;
         self.network.ingress(self.now_ns, server);
         self.network.report(self.now_ns, server);

@@ -9,7 +9,7 @@ use partition::boot_info::{
 use partition::memory::USABLE_END;
 use partition::{AcpiInfo, BootInfo};
 
-use crate::memory::Pieces;
+use partition::testing::FakeMemory;
 
 /// Where the input lies.
 const AT: u64 = 0x1000;
@@ -26,7 +26,7 @@ pub fn check(data: &[u8]) {
         0 => PVH_MAGIC,
         _ => MULTIBOOT2_MAGIC,
     };
-    let memory = Pieces::default().with(AT, bytes);
+    let memory = FakeMemory::default().with(AT, bytes);
     let read = BootInfo::read(magic, AT, &memory);
     let reads = memory.take_reads();
     assert!(reads <= READS_MAX, "{reads} reads");
@@ -36,7 +36,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-fn is_sound(info: &BootInfo, memory: &Pieces) {
+fn is_sound(info: &BootInfo, memory: &FakeMemory) {
     assert!(info.command_line.len() <= COMMAND_LINE_BYTES_MAX);
     assert!(!info.command_line.contains('\0'));
     assert!(info.modules.len() <= MODULES_MAX);

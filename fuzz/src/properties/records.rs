@@ -7,8 +7,8 @@ use arbitrary::{Result, Unstructured};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service, ServiceLimits};
 
-use crate::host::Wishes;
 use crate::told;
+use service::testing::RecordingHost;
 
 const UNACKED_BYTES_MAX: usize = 8 << 10;
 
@@ -72,15 +72,15 @@ impl State {
             Input::Close { connection } => self.flows.closed(connection),
             Input::Tick => {}
         }
-        let mut wishes = Wishes::default();
+        let mut host = RecordingHost::default();
         match is_skipped {
-            false => self.service.apply(&record, &mut wishes),
-            true => self.service.refuse(&record, &mut wishes),
+            false => self.service.apply(&record, &mut host),
+            true => self.service.refuse(&record, &mut host),
         }
-        for (connection, reply) in &wishes.replies {
+        for (connection, reply) in &host.replies {
             self.flows.reply(*connection, reply);
         }
-        for connection in &wishes.hung_up {
+        for connection in &host.hung_up {
             self.flows.hang_up(*connection);
         }
         assert!(self.service.pending_bytes() <= limits().max_pending_bytes);

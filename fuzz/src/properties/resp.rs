@@ -5,8 +5,8 @@
 
 use service::{Input, InputRecord, Service, ServiceLimits, Stamp};
 
-use crate::host::Wishes;
 use crate::told;
+use service::testing::RecordingHost;
 
 const CLIENT: u64 = 1;
 
@@ -36,9 +36,10 @@ pub fn check(data: &[u8]) {
             client.send(second);
         }
     }
-    assert_eq!(parts.wishes.sent_to(CLIENT), whole.wishes.sent_to(CLIENT));
-    assert_eq!(parts.wishes.others, whole.wishes.others);
-    assert_eq!(parts.wishes.hung_up, whole.wishes.hung_up);
+    assert_eq!(parts.host.sent_to(CLIENT), whole.host.sent_to(CLIENT));
+    assert_eq!(parts.host.debugged, whole.host.debugged);
+    assert_eq!(parts.host.operated, whole.host.operated);
+    assert_eq!(parts.host.hung_up, whole.host.hung_up);
     assert_eq!(parts.service.digest(|| ()), whole.service.digest(|| ()));
     assert_eq!(parts.service.pending_bytes(), whole.service.pending_bytes());
     whole.is_sound();
@@ -68,7 +69,7 @@ fn limits() -> ServiceLimits {
 /// A service with one client.
 struct Client {
     service: Service,
-    wishes: Wishes,
+    host: RecordingHost,
     stamp: Stamp,
     sent_bytes: usize,
 }
@@ -77,7 +78,7 @@ impl Client {
     fn new() -> Self {
         let mut client = Self {
             service: Service::new(limits()),
-            wishes: Wishes::default(),
+            host: RecordingHost::default(),
             stamp: Stamp {
                 time_ms: 1_700_000_000_000,
                 entropy: 1,
@@ -94,7 +95,7 @@ impl Client {
     fn apply(&mut self, input: Input<'_>) {
         let stamp = self.stamp;
         self.service
-            .apply(&InputRecord { stamp, input }, &mut self.wishes);
+            .apply(&InputRecord { stamp, input }, &mut self.host);
     }
 
     fn send(&mut self, bytes: &[u8]) {
@@ -110,14 +111,14 @@ impl Client {
     }
 
     fn is_sound(&self) {
-        let sent = self.wishes.sent_to(CLIENT);
+        let sent = self.host.sent_to(CLIENT);
         let mut rest = sent.as_slice();
         while !rest.is_empty() {
             rest = behind_reply(rest).unwrap_or_else(|| {
                 panic!("no reply of the protocol: {}", rest.escape_ascii());
             });
         }
-        assert_eq!(self.wishes.hung_up.is_empty(), self.service.is_open(CLIENT));
+        assert_eq!(self.host.hung_up.is_empty(), self.service.is_open(CLIENT));
     }
 }
 

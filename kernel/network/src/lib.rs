@@ -34,6 +34,8 @@ mod single;
 mod socket_options;
 mod stack;
 mod tcp_repair;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use crate::checkpoint::FlowsRestorer;
 pub use connections::RebuildReport;

@@ -68,6 +68,8 @@ mod reply;
 mod service;
 mod status;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use crate::checkpoint::ServiceRestorer;
 pub use host::{DeathKind, DebugCommand, HangTarget, Host, OperatorCommand};

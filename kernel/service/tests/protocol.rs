@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{Bench, CLIENT, Recorder, request};
+use common::{Bench, CLIENT, request};
+use service::testing::RecordingHost;
 use service::{BULK_MAX_BYTES, Input, ServiceLimits};
 
 #[test]
@@ -29,13 +30,13 @@ fn clients_beyond_the_limit_are_turned_away() {
 #[test]
 fn records_for_unknown_connections_are_ignored() {
     let mut bench = Bench::new(ServiceLimits::default());
-    bench.host = Recorder::default();
+    bench.host = RecordingHost::default();
     bench.apply(Input::Bytes {
         connection: 77,
         bytes: b"SET a 1\r\n",
     });
     bench.apply(Input::Close { connection: 77 });
-    assert_eq!(bench.host, Recorder::default());
+    assert_eq!(bench.host, RecordingHost::default());
     assert_eq!(bench.service.key_count(), 0);
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::physical::Problem;
-use crate::physical::fake::FakeMemory;
+use crate::testing::FakeMemory;
 use alloc::string::{String, ToString};
 use alloc::{format, vec};
 use proptest::prelude::*;
@@ -156,7 +156,7 @@ fn the_root_pointer_is_found_where_a_bios_puts_it() {
     let mut memory = machine(&[qemu_madt()]);
     let found = |memory: &FakeMemory| AcpiInfo::read(&Rsdp::Search, ApicId(0), memory);
     assert_eq!(found(&memory).unwrap().cpus.len(), 3);
-    let mut copy = memory.0.remove(&0xf_0000).unwrap();
+    let mut copy = memory.pieces.remove(&0xf_0000).unwrap();
     assert_eq!(found(&memory).unwrap_err().block, "RSDP");
     let given = AcpiInfo::read(&Rsdp::Copy(copy.clone()), ApicId(0), &memory);
     assert_eq!(given.unwrap().cpus.len(), 3);
@@ -222,7 +222,7 @@ fn what_is_wrong_is_named() {
     );
 
     let mut long = machine(&[qemu_madt()]);
-    long.0.get_mut(&0x7fe_0000).unwrap()[7] = 0xff;
+    long.pieces.get_mut(&0x7fe_0000).unwrap()[7] = 0xff;
     assert_eq!(
         read(&long).unwrap_err(),
         "MADT: length: longer than the limit of 1048576"
@@ -259,7 +259,7 @@ proptest! {
     ) {
         let mut memory = machine(&[qemu_madt(), fadt(), table(b"HPET", &[7; 20])]);
         let addresses = [0xf_0000, 0x7fd_0000, 0x7fe_0000, 0x7ff_0000, 0x800_0000];
-        let bytes = memory.0.get_mut(&addresses[which]).unwrap();
+        let bytes = memory.pieces.get_mut(&addresses[which]).unwrap();
         let length = bytes.len();
         for (offset, value) in changes {
             bytes[offset % length] = value;

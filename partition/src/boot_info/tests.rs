@@ -1,5 +1,5 @@
 use super::*;
-use crate::physical::fake::FakeMemory;
+use crate::testing::FakeMemory;
 use alloc::string::ToString;
 use alloc::vec;
 use proptest::prelude::*;
@@ -164,7 +164,7 @@ fn what_pvh_cannot_have_is_named() {
     ];
     for (piece, offset, bytes, message) in cases {
         let mut memory = pvh_machine();
-        let piece = memory.0.get_mut(&piece).unwrap();
+        let piece = memory.pieces.get_mut(&piece).unwrap();
         piece[offset..offset + bytes.len()].copy_from_slice(bytes);
         assert_eq!(read_pvh(&memory).unwrap_err(), message);
     }
@@ -214,7 +214,7 @@ fn what_multiboot2_cannot_have_is_named() {
         "Multiboot2 memory map: entry_size: is 0x0, should be at least 24"
     );
     let mut huge = multiboot(&grub_tags());
-    huge.0.get_mut(&START).unwrap()[3] = 0x7f;
+    huge.pieces.get_mut(&START).unwrap()[3] = 0x7f;
     assert_eq!(
         read_multiboot(&huge).unwrap_err(),
         "Multiboot2 information: total_size: longer than the limit of 1048576"
@@ -239,8 +239,8 @@ proptest! {
         cut in proptest::option::of(0usize..200),
     ) {
         let mut memory = if pvh { pvh_machine() } else { multiboot(&grub_tags()) };
-        let pieces = memory.0.len();
-        let bytes = memory.0.values_mut().nth(piece % pieces).unwrap();
+        let pieces = memory.pieces.len();
+        let bytes = memory.pieces.values_mut().nth(piece % pieces).unwrap();
         let length = bytes.len();
         for (offset, value) in changes {
             bytes[offset % length] = value;

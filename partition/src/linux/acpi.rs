@@ -278,7 +278,7 @@ fn slot_madt(facts: TableFacts<'_>) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::acpi::{AcpiInfo, Register, ResetRegister, Rsdp};
-    use crate::physical::fake::FakeMemory;
+    use crate::testing::FakeMemory;
 
     const AT: u64 = 0x800_1000;
 

@@ -1,5 +1,6 @@
 //! Clients with a TCP stack of their own. Each connects once.
 
+use network::testing::FakeCard;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Add
 
 use crate::dialogue::{Dialogue, FAREWELL, LONG, Random};
 use crate::server;
-use crate::wire::{Port, Segment, segment_in};
+use crate::wire::{Segment, segment_in};
 
 /// Port of the first client.
 const FIRST_PORT: u16 = 40_000;
@@ -42,7 +43,7 @@ pub struct Client {
 
 /// All clients, on one machine.
 pub struct Clients {
-    pub port: Port,
+    pub port: FakeCard,
     interface: Interface,
     sockets: SocketSet<'static>,
     pub clients: Vec<Client>,
@@ -56,7 +57,7 @@ fn instant(now_ns: u64) -> Instant {
 impl Clients {
     pub fn new(count: usize, seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0xc11e);
-        let mut port = Port::default();
+        let mut port = FakeCard::default();
         let mac = HardwareAddress::Ethernet(EthernetAddress([0x52, 0x55, 10, 0, 2, 2]));
         let mut config = Config::new(mac);
         config.random_seed = random.next();

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use network::testing::FakeCard;
 use network::{Config, ConnectionEvent, ConnectionId, EventSink, Fact, Flows, Network};
 use smoltcp::wire::Ipv4Address;
 
 use crate::dialogue::{Dialogue, Random};
-use crate::wire::Port;
 
 pub const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
 pub const PORT: u16 = 6379;
@@ -74,7 +74,7 @@ impl ServiceState {
 
 /// The kernel that serves. Nothing that it does after its death has an effect.
 pub struct Kernel {
-    pub network: Network<Port>,
+    pub network: Network<FakeCard>,
     pub server: TestServer,
     /// Number of connections whose socket was made before the takeover.
     pub prebuilt: usize,
@@ -148,7 +148,7 @@ impl Kernel {
             seed,
             connections_max: 64,
         };
-        let mut network = Network::prepare(Port::default(), &config);
+        let mut network = Network::prepare(FakeCard::default(), &config);
         wait(&mut network, &journal, now_ns, &mut Random::new(seed));
         let server = TestServer {
             state: ServiceState::of(&journal),
@@ -178,7 +178,7 @@ impl Kernel {
 }
 
 /// Makes sockets as a backup does: at first it is some records behind, in the end a few or none.
-fn wait(network: &mut Network<Port>, journal: &[Entry], now_ns: u64, random: &mut Random) {
+fn wait(network: &mut Network<FakeCard>, journal: &[Entry], now_ns: u64, random: &mut Random) {
     let behind = [random.below(40), random.below(3)];
     let mut then_ns = now_ns.saturating_sub(20_000_000);
     for behind in behind {

@@ -1,62 +1,11 @@
-//! A cable with two ends: frames take a while, and some are lost or doubled.
+//! A cable between two cards: frames take a while, and some are lost or doubled.
 //!
 //! No frame overtakes another. `smoltcp` 0.14 takes the window from the last segment that came, however old that is;
 //! if it is 0 and something is under way, it never probes again.
 
-use std::collections::VecDeque;
-
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium, RxToken};
-use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket};
 
 use crate::dialogue::Random;
-
-/// One end: frames that arrived, and frames to be sent.
-#[derive(Default)]
-pub struct Port {
-    pub arrived: VecDeque<Vec<u8>>,
-    pub leaving: VecDeque<Vec<u8>>,
-}
-
-pub struct Frame(Vec<u8>);
-
-impl RxToken for Frame {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, work: F) -> R {
-        work(&self.0)
-    }
-}
-
-pub struct TxToken<'a>(&'a mut VecDeque<Vec<u8>>);
-
-impl phy::TxToken for TxToken<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
-        let mut frame = vec![0; length];
-        let result = work(&mut frame);
-        self.0.push_back(frame);
-        result
-    }
-}
-
-impl Device for Port {
-    type RxToken<'a> = Frame;
-    type TxToken<'a> = TxToken<'a>;
-
-    fn receive(&mut self, _: Instant) -> Option<(Frame, TxToken<'_>)> {
-        let frame = self.arrived.pop_front()?;
-        Some((Frame(frame), TxToken(&mut self.leaving)))
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<TxToken<'_>> {
-        Some(TxToken(&mut self.leaving))
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = 1514;
-        capabilities
-    }
-}
 
 /// How long a frame is on its way, in ns.
 const DELAY_NS: u64 = 30_000;

@@ -1,58 +1,13 @@
-//! What the tests share: a host that records calls, a service with a client, and a reader of RESP2 replies.
+//! What the tests share: a service with a client, and a reader of RESP2 replies.
 #![allow(dead_code)]
 
-use service::{
-    ConnectionId, DebugCommand, Host, Input, InputRecord, OperatorCommand, Service, ServiceLimits,
-    Stamp,
-};
-
-/// A host that records what the service asks for.
-#[derive(Default, Clone, PartialEq, Debug)]
-pub struct Recorder {
-    pub replies: Vec<(ConnectionId, Vec<u8>)>,
-    pub hung_up: Vec<ConnectionId>,
-    /// Debug commands, each with the number of reply bytes sent before it.
-    pub debugged: Vec<(DebugCommand, usize)>,
-    /// The operator's requests, in words.
-    pub operated: Vec<String>,
-    pub progress: u64,
-}
-
-impl Host for Recorder {
-    fn reply(&mut self, connection: ConnectionId, bytes: &[u8]) {
-        assert!(!bytes.is_empty(), "an empty reply was sent");
-        match self.replies.last_mut() {
-            Some((last, reply)) if *last == connection => reply.extend_from_slice(bytes),
-            _ => self.replies.push((connection, bytes.to_vec())),
-        }
-    }
-    fn hang_up(&mut self, connection: ConnectionId) {
-        self.hung_up.push(connection);
-    }
-    fn debug(&mut self, command: DebugCommand) {
-        let sent = self.replies.iter().map(|(_, bytes)| bytes.len()).sum();
-        self.debugged.push((command, sent));
-    }
-    fn operate(&mut self, command: OperatorCommand<'_>) {
-        self.operated.push(format!("{command:?}"));
-    }
-    fn progress(&mut self) {
-        self.progress += 1;
-    }
-}
-
-impl Recorder {
-    /// Returns everything sent to one connection.
-    pub fn sent_to(&self, connection: ConnectionId) -> Vec<u8> {
-        let parts = self.replies.iter().filter(|(to, _)| *to == connection);
-        parts.flat_map(|(_, bytes)| bytes.clone()).collect()
-    }
-}
+use service::testing::RecordingHost;
+use service::{ConnectionId, Input, InputRecord, Service, ServiceLimits, Stamp};
 
 /// A service with a host, and one client.
 pub struct Bench {
     pub service: Service,
-    pub host: Recorder,
+    pub host: RecordingHost,
     pub stamp: Stamp,
 }
 
@@ -63,7 +18,7 @@ impl Bench {
     pub fn new(limits: ServiceLimits) -> Self {
         let mut bench = Self {
             service: Service::new(limits),
-            host: Recorder::default(),
+            host: RecordingHost::default(),
             stamp: Stamp {
                 time_ms: 1_700_000_000_000,
                 entropy: 1,

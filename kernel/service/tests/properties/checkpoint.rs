@@ -1,11 +1,11 @@
 //! A state that changes while it is written into a checkpoint is restored as it is at the end, and goes on in the
 //! same way.
 
-use crate::common::Recorder;
 use crate::config;
 use crate::generate::{ClientEvent, event, limits, record};
 use ::checkpoint::{Items, Malformed, Sequence, Writer};
 use proptest::prelude::*;
+use service::testing::RecordingHost;
 use service::{ConnectionId, Service, ServiceLimits, ServiceRestorer, Stamp};
 
 const OWNER: u8 = 3;
@@ -13,7 +13,7 @@ const OWNER: u8 = 3;
 /// A primary, and the checkpoint it writes.
 struct Primary {
     service: Service,
-    host: Recorder,
+    host: RecordingHost,
     time_ms: u64,
     sequence: Sequence,
     records: Vec<Vec<u8>>,
@@ -23,7 +23,7 @@ impl Primary {
     fn new(limits: ServiceLimits) -> Self {
         Self {
             service: Service::new(limits),
-            host: Recorder::default(),
+            host: RecordingHost::default(),
             time_ms: 1_000,
             sequence: Sequence::default(),
             records: Vec::new(),
@@ -80,8 +80,8 @@ fn numbers(service: &Service) -> [u64; 6] {
 }
 
 /// Returns the replies of a service to commands that depend on order, time and counters.
-fn answers(service: &mut Service, time_ms: u64) -> Recorder {
-    let mut host = Recorder::default();
+fn answers(service: &mut Service, time_ms: u64) -> RecordingHost {
+    let mut host = RecordingHost::default();
     let asked = [
         "CLIENT LIST",
         "INFO",
@@ -129,8 +129,8 @@ proptest! {
         let backup = backup.as_mut().unwrap();
         prop_assert_eq!(numbers(backup), numbers(&primary.service));
 
-        primary.host = Recorder::default();
-        let mut backup_host = Recorder::default();
+        primary.host = RecordingHost::default();
+        let mut backup_host = RecordingHost::default();
         for each in &after {
             primary.apply(each);
             let stamp = Stamp { time_ms: primary.time_ms, entropy: each.2 };

@@ -7,9 +7,10 @@ mod common;
 mod checkpoint;
 mod generate;
 
-use common::{Bench, CLIENT, Recorder};
+use common::{Bench, CLIENT};
 use generate::{any_command, encoded, event, limits, record, stream};
 use proptest::prelude::*;
+use service::testing::RecordingHost;
 use service::{InputRecord, Service, ServiceLimits, Stamp};
 
 fn config(cases: u32) -> ProptestConfig {
@@ -47,7 +48,7 @@ proptest! {
     #[test]
     fn the_same_records_give_the_same_state_and_replies(events in prop::collection::vec(event(), 1..40)) {
         let (mut primary, mut backup) = (Service::new(limits()), Service::new(limits()));
-        let (mut primary_host, mut backup_host) = (Recorder::default(), Recorder::default());
+        let (mut primary_host, mut backup_host) = (RecordingHost::default(), RecordingHost::default());
         let mut time_ms = 1_000;
         for (event, passed_ms, entropy) in &events {
             time_ms += passed_ms;
