@@ -1,15 +1,20 @@
 //! Standard output whose reader has gone, as in `cargo xtask check-config ... | true`: a command ends quietly.
 
 use std::panic::{self, PanicHookInfo};
+use std::process;
 
-/// Keeps silent about the panic in which `println!` ends when nobody reads any more. The command still unwinds, so that
-/// its machines are stopped, and fails; every other panic is reported as before.
-pub fn keep_silent() {
+/// The status that a shell gives to a program that ended by SIGPIPE.
+const STATUS: i32 = 128 + 13;
+
+/// Ends the process without a word where `println!` would panic because nobody reads any more. Every other panic is
+/// reported as before.
+pub fn end_quietly() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if !is_closed_pipe(info) {
-            report(info);
+        if is_closed_pipe(info) {
+            process::exit(STATUS);
         }
+        report(info);
     }));
 }
 

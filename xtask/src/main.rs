@@ -76,7 +76,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    closed_pipe::keep_silent();
+    closed_pipe::end_quietly();
     let command = Arguments::parse().command;
     let error_code = match command {
         Command::CheckConfig(_) => UNANSWERED,

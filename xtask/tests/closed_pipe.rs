@@ -23,4 +23,9 @@ fn a_command_that_nobody_reads_ends_quietly() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("the program ends");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(
+        output.status.code(),
+        Some(141),
+        "as of a program that ended by SIGPIPE"
+    );
 }
