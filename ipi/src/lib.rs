@@ -12,6 +12,49 @@
 //! Time is the caller's: nothing here waits longer than a bounded number of polls, and the pause between INIT and SIPI is not made here.
 //!
 //! The editions that the comments cite are in `docs/references.md`.
+//!
+//! # Example
+//! A fence stops a core by INIT, and starts it at page 8 by SIPI. Here the registers are a fake that records what is written to the
+//! interrupt command register:
+//!
+//! ```
+//! use std::cell::RefCell;
+//!
+//! use ipi::{Ipi, LocalApic, Mode, Register, Registers};
+//!
+//! #[derive(Default)]
+//! struct Recorder(RefCell<Vec<(Register, u64)>>);
+//!
+//! impl Registers for &Recorder {
+//!     fn write_msr(&self, register: Register, value: u64) {
+//!         self.0.borrow_mut().push((register, value));
+//!     }
+//!     // The others do nothing.
+//! #   fn apic_base(&self) -> u64 { 0 }
+//! #   fn set_apic_base(&self, _: u64) {}
+//! #   fn xapic_is_locked(&self) -> bool { false }
+//! #   fn read_msr(&self, _: Register) -> u64 { 0 }
+//! #   fn read_mmio(&self, _: Register) -> u32 { 0 }
+//! #   fn write_mmio(&self, _: Register, _: u32) {}
+//! #   fn set_tsc_deadline(&self, _: u64) {}
+//! #   fn fence(&self) {}
+//! #   fn relax(&self) {}
+//! }
+//!
+//! let registers = Recorder::default();
+//! let apic = LocalApic::with_registers(Mode::X2Apic, &registers);
+//! apic.send(3, Ipi::Init)?;
+//! apic.send(3, Ipi::Startup { page: 8 })?;
+//!
+//! // Destination 3 in the high half; delivery modes 5 (INIT) and 6 (start-up) with level "assert" in the low half.
+//! let expected = [(Register::Icr, 0x3_0000_4500), (Register::Icr, 0x3_0000_4608)];
+//! assert_eq!(*registers.0.borrow(), expected);
+//!
+//! // A vector that belongs to an exception is refused, and nothing is sent.
+//! assert!(apic.send(3, Ipi::Fixed(14)).is_err());
+//! assert_eq!(registers.0.borrow().len(), 2);
+//! # Ok::<(), ipi::SendError>(())
+//! ```
 #![no_std]
 
 mod cpu;

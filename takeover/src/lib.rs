@@ -15,6 +15,50 @@
 //! for longer than the time-out finds the newest keepalive on its return, and must not call its peer dead before it looked.
 //!
 //! No order of events can make it panic, act on a device too early, or act twice; an event that means nothing in a state is ignored.
+//!
+//! # Example
+//! A primary on cores 1 and 2 falls silent. The machine fences both, and has the backup promoted on core 1:
+//!
+//! ```
+//! use takeover::{Action, Beat, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine, Stage};
+//!
+//! const MS: u64 = 1_000_000;
+//! let cores = CoreSet::from_cores([1, 2])?;
+//! let config = Config {
+//!     detector: DetectorConfig { keepalive_ns: MS, timeout_ns: 10 * MS, boot_timeout_ns: 200 * MS },
+//!     fence: FenceConfig::default(),
+//!     backup_wait_ns: 100 * MS,
+//!     first_epoch: 1,
+//!     spare: cores,
+//! };
+//! let mut machine = Machine::new(config, 0)?;
+//! machine.step(0, Event::PrimaryStarted { cores });
+//! machine.step(0, Event::BackupReady);
+//! let mut beat = Beat { sequence: 1, epoch: 1, cores: 2, progress: Default::default() };
+//! beat.progress[..2].fill(1);
+//! machine.step(MS, Event::Observed(&beat));
+//! assert!(machine.is_protected());
+//!
+//! // No keepalive for longer than the time-out: INIT, and SIPI after a pause.
+//! let now_ns = 12 * MS;
+//! let actions = machine.step(now_ns, Event::Tick);
+//! assert!(actions.contains(&Action::SendInit { core: 1 }));
+//! assert!(actions.contains(&Action::SendInit { core: 2 }));
+//! let now_ns = now_ns + config.fence.settle_ns;
+//! let actions = machine.step(now_ns, Event::Tick);
+//! let generation = machine.generation();
+//! assert!(actions.contains(&Action::SendStartup { core: 1, generation }));
+//!
+//! // Only when both cores have checked in is the epoch raised.
+//! machine.step(now_ns, Event::CheckedIn { core: 1, generation });
+//! let actions = machine.step(now_ns, Event::CheckedIn { core: 2, generation });
+//! assert!(actions.contains(&Action::RaiseEpoch { to: 2 }));
+//! machine.step(now_ns, Event::Completed(Stage::RaiseEpoch));
+//! machine.step(now_ns, Event::Completed(Stage::SeizeInterrupts));
+//! let actions = machine.step(now_ns, Event::Completed(Stage::QuietDevices));
+//! assert!(actions.contains(&Action::Promote { core: 1 }));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 
