@@ -18,18 +18,20 @@ const IA32_TSC_DEADLINE: u32 = 0x6e0;
 /// Size of the xAPIC page, in bytes.
 const XAPIC_PAGE_BYTES: usize = 4096;
 
-/// The registers of the processor that runs the call; only [`LocalApic::new`](crate::LocalApic::new) makes one.
+/// The registers of the processor that runs the call. Only [`LocalApic::new`](crate::LocalApic::new) makes one.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuRegisters {
     xapic: MmioRegion,
 }
 
 impl CpuRegisters {
+    /// Makes the registers of whichever processor runs the later calls.
+    ///
     /// # Safety
     /// As for [`LocalApic::new`](crate::LocalApic::new).
     pub(crate) const unsafe fn new(mode: Mode, xapic_base: *mut u8) -> Self {
         let xapic = match mode {
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller promises a mapping, as `MmioRegion::new` demands.
             Mode::XApic => unsafe { MmioRegion::new(xapic_base, XAPIC_PAGE_BYTES) },
             Mode::X2Apic => MmioRegion::EMPTY,
         };
@@ -38,7 +40,8 @@ impl CpuRegisters {
 }
 
 fn read(msr: u32) -> u64 {
-    // SAFETY: the only way to a `CpuRegisters` promises ring 0, and every caller below names an MSR that exists where it reads it.
+    // SAFETY: only `CpuRegisters::new` makes the value that leads here, and its caller promises ring 0. Every caller
+    // below names an MSR that exists where it reads it.
     unsafe { Msr::new(msr).read() }
 }
 
@@ -85,7 +88,8 @@ impl Registers for CpuRegisters {
     }
 
     fn fence(&self) {
-        // SAFETY: fences touch nothing. Memory is taken as read and written, so that the compiler moves no access across either.
+        // SAFETY: a fence accesses no memory. The `asm!` counts as reading and writing memory, so that the compiler
+        // moves no access across it.
         unsafe { asm!("mfence", "lfence", options(nostack, preserves_flags)) };
     }
 

@@ -9,12 +9,13 @@ const EIGHT_BIT_MAX: u32 = 0xfe;
 /// The highest APIC id that 32 destination bits can name: all ones mean "all".
 const X2APIC_MAX: u32 = 0xffff_fffe;
 
-/// A processor that the field cannot name.
+/// An APIC id that the destination field cannot hold.
 ///
-/// Broadcasts are refused along with ids that do not fit: an interrupt "to all" by mistake stops the sender as well.
+/// Broadcasts are refused along with ids that do not fit, because an interrupt sent to all by mistake stops the sender
+/// too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DestinationError {
-    /// The APIC id that was asked for.
+    /// The APIC id that was given.
     pub destination: u32,
     /// The highest that would work.
     pub max: u32,
@@ -32,7 +33,7 @@ impl fmt::Display for DestinationError {
 
 impl Error for DestinationError {}
 
-/// For xAPIC, I/O APIC and MSI without interrupt remapping.
+/// Checks a destination of 8 bits: for xAPIC mode, and for I/O APIC and MSI without interrupt remapping.
 pub(crate) const fn eight_bit(destination: u32) -> Result<u8, DestinationError> {
     if destination > EIGHT_BIT_MAX {
         return Err(DestinationError {
@@ -43,7 +44,7 @@ pub(crate) const fn eight_bit(destination: u32) -> Result<u8, DestinationError> 
     Ok(destination as u8)
 }
 
-/// For the ICR in x2APIC mode.
+/// Checks a destination of 32 bits: for the ICR in x2APIC mode.
 pub(crate) const fn x2apic(destination: u32) -> Result<u32, DestinationError> {
     if destination > X2APIC_MAX {
         return Err(DestinationError {

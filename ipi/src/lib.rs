@@ -1,21 +1,23 @@
-//! Interrupt controllers: the local APIC in x2APIC and xAPIC mode, inter-processor interrupts, the I/O APIC, the 8259, and messages (MSI,
-//! MSI-X).
+//! Interrupt controllers: the local APIC in x2APIC and xAPIC mode, inter-processor interrupts, the I/O APIC, the 8259,
+//! and messages (MSI, MSI-X).
 //!
-//! Hardware stands behind three small traits: [`Registers`] (local APIC), [`Mmio`] (I/O APIC, MSI-X table) and [`PicPorts`] (8259), so that
-//! every register sequence runs on the host against hostile fakes. What touches the machine is in `cpu`, `mmio` and `pic`; all else is
-//! safe code above them.
+//! Hardware stands behind three small traits: [`Registers`] (local APIC), [`Mmio`] (I/O APIC, MSI-X table) and
+//! [`PicPorts`] (8259), so that every register sequence runs on the host against hostile fakes. Only `cpu`, `mmio` and
+//! `pic` touch the machine; all else is safe code above them.
 //!
-//! **Why the `x2apic` crate is not used.** It reaches MSRs and memory directly, so no fake can stand behind it, and the parts that were left
-//! to wrap after its faults are mended (ICR and id in xAPIC mode, unmasked LINT pins, mode transitions, the latch of the error register, the
-//! TSC deadline, OR-ing redirection entries, a panic on a reserved delivery mode) would have been single register writes.
+//! **Why the `x2apic` crate is not used.** It reaches MSRs and memory directly, so no fake can stand behind it. Its
+//! faults (ICR and id in xAPIC mode, unmasked LINT pins, mode transitions, the latch of the error register, the TSC
+//! deadline, OR-ing redirection entries, a panic on a reserved delivery mode) would each have to be worked around; what
+//! is left to wrap then is single register writes.
 //!
-//! Time is the caller's: nothing here waits longer than a bounded number of polls, and the pause between INIT and SIPI is not made here.
+//! The crate keeps no time: it never waits longer than a bounded number of polls, and its caller makes the pause
+//! between INIT and SIPI.
 //!
-//! The editions that the comments cite are in `docs/references.md`.
+//! The editions that the comments cite are listed in `docs/references.md`.
 //!
 //! # Example
-//! A fence stops a core by INIT, and starts it at page 8 by SIPI. Here the registers are a fake that records what is written to the
-//! interrupt command register:
+//! A fence stops a core by INIT, and starts it at page 8 by SIPI. Here the registers are a fake that records what is
+//! written to the interrupt command register:
 //!
 //! ```
 //! use std::cell::RefCell;

@@ -17,8 +17,9 @@ pub struct MmioRegion {
     size_bytes: usize,
 }
 
-// SAFETY: the value is an address and a length; `new` demands that the mapping is valid wherever the value is used. Each access is one
-// aligned transaction on the bus, outside all memory that Rust knows, so that accesses from two cores are no data race.
+// SAFETY: the value is an address and a length; `new` demands that the mapping is valid wherever the value is used.
+// Each access is one aligned transaction on the bus, outside all memory that Rust knows, so accesses from two cores are
+// no data race.
 unsafe impl Send for MmioRegion {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for MmioRegion {}
@@ -30,17 +31,18 @@ impl MmioRegion {
         size_bytes: 0,
     };
 
-    /// The `size_bytes` bytes of registers at `base`.
+    /// Makes a region of `size_bytes` bytes of registers at `base`.
     ///
     /// # Safety
-    /// From the first access to the last, in every address space and on every core it is used from: `base` is a multiple of 4, and the
-    /// bytes are mapped uncached and writable, and are registers whose effects the user of the value answers for.
+    /// From the first access to the last, in every address space and on every core the value is used from: `base` is a
+    /// multiple of 4, the bytes are mapped uncached and writable, and they are registers for whose effects the user of
+    /// the value is responsible.
     pub const unsafe fn new(base: *mut u8, size_bytes: usize) -> Self {
         Self { base, size_bytes }
     }
 
     fn register(&self, offset: usize) -> *mut u32 {
-        // Offsets are this crate's own and are checked before they come here: this stops a mistake, not an input.
+        // Callers in this crate pass checked offsets. This assertion guards against a mistake, not against input.
         let is_inside = offset
             .checked_add(4)
             .is_some_and(|end| end <= self.size_bytes);
@@ -54,7 +56,8 @@ impl MmioRegion {
 
 impl Mmio for MmioRegion {
     fn read(&self, offset: usize) -> u32 {
-        // SAFETY: inside the region (asserted) and aligned, hence a mapped register by the promise to `new`.
+        // SAFETY: the register is inside the region (asserted) and aligned, hence a mapped register by the promise to
+        // `new`.
         unsafe { ptr::read_volatile(self.register(offset)) }
     }
 

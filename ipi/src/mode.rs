@@ -1,11 +1,11 @@
-//! What the processor's local APIC can do, from CPUID.
+//! The modes and abilities of the processor's local APIC, from CPUID.
 
 use core::error::Error;
 use core::fmt;
 
 use raw_cpuid::CpuId;
 
-/// How the local APIC's registers are reached.
+/// How software reaches the local APIC's registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// A page of memory-mapped registers; APIC ids of 8 bits.
@@ -23,21 +23,21 @@ impl fmt::Display for Mode {
     }
 }
 
-/// CPUID names no local APIC.
+/// The processor has no local APIC, according to CPUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoLocalApic;
 
 impl fmt::Display for NoLocalApic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // CPUID.1:EDX[9] follows the enable bit of IA32_APIC_BASE (Intel SDM vol. 3A, 11.4.3), hence the hint at the
-        // firmware.
+        // CPUID.1:EDX[9] follows the enable bit of IA32_APIC_BASE (Intel SDM vol. 3A, 11.4.3), hence the advice about
+        // the firmware.
         f.write_str("CPUID: the processor has no local APIC, or the firmware has switched it off; switch it on there")
     }
 }
 
 impl Error for NoLocalApic {}
 
-/// The best mode the processor has.
+/// Returns the best mode the processor has.
 ///
 /// # Errors
 /// [`NoLocalApic`] if it has none.
@@ -57,7 +57,8 @@ const fn best(has_apic: bool, has_x2apic: bool) -> Result<Mode, NoLocalApic> {
     }
 }
 
-/// The knowledge that the timer has TSC-deadline mode. Without it, IA32_TSC_DEADLINE does not exist and writing it is a #GP.
+/// Proof that the timer has TSC-deadline mode. Without that mode, IA32_TSC_DEADLINE does not exist, and writing it is a
+/// #GP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TscDeadline(());
 
@@ -68,10 +69,10 @@ impl TscDeadline {
         features.has_tsc_deadline().then_some(Self(()))
     }
 
-    /// For those who know without CPUID.
+    /// Makes the proof without CPUID, for callers that know.
     ///
     /// # Safety
-    /// Every processor it is used on has TSC-deadline mode.
+    /// Every processor the proof is used on has TSC-deadline mode.
     pub const unsafe fn assume() -> Self {
         Self(())
     }
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_apic_that_is_switched_off_is_none() {
-        // CPUID goes on naming x2APIC when IA32_APIC_BASE[11] is 0.
+        // CPUID continues to report x2APIC when IA32_APIC_BASE[11] is 0.
         assert_eq!(best(false, true), Err(NoLocalApic));
     }
 }

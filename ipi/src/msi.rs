@@ -6,31 +6,31 @@ use core::fmt;
 use crate::VECTOR_MIN;
 use crate::destination::{self, DestinationError};
 
-/// The addresses that mean an interrupt: 0xfee in bits 20 to 31, and nothing above.
+/// The addresses that mean an interrupt: 0xfee in bits 20 to 31, and 0 above.
 const ADDRESS_BASE: u64 = 0xfee0_0000;
 const ADDRESS_BASE_MASK: u64 = !0xf_ffff;
 const DESTINATION_SHIFT: u32 = 12;
 
-/// Bit 4 marks an index into a table of remapped interrupts, in place of a destination (VT-d 5.1.2.2).
+/// Bit 4 says that the address holds an index into a table of remapped interrupts, not a destination (VT-d 5.1.2.2).
 const ADDRESS_REMAPPABLE: u64 = 1 << 4;
 
 /// A message that interrupts a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MsiMessage {
-    /// Where the device writes.
+    /// The address the device writes to.
     pub address: u64,
-    /// What it writes.
+    /// The value it writes.
     pub data: u32,
 }
 
-/// Why there is no such message.
+/// Why a message cannot be made or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageError {
-    /// The destination cannot be named without interrupt remapping.
+    /// The APIC id needs interrupt remapping.
     Destination(DestinationError),
     /// The vector belongs to an exception.
     Vector(u8),
-    /// The address is not one of a message with a destination in it.
+    /// The address is not that of a message with a destination in it.
     Address(u64),
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for MessageError {
 impl Error for MessageError {}
 
 impl MsiMessage {
-    /// An edge-triggered interrupt with `vector` for the processor whose APIC id is `destination`.
+    /// Makes an edge-triggered interrupt with `vector` for the processor whose APIC id is `destination`.
     ///
     /// # Errors
     /// [`MessageError::Destination`] for ids above 0xfe, [`MessageError::Vector`] for vectors below [`VECTOR_MIN`].
@@ -75,17 +75,19 @@ impl MsiMessage {
         }
     }
 
-    /// The same for another processor.
+    /// Returns the same message for another processor.
     ///
     /// # Errors
-    /// [`MessageError::Destination`] for ids above 0xfe, [`MessageError::Address`] if this is no message with a destination.
+    /// [`MessageError::Destination`] for ids above 0xfe, [`MessageError::Address`] if this is not a message with a
+    /// destination.
     pub const fn retarget(self, destination: u32) -> Result<Self, MessageError> {
         if self.address & ADDRESS_BASE_MASK != ADDRESS_BASE
             || self.address & ADDRESS_REMAPPABLE != 0
         {
             return Err(MessageError::Address(self.address));
         }
-        // A new address, without the old one's redirection hint and destination mode: to one processor, by its APIC id.
+        // The new address leaves out the old one's redirection hint and destination mode: it names one processor, by
+        // its APIC id.
         match address_of(destination) {
             Ok(address) => Ok(Self {
                 address,

@@ -1,4 +1,4 @@
-//! A device's table of messages (PCI 3.0, 6.8.2.6 to 6.8.2.9).
+//! The MSI-X table of a device (PCI 3.0, 6.8.2.6 to 6.8.2.9).
 
 use core::error::Error;
 use core::fmt;
@@ -13,7 +13,7 @@ const ADDRESS_HIGH: usize = 4;
 const DATA: usize = 8;
 const CONTROL: usize = 12;
 
-/// The one bit of the control word that is not reserved.
+/// The only bit of the control word that is not reserved.
 const CONTROL_MASKED: u32 = 1;
 
 /// Why an entry was not changed.
@@ -21,16 +21,16 @@ const CONTROL_MASKED: u32 = 1;
 pub enum TableError {
     /// There is no such entry.
     Entry {
-        /// The entry that was asked for.
+        /// The entry that was given.
         entry: u16,
-        /// How many there are, from 0 on.
+        /// Number of entries, from 0 on.
         entry_count: u16,
     },
-    /// Its message cannot go there.
+    /// The message of the entry cannot go to that destination.
     Message {
-        /// The entry that was asked for.
+        /// The entry that was given.
         entry: u16,
-        /// Why not.
+        /// The reason.
         error: MessageError,
     },
 }
@@ -51,7 +51,8 @@ impl fmt::Display for TableError {
 
 impl Error for TableError {}
 
-/// The MSI-X table of one device. Whether the device uses it at all is said in its configuration space, which is not this room's.
+/// The MSI-X table of one device. The configuration space, which this crate does not touch, says whether the device
+/// uses it.
 #[derive(Debug)]
 pub struct MsixTable<M: Mmio = MmioRegion> {
     words: M,
@@ -59,13 +60,13 @@ pub struct MsixTable<M: Mmio = MmioRegion> {
 }
 
 impl MsixTable {
-    /// The table of `entry_count` entries at `base`.
+    /// Makes a handle of the table of `entry_count` entries at `base`.
     ///
     /// # Safety
-    /// `base` is where the table is mapped uncached, with 16 bytes for each entry, in every address space the value is used from, as long
-    /// as it is used; and the caller owns the device.
+    /// While the value is used, `base` is where the table is mapped uncached, with 16 bytes for each entry, in every
+    /// address space it is used from; and the caller owns the device.
     pub const unsafe fn new(base: *mut u8, entry_count: u16) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises what `MmioRegion::new` demands.
         Self::with_words(
             unsafe { MmioRegion::new(base, entry_count as usize * ENTRY_BYTES) },
             entry_count,
@@ -74,17 +75,17 @@ impl MsixTable {
 }
 
 impl<M: Mmio> MsixTable<M> {
-    /// Over other words than a device's.
+    /// Makes a handle of a table in other words than a device's, such as a fake.
     pub const fn with_words(words: M, entry_count: u16) -> Self {
         Self { words, entry_count }
     }
 
-    /// How many entries it has, from 0 on.
+    /// Returns the number of entries, from 0 on.
     pub const fn entry_count(&self) -> u16 {
         self.entry_count
     }
 
-    /// Lets `entry` send `message`, once it is unmasked: it is left masked.
+    /// Sets the message of `entry`, and leaves the entry masked.
     ///
     /// # Errors
     /// [`TableError::Entry`].
@@ -94,7 +95,7 @@ impl<M: Mmio> MsixTable<M> {
         Ok(())
     }
 
-    /// Masks `entry`. When it returns, the device sends no more from it.
+    /// Masks `entry`. When it returns, the device sends nothing from it.
     ///
     /// # Errors
     /// [`TableError::Entry`].
@@ -124,7 +125,7 @@ impl<M: Mmio> MsixTable<M> {
         }
     }
 
-    /// What `entry` sends.
+    /// Reads the message of `entry`.
     ///
     /// # Errors
     /// [`TableError::Entry`].
@@ -141,11 +142,11 @@ impl<M: Mmio> MsixTable<M> {
         })
     }
 
-    /// Sends the message of `entry` to the processor whose APIC id is `destination`. The entry is masked while it changes and then as
-    /// before.
+    /// Sends the message of `entry` to the processor whose APIC id is `destination`. The entry is masked while it
+    /// changes; its mask ends as it was.
     ///
     /// # Errors
-    /// [`TableError`]; the entry is as it was.
+    /// [`TableError`]; the entry was not changed.
     pub fn retarget(&mut self, entry: u16, destination: u32) -> Result<(), TableError> {
         let message = self.message(entry)?;
         let message = message
@@ -158,14 +159,16 @@ impl<M: Mmio> MsixTable<M> {
         Ok(())
     }
 
-    /// Only while the entry is masked: a device may send a mixture of old and new otherwise.
+    /// Writes a message. The entry must be masked, because a device may otherwise send a mixture of the old and the new
+    /// one.
     fn put(&mut self, entry: u16, message: MsiMessage) {
         self.write(entry, ADDRESS_LOW, message.address as u32);
         self.write(entry, ADDRESS_HIGH, (message.address >> 32) as u32);
         self.write(entry, DATA, message.data);
     }
 
-    /// The read makes the write, and all before it, arrive at the device: writes may wait in bridges on the way.
+    /// Writes the control word and reads it back. Writes may wait in bridges; the read makes this one, and all before
+    /// it, arrive at the device.
     fn put_control(&mut self, entry: u16, control: u32) {
         self.write(entry, CONTROL, control);
         self.read(entry, CONTROL);

@@ -1,18 +1,18 @@
-//! The pair of 8259 interrupt controllers, of which only the masks are of interest: all interrupts come by APIC.
+//! The pair of 8259 interrupt controllers. Only their masks are used: all interrupts come by APIC.
 
 use x86_64::instructions::port::PortWriteOnly;
 
 /// A port of the 8259 pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PicPort {
-    /// Data port of the one that is wired to the processor.
+    /// Data port of the controller that is wired to the processor.
     MasterData,
-    /// Data port of the one that is wired to the other.
+    /// Data port of the controller that is wired to the other one.
     SlaveData,
 }
 
 impl PicPort {
-    /// Its I/O port number.
+    /// Returns its I/O port number.
     pub const fn number(self) -> u16 {
         match self {
             PicPort::MasterData => 0x21,
@@ -33,21 +33,21 @@ pub fn mask_pics(ports: &mut impl PicPorts) {
     ports.write(PicPort::MasterData, 0xff);
 }
 
-/// Masks every input of the machine's 8259 pair. A machine without one ignores it.
+/// Masks every input of the machine's 8259 pair. Does nothing on a machine that has none.
 ///
 /// # Safety
-/// Ring 0, and nobody else programs the pair at the same time.
+/// The caller runs in ring 0, and nobody else programs the pair at the same time.
 pub unsafe fn mask_legacy_pic() {
     mask_pics(&mut MachinePorts);
 }
 
-/// Made by [`mask_legacy_pic`] alone, whose promise it stands on.
+/// The machine's ports. Only [`mask_legacy_pic`] makes a value, on its caller's promise.
 struct MachinePorts;
 
 impl PicPorts for MachinePorts {
     fn write(&mut self, port: PicPort, value: u8) {
-        // SAFETY: a data port of the 8259 pair, which is the caller's of `mask_legacy_pic`; outside an initialisation sequence a write
-        // sets the mask.
+        // SAFETY: the caller of `mask_legacy_pic` promises that the 8259 pair is its own. Outside an initialisation
+        // sequence, a write to a data port sets the mask.
         unsafe { PortWriteOnly::new(port.number()).write(value) }
     }
 }

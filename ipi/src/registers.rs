@@ -1,4 +1,4 @@
-//! The local APIC's registers by name, and the trait they are reached through.
+//! The local APIC's registers by name, and the trait through which they are reached.
 
 /// Address of the first x2APIC MSR (Intel SDM vol. 3A, 11.12.1.2).
 const X2APIC_MSR_FIRST: u32 = 0x800;
@@ -49,7 +49,7 @@ pub enum Register {
 }
 
 impl Register {
-    /// Byte offset in the xAPIC page.
+    /// Returns the byte offset in the xAPIC page.
     pub const fn offset(self) -> usize {
         match self {
             Register::Id => 0x20,
@@ -75,7 +75,7 @@ impl Register {
         }
     }
 
-    /// Number of the MSR in x2APIC mode.
+    /// Returns the number of the MSR in x2APIC mode.
     pub const fn msr(self) -> u32 {
         X2APIC_MSR_FIRST + (self.offset() >> 4) as u32
     }
@@ -83,11 +83,11 @@ impl Register {
 
 /// Access to the local APIC of the processor that runs the call.
 pub trait Registers {
-    /// IA32_APIC_BASE.
+    /// Reads IA32_APIC_BASE.
     fn apic_base(&self) -> u64;
     /// Writes IA32_APIC_BASE.
     fn set_apic_base(&self, value: u64);
-    /// Whether the processor refuses to leave x2APIC mode.
+    /// Returns whether the processor refuses to leave x2APIC mode.
     fn xapic_is_locked(&self) -> bool;
     /// Reads a register in x2APIC mode.
     fn read_msr(&self, register: Register) -> u64;
@@ -99,9 +99,9 @@ pub trait Registers {
     fn write_mmio(&self, register: Register, value: u32);
     /// Writes IA32_TSC_DEADLINE.
     fn set_tsc_deadline(&self, tsc: u64);
-    /// Lets all earlier loads and stores finish, as others see them, before the next instruction: `mfence; lfence`.
+    /// Waits until all earlier loads and stores are complete and visible to others: `mfence; lfence`.
     fn fence(&self);
-    /// A pause between two polls.
+    /// Pauses between two polls.
     fn relax(&self);
 }
 

@@ -1,4 +1,4 @@
-//! The MSI-X table, against a device whose writes are late and which minds being changed while it may send.
+//! The MSI-X table, against a device whose writes arrive late and which panics when an unmasked entry is changed.
 
 use std::cell::RefCell;
 
@@ -26,7 +26,7 @@ impl FakeTable {
         }))
     }
 
-    /// What has arrived at the device, without helping it along.
+    /// Returns the words that have arrived at the device, without making others arrive.
     fn arrived(&self, entry: usize) -> [u32; 4] {
         self.0.borrow().words[entry * 4..][..4].try_into().unwrap()
     }

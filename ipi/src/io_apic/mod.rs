@@ -1,4 +1,5 @@
-//! The I/O APIC: an index and a data register through which a table of redirections is reached, one for each pin (82093AA, 3.0).
+//! The I/O APIC: an index and a data register, through which software reaches a table with one redirection for each pin
+//! (82093AA, 3.0).
 
 pub(crate) mod redirection;
 
@@ -22,13 +23,13 @@ const INDEX_TABLE: u32 = 0x10;
 /// First version with an end-of-interrupt register.
 const VERSION_WITH_EOI: u8 = 0x20;
 
-/// Most pins: an index has 8 bits, and each pin takes two from [`INDEX_TABLE`] on.
+/// Maximum number of pins: an index has 8 bits, and each pin takes two indices from [`INDEX_TABLE`] on.
 const PINS_MAX: u32 = (0x100 - INDEX_TABLE) / 2;
 
-/// What answers is no I/O APIC.
+/// The version register that was read is not that of an I/O APIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoIoApic {
-    /// What its version register reads.
+    /// The value of the version register.
     pub version_register: u32,
 }
 
@@ -50,9 +51,9 @@ impl Error for NoIoApic {}
 pub enum RouteError {
     /// There is no such pin.
     Pin {
-        /// The pin that was asked for.
+        /// The pin that was given.
         pin: u32,
-        /// How many there are, from 0 on.
+        /// Number of pins, from 0 on.
         pin_count: u32,
     },
     /// The vector belongs to an exception.
@@ -83,29 +84,30 @@ impl fmt::Display for RouteError {
 
 impl Error for RouteError {}
 
-/// What became of a pin's Remote IRR: the mark of a level interrupt that was delivered and not ended. While it is set, the pin is silent.
+/// What [`IoApic::clear_remote_irr`] found and did. Remote IRR marks a level interrupt that was delivered and not
+/// ended; while it is set, the pin delivers no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoteIrr {
     /// It was not set.
     WasClear,
-    /// It was set, and is no more.
+    /// It was set, and is clear now.
     Cleared,
     /// It is still set.
     Stuck,
 }
 
-/// What [`IoApic::seize`] did. Pins that are the firmware's (SMI) are not counted.
+/// What [`IoApic::seize`] did. Pins that the firmware uses (SMI) are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seized {
-    /// Pins that were open and are masked now.
+    /// Pins that were unmasked and are masked now.
     pub masked: u32,
     /// Pins whose Remote IRR was set and is clear now.
     pub stuck_cleared: u32,
-    /// Pins whose Remote IRR could not be cleared; they will not interrupt.
+    /// Pins whose Remote IRR could not be cleared; they deliver no interrupt.
     pub still_stuck: u32,
 }
 
-/// An I/O APIC. `&mut self` throughout, as every access is a write of the index and then one of the data.
+/// An I/O APIC. Methods take `&mut self`, because each access writes the index first and the data second.
 #[derive(Debug)]
 pub struct IoApic<M: Mmio = MmioRegion> {
     window: M,
@@ -114,25 +116,25 @@ pub struct IoApic<M: Mmio = MmioRegion> {
 }
 
 impl IoApic {
-    /// The I/O APIC whose registers are mapped at `base`.
+    /// Makes a handle of the I/O APIC whose registers are mapped at `base`.
     ///
     /// # Errors
-    /// [`NoIoApic`] if none answers.
+    /// [`NoIoApic`] if there is none.
     ///
     /// # Safety
-    /// `base` is where an I/O APIC's page is mapped uncached, in every address space the value is used from, as long as it is used; and
-    /// nothing else uses the registers in that time.
+    /// While the value is used, `base` is where an I/O APIC's page is mapped uncached, in every address space it is
+    /// used from, and nothing else uses the registers.
     pub unsafe fn new(base: *mut u8) -> Result<Self, NoIoApic> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises what `MmioRegion::new` demands.
         Self::with_window(unsafe { MmioRegion::new(base, WINDOW_BYTES) })
     }
 }
 
 impl<M: Mmio> IoApic<M> {
-    /// Over another window than the machine's.
+    /// Makes a handle of an I/O APIC behind another window than the machine's, such as a fake.
     ///
     /// # Errors
-    /// [`NoIoApic`] if no I/O APIC answers.
+    /// [`NoIoApic`] if there is none.
     pub fn with_window(window: M) -> Result<Self, NoIoApic> {
         let mut it = Self {
             window,
@@ -142,24 +144,24 @@ impl<M: Mmio> IoApic<M> {
         let version_register = it.read_indexed(INDEX_VERSION);
         it.version = version_register as u8;
         it.pin_count = (version_register >> 16 & 0xff) + 1;
-        // Unmapped buses read as all ones or all zeros. Low versions are no sign of a fault: some chipsets say 3.
+        // Unmapped buses read as all ones or all zeros. A low version is no fault: some chipsets report 3.
         if version_register == 0 || it.pin_count > PINS_MAX {
             return Err(NoIoApic { version_register });
         }
         Ok(it)
     }
 
-    /// Its version.
+    /// Returns its version.
     pub const fn version(&self) -> u8 {
         self.version
     }
 
-    /// How many pins it has, from 0 on.
+    /// Returns the number of pins, from 0 on.
     pub const fn pin_count(&self) -> u32 {
         self.pin_count
     }
 
-    /// Where `pin` goes.
+    /// Reads the route of `pin`.
     ///
     /// # Errors
     /// [`RouteError::Pin`].
@@ -168,10 +170,11 @@ impl<M: Mmio> IoApic<M> {
         Ok(self.read_entry(pin))
     }
 
-    /// Routes `pin`. It is masked while it changes, so that no interrupt goes where neither the old nor the new route points.
+    /// Routes `pin`. The pin is masked while its entry changes, so that no interrupt takes a half-written route.
     ///
     /// # Errors
-    /// [`RouteError`]: no such pin; or the route is open and goes to an exception's vector, or to all processors. Nothing was written.
+    /// [`RouteError`] if there is no such pin, or if an unmasked route goes to an exception's vector or to all
+    /// processors. Nothing was written.
     pub fn write(&mut self, pin: u32, redirection: Redirection) -> Result<(), RouteError> {
         self.check(pin)?;
         check_route(redirection)?;
@@ -181,7 +184,7 @@ impl<M: Mmio> IoApic<M> {
         Ok(())
     }
 
-    /// Masks every pin, but those the firmware has as SMI.
+    /// Masks every pin, except those the firmware uses as SMI.
     pub fn mask_all(&mut self) {
         for pin in 0..self.pin_count {
             let entry = self.read_entry(pin);
@@ -191,14 +194,14 @@ impl<M: Mmio> IoApic<M> {
         }
     }
 
-    /// Masks `pin` and clears its Remote IRR, which a processor that died in a level interrupt has left set.
+    /// Masks `pin` and clears its Remote IRR. A processor that died while it handled a level interrupt has left it set.
     ///
     /// # Errors
     /// [`RouteError::Pin`].
     pub fn clear_remote_irr(&mut self, pin: u32) -> Result<RemoteIrr, RouteError> {
         self.check(pin)?;
         let entry = self.read_entry(pin);
-        // Looked at after the mask: an interrupt may have been accepted until then.
+        // Remote IRR is read after the mask is set, because an interrupt may be accepted until then.
         let entry = self.mask_entry(pin, entry);
         if !entry.remote_irr() {
             return Ok(RemoteIrr::WasClear);
@@ -211,8 +214,8 @@ impl<M: Mmio> IoApic<M> {
         })
     }
 
-    /// Takes every pin from a dead owner: masks all, then clears Remote IRR where it is set. Pins the firmware has as SMI are left alone.
-    /// The new owner routes those it needs.
+    /// Takes every pin from a dead kernel: masks all, then clears each Remote IRR that is set. Leaves pins alone that
+    /// the firmware uses as SMI. The caller then routes the pins it needs.
     pub fn seize(&mut self) -> Seized {
         let (mut masked, mut stuck, mut still_stuck) = (0, 0, 0);
         for pin in 0..self.pin_count {
@@ -222,7 +225,7 @@ impl<M: Mmio> IoApic<M> {
                 stuck += u32::from(self.mask_entry(pin, entry).remote_irr());
             }
         }
-        // All were counted before any is cleared, as clearing one may clear others with the same vector.
+        // Clearing one pin may clear others with the same vector: so all are counted before any is cleared.
         for pin in 0..self.pin_count {
             let entry = self.read_entry(pin);
             if entry.delivery() != Delivery::Smi && entry.remote_irr() {
@@ -236,18 +239,21 @@ impl<M: Mmio> IoApic<M> {
         }
     }
 
-    /// Clears the Remote IRR of a masked entry by all means there are, and says whether it is clear. The trigger mode ends as it was.
+    /// Clears the Remote IRR of a masked entry by every means there is, and returns whether it is clear. The trigger
+    /// mode ends as it was.
     fn clear_masked(&mut self, pin: u32, entry: Redirection) -> bool {
         let level = entry.level_triggered(true);
         if self.version >= VERSION_WITH_EOI {
-            // An end-of-interrupt looks at level entries only; this one's owner may have died half-way through the change below.
+            // The end-of-interrupt register affects level entries only. This entry's kernel may have died in the middle
+            // of the change below, which makes it an edge entry for a moment.
             if entry.trigger() == Trigger::Edge {
                 self.write_low(pin, level);
             }
             self.window.write(WINDOW_EOI, u32::from(entry.vector()));
         }
         if self.read_entry(pin).remote_irr() {
-            // An edge entry has no Remote IRR. For versions without the register, and for entries whose vector has changed since.
+            // An edge entry has no Remote IRR. This serves versions without the register, and entries whose vector was
+            // changed after the interrupt.
             self.write_low(pin, entry.level_triggered(false));
             self.write_low(pin, level);
         }
@@ -257,7 +263,7 @@ impl<M: Mmio> IoApic<M> {
         !self.read_entry(pin).remote_irr()
     }
 
-    /// Masks, and reads the entry back, which also makes sure that the mask has arrived.
+    /// Masks a pin and reads its entry back, which also makes sure that the mask has arrived.
     fn mask_entry(&mut self, pin: u32, entry: Redirection) -> Redirection {
         self.write_low(pin, entry.masked(true));
         self.read_entry(pin)
@@ -294,7 +300,7 @@ impl<M: Mmio> IoApic<M> {
     }
 }
 
-/// A masked route goes nowhere, so that what was read can be put back masked, whatever it is.
+/// Checks an unmasked route. A masked one goes nowhere, so any entry that was read may be written back masked.
 fn check_route(redirection: Redirection) -> Result<(), RouteError> {
     if redirection.is_masked() {
         return Ok(());

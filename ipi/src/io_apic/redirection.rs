@@ -12,7 +12,7 @@ const LEVEL: u64 = 1 << 15;
 const MASKED: u64 = 1 << 16;
 const DESTINATION_SHIFT: u32 = 56;
 
-/// Bits that the I/O APIC sets and software does not.
+/// Bits that only the I/O APIC sets.
 const READ_ONLY: u64 = SEND_PENDING | REMOTE_IRR;
 
 /// How an interrupt is delivered.
@@ -28,9 +28,9 @@ pub enum Delivery {
     Nmi,
     /// As INIT.
     Init,
-    /// As the 8259 says.
+    /// As the 8259 delivers it.
     ExtInt,
-    /// A code without a meaning: 3 or 6.
+    /// A reserved code: 3 or 6.
     Reserved(u8),
 }
 
@@ -43,68 +43,69 @@ pub enum DestinationMode {
     Logical,
 }
 
-/// What makes a pin interrupt.
+/// When a pin triggers an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// The moment it becomes active.
+    /// When it becomes active.
     Edge,
-    /// That it is active.
+    /// As long as it is active.
     Level,
 }
 
-/// When a pin is active.
+/// Which level of a pin is the active one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Polarity {
-    /// While high.
+    /// High.
     ActiveHigh,
-    /// While low.
+    /// Low.
     ActiveLow,
 }
 
-/// Where a pin's interrupt goes, and how. It keeps all 64 bits of what was read, reserved ones included.
+/// The route of a pin's interrupt. It keeps all 64 bits of what was read, reserved ones included.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Redirection(u64);
 
 impl Redirection {
-    /// An open route with `vector` to the processor whose APIC id is `destination`; edge-triggered, active high.
+    /// Makes an unmasked route with `vector` to the processor whose APIC id is `destination`; edge-triggered, active
+    /// high.
     pub const fn fixed(vector: u8, destination: u8) -> Self {
         Self((destination as u64) << DESTINATION_SHIFT | vector as u64)
     }
 
-    /// As the table has it: bits 0 to 31 from the low word, 32 to 63 from the high one.
+    /// Makes a route of an entry's 64 bits: bits 0 to 31 are the low word, 32 to 63 the high one.
     pub const fn from_raw(raw: u64) -> Self {
         Self(raw)
     }
 
-    /// All 64 bits.
+    /// Returns all 64 bits.
     pub const fn raw(self) -> u64 {
         self.0
     }
 
-    /// What is written to the table: without the bits that only the I/O APIC sets.
+    /// Returns the bits to write to the table: all but those that only the I/O APIC sets.
     pub(super) const fn written(self) -> u64 {
         self.0 & !READ_ONLY
     }
 
-    /// With the mask set, or clear.
+    /// Sets or clears the mask.
     #[must_use]
     pub const fn masked(self, is_masked: bool) -> Self {
         self.with(MASKED, is_masked)
     }
 
-    /// Level-triggered, or edge-triggered.
+    /// Makes the route level-triggered or edge-triggered.
     #[must_use]
     pub const fn level_triggered(self, is_level: bool) -> Self {
         self.with(LEVEL, is_level)
     }
 
-    /// Active low, or active high.
+    /// Makes the pin active low or active high.
     #[must_use]
     pub const fn active_low(self, is_low: bool) -> Self {
         self.with(ACTIVE_LOW, is_low)
     }
 
-    /// To the processor whose APIC id is `destination`.
+    /// Sends the interrupt to the processor whose APIC id is `destination`.
     #[must_use]
     pub const fn to(self, destination: u8) -> Self {
         let rest = self.0 & !(0xff << DESTINATION_SHIFT | LOGICAL);
@@ -115,12 +116,12 @@ impl Redirection {
         Self(if is_set { self.0 | bit } else { self.0 & !bit })
     }
 
-    /// Its vector.
+    /// Returns the vector.
     pub const fn vector(self) -> u8 {
         self.0 as u8
     }
 
-    /// How it is delivered.
+    /// Returns how the interrupt is delivered.
     pub const fn delivery(self) -> Delivery {
         match (self.0 & DELIVERY) >> DELIVERY_SHIFT {
             0 => Delivery::Fixed,
@@ -133,7 +134,7 @@ impl Redirection {
         }
     }
 
-    /// What the destination is.
+    /// Returns what kind of destination it has.
     pub const fn destination_mode(self) -> DestinationMode {
         if self.0 & LOGICAL == 0 {
             DestinationMode::Physical
@@ -142,12 +143,12 @@ impl Redirection {
         }
     }
 
-    /// Its destination.
+    /// Returns the destination.
     pub const fn destination(self) -> u8 {
         (self.0 >> DESTINATION_SHIFT) as u8
     }
 
-    /// What makes the pin interrupt.
+    /// Returns when the pin triggers an interrupt.
     pub const fn trigger(self) -> Trigger {
         if self.0 & LEVEL == 0 {
             Trigger::Edge
@@ -156,7 +157,7 @@ impl Redirection {
         }
     }
 
-    /// When the pin is active.
+    /// Returns which level of the pin is the active one.
     pub const fn polarity(self) -> Polarity {
         if self.0 & ACTIVE_LOW == 0 {
             Polarity::ActiveHigh
@@ -165,17 +166,17 @@ impl Redirection {
         }
     }
 
-    /// Whether it is masked.
+    /// Returns whether the pin is masked.
     pub const fn is_masked(self) -> bool {
         self.0 & MASKED != 0
     }
 
-    /// Whether an interrupt is on its way to the destination.
+    /// Returns whether an interrupt is on its way to the destination.
     pub const fn is_send_pending(self) -> bool {
         self.0 & SEND_PENDING != 0
     }
 
-    /// Whether a level interrupt was delivered and not ended. No meaning for edge-triggered pins.
+    /// Returns whether a level interrupt was delivered and not ended. Has no meaning for edge-triggered pins.
     pub const fn remote_irr(self) -> bool {
         self.0 & REMOTE_IRR != 0
     }

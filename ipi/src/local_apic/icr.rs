@@ -1,12 +1,13 @@
 //! Inter-processor interrupts, sent through the interrupt command register (Intel SDM vol. 3A, 11.6.1).
 //!
-//! **x2APIC**: one MSR of 64 bits, so one write. WRMSR to it does not wait for earlier stores, as an uncached store would: a fence goes
-//! before it, so that the receiver sees what was written to memory before the send.
+//! **x2APIC**: the register is one MSR of 64 bits, so a send is one write. WRMSR to it does not wait for earlier
+//! stores, as an uncached store would. So a fence goes before it, and the receiver sees what was written to memory
+//! before the send.
 //!
-//! **xAPIC**: the destination goes into the high half and the write of the low half sends, with whatever the high half holds at that
-//! time. A handler that sends between the two, an NMI's included, would change the destination of the interrupted send. So every
-//! send leaves the high half as it found it. The one exception is an interrupt that is still pending when the wait is given up: the
-//! high half is part of it and stays.
+//! **xAPIC**: the destination goes into the high half. The write of the low half sends, with whatever the high half
+//! holds then. A handler that sends between the two writes, such as an NMI's, would change the destination of the
+//! interrupted send. So every send leaves the high half as it found it. The one exception is an interrupt that is still
+//! pending when the wait is given up: the high half is part of it and stays.
 
 use core::error::Error;
 use core::fmt;
@@ -17,11 +18,12 @@ use crate::destination::{self, DestinationError};
 use crate::mode::Mode;
 use crate::registers::{Register, Registers};
 
-/// Polls of the delivery status before a send in xAPIC mode gives up: about 1 ms of uncached reads. A delivery takes some microseconds
-/// at most, when the receiver can be reached at all.
+/// Polls of the delivery status after which a send in xAPIC mode gives up: about 1 ms of uncached reads. If the
+/// receiver can be reached at all, a delivery takes some microseconds at most.
 pub const IDLE_POLLS_MAX: u32 = 10_000;
 
-/// Bits of the low half. Level is "assert" for every message but the INIT de-assert, which modern processors ignore; trigger is edge.
+/// Bits of the low half. Level is "assert" for every message except INIT de-assert, which modern processors ignore.
+/// Trigger is edge.
 const ICR_NMI: u32 = 4 << 8;
 const ICR_INIT: u32 = 5 << 8;
 const ICR_STARTUP: u32 = 6 << 8;
@@ -37,9 +39,9 @@ pub enum Ipi {
     Fixed(u8),
     /// A non-maskable interrupt.
     Nmi,
-    /// Resets the processor into its wait for SIPI; the boot processor restarts in the firmware instead.
+    /// Resets the processor, which then waits for SIPI. The boot processor restarts in the firmware instead.
     Init,
-    /// SIPI: a processor that waits for it starts in real mode at this page of 4 KiB.
+    /// SIPI: starts a processor that waits for it, in real mode at this page of 4 KiB.
     Startup {
         /// Page number: physical address / 4096. 0xa0 to 0xbf are reserved (MultiProcessor Specification 1.4, B.4.2).
         page: u8,
@@ -62,18 +64,18 @@ impl Ipi {
     }
 }
 
-/// Why an interrupt was not sent, or not seen to leave.
+/// Why an interrupt was not sent, or not confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// The destination cannot be named. Nothing was sent.
+    /// The destination field cannot hold the APIC id. Nothing was sent.
     Destination(DestinationError),
     /// The vector belongs to an exception. Nothing was sent.
     Vector(u8),
-    /// No processor can start in this page. Nothing was sent.
+    /// The page is in a reserved range. Nothing was sent.
     StartupPage(u8),
     /// An earlier interrupt is still pending after [`IDLE_POLLS_MAX`] polls. Nothing was sent.
     Busy,
-    /// The interrupt itself is still pending after [`IDLE_POLLS_MAX`] polls. It may yet arrive.
+    /// The interrupt itself is still pending after [`IDLE_POLLS_MAX`] polls. It may still arrive.
     Unconfirmed,
 }
 
@@ -91,14 +93,15 @@ impl fmt::Display for SendError {
             Self::StartupPage(page) => {
                 write!(
                     f,
-                    "start-up page {page:#x} is in the reserved range 0xa0 to 0xbf; a page of usable memory below would work"
+                    "start-up page {page:#x} is in the reserved range 0xa0 to 0xbf; \
+                     a page of usable memory below would work"
                 )
             }
             Self::Busy => {
-                f.write_str("not sent: the one before is still pending; a later try may work")
+                f.write_str("not sent: the previous one is still pending; a later try may work")
             }
             Self::Unconfirmed => {
-                f.write_str("sent, but still pending: whether it arrives is not known")
+                f.write_str("sent, but still pending: it is not known whether it arrives")
             }
         }
     }
@@ -120,10 +123,12 @@ impl From<DestinationError> for SendError {
 }
 
 impl<R: Registers> LocalApic<R> {
-    /// Sends `ipi` to the processor with APIC id `destination`. What was stored before is visible to it when the interrupt arrives.
+    /// Sends `ipi` to the processor with APIC id `destination`. When the interrupt arrives, the receiver sees every
+    /// store made before the call.
     ///
     /// # Errors
-    /// [`SendError`]. In x2APIC mode there is no delivery status, so no [`SendError::Busy`] and no [`SendError::Unconfirmed`].
+    /// [`SendError`]. x2APIC mode has no delivery status, hence neither [`SendError::Busy`] nor
+    /// [`SendError::Unconfirmed`].
     pub fn send(&self, destination: u32, ipi: Ipi) -> Result<(), SendError> {
         let low = ipi.low_word()?;
         match self.mode {

@@ -1,14 +1,16 @@
 //! The local APIC of the processor that runs the call.
 //!
-//! Every method takes `&self`, and a [`LocalApic`] may be shared between cores and with interrupt handlers. That is sound because it
-//! holds no state but the mode: each access reaches the running core's own registers, and each method is one of three kinds.
-//! - One access (`id`, `end_of_interrupt`, `send` in x2APIC mode): nothing can come in between.
-//! - A send in xAPIC mode, which writes two registers: it leaves the first as it found it, so a handler may send in the middle
-//!   ([`icr`]).
-//! - All else (`enable`, `drain`, timer set-up) is a sequence of accesses that a handler may interrupt and mix with its own. It cannot
-//!   break memory, but settings: call it with interrupts off, or leave the timer to one side.
+//! Every method takes `&self`, and a [`LocalApic`] may be shared between cores and with interrupt handlers. That is
+//! sound because its only state is the mode. Each access reaches the running core's own registers, and each method is
+//! one of three kinds:
+//! - One access (`id`, `end_of_interrupt`, `send` in x2APIC mode). Nothing can interrupt it.
+//! - A send in xAPIC mode, which writes two registers. It leaves the first as it found it, so a handler may send in the
+//!   middle ([`icr`]).
+//! - A sequence of accesses (`enable`, `drain`, timer set-up), which a handler may interrupt and mix with its own. That
+//!   cannot corrupt memory, but it can corrupt settings: call these with interrupts off, or do not use the timer from
+//!   handlers.
 //!
-//! The local APIC is never switched off as a whole: a core in that state hears no INIT, so nobody could fence it.
+//! The local APIC is never disabled as a whole: a core in that state receives no INIT, so it could not be fenced.
 
 pub(crate) mod error_status;
 pub(crate) mod icr;
@@ -22,20 +24,20 @@ use crate::cpu::CpuRegisters;
 use crate::mode::Mode;
 use crate::registers::{Register, Registers};
 
-/// Bits of IA32_APIC_BASE (Intel SDM vol. 3A, 11.4.4, 11.12.1): this is the boot processor; x2APIC mode; enabled.
+/// Bits of IA32_APIC_BASE (Intel SDM vol. 3A, 11.4.4, 11.12.1): boot processor; x2APIC mode; enabled.
 const BASE_BSP: u64 = 1 << 8;
 const BASE_EXTD: u64 = 1 << 10;
 const BASE_EN: u64 = 1 << 11;
 
-/// The software enable in the spurious-vector register.
+/// The software-enable bit of the spurious-vector register.
 const SOFTWARE_ENABLE: u32 = 1 << 8;
 
-/// The mask of a local vector, and the field that says how it is delivered.
+/// The mask bit and the delivery mode of a local vector.
 const LVT_MASKED: u32 = 1 << 16;
 const LVT_DELIVERY: u32 = 7 << 8;
 const LVT_DELIVERY_SMI: u32 = 2 << 8;
 
-/// Lowest version number of an integrated local APIC; below are the 82489DX's (Intel SDM vol. 3A, 11.4.8).
+/// Lowest version number of an integrated local APIC; lower ones are an 82489DX (Intel SDM vol. 3A, 11.4.8).
 const VERSION_MIN: u32 = 0x10;
 
 /// Local vectors that every integrated APIC has.
@@ -46,15 +48,15 @@ const LOCAL_VECTORS: [Register; 4] = [
     Register::LvtError,
 ];
 
-/// Local vectors that were added later, with the "Max LVT Entry" from which on they are there (Intel SDM vol. 3A,
-/// 11.4.8).
+/// Local vectors that not every integrated APIC has, each with the lowest "Max LVT Entry" that includes it (Intel SDM
+/// vol. 3A, 11.4.8).
 const LATER_LOCAL_VECTORS: [(u32, Register); 3] = [
     (4, Register::LvtPerformance),
     (5, Register::LvtThermal),
     (6, Register::LvtCmci),
 ];
 
-/// Most end-of-interrupts that [`LocalApic::drain`] sends: one for each vector.
+/// Maximum number of end-of-interrupts that [`LocalApic::drain`] sends: one for each vector.
 pub const DRAIN_EOIS_MAX: u32 = 256;
 
 /// Why the local APIC could not be enabled.
@@ -64,14 +66,14 @@ pub enum EnableError {
     Vector(u8),
     /// The processor is in x2APIC mode and locked there.
     Locked,
-    /// IA32_APIC_BASE does not show the mode that was entered.
+    /// IA32_APIC_BASE does not show the mode after it was entered.
     Refused {
-        /// The mode that was asked for.
+        /// The mode that was to be entered.
         mode: Mode,
         /// What IA32_APIC_BASE reads.
         apic_base: u64,
     },
-    /// What answers is no integrated local APIC, or nothing is mapped there.
+    /// The version register, whose value this is, is not that of an integrated local APIC, or nothing is mapped there.
     Version(u32),
 }
 
@@ -123,36 +125,38 @@ pub struct LocalApic<R: Registers = CpuRegisters> {
 }
 
 impl LocalApic {
-    /// Of the machine. Touches nothing yet.
+    /// Makes a handle of the machine's local APIC. Touches no register.
     ///
     /// # Safety
-    /// From the first call of a method to the last: the caller runs in ring 0 on processors that have `mode`, and answers for the
-    /// interrupts it sends and receives. In xAPIC mode, `xapic_base` is where the local APIC's page (IA32_APIC_BASE, the same on all
-    /// cores) is mapped uncached, in every address space it is used from. In x2APIC mode, `xapic_base` is not used.
+    /// From the first call of a method to the last, the caller runs in ring 0 on processors that have `mode`, and is
+    /// responsible for the interrupts it sends and receives. In xAPIC mode, `xapic_base` is where the local APIC's page
+    /// (IA32_APIC_BASE, the same on all cores) is mapped uncached, in every address space the handle is used from. In
+    /// x2APIC mode, `xapic_base` is not used.
     pub const unsafe fn new(mode: Mode, xapic_base: *mut u8) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises what `CpuRegisters::new` demands.
         Self::with_registers(mode, unsafe { CpuRegisters::new(mode, xapic_base) })
     }
 }
 
 impl<R: Registers> LocalApic<R> {
-    /// Over other registers than the machine's.
+    /// Makes a handle over other registers than the machine's, such as a fake.
     pub const fn with_registers(mode: Mode, registers: R) -> Self {
         Self { mode, registers }
     }
 
-    /// The mode it is used in.
+    /// Returns the mode it is used in.
     pub const fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// Brings the local APIC from any state to a known one: mode entered, timer stopped, every local vector masked (except those the
-    /// firmware has as SMI), task priority 0, software enabled with `spurious` as spurious vector, errors forgotten.
+    /// Brings the local APIC from any state to a known one: mode entered, timer stopped, every local vector masked
+    /// (except those the firmware uses as SMI), task priority 0, software-enabled with `spurious` as spurious vector,
+    /// errors cleared.
     ///
-    /// What is in service stays so: see [`drain`](Self::drain). Call it with interrupts off.
+    /// Interrupts in service stay in service: see [`drain`](Self::drain). Call it with interrupts off.
     ///
     /// # Errors
-    /// [`EnableError`]. After [`EnableError::Vector`] and [`EnableError::Locked`] nothing has been touched.
+    /// [`EnableError`]. [`EnableError::Vector`] and [`EnableError::Locked`] are returned before anything is changed.
     pub fn enable(&self, spurious: u8) -> Result<(), EnableError> {
         if spurious < VECTOR_MIN {
             return Err(EnableError::Vector(spurious));
@@ -165,14 +169,14 @@ impl<R: Registers> LocalApic<R> {
             Register::SpuriousVector,
             SOFTWARE_ENABLE | u32::from(spurious),
         );
-        // The first write makes the errors so far readable, the second replaces them by those since: none.
+        // The first write makes the errors so far readable; the second replaces them by those since the first: none.
         self.write(Register::ErrorStatus, 0);
         self.write(Register::ErrorStatus, 0);
         Ok(())
     }
 
-    /// Makes legal transitions only (Intel SDM vol. 3A, 11.12.5): x2APIC mode is entered from xAPIC mode and left by
-    /// disabling; all else is a #GP.
+    /// Enters the mode by legal transitions only (Intel SDM vol. 3A, 11.12.5): x2APIC mode is entered from xAPIC mode
+    /// and left by disabling; any other transition is a #GP.
     fn enter_mode(&self) -> Result<(), EnableError> {
         let wanted = match self.mode {
             Mode::XApic => BASE_EN,
@@ -207,7 +211,8 @@ impl<R: Registers> LocalApic<R> {
         Ok(())
     }
 
-    /// Masks with a legal vector in the entry: some processors log an error for vector 0 even in a masked one.
+    /// Masks every local vector. The masked entries hold a legal vector, because some processors log an error for
+    /// vector 0 even in a masked one.
     fn mask_local_vectors(&self, vector: u8) -> Result<(), EnableError> {
         let version = self.read(Register::Version);
         if !(VERSION_MIN..0xff).contains(&(version & 0xff)) {
@@ -219,7 +224,7 @@ impl<R: Registers> LocalApic<R> {
         }
         let last_entry = version >> 16 & 0xff;
         for (entry, register) in LATER_LOCAL_VECTORS {
-            // An SMI is the firmware's, typically to cool the processor.
+            // An SMI belongs to the firmware, typically to cool the processor.
             if entry <= last_entry && self.read(register) & LVT_DELIVERY != LVT_DELIVERY_SMI {
                 self.write(register, masked);
             }
@@ -227,7 +232,7 @@ impl<R: Registers> LocalApic<R> {
         Ok(())
     }
 
-    /// This core's APIC id.
+    /// Returns this core's APIC id.
     pub fn id(&self) -> u32 {
         let id = self.read(Register::Id);
         match self.mode {
@@ -236,29 +241,33 @@ impl<R: Registers> LocalApic<R> {
         }
     }
 
-    /// Whether this core is the boot processor, which INIT sends into the firmware.
+    /// Returns whether this core is the boot processor, which restarts in the firmware when it gets INIT.
     pub fn is_bsp(&self) -> bool {
         self.registers.apic_base() & BASE_BSP != 0
     }
 
-    /// Ends the interrupt of highest priority that is in service. Not for spurious interrupts, NMI, SMI and INIT.
+    /// Ends the interrupt of highest priority that is in service. Not to be called for spurious interrupts, NMI, SMI
+    /// and INIT.
     pub fn end_of_interrupt(&self) {
         self.write(Register::EndOfInterrupt, 0);
     }
 
-    /// Vectors in service: bit v % 32 of word v / 32.
+    /// Returns the vectors in service: bit v % 32 of word v / 32.
     pub fn in_service(&self) -> [u32; 8] {
         core::array::from_fn(|n| self.read(Register::InService(n as u8)))
     }
 
-    /// Vectors that wait to be served, in the same order. They cannot be withdrawn: each comes as soon as interrupts are let in.
+    /// Returns the vectors that are requested, in the same order. They cannot be withdrawn: each is delivered as soon
+    /// as interrupts are enabled.
     pub fn requested(&self) -> [u32; 8] {
         core::array::from_fn(|n| self.read(Register::Request(n as u8)))
     }
 
-    /// Ends every interrupt that a dead predecessor left in service on this core, which would block those of lower priority for ever.
+    /// Ends every interrupt that a dead kernel left in service on this core. Each would block those of lower priority
+    /// for ever.
     ///
-    /// Bounded by [`DRAIN_EOIS_MAX`]. Call it with interrupts off, and not from an interrupt handler, whose own it would end.
+    /// Sends at most [`DRAIN_EOIS_MAX`] end-of-interrupts. Call it with interrupts off, and not from an interrupt
+    /// handler, because it would end the handler's own interrupt.
     pub fn drain(&self) -> Drained {
         let is_clear = || self.in_service() == [0; 8];
         for acknowledged in 0..DRAIN_EOIS_MAX {

@@ -1,4 +1,4 @@
-//! An I/O APIC that records every access and panics on a sequence that could send an interrupt astray.
+//! An I/O APIC that records every access and panics on a sequence that could misroute an interrupt.
 
 use std::cell::{Cell, RefCell};
 
@@ -38,7 +38,7 @@ pub struct FakeIoApic {
 }
 
 impl FakeIoApic {
-    /// With this version and these entries.
+    /// Makes one with this version and these entries.
     pub fn new(version: u8, entries: &[u64]) -> Self {
         Self::answering(
             u32::from(version) | (entries.len() as u32 - 1) << 16,
@@ -46,7 +46,7 @@ impl FakeIoApic {
         )
     }
 
-    /// With this version register, whatever entries there are.
+    /// Makes one with this version register, whatever entries there are.
     pub fn answering(version_register: u32, entries: &[u64]) -> Self {
         Self {
             version_register,

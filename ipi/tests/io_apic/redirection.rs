@@ -1,4 +1,4 @@
-//! Entries of the table: every bit has its meaning and none is lost.
+//! Entries of the table: every bit is decoded, and none is lost.
 
 use ipi::{Delivery, DestinationMode, Polarity, Redirection, Trigger};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ fn delivery_code(delivery: Delivery) -> u64 {
     }
 }
 
-/// The entry made anew from what it says of itself (82093AA, 3.2.4).
+/// Encodes the entry again from its decoded fields (82093AA, 3.2.4).
 fn encode(entry: Redirection) -> u64 {
     u64::from(entry.vector())
         | delivery_code(entry.delivery()) << 8

@@ -1,4 +1,4 @@
-//! What a takeover does to every pin.
+//! Seizing every pin, and clearing Remote IRR.
 
 use ipi::{IoApic, RemoteIrr, Seized};
 
@@ -52,7 +52,7 @@ fn a_new_version_whose_register_does_not_help_goes_by_edge_too() {
 
 #[test]
 fn an_edge_entry_that_is_stuck_becomes_level_for_the_register_and_edge_again() {
-    // An owner died half-way through the way by edge, on a controller that keeps the mark of an edge entry.
+    // A kernel died while it cleared Remote IRR by edge, on a controller that keeps the Remote IRR of an edge entry.
     let fake = FakeIoApic::new(0x20, &[STUCK & !LEVEL | MASKED]);
     fake.ignores_edge.set(true);
     assert_eq!(clear(&fake), RemoteIrr::Cleared);

@@ -1,4 +1,4 @@
-//! From any state to a known one.
+//! Enabling the local APIC from any state.
 
 use ipi::{EnableError, LocalApic, Mode, Register};
 
@@ -10,7 +10,7 @@ fn enable(fake: &FakeApic, mode: Mode) -> Result<(), EnableError> {
     LocalApic::with_registers(mode, fake).enable(0xff)
 }
 
-/// All that follows the transition, for a version with 6 local vectors.
+/// Returns the accesses after the transition, for a version with 6 local vectors.
 fn known_state() -> [Event; 13] {
     [
         Event::Read(Register::Version),

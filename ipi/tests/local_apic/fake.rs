@@ -1,4 +1,4 @@
-//! A local APIC that records every access, faults on what the hardware faults on, and misbehaves on demand.
+//! A local APIC that records every access, faults where the hardware does, and misbehaves on demand.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -10,7 +10,7 @@ pub const EXTD: u64 = 1 << 10;
 pub const EN: u64 = 1 << 11;
 pub const ADDRESS: u64 = 0xfee0_0000;
 
-/// As QEMU has it: version 0x14, 6 local vectors.
+/// QEMU's: version 0x14, 6 local vectors.
 pub const VERSION: u32 = 0x0005_0014;
 
 /// For [`FakeApic::busy_polls`]: never idle again.
@@ -33,7 +33,7 @@ pub struct FakeApic {
     pub base: Cell<u64>,
     /// The processor is locked in x2APIC mode.
     pub is_locked: Cell<bool>,
-    /// Writes of the base have no effect.
+    /// Writes of IA32_APIC_BASE have no effect.
     pub ignores_base: Cell<bool>,
     pub registers: RefCell<HashMap<Register, u32>>,
     pub in_service: RefCell<BTreeSet<u8>>,
@@ -43,16 +43,16 @@ pub struct FakeApic {
     pub errors: Cell<u32>,
     /// Reads of the ICR that still show "pending".
     pub busy_polls: Cell<u32>,
-    /// The same, from each send on.
+    /// The same, counted from each send.
     pub busy_polls_after_send: Cell<u32>,
-    /// At this access, counted down to 0, a handler sends an NMI to this APIC id.
+    /// After this number of accesses, a handler sends an NMI to this APIC id.
     pub handler: Cell<Option<(usize, u32)>>,
     pub sent: RefCell<Vec<(u32, u32)>>,
     log: RefCell<Vec<Event>>,
 }
 
 impl FakeApic {
-    /// In the given state of IA32_APIC_BASE's two bits.
+    /// Makes one in the given state of IA32_APIC_BASE's two bits.
     pub fn new(state: u64) -> Self {
         Self {
             base: Cell::new(ADDRESS | state),
@@ -70,7 +70,7 @@ impl FakeApic {
         }
     }
 
-    /// In `mode` already.
+    /// Makes one that is already in `mode`.
     pub fn running(mode: Mode) -> Self {
         Self::new(match mode {
             Mode::XApic => EN,
