@@ -6,7 +6,8 @@ use core::cell::Cell;
 
 use crate::PhysicalMemory;
 
-/// Physical memory that consists of a few pieces, and counts how often it is read. Between the pieces nothing can be read.
+/// Physical memory that consists of a few pieces, and counts how often it is read. Between the pieces nothing can be
+/// read.
 #[derive(Clone, Debug, Default)]
 pub struct FakeMemory {
     /// The pieces, by address.

@@ -6,6 +6,7 @@ mod network;
 mod table;
 #[cfg(test)]
 mod tests;
+mod value;
 mod words;
 
 use alloc::collections::BTreeMap;

@@ -33,8 +33,8 @@ impl Plan {
         })
     }
 
-    /// Checks both images, each by the code that prepares it at the boot. Returns a line for people on each. A boot goes on
-    /// with one sound image, but not as it was asked to. `revisions` are those that the monitor speaks.
+    /// Checks both images, each by the code that prepares it at the boot. Returns a line for people on each. A boot
+    /// goes on with one sound image, but not as it was asked to. `revisions` are those that the monitor speaks.
     ///
     /// # Errors
     /// The option that names what cannot be used, and why.

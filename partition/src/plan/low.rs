@@ -18,8 +18,8 @@ const LOW_BYTES_MIN: u64 = 64 << 10;
 
 const PAGE_BYTES: u64 = 4096;
 
-/// Halves the largest run of free memory: the lower half is for instance b, the upper one for instance a. One that needs
-/// none gets none.
+/// Halves the largest run of free memory: the lower half is for instance b, the upper one for instance a. One that
+/// needs none gets none.
 pub(super) fn share(machine: &Machine) -> Result<PerInstance<Range>, Refusal> {
     let kinds = machine.kinds.both();
     let Some(needy) = kinds.iter().find(|kind| kind.capabilities.needs_low_memory) else {

@@ -133,7 +133,8 @@ pub struct Plan {
     pub control_bytes: u64,
     /// CPUs that take no part, since there are more than [`MAX_CORES`](sharedmem::MAX_CORES).
     pub parked: Vec<Cpu>,
-    /// Memory that nobody gets, since the primary's slice would have more than [`RANGES_MAX`](sharedmem::hand_off::RANGES_MAX) ranges.
+    /// Memory that nobody gets, since the primary's slice would have more than
+    /// [`RANGES_MAX`](sharedmem::hand_off::RANGES_MAX) ranges.
     pub left_over: Vec<Range>,
     /// Memory that was in use before, and for what.
     pub occupied: Vec<(Range, &'static str)>,

@@ -61,7 +61,8 @@ pub struct Linux {
 }
 
 impl Linux {
-    /// Makes the tenant of a Linux of this release that was loaded into `slot`, to be entered by `boot` on the first of its cores.
+    /// Makes the tenant of a Linux of this release that was loaded into `slot`, to be entered by `boot` on the first of
+    /// its cores.
     pub fn new(
         request: &LoadRequest<'_>,
         release: &str,
