@@ -4,13 +4,13 @@ use checkpoint::{Items, Malformed, Sequence, Writer};
 use network::Flows;
 use service::{Service, ServiceLimits};
 
-const OWNER: u8 = 1;
+const SECTION: u8 = 1;
 
 /// The records that `tell` writes.
 pub fn records(tell: impl FnOnce(&mut Writer<'_>)) -> Vec<Vec<u8>> {
     let (mut records, mut sequence) = (Vec::new(), Sequence::default());
     let mut sink = |payload: &[u8]| records.push(payload.to_vec());
-    tell(&mut Writer::new(OWNER, &mut sequence, &mut sink));
+    tell(&mut Writer::new(SECTION, &mut sequence, &mut sink));
     records
 }
 

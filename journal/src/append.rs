@@ -8,7 +8,7 @@ use crate::error::AppendError;
 use crate::journal::Journal;
 use crate::payload::PayloadWords;
 use crate::record::{
-    EPOCH_MAX, HEADER_BYTES, Kind, Record, checksum, length_word, owner_word, record_bytes, stamp,
+    EPOCH_MAX, HEADER_BYTES, Kind, Record, checksum, epoch_word, length_word, record_bytes, stamp,
 };
 
 /// Where an appended record lies.
@@ -50,12 +50,12 @@ impl<W: Words + Copy> Journal<'_, W> {
     pub fn relabel(&self, record: &Record<'_>, kind: Kind) {
         let mut place = self.place(record.position);
         let [_stamp, mut at_length] = [place.leave(), place.leave()];
-        let owner = owner_word(record.epoch, kind);
+        let word_2 = epoch_word(record.epoch, kind);
         let length_bytes = record.payload.len() as u32;
         let payload = [record.payload];
         let words = PayloadWords::new(&payload);
-        let checksum = checksum(self.crc, record.position, length_bytes, owner, words);
-        place.store(owner, Relaxed);
+        let checksum = checksum(self.crc, record.position, length_bytes, word_2, words);
+        place.store(word_2, Relaxed);
         at_length.store(length_word(length_bytes, checksum), Release);
     }
 
@@ -162,11 +162,11 @@ impl<W: Words + Copy> Journal<'_, W> {
     ) {
         let mut place = self.place(position);
         let [mut at_stamp, mut at_length] = [place.leave(), place.leave()];
-        let owner = owner_word(epoch, kind);
-        place.store(owner, Relaxed);
+        let word_2 = epoch_word(epoch, kind);
+        place.store(word_2, Relaxed);
         // One pass over the payload: each word is stored on its way into the checksum.
         let payload = payload.inspect(move |word| place.store(*word, Relaxed));
-        let checksum = checksum(self.crc, position, length_bytes, owner, payload);
+        let checksum = checksum(self.crc, position, length_bytes, word_2, payload);
         at_length.store(length_word(length_bytes, checksum), Relaxed);
         // The commit. Release: whoever sees the stamp sees the record.
         at_stamp.store(stamp(self.salt, position), Release);

@@ -173,7 +173,7 @@ impl<'c, W: Words + Copy> Journal<'c, W> {
     /// new primary calls this after its recovery, and then appends a record of its own epoch before any other. What
     /// is retained is kept. Nobody else may write meanwhile.
     pub fn resume(&self, position: u64) {
-        // If the cursors lied, a whole record may lie at `position`. It must not pass for the record of an owner that
+        // If the cursors lied, a whole record may lie at `position`. It must not pass for the record of a primary that
         // reserves this place and dies.
         let mut place = self.place(position);
         if place.load(Relaxed) == stamp(self.salt, position) {

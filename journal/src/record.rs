@@ -97,13 +97,13 @@ pub(crate) fn split_length_word(word: u64) -> (u32, u32) {
 
 /// Makes word 2. The epoch is at most [`EPOCH_MAX`].
 #[inline]
-pub(crate) fn owner_word(epoch: u64, kind: Kind) -> u64 {
+pub(crate) fn epoch_word(epoch: u64, kind: Kind) -> u64 {
     epoch | u64::from(kind.0) << 48
 }
 
 /// Returns epoch and kind in word 2.
 #[inline]
-pub(crate) fn split_owner_word(word: u64) -> (u64, Kind) {
+pub(crate) fn split_epoch_word(word: u64) -> (u64, Kind) {
     (word & EPOCH_MAX, Kind((word >> 48) as u16))
 }
 
@@ -113,11 +113,11 @@ pub(crate) fn checksum(
     crc: Crc32c,
     position: u64,
     length_bytes: u32,
-    owner: u64,
+    word_2: u64,
     payload: impl Iterator<Item = u64>,
 ) -> u32 {
     crc.of_words(HeadAndPayload {
-        head: [position, u64::from(length_bytes), owner].iter(),
+        head: [position, u64::from(length_bytes), word_2].iter(),
         payload,
     })
 }
@@ -168,10 +168,10 @@ mod tests {
             (0x1234_5678, 0x9abc_def0)
         );
         assert_eq!(
-            split_owner_word(owner_word(EPOCH_MAX, Kind(0xfffe))),
+            split_epoch_word(epoch_word(EPOCH_MAX, Kind(0xfffe))),
             (EPOCH_MAX, Kind(0xfffe))
         );
-        assert_eq!(split_owner_word(owner_word(5, Kind(0))), (5, Kind(0)));
+        assert_eq!(split_epoch_word(epoch_word(5, Kind(0))), (5, Kind(0)));
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
         // SplitMix64's published sequence for seed 0 begins with the finaliser of the golden gamma.
         assert_eq!(stamp(0, 0x9e37_79b9_7f4a_7c15), 0xe220_a839_7b1d_cdaf);
         let words = [0x0706_0504_0302_0100];
-        let computed = |crc| checksum(crc, 64, 8, owner_word(3, Kind(2)), words.into_iter());
+        let computed = |crc| checksum(crc, 64, 8, epoch_word(3, Kind(2)), words.into_iter());
         assert_eq!(computed(Crc32c::portable()), 0x935c_a589);
         assert_eq!(computed(Crc32c::detect()), computed(Crc32c::portable()));
     }

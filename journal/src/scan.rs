@@ -9,7 +9,7 @@ use sharedmem::Words;
 use crate::finding::{Damage, Finding};
 use crate::journal::Journal;
 use crate::record::{
-    HEADER_BYTES, Kind, Record, checksum, record_bytes, split_length_word, split_owner_word, stamp,
+    HEADER_BYTES, Kind, Record, checksum, record_bytes, split_epoch_word, split_length_word, stamp,
 };
 use crate::table::{Case, Conditions};
 
@@ -208,9 +208,9 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
             return probe;
         }
         let (length_bytes, expected) = split_length_word(place.load(Relaxed));
-        let owner = place.load(Relaxed);
+        let word_2 = place.load(Relaxed);
         probe.length_bytes = length_bytes;
-        (probe.epoch, probe.kind) = split_owner_word(owner);
+        (probe.epoch, probe.kind) = split_epoch_word(word_2);
         let size_bytes = record_bytes(length_bytes);
         conditions.length_fits =
             length_bytes <= self.journal.max_payload_bytes() && size_bytes <= end - position;
@@ -224,7 +224,7 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
         }
         let copy = eights.iter().map(|eight| u64::from_le_bytes(*eight));
         conditions.checksum_matches =
-            checksum(self.journal.crc, position, length_bytes, owner, copy) == expected;
+            checksum(self.journal.crc, position, length_bytes, word_2, copy) == expected;
         if !conditions.checksum_matches {
             self.credit_bytes = self.credit_bytes.saturating_sub(size_bytes);
         }

@@ -32,14 +32,14 @@ fn scene(input: &mut Unstructured<'_>) -> Result<()> {
     let mut flows = Some(network::FlowsRestorer::new(UNACKED_BYTES_MAX));
     let mut sequence = Sequence::default();
     while !input.is_empty() {
-        let owner = input.arbitrary::<u8>()?;
+        let section = input.arbitrary::<u8>()?;
         let length = usize::from(input.arbitrary::<u16>()?).min(input.len());
-        let mut record = vec![owner];
+        let mut record = vec![section];
         record.extend(sequence.count().to_le_bytes());
         record.extend(input.bytes(length)?);
         let (_, items) = Items::of(&record, &mut sequence).expect("the number is right");
         // What was refused once is given up, as a whole.
-        if owner.is_multiple_of(2) {
+        if section.is_multiple_of(2) {
             service = service.and_then(|mut it| it.restore(items, &mut || ()).ok().map(|()| it));
         } else {
             flows = flows.and_then(|mut it| it.restore(items).ok().map(|()| it));

@@ -85,18 +85,18 @@ fn what_a_backup_begins_with_is_kept_for_it() {
 
 #[test]
 fn the_record_that_is_being_applied_can_be_read_by_who_is_told_of_it() {
-    explore("applying word, settled beside its owner", 3, || {
+    explore("applying word, settled beside its primary", 3, || {
         let memory = SharedMemory::new(4);
-        let owner = Arc::clone(&memory);
-        let owner = thread::spawn(move || {
-            let applying = &owner.cursors.applying;
+        let primary = Arc::clone(&memory);
+        let primary = thread::spawn(move || {
+            let applying = &primary.cursors.applying;
             for number in [1, 2] {
-                let appended = owner.append(number);
+                let appended = primary.append(number);
                 applying.begin(appended.position);
                 applying.end();
-                owner.journal().mark_applied(appended.end);
+                primary.journal().mark_applied(appended.end);
             }
-            applying.begin(owner.append(3).position);
+            applying.begin(primary.append(3).position);
         });
         if let Some(suspect) = memory.cursors.applying.settle() {
             assert_eq!(suspect.deaths, 1);
@@ -111,6 +111,6 @@ fn the_record_that_is_being_applied_can_be_read_by_who_is_told_of_it() {
                     .all(|finding| finding.from > suspect.position)
             );
         }
-        owner.join().unwrap();
+        primary.join().unwrap();
     });
 }

@@ -1,8 +1,8 @@
 //! The format of a checkpoint: a state as a sequence of *items* in journal records of bounded size.
 //!
 //! An item is a *head*, whose type its reader knows, or a part of a *string*, which may be longer than a record. Each
-//! owner of state defines its heads, and which strings follow each of them. Records are numbered, so that a missing
-//! one is noticed. The encoding is `postcard`'s.
+//! *section* of a checkpoint, such as the connections, defines its heads, and which strings follow each of them.
+//! Records are numbered, so that a missing one is noticed. The encoding is `postcard`'s.
 //!
 //! # Example
 //!
@@ -18,11 +18,11 @@
 //!     Pair,
 //!     End { pairs: u64 },
 //! }
-//! const OWNER: u8 = 1;
+//! const SECTION: u8 = 1;
 //!
 //! let (mut records, mut sequence) = (Vec::new(), Sequence::default());
 //! let mut sink = |payload: &[u8]| records.push(payload.to_vec());
-//! let mut writer = Writer::new(OWNER, &mut sequence, &mut sink);
+//! let mut writer = Writer::new(SECTION, &mut sequence, &mut sink);
 //! for (key, value) in [("one", "1"), ("two", "2")] {
 //!     writer.head(&Head::Pair);
 //!     writer.string(key.as_bytes());
@@ -34,8 +34,8 @@
 //! let (mut heads, mut strings) = (Vec::new(), Vec::new());
 //! let (mut joiner, mut sequence) = (Joiner::default(), Sequence::default());
 //! for record in &records {
-//!     let (owner, items) = Items::of(record, &mut sequence)?;
-//!     assert_eq!(owner, OWNER);
+//!     let (section, items) = Items::of(record, &mut sequence)?;
+//!     assert_eq!(section, SECTION);
 //!     for item in items {
 //!         match item? {
 //!             Item::Head(head) => heads.push(decode::<Head>(head)?),

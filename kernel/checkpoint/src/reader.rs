@@ -12,13 +12,13 @@ use crate::{Item, Malformed, Sequence};
 pub struct Items<'a>(&'a [u8]);
 
 impl<'a> Items<'a> {
-    /// Takes a record apart. Returns the owner of its items, and the items.
+    /// Takes a record apart. Returns the section of its items, and the items.
     ///
     /// # Errors
     /// It is not the next record of its checkpoint.
     pub fn of(payload: &'a [u8], sequence: &mut Sequence) -> Result<(u8, Self), Malformed> {
-        let (owner, items) = sequence.take(payload)?;
-        Ok((owner, Self(items)))
+        let (section, items) = sequence.take(payload)?;
+        Ok((section, Self(items)))
     }
 }
 
@@ -128,8 +128,8 @@ mod tests {
             let (mut read, mut joiner, mut sequence) = (Vec::new(), Joiner::default(), Sequence::default());
             for record in &records {
                 prop_assert!(record.len() < 32 << 10);
-                let (owner, items) = Items::of(record, &mut sequence).unwrap();
-                prop_assert_eq!(owner, 7);
+                let (section, items) = Items::of(record, &mut sequence).unwrap();
+                prop_assert_eq!(section, 7);
                 for item in items {
                     match item.unwrap() {
                         Item::Head(head) => read.push(Written::Head(decode(head).unwrap())),

@@ -6,7 +6,7 @@ use crate::Malformed;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequence(u32);
 
-/// Bytes of a record before its items: the owner, and the number of the record.
+/// Bytes of a record before its items: the section, and the number of the record.
 pub(crate) const HEADER_BYTES: usize = 5;
 
 impl Sequence {
@@ -16,21 +16,21 @@ impl Sequence {
     }
 
     /// Makes the header of the next record.
-    pub(crate) fn begin(&mut self, owner: u8) -> [u8; HEADER_BYTES] {
+    pub(crate) fn begin(&mut self, section: u8) -> [u8; HEADER_BYTES] {
         let [a, b, c, d] = self.0.to_le_bytes();
         self.0 = self.0.wrapping_add(1);
-        [owner, a, b, c, d]
+        [section, a, b, c, d]
     }
 
-    /// Takes the header off a record. Returns the owner of the items, and the items.
+    /// Takes the header off a record. Returns the section of the items, and the items.
     pub(crate) fn take<'a>(&mut self, payload: &'a [u8]) -> Result<(u8, &'a [u8]), Malformed> {
-        let (&[owner, a, b, c, d], items) = payload
+        let (&[section, a, b, c, d], items) = payload
             .split_first_chunk()
             .ok_or(Malformed("a record that is too short"))?;
         if u32::from_le_bytes([a, b, c, d]) != self.0 {
             return Err(Malformed("a record is missing"));
         }
         self.0 = self.0.wrapping_add(1);
-        Ok((owner, items))
+        Ok((section, items))
     }
 }

@@ -12,21 +12,20 @@ const RECORD_BYTES: usize = 16 << 10;
 /// Longest part of a string, in bytes.
 const PART_BYTES: usize = 8 << 10;
 
-/// Writes items of one owner.
+/// Writes the items of one section.
 pub struct Writer<'s> {
     sink: &'s mut dyn FnMut(&[u8]),
     sequence: &'s mut Sequence,
     /// The items of the next record, behind room for its header.
     record: Vec<u8>,
     head: Vec<u8>,
-    owner: u8,
+    section: u8,
     written_bytes: usize,
 }
 
 impl<'s> Writer<'s> {
-    /// Makes a writer for items of `owner`, a number among those whose state is in the checkpoint. `sink` takes the
-    /// payload of each record.
-    pub fn new(owner: u8, sequence: &'s mut Sequence, sink: &'s mut dyn FnMut(&[u8])) -> Self {
+    /// Makes a writer for one section of the checkpoint, by its number. `sink` takes the payload of each record.
+    pub fn new(section: u8, sequence: &'s mut Sequence, sink: &'s mut dyn FnMut(&[u8])) -> Self {
         let mut record = Vec::with_capacity(RECORD_BYTES + PART_BYTES + 64);
         record.resize(HEADER_BYTES, 0);
         Self {
@@ -34,7 +33,7 @@ impl<'s> Writer<'s> {
             sequence,
             record,
             head: Vec::new(),
-            owner,
+            section,
             written_bytes: 0,
         }
     }
@@ -84,7 +83,7 @@ impl<'s> Writer<'s> {
 
     fn flush(&mut self) {
         self.written_bytes += self.record.len() - HEADER_BYTES;
-        self.record[..HEADER_BYTES].copy_from_slice(&self.sequence.begin(self.owner));
+        self.record[..HEADER_BYTES].copy_from_slice(&self.sequence.begin(self.section));
         (self.sink)(&self.record);
         self.record.truncate(HEADER_BYTES);
     }

@@ -80,12 +80,12 @@ pub const MUTANTS: &[Mutant] = &[
         name: "stamp-first",
         what: "a record is published before its payload is written",
         file: "journal/src/append.rs",
-        right: r#"        let owner = owner_word(epoch, kind);
-        place.store(owner, Relaxed);
+        right: r#"        let word_2 = epoch_word(epoch, kind);
+        place.store(word_2, Relaxed);
         // One pass"#,
-        wrong: r#"        let owner = owner_word(epoch, kind);
+        wrong: r#"        let word_2 = epoch_word(epoch, kind);
         at_stamp.store(stamp(self.salt, position), Release);
-        place.store(owner, Relaxed);
+        place.store(word_2, Relaxed);
         // One pass"#,
     },
     Mutant {
@@ -106,8 +106,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "checksum-unchecked",
         what: "a record is taken whatever its checksum",
         file: "journal/src/scan.rs",
-        right: "checksum(self.journal.crc, position, length_bytes, owner, copy) == expected;",
-        wrong: "checksum(self.journal.crc, position, length_bytes, owner, copy) == expected || end > 0;",
+        right: "checksum(self.journal.crc, position, length_bytes, word_2, copy) == expected;",
+        wrong: "checksum(self.journal.crc, position, length_bytes, word_2, copy) == expected || end > 0;",
     },
     Mutant {
         name: "damage-unnamed",

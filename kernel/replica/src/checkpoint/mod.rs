@@ -25,11 +25,11 @@ pub struct CheckpointedState {
     pub last_time_ms: u64,
 }
 
-/// Owner of the marks, in a checkpoint's records.
+/// Section of the marks, in a checkpoint's records.
 const MARKS: u8 = 0;
-/// Owner of the service's state.
+/// Section of the service's state.
 const SERVICE: u8 = 1;
-/// Owner of the connections.
+/// Section of the connections.
 const CONNECTIONS: u8 = 2;
 
 /// A mark in a checkpoint.

@@ -84,12 +84,12 @@ impl Partial {
         payload: &[u8],
         step: &mut dyn FnMut(),
     ) -> Result<Option<Mark>, Malformed> {
-        let (owner, items) = Items::of(payload, &mut self.sequence)?;
-        match owner {
+        let (section, items) = Items::of(payload, &mut self.sequence)?;
+        match section {
             MARKS => return mark(items).map(Some),
             SERVICE => self.service.restore(items, step)?,
             CONNECTIONS => self.flows.restore(items)?,
-            _ => return Err(Malformed("state of an unknown owner")),
+            _ => return Err(Malformed("a section that is unknown here")),
         }
         Ok(None)
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use service::testing::RecordingHost;
 use service::{ConnectionId, Service, ServiceLimits, ServiceRestorer, Stamp};
 
-const OWNER: u8 = 3;
+const SECTION: u8 = 3;
 
 /// A primary, and the checkpoint it writes.
 struct Primary {
@@ -45,7 +45,7 @@ impl Primary {
     /// Writes some of the keyspace. Returns whether only the rest is missing.
     fn write(&mut self, budget_bytes: usize) -> bool {
         let mut sink = |payload: &[u8]| self.records.push(payload.to_vec());
-        let mut writer = Writer::new(OWNER, &mut self.sequence, &mut sink);
+        let mut writer = Writer::new(SECTION, &mut self.sequence, &mut sink);
         self.service.write_keyspace(&mut writer, budget_bytes)
     }
 
@@ -53,15 +53,15 @@ impl Primary {
         while !self.write(1 << 20) {}
         let mut sink = |payload: &[u8]| self.records.push(payload.to_vec());
         self.service
-            .end_checkpoint(&mut Writer::new(OWNER, &mut self.sequence, &mut sink));
+            .end_checkpoint(&mut Writer::new(SECTION, &mut self.sequence, &mut sink));
     }
 
     /// Returns what a new backup restores from it.
     fn restored(&self, limits: ServiceLimits) -> Result<Service, Malformed> {
         let (mut restorer, mut sequence) = (ServiceRestorer::new(limits), Sequence::default());
         for payload in &self.records {
-            let (owner, items) = Items::of(payload, &mut sequence)?;
-            assert_eq!(owner, OWNER);
+            let (section, items) = Items::of(payload, &mut sequence)?;
+            assert_eq!(section, SECTION);
             restorer.restore(items, &mut || ())?;
         }
         restorer.finish()
