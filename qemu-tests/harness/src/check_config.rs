@@ -195,7 +195,7 @@ mod tests {
 
     const LINE: &str = "primary_kernel=/boot/a failover_kernel=/boot/b";
 
-    fn question(append: &str) -> BootCheck {
+    fn boot_check(append: &str) -> BootCheck {
         let archive = ArchiveWriter::default()
             .image("/boot/a", &instance(&[]))
             .image("/boot/b", &instance(&[]))
@@ -211,9 +211,9 @@ mod tests {
 
     #[test]
     fn a_good_boot_shows_its_plan() {
-        let answer = question("failover_mem=128M").run().unwrap();
-        assert!(answer.is_accepted());
-        let text = answer.text();
+        let report = boot_check("failover_mem=128M").run().unwrap();
+        assert!(report.is_accepted());
+        let text = report.text();
         for part in [
             "seat     0",
             "boot archive",
@@ -222,7 +222,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
-        let object = answer.json();
+        let object = report.json();
         let memory = &object["plan"]["backup"]["memory"][0];
         assert_eq!(
             memory["end"].as_u64().unwrap() - memory["start"].as_u64().unwrap(),
@@ -234,11 +234,11 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_option_and_what_would_work() {
-        let answer = question("failover_mem=2T").run().unwrap();
+        let report = boot_check("failover_mem=2T").run().unwrap();
         assert!(
-            !answer.is_accepted() && answer.text().starts_with("boot refused: failover_mem=2T: ")
+            !report.is_accepted() && report.text().starts_with("boot refused: failover_mem=2T: ")
         );
-        let object = answer.json();
+        let object = report.json();
         assert_eq!(
             (&object["accepted"], &object["refusal"]["option"]),
             (&json!(false), &json!("failover_mem"))
@@ -252,12 +252,12 @@ mod tests {
 
     #[test]
     fn the_images_are_checked_too() {
-        let refused = |question: BootCheck| match question.run().unwrap() {
+        let refused = |boot_check: BootCheck| match boot_check.run().unwrap() {
             CheckReport::Refused(refusal) => refusal.to_string(),
             CheckReport::Accepted(..) => panic!("accepted"),
         };
         assert!(
-            refused(question("failover_kernel=/boot/c"))
+            refused(boot_check("failover_kernel=/boot/c"))
                 .starts_with("failover_kernel=/boot/c: there is no /boot/c in")
         );
         // Right behind the note's name, at 0x218: the revision of the shared memory.
@@ -269,10 +269,10 @@ mod tests {
             .finish();
         let text = refused(BootCheck {
             archive: Some(mixed),
-            ..question("")
+            ..boot_check("")
         });
         assert!(
-            text.starts_with("failover_kernel=/boot/b: built with revision"),
+            text.starts_with("failover_kernel=/boot/b: built with ABI revision"),
             "{text}"
         );
         let damaged = ArchiveWriter::default()
@@ -283,21 +283,21 @@ mod tests {
         assert!(
             refused(BootCheck {
                 archive: Some(damaged),
-                ..question("")
+                ..boot_check("")
             })
             .starts_with("primary_kernel=/boot/a: ")
         );
         assert!(
             refused(BootCheck {
                 archive: Some(b"text".to_vec()),
-                ..question("")
+                ..boot_check("")
             })
             .starts_with("archive: ")
         );
         assert!(
             BootCheck {
                 archive: None,
-                ..question("failover_kernel=/boot/c")
+                ..boot_check("failover_kernel=/boot/c")
             }
             .run()
             .unwrap()
@@ -310,7 +310,7 @@ mod tests {
         // Seen with QEMU 10.0: an archive of 0x489c00 bytes on a machine with 512 MiB.
         let machine = BootCheck {
             archive: Some(vec![0; 0x48_9c00]),
-            ..question("")
+            ..boot_check("")
         }
         .machine()
         .unwrap();
