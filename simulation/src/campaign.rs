@@ -1,4 +1,4 @@
-//! Many seeds, and what came of them together.
+//! Runs many seeds and sums up their outcomes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::run::{Outcome, run};
 use crate::scenario::{Mode, Scenario};
 
-/// Which seeds.
+/// The seeds of a campaign.
 #[derive(Clone, Copy, Debug)]
 pub struct Seeds {
     from: u64,
@@ -18,7 +18,7 @@ pub struct Seeds {
 }
 
 impl Seeds {
-    /// Just this one.
+    /// Selects this seed alone.
     pub fn one(seed: u64) -> Self {
         Self {
             from: seed,
@@ -27,7 +27,7 @@ impl Seeds {
         }
     }
 
-    /// The fixed ones that are always run.
+    /// Selects the fixed seeds that every run of the tests takes.
     pub fn usual() -> Self {
         Self {
             from: 0,
@@ -36,7 +36,7 @@ impl Seeds {
         }
     }
 
-    /// Seeds that nobody has run before, until a time comes.
+    /// Selects seeds that nobody has run before, until this time.
     pub fn fresh_until(until: Instant) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let from = since.map_or(0, |since| since.as_nanos() as u64 >> 8);
@@ -69,20 +69,20 @@ impl FromStr for Seeds {
     }
 }
 
-/// What came of many seeds.
+/// The outcomes of many seeds, summed up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
-    /// Seeds that were run.
+    /// Number of seeds that were run.
     pub seeds: u64,
-    /// Those in which a law was broken.
+    /// Number of seeds in which a law was broken.
     pub failed: u64,
-    /// Those in which the machine was whole in the end.
+    /// Number of seeds in which every client had everything and the machine was protected in the end.
     pub whole: u64,
-    /// Takeovers.
+    /// Number of takeovers.
     pub takeovers: u64,
-    /// Resets.
+    /// Number of resets.
     pub resets: u64,
-    /// Time that machines ran, in ns.
+    /// Simulated time, in ns.
     pub machine_ns: u64,
 }
 
@@ -90,7 +90,8 @@ impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} seeds: {} takeovers, {} resets, {:.1} s of machines; {} ended whole, {} as their faults excuse, {} FAILED",
+            "{} seeds: {} takeovers, {} resets, {:.1} s of machines; \
+             {} ended whole, {} as their faults excuse, {} FAILED",
             self.seeds,
             self.takeovers,
             self.resets,
@@ -102,7 +103,7 @@ impl fmt::Display for Sum {
     }
 }
 
-/// Seeds that are run, perhaps by several threads.
+/// Seeds to run, by one thread or several.
 pub struct Campaign {
     seeds: Seeds,
     mode: Mode,
@@ -113,7 +114,7 @@ pub struct Campaign {
 }
 
 impl Campaign {
-    /// Of these seeds; one that fails ends it unless it `goes_on`.
+    /// Makes a campaign. A seed that fails ends it unless it `goes_on`.
     pub fn new(seeds: Seeds, is_liveness: bool, goes_on: bool) -> Self {
         Self {
             mode: match is_liveness {
@@ -128,7 +129,7 @@ impl Campaign {
         }
     }
 
-    /// Runs seeds until there are no more.
+    /// Runs seeds until none is left.
     pub fn work(&self) {
         while !self.is_over.load(Ordering::Relaxed) {
             let seed = self.next.fetch_add(1, Ordering::Relaxed);
@@ -165,7 +166,7 @@ impl Campaign {
         sum.machine_ns += outcome.took_ns;
     }
 
-    /// What came of those so far.
+    /// Returns the sum of the outcomes so far.
     pub fn sum(&self) -> Sum {
         self.sum.lock().map_or(Sum::default(), |sum| *sum)
     }

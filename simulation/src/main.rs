@@ -1,4 +1,4 @@
-//! `cargo xtask sim`: runs seeds and says what came of them.
+//! `cargo xtask sim`: runs seeds and prints their outcomes.
 
 #![forbid(unsafe_code)]
 
@@ -10,26 +10,26 @@ use clap::Parser;
 use simulation::campaign::{Campaign, Seeds};
 use simulation::{panics, trace};
 
-/// Simulates whole machines, by seed.
+/// Simulates whole machines, one per seed.
 #[derive(Parser)]
 #[command(name = "sim", bin_name = "cargo xtask sim")]
 struct Arguments {
-    /// One seed, with everything that is said.
+    /// Runs this seed and prints what the kernels log.
     #[arg(long, conflicts_with_all = ["seeds", "hours"])]
     seed: Option<u64>,
-    /// Seeds from A to below B.
+    /// Runs the seeds from A to below B.
     #[arg(long, value_name = "A..B", conflicts_with = "hours")]
     seeds: Option<Seeds>,
-    /// Seeds never used before, for so long.
+    /// Runs seeds never used before, for this many hours.
     #[arg(long)]
     hours: Option<f64>,
-    /// Go on after a seed that failed.
+    /// Goes on after a seed that failed.
     #[arg(long)]
     all: bool,
-    /// Only faults after which a machine has to protect itself again.
+    /// Injects only faults after which a machine has to be protected again.
     #[arg(long)]
     liveness: bool,
-    /// Cores of the host to use.
+    /// Number of threads.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
 }

@@ -1,4 +1,4 @@
-//! Panics of the kernels' own code: told with their seed, not where they happen.
+//! Panics in the kernels' code: they are kept, and reported with the seed.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -8,7 +8,7 @@ thread_local! {
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// From now on panics are kept, not printed.
+/// Keeps the place of each panic from now on, and prints nothing.
 pub fn keep() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);
@@ -16,7 +16,7 @@ pub fn keep() {
     }));
 }
 
-/// What a panic says, and where the newest one of this thread was.
+/// Returns the message of a panic, and the place of the last panic on this thread.
 pub fn describe(payload: &(dyn Any + Send)) -> String {
     let message = match (
         payload.downcast_ref::<&str>(),

@@ -1,4 +1,4 @@
-//! One seed from boot to verdict.
+//! Runs one scenario from boot to verdict.
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -12,25 +12,25 @@ use crate::panics;
 use crate::scenario::Scenario;
 use crate::world::{World, simulate};
 
-/// So long a machine is watched, in ns.
+/// Simulated time after which a run ends, in ns.
 const LIMIT_NS: u64 = 12_000 * MS;
-/// How long a kernel that is told the state may take, and whatever else comes before a machine is protected again, in ns.
+/// Time within which a machine must be protected again once its clients want nothing more, in ns.
 const REST_NS: u64 = 6_000 * MS;
 
-/// What came of a seed.
+/// The outcome of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The law that was broken.
+    /// The law that was broken first.
     pub violation: Option<String>,
-    /// Owners that came after another.
+    /// Number of takeovers and switchovers.
     pub takeovers: u64,
-    /// Resets of the machine.
+    /// Number of resets.
     pub resets: u64,
     /// Every client got everything, and the machine is protected.
     pub is_whole: bool,
-    /// How long it took, in ns of the machine.
+    /// Simulated time, in ns.
     pub took_ns: u64,
-    /// How often it was decided who goes on: events, and stretches of a core.
+    /// Number of turns: events, and stretches in which one core executes.
     pub turns: u64,
 }
 
@@ -72,7 +72,7 @@ pub fn run(scenario: Scenario) -> Outcome {
         });
         Outcome {
             violation: oracle.violation(),
-            takeovers: oracle.ownership.takeovers.get(),
+            takeovers: oracle.primary.takeovers.get(),
             resets: oracle.resets.get(),
             is_whole,
             took_ns: world.now_ns(),
@@ -90,8 +90,8 @@ struct End {
     was_protected: bool,
 }
 
-/// Checks that the faults excuse a machine that is not whole in the end. Damage may cost clients their connections, but no machine its
-/// protection.
+/// Checks that the faults excuse a machine that is not whole in the end. Damage may cost clients their connections, but
+/// it must not cost the machine its protection.
 fn is_excused(world: &World, was_protected: bool) -> Law {
     let is_damaged = world.oracle.damage.is_done.get();
     match world.scenario.may_stand_still() || (is_damaged && was_protected) {
@@ -123,11 +123,10 @@ fn run_to_end(world: &Rc<World>) -> End {
         let are_done = world.clients.are_done();
         let is_whole = are_done && is_protected && world.faults.are_over();
         if are_done && done_ns.is_none() && !is_whole {
-            // No owner that comes now would be struck by what is left.
+            // Nothing is left to ask for: the faults that are left are dropped, so that the run can end.
             world.faults.end();
             done_ns = Some(now_ns);
         }
-        // A machine whose clients want nothing more has so much time to be protected again.
         let limit_ns = done_ns.map_or(LIMIT_NS, |done_ns| done_ns + REST_NS);
         if is_whole || now_ns > limit_ns || world.oracle.violation().is_some() {
             return End {

@@ -1,4 +1,5 @@
-//! The world: the machine, the kernels on it, and everything around it. Its parts know one subject each; this is where they meet.
+//! The world: the machine, the kernels on it, and everything around it. Its parts know one subject each; this is where
+//! they meet.
 
 use std::rc::Rc;
 
@@ -22,9 +23,9 @@ use crate::trace;
 
 /// The machine and everything around it.
 pub struct World {
-    /// What the seed made of it.
+    /// What the seed decided.
     pub scenario: Scenario,
-    /// Chance.
+    /// The source of random numbers.
     pub random: Rc<Random>,
     /// Cores, clocks and events.
     pub scheduler: Rc<Scheduler>,
@@ -36,15 +37,15 @@ pub struct World {
     pub incarnations: Incarnations,
     /// The clients.
     pub clients: Clients,
-    /// What strikes, and when.
+    /// The faults that wait for their moment.
     pub faults: Faults,
-    /// What is true, whatever the kernels believe.
+    /// What is true, and the laws.
     pub oracle: Oracle,
-    /// The shared region. Last, as it must be dropped after everybody who uses it.
+    /// The shared region. It is the last field, because it must be dropped after everything that uses it.
     pub memory: Memory,
 }
 
-/// Simulates: makes a world, lets `run` do something with it, and takes it apart.
+/// Makes a world, runs `run` on it, and takes it apart.
 pub fn simulate<R>(scenario: Scenario, run: impl FnOnce(&Rc<World>) -> R) -> R {
     let world = Rc::new(World::new(scenario));
     trace::follow(Some(Rc::clone(&world.scheduler)));
@@ -86,16 +87,16 @@ impl World {
         self.scheduler.now_ns()
     }
 
-    /// Records that the owner has ceased to work, by whatever.
-    pub fn owner_died(&self) {
+    /// Records that the primary has stopped working.
+    pub fn primary_died(&self) {
         let limit_ns = self
             .monitor
             .is_settled()
             .then(|| self.scenario.notice_ns_max());
-        self.oracle.owner_died(self.now_ns(), limit_ns);
+        self.oracle.primary_died(self.now_ns(), limit_ns);
     }
 
-    /// Lets time pass on the core that executes, and others execute meanwhile.
+    /// Lets time pass on the core that executes, while others may execute.
     pub fn spend(&self, time_ns: u64) {
         let Some(core) = self.scheduler.current() else {
             return;
@@ -106,7 +107,7 @@ impl World {
         }
     }
 
-    /// Lets the core that executes wait, with interrupts on, for an interrupt or until `until_ns`.
+    /// Suspends the core that executes until an interrupt comes, or until `until_ns`.
     pub fn sleep(&self, until_ns: u64) {
         let Some(core) = self.scheduler.current() else {
             return;
@@ -118,7 +119,7 @@ impl World {
         self.take_interrupts(core);
     }
 
-    /// Handles the interrupts that wait for a core, on that core.
+    /// Handles the pending interrupts of a core, on that core.
     fn take_interrupts(&self, core: &Core) {
         let kinds = core.pending.take();
         if kinds == 0 {
@@ -132,7 +133,7 @@ impl World {
         core.is_deaf.set(false);
     }
 
-    /// Lets the world go on by one event, or one core by some instructions. Returns whether anything happened.
+    /// Advances the world by one event, or one core by some instructions. Returns whether anything happened.
     pub fn turn(self: &Rc<Self>) -> bool {
         match self.scheduler.turn() {
             Turn::Event(event) => self.happen(event),
@@ -156,13 +157,13 @@ impl World {
         }
     }
 
-    /// Stops a core by INIT. The core is stopped when it is next scheduled: until then, what it runs goes on.
+    /// Stops a core by INIT. A paused core is stopped only after it was scheduled again.
     fn init_arrives(&self, core: &Core) {
         if core.is_stuck.get() {
             return;
         }
         let now_ns = self.now_ns();
-        // A core that was paused is scheduled again first, and goes on for a moment.
+        // A paused core executes for a moment before INIT takes it.
         if core.run.get() == Run::Ready && core.time_ns.get() > now_ns + 100 * US {
             let delay_ns = core.time_ns.get() - now_ns + self.random.below(20 * US);
             return self.scheduler.after(delay_ns, Event::Init(core.number));

@@ -13,13 +13,16 @@ use simulation::campaign::{Campaign, Seeds};
 /// What is to be reached, and whether a line of the log says that it was.
 type Goal = (&'static str, fn(&str) -> bool);
 
-const GOALS: [Goal; 18] = [
+const GOALS: [Goal; 19] = [
     ("a takeover", is::<TakeoverBegan>),
     ("a fence that needs more than one round", is::<FenceRetry>),
     ("a fence without proof", is::<FenceRefused>),
     ("a reset by the monitor", is::<Reset>),
-    ("an owner that is paused and goes on", |line| {
-        line.contains("struck: Pause")
+    ("a primary that is paused and goes on", |line| {
+        line.contains("struck: Pause {")
+    }),
+    ("a primary that gives its backup up after a pause", |line| {
+        line.contains("struck: PauseAndDrop")
     }),
     ("a main loop that hangs while keepalives go on", |line| {
         line.contains("struck: HungLoop")
@@ -51,12 +54,12 @@ const GOALS: [Goal; 18] = [
     ("a core that does not come for its order", is::<CoreRetried>),
 ];
 
-/// Whether the line is that of an event `E`.
+/// Returns whether the line is an event `E`.
 fn is<E: Event>(line: &str) -> bool {
     E::parse(line).is_ok()
 }
 
-/// Whether the line is that of an event `E`, and this one `is_it`.
+/// Returns whether the line is an event `E` that `is_it`.
 fn has<E: Event>(line: &str, is_it: impl FnOnce(E) -> bool) -> bool {
     E::parse(line).is_ok_and(is_it)
 }

@@ -1,10 +1,10 @@
-//! A fixed set of seeds, in each run of the tests.
+//! The seeds that every run of the tests takes.
 
 use simulation::campaign::{Campaign, Seeds, Sum};
 use simulation::run::run;
 use simulation::scenario::{Mode, Scenario};
 
-/// Seeds that showed a bug once, with what it was. What a seed stands for changes with the simulation, so each is worth most on the day it is written down.
+/// Seeds that showed a bug once. A seed means another run after each change to the simulation, so its worth fades.
 const REGRESSIONS: [(u64, Mode); 1] = [
     // A large value, told to a new backup in one round on a slow core, looked like a main loop that stands still.
     (6290, Mode::Safety),

@@ -1,4 +1,4 @@
-//! A client and its connection: what it sends, what it was told, and what the owners of the machine said they had.
+//! A client and its connection: what it sends, what it was told, and what the primaries said they had.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,40 +10,43 @@ use crate::machine::wires::Frame;
 use crate::oracle::Law;
 use crate::world::World;
 
-/// The longest piece of a request in a frame.
+/// Limit of the request bytes in a frame.
 const FRAME_BYTES_MAX: usize = 700;
-/// After so long without news everything that was not acknowledged is sent again, in ns.
+/// Time without an acknowledgement after which everything unacknowledged is sent again, in ns.
 const RESEND_NS: u64 = 5 * MS;
-/// A client.
+
+/// A client and its one connection.
 pub struct Client {
     number: usize,
-    /// Commands that it will still begin.
+    /// Number of commands still to begin.
     to_do: u32,
     workload: Workload,
-    /// Requests that were made, as one stream; nothing is forgotten.
+    /// All requests made so far, as one stream.
     stream: Vec<u8>,
-    /// So much of it the server is known to have.
+    /// Number of bytes of `stream` that the server has acknowledged.
     acknowledged: u64,
+    /// When something was last sent or came, in ns.
     moved_ns: u64,
-    /// Replies that came, as one stream.
+    /// All replies received so far, as one stream.
     replies: Vec<u8>,
-    /// So much of it was looked at.
+    /// Number of bytes of `replies` that were checked.
     read: usize,
+    /// What the replies to come must be.
     expected: VecDeque<Expected>,
-    /// The last value of the shared count that it was told.
+    /// The last value of the shared count that it received.
     shared_count: u64,
-    /// Per epoch, the least and the most that its owner said it had.
+    /// Per epoch: the lowest and the highest acknowledgement of its primary.
     acks: Vec<(u64, u64, u64)>,
-    /// It sent what kills: its next reply may be that this was skipped, with all that came with it.
+    /// It sent a request that kills: a reply may say that this was skipped.
     is_poisoned: bool,
-    /// The server has ended the connection.
+    /// The server closed the connection.
     is_hung_up: bool,
-    /// It was told something that cannot be: what it expects is no measure any more.
+    /// It received something impossible: what it expects means nothing any more.
     is_confused: bool,
 }
 
 impl Client {
-    /// Makes a client that will begin so many commands.
+    /// Makes a client that will begin this many commands.
     pub fn new(number: usize, commands: u32) -> Self {
         Self {
             number,
@@ -63,18 +66,18 @@ impl Client {
         }
     }
 
-    /// Returns whether it has every reply that it waits for, and asks for nothing more.
+    /// Returns whether it has every reply and no command left to begin.
     pub fn is_done(&self) -> bool {
         self.to_do == 0 && self.expected.is_empty() && self.acknowledged == self.stream.len() as u64
     }
 
-    /// Looks whether there is something to do. Returns the frames to be sent.
+    /// Begins commands if it may. Returns the frames to be sent.
     pub fn look(&mut self, world: &World) -> Vec<Frame> {
         let is_new = self.ask(world);
         self.frames(world, is_new)
     }
 
-    /// Begins commands. Returns whether it did.
+    /// Begins commands, up to the length of the pipeline. Returns whether it began any.
     fn ask(&mut self, world: &World) -> bool {
         let mut is_new = false;
         let window = world.scenario.pipeline as usize;
@@ -88,13 +91,13 @@ impl Client {
         is_new
     }
 
-    /// Sends a command whatever is planned: it stops every kernel that applies it.
+    /// Adds a request that stops every kernel that applies it.
     pub fn poison(&mut self) {
         self.is_poisoned = true;
         self.request(&["DEBUG", "POISON"], Expected::Anything);
     }
 
-    /// The server ends the connection: nothing more will come of what was asked.
+    /// Gives up every open request, because the server closes the connection.
     fn hang_up(&mut self) {
         self.is_hung_up = true;
         self.to_do = 0;
@@ -102,7 +105,7 @@ impl Client {
         self.acknowledged = self.stream.len() as u64;
     }
 
-    /// Asks for a switchover, whatever is planned; it may be refused.
+    /// Adds a request for a switchover. It may be refused.
     pub fn switch_over(&mut self) {
         self.request(&["FAILOVER"], Expected::Anything);
     }
@@ -121,7 +124,7 @@ impl Client {
         self.expected.push_back(expected);
     }
 
-    /// What is to be sent: everything not acknowledged if that is new or old enough; else nothing.
+    /// Returns everything unacknowledged, cut into frames, if some of it is new or the time to send again has come.
     fn frames(&mut self, world: &World, is_new: bool) -> Vec<Frame> {
         let now_ns = world.now_ns();
         let is_late = now_ns >= self.moved_ns + RESEND_NS && !self.is_done();
@@ -155,7 +158,7 @@ impl Client {
         }
     }
 
-    /// Takes a frame, and checks what it says. Returns the acknowledgement of what it brought.
+    /// Takes a frame and checks it. Returns the acknowledgement, if it brought bytes.
     pub fn receive(&mut self, world: &World, frame: &Frame) -> Option<Frame> {
         if let Err(law) = self.take(world, frame) {
             self.is_confused = true;
@@ -195,7 +198,7 @@ impl Client {
         Ok(())
     }
 
-    /// What an owner says that it has, no later one may lack.
+    /// Checks that no primary lacks what an earlier one has acknowledged.
     fn note_ack(&mut self, frame: &Frame) -> Law {
         if frame.ack > self.stream.len() as u64 {
             return Err(format!(
@@ -226,7 +229,7 @@ impl Client {
         }
     }
 
-    /// Takes one reply, if it is there as a whole.
+    /// Checks the next reply, if it is complete. Returns whether it was.
     fn read_reply(&mut self, world: &World) -> Result<bool, String> {
         let rest = &self.replies[self.read..];
         let Some(length) = reply_length(rest) else {
@@ -239,7 +242,8 @@ impl Client {
             return Ok(true);
         }
         let said = String::from_utf8_lossy(&reply).into_owned();
-        // Also what kills by chance alone: law 7 asks for one retry of what was in flight, whoever is to blame.
+        // A request may also be skipped because two kernels died by chance while they applied it: law 7 allows one
+        // retry only.
         let may_be_skipped = self.is_poisoned || world.oracle.deaths.get() > 1;
         if may_be_skipped && said.starts_with("-ERR skipped") {
             self.hang_up();
@@ -278,7 +282,8 @@ impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "client {}: {} of {} bytes acknowledged, {} bytes of replies, {} to come, the next one {:?}, {} commands to do",
+            "client {}: {} of {} bytes acknowledged, {} bytes of replies, {} to come, the next one {:?}, \
+             {} commands to do",
             self.number,
             self.acknowledged,
             self.stream.len(),

@@ -1,4 +1,4 @@
-//! Clients: each knows what every reply must be, byte for byte, and never connects a second time.
+//! Clients. Each knows what every reply must be, byte for byte, and connects only once.
 
 mod client;
 mod reply;
@@ -23,12 +23,12 @@ impl Clients {
         Self(RefCell::new((0..scenario.clients).map(client).collect()))
     }
 
-    /// Returns whether all have every reply that they wait for, and ask for nothing more.
+    /// Returns whether all have every reply and no command left to begin.
     pub fn are_done(&self) -> bool {
         self.0.borrow().iter().all(Client::is_done)
     }
 
-    /// Says in words who waits for what.
+    /// Describes the clients that still wait.
     pub fn describe_waiting(&self) -> String {
         let clients = self.0.borrow();
         let waiting = clients.iter().filter(|client| !client.is_done());
@@ -47,7 +47,7 @@ impl Clients {
     }
 }
 
-/// Lets a client look whether there is something to do, and do it.
+/// Lets a client send what it has to send, and look again later.
 pub fn look(world: &World, number: usize) {
     let frames = world.clients.0.borrow_mut()[number].look(world);
     for frame in frames {
@@ -57,7 +57,7 @@ pub fn look(world: &World, number: usize) {
     world.scheduler.after(delay_ns, Event::Client(number));
 }
 
-/// Gives a frame to its client, who acknowledges what it brings.
+/// Gives a frame to its client, which acknowledges what it brings.
 pub fn receive(world: &World, frame: &Frame) {
     let ack = match world.clients.0.borrow_mut().get_mut(frame.client) {
         Some(client) => client.receive(world, frame),

@@ -1,25 +1,25 @@
-//! Replies: what they must be, and where they end.
+//! Replies: what each must be, and where it ends.
 
 /// What a reply must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// These bytes.
     Exact(Vec<u8>),
-    /// A number, larger than the last one of this client, that no other reply to anybody was.
+    /// A number, larger than the last one of this client, that no client has received before.
     SharedCount,
     /// Accepted, or an error.
     Anything,
-    /// Some text: what it says is not known, but it must be the same whoever says it.
+    /// A text whose content the client cannot know. It must be the same when it is sent again.
     Text,
 }
 
 impl Expected {
-    /// A number.
+    /// Expects this number.
     pub fn number(number: u64) -> Self {
         Self::Exact(format!(":{number}\r\n").into_bytes())
     }
 
-    /// A text.
+    /// Expects this text.
     pub fn bulk(value: &[u8]) -> Self {
         let mut bytes = format!("${}\r\n", value.len()).into_bytes();
         bytes.extend_from_slice(value);
@@ -28,7 +28,7 @@ impl Expected {
     }
 }
 
-/// Length of the reply that `bytes` begin with, if it is there as a whole.
+/// Returns the length of the reply at the beginning of `bytes`, if it is complete.
 pub fn reply_length(bytes: &[u8]) -> Option<usize> {
     let line = bytes.windows(2).position(|two| two == b"\r\n")? + 2;
     if bytes[0] != b'$' {

@@ -1,4 +1,4 @@
-//! What a client asks for, and its own reckoning of what the service must answer.
+//! The commands of a client, and its own model of what the service must answer.
 
 use super::reply::Expected;
 use crate::machine::random::Random;
@@ -6,7 +6,7 @@ use crate::machine::random::Random;
 /// The key that all clients count up.
 const SHARED: &str = "shared";
 
-/// The commands of one client, and the state that they make of its keys.
+/// The state of one client's keys, as its commands have made it.
 pub struct Workload {
     client: usize,
     count: u64,
@@ -16,7 +16,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Begins with no key.
+    /// Begins without any key.
     pub fn new(client: usize) -> Self {
         Self {
             client,

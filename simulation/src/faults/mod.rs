@@ -1,4 +1,4 @@
-//! Faults: they wait for their moment, and strike.
+//! Faults: each waits for its moment and then strikes.
 
 mod strike;
 
@@ -15,10 +15,10 @@ use crate::scenario::plan::{HANG_NS, Moment, Plan, Strike};
 use crate::world::World;
 use strike::strike;
 
-/// Stores to the journal that an owner makes after it has given its backup up and before it dies.
+/// Limit of the stores to the journal between giving the backup up and dying.
 const STORES_AFTER_DROP_MAX: u64 = 20_000;
 
-/// How a call of the backup ends that is struck.
+/// How a call of the backup ends that a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Struck {
     /// By an exception.
@@ -27,16 +27,16 @@ pub enum Struck {
     Hung,
 }
 
-/// The plans, and what of them waits.
+/// The plans that are left, and the faults that wait.
 pub struct Faults {
     plans: RefCell<VecDeque<Plan>>,
-    /// The plan for the owner that is.
-    owner: Cell<Option<Plan>>,
-    /// What strikes the backup that waits, with the accesses until then.
+    /// The fault that waits for the primary.
+    primary: Cell<Option<Plan>>,
+    /// The fault that waits for the backup, with the number of its accesses until then.
     backup: Cell<Option<(u64, Strike)>>,
-    /// How long the seat is away before it says next that a backup is ready, in ns.
+    /// How long the seat is paused before it arms the next backup, in ns.
     arming_pause_ns: Cell<Option<u64>>,
-    /// This incarnation falls silent when it has given its backup up.
+    /// The incarnation that dies after it has given its backup up.
     dies_at_drop: Cell<Option<u32>>,
 }
 
@@ -45,39 +45,41 @@ impl Faults {
     pub fn of(scenario: &Scenario) -> Self {
         Self {
             plans: RefCell::new(scenario.faults.iter().copied().collect()),
-            owner: Cell::new(None),
+            primary: Cell::new(None),
             backup: Cell::new(None),
             arming_pause_ns: Cell::new(None),
             dies_at_drop: Cell::new(None),
         }
     }
 
-    /// Returns whether nothing more will strike.
+    /// Returns whether no fault is left.
     pub fn are_over(&self) -> bool {
-        self.plans.borrow().is_empty() && self.owner.get().is_none() && self.backup.get().is_none()
+        self.plans.borrow().is_empty()
+            && self.primary.get().is_none()
+            && self.backup.get().is_none()
     }
 
-    /// Forgets what has not struck yet.
+    /// Drops every fault that has not struck yet.
     pub fn end(&self) {
         self.plans.borrow_mut().clear();
-        self.owner.set(None);
+        self.primary.set(None);
         self.backup.set(None);
     }
 
-    /// Makes the next plan for an owner that begins, or for the backup that waits beside it.
-    pub fn owner_begins(&self) {
+    /// Arms the next plan: for the primary that begins, or for the backup that waits beside it.
+    pub fn primary_begins(&self) {
         let next = self.plans.borrow_mut().pop_front();
         match next {
             Some(plan) if plan.is_at_backup() => {
                 let (Moment::Access(count) | Moment::JournalStore(count)) = plan.moment;
-                self.owner.set(None);
+                self.primary.set(None);
                 self.backup.set(Some((count % 2000, plan.strike)));
             }
-            plan => self.owner.set(plan),
+            plan => self.primary.set(plan),
         }
     }
 
-    /// Lets strike what waits for an access that `core` is about to make.
+    /// Strikes if a fault waits for the access that `core` is about to make.
     pub fn before_access(&self, world: &World, core: &Core) {
         match core.number {
             0 => self.count_backup(world, core),
@@ -91,7 +93,7 @@ impl Faults {
         }
     }
 
-    /// Lets strike what waits for a store that `core` is about to make.
+    /// Strikes if a fault waits for the store that `core` is about to make.
     pub fn before_store(&self, world: &World, core: &Core, part: Part) {
         match part {
             Part::Protection if core.number == 0 => self.before_arming(world),
@@ -105,7 +107,7 @@ impl Faults {
         }
     }
 
-    /// Keeps the seat away, if that is planned, before it says that a backup is ready.
+    /// Pauses the seat, if that is planned, before it arms a backup.
     fn before_arming(&self, world: &World) {
         if world.memory.protection_is(ProtectionState::Filling)
             && let Some(ns) = self.arming_pause_ns.take()
@@ -114,7 +116,7 @@ impl Faults {
         }
     }
 
-    /// Plans silence for an owner that was to die when it has given its backup up, once it has.
+    /// Plans the death of a primary that was to die after giving its backup up, once it has given it up.
     fn look_for_drop(&self, world: &World, core: &Core) {
         let dies = self.dies_at_drop.get();
         if dies.is_some()
@@ -122,36 +124,36 @@ impl Faults {
             && world.memory.protection_is(ProtectionState::Dropped)
         {
             self.dies_at_drop.set(None);
-            // It dies after it has written over some of what the backup had not read.
+            // By then it has written over some records that the backup had not read.
             let stores = world.random.below(STORES_AFTER_DROP_MAX);
-            self.owner.set(Some(Plan {
+            self.primary.set(Some(Plan {
                 strike: Strike::Silence,
                 moment: Moment::JournalStore(stores),
             }));
         }
     }
 
-    /// Counts down to the plan for the owner, if `its_count` is what that counts, and lets it strike in the end.
+    /// Counts down to the fault for the primary, if `its_count` is what that fault counts, and strikes at the end.
     fn count(&self, world: &World, core: &Core, its_count: impl Fn(Moment) -> Option<u64>) {
-        let Some(mut plan) = self.owner.get() else {
+        let Some(mut plan) = self.primary.get() else {
             return;
         };
         let Some(count) = its_count(plan.moment) else {
             return;
         };
-        if core.incarnation.get() != world.oracle.ownership.owner.get() || !leads(world, core) {
+        if core.incarnation.get() != world.oracle.primary.incarnation.get() || !leads(world, core) {
             return;
         }
         if let Some(left) = count.checked_sub(1) {
             let (Moment::Access(count) | Moment::JournalStore(count)) = &mut plan.moment;
             *count = left;
-            return self.owner.set(Some(plan));
+            return self.primary.set(Some(plan));
         }
-        self.owner.set(None);
+        self.primary.set(None);
         strike(world, core, plan.strike);
     }
 
-    /// Counts down to the plan for the backup that waits, and lets it strike in the end.
+    /// Counts down to the fault for the backup, and strikes at the end.
     fn count_backup(&self, world: &World, seat: &Core) {
         if !seat.runs_guest.get() {
             return;
@@ -161,7 +163,7 @@ impl Faults {
                 self.backup.set(None);
                 let end = match strike {
                     Strike::BackupHang => {
-                        // Until the monitor's timer has seen no progress for its patience.
+                        // The monitor's timer gives up after this long without progress.
                         world.spend(HANG_NS);
                         Struck::Hung
                     }

@@ -1,4 +1,4 @@
-//! What a fault does to the machine.
+//! What each fault does to the machine.
 
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use crate::machine::{MS, US};
 use crate::scenario::plan::Strike;
 use crate::world::World;
 
-/// Words at the end of the journal that bits are flipped in rather than elsewhere.
+/// Number of words at the end of the journal in which half of the flips strike.
 const TAIL_WORDS: u64 = 48;
 
 /// Strikes the incarnation that `core` runs.
@@ -30,7 +30,7 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
         }
         Strike::Silence => silence(world, incarnation),
         Strike::HungLoop => {
-            world.owner_died();
+            world.primary_died();
             loop {
                 world.spend(20 * US);
             }
@@ -38,7 +38,7 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
         Strike::HungCore => {
             match cores_of(world, incarnation).find(|other| other.number != core.number) {
                 Some(other) => {
-                    world.owner_died();
+                    world.primary_died();
                     other.is_deaf.set(true);
                     other.run.set(Run::Still);
                 }
@@ -48,7 +48,7 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
         Strike::Pause { ns } => pause(world, incarnation, ns),
         Strike::PauseAndDrop { ns } => {
             pause(world, incarnation, ns);
-            // It may be no more than an attempt: the monitor may have claimed the backup before.
+            // This fails if the monitor has claimed the backup meanwhile, and that is right.
             let _ = world.memory.region.control.protection.drop_backup();
         }
         Strike::Damage { flips } => {
@@ -83,7 +83,7 @@ fn cores_of(world: &World, incarnation: u32) -> impl Iterator<Item = &Core> {
     world.scheduler.cores.iter().filter(is_its)
 }
 
-/// Takes the processors from all cores of an incarnation for a time; that includes the one that executes now.
+/// Pauses all cores of an incarnation, including the one that executes now.
 fn pause(world: &World, incarnation: u32, ns: u64) {
     for core in cores_of(world, incarnation) {
         core.time_ns
@@ -98,9 +98,9 @@ fn pause_seat(world: &World, ns: u64) {
     seat.time_ns.set(now_ns + ns);
 }
 
-/// All cores of an incarnation stop executing, with interrupts off; that includes the one that executes now.
+/// Stops all cores of an incarnation with interrupts off, including the one that executes now.
 fn silence(world: &World, incarnation: u32) -> ! {
-    world.owner_died();
+    world.primary_died();
     for core in cores_of(world, incarnation) {
         core.is_deaf.set(true);
         core.run.set(Run::Still);
@@ -108,7 +108,7 @@ fn silence(world: &World, incarnation: u32) -> ! {
     world.scheduler.halt()
 }
 
-/// Flips bits in what the journal holds, and in its cursors.
+/// Flips bits in the journal's ring and in its cursors.
 fn damage(world: &World, flips: u32) {
     let (random, damage) = (&world.random, &world.oracle.damage);
     damage.is_done.set(true);
@@ -122,7 +122,7 @@ fn damage(world: &World, flips: u32) {
             1 => &*journal.applied,
             2 => &*journal.retained,
             _ => {
-                // Half of them in what is likely to be recovered.
+                // Half of the flips strike what a recovery is likely to read.
                 let reach = match random.once_in(2) {
                     true => TAIL_WORDS,
                     false => ring.len() as u64,

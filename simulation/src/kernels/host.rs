@@ -1,4 +1,4 @@
-//! A kernel, as the replica in it sees it.
+//! A kernel as its replica sees it.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::world::World;
 #[derive(Clone)]
 pub struct Kernel {
     world: Rc<World>,
-    /// Its number, not itself: it keeps the standby, in which a kernel is.
+    /// The number and not the incarnation itself, because the incarnation holds a replica that holds a kernel.
     incarnation: u32,
 }
 

@@ -1,4 +1,4 @@
-//! An incarnation of an instance, from the loading of its image on: it waits as a guest on the seat, or owns the machine.
+//! An incarnation: an instance from the loading of its image on. It waits as a guest on the seat, or is the primary.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
@@ -34,14 +34,14 @@ impl Incarnations {
         Rc::clone(&self.0.borrow()[number as usize])
     }
 
-    /// Gives the memory of all incarnations of an instance away, because another one is loaded there.
+    /// Marks the memory of an instance's incarnations as given away, because the next one is loaded there.
     pub fn give_memory_away(&self, instance: Instance) {
         let all = self.0.borrow();
         let its = all.iter().filter(|it| it.instance == instance);
         its.for_each(|it| it.is_gone.set(true));
     }
 
-    /// Forgets them all.
+    /// Drops them all.
     pub fn clear(&self) {
         self.0.borrow_mut().clear();
     }
@@ -49,21 +49,21 @@ impl Incarnations {
 
 /// An instance that was loaded.
 pub struct Incarnation {
-    /// Its number: incarnations are counted from the machine's boot.
+    /// Its number, counted from power-on.
     pub number: u32,
-    /// Which of the two instances it is.
+    /// The instance whose image was loaded.
     pub instance: Instance,
-    /// The epoch that it owns the machine in; 0 before it does.
+    /// The epoch in which it is the primary; 0 before.
     pub epoch: Cell<u64>,
-    /// The machine's number of its first core, when it has one.
+    /// The core that leads it, by the machine's number; 0 before it is the primary.
     pub lead: Cell<u32>,
     /// Its cores, by the machine's numbers; the first leads.
     pub cores: Vec<u32>,
-    /// How often the main loop of each of them came round.
+    /// Number of rounds of each core's main loop.
     pub progress: Vec<Cell<u64>>,
-    /// Its memory was given to another.
+    /// Its memory was given to a later incarnation.
     pub is_gone: Cell<bool>,
-    /// What was made ready on the seat.
+    /// The replica that follows the journal while the incarnation waits.
     pub standby: RefCell<Option<Replica<Kernel>>>,
     sequence: Cell<u64>,
 }
@@ -105,7 +105,7 @@ impl Incarnation {
     pub fn die(&self, world: &World, cause: EpitaphCause, message: &str) -> ! {
         if let Some(core) = world.scheduler.current() {
             core.is_deaf.set(true);
-            world.owner_died();
+            world.primary_died();
         }
         let mut text = EpitaphText::new(self.epoch.get(), cause, 0);
         let _ = text.write_str(message);

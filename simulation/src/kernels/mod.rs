@@ -1,4 +1,5 @@
-//! The kernels' own code on the simulated hardware: what the kernels call of their machine.
+//! The kernels' code on the simulated hardware: the monitor, the instances, and the traits through which both see the
+//! machine.
 
 pub mod host;
 pub mod incarnation;

@@ -20,22 +20,22 @@ use crate::world::World;
 /// Epoch of the first primary.
 const FIRST_EPOCH: u64 = 1;
 
-/// An owner that was watched for so long has all its cores, in ns: by then the seat has given them to it, and has called those again
-/// that did not come.
+/// Time after which a watched primary has all its cores, in ns. By then the seat has started them, and has retried
+/// those that did not come.
 const SETTLED_NS: u64 = 50 * MS;
 
-/// The monitor, seen from outside.
+/// What the rest of the simulation knows of the monitor.
 #[derive(Default)]
 pub struct Monitor {
-    /// Where cores arrive, and what is left for them there.
+    /// Where cores arrive and find their orders.
     pub mailboxes: RefCell<Rc<ApMailboxes>>,
-    /// Interrupts that came to the seat.
+    /// Number of interrupts that came to the seat.
     pub wakes: Cell<u64>,
     /// The monitor asked for a reset of the machine.
     pub is_reset: Cell<bool>,
-    /// What answers the owner's keepalives, once the monitor watches.
+    /// What answers the primary's keepalives.
     keepalive_answer: Cell<Option<&'static KeepaliveAnswer>>,
-    /// What the monitor believes.
+    /// What the monitor believed after its last round.
     seen: Cell<Option<Seen>>,
 }
 
@@ -46,7 +46,7 @@ struct Seen {
     state: State,
     /// What the takeover machine knows of the backup.
     backup: Backup,
-    /// A backup is ready, and the owner was watched for longer than a core takes to come and to move.
+    /// A backup is ready, and the primary was watched for longer than [`SETTLED_NS`].
     is_settled: bool,
 }
 
@@ -57,12 +57,12 @@ impl Monitor {
         seen.is_some_and(|seen| seen.state == State::Watching && seen.backup == Backup::Ready)
     }
 
-    /// Returns whether a backup is ready, and the owner was watched for longer than a core takes to come and to move.
+    /// Returns whether a backup is ready, and the primary was watched for longer than [`SETTLED_NS`].
     pub fn is_settled(&self) -> bool {
         self.seen.get().is_some_and(|seen| seen.is_settled)
     }
 
-    /// Says in words what the monitor believes.
+    /// Describes what the monitor believes.
     pub fn describe(&self) -> String {
         format!("{:?}", self.seen.get())
     }
@@ -71,11 +71,11 @@ impl Monitor {
 /// Powers the machine on.
 pub fn power_on(world: &Rc<World>) {
     world.memory.region.control.epoch.reset(FIRST_EPOCH);
-    world.oracle.ownership.epoch.set(FIRST_EPOCH);
+    world.oracle.primary.epoch.set(FIRST_EPOCH);
     boot(world);
 }
 
-/// Resets the platform: memory stays, everything else begins anew.
+/// Resets the platform. Memory stays; everything else begins anew.
 pub fn reset(world: &Rc<World>) {
     for core in &world.scheduler.cores {
         core.stop();
@@ -100,11 +100,11 @@ pub fn reset(world: &Rc<World>) {
         }
         None => {}
     }
-    world.oracle.ownership.epoch.set(control.epoch.current());
+    world.oracle.primary.epoch.set(control.epoch.current());
     boot(world);
 }
 
-/// Starts the monitor, which starts everything else.
+/// Starts the monitor on the seat.
 fn boot(world: &Rc<World>) {
     let for_seat = Rc::clone(world);
     world.scheduler.start(0, 0, move || {
@@ -114,7 +114,7 @@ fn boot(world: &Rc<World>) {
     });
 }
 
-/// Loads both instances and starts the primary: as the monitor's `run` does.
+/// Loads both instances and starts the primary, as the monitor's `run` does.
 fn prepare(world: &Rc<World>) -> Option<Supervisor<Board>> {
     world.scheduler.core(0).is_deaf.set(false);
     let control = world.memory.region.control;
@@ -134,7 +134,7 @@ fn prepare(world: &Rc<World>) -> Option<Supervisor<Board>> {
         spare: CoreSet::from_cores(cores).ok()?,
     };
     let machine = Machine::new(config, world.now_ns()).ok()?;
-    // For the interrupt handler, which outlives every borrow. That leaks some words a boot.
+    // The interrupt handler outlives every borrow. This leaks some words per boot.
     let keepalive_answer: &'static KeepaliveAnswer = Box::leak(Box::default());
     world.monitor.keepalive_answer.set(Some(keepalive_answer));
     let policy = Policy {
@@ -156,7 +156,7 @@ fn prepare(world: &Rc<World>) -> Option<Supervisor<Board>> {
     Some(supervisor)
 }
 
-/// Watches for ever: as the monitor's main loop does.
+/// Runs the supervisor for ever, as the monitor's main loop does.
 fn watch(world: &World, mut supervisor: Supervisor<Board>) {
     let mut up_since_ns: Option<u64> = None;
     loop {
@@ -167,7 +167,7 @@ fn watch(world: &World, mut supervisor: Supervisor<Board>) {
         up_since_ns = is_up.then_some(before.unwrap_or(world.now_ns()));
         let oracle = &world.oracle;
         let is_protected = machine.is_protected();
-        oracle.check(oracle.ownership.protects(&world.memory, is_protected));
+        oracle.check(oracle.primary.protects(&world.memory, is_protected));
         world.monitor.seen.set(Some(Seen {
             state: machine.state(),
             backup: machine.backup(),

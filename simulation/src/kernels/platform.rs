@@ -1,4 +1,4 @@
-//! The machine, as the seat sees it.
+//! The machine as the supervisor sees it.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ pub struct Others {
 }
 
 impl Others {
-    /// They, with mailboxes at which nobody has arrived: the monitor's own memory, which begins anew with each boot.
+    /// Makes empty mailboxes for them. They lie in the monitor's own memory, which begins anew with each boot.
     pub fn new(world: &Rc<World>) -> Self {
         let mailboxes = Rc::new(ApMailboxes::new());
         *world.monitor.mailboxes.borrow_mut() = Rc::clone(&mailboxes);
@@ -72,7 +72,7 @@ impl Port for Silent {
     }
 }
 
-/// Everything else.
+/// Everything but the other cores.
 pub struct Board {
     /// The world.
     pub world: Rc<World>,

@@ -1,4 +1,4 @@
-//! The programs of an instance's cores, in the order of the kernel's own: it enters here, serves, and handles interrupts.
+//! What an instance's cores execute: entry, main loop and interrupt handlers, in the order of the real kernel's.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -17,10 +17,10 @@ use crate::machine::events::Event;
 use crate::machine::{MS, US};
 use crate::world::World;
 
-/// How long a core that lingers looks for its order, in ns.
+/// Time for which a core that lingers looks for its order, in ns.
 const LINGER_NS: u64 = 400 * US;
 
-/// Runs a core that comes to its desk: as the monitor's start page does.
+/// Runs a core that arrives at its mailbox, as the monitor's start page does.
 pub fn arrive(world: &Rc<World>, core: u32) {
     let mailboxes = Rc::clone(&world.monitor.mailboxes.borrow());
     let arrived = mailboxes.arrive(core);
@@ -45,7 +45,7 @@ fn enter(world: &Rc<World>, order: &Order) {
     };
     core.incarnation.set(Some(incarnation.number));
     let program = || match EntryReason::from_number(entry) {
-        Some(EntryReason::StartPrimary) => own(
+        Some(EntryReason::StartPrimary) => serve(
             world,
             core,
             &incarnation,
@@ -53,9 +53,9 @@ fn enter(world: &Rc<World>, order: &Order) {
         ),
         Some(EntryReason::Promote) => {
             let oracle = &world.oracle;
-            oracle.check(oracle.ownership.promotes(incarnation.number));
+            oracle.check(oracle.primary.promotes(incarnation.number));
             let standby = incarnation.standby.borrow_mut().take();
-            own(
+            serve(
                 world,
                 core,
                 &incarnation,
@@ -64,7 +64,7 @@ fn enter(world: &Rc<World>, order: &Order) {
         }
         _ => join(world, core, &incarnation),
     };
-    // A record that kills does so by a panic of the kernel's own code.
+    // A record that kills panics in the kernel's code.
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(program)) {
         match is_poison(&*payload) {
             true => Kernel::new(world, &incarnation).die(EpitaphCause::Panic, POISON),
@@ -73,16 +73,17 @@ fn enter(world: &Rc<World>, order: &Order) {
     }
 }
 
-/// What a replica panics with at a record that kills.
+/// The message with which a replica panics at a record that kills.
 const POISON: &str = "DEBUG POISON";
 
-/// Returns whether a panic is a record that kills.
+/// Returns whether a panic was caused by a record that kills.
 pub fn is_poison(payload: &(dyn Any + Send)) -> bool {
     payload.downcast_ref::<&str>() == Some(&POISON)
 }
 
-/// Runs the first core: becomes the owner and serves for ever, in the order of the kernel's `serve`, `adopt` and `round`.
-fn own(
+/// Runs the first core: it becomes the primary and serves for ever, in the order of the real kernel's `serve`, `adopt`
+/// and `round`.
+fn serve(
     world: &Rc<World>,
     core: &Core,
     incarnation: &Rc<Incarnation>,
@@ -95,10 +96,10 @@ fn own(
     let oracle = &world.oracle;
     oracle.check(
         oracle
-            .ownership
-            .owns(incarnation.number, world.wires.card.driver.get()),
+            .primary
+            .becomes(incarnation.number, world.wires.card.driver.get()),
     );
-    world.faults.owner_begins();
+    world.faults.primary_begins();
     incarnation.send_keepalive(world);
     core.is_deaf.set(false);
     tick(world, core.number, incarnation.number);
@@ -129,7 +130,7 @@ fn own(
     }
 }
 
-/// Runs a further core: counts its progress once a tick.
+/// Runs a further core, which counts its progress once a tick.
 fn join(world: &World, core: &Core, incarnation: &Rc<Incarnation>) {
     let index = incarnation.cores.iter().position(|own| *own == core.number);
     let Some(progress) = index.and_then(|index| incarnation.progress.get(index)) else {
@@ -142,7 +143,7 @@ fn join(world: &World, core: &Core, incarnation: &Rc<Incarnation>) {
     }
 }
 
-/// Fires the periodic timer of an owner's first core, and sets it again as long as that core runs this incarnation.
+/// Fires the periodic timer of a primary's first core, and sets it again while that core runs this incarnation.
 pub fn tick(world: &World, number: u32, incarnation: u32) {
     let core = world.scheduler.core(number);
     if core.incarnation.get() != Some(incarnation) {

@@ -1,4 +1,4 @@
-//! A native instance, as the seat sees it: called as a guest while it waits.
+//! A native instance as the supervisor sees it: a guest that is called while it waits.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use crate::kernels::platform::Others;
 use crate::kernels::program::is_poison;
 use crate::world::World;
 
-/// The instance.
+/// A native instance.
 pub struct Native {
     world: Rc<World>,
     incarnation: Rc<Incarnation>,

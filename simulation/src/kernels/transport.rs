@@ -1,5 +1,5 @@
-//! The owner's side of the network: frames in, into the journal; replies out, through the gate. What `network` and the card's driver do in the kernel, over
-//! the simplest transport there is.
+//! The primary's side of the network: what frames bring goes into the journal, replies leave through the gate. It
+//! stands for `network` and the card's driver, over the simplest transport there is.
 
 use std::collections::BTreeMap;
 
@@ -12,19 +12,19 @@ use crate::machine::events;
 use crate::machine::wires::Frame;
 use crate::world::World;
 
-/// Frames that are fetched in one round.
+/// Limit of the frames fetched in one round.
 const FRAMES_IN_MAX: usize = 8;
-/// Bytes of replies in a frame.
+/// Limit of the reply bytes in a frame.
 const FRAME_BYTES_MAX: usize = 1400;
-/// After so long without an acknowledgement everything owed is sent again, in ns.
+/// Time without an acknowledgement after which everything unacknowledged is sent again, in ns.
 const RESEND_NS: u64 = 4 * MS;
 
-/// What is known of a connection that is not in the journal.
+/// The state of a connection that is not in the journal.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
-    /// Replies were sent up to here.
+    /// Replies were sent up to this position.
     sent: u64,
-    /// Bytes that the client was told have come.
+    /// Number of received bytes that the client was told of.
     told_received: u64,
     /// When the client last acknowledged something or was sent something new, in ns.
     moved_ns: u64,
@@ -48,13 +48,13 @@ fn handshake() -> Handshake {
     }
 }
 
-/// The address of a client.
+/// Returns the address of a client.
 fn peer_of(client: usize) -> Peer {
     [10, 0, 0, 1, 0, client as u8]
 }
 
 impl Transport {
-    /// The transport of a new owner, which knows nothing but what the journal says.
+    /// Makes the transport of a new primary, which knows only what the journal says.
     pub fn new(incarnation: u32) -> Self {
         Self {
             incarnation,
@@ -63,7 +63,7 @@ impl Transport {
         }
     }
 
-    /// Fetches frames from the card and enters what they bring into the journal. True if there may be more.
+    /// Fetches frames from the card and commits what they bring. Returns whether there may be more.
     pub fn ingress(&mut self, world: &World, journal: &mut JournaledService<Kernel>) -> bool {
         for _ in 0..FRAMES_IN_MAX {
             let frame = world.wires.card.received.borrow_mut().pop_front();
@@ -99,7 +99,7 @@ impl Transport {
         if !flow.is_open() {
             journal.commit_event(ConnectionEvent::Opened(connection, peer));
         }
-        // Bytes first: what the client acknowledges may be the reply to them that a dead owner had sent.
+        // The bytes come first, because the acknowledgement may be of a reply to them that a dead primary had sent.
         let skipped = flow.received_bytes().checked_sub(frame.from);
         let news = skipped.and_then(|skipped| frame.bytes.get(skipped as usize..));
         if let Some(bytes) = news.filter(|bytes| !bytes.is_empty()) {
@@ -135,7 +135,7 @@ impl Transport {
         }
     }
 
-    /// Puts what has to be sent to the gate.
+    /// Puts everything that has to be sent at the gate.
     pub fn egress(&mut self, world: &World, journal: &mut JournaledService<Kernel>) {
         let now_ns = world.now_ns();
         for (connection, flow) in journal.flows().iter() {
@@ -161,7 +161,7 @@ impl Transport {
         }
     }
 
-    /// Opens the gate, if the machine is still this kernel's.
+    /// Opens the gate, if this kernel still is the primary.
     pub fn release(&mut self, world: &World, journal: &JournaledService<Kernel>, kernel: &Kernel) {
         if !journal.is_primary() {
             self.gate.clear();
@@ -170,7 +170,7 @@ impl Transport {
         for frame in self.gate.drain(..) {
             let (oracle, wires) = (&world.oracle, &world.wires);
             let driver = wires.card.driver.get();
-            oracle.check(oracle.ownership.transmits(self.incarnation, driver));
+            oracle.check(oracle.primary.transmits(self.incarnation, driver));
             let epoch = world.incarnations.get(self.incarnation).epoch.get();
             wires.transmit(Frame { epoch, ..frame }, events::Event::Delivery);
             world.spend(world.random.below(300) + 1);

@@ -1,22 +1,23 @@
 //! A core: a coroutine with a clock of its own.
 //!
-//! Its program is the kernels' own code, which knows nothing of this. It is suspended at its accesses to shared memory and when it sleeps, and goes on
-//! when no other core is behind it in time. INIT drops it, wherever it stands.
+//! Its program is the kernels' code, which knows nothing of the simulation. The core is suspended at its accesses to
+//! shared memory and when it sleeps, and goes on when no other core is behind it in time. INIT drops the program
+//! wherever it stands.
 
 use std::cell::{Cell, RefCell};
 
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
-/// What a core does.
+/// The state of a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Run {
-    /// It was never started, or stopped by INIT: it waits for SIPI.
+    /// It was never started, or INIT stopped it. It waits for SIPI.
     Off,
     /// It executes instructions.
     Ready,
-    /// It is in HLT, with interrupts on; it wakes at this time at the latest, in ns.
+    /// It is in HLT with interrupts on. It wakes at this time at the latest, in ns.
     Asleep(u64),
-    /// It halted with interrupts off, or hangs: nothing but INIT moves it.
+    /// It halted with interrupts off, or hangs. Only INIT ends that.
     Still,
 }
 
@@ -24,11 +25,11 @@ pub enum Run {
 pub mod interrupt {
     /// A keepalive has come.
     pub const KEEPALIVE: u32 = 1;
-    /// The owner has left an epitaph.
+    /// The primary has left an epitaph.
     pub const EPITAPH: u32 = 2;
-    /// A device has something for it.
+    /// A device has something for the core.
     pub const DEVICE: u32 = 8;
-    /// The core's timer.
+    /// The core's timer fired.
     pub const TICK: u32 = 4;
 }
 
@@ -38,19 +39,19 @@ type Program = Coroutine<(), (), ()>;
 pub struct Core {
     /// Its number; 0 is the seat.
     pub number: u32,
-    /// Its clock, in ns: when its next instruction is executed.
+    /// Its clock: the time of its next instruction, in ns.
     pub time_ns: Cell<u64>,
-    /// What it does.
+    /// Its state.
     pub run: Cell<Run>,
-    /// Number of the incarnation, see [`Incarnation`](crate::kernels::incarnation::Incarnation), whose instructions it executes.
+    /// Number of the [`Incarnation`](crate::kernels::incarnation::Incarnation) whose instructions it executes.
     pub incarnation: Cell<Option<u32>>,
-    /// Interrupts that wait for it.
+    /// Interrupts that are pending.
     pub pending: Cell<u32>,
     /// Interrupts are off, or one is being handled.
     pub is_deaf: Cell<bool>,
-    /// Its program is being dropped: what the destructors do is done by nobody.
+    /// Its program is being dropped. Accesses of the destructors are nobody's.
     pub is_ending: Cell<bool>,
-    /// The seat runs the backup as a guest.
+    /// The seat runs the waiting backup as a guest.
     pub runs_guest: Cell<bool>,
     /// It takes neither INIT nor SIPI.
     pub is_stuck: Cell<bool>,
@@ -59,7 +60,7 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core that is off.
+    /// Makes a core that is off.
     pub fn new(number: u32) -> Self {
         Self {
             number,
@@ -81,7 +82,7 @@ impl Core {
         self.run.get() != Run::Off
     }
 
-    /// Returns when it executes next, in ns, and its number; nothing if it will not by itself.
+    /// Returns when it executes next, in ns, and its number. Returns nothing if only an event can make it execute.
     pub fn next(&self) -> Option<(u64, u32)> {
         match self.run.get() {
             Run::Ready => Some((self.time_ns.get(), self.number)),
@@ -90,7 +91,7 @@ impl Core {
         }
     }
 
-    /// Gives it a program, to be begun at `time_ns`.
+    /// Gives it a program that begins at `time_ns`.
     pub fn start(&self, time_ns: u64, program: impl FnOnce(&Yielder<(), ()>) + 'static) {
         self.stop();
         self.time_ns.set(self.time_ns.get().max(time_ns));
@@ -99,12 +100,12 @@ impl Core {
         *self.program.borrow_mut() = Some(program);
     }
 
-    /// From the beginning of its program: by this it is suspended.
+    /// Notes by what the core is suspended. Its program calls this first.
     pub fn is_run_by(&self, yielder: &Yielder<(), ()>) {
         self.yielder.set(Some(yielder));
     }
 
-    /// Takes its program away, wherever that stands.
+    /// Drops its program, wherever that stands.
     pub fn stop(&self) {
         let program = self.program.borrow_mut().take();
         self.is_ending.set(true);
@@ -117,7 +118,7 @@ impl Core {
         self.is_deaf.set(true);
     }
 
-    /// Lets it go on until it suspends itself.
+    /// Runs it until it suspends itself.
     pub fn resume(&self) {
         let Some(mut program) = self.program.borrow_mut().take() else {
             return self.run.set(Run::Still);
@@ -128,11 +129,11 @@ impl Core {
         }
     }
 
-    /// From its program: lets others go on first.
+    /// Suspends it. Only its own program calls this.
     pub fn suspend(&self) {
         if let Some(yielder) = self.yielder.get() {
-            // SAFETY: the yielder was lent to the program for as long as it runs, and this is called by that program alone: `stop` forgets the
-            // pointer with it, and the destructors that run then do not come here.
+            // SAFETY: the yielder is lent to the program for as long as it runs, and only that program calls this.
+            // `stop` forgets the pointer with the program, and the destructors that run then do not come here.
             unsafe { (*yielder).suspend(()) };
         }
     }

@@ -11,7 +11,7 @@ use crate::machine::wires::Frame;
 pub enum Event {
     /// Interrupts of these kinds reach a core.
     Interrupt(u32, u32),
-    /// The periodic timer of an owner's core fires; this incarnation set it.
+    /// The periodic timer of a primary's core fires; this incarnation set it.
     Tick(u32, u32),
     /// INIT reaches a core.
     Init(u32),
@@ -53,7 +53,8 @@ impl Ord for Queued {
     }
 }
 
-/// The events that are still to come, in the order of their times; those of one time in the order in which they were added.
+/// The events that are still to come, in the order of their times; those of one time in the order in which they were
+/// added.
 #[derive(Default)]
 pub struct Events {
     heap: RefCell<BinaryHeap<Reverse<Queued>>>,

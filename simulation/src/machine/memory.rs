@@ -13,13 +13,13 @@ use sharedmem::protection::{ProtectionState, ProtectionWord};
 pub enum Part {
     /// The epoch word, which the monitor writes.
     Epoch,
-    /// This word of the ring: part of a record, which the owner writes.
+    /// This word of the ring: part of a record, which the primary writes.
     Ring(usize),
-    /// The cursors that say what is a record, which the owner writes.
+    /// The cursors that say what is a record, which the primary writes.
     Cursors,
-    /// The word that says which record is being applied, which the owner writes.
+    /// The word that says which record is being applied, which the primary writes.
     Applying,
-    /// The protection word, which the monitor writes, and the owner by exchange.
+    /// The protection word, which the monitor writes, and the primary by exchange.
     Protection,
     /// Anything else.
     Other,
@@ -45,12 +45,12 @@ impl Memory {
         }
     }
 
-    /// Returns the ring's word `index`, without an access that anybody sees.
+    /// Returns the ring's word `index`. No kernel makes this access.
     pub fn ring_word(&self, index: usize) -> u64 {
         unobserved(&self.region.journal[index]).load(Ordering::Relaxed)
     }
 
-    /// Returns whether the protection word says `state`, without an access that anybody sees.
+    /// Returns whether the protection word says `state`. No kernel makes this access.
     pub fn protection_is(&self, state: ProtectionState) -> bool {
         let word = ptr::from_ref::<ProtectionWord>(&self.region.control.protection);
         // SAFETY: the word is one atomic of 64 bits, which `sharedmem` promises as the layout of the shared region.
@@ -71,7 +71,7 @@ impl Memory {
         self.block.region(salt);
     }
 
-    /// Tells which part of the region an address is in.
+    /// Returns the part of the region that an address is in.
     pub fn part_at(&self, address: usize) -> Part {
         let control = self.region.control;
         let journal = &control.journal;
@@ -99,7 +99,7 @@ impl Memory {
     }
 }
 
-/// Returns the word that a kernel's word is made of: accesses to it take no time, and nobody sees them.
+/// Returns the word that a kernel's word wraps. Accesses to it take no time, and the observer does not see them.
 pub fn unobserved(word: &sharedmem::sync::AtomicU64) -> &AtomicU64 {
     // SAFETY: the one is a transparent wrapper of the other, which `sharedmem` promises with the feature `observed`.
     unsafe { &*ptr::from_ref(word).cast() }
@@ -121,10 +121,11 @@ impl Block {
         Self { address, layout }
     }
 
-    /// Lays a region out in it. The result must not be used after the block is dropped, which [`Memory`] and the order of the
-    /// fields of [`World`](crate::world::World) see to.
+    /// Lays out a region in the block. It must not be used after the block is dropped: [`Memory`] holds both, and
+    /// [`World`](crate::world::World) drops its memory last.
     fn region(&self, salt: u64) -> SharedRegion {
-        // SAFETY: the control block is zeroed, the memory is aligned to a page and reached by atomics only, and it outlives its users.
+        // SAFETY: the control block is zeroed, the memory is aligned to a page and reached by atomics only, and it
+        // outlives its users.
         unsafe { SharedRegion::create(self.address, self.layout.size() as u64, salt) }
             .expect("the ring is large enough")
     }

@@ -1,4 +1,5 @@
-//! Each access to shared memory: time passes, a fault may strike, interrupts are taken, and other cores execute.
+//! What happens at each access to shared memory: time passes, a fault may strike, interrupts are taken, and other cores
+//! execute.
 
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,12 +9,11 @@ use sharedmem::sync::Observer;
 use crate::machine::core::Core;
 use crate::world::World;
 
-/// The longest time that one access takes when nothing hinders it, in ns.
+/// Limit of the time that one access takes if nothing stalls it, in ns.
 const ACCESS_NS_MAX: u64 = 30;
 
 impl World {
-    /// Makes an access by the core that executes. Returns nothing if there is none, or it is being dropped: then the access has no
-    /// effect.
+    /// Makes an access by the core that executes, and returns that core. Returns nothing if no core executes.
     fn access(&self) -> Option<&Core> {
         let core = self.scheduler.current()?;
         let mut cost_ns = 1 + self.random.below(ACCESS_NS_MAX);

@@ -1,4 +1,4 @@
-//! Chance: every decision that a seed makes while the machine runs.
+//! Random numbers: every decision that the seed makes while the machine runs.
 
 use std::cell::RefCell;
 

@@ -1,7 +1,7 @@
 //! The scheduler: the cores, their clocks, and the one place that decides which core executes next.
 //!
-//! The core whose clock is farthest behind executes next, until it has passed the next core or the next event. So all accesses to
-//! shared memory happen in the order of the cores' clocks, and the seed decides how these advance.
+//! The core whose clock is farthest behind executes next, until it has passed the next core or the next event. So all
+//! accesses to shared memory happen in the order of the cores' clocks, and the seed decides how these advance.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ pub struct Scheduler {
     events: Events,
     /// The core that executes now.
     current: Cell<Option<u32>>,
-    /// The core that executes goes on until its clock passes this, in ns.
+    /// Time up to which the core that executes goes on, in ns.
     horizon_ns: Cell<u64>,
     /// Time of the event that happens now, or of the last one.
     now_ns: Cell<u64>,
@@ -29,7 +29,7 @@ pub enum Turn {
     Event(Event),
     /// A core executed some instructions.
     Executed,
-    /// Nothing, and nothing will ever happen again.
+    /// Nothing happened, and nothing ever will.
     Nothing,
 }
 
@@ -91,7 +91,7 @@ impl Scheduler {
         }
     }
 
-    /// Suspends the core that executes, which halts with interrupts off: only INIT ends that.
+    /// Halts the core that executes with interrupts off. Only INIT ends that.
     pub fn halt(&self) -> ! {
         loop {
             if let Some(core) = self.current() {

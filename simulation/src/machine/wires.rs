@@ -1,7 +1,8 @@
-//! The wires: everything that is on its way to a core or between clients and the network card. It may be late, lost, or come twice.
+//! The wires: signals on their way to cores, and frames on their way between clients and the network card. Each may be
+//! late, lost, or come twice.
 //!
-//! The transport is the simplest that could stand for TCP: each side says from which byte of its stream on it sends, and how much of
-//! the other's stream it has. What TCP itself does when a kernel dies is tested in `network`.
+//! The transport is the simplest that can stand for TCP: each frame names the position of its first byte, and the
+//! number of bytes that its sender has received. What TCP itself does when a kernel dies is tested in `network`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -23,18 +24,18 @@ pub struct Frame {
     pub from: u64,
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// Count of the bytes that the sender has of the other stream.
+    /// Number of bytes that the sender has received.
     pub ack: u64,
-    /// Epoch of the owner that sends it, for the checks; 0 from a client.
+    /// Epoch of the primary that sends it, for the checks; 0 from a client.
     pub epoch: u64,
 }
 
 /// The network card.
 #[derive(Default)]
 pub struct Card {
-    /// The incarnation that drives it, if one does: it masters the bus for it.
+    /// The incarnation that drives it. The card masters the bus for that one.
     pub driver: Cell<Option<u32>>,
-    /// Frames that came in and were not fetched. The card writes them into its driver's memory.
+    /// Frames that arrived and were not fetched. The card wrote them into its driver's memory.
     pub received: RefCell<VecDeque<Frame>>,
 }
 
@@ -45,14 +46,14 @@ impl Card {
         self.received.borrow_mut().clear();
     }
 
-    /// Takes the bus from the card.
+    /// Takes bus mastering from the card.
     pub fn quiet(&self) {
         self.driver.set(None);
         self.received.borrow_mut().clear();
     }
 }
 
-/// Signals between cores, frames, and the card at their end.
+/// Signals between cores, frames, and the network card.
 pub struct Wires {
     /// The network card.
     pub card: Card,
@@ -63,7 +64,7 @@ pub struct Wires {
 }
 
 impl Wires {
-    /// Makes wires that disturb signals and frames so much.
+    /// Makes wires that disturb signals and frames this much.
     pub fn new(
         scheduler: Rc<Scheduler>,
         random: Rc<Random>,
@@ -111,7 +112,7 @@ impl Wires {
         }
     }
 
-    /// Draws a delay. A host that has no time for a virtual core delivers a signal late.
+    /// Draws the delay of a signal. A host that has no time for a virtual core delivers it late.
     fn signal_delay_ns(&self) -> u64 {
         match self.random.once_in(self.signals.late_once_in) {
             true => self.random.below(8 * MS),
@@ -119,7 +120,7 @@ impl Wires {
         }
     }
 
-    /// Sends a frame, which arrives as the event that `event` makes of it.
+    /// Sends a frame. It arrives as the event that `event` makes of it.
     pub fn transmit(&self, frame: Frame, event: impl Fn(Frame) -> Event) {
         if self.random.once_in(self.frames.doubled_once_in) {
             self.scheduler

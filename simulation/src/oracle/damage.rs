@@ -1,4 +1,5 @@
-//! Damage of the journal: it may cost what was acknowledged, but must be named, and nothing that is damaged may be applied.
+//! Damage of the journal. It may lose what was acknowledged, but it must be named, and no damaged record may be
+//! applied.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -8,24 +9,24 @@ use journal::record_bytes;
 use super::Law;
 use crate::machine::memory::Memory;
 
-/// What is damaged, and what was said of it.
+/// What is damaged, and whether somebody named it.
 #[derive(Default)]
 pub struct Damage {
-    /// Bits were flipped in the journal, or a reset lost a state that is too large for it. What was acknowledged may be lost.
+    /// Bits were flipped in the journal, or a reset lost a state that was too large for it.
     pub is_done: Cell<bool>,
-    /// Damage that a new owner named.
+    /// Number of findings that new primaries named.
     pub findings: Cell<u64>,
-    /// Words of the ring that bits were flipped in and that nobody has written since: their indices, and what they were.
+    /// Words of the ring with flipped bits that nobody has written since, by index, with what they were before.
     words: RefCell<BTreeMap<usize, u64>>,
 }
 
 impl Damage {
-    /// Records findings of a new owner.
+    /// Adds findings of a new primary.
     pub fn named(&self, findings: u64) {
         self.findings.set(self.findings.get() + findings);
     }
 
-    /// Checks that the loss of `what` is excused by damage that somebody named.
+    /// Checks that damage that somebody named excuses a loss.
     pub fn excuses(&self, what: String) -> Law {
         match (self.is_done.get(), self.findings.get()) {
             (false, _) => Err(what),
@@ -34,10 +35,10 @@ impl Damage {
         }
     }
 
-    /// Records that a reset left nothing to go on with. That breaks a law unless the state may have been `too_large`.
+    /// Records that a reset lost the state. That breaks a law unless the state may have been `too_large`.
     pub fn lost_state(&self, too_large: bool) -> Law {
         let is_excused = self.is_done.get() || too_large;
-        // The monitor says that, and what clients expect is no measure any more.
+        // The monitor names this loss, and from now on what clients expect means nothing.
         self.is_done.set(true);
         self.named(1);
         match is_excused {
@@ -46,19 +47,19 @@ impl Damage {
         }
     }
 
-    /// Records that bits of the ring's word `index`, which is `word`, are about to be flipped.
+    /// Records that bits of the ring's word `index` are about to be flipped. The word is `word` now.
     pub fn flips(&self, index: usize, word: u64) {
         self.words.borrow_mut().entry(index).or_insert(word);
     }
 
-    /// Records that the ring's word `index` is written: whatever was wrong with it is not any more.
+    /// Records that the ring's word `index` is written, so it is not damaged any more.
     pub fn writes(&self, index: usize) {
         if self.is_done.get() {
             self.words.borrow_mut().remove(&index);
         }
     }
 
-    /// Checks that nothing is damaged in the record at `position`, which an owner begins to apply.
+    /// Checks that the record at `position`, which a primary begins to apply, is not damaged.
     pub fn applies(&self, memory: &Memory, position: u64) -> Law {
         let damaged = self.words.borrow();
         if damaged.is_empty() {

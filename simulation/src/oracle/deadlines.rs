@@ -8,16 +8,17 @@ use takeover::{Edge, FenceConfig};
 use super::Law;
 use crate::machine::MS;
 
-/// From the fence to the first frames of a new owner, with a core that has to be called again, in ns.
+/// Limit of the time from the fence to the first frames of a new primary, with a core that has to be called again, in
+/// ns.
 const ADOPTION_NS_MAX: u64 = 100 * MS;
 
 /// A death that must be noticed.
 #[derive(Clone, Copy)]
 struct Death {
     at_ns: u64,
-    /// It may stay unnoticed for so long.
+    /// Limit of the time until it is noticed.
     limit_ns: u64,
-    /// Epoch of the owner that died.
+    /// Epoch of the primary that died.
     epoch: u64,
 }
 
@@ -26,7 +27,7 @@ struct Death {
 pub struct Deadlines(Cell<Option<Death>>);
 
 impl Deadlines {
-    /// Begins a deadline of `limit_ns`, or ends any if there is none.
+    /// Begins a deadline for a death. Without a limit, ends the deadline that runs.
     pub fn begin(&self, at_ns: u64, limit_ns: Option<u64>, epoch: u64) {
         self.0.set(limit_ns.map(|limit_ns| Death {
             at_ns,
@@ -35,17 +36,17 @@ impl Deadlines {
         }));
     }
 
-    /// Ends any deadline.
+    /// Ends the deadline that runs.
     pub fn forget(&self) {
         self.0.set(None);
     }
 
-    /// Checks the deadline that runs, now that an owner serves whose takeover has this timeline.
+    /// Checks and ends the deadline that runs, when a primary serves whose takeover has this timeline.
     pub fn serves(&self, now_ns: u64, timeline: &Timeline) -> Law {
         let Some(death) = self.0.take() else {
             return Ok(());
         };
-        // Who comes later is the successor of one that never came up.
+        // A later epoch means that the successor never came up: then this is the successor's successor.
         let is_successor = timeline.epoch() == death.epoch + 1;
         let detected = timeline.edge_ns(Edge::Detected);
         let Some(detected_ns) = detected.filter(|_| is_successor) else {

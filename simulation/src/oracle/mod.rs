@@ -2,65 +2,65 @@
 
 mod damage;
 mod deadlines;
-mod ownership;
+mod primary;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 pub use damage::Damage;
 pub use deadlines::Deadlines;
-pub use ownership::Ownership;
+pub use primary::Primary;
 
 use crate::machine::core::Core;
 use crate::machine::memory::{Memory, Part};
 use crate::machine::scheduler::Scheduler;
 
-/// A law holds, or what is wrong, in words.
+/// Whether a law holds; if not, what is wrong, in words.
 pub type Law = Result<(), String>;
 
-/// Everything that is known of a run, and the first law that it broke.
+/// The truth about a run, and the first law that it broke.
 #[derive(Default)]
 pub struct Oracle {
-    /// Who owns the machine.
-    pub ownership: Ownership,
-    /// What is damaged, and whether somebody named it.
+    /// Who is the primary.
+    pub primary: Primary,
+    /// What is damaged.
     pub damage: Damage,
-    /// When a death must be noticed and a takeover must end.
+    /// When a death must be noticed, and when a takeover must end.
     pub deadlines: Deadlines,
-    /// Owners that ceased to work.
+    /// Number of primaries that stopped working.
     pub deaths: Cell<u64>,
-    /// Resets of the machine.
+    /// Number of resets.
     pub resets: Cell<u64>,
-    /// Every value of the shared count that a client was told.
+    /// Every value of the shared count that a client received.
     shared_counts: RefCell<BTreeSet<u64>>,
     violation: RefCell<Option<String>>,
 }
 
 impl Oracle {
-    /// Records what a law says. The first violation counts.
+    /// Records a violation, if the law does not hold. The first one counts.
     pub fn check(&self, law: Law) {
         if let Err(violation) = law {
             self.broken(violation);
         }
     }
 
-    /// Records that a law is broken. The first time counts.
+    /// Records a violation. The first one counts.
     pub fn broken(&self, violation: impl Into<String>) {
         self.violation.borrow_mut().get_or_insert(violation.into());
     }
 
-    /// Returns the law that was broken, if one was.
+    /// Returns the law that was broken first, if one was.
     pub fn violation(&self) -> Option<String> {
         self.violation.borrow().clone()
     }
 
-    /// Records that a client misses something or is told something else. That breaks a law, unless the journal was damaged and
-    /// somebody has named the damage.
+    /// Records that a client misses something or received something wrong. That breaks a law, unless the journal was
+    /// damaged and somebody named the damage.
     pub fn missed(&self, what: impl Into<String>) {
         self.check(self.damage.excuses(what.into()));
     }
 
-    /// Checks a store that `core` is about to make; `value`, unless it is an exchange, whose outcome is still to come.
+    /// Checks a store that `core` is about to make. An exchange has no `value` yet.
     pub fn before_store(
         &self,
         scheduler: &Scheduler,
@@ -77,19 +77,19 @@ impl Oracle {
             _ => {}
         }
         self.check(
-            self.ownership
+            self.primary
                 .before_store(scheduler, memory, core, part, value),
         );
     }
 
-    /// Records that the owner ceased to work. If a backup was ready, that must be noticed within `limit_ns`.
-    pub fn owner_died(&self, now_ns: u64, limit_ns: Option<u64>) {
+    /// Records that the primary stopped working. With a limit, that must be noticed in time.
+    pub fn primary_died(&self, now_ns: u64, limit_ns: Option<u64>) {
         self.deaths.set(self.deaths.get() + 1);
-        let epoch = self.ownership.epoch.get();
+        let epoch = self.primary.epoch.get();
         self.deadlines.begin(now_ns, limit_ns, epoch);
     }
 
-    /// Checks, at the end, that the count that all clients share has no gap.
+    /// Checks at the end that the shared count has no gap.
     pub fn counted_all(&self) -> Law {
         let counts = self.shared_counts.borrow();
         let (total, last) = (counts.len() as u64, counts.last().copied().unwrap_or(0));
@@ -101,7 +101,7 @@ impl Oracle {
         }
     }
 
-    /// Records a value of the shared count that a client was told. No value may be told twice.
+    /// Records a value of the shared count that a client received. No value may come twice.
     pub fn counts(&self, count: u64) -> Law {
         match self.shared_counts.borrow_mut().insert(count) {
             true => Ok(()),
@@ -109,9 +109,9 @@ impl Oracle {
         }
     }
 
-    /// Records a reset of the machine: nobody owns it.
+    /// Records a reset of the machine: there is no primary.
     pub fn reset(&self) {
-        self.ownership.reset();
+        self.primary.reset();
         self.deadlines.forget();
         self.resets.set(self.resets.get() + 1);
     }

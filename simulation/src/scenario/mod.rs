@@ -1,4 +1,5 @@
-//! What a seed makes of a machine: its size, how unkind its signals and its network are, and which faults strike it when.
+//! What a seed decides before the machine boots: its size, how much its signals and frames are disturbed, and which
+//! faults strike when.
 
 pub mod plan;
 
@@ -8,26 +9,26 @@ use takeover::DetectorConfig;
 use crate::machine::{MS, US};
 use plan::Plan;
 
-/// Cores of the largest machine, with the seat.
+/// Number of cores of the largest machine, with the seat.
 const CORES_MAX: u32 = 5;
 
-/// How often something on its way goes wrong; once in so many times. A number that is never reached stands for never.
+/// How often something on its way is disturbed: once in this many times.
 #[derive(Clone, Copy, Debug)]
 pub struct Chaos {
-    /// Lost.
+    /// It is lost.
     pub lost_once_in: u64,
-    /// Twice.
+    /// It comes twice.
     pub doubled_once_in: u64,
-    /// Late.
+    /// It is late.
     pub late_once_in: u64,
-    /// So late at the most, in ns.
+    /// Limit of its delay, in ns.
     pub late_ns_max: u64,
 }
 
-/// The smallest ring, in bytes: its largest payload is a quarter of it, and a record of a checkpoint has to be one.
+/// The smallest ring, in bytes. A payload may have a quarter of the ring, and a record of a checkpoint must fit.
 const JOURNAL_BYTES_MIN: usize = 128 << 10;
 
-/// What never happens, happens once in so many times.
+/// Stands for never where something happens once in so many times.
 const NEVER: u64 = u64::MAX;
 
 impl Chaos {
@@ -51,17 +52,17 @@ impl Chaos {
     }
 }
 
-/// What may strike.
+/// Which faults a seed may plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Everything: a machine may have to stand still.
+    /// Every fault, also one after which the machine may have to stand still.
     Safety,
-    /// Only what a machine has to get over by itself.
+    /// Only faults after which the machine has to be protected again.
     Liveness,
 }
 
 impl Mode {
-    /// How it is asked for.
+    /// Returns the option of `cargo xtask sim` that selects it.
     pub fn option(self) -> &'static str {
         match self {
             Self::Safety => "",
@@ -73,40 +74,40 @@ impl Mode {
 /// Everything that is decided before the machine boots.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Where it all comes from.
+    /// The seed.
     pub seed: u64,
-    /// Cores, with the seat.
+    /// Number of cores, with the seat.
     pub core_count: u32,
-    /// The journal's ring.
+    /// Size of the journal's ring, in bytes.
     pub journal_bytes: usize,
     /// Period of keepalives, in ns.
     pub keepalive_ns: u64,
-    /// Silence that is death, in ns.
+    /// Time without a keepalive after which the primary counts as dead, in ns.
     pub timeout_ns: u64,
-    /// Clients.
+    /// Number of clients.
     pub clients: usize,
-    /// Commands of each.
+    /// Number of commands of each client.
     pub commands: u32,
-    /// Commands of a client that wait for replies at a time.
+    /// Limit of the commands of a client that wait for their replies.
     pub pipeline: u32,
-    /// The longest piece of text in a command, in bytes.
+    /// Limit of a text in a command, in bytes.
     pub value_bytes_max: u64,
-    /// Interrupts, INIT and SIPI.
+    /// How interrupts, INIT and SIPI are disturbed.
     pub signals: Chaos,
-    /// Frames.
+    /// How frames are disturbed.
     pub wire: Chaos,
-    /// A core loses its processor at an access, once in so many.
+    /// A core stalls at one access in this many.
     pub stall_once_in: u64,
-    /// For so long at the most, in ns. Below what the detector takes for death.
+    /// Limit of a stall, in ns. It is below what the detector takes for death.
     pub stall_ns_max: u64,
-    /// How long the loading of an image keeps the seat, in ns.
+    /// How long loading an image occupies the seat, in ns.
     pub load_ns: u64,
-    /// What strikes the owners, the first one, the second one, and so on.
+    /// One plan for each primary, in order.
     pub faults: Vec<Plan>,
 }
 
 impl Scenario {
-    /// The scenario of a seed.
+    /// Returns the scenario of a seed.
     pub fn of(seed: u64, mode: Mode) -> Self {
         let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
         let rng = &mut rng;
@@ -141,20 +142,20 @@ impl Scenario {
         }
     }
 
-    /// Whether what clients ask for may make a state that is too large for its journal to keep.
+    /// Returns whether the commands may make a state that is too large for the journal to keep.
     pub fn may_outgrow_journal(&self) -> bool {
         let state_bytes_max = self.clients as u64 * u64::from(self.commands) * self.value_bytes_max;
         state_bytes_max > self.journal_bytes as u64 / 4
     }
 
-    /// How long the death of an owner that was seen, and has all its cores, may stay unnoticed, in ns.
+    /// Returns the limit within which the death of a settled primary must be noticed, in ns.
     pub fn notice_ns_max(&self) -> u64 {
         let away_ns: u64 = self.faults.iter().map(Plan::seat_is_away_ns).sum();
         let late_ns = self.signals.late_ns_max + 2 * self.stall_ns_max + 4 * MS;
         self.timeout_ns + self.keepalive_ns + late_ns + away_ns
     }
 
-    /// When owner and seat count as dead to each other.
+    /// Returns when primary and seat count as dead to each other.
     pub fn detector(&self) -> DetectorConfig {
         DetectorConfig {
             keepalive_ns: self.keepalive_ns,

@@ -1,58 +1,58 @@
-//! Plans: what strikes whom, and at which access to shared memory.
+//! Plans: which fault strikes, and at which access to shared memory.
 
 use fastrand::Rng;
 
 use crate::machine::MS;
 
-/// How long a backup that hangs keeps the seat: the monitor's patience, in ns.
+/// How long a hanging backup occupies the seat until the monitor gives it up, in ns.
 pub const HANG_NS: u64 = 1_010 * MS;
 
-/// What happens.
+/// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strike {
-    /// The core panics: epitaph, last interrupt, silence. The other cores go on.
+    /// The core panics: it leaves an epitaph and sends a last interrupt. The other cores go on.
     Panic,
-    /// All cores hang with interrupts off, without a word.
+    /// All cores hang with interrupts off.
     Silence,
-    /// The main loop stands still; interrupts, and with them keepalives, go on.
+    /// The main loop hangs. Interrupts, and with them keepalives, go on.
     HungLoop,
-    /// A further core stands still.
+    /// A core other than the first hangs.
     HungCore,
-    /// All cores lose their processors for a time, and go on as if nothing had been: a zombie, if the machine was given to another meanwhile.
+    /// All cores pause and then go on: as a zombie, if there is another primary by then.
     Pause {
-        /// So long.
+        /// Duration, in ns.
         ns: u64,
     },
-    /// As a pause, after which the owner gives its backup up, as one does whose journal is full: perhaps at a time when it is
-    /// being fenced already.
+    /// All cores pause, and then the primary gives its backup up, as it does when its journal is full. It may be in the
+    /// midst of being fenced.
     PauseAndDrop {
-        /// So long.
+        /// Duration, in ns.
         ns: u64,
     },
-    /// As silence, and bits in the journal flip.
+    /// Bits in the journal flip, and all cores hang.
     Damage {
-        /// So many.
+        /// Number of bits.
         flips: u32,
     },
-    /// As silence, and one core takes no signal for a time: the fence has no proof.
+    /// All cores hang, and one takes no signal for a time: the fence cannot be proven.
     DeafCore,
-    /// The backup on the seat takes an exception.
+    /// The backup takes an exception.
     BackupCrash,
-    /// The backup on the seat loops for ever.
+    /// The backup loops for ever.
     BackupHang,
-    /// The seat loses its processor for a time.
+    /// The seat pauses.
     SeatPause {
-        /// So long.
+        /// Duration, in ns.
         ns: u64,
     },
-    /// The seat loses its processor for a time, just before it would arm a backup.
+    /// The seat pauses just before it arms a backup.
     ArmingPause {
-        /// So long.
+        /// Duration, in ns.
         ns: u64,
     },
-    /// The seat loses its processor for a time; the owner falls silent when it has given the backup up for room, and used that.
+    /// The seat pauses. The primary hangs after it has given the silent backup up and has used the room.
     DropAndSilence {
-        /// So long.
+        /// Duration, in ns.
         ns: u64,
     },
     /// A request stops every kernel that applies it.
@@ -61,26 +61,27 @@ pub enum Strike {
     Switchover,
 }
 
-/// When it happens, counted from when the owner became one, by its first core. Of a strike at the backup: by the backup's accesses.
+/// When a fault strikes: counted by the accesses of the primary's first core since it became the primary, or by those
+/// of the backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// Before this access to shared memory.
     Access(u64),
-    /// Before this store to the journal: a record that is half written, a cursor that is not moved yet.
+    /// Before this store to the journal: a record is half written, or a cursor not moved yet.
     JournalStore(u64),
 }
 
-/// A strike and its moment.
+/// A fault and its moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What.
+    /// The fault.
     pub strike: Strike,
-    /// When.
+    /// Its moment.
     pub moment: Moment,
 }
 
 impl Plan {
-    /// By chance. Moments are chosen so that early ones, those of a kernel that has hardly taken over, are as likely as the many late ones.
+    /// Draws a plan. Early moments, at which a kernel has hardly taken over, are as likely as the many late ones.
     pub fn of(rng: &mut Rng) -> Self {
         let strike = match rng.u8(0..45) {
             0..8 => Strike::Panic,
@@ -122,17 +123,17 @@ impl Plan {
         Self { strike, moment }
     }
 
-    /// Returns whether something may be lost by it that was acknowledged.
+    /// Returns whether the fault may lose something that was acknowledged.
     pub fn may_lose(&self) -> bool {
         matches!(self.strike, Strike::Damage { .. })
     }
 
-    /// Returns whether a machine may have to stand still for it.
+    /// Returns whether the machine may have to stand still after the fault.
     pub fn may_stand_still(&self) -> bool {
         matches!(self.strike, Strike::DeafCore)
     }
 
-    /// How long it keeps the seat from looking, in ns.
+    /// Returns how long the fault keeps the seat from looking, in ns.
     pub fn seat_is_away_ns(&self) -> u64 {
         match self.strike {
             Strike::SeatPause { ns }
@@ -143,7 +144,7 @@ impl Plan {
         }
     }
 
-    /// Whether it strikes the backup that waits, not the owner.
+    /// Returns whether the fault strikes the waiting backup, not the primary.
     pub fn is_at_backup(&self) -> bool {
         matches!(self.strike, Strike::BackupCrash | Strike::BackupHang)
     }

@@ -1,5 +1,5 @@
-//! Law 1, never two owners: nobody but the owner writes to the journal or sends frames, and the epoch is raised only when no core
-//! runs the old owner any more.
+//! Law 1, never two owners: only the primary writes to the journal and sends frames, and the epoch is raised only when
+//! no core runs the old primary any more.
 
 use std::cell::Cell;
 
@@ -10,29 +10,30 @@ use crate::machine::core::{Core, Run};
 use crate::machine::memory::{Memory, Part};
 use crate::machine::scheduler::Scheduler;
 
-/// Who owns the machine.
+/// Who is the primary.
 #[derive(Default)]
-pub struct Ownership {
-    /// The epoch, as it was raised last.
+pub struct Primary {
+    /// The epoch.
     pub epoch: Cell<u64>,
-    /// The incarnation that owns the machine.
-    pub owner: Cell<Option<u32>>,
-    /// Takeovers and switchovers that came to a new owner.
+    /// The incarnation that is the primary.
+    pub incarnation: Cell<Option<u32>>,
+    /// Number of takeovers and switchovers that led to a new primary.
     pub takeovers: Cell<u64>,
-    /// The monitor had claimed the backup when it raised the epoch last: from then on nobody could give it up.
+    /// The monitor had claimed the backup when it last raised the epoch, so that the primary could not give it up any
+    /// more.
     was_claimed: Cell<bool>,
-    /// The machine had an owner since it was booted.
-    had_owner: Cell<bool>,
+    /// The machine had a primary since it was booted.
+    had_primary: Cell<bool>,
 }
 
-impl Ownership {
-    /// Records a reset of the machine: nobody owns it.
+impl Primary {
+    /// Records a reset of the machine: there is no primary.
     pub fn reset(&self) {
-        self.owner.set(None);
-        self.had_owner.set(false);
+        self.incarnation.set(None);
+        self.had_primary.set(false);
     }
 
-    /// Checks a store that `core` is about to make; `value`, unless it is an exchange, whose outcome is still to come.
+    /// Checks a store that `core` is about to make. An exchange has no `value` yet.
     pub fn before_store(
         &self,
         scheduler: &Scheduler,
@@ -53,13 +54,13 @@ impl Ownership {
     }
 
     fn writes_journal(&self, core: &Core) -> Law {
-        match core.number == 0 || core.incarnation.get() == self.owner.get() {
+        match core.number == 0 || core.incarnation.get() == self.incarnation.get() {
             true => Ok(()),
             false => Err(format!(
                 "core {} of incarnation {:?} writes to the journal, which is incarnation {:?}'s",
                 core.number,
                 core.incarnation.get(),
-                self.owner.get()
+                self.incarnation.get()
             )),
         }
     }
@@ -67,7 +68,7 @@ impl Ownership {
     fn raises(&self, scheduler: &Scheduler, core: &Core, to: Option<u64>) -> Law {
         let from = self.epoch.get();
         let to = to.unwrap_or(from + 1);
-        let owner = self.owner.take();
+        let primary = self.incarnation.take();
         self.epoch.set(to);
         if core.number != 0 {
             return Err(format!("core {} raises the epoch", core.number));
@@ -75,21 +76,21 @@ impl Ownership {
         if to <= from {
             return Err(format!("the epoch goes from {from} to {to}"));
         }
-        let runs_owner = |core: &&Core| {
+        let runs_primary = |core: &&Core| {
             core.run.get() != Run::Off
                 && core.incarnation.get().is_some()
-                && core.incarnation.get() == owner
+                && core.incarnation.get() == primary
         };
-        match scheduler.cores.iter().find(runs_owner) {
+        match scheduler.cores.iter().find(runs_primary) {
             None => Ok(()),
             Some(core) => Err(format!(
-                "epoch {to} is raised while core {} still runs the owner of epoch {from}",
+                "epoch {to} is raised while core {} still runs the primary of epoch {from}",
                 core.number
             )),
         }
     }
 
-    /// Checks that a backup that is promoted had been claimed: one that was given up lacks what was written over meanwhile.
+    /// Checks that a promoted backup was claimed. One that was given up lacks what was written over since.
     pub fn promotes(&self, incarnation: u32) -> Law {
         match self.was_claimed.get() {
             true => Ok(()),
@@ -99,8 +100,8 @@ impl Ownership {
         }
     }
 
-    /// Checks what the monitor believes: a machine counts as protected only while its protection word says so, or the owner has just
-    /// given the backup up.
+    /// Checks that the monitor takes the machine for protected only while the protection word says so, or the primary
+    /// has just given the backup up.
     pub fn protects(&self, memory: &Memory, is_protected: bool) -> Law {
         let is_armed = |state| memory.protection_is(state);
         match !is_protected
@@ -114,10 +115,10 @@ impl Ownership {
         }
     }
 
-    /// Makes an incarnation the owner; `driver` is the incarnation that the card masters the bus for.
-    pub fn owns(&self, incarnation: u32, driver: Option<u32>) -> Law {
-        let before = self.owner.replace(Some(incarnation));
-        if self.had_owner.replace(true) && before.is_none() {
+    /// Makes an incarnation the primary. `driver` is the incarnation for which the card masters the bus.
+    pub fn becomes(&self, incarnation: u32, driver: Option<u32>) -> Law {
+        let before = self.incarnation.replace(Some(incarnation));
+        if self.had_primary.replace(true) && before.is_none() {
             self.takeovers.set(self.takeovers.get() + 1);
         }
         if let Some(driver) = driver {
@@ -128,18 +129,19 @@ impl Ownership {
         match before.filter(|other| *other != incarnation) {
             None => Ok(()),
             Some(other) => Err(format!(
-                "incarnation {incarnation} owns the machine beside incarnation {other}"
+                "incarnation {incarnation} is the primary beside incarnation {other}"
             )),
         }
     }
 
-    /// Checks that an incarnation that sends frames owns the machine, and drives the card.
+    /// Checks that an incarnation that sends frames is the primary, and drives the card.
     pub fn transmits(&self, incarnation: u32, driver: Option<u32>) -> Law {
-        match [self.owner.get(), driver] == [Some(incarnation); 2] {
+        match [self.incarnation.get(), driver] == [Some(incarnation); 2] {
             true => Ok(()),
             false => Err(format!(
-                "incarnation {incarnation} sends frames; the owner is incarnation {:?}, the card is driven by {driver:?}",
-                self.owner.get()
+                "incarnation {incarnation} sends frames; the primary is incarnation {:?}, \
+                 the card is driven by {driver:?}",
+                self.incarnation.get()
             )),
         }
     }
