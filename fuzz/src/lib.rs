@@ -20,7 +20,7 @@
 mod echo_server;
 pub mod properties;
 mod region;
-mod told;
+mod round_trip;
 
 use properties as p;
 

@@ -10,7 +10,7 @@ use network::{Config, Fact, Flows, Network};
 use service::{HostStatus, Input, InputRecord, Service, ServiceLimits, Stamp};
 
 use crate::echo_server::{ADDRESS, EchoServer, PORT, take_over};
-use crate::told;
+use crate::round_trip;
 use network::testing::FakeCard;
 use service::testing::RecordingHost;
 
@@ -66,7 +66,7 @@ fn limits() -> ServiceLimits {
 /// The state is as good as one that came of commands.
 fn can_serve(mut service: Service, commands: &[u8]) {
     let mut host = RecordingHost::default();
-    told::service_is_told(&mut service, &limits());
+    round_trip::check_service(&mut service, &limits());
     let mut apply = |input| {
         let record = InputRecord {
             stamp: STAMP,
@@ -84,12 +84,12 @@ fn can_serve(mut service: Service, commands: &[u8]) {
     apply(Input::Tick);
     apply(Input::Close { connection: 1 });
     service.set_status(HostStatus::default());
-    told::service_is_told(&mut service, &limits());
+    round_trip::check_service(&mut service, &limits());
 }
 
 /// The connections are as good as those that came of facts, and have sockets made of them.
 fn can_go_on(mut flows: Flows) {
-    told::flows_are_told(&flows, UNACKED_BYTES_MAX);
+    round_trip::check_flows(&flows, UNACKED_BYTES_MAX);
     let connections: Vec<_> = flows.iter().map(|(connection, _)| connection).collect();
     let config = Config {
         address: ADDRESS,

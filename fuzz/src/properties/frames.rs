@@ -7,7 +7,7 @@ use arbitrary::{Result, Unstructured};
 use network::{Config, Network};
 
 use crate::echo_server::{ADDRESS, EchoServer, MAC, PORT, UNACKED_BYTES_MAX, take_over};
-use crate::told;
+use crate::round_trip;
 use network::testing::FakeCard;
 
 const CLIENTS: usize = 4;
@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
         }
         scene.round(&mut server);
     }
-    told::flows_are_told(&server.flows, UNACKED_BYTES_MAX);
+    round_trip::check_flows(&server.flows, UNACKED_BYTES_MAX);
 }
 
 /// A kernel that goes on with what the journal tells.

@@ -7,7 +7,7 @@ use arbitrary::{Result, Unstructured};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service, ServiceLimits};
 
-use crate::told;
+use crate::round_trip;
 use service::testing::RecordingHost;
 
 const UNACKED_BYTES_MAX: usize = 8 << 10;
@@ -21,8 +21,8 @@ pub fn check(data: &[u8]) {
     let mut input = Unstructured::new(data);
     while !input.is_empty() && state.payload(&mut input).is_ok() {}
     let _ = state.flows.next_connection();
-    told::service_is_told(&mut state.service, &limits());
-    told::flows_are_told(&state.flows, UNACKED_BYTES_MAX);
+    round_trip::check_service(&mut state.service, &limits());
+    round_trip::check_flows(&state.flows, UNACKED_BYTES_MAX);
 }
 
 fn limits() -> ServiceLimits {

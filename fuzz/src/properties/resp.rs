@@ -5,7 +5,7 @@
 
 use service::{Input, InputRecord, Service, ServiceLimits, Stamp};
 
-use crate::told;
+use crate::round_trip;
 use service::testing::RecordingHost;
 
 const CLIENT: u64 = 1;
@@ -43,7 +43,7 @@ pub fn check(data: &[u8]) {
     assert_eq!(parts.service.digest(|| ()), whole.service.digest(|| ()));
     assert_eq!(parts.service.pending_bytes(), whole.service.pending_bytes());
     whole.is_sound();
-    told::service_is_told(&mut whole.service, &limits());
+    round_trip::check_service(&mut whole.service, &limits());
 }
 
 /// Whether a command in it may depend on the random word of its record, and so on the cut: `SPOP` and the like, however they are quoted.

@@ -130,14 +130,14 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("append", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::append, "Append a value to a key"),
     with(CLIENT, row("client", -2, 0, NONE, "connection", client::container, "Commands about client connections")),
     with(COMMAND, row("command", -1, 0, NONE, "server", introspection::command, "Get details of all commands")),
-    with(CONFIG, row("config", -2, ADMIN, NONE, "server", client::container, "Commands about configuration \
-        parameters")),
+    with(CONFIG, row("config", -2, ADMIN, NONE, "server", client::container,
+        "Commands about configuration parameters")),
     row("dbsize", 1, READONLY | FAST, NONE, "server", keys::dbsize, "Get the number of keys"),
     row("debug", -2, ADMIN, NONE, "server", debug::debug, "Inject faults and fill the server; needs debug=1 at boot"),
-    row("decr", 2, WRITE | DENYOOM | FAST, ONE, "string", strings::decr, "Subtract one from the integer value of a \
-        key"),
-    row("decrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::decrby, "Subtract a number from the integer \
-        value of a key"),
+    row("decr", 2, WRITE | DENYOOM | FAST, ONE, "string", strings::decr,
+        "Subtract one from the integer value of a key"),
+    row("decrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::decrby,
+        "Subtract a number from the integer value of a key"),
     row("del", -2, WRITE, ALL, "generic", keys::del, "Delete keys"),
     row("echo", 2, FAST, NONE, "connection", client::echo, "Get the given string back"),
     row("exists", -2, READONLY | FAST, ALL, "generic", keys::exists, "Count how many of the keys exist"),
@@ -146,8 +146,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("flushall", -1, WRITE, NONE, "server", keys::flush, "Remove all keys"),
     row("flushdb", -1, WRITE, NONE, "server", keys::flush, "Remove all keys of the database"),
     row("get", 2, READONLY | FAST, ONE, "string", strings::get, "Get the value of a key"),
-    row("getset", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::getset, "Set the value of a key and get the old \
-        one"),
+    row("getset", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::getset,
+        "Set the value of a key and get the old one"),
     row("hdel", -3, WRITE | FAST, ONE, "hash", hashes::hdel, "Delete fields of a hash"),
     row("hello", -1, FAST, NONE, "connection", client::hello, "Choose the protocol version; only 2 is spoken"),
     row("hget", 3, READONLY | FAST, ONE, "hash", hashes::hget, "Get the value of a hash's field"),
@@ -155,8 +155,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("hlen", 2, READONLY | FAST, ONE, "hash", hashes::hlen, "Get the number of fields of a hash"),
     row("hset", -4, WRITE | DENYOOM | FAST, ONE, "hash", hashes::hset, "Set fields of a hash"),
     row("incr", 2, WRITE | DENYOOM | FAST, ONE, "string", strings::incr, "Add one to the integer value of a key"),
-    row("incrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::incrby, "Add a number to the integer value of a \
-        key"),
+    row("incrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::incrby,
+        "Add a number to the integer value of a key"),
     row("info", -1, 0, NONE, "server", info::info, "Get facts about the server"),
     row("keys", 2, READONLY, NONE, "generic", scan::keys, "Get all keys that match a pattern"),
     row("llen", 2, READONLY | FAST, ONE, "list", lists::llen, "Get the length of a list"),
@@ -166,8 +166,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("mget", -2, READONLY | FAST, ALL, "string", strings::mget, "Get the values of keys"),
     row("mset", -3, WRITE | DENYOOM, PAIRS, "string", strings::mset, "Set keys to values"),
     row("persist", 2, WRITE | FAST, ONE, "generic", expiry::persist, "Remove a key's time to live"),
-    row("pexpire", -3, WRITE | DENYOOM | FAST, ONE, "generic", expiry::pexpire, "Set a key's time to live in \
-        milliseconds"),
+    row("pexpire", -3, WRITE | DENYOOM | FAST, ONE, "generic", expiry::pexpire,
+        "Set a key's time to live in milliseconds"),
     row("ping", -1, FAST, NONE, "connection", client::ping, "See whether the server answers"),
     row("pttl", 2, READONLY | FAST, ONE, "generic", expiry::pttl, "Get a key's time to live in milliseconds"),
     row("quit", -1, FAST, NONE, "connection", client::quit, "Close the connection"),
@@ -180,8 +180,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("scard", 2, READONLY | FAST, ONE, "set", sets::scard, "Get the number of members of a set"),
     row("select", 2, FAST, NONE, "connection", client::select, "Choose the database; there is only 0"),
     row("set", -3, WRITE | DENYOOM, ONE, "string", strings::set, "Set the value of a key"),
-    row("setnx", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::setnx, "Set the value of a key if it does not \
-        exist"),
+    row("setnx", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::setnx,
+        "Set the value of a key if it does not exist"),
     row("sismember", 3, READONLY | FAST, ONE, "set", sets::sismember, "See whether a set has a member"),
     row("smembers", 2, READONLY, ONE, "set", sets::smembers, "Get all members of a set"),
     row("spop", -2, WRITE | FAST, ONE, "set", sets::spop, "Remove and get random members of a set"),
@@ -189,8 +189,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("strlen", 2, READONLY | FAST, ONE, "string", strings::strlen, "Get the length of a key's value"),
     row("ttl", 2, READONLY | FAST, ONE, "generic", expiry::ttl, "Get a key's time to live in seconds"),
     row("type", 2, READONLY | FAST, ONE, "generic", keys::type_of, "Get the type of a key's value"),
-    row("understudy", -2, ADMIN, NONE, "server", understudy::understudy, "Load, arm and disarm backups; needs \
-        admin=1 at boot"),
+    row("understudy", -2, ADMIN, NONE, "server", understudy::understudy,
+        "Load, arm and disarm backups; needs admin=1 at boot"),
 ];
 
 #[rustfmt::skip]
