@@ -1,4 +1,4 @@
-//! What the machine asks to be done.
+//! The actions that the machine asks for.
 
 use arrayvec::ArrayVec;
 use sharedmem::MAX_CORES;
@@ -7,65 +7,69 @@ use sharedmem::timeline::Edge;
 use crate::cores::CoreSet;
 use crate::notice::Notice;
 
-/// Something to do, in the order given.
+/// An action. The executor carries them out in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Send INIT to a core, and first revoke any job that waits for it in the fence page: it must not take that up after its check-in.
+    /// Revoke any job that waits for a core in the fence page, then send the core INIT. It must not take up such a job
+    /// after its check-in.
     SendInit {
-        /// Its machine number.
+        /// The core's machine number.
         core: u32,
     },
     /// Send SIPI to a core, into the fence page.
     SendStartup {
-        /// Its machine number.
+        /// The core's machine number.
         core: u32,
-        /// What it shall check in with; put into the page before the SIPI, in memory the old primary cannot write.
+        /// The generation it must check in with. The executor writes it into the page before the SIPI, in memory that
+        /// the old primary cannot write.
         generation: u64,
     },
     /// Send an NMI to a core.
     SendNmi {
-        /// Its machine number.
+        /// The core's machine number.
         core: u32,
     },
-    /// Set the epoch word. Answered by [`Stage::RaiseEpoch`](crate::Stage::RaiseEpoch), or by
-    /// [`Event::BackupLost`](crate::Event::BackupLost) if the old primary, now stopped for good, had dropped the backup before.
+    /// Set the epoch word. The executor answers with [`Stage::RaiseEpoch`](crate::Stage::RaiseEpoch); or, if the
+    /// stopped primary had dropped the backup, with [`Event::BackupLost`](crate::Event::BackupLost).
     RaiseEpoch {
-        /// The new value, whatever the word holds: a retry may skip numbers, and the dead may have scribbled on it.
+        /// The new value, whatever the word holds: a retry may skip numbers, and the dead primary may have overwritten
+        /// the word.
         to: u64,
     },
-    /// Take the interrupt controllers. Answered by [`Stage::SeizeInterrupts`](crate::Stage::SeizeInterrupts).
+    /// Take the interrupt controllers. The executor answers with
+    /// [`Stage::SeizeInterrupts`](crate::Stage::SeizeInterrupts).
     SeizeInterrupts,
-    /// Take bus mastering from the devices. Answered by [`Stage::QuietDevices`](crate::Stage::QuietDevices).
+    /// Stop the devices' bus mastering. The executor answers with [`Stage::QuietDevices`](crate::Stage::QuietDevices).
     QuietDevices,
     /// Start the backup instance as the primary, under the raised epoch.
     Promote {
-        /// The core that leads it.
+        /// The core it starts on.
         core: u32,
     },
-    /// Start the image of the owner that ended again, under the raised epoch.
+    /// Start the image of the primary that ended once more, under the raised epoch.
     Restart {
-        /// The core that leads it.
+        /// The core it starts on.
         core: u32,
     },
-    /// Start the owner on its other cores; it is up, so this is off the critical path.
+    /// Start the primary's other cores. The primary is up, so this is off the critical path.
     StartRemaining {
         /// Cores that wait in the fence page, or were never started.
         cores: CoreSet,
     },
     /// Write a stamp into the timeline that [`Notice::TakeoverBegan`] began.
     Stamp {
-        /// What was reached.
+        /// The edge that was reached.
         edge: Edge,
-        /// When, by the machine's clock.
+        /// When it was reached, by the machine's clock, in ns.
         at_ns: u64,
     },
-    /// Tell people.
+    /// Log a notice.
     Notify(Notice),
 }
 
-/// The most actions one step asks for. The longest step begins a takeover: a notice and two stamps, then an INIT for each core
-/// but the seat. The longest step of a fence under way is a notice and a strike for each of them.
+/// Maximum number of actions of one step. The longest step begins a takeover: a notice, two stamps, and an INIT for
+/// each core but the seat. The longest step of a fence under way is a notice and one signal for each of these cores.
 pub const ACTIONS_MAX: usize = 3 + (MAX_CORES - 1);
 
-/// What one step asks for.
+/// The actions of one step.
 pub type Actions = ArrayVec<Action, ACTIONS_MAX>;

@@ -1,4 +1,4 @@
-//! What the machine is told once.
+//! The configuration of the machine.
 
 use core::fmt;
 
@@ -9,28 +9,29 @@ use crate::fence::FenceConfig;
 /// Configuration of a [`Machine`](crate::Machine).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// When the owner counts as dead.
+    /// When the primary counts as dead.
     pub detector: DetectorConfig,
-    /// How its cores are stopped.
+    /// How the primary's cores are stopped.
     pub fence: FenceConfig,
-    /// How long a dead owner waits for a backup that is still getting ready, in ns.
+    /// How long a dead primary waits for a backup that is still loading, in ns.
     pub backup_wait_ns: u64,
     /// Epoch of the first primary.
     pub first_epoch: u64,
-    /// Cores for the new owner beside those that are fenced: kept for the backup, or never started. The lowest-numbered
-    /// of all leads.
+    /// Cores for a promoted backup beside those that are fenced: reserved for it, or never started. It starts on the
+    /// lowest-numbered of all its cores, unless [`Machine::set_lead`](crate::Machine::set_lead) names another.
     pub spare: CoreSet,
 }
 
-/// Rounds a fence may be configured to; the wait doubles with each.
+/// Maximum of [`FenceConfig::tries_max`]; the wait doubles with each round.
 pub const TRIES_LIMIT: u32 = 16;
 
-/// What cannot work in a [`Config`].
+/// Why a [`Config`] cannot work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigError {
     /// `keepalive_ns` is 0.
     NoKeepalive,
-    /// `timeout_ns`, given second, is below twice `keepalive_ns`, given first: a healthy peer would be killed by its own period.
+    /// `timeout_ns`, given second, is below twice `keepalive_ns`, given first: a healthy peer would count as dead
+    /// because of its own period.
     TimeoutTooShort(u64, u64),
     /// `boot_timeout_ns`, given second, is below `timeout_ns`, given first.
     BootTimeoutTooShort(u64, u64),
@@ -43,7 +44,7 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoKeepalive => f.write_str("keepalive period is 0; it must be above"),
+            Self::NoKeepalive => f.write_str("keepalive period is 0; it must be more"),
             Self::TimeoutTooShort(keepalive, timeout) => {
                 let least = keepalive.saturating_mul(2);
                 write!(
@@ -58,7 +59,7 @@ impl fmt::Display for ConfigError {
                 )
             }
             Self::Tries(tries) => write!(f, "{tries} rounds of fencing; use 1 to {TRIES_LIMIT}"),
-            Self::NoSpare => f.write_str("no core for a new owner; name at least one"),
+            Self::NoSpare => f.write_str("no core for a new primary; name at least one"),
         }
     }
 }
@@ -66,10 +67,10 @@ impl fmt::Display for ConfigError {
 impl core::error::Error for ConfigError {}
 
 impl DetectorConfig {
-    /// Checks that a healthy peer can satisfy it.
+    /// Checks that a healthy peer can meet these periods and time-outs.
     ///
     /// # Errors
-    /// Names the first value that cannot work.
+    /// Returns the first value that cannot work.
     pub fn check(&self) -> Result<(), ConfigError> {
         let Self {
             keepalive_ns,
@@ -92,10 +93,10 @@ impl DetectorConfig {
 }
 
 impl Config {
-    /// Checks that the machine can work with it.
+    /// Checks the configuration.
     ///
     /// # Errors
-    /// Names the first value that cannot work.
+    /// Returns the first value that cannot work.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.detector.check()?;
         if !(1..=TRIES_LIMIT).contains(&self.fence.tries_max) {

@@ -9,10 +9,11 @@ const _: () = assert!(
     "a set of cores is a word of 32 bits"
 );
 
-/// The core the monitor sits on: the BSP. INIT would send it into the firmware, so it is in no [`CoreSet`].
+/// The core the monitor runs on: the BSP. It is in no [`CoreSet`], because INIT would restart it in the firmware.
 pub const SEAT: u32 = 0;
 
-/// A set of machine cores other than the seat, numbered 1 to [`MAX_CORES`]` - 1`. Because the seat cannot be in one, no fence can hit it.
+/// A set of machine cores other than the seat, numbered 1 to [`MAX_CORES`]` - 1`. Because the seat cannot be in one, no
+/// fence can stop it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CoreSet(u32);
 
@@ -21,7 +22,7 @@ pub struct CoreSet(u32);
 pub enum CoreError {
     /// It is the seat.
     Seat,
-    /// There is no core of this number.
+    /// The number is [`MAX_CORES`] or above.
     OutOfRange(u32),
 }
 
@@ -44,10 +45,10 @@ impl CoreSet {
     /// No core.
     pub const EMPTY: Self = Self(0);
 
-    /// The set of the cores listed; one listed twice counts once.
+    /// Makes a set of the listed cores; one that is listed twice counts once.
     ///
     /// # Errors
-    /// The first core that cannot be fenced: the seat, or a number no core has.
+    /// Returns the first core that cannot be fenced: the seat, or a number out of range.
     pub fn from_cores(cores: impl IntoIterator<Item = u32>) -> Result<Self, CoreError> {
         cores
             .into_iter()
@@ -58,12 +59,12 @@ impl CoreSet {
             })
     }
 
-    /// Whether `core` is in the set; false for any number that is no core's.
+    /// Returns whether `core` is in the set; false for a number out of range.
     pub const fn contains(self, core: u32) -> bool {
         (core as usize) < MAX_CORES && self.0 & (1 << core) != 0
     }
 
-    /// The set without `core`.
+    /// Returns the set without `core`.
     #[must_use]
     pub const fn without(self, core: u32) -> Self {
         if self.contains(core) {
@@ -73,13 +74,13 @@ impl CoreSet {
         }
     }
 
-    /// The cores of both sets.
+    /// Returns the cores of both sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// The lowest-numbered core.
+    /// Returns the lowest-numbered core.
     pub const fn first(self) -> Option<u32> {
         if self.is_empty() {
             None
@@ -88,29 +89,29 @@ impl CoreSet {
         }
     }
 
-    /// The set without its lowest-numbered core.
+    /// Returns the set without its lowest-numbered core.
     #[must_use]
     pub const fn without_first(self) -> Self {
         Self(self.0 & self.0.wrapping_sub(1))
     }
 
-    /// Number of cores.
+    /// Returns the number of cores.
     pub const fn len(self) -> usize {
         self.0.count_ones() as usize
     }
 
-    /// Whether there is none.
+    /// Returns whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The cores, lowest first.
+    /// Iterates over the cores, lowest first.
     pub fn iter(self) -> impl Iterator<Item = u32> {
         (0..MAX_CORES as u32).filter(move |core| self.contains(*core))
     }
 }
 
-/// `1, 2, 5`, or `none`.
+/// Writes `1, 2, 5`, or `none`.
 impl fmt::Display for CoreSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {

@@ -1,26 +1,29 @@
-//! The failure detector: is the peer alive?
+//! The failure detector: decides whether the peer is alive.
 //!
-//! Its evidence is the peer's keepalive slot, which is hostile bytes: the peer's time stamp is not even looked at. Age is measured on the
-//! observer's clock, from the moment at which a keepalive, or a movement of a core's progress, was *seen*.
+//! Its evidence is the peer's keepalive slot, whose bytes are hostile: even the peer's time stamp is not used. Age is
+//! measured on the observer's clock, from the moment at which the observer *saw* a keepalive, or saw a core's progress
+//! move.
 //!
-//! **Contract**: at one `now`, [`observe`](Detector::observe) the newest beat first and only then ask for the [`verdict`](Detector::verdict).
-//! An observer that was away for 20 ms with a time-out of 10 ms would otherwise kill a healthy peer whose keepalives it had not read.
+//! **Contract**: at one `now`, first [`observe`](Detector::observe) the newest beat, and only then ask for the
+//! [`verdict`](Detector::verdict). Otherwise an observer that was away for 20 ms with a time-out of 10 ms would declare
+//! a healthy peer dead whose keepalives it had not read yet.
 
 use sharedmem::MAX_CORES;
 use sharedmem::cause::Cause;
 
 use crate::failure::Failure;
 
-/// The newest keepalive in the peer's slot. Nothing in it is trusted.
+/// The newest keepalive in the peer's slot. None of it is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beat {
     /// Rises with each keepalive.
     pub sequence: u64,
-    /// The epoch the peer believes in.
+    /// The epoch the peer runs under.
     pub epoch: u64,
-    /// Number of cores whose progress follows. All of the peer's cores from its first keepalive on, started or not: it must not change.
+    /// Number of the peer's cores, and of the entries of `progress` that count. It includes cores that have not
+    /// started, and must not change after the first keepalive.
     pub cores: u32,
-    /// Per core, how often its main loop came round.
+    /// Per core, how many rounds its main loop has made.
     pub progress: [u64; MAX_CORES],
 }
 
@@ -31,46 +34,46 @@ pub struct DetectorConfig {
     pub keepalive_ns: u64,
     /// How long a peer that was seen, or a core that moved, may stand still, in ns.
     pub timeout_ns: u64,
-    /// How long a peer may take to its first keepalive, and after that a core to its first movement, in ns.
+    /// How long a peer may take until its first keepalive, and a core from then until its progress first moves, in ns.
     pub boot_timeout_ns: u64,
 }
 
-/// What the detector thinks of the peer.
+/// What the detector concludes about the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Never seen yet, and still within the boot time-out.
+    /// No keepalive was seen yet, and the boot time-out is not over.
     Waiting,
     /// Alive.
     Green,
-    /// Late by half a time-out or more. For people; nothing is decided on it.
+    /// Late by half a time-out or more. This is for people; nothing is decided on it.
     Yellow,
     /// Dead.
     Red(Failure),
 }
 
-/// What became of a beat.
+/// The result of observing a beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observation {
     /// A new keepalive.
     Fresh,
-    /// The keepalive seen before: no news.
+    /// The keepalive that was seen before.
     Repeated,
-    /// Not a keepalive of this peer; ignored and counted.
+    /// Not a keepalive of this peer. It was ignored and counted.
     Ignored(Flaw),
 }
 
-/// What is wrong with a beat that is ignored.
+/// Why a beat is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// It is of another epoch than the peer's.
+    /// It has another epoch than the peer's.
     ForeignEpoch,
-    /// It names no core, more than [`MAX_CORES`], or not as many as the first beat.
+    /// It has no core, more than [`MAX_CORES`], or not as many as the first beat.
     CoreCount,
     /// Its sequence number is below one already seen.
     WentBack,
 }
 
-/// How often a reading of the slot was ignored, by reason. The same bad beat read twice counts twice.
+/// How often a reading of the slot was ignored, by reason. A bad beat that is read twice counts twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ignored {
     /// [`Flaw::ForeignEpoch`].
@@ -104,17 +107,18 @@ struct Seen {
 #[derive(Clone, Copy, Debug, Default)]
 struct Core {
     progress: u64,
-    /// When `progress` was first seen; of a core that never moved, when the peer was.
+    /// When `progress` was first seen; for a core that never moved, when the peer was first seen.
     since_ns: u64,
     moved: bool,
 }
 
-/// One thing that must not stand still for longer than `limit_ns`.
+/// A clock that runs against the peer: what it watches must not stand still for longer than `limit_ns`.
 struct Clock {
     failure: Failure,
     since_ns: u64,
     limit_ns: u64,
-    /// For a core's progress, the newest beat: a standstill counts as far as beats bear witness to it, or silence would look like it.
+    /// For a core's progress: when the newest beat was seen. A standstill counts only up to there, because without
+    /// beats it could not be told from silence.
     witnessed_ns: Option<u64>,
 }
 
@@ -133,14 +137,14 @@ impl Clock {
         self.since_ns.saturating_add(self.limit_ns)
     }
 
-    /// Whether time alone moves it.
+    /// Returns whether the clock advances without new beats.
     fn runs(&self) -> bool {
         self.witnessed_ns.is_none()
     }
 }
 
 impl Detector {
-    /// Begins to wait, at `now_ns`, for the first keepalive of a peer that lives in `epoch`.
+    /// Starts to wait, at `now_ns`, for the first keepalive of a peer with this `epoch`.
     pub fn new(config: DetectorConfig, epoch: u64, now_ns: u64) -> Self {
         Self {
             config,
@@ -171,7 +175,7 @@ impl Detector {
         Observation::Fresh
     }
 
-    /// The peer has shown at `now_ns`, by something else than a keepalive, that it lives and works: nothing counts as standing still from before.
+    /// Restarts every clock at `now_ns`, because the peer has shown by something other than a keepalive that it works.
     pub fn vouch(&mut self, now_ns: u64) {
         if let Some(seen) = &mut self.seen {
             seen.at_ns = now_ns;
@@ -198,15 +202,16 @@ impl Detector {
         }
     }
 
-    /// Declares the peer dead by evidence other than its keepalives. The first failure stays, and no later beat brings it back.
+    /// Declares the peer dead by evidence other than its keepalives. The first failure stays, and no later beat revokes
+    /// it.
     pub fn condemn(&mut self, failure: Failure) {
         self.condemned.get_or_insert(failure);
     }
 
-    /// What to think of the peer at `now_ns`, at which the slot was observed.
+    /// Returns the verdict at `now_ns`, the time at which the slot was last observed.
     ///
-    /// Silence and standstill are not for ever: a fresh beat makes the verdict green again. Who acts on red, and cannot take it
-    /// back, calls [`condemn`](Self::condemn).
+    /// Silence and standstill can end: a fresh beat makes the verdict green again. A caller that acts on red, and
+    /// cannot undo the act, calls [`condemn`](Self::condemn).
     pub fn verdict(&self, now_ns: u64) -> Verdict {
         if let Some(failure) = self.condemned {
             return Verdict::Red(failure);
@@ -230,7 +235,7 @@ impl Detector {
         }
     }
 
-    /// The next time at which the verdict becomes worse if nothing new is observed; `None` if it cannot.
+    /// Returns the next time at which the verdict becomes worse if nothing new is observed; `None` if it cannot.
     pub fn deadline_ns(&self, now_ns: u64) -> Option<u64> {
         match self.verdict(now_ns) {
             Verdict::Red(_) => None,
@@ -239,12 +244,12 @@ impl Detector {
         }
     }
 
-    /// When the newest keepalive was seen, in the observer's time.
+    /// Returns when the newest keepalive was seen, in the observer's time.
     pub fn last_seen_ns(&self) -> Option<u64> {
         self.seen.as_ref().map(|seen| seen.at_ns)
     }
 
-    /// What was ignored so far.
+    /// Returns how many readings were ignored so far.
     pub fn ignored(&self) -> Ignored {
         self.ignored
     }
@@ -256,7 +261,8 @@ impl Detector {
             .min()
     }
 
-    /// Everything that runs against the peer: its first keepalive, or else its next one and the progress of each core.
+    /// Returns every clock that runs against the peer: that of its first keepalive; or those of its next one and of
+    /// each core's progress.
     fn clocks(&self) -> impl Iterator<Item = Clock> {
         let DetectorConfig {
             timeout_ns,
@@ -286,7 +292,8 @@ impl Detector {
             Clock {
                 failure: Failure::on_core(Cause::Hung, core),
                 since_ns: state.since_ns,
-                // The cores of an instance join one by one after its first keepalive: until it moved, a core is booting.
+                // The cores of an instance start one by one after its first keepalive: until a core has moved, it is
+                // booting.
                 limit_ns: if state.moved {
                     timeout_ns
                 } else {

@@ -1,4 +1,4 @@
-//! What can happen to the machine.
+//! The events that the machine takes in.
 
 use core::fmt;
 
@@ -10,65 +10,66 @@ use crate::detector::Beat;
 /// Something that happened. The executor passes it with the time at which it learned of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// Time has passed. Comes last in every wake-up, after the slot was observed at the same `now`.
+    /// Time has passed. It comes last in every wake-up, after the slot was observed at the same `now`.
     Tick,
-    /// The owner's keepalive slot holds this. Not passed when the slot holds nothing whole.
+    /// The primary's keepalive slot holds this. Not passed while the slot holds no complete keepalive.
     Observed(&'a Beat),
     /// An epitaph was found.
     Epitaph {
-        /// Epoch of the kernel that left it; another than the owner's is ignored.
+        /// Epoch of the kernel that wrote it; ignored unless it is the primary's.
         epoch: u64,
-        /// Core that died first, in the owner's own count.
+        /// Core that died first, in the primary's own count.
         core: u32,
     },
-    /// The owner ended in order and waits to be stopped.
+    /// The primary has ended in an orderly way and waits to be stopped.
     Ended {
-        /// Its epoch; another than the owner's is ignored.
+        /// Its epoch; ignored unless it is the primary's.
         epoch: u64,
-        /// What shall follow.
+        /// What is to follow.
         ending: Ending,
     },
     /// A core entered the fence page.
     CheckedIn {
-        /// Its machine number.
+        /// The core's machine number.
         core: u32,
         /// The generation it found in the page.
         generation: u64,
     },
-    /// What an action asked for is done.
+    /// The executor has completed a stage.
     Completed(Stage),
-    /// What an action asked for cannot be done.
+    /// The executor cannot complete a stage.
     Failed(Stage),
     /// The backup on the seat is ready: it may be promoted from now on.
     BackupReady,
-    /// The backup on the seat is no more to be used. Final: only [`Event::Rearmed`] brings another.
+    /// The backup on the seat cannot be used any more. Only [`Event::Rearmed`] brings another.
     BackupLost(BackupLoss),
-    /// The primary's image, first, promoted or restarted, cannot be started.
+    /// The primary's image cannot be started: at boot, after promotion, or after a reboot.
     PrimaryRefused,
-    /// The primary is about to be started on the lowest of these cores; the others are asked for by
-    /// [`Action::StartRemaining`](crate::Action::StartRemaining) at its first keepalive. Passed *before* the first of them runs, so that
-    /// a primary that dies at once is fenced, and never once a takeover began. The primary lives in
-    /// [`Machine::epoch`](crate::Machine::epoch). Restarts the boot time-out.
+    /// The primary is about to be started on the lowest of these cores.
+    /// [`Action::StartRemaining`](crate::Action::StartRemaining) asks for the others at its first keepalive. The
+    /// executor passes this *before* the first core runs, so that a primary that dies at once is fenced; and never
+    /// after a takeover has begun. The primary's epoch is [`Machine::epoch`](crate::Machine::epoch). The boot time-out
+    /// restarts.
     PrimaryStarted {
-        /// Every core it gets.
+        /// All cores it gets.
         cores: CoreSet,
     },
-    /// A new backup was loaded on the seat and gets ready; [`Event::BackupReady`] follows.
+    /// A new backup was loaded on the seat and is getting ready; [`Event::BackupReady`] follows.
     Rearmed,
-    /// The operator asks to try a refused takeover again.
+    /// The operator asks to retry a refused takeover.
     RetryRequested,
 }
 
-/// What shall follow an owner that ended in order.
+/// What is to follow a primary that ended in an orderly way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It is started again. Needs no backup; one that there is, stays.
+    /// It is started again. This needs no backup, and an existing backup stays.
     Reboot,
-    /// The backup goes on.
+    /// The backup takes over.
     Switchover,
 }
 
-/// A part of a takeover that the executor does and reports on, in this order.
+/// A part of a takeover that the executor carries out and reports on. The order here is the order of the takeover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// [`Action::RaiseEpoch`](crate::Action::RaiseEpoch).

@@ -1,4 +1,4 @@
-//! A failure: why a peer counts as dead, and which core of it is to blame.
+//! Failures: why a peer counts as dead, and which of its cores failed.
 
 use core::fmt;
 
@@ -7,19 +7,19 @@ use sharedmem::cause::Cause;
 /// Why a peer counts as dead, or does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What happened.
+    /// The cause.
     pub cause: Cause,
-    /// The core it happened on, if it was one, in the peer's own count, as in its keepalive and its epitaph.
+    /// The core that failed, if it was a single one. The number is the peer's own, as in its keepalive and its epitaph.
     pub core: Option<u32>,
 }
 
 impl Failure {
-    /// Makes one that no core is to blame for.
+    /// Makes a failure of no particular core.
     pub const fn of(cause: Cause) -> Self {
         Self { cause, core: None }
     }
 
-    /// Makes one that happened on `core`.
+    /// Makes a failure of `core`.
     pub const fn on_core(cause: Cause, core: u32) -> Self {
         Self {
             cause,

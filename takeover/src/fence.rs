@@ -1,8 +1,8 @@
-//! The fence: stop every core of a dead primary for good, with proof.
+//! The fence: stops every core of a dead primary for good, with proof.
 //!
-//! INIT stops an application processor in any state (Intel SDM vol. 3A, 9.4), but it is
-//! asynchronous: after the ICR write the victim may still run for milliseconds. So each core is sent INIT, then SIPI into a page of the
-//! monitor's, and there *checks in*. The check-in is the proof, and the only one.
+//! INIT stops an application processor in any state (Intel SDM vol. 3A, 9.4), but it is asynchronous: after the ICR
+//! write, the core may still run for milliseconds. So each core is sent INIT, then SIPI into a page of the monitor's,
+//! where it *checks in*. The check-in is the only proof that it has stopped.
 //!
 //! ```text
 //! round:  [NMI - settle -] INIT - settle - SIPI - wait for check-ins --> all in: proven
@@ -10,28 +10,29 @@
 //!                           +---- those missing, wait x2 -+--> last round: refused
 //! ```
 //!
-//! A check-in carries the *generation* it found in the page, a number that every round raises when it sends SIPI. Only one of the
-//! newest generation counts, and none while an INIT is on its way. One from boot or from an earlier fence proves nothing. One of an
-//! earlier round proves that the core had stopped, but it crossed an INIT that takes the core out of the page again, where a new primary
-//! cannot use it; the core checks in once more after this round's SIPI, so nothing is lost by waiting for that.
+//! A check-in carries the *generation* that the core found in the page, a number that every round raises when it sends
+//! SIPI. A check-in counts only if it carries the newest generation, and only while no INIT is on its way. One from
+//! boot or from an earlier fence proves nothing. One from an earlier round proves that the core had stopped, but it
+//! crossed an INIT that takes the core out of the page again, where a new primary cannot use it. The core checks in
+//! once more after this round's SIPI, so waiting for that loses nothing.
 //!
-//! What the executor must see to: a core may enter the page more than once; INIT revokes any job left for the core in the page; and an
-//! NMI may hit a core that is already there, so the page can take one.
+//! The executor must provide for three things: a core may enter the page more than once; INIT revokes any job that
+//! waits for the core in the page; an NMI may hit a core that is already in the page, so the page must handle one.
 
 use crate::cores::CoreSet;
 
-/// The first round that strikes with an NMI before INIT: its handler may dump registers and stop the core by itself. The rounds before do
-/// without, because it runs through the dead kernel's own descriptor table, which nothing vouches for.
+/// The first round that sends an NMI before INIT: the dead kernel's NMI handler may dump registers and stop the core by
+/// itself. Earlier rounds send none, because it runs through the dead kernel's descriptor table, which may be damaged.
 pub const NMI_FROM_ROUND: u32 = 4;
 
-/// Times and tries of a fence.
+/// Times and number of rounds of a fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FenceConfig {
-    /// From NMI to INIT, and from INIT to SIPI, in ns.
+    /// Pause from NMI to INIT, and from INIT to SIPI, in ns.
     pub settle_ns: u64,
-    /// How long the first round waits for check-ins, in ns; doubled by each round.
+    /// How long the first round waits for check-ins, in ns. Each round doubles it.
     pub check_in_ns: u64,
-    /// Rounds before the fence is given up.
+    /// Maximum number of rounds.
     pub tries_max: u32,
 }
 
@@ -46,7 +47,7 @@ impl Default for FenceConfig {
 }
 
 impl FenceConfig {
-    /// How long a fence can take from its first step to its end, in ns, if it is stepped at each of its deadlines.
+    /// Returns the longest time a fence can take, in ns, if it is stepped at each of its deadlines.
     pub fn worst_case_ns(&self) -> u64 {
         (1..=self.tries_max).fold(0, |sum: u64, round| {
             sum.saturating_add(self.round_ns(round))
@@ -68,16 +69,16 @@ impl FenceConfig {
     }
 }
 
-/// What a step of the fence asks for. The sets are never empty.
+/// What a step of the fence asks for. No set is ever empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strike {
-    /// Nothing before the next check-in or the deadline.
+    /// Do nothing before the next check-in or the deadline.
     Wait,
     /// Send these cores an NMI.
     Nmi(CoreSet),
     /// Send these cores INIT.
     Init(CoreSet),
-    /// Send these cores SIPI into the fence page, with the fence's generation there for them to check in with.
+    /// Send these cores SIPI into the fence page, after writing the fence's generation there.
     Startup(CoreSet),
     /// Every core has checked in: none of them runs the old primary any more.
     Proven,
@@ -87,7 +88,7 @@ pub enum Strike {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Begin the next round.
+    /// The next round is to begin.
     Begin,
     /// NMI was sent.
     Dumping { until_ns: u64 },
@@ -97,7 +98,7 @@ enum Phase {
     Waiting { until_ns: u64 },
 }
 
-/// One fence, round by round. At most one strike a step.
+/// One fence. Each step asks for at most one strike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fence {
     config: FenceConfig,
@@ -108,7 +109,7 @@ pub struct Fence {
 }
 
 impl Fence {
-    /// A fence around `cores`. `generation` is the newest ever used; the fence's rounds use those after it.
+    /// Makes a fence around `cores`. `generation` is the newest ever used; the fence's rounds use the following ones.
     pub fn new(config: FenceConfig, generation: u64, cores: CoreSet) -> Self {
         Self {
             config,
@@ -119,9 +120,10 @@ impl Fence {
         }
     }
 
-    /// Takes note that `core` checked in with the `generation` it found in the fence page. True if that is the proof it lacked.
+    /// Records that `core` checked in with the `generation` it found in the fence page. Returns true if that is new
+    /// proof.
     pub fn check_in(&mut self, core: u32, generation: u64) -> bool {
-        // While an INIT is on its way, what comes in crossed it.
+        // A check-in that arrives while an INIT is on its way has crossed that INIT.
         let is_in_page = matches!(self.phase, Phase::Dumping { .. } | Phase::Waiting { .. });
         let counts = is_in_page && generation == self.generation && self.pending.contains(core);
         if counts {
@@ -130,7 +132,7 @@ impl Fence {
         counts
     }
 
-    /// The next strike that is due at `now_ns`.
+    /// Returns the next strike that is due at `now_ns`.
     pub fn step(&mut self, now_ns: u64) -> Strike {
         if self.pending.is_empty() {
             return Strike::Proven;
@@ -174,7 +176,8 @@ impl Fence {
         Strike::Startup(self.pending)
     }
 
-    /// When to step again if no check-in comes before, in ns. 0, which is always past, if a step is due whatever the time.
+    /// Returns when to step again if no check-in comes before, in ns. Returns 0, which is always past, if a step is due
+    /// now.
     pub fn deadline_ns(&self) -> u64 {
         match self.phase {
             Phase::Begin => 0,
@@ -185,17 +188,17 @@ impl Fence {
         }
     }
 
-    /// The cores that have not checked in yet.
+    /// Returns the cores that have not checked in yet.
     pub fn pending(&self) -> CoreSet {
         self.pending
     }
 
-    /// The round under way, from 1; 0 before the first step.
+    /// Returns the round under way, from 1; 0 before the first step.
     pub fn round(&self) -> u32 {
         self.round
     }
 
-    /// The newest generation: what a check-in must carry to count.
+    /// Returns the newest generation, which a check-in must carry to count.
     pub fn generation(&self) -> u64 {
         self.generation
     }

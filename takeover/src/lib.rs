@@ -1,20 +1,23 @@
 //! Failure detector, fence and takeover state machine.
 //!
-//! Nothing here reads a clock or touches hardware: time comes in as a number, what happened comes in as an [`Event`], what is to be
-//! done goes out as [`Actions`]. So the code that decides in the monitor is the code that is simulated, mutated and fuzzed.
+//! The crate reads no clock and touches no hardware: time comes in as a number, what happened comes in as an [`Event`],
+//! what is to be done goes out as [`Actions`]. So the very code that decides in the monitor is simulated, mutated and
+//! fuzzed on the host.
 //!
-//! - [`detector`]: is the peer alive? From its keepalives, by the observer's own clock.
-//! - [`fence`]: stop every core of a dead primary for good, with proof.
-//! - [`startup_retry`]: starts a core again that did not take up its order.
-//! - [`machine`]: who owns the machine, and in which order it changes hands.
+//! - [`detector`]: decides from a peer's keepalives, on the observer's own clock, whether the peer is alive.
+//! - [`fence`]: stops every core of a dead primary for good, with proof.
+//! - [`startup_retry`]: starts a stopped core again that did not take up its order.
+//! - [`machine`]: decides which instance is the primary, and in which order the machine passes to another.
 //!
 //! # How to drive it
-//! On every wake-up (keepalive, epitaph, check-in or timer) take the time once and, with that one `now`: read the keepalive slot and pass what it
-//! holds as [`Event::Observed`]; pass whatever else happened; pass [`Event::Tick`]; arm the one-shot timer for
-//! [`Machine::deadline_ns`](machine::Machine::deadline_ns). Observing before judging is a contract: an observer that was itself away
-//! for longer than the time-out finds the newest keepalive on its return, and must not call its peer dead before it looked.
+//! On every wake-up (keepalive, epitaph, check-in or timer), take the time once, and use that one `now` throughout.
+//! Read the keepalive slot and pass what it holds as [`Event::Observed`]; pass whatever else happened; pass
+//! [`Event::Tick`]; then arm the one-shot timer for [`Machine::deadline_ns`](machine::Machine::deadline_ns). Observing
+//! before judging is a contract: an observer that was itself away for longer than the time-out must read the newest
+//! keepalive before it may call its peer dead.
 //!
-//! No order of events can make it panic, act on a device too early, or act twice; an event that means nothing in a state is ignored.
+//! No order of events can make the crate panic, act on a device too early, or act twice. An event without a meaning in
+//! the present state is ignored.
 //!
 //! # Example
 //! A primary on cores 1 and 2 falls silent. The machine fences both, and has the backup promoted on core 1:

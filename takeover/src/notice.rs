@@ -1,4 +1,4 @@
-//! What is logged of a takeover.
+//! Notices: what the machine logs of a takeover.
 
 use core::fmt;
 
@@ -12,8 +12,8 @@ use crate::failure::Failure;
 /// A line for the log: one of the events of [`sharedmem::event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The owner sent its first keepalive, or the first after it was believed dead.
-    OwnerUp {
+    /// The primary sent its first keepalive, or the first one after it was believed dead.
+    PrimaryUp {
         /// Its epoch.
         epoch: u64,
     },
@@ -21,45 +21,45 @@ pub enum Notice {
     Protected,
     /// There is no backup.
     Unprotected(BackupLoss),
-    /// The owner is dead, and the backup not ready yet.
+    /// The primary is dead, and the backup is not ready yet.
     WaitingForBackup(Failure),
-    /// The owner is dead; the backup takes over.
+    /// The primary is dead; the backup takes over.
     TakeoverBegan {
-        /// Why.
+        /// The failure.
         failure: Failure,
-        /// The epoch it leads to, and so the number of its timeline.
+        /// The epoch after the takeover, which is also the number of its timeline.
         epoch: u64,
     },
-    /// Cores did not check in at the fence and are struck again.
+    /// Cores did not check in at the fence; they get another round.
     FenceRetry {
-        /// The round that begins.
+        /// The number of the round that begins.
         round: u32,
-        /// The cores.
+        /// The cores that are missing.
         pending: CoreSet,
     },
-    /// The takeover ended with nothing promoted; it can be requested again.
+    /// The takeover ended without a promotion; it can be requested again.
     Refused(Refusal),
-    /// The owner is dead and there is no backup: nobody serves. Said once per death.
+    /// The primary is dead and there is no backup: no instance serves. Sent once per death.
     Dead(Failure),
 }
 
 /// Why a takeover was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// These cores did not check in at the fence. No device was touched: they may still be running.
+    /// These cores did not check in at the fence. They may still be running, so no device was touched.
     Unproven {
-        /// The cores.
+        /// The cores that are missing.
         missing: CoreSet,
     },
-    /// This could not be done.
+    /// The executor could not complete this stage.
     StageFailed(Stage),
 }
 
-/// The line of the event.
+/// Writes the notice as the line of its event.
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::OwnerUp { epoch } => event::PrimaryUp { epoch }.fmt(f),
+            Self::PrimaryUp { epoch } => event::PrimaryUp { epoch }.fmt(f),
             Self::Protected => event::BackupReady {}.fmt(f),
             Self::Unprotected(loss) => event::BackupLost { loss }.fmt(f),
             Self::WaitingForBackup(Failure { cause, core }) => {

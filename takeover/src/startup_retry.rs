@@ -1,16 +1,17 @@
-//! When a stopped core that was called by SIPI to take up an order is called again, and when it is given up.
+//! Decides when a stopped core that was called by SIPI to take up an order is called again, and when it is given up.
 //!
-//! SIPI has no acknowledgement and does nothing to a core that does not wait for it, so one may be lost: the usual start sequence sends two
-//! (Intel SDM vol. 3A, 9.4.4.1). Here the order itself tells: while it lies there the core has not come, and is
-//! called again, from INIT on.
+//! SIPI has no acknowledgement, and does nothing to a core that does not wait for it, so one may be lost: the usual
+//! start sequence sends two (Intel SDM vol. 3A, 9.4.4.1). Here the order itself is the sign: while it is still there,
+//! the core has not come, and it is called again, beginning with INIT.
 
-/// How long the first call waits, in ns; doubled by each. A core comes within microseconds, an emulated one when its host has time for it.
+/// How long to wait after the first call, in ns; each further call doubles it. A core comes within microseconds; an
+/// emulated one comes when its host schedules it.
 const FIRST_WAIT_NS: u64 = 20_000_000;
 
-/// Calls before the core is given up.
+/// Maximum number of calls to a core.
 const CALLS_MAX: u32 = 6;
 
-/// The calls to one core whose order still lies there.
+/// The calls to one core that has not taken up its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StartupRetry {
     calls: u32,
@@ -20,16 +21,16 @@ pub struct StartupRetry {
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// Nothing before the deadline.
+    /// Nothing is due before the deadline.
     Wait,
     /// Call the core again.
     Again,
-    /// The core does not come: leave it.
+    /// The core did not come after the last call: give it up.
     GiveUp,
 }
 
 impl StartupRetry {
-    /// The core was called the first time, at `now_ns`.
+    /// Records the first call to a core, at `now_ns`.
     pub fn new(now_ns: u64) -> Self {
         Self {
             calls: 1,
@@ -37,7 +38,7 @@ impl StartupRetry {
         }
     }
 
-    /// What is due at `now_ns` if the core has not come.
+    /// Returns what is due at `now_ns` if the core has not come.
     pub fn step(&mut self, now_ns: u64) -> Call {
         if now_ns < self.until_ns {
             return Call::Wait;
@@ -50,7 +51,7 @@ impl StartupRetry {
         Call::Again
     }
 
-    /// When to step again, in ns.
+    /// Returns when to step again, in ns.
     pub fn deadline_ns(&self) -> u64 {
         self.until_ns
     }
@@ -72,7 +73,7 @@ mod tests {
             match retry.step(due_ns) {
                 Call::Again => calls += 1,
                 Call::GiveUp => break,
-                Call::Wait => panic!("nothing was done when it was due"),
+                Call::Wait => panic!("no call was due at the deadline"),
             }
             (called_ns, wait_ns) = (due_ns, wait_ns * 2);
         }

@@ -14,7 +14,7 @@ fn detector() -> Detector {
     Detector::new(detector_config(), EPOCH, 0)
 }
 
-/// A detector that has seen beats 1 and 2, the second at `now_ns`, so that all cores have moved.
+/// Makes a detector that has seen beats 1 and 2, the second at `now_ns`, so that all cores have moved.
 fn seen_at(now_ns: u64) -> Detector {
     let mut detector = detector();
     detector.observe(now_ns.saturating_sub(MS), &beat(EPOCH, 1));
@@ -74,7 +74,7 @@ fn silence_ends_with_a_fresh_beat_but_not_with_the_old_one() {
     assert_eq!(detector.last_seen_ns(), Some(TIMEOUT));
 }
 
-/// The contract: observe, then judge. The beat that came while the observer was away counts from when it is seen.
+/// Checks the contract: observe, then judge. A beat that came while the observer was away counts from when it is seen.
 #[test]
 fn who_shows_otherwise_that_it_lives_has_a_whole_time_out_from_then_on() {
     let mut detector = seen_at(0);
@@ -88,7 +88,7 @@ fn who_shows_otherwise_that_it_lives_has_a_whole_time_out_from_then_on() {
         detector.verdict(4 * TIMEOUT),
         Verdict::Red(Failure::of(Cause::Silent))
     );
-    // A core that has not moved since is not called hung by a beat that comes then.
+    // A core that has not moved since is not called hung when a beat comes.
     detector.observe(3 * TIMEOUT + 1, &beat(EPOCH, 2));
     assert_eq!(detector.verdict(3 * TIMEOUT + 1), Verdict::Green);
     let mut never_seen = self::detector();
@@ -128,7 +128,7 @@ fn a_core_that_stands_still_under_a_ticking_timer_is_hung() {
             assert_eq!(
                 detector.deadline_ns(7 * MS),
                 Some((7 + 10) * MS),
-                "silence; a core's standstill needs beats to show it"
+                "this is silence: a core's standstill shows only in beats"
             );
         }
     }
@@ -154,7 +154,7 @@ fn silence_after_a_core_stood_still_is_silence() {
     assert_eq!(
         detector.verdict((4 + 10) * MS),
         Verdict::Red(Failure::of(Cause::Silent)),
-        "nobody saw the cores stand still for the time-out"
+        "no beat shows that the cores stood still for the time-out"
     );
 }
 
@@ -194,46 +194,18 @@ fn cores_beyond_the_count_are_not_looked_at() {
 fn foreign_insane_and_old_beats_are_ignored_and_counted_by_name() {
     let mut detector = seen_at(0);
     let good = beat(EPOCH, 3);
-    let bad = [
-        (
-            Beat {
-                epoch: EPOCH - 1,
-                ..good
-            },
-            Flaw::ForeignEpoch,
-        ),
-        (
-            Beat {
-                epoch: EPOCH + 1,
-                ..good
-            },
-            Flaw::ForeignEpoch,
-        ),
-        (Beat { cores: 0, ..good }, Flaw::CoreCount),
-        (
-            Beat {
-                cores: MAX_CORES as u32 + 1,
-                ..good
-            },
-            Flaw::CoreCount,
-        ),
-        (
-            Beat {
-                cores: u32::MAX,
-                ..good
-            },
-            Flaw::CoreCount,
-        ),
-        (Beat { cores: 2, ..good }, Flaw::CoreCount),
-        (
-            Beat {
-                sequence: 1,
-                ..good
-            },
-            Flaw::WentBack,
-        ),
+    let bad: [(fn(&mut Beat), Flaw); 7] = [
+        (|beat| beat.epoch = EPOCH - 1, Flaw::ForeignEpoch),
+        (|beat| beat.epoch = EPOCH + 1, Flaw::ForeignEpoch),
+        (|beat| beat.cores = 0, Flaw::CoreCount),
+        (|beat| beat.cores = MAX_CORES as u32 + 1, Flaw::CoreCount),
+        (|beat| beat.cores = u32::MAX, Flaw::CoreCount),
+        (|beat| beat.cores = 2, Flaw::CoreCount),
+        (|beat| beat.sequence = 1, Flaw::WentBack),
     ];
-    for (slot, flaw) in bad {
+    for (spoil, flaw) in bad {
+        let mut slot = good;
+        spoil(&mut slot);
         assert_eq!(
             detector.observe(TIMEOUT, &slot),
             Observation::Ignored(flaw),
@@ -243,7 +215,7 @@ fn foreign_insane_and_old_beats_are_ignored_and_counted_by_name() {
     assert_eq!(
         detector.verdict(TIMEOUT),
         Verdict::Red(Failure::of(Cause::Silent)),
-        "none of them is a sign of life"
+        "a bad beat is no sign of life"
     );
     assert_eq!(
         detector.ignored(),
@@ -256,7 +228,7 @@ fn foreign_insane_and_old_beats_are_ignored_and_counted_by_name() {
     assert_eq!(
         detector.observe(TIMEOUT, &good),
         Observation::Fresh,
-        "none of them spoilt it"
+        "a good one is fresh after them"
     );
 }
 
@@ -307,7 +279,7 @@ fn time_that_goes_back_makes_nobody_old() {
     assert_eq!(late.deadline_ns(u64::MAX - 1), Some(u64::MAX));
 }
 
-/// How bad a verdict is.
+/// Returns how bad a verdict is.
 fn rank(verdict: Verdict) -> u32 {
     match verdict {
         Verdict::Green | Verdict::Waiting => 0,
@@ -319,7 +291,7 @@ fn rank(verdict: Verdict) -> u32 {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever is in the slot and whatever the clock does: no panic, and the deadline is exact.
+    /// Checks that nothing panics, and that the deadline is exact, whatever is in the slot and whatever the clock does.
     #[test]
     fn the_deadline_is_the_first_moment_at_which_the_verdict_is_worse(
         beats in prop::collection::vec((0..30 * MS, 0_u64..4, 0_u32..3, 1_u64..6, any::<u8>()), 0..40),
@@ -352,14 +324,18 @@ proptest! {
         }
     }
 
-    /// No beat and no time can make it panic; a red peer without news stays red.
+    /// Checks that no beat and no time makes it panic, and that a red peer without news stays red.
     #[test]
     fn hostile_numbers_are_only_numbers(
         epoch: u64,
         config in (any::<u64>(), any::<u64>(), any::<u64>()),
         beats in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u64>(), 0_u32..40), 1..20),
     ) {
-        let config = takeover::DetectorConfig { keepalive_ns: config.0, timeout_ns: config.1, boot_timeout_ns: config.2 };
+        let config = takeover::DetectorConfig {
+            keepalive_ns: config.0,
+            timeout_ns: config.1,
+            boot_timeout_ns: config.2,
+        };
         let mut detector = Detector::new(config, epoch, beats[0].0);
         for (now, sequence, progress, cores) in beats {
             let slot = Beat { sequence, epoch, cores, progress: [progress; MAX_CORES] };

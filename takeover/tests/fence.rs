@@ -43,7 +43,7 @@ fn a_check_in_proves_nothing_for_another_fence_or_core() {
     assert!(!fence.check_in(1, GENERATION - 1), "of the fence before");
     fence.step(0);
     assert!(!fence.check_in(1, GENERATION - 1), "of the fence before");
-    assert!(!fence.check_in(1, GENERATION), "before it was told");
+    assert!(!fence.check_in(1, GENERATION), "before its SIPI");
     fence.step(SETTLE);
     for (core, generation) in [
         (1, GENERATION - 1),
@@ -154,7 +154,7 @@ fn a_check_in_between_nmi_and_init_crossed_nothing_and_counts() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whoever checks in when: it ends, in time, and truthfully.
+    /// Checks that the fence ends in time and reports the truth, whichever cores check in and when.
     #[test]
     fn every_fence_ends_in_time_with_the_truth(
         mask in 0_u32..256,
@@ -205,7 +205,7 @@ proptest! {
         prop_assert!(now <= config.worst_case_ns());
     }
 
-    /// Times as large as they come do not overflow.
+    /// Checks that the largest times do not overflow.
     #[test]
     fn hostile_times_are_only_numbers(settle_ns: u64, check_in_ns: u64, tries_max in 0..200_u32, times: [u64; 16]) {
         let config = FenceConfig { settle_ns, check_in_ns, tries_max };

@@ -1,4 +1,4 @@
-//! Core sets, configuration and the texts people read.
+//! Core sets, the configuration, and the texts that people read.
 
 mod common;
 

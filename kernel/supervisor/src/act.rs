@@ -93,7 +93,7 @@ impl<P: Platform> Supervisor<P> {
                 timeline.count(Counter::FenceRounds, round.into());
             }
             // A primary that was believed dead and is not, prints again.
-            Notice::OwnerUp { .. }
+            Notice::PrimaryUp { .. }
                 if self.console.is_taken() && self.primary_can(|it| it.drives_console) =>
             {
                 let printer = ConsoleOwner::from(self.primary_instance);

@@ -138,7 +138,7 @@ impl<P: Platform> Supervisor<P> {
 
     /// Returns the primary's cores, the lent one first.
     fn cores_led_by(&self, lent: u64) -> Result<Vec<u32>, Refusal<P::Refusal>> {
-        let primary = self.machine.owner_cores();
+        let primary = self.machine.primary_cores();
         let lent = u32::try_from(lent)
             .ok()
             .filter(|core| primary.contains(*core))

@@ -1,4 +1,4 @@
-//! The takeover itself: fence, stages, promotion. Each step is begun by the end of the one before, so the order is the code's.
+//! The takeover itself: fence, stages, promotion. The end of each step begins the next, so the code fixes the order.
 
 use sharedmem::cause::BackupLoss;
 use sharedmem::timeline::Edge;
@@ -6,16 +6,32 @@ use sharedmem::timeline::Edge;
 use super::{Backup, Machine, State, Successor, push};
 use crate::action::{Action, Actions};
 use crate::detector::Detector;
-use crate::event::Stage;
+use crate::event::{Event, Stage};
 use crate::failure::Failure;
 use crate::fence::{Fence, Strike};
 use crate::notice::{Notice, Refusal};
 
 impl Machine {
-    /// Takes the first step against a red owner that a ready backup can replace. From here on the owner does not come back.
+    pub(super) fn on_takeover(&mut self, event: Event<'_>, out: &mut Actions) {
+        match (self.state, event) {
+            (State::Fencing(fence), Event::CheckedIn { core, generation }) => {
+                self.check_in(fence, core, generation, out)
+            }
+            (State::Preparing(stage), Event::Completed(done)) if done == stage => {
+                self.stage_completed(stage, out)
+            }
+            (State::Preparing(stage), Event::Failed(failed)) if failed == stage => {
+                self.refuse(Refusal::StageFailed(stage), out);
+            }
+            (State::Refused(_), Event::RetryRequested) => self.judge(out),
+            _ => {}
+        }
+    }
+
+    /// Begins to fence a dead primary, or one that ended. From here on it does not come back.
     pub(super) fn begin_takeover(&mut self, failure: Failure, out: &mut Actions) {
         self.detector.condemn(failure);
-        self.state = State::Fencing(Fence::new(self.config.fence, self.generation, self.owner));
+        self.state = State::Fencing(Fence::new(self.config.fence, self.generation, self.primary));
         let epoch = self.epoch.saturating_add(1);
         push(
             out,
@@ -28,13 +44,7 @@ impl Machine {
         self.advance_fence(out);
     }
 
-    pub(super) fn check_in(
-        &mut self,
-        mut fence: Fence,
-        core: u32,
-        generation: u64,
-        out: &mut Actions,
-    ) {
+    fn check_in(&mut self, mut fence: Fence, core: u32, generation: u64, out: &mut Actions) {
         if fence.check_in(core, generation) {
             self.state = State::Fencing(fence);
             self.advance_fence(out);
@@ -75,7 +85,7 @@ impl Machine {
         push(out, Action::RaiseEpoch { to: self.epoch });
     }
 
-    pub(super) fn stage_completed(&mut self, stage: Stage, out: &mut Actions) {
+    fn stage_completed(&mut self, stage: Stage, out: &mut Actions) {
         match stage {
             Stage::RaiseEpoch => {
                 self.state = State::Preparing(Stage::SeizeInterrupts);
@@ -93,22 +103,22 @@ impl Machine {
         }
     }
 
-    /// Hands the stopped cores to the successor.
+    /// Gives the stopped cores to the successor.
     fn promote(&mut self, out: &mut Actions) {
         let successor = core::mem::replace(&mut self.successor, Successor::Backup);
         let lead = match successor {
-            Successor::Same => self.owner.first(),
+            Successor::Same => self.primary.first(),
             Successor::Backup => {
-                self.owner = self.owner.union(self.config.spare);
+                self.primary = self.primary.union(self.config.spare);
                 self.backup = Backup::Lost(BackupLoss::Promoted);
                 self.next_lead()
             }
         };
-        // `Config::check` refused an empty set of spare cores, and an owner that ends has cores.
+        // There is always one: `Config::check` refuses an empty set of spare cores, and a primary that ends has cores.
         let Some(core) = lead else {
             return;
         };
-        self.remaining = self.owner.without(core);
+        self.remaining = self.primary.without(core);
         self.detector = Detector::new(self.config.detector, self.epoch, self.now_ns);
         self.state = State::Promoting;
         push(
@@ -120,7 +130,7 @@ impl Machine {
         );
     }
 
-    pub(super) fn refuse(&mut self, refusal: Refusal, out: &mut Actions) {
+    fn refuse(&mut self, refusal: Refusal, out: &mut Actions) {
         self.state = State::Refused(refusal);
         push(out, Action::Notify(Notice::Refused(refusal)));
     }

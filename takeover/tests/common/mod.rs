@@ -1,4 +1,4 @@
-//! What the tests of the machine share: a configuration, beats, and a rig that drives the machine through a takeover.
+//! Shared by the tests of the machine: a configuration, beats, and a rig that drives the machine through a takeover.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use sharedmem::MAX_CORES;
@@ -41,7 +41,7 @@ pub fn config() -> Config {
     }
 }
 
-/// Beat number `sequence` of a peer whose three cores all move.
+/// Returns beat number `sequence` of a peer whose three cores all move.
 pub fn beat(epoch: u64, sequence: u64) -> Beat {
     Beat {
         sequence,
@@ -67,7 +67,7 @@ impl Rig {
         }
     }
 
-    /// A rig whose primary runs on cores 1, 2, 3 and whose backup is ready.
+    /// Makes a rig whose primary runs on cores 1, 2, 3 and whose backup is ready.
     pub fn protected() -> Self {
         let mut rig = Self::new();
         rig.step(Event::PrimaryStarted {
@@ -79,7 +79,7 @@ impl Rig {
         rig
     }
 
-    /// A protected rig whose primary has just panicked, so that INIT is under way.
+    /// Makes a protected rig whose primary has just panicked, so that INIT is under way.
     pub fn fencing() -> Self {
         let mut rig = Self::protected();
         rig.epitaph();
@@ -87,7 +87,7 @@ impl Rig {
         rig
     }
 
-    /// A fencing rig all of whose cores have checked in.
+    /// Makes a fencing rig all of whose cores have checked in.
     pub fn fenced() -> Self {
         let mut rig = Self::fencing();
         rig.tick_after(SETTLE);
@@ -96,7 +96,7 @@ impl Rig {
         rig
     }
 
-    /// A rig whose backup was promoted and has not beaten yet.
+    /// Makes a rig whose backup was promoted and has not sent a beat yet.
     pub fn promoting() -> Self {
         let mut rig = Self::fenced();
         for stage in STAGES {
@@ -119,7 +119,7 @@ impl Rig {
         self.step(Event::Tick)
     }
 
-    /// The owner's next beat is seen, now.
+    /// Passes the primary's next beat, now.
     pub fn beat(&mut self) -> Vec<Action> {
         self.sequence += 1;
         let beat = beat(self.machine.epoch(), self.sequence);
@@ -131,7 +131,7 @@ impl Rig {
         self.step(Event::Epitaph { epoch, core: 1 })
     }
 
-    /// These cores check in with the generation of the fence under way; returns what the last one caused.
+    /// Passes check-ins of these cores with the generation of the fence under way; returns what the last one caused.
     pub fn check_in(&mut self, cores: &[u32]) -> Vec<Action> {
         let generation = self.machine.generation();
         cores.iter().fold(Vec::new(), |_, core| {
@@ -142,7 +142,7 @@ impl Rig {
         })
     }
 
-    /// Ticks at each deadline until the fence ends, and returns what the last tick caused.
+    /// Ticks at each deadline until the fence ends; returns what the last tick caused.
     pub fn run_fence_dry(&mut self) -> Vec<Action> {
         let mut last = Vec::new();
         while let State::Fencing(_) = self.state() {
@@ -166,7 +166,7 @@ pub fn notices(actions: &[Action]) -> Vec<Notice> {
         .collect()
 }
 
-/// The actions without the notices.
+/// Returns the actions without the notices.
 pub fn deeds(actions: &[Action]) -> Vec<Action> {
     actions
         .iter()

@@ -1,4 +1,4 @@
-//! When an owner dies and there is no backup that is ready: waiting for one, and the end.
+//! A primary that dies while no backup is ready: the wait for a backup, and its end.
 
 use crate::common::{
     BACKUP_WAIT, BOOT_TIMEOUT, FIRST_EPOCH, MS, Rig, TIMEOUT, beat, deeds, notices, set,
@@ -33,7 +33,7 @@ fn dead() -> Rig {
 }
 
 #[test]
-fn an_owner_that_dies_unprotected_is_reported_dead_once() {
+fn a_primary_that_dies_unprotected_is_reported_dead_once() {
     let mut rig = unprotected();
     assert_eq!(
         rig.tick_after(TIMEOUT),
@@ -50,14 +50,14 @@ fn an_owner_that_dies_unprotected_is_reported_dead_once() {
 }
 
 #[test]
-fn a_dead_owner_that_nobody_touched_and_that_beats_again_owns_the_machine() {
+fn a_dead_primary_that_nobody_touched_and_that_beats_again_owns_the_machine() {
     let mut rig = dead();
     rig.now += MS;
     let loss = BackupLoss::Crashed;
     assert_eq!(
         notices(&rig.beat()),
         [
-            Notice::OwnerUp { epoch: FIRST_EPOCH },
+            Notice::PrimaryUp { epoch: FIRST_EPOCH },
             Notice::Unprotected(loss)
         ]
     );
@@ -85,7 +85,7 @@ fn an_old_beat_does_not_raise_the_dead() {
 }
 
 #[test]
-fn a_new_backup_takes_over_from_an_owner_already_dead() {
+fn a_new_backup_takes_over_from_a_primary_already_dead() {
     let mut rig = dead();
     assert_eq!(rig.step(Event::BackupReady), [], "the lost one does not");
     assert_eq!(
@@ -105,7 +105,7 @@ fn a_new_backup_takes_over_from_an_owner_already_dead() {
 }
 
 #[test]
-fn an_owner_that_dies_before_the_backup_is_ready_waits_for_it() {
+fn a_primary_that_dies_before_the_backup_is_ready_waits_for_it() {
     let mut rig = backup_loading();
     assert_eq!(
         rig.tick_after(TIMEOUT),
@@ -117,7 +117,7 @@ fn an_owner_that_dies_before_the_backup_is_ready_waits_for_it() {
     assert_eq!(
         rig.tick_after(BACKUP_WAIT - 1),
         [],
-        "said once, and nothing is fenced"
+        "reported once, and nothing is fenced"
     );
     let actions = rig.step(Event::BackupReady);
     assert_eq!(
@@ -161,7 +161,7 @@ fn a_backup_lost_while_it_is_waited_for_ends_the_wait() {
 }
 
 #[test]
-fn an_owner_that_comes_back_during_the_wait_is_not_fenced() {
+fn a_primary_that_comes_back_during_the_wait_is_not_fenced() {
     let mut rig = backup_loading();
     rig.tick_after(TIMEOUT);
     rig.now += MS;
@@ -187,7 +187,7 @@ fn one_that_panicked_does_not_come_back() {
 }
 
 #[test]
-fn a_hung_owner_that_keeps_beating_stays_dead() {
+fn a_hung_primary_that_keeps_beating_stays_dead() {
     let mut rig = backup_loading();
     let mut slot = beat(FIRST_EPOCH, 10);
     rig.step(Event::Observed(&slot));

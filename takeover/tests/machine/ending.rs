@@ -1,4 +1,4 @@
-//! Owners that end in order: reboot and switchover.
+//! Primaries that end in an orderly way: reboot and switchover.
 
 use takeover::{Action, BackupLoss, Cause, Ending, Event, Notice, Stage, State, Successor};
 
@@ -33,7 +33,7 @@ fn a_reboot_restarts_the_same_image_and_keeps_the_backup() {
     assert_eq!(actions.last(), Some(&Action::Restart { core: 1 }));
     assert_eq!(rig.machine.epoch(), epoch + 1);
     assert_eq!(
-        rig.machine.owner_cores().len(),
+        rig.machine.primary_cores().len(),
         3,
         "spare cores stay the backup's"
     );
@@ -73,7 +73,7 @@ fn a_reboot_needs_no_backup_and_does_not_mind_losing_it() {
 }
 
 #[test]
-fn an_owner_that_died_alone_can_still_ask_for_its_restart() {
+fn a_primary_that_died_alone_can_still_ask_for_its_restart() {
     let mut rig = Rig::protected();
     rig.step(Event::BackupLost(BackupLoss::Crashed));
     rig.epitaph();
@@ -109,7 +109,7 @@ fn a_switchover_promotes_the_backup_on_the_core_it_wants() {
 }
 
 #[test]
-fn a_core_that_is_not_the_owners_does_not_lead() {
+fn a_core_that_is_not_the_primarys_does_not_lead() {
     let mut rig = Rig::protected();
     rig.machine.set_lead(Some(9));
     rig.epitaph();

@@ -1,4 +1,4 @@
-//! A takeover that fails: no proof, a stage that cannot be done, a backup lost under way.
+//! Takeovers that fail: no proof, a stage that cannot be completed, a backup lost under way.
 
 use crate::common::{FIRST_EPOCH, MS, Rig, SETTLE, STAGES, TIMEOUT, deeds, notices, set};
 use takeover::{Action, BackupLoss, Cause, Event, Failure, Notice, Refusal, Stage, State, Verdict};
@@ -18,7 +18,7 @@ fn an_unproven_fence_refuses_and_touches_nothing() {
         (State::Refused(refusal), FIRST_EPOCH)
     );
     assert_eq!(rig.machine.deadline_ns(), None);
-    // Neither time, nor a late check-in, nor the core that still beats, nor a completion changes that.
+    // Neither time, nor a late check-in, nor a beat of a core that still runs, nor a completion changes that.
     assert_eq!(rig.tick_after(1000 * MS), []);
     assert_eq!(rig.check_in(&[2]), []);
     assert_eq!((rig.beat(), rig.epitaph()), (vec![], vec![]));
@@ -84,7 +84,7 @@ fn a_backup_lost_under_way_ends_the_takeover_in_death_said_once() {
             "{before:?}"
         );
         assert_eq!(deeds(&actions), []);
-        // Nothing of the takeover goes on, and what was struck does not come back.
+        // Nothing of the takeover goes on, and a primary that was fenced does not come back.
         assert_eq!(rig.check_in(&[1, 2, 3]), []);
         assert_eq!(rig.step(Event::Completed(Stage::RaiseEpoch)), []);
         assert_eq!((rig.beat(), rig.tick_after(MS)), (vec![], vec![]));
@@ -99,9 +99,9 @@ fn a_backup_lost_under_way_ends_the_takeover_in_death_said_once() {
     }
 }
 
-/// Its silence would end with a beat, had the takeover not condemned it.
+/// Checks that a beat does not end the silence of a primary that a takeover has condemned.
 #[test]
-fn a_silent_owner_that_was_struck_does_not_come_back() {
+fn a_silent_primary_that_was_struck_does_not_come_back() {
     let mut rig = Rig::protected();
     rig.tick_after(TIMEOUT);
     rig.step(Event::BackupLost(BackupLoss::Crashed));

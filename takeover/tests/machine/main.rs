@@ -6,5 +6,5 @@ mod common;
 mod death;
 mod ending;
 mod failure;
-mod ownership;
+mod primary;
 mod takeover;

@@ -5,6 +5,10 @@ use crate::common::{
 };
 use takeover::{Action, Cause, CoreSet, Edge, Event, Failure, Machine, Notice, Stage, State};
 
+fn stamp(edge: Edge, at_ns: u64) -> Action {
+    Action::Stamp { edge, at_ns }
+}
+
 #[test]
 fn the_whole_way() {
     let mut rig = Rig::protected();
@@ -18,14 +22,8 @@ fn the_whole_way() {
                 failure: Failure::of(Cause::Silent),
                 epoch: FIRST_EPOCH + 1
             }),
-            Action::Stamp {
-                edge: Edge::LastKeepalive,
-                at_ns: last
-            },
-            Action::Stamp {
-                edge: Edge::Detected,
-                at_ns: detected
-            },
+            stamp(Edge::LastKeepalive, last),
+            stamp(Edge::Detected, detected),
             Action::SendInit { core: 1 },
             Action::SendInit { core: 2 },
             Action::SendInit { core: 3 },
@@ -43,10 +41,7 @@ fn the_whole_way() {
     assert_eq!(
         rig.check_in(&[2]),
         [
-            Action::Stamp {
-                edge: Edge::Fenced,
-                at_ns: rig.now
-            },
+            stamp(Edge::Fenced, rig.now),
             Action::RaiseEpoch {
                 to: FIRST_EPOCH + 1
             }
@@ -61,21 +56,12 @@ fn the_whole_way() {
     let at_ns = rig.now;
     assert_eq!(
         rig.step(Event::Completed(Stage::SeizeInterrupts)),
-        [
-            Action::Stamp {
-                edge: Edge::InterruptsSeized,
-                at_ns
-            },
-            Action::QuietDevices
-        ]
+        [stamp(Edge::InterruptsSeized, at_ns), Action::QuietDevices]
     );
     assert_eq!(
         rig.step(Event::Completed(Stage::QuietDevices)),
         [
-            Action::Stamp {
-                edge: Edge::DevicesQuiet,
-                at_ns
-            },
+            stamp(Edge::DevicesQuiet, at_ns),
             Action::Promote { core: 1 }
         ]
     );
@@ -169,7 +155,7 @@ fn a_refused_image_leaves_nothing_to_fence_and_a_spare_core_leads() {
     let last = STAGES.map(|stage| rig.step(Event::Completed(stage)))[2].clone();
     assert_eq!(last[1], Action::Promote { core: 3 });
     assert_eq!(
-        rig.machine.owner_cores(),
+        rig.machine.primary_cores(),
         set(&[3, 4, 5]),
         "all of which a later fence must stop"
     );

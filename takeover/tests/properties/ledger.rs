@@ -1,4 +1,4 @@
-//! The outsider's record of a machine: it knows events and actions, and not how the machine decides.
+//! A record of a machine from outside: it sees events and actions, and does not know how the machine decides.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,19 +9,19 @@ use takeover::{ACTIONS_MAX, Action, CoreSet, Event, Machine, Notice, Stage, Stat
 #[derive(Default)]
 struct Takeover {
     cores: Vec<u32>,
-    /// Per core, the generation it was last told to check in with.
+    /// Per core, the generation it was last sent to check in with.
     generations: HashMap<u32, u64>,
     raised: Option<u64>,
     completed: Vec<Stage>,
     promoted: bool,
 }
 
-/// The outsider's record of who may run where, and what was proven.
+/// Records which instance may run where, and what was proven.
 pub struct Ledger {
-    owner: CoreSet,
+    primary: CoreSet,
     epoch: u64,
     check_ins: HashSet<(u32, u64)>,
-    /// The newest generation a fence before this step told anybody.
+    /// The newest generation that a fence before this step used.
     newest: u64,
     takeover: Option<Takeover>,
 }
@@ -29,7 +29,7 @@ pub struct Ledger {
 impl Ledger {
     pub fn new() -> Self {
         Self {
-            owner: CoreSet::EMPTY,
+            primary: CoreSet::EMPTY,
             epoch: FIRST_EPOCH,
             check_ins: HashSet::new(),
             newest: 0,
@@ -37,14 +37,14 @@ impl Ledger {
         }
     }
 
-    /// Records what is about to happen.
-    pub fn hear(&mut self, before: State, event: &Event<'_>) {
+    /// Records an event that is about to be passed.
+    pub fn record(&mut self, before: State, event: &Event<'_>) {
         match event {
             Event::PrimaryStarted { cores }
-                if self.owner.is_empty()
+                if self.primary.is_empty()
                     && matches!(before, State::Booting | State::Holding { .. } | State::Dead) =>
             {
-                self.owner = *cores;
+                self.primary = *cores;
                 self.takeover = None;
             }
             Event::CheckedIn { core, generation } => {
@@ -59,7 +59,7 @@ impl Ledger {
         }
     }
 
-    /// Checks what the machine asks for.
+    /// Checks the actions that the machine asks for.
     pub fn check(&mut self, before: State, machine: &Machine, actions: &[Action]) {
         assert!(actions.len() <= ACTIONS_MAX);
         for action in actions {
@@ -86,27 +86,27 @@ impl Ledger {
                     self.check_stages(&[Stage::RaiseEpoch, Stage::SeizeInterrupts])
                 }
                 Action::Promote { core } => {
-                    self.promote(core, self.owner.union(config().spare));
+                    self.promote(core, self.primary.union(config().spare));
                 }
-                Action::Restart { core } => self.promote(core, self.owner),
+                Action::Restart { core } => self.promote(core, self.primary),
                 Action::StartRemaining { cores } => {
                     assert!(!cores.contains(0) && !cores.is_empty());
-                    assert!(cores.iter().all(|core| self.owner.contains(core)));
+                    assert!(cores.iter().all(|core| self.primary.contains(core)));
                 }
-                Action::Notify(Notice::OwnerUp { .. }) => {
+                Action::Notify(Notice::PrimaryUp { .. }) => {
                     let struck = self
                         .takeover
                         .as_ref()
                         .is_some_and(|takeover| !takeover.promoted);
-                    assert!(!struck, "an owner that was struck does not come back");
+                    assert!(!struck, "a primary that was struck does not come back");
                 }
                 Action::Stamp { .. } | Action::Notify(_) => {}
             }
         }
         self.newest = machine.generation();
         assert_eq!(
-            (machine.owner_cores(), machine.epoch()),
-            (self.owner, self.epoch)
+            (machine.primary_cores(), machine.epoch()),
+            (self.primary, self.epoch)
         );
     }
 
@@ -116,7 +116,7 @@ impl Ledger {
 
     fn begin(&mut self, epoch: u64) {
         assert_eq!(epoch, self.epoch + 1);
-        let cores = self.owner.iter().collect();
+        let cores = self.primary.iter().collect();
         self.takeover = Some(Takeover {
             cores,
             ..Takeover::default()
@@ -148,7 +148,7 @@ impl Ledger {
         self.check_ins = check_ins;
     }
 
-    /// The stages were completed in this order after the epoch was raised.
+    /// Checks that these stages were completed, in this order, after the epoch was raised.
     fn check_stages(&mut self, wanted: &[Stage]) {
         let takeover = self.running();
         assert!(takeover.raised.is_some() && !takeover.promoted);
@@ -168,6 +168,6 @@ impl Ledger {
         ]);
         self.running().promoted = true;
         assert_eq!(Some(core), cores.first(), "the lowest core leads");
-        self.owner = cores;
+        self.primary = cores;
     }
 }

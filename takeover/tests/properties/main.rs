@@ -1,4 +1,5 @@
-//! What holds whatever order events come in: a ledger that knows nothing of the machine's states checks every action against the laws.
+//! Properties that hold for every order of events: a ledger that does not know the machine's states checks every action
+//! against the laws.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -13,7 +14,7 @@ use takeover::{
     Successor, Verdict,
 };
 
-/// Something to do to the machine. Where it depends on where the machine stands, it is relative, so that deep states are reached.
+/// Something to do to the machine. Numbers are relative to the machine's state, so that deep states are reached.
 #[derive(Clone, Debug)]
 enum Move {
     Wait(u64),
@@ -56,6 +57,17 @@ fn any_stage() -> impl Strategy<Value = Stage> {
     ])
 }
 
+fn any_beat(lag: impl Strategy<Value = u64>) -> impl Strategy<Value = Move> {
+    let step = prop_oneof![8 => Just(1_u64), 1 => Just(0), 1 => Just(u64::MAX)];
+    let cores = prop_oneof![9 => Just(3_u32), 1 => 0..40_u32];
+    (lag, step, cores, any::<bool>()).prop_map(|(epoch_lag, step, cores, moved)| Move::Beat {
+        epoch_lag,
+        step,
+        cores,
+        moved,
+    })
+}
+
 fn any_move() -> impl Strategy<Value = Move> {
     let lag = || prop_oneof![6 => Just(0_u64), 1 => Just(1), 1 => Just(u64::MAX)];
     prop_oneof![
@@ -63,8 +75,7 @@ fn any_move() -> impl Strategy<Value = Move> {
         1 => (0..BACKUP_WAIT).prop_map(Move::Wait),
         1 => (0..20 * MS).prop_map(Move::GoBack),
         5 => Just(Move::ToDeadline),
-        6 => (lag(), prop_oneof![8 => Just(1_u64), 1 => Just(0), 1 => Just(u64::MAX)], prop_oneof![9 => Just(3_u32), 1 => 0..40_u32], any::<bool>())
-            .prop_map(|(epoch_lag, step, cores, moved)| Move::Beat { epoch_lag, step, cores, moved }),
+        6 => any_beat(lag()),
         1 => lag().prop_map(|epoch_lag| Move::Epitaph { epoch_lag }),
         1 => (lag(), prop::sample::select(vec![Ending::Reboot, Ending::Switchover]))
             .prop_map(|(epoch_lag, ending)| Move::Ended { epoch_lag, ending }),
@@ -82,7 +93,7 @@ fn any_move() -> impl Strategy<Value = Move> {
     ]
 }
 
-/// Drives a machine by moves, with the ledger looking on.
+/// Drives a machine by moves, and passes every event and action to the ledger.
 struct Driver {
     machine: Machine,
     ledger: Ledger,
@@ -108,13 +119,13 @@ impl Driver {
 
     fn step(&mut self, event: Event<'_>) {
         let before = self.machine.state();
-        self.ledger.hear(before, &event);
+        self.ledger.record(before, &event);
         let actions = self.machine.step(self.now, event);
         self.ledger.check(before, &self.machine, &actions);
         self.check_state();
     }
 
-    /// What each state promises.
+    /// Checks what each state promises.
     fn check_state(&self) {
         let backup = self.machine.backup();
         let is_lost = matches!(backup, Backup::Lost(_));
@@ -144,13 +155,9 @@ impl Driver {
                 cores,
                 moved,
             } => {
-                self.slot.epoch = self.machine.epoch().wrapping_sub(epoch_lag);
                 self.slot.sequence = self.slot.sequence.wrapping_add(step);
                 self.slot.cores = cores;
-                self.slot.progress[0] += 1;
-                self.slot.progress[1] += 1;
-                self.slot.progress[2] += u64::from(moved);
-                self.step(Event::Observed(&self.slot.clone()));
+                self.beat(epoch_lag, moved);
             }
             Move::Epitaph { epoch_lag } => {
                 let epoch = self.machine.epoch().wrapping_sub(epoch_lag);
@@ -169,7 +176,7 @@ impl Driver {
             }
             Move::CheckInAll => {
                 let generation = self.machine.generation();
-                for core in self.machine.owner_cores().iter() {
+                for core in self.machine.primary_cores().iter() {
                     self.step(Event::CheckedIn { core, generation });
                 }
             }
@@ -198,7 +205,15 @@ impl Driver {
         self.step(Event::Tick);
     }
 
-    /// From here on only time passes: a fence under way ends after a few deadlines.
+    fn beat(&mut self, epoch_lag: u64, moved: bool) {
+        self.slot.epoch = self.machine.epoch().wrapping_sub(epoch_lag);
+        self.slot.progress[0] += 1;
+        self.slot.progress[1] += 1;
+        self.slot.progress[2] += u64::from(moved);
+        self.step(Event::Observed(&self.slot.clone()));
+    }
+
+    /// Lets only time pass from here on: a fence under way ends after a few deadlines.
     fn run_out(&mut self) {
         for _ in 0..40 {
             let State::Fencing(_) = self.machine.state() else {
@@ -225,7 +240,7 @@ proptest! {
         driver.run_out();
     }
 
-    /// The same from a protected machine, so that most runs reach a takeover.
+    /// Checks the same from a protected machine on, so that most runs reach a takeover.
     #[test]
     fn no_order_of_events_breaks_a_law_once_protected(mask in 1..256_u32, moves in moves(120)) {
         let mut driver = Driver::new();
@@ -237,7 +252,7 @@ proptest! {
         driver.run_out();
     }
 
-    /// However few cores check in and however late, a fence that is stepped at its deadlines ends within its bound.
+    /// Checks that a fence that is stepped at its deadlines ends within its bound, however few cores check in and when.
     #[test]
     fn a_fence_ends_in_time(present in any::<u32>(), late in 0..20_u64) {
         let mut driver = Driver::new();

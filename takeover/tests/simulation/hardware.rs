@@ -1,12 +1,13 @@
 //! Cores and the signals they are sent.
 //!
-//! A core handles signals only while it is scheduled, and an oversubscribed host takes it away for milliseconds; until then it runs what it ran.
+//! A core handles signals only while it is scheduled. An oversubscribed host takes it away for milliseconds; until it
+//! is back, it runs what it ran.
 
 use super::world::{Happening, MS, US, World};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runs {
-    /// Never started, or in wait-for-SIPI.
+    /// Nothing: it was never started, or waits for SIPI.
     Nothing,
     /// The instance of this epoch, alive or dead: its instructions may touch anything.
     Instance(u64),
@@ -17,7 +18,7 @@ pub enum Runs {
 #[derive(Clone, Copy, Debug)]
 pub struct Core {
     pub runs: Runs,
-    /// Not scheduled before this.
+    /// It is not scheduled before this time.
     pub away_until: u64,
     /// Signals it has not handled yet.
     pub has_init: bool,
@@ -26,7 +27,7 @@ pub struct Core {
     pub is_stuck: bool,
     /// The check-in word: generation.
     pub checked_in: Option<u64>,
-    /// The instance it shall run when it is in the fence page.
+    /// The instance it is to run once it is in the fence page.
     pub job: Option<u64>,
 }
 
@@ -38,14 +39,14 @@ impl Core {
         has_startup: false,
         losses: 0,
         is_stuck: false,
-        // A word left over from boot: no fence may take it for its own.
+        // A check-in word left over from boot. No fence may take it for its own.
         checked_in: Some(0),
         job: None,
     };
 }
 
 impl World {
-    /// The core may be off its processor from now on.
+    /// Takes the core off its processor from now on, sometimes.
     fn disturb(&mut self, core: u32) {
         if self.rng.u8(0..5) == 0 {
             let away = self.rng.u64(0..12 * MS);
@@ -54,7 +55,7 @@ impl World {
         }
     }
 
-    /// Lets it happen when the core is scheduled; true if it is not now.
+    /// Returns whether the core is not scheduled now. If so, postpones the happening until it is.
     fn is_away(&mut self, core: u32, happening: Happening) -> bool {
         let until = self.cores[core as usize].away_until;
         let is_away = self.now < until;
@@ -64,14 +65,14 @@ impl World {
         is_away
     }
 
-    /// A signal is on its way to the core.
+    /// Sends a signal to the core.
     pub(super) fn send(&mut self, core: u32) {
         self.disturb(core);
         let delay = self.rng.u64(200..20 * US);
         self.after(delay, Happening::Signal { core });
     }
 
-    /// The core handles what it was sent, if it is scheduled: INIT in any state, SIPI only after INIT.
+    /// Handles what the core was sent, if it is scheduled: INIT in any state, SIPI only after INIT.
     pub(super) fn handle_signals(&mut self, core: u32) {
         if self.cores[core as usize].is_stuck || self.is_away(core, Happening::Signal { core }) {
             return;
@@ -116,28 +117,28 @@ impl World {
 
     pub(super) fn run_instance(&mut self, core: u32, epoch: u64) {
         self.cores[core as usize].runs = Runs::Instance(epoch);
-        if core == self.owner.lead {
+        if core == self.primary.lead {
             let delay = self.rng.u64(0..20 * MS);
             self.after(delay, Happening::BeatDue { epoch });
         }
     }
 
-    /// The owner's timer: slot, IPI, and the next beat; all gaps are below the time-out, some only just.
+    /// Fires the primary's timer: slot, IPI, and the next beat. All gaps are below the time-out, some only just.
     pub(super) fn beat(&mut self, epoch: u64) {
-        let lead = self.cores[self.owner.lead as usize];
-        if !self.owner.beats || lead.runs != Runs::Instance(epoch) {
+        let lead = self.cores[self.primary.lead as usize];
+        if !self.primary.beats || lead.runs != Runs::Instance(epoch) {
             return;
         }
         self.slot.sequence += 1;
         self.slot.epoch = epoch;
-        for (index, core) in self.owner.cores.iter().enumerate() {
+        for (index, core) in self.primary.cores.iter().enumerate() {
             let is_running = self.cores[core as usize].runs == Runs::Instance(epoch);
-            if is_running && self.owner.hung != Some(index as u32) {
+            if is_running && self.primary.hung != Some(index as u32) {
                 self.slot.progress[index] += self.rng.u64(1..50);
             }
         }
-        let is_heard = self.rng.u8(0..10) > 0;
-        if is_heard {
+        let arrives = self.rng.u8(0..10) > 0;
+        if arrives {
             let delay = self.rng.u64(US..500 * US);
             self.after(delay, Happening::Wake);
         }

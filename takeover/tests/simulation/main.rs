@@ -1,7 +1,7 @@
-//! Hundreds of seeded machines, each with cores that lag, signals that get lost and an observer that is sometimes away.
+//! Hundreds of seeded machines, whose cores lag, whose signals get lost, and whose observer is sometimes away.
 //!
-//! The world knows what really runs where. At each raised epoch it checks that no core still runs the old owner, whatever the machine
-//! believes; see [`world`].
+//! The world knows what really runs where. At each raised epoch it checks that no core still runs the old primary,
+//! whatever the machine believes; see [`world`].
 
 mod hardware;
 mod world;
@@ -30,7 +30,7 @@ fn protected(seed: u64) -> World {
     world
 }
 
-/// The owner dies at some time, and the world runs until the takeover is over.
+/// Kills the primary at some time, and runs the world until the takeover is over.
 fn kill_and_wait(world: &mut World, death: Death) {
     world.kill(death);
     let is_over = |machine: &Machine| {
@@ -56,7 +56,7 @@ fn a_living_primary_is_never_fenced() {
     }
 }
 
-/// Not even by an observer that is away for several time-outs, since it looks before it judges.
+/// Checks the same with an observer that is away for several time-outs: it looks before it judges.
 #[test]
 fn a_living_primary_survives_an_absent_observer() {
     for seed in 0..SEEDS {
@@ -79,7 +79,13 @@ fn a_dead_primary_is_always_fenced_and_replaced_if_its_cores_check_in() {
         let cause = began(&world).unwrap_or_else(|| panic!("never detected; {}", world.describe()));
         let index = match (death, cause) {
             (Death::Panic { .. }, Cause::Panic) => 0,
-            (Death::Silence | Death::Panic { heard: false }, Cause::Silent) => 1,
+            (
+                Death::Silence
+                | Death::Panic {
+                    writes_epitaph: false,
+                },
+                Cause::Silent,
+            ) => 1,
             (Death::HungCore, Cause::Hung | Cause::Silent) => 2,
             (death, cause) => panic!("{death:?} was called {cause}; {}", world.describe()),
         };
@@ -91,15 +97,15 @@ fn a_dead_primary_is_always_fenced_and_replaced_if_its_cores_check_in() {
             world.describe()
         );
         assert_eq!(
-            world.owner_runs_on(),
-            world.machine.owner_cores(),
+            world.primary_runs_on(),
+            world.machine.primary_cores(),
             "{}",
             world.describe()
         );
     }
     assert!(
         causes[..3].iter().all(|count| *count > SEEDS / 10),
-        "each kind of death was tried: {causes:?}"
+        "not every kind of death was tried: {causes:?}"
     );
 }
 

@@ -1,7 +1,7 @@
-//! The world the simulated machine lives in: cores, a keepalive slot, signals on their way, an executor.
+//! The world around the simulated machine: cores, a keepalive slot, signals on their way, an executor.
 //!
-//! A SIPI may be lost, a few times per core and fence. The fence page's check-in words are polled by the executor in every wake-up, so
-//! each check-in is reported many times, and those of earlier fences again and again.
+//! A SIPI may be lost, a few times per core and fence. The executor polls the fence page's check-in words in every
+//! wake-up, so each check-in is reported many times, and those of earlier fences again and again.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,16 +19,16 @@ pub const US: u64 = 1000;
 const TIMEOUT: u64 = 10 * MS;
 const BOOT_TIMEOUT: u64 = 100 * MS;
 
-/// SIPIs to one core that a fence may lose; fewer than its rounds, so that a working core does check in.
+/// Maximum number of SIPIs to one core that a fence may lose. It is below the number of rounds, so that a working core
+/// does check in.
 const LOSSES_MAX: u32 = 3;
 
-/// How the owner dies.
+/// How the primary dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
-    /// It writes an epitaph; its last IPI may get lost, and the epitaph is then found at the next wake-up, or `heard` is false and
-    /// it was never written.
-    Panic { heard: bool },
-    /// Every core stops without a word.
+    /// It panics. Its last IPI may get lost; its epitaph is then found at the next wake-up, if `writes_epitaph`.
+    Panic { writes_epitaph: bool },
+    /// Every core stops without an epitaph.
     Silence,
     /// One core stands still; the keepalives go on.
     HungCore,
@@ -45,9 +45,9 @@ pub enum Happening {
     PrimaryStarts,
 }
 
-/// The instance that owns the machine.
+/// The instance that is the primary.
 #[derive(Clone, Copy, Debug)]
-pub struct Owner {
+pub struct Primary {
     pub lead: u32,
     pub cores: CoreSet,
     pub beats: bool,
@@ -64,7 +64,7 @@ pub struct World {
     pub(super) queued: u64,
     pub(super) cores: [Core; MAX_CORES],
     pub(super) present: CoreSet,
-    pub(super) owner: Owner,
+    pub(super) primary: Primary,
     pub(super) slot: Beat,
     /// What the fence page holds for cores to check in with.
     pub(super) page_generation: u64,
@@ -102,7 +102,7 @@ impl World {
             queued: 0,
             cores: [Core::AT_BOOT; MAX_CORES],
             present,
-            owner: Owner {
+            primary: Primary {
                 lead: 1,
                 cores: present,
                 beats: true,
@@ -132,9 +132,9 @@ impl World {
         )
     }
 
-    /// Starts the primary and the loading of the backup.
+    /// Starts the primary, and starts to load the backup.
     pub fn boot(&mut self) {
-        self.tell(Event::PrimaryStarted {
+        self.pass(Event::PrimaryStarted {
             cores: self.present,
         });
         let delay = self.rng.u64(0..5 * MS);
@@ -145,7 +145,7 @@ impl World {
 
     /// Loads a new backup, which gets ready after a while.
     pub fn rearm(&mut self) {
-        self.tell(Event::Rearmed);
+        self.pass(Event::Rearmed);
         self.rearm_in(0..50 * MS);
     }
 
@@ -158,25 +158,27 @@ impl World {
         match self.rng.u8(0..4) {
             0 => Death::Silence,
             1 => Death::HungCore,
-            2 => Death::Panic { heard: true },
+            2 => Death::Panic {
+                writes_epitaph: true,
+            },
             _ => Death::Panic {
-                heard: self.rng.bool(),
+                writes_epitaph: self.rng.bool(),
             },
         }
     }
 
-    /// Kills the owner after a little while.
+    /// Kills the primary after a short while.
     pub fn kill(&mut self, death: Death) {
         let delay = self.rng.u64(0..5 * MS);
         self.run_until(delay, |_| false);
         match death {
-            Death::Silence => self.owner.beats = false,
+            Death::Silence => self.primary.beats = false,
             Death::HungCore => {
-                self.owner.hung = Some(self.rng.u32(0..self.owner.cores.len() as u32))
+                self.primary.hung = Some(self.rng.u32(0..self.primary.cores.len() as u32))
             }
-            Death::Panic { heard } => {
-                self.owner.beats = false;
-                self.epitaph = heard.then_some((self.machine.epoch(), 0));
+            Death::Panic { writes_epitaph } => {
+                self.primary.beats = false;
+                self.epitaph = writes_epitaph.then_some((self.machine.epoch(), 0));
                 if self.rng.bool() {
                     self.after(2 * US, Happening::Wake);
                 }
@@ -189,7 +191,7 @@ impl World {
         self.observer_away_until = self.now + away_ns;
     }
 
-    /// Makes one of the owner's cores deaf to every signal.
+    /// Makes one of the primary's cores ignore every signal.
     pub fn stick_a_core(&mut self) -> u32 {
         let stuck = self.rng.u32(1..=self.present.len() as u32);
         self.cores[stuck as usize].is_stuck = true;
@@ -201,17 +203,18 @@ impl World {
     }
 
     pub fn request_retry(&mut self) {
-        self.tell(Event::RetryRequested);
+        self.pass(Event::RetryRequested);
         self.arm_timer();
     }
 
-    /// Detection, the longest fence, the first beat of the new owner, and some room for late timers.
+    /// Returns the longest time a takeover may take: detection, the longest fence, the first beat of the new primary,
+    /// and some room for late timers.
     pub fn takeover_bound_ns(&self) -> u64 {
         2 * TIMEOUT + FenceConfig::default().worst_case_ns() + BOOT_TIMEOUT
     }
 
-    /// The cores that really run the owner of the machine's epoch.
-    pub fn owner_runs_on(&mut self) -> CoreSet {
+    /// Returns the cores that really run the primary of the machine's epoch.
+    pub fn primary_runs_on(&mut self) -> CoreSet {
         self.run_until(20 * MS, |_| false);
         let epoch = self.machine.epoch();
         CoreSet::from_cores(
@@ -222,7 +225,7 @@ impl World {
         .unwrap()
     }
 
-    /// Lets `duration_ns` pass, or less if `is_over` before; says whether it was.
+    /// Lets `duration_ns` pass, or less if `is_over` before; returns whether it was.
     pub fn run_until(&mut self, duration_ns: u64, is_over: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + duration_ns;
         while !is_over(self) {
@@ -256,14 +259,14 @@ impl World {
             Happening::Signal { core } => self.handle_signals(core),
             Happening::TakeJob { core } => self.take_job(core),
             Happening::BackupReady => {
-                self.tell(Event::BackupReady);
+                self.pass(Event::BackupReady);
                 self.arm_timer();
             }
-            Happening::PrimaryStarts => self.run_instance(self.owner.lead, Self::FIRST_EPOCH),
+            Happening::PrimaryStarts => self.run_instance(self.primary.lead, Self::FIRST_EPOCH),
         }
     }
 
-    /// The monitor wakes: observe, then everything else, then tick.
+    /// Wakes the monitor: observe, then everything else, then tick.
     fn wake(&mut self) {
         if self.now < self.observer_away_until {
             self.after(self.observer_away_until - self.now, Happening::Wake);
@@ -271,23 +274,23 @@ impl World {
         }
         if self.slot.sequence > 0 {
             let slot = self.slot;
-            self.tell(Event::Observed(&slot));
+            self.pass(Event::Observed(&slot));
         }
         if let Some((epoch, core)) = self.epitaph {
-            self.tell(Event::Epitaph { epoch, core });
+            self.pass(Event::Epitaph { epoch, core });
         }
         for core in self.present.iter() {
             if let Some(generation) = self.cores[core as usize].checked_in {
-                self.tell(Event::CheckedIn { core, generation });
+                self.pass(Event::CheckedIn { core, generation });
             }
         }
         for stage in std::mem::take(&mut self.done) {
-            self.tell(Event::Completed(stage));
+            self.pass(Event::Completed(stage));
             if self.rng.u8(0..4) == 0 {
-                self.tell(Event::Completed(stage));
+                self.pass(Event::Completed(stage));
             }
         }
-        self.tell(Event::Tick);
+        self.pass(Event::Tick);
         self.arm_timer();
     }
 
@@ -302,7 +305,7 @@ impl World {
         }
     }
 
-    fn tell(&mut self, event: Event<'_>) {
+    fn pass(&mut self, event: Event<'_>) {
         let epoch_before = self.machine.epoch();
         let actions: Actions = self.machine.step(self.now, event);
         for action in actions {
@@ -315,7 +318,7 @@ impl World {
             Action::SendInit { core } => {
                 assert_ne!(core, 0, "{}", self.describe());
                 self.cores[core as usize].job = None;
-                // An INIT overtakes what was sent before and not handled.
+                // An INIT overrides what was sent before and not handled.
                 (
                     self.cores[core as usize].has_init,
                     self.cores[core as usize].has_startup,
@@ -342,7 +345,7 @@ impl World {
             Action::QuietDevices => self.finish(Stage::QuietDevices),
             Action::Promote { core } | Action::Restart { core } => {
                 self.epitaph = None;
-                self.owner = Owner {
+                self.primary = Primary {
                     lead: core,
                     cores: self.present,
                     beats: true,
@@ -356,7 +359,7 @@ impl World {
         }
     }
 
-    /// The first law, by what is true and not by what was reported.
+    /// Checks the first law by what is true, not by what was reported.
     fn check_that_nobody_runs(&self, epoch: u64) {
         for core in self.present.iter() {
             let runs = self.cores[core as usize].runs;

@@ -8,15 +8,15 @@ pub const MUTANTS: &[Mutant] = &[
         name: "fence-dropped",
         what: "the fence takes every core for stopped",
         file: "takeover/src/machine/takeover.rs",
-        right: "State::Fencing(Fence::new(self.config.fence, self.generation, self.owner))",
+        right: "State::Fencing(Fence::new(self.config.fence, self.generation, self.primary))",
         wrong: "State::Fencing(Fence::new(self.config.fence, self.generation, crate::CoreSet::EMPTY))",
     },
     Mutant {
         name: "fence-forgets-a-core",
         what: "the fence leaves out the core that leads",
         file: "takeover/src/machine/takeover.rs",
-        right: "State::Fencing(Fence::new(self.config.fence, self.generation, self.owner))",
-        wrong: "State::Fencing(Fence::new(self.config.fence, self.generation, self.owner.without_first()))",
+        right: "State::Fencing(Fence::new(self.config.fence, self.generation, self.primary))",
+        wrong: "State::Fencing(Fence::new(self.config.fence, self.generation, self.primary.without_first()))",
     },
     Mutant {
         name: "epoch-early",

@@ -1,4 +1,4 @@
-//! While an owner lives: boot, keepalives, loss and return of the backup.
+//! While a primary lives: boot, keepalives, loss and return of the backup.
 
 use crate::common::{BOOT_TIMEOUT, FIRST_EPOCH, MS, Rig, STAGES, TIMEOUT, beat, notices, set};
 use takeover::{
@@ -24,7 +24,7 @@ fn the_first_keepalive_ends_the_boot() {
             Action::StartRemaining {
                 cores: set(&[2, 3])
             },
-            Action::Notify(Notice::OwnerUp { epoch: FIRST_EPOCH }),
+            Action::Notify(Notice::PrimaryUp { epoch: FIRST_EPOCH }),
         ]
     );
     assert_eq!(rig.beat(), [], "its other cores are started once");
@@ -45,12 +45,12 @@ fn a_backup_that_is_ready_first_protects_from_the_first_keepalive() {
     assert_eq!(rig.step(Event::BackupReady), []);
     assert_eq!(
         notices(&rig.beat()),
-        [Notice::OwnerUp { epoch: FIRST_EPOCH }, Notice::Protected]
+        [Notice::PrimaryUp { epoch: FIRST_EPOCH }, Notice::Protected]
     );
 }
 
 #[test]
-fn a_backup_lost_at_boot_leaves_an_unprotected_owner() {
+fn a_backup_lost_at_boot_leaves_an_unprotected_primary() {
     let mut rig = Rig::new();
     rig.step(Event::PrimaryStarted { cores: set(&[1]) });
     let loss = BackupLoss::ImageRefused;
@@ -68,7 +68,7 @@ fn a_backup_lost_at_boot_leaves_an_unprotected_owner() {
     assert_eq!(
         notices(&rig.beat()),
         [
-            Notice::OwnerUp { epoch: FIRST_EPOCH },
+            Notice::PrimaryUp { epoch: FIRST_EPOCH },
             Notice::Unprotected(loss)
         ]
     );
@@ -110,7 +110,7 @@ fn cores_are_told_once() {
     let mut rig = Rig::protected();
     rig.step(Event::PrimaryStarted { cores: set(&[9]) });
     assert_eq!(
-        (rig.machine.owner_cores(), rig.state()),
+        (rig.machine.primary_cores(), rig.state()),
         (set(&[1, 2, 3]), State::Watching)
     );
 }
@@ -132,7 +132,7 @@ fn keepalives_keep_the_peace() {
 }
 
 #[test]
-fn a_lost_backup_leaves_the_owner_unprotected_and_a_new_one_protects_it() {
+fn a_lost_backup_leaves_the_primary_unprotected_and_a_new_one_protects_it() {
     let mut rig = Rig::protected();
     let loss = BackupLoss::Dropped;
     assert_eq!(
@@ -182,14 +182,14 @@ fn an_epitaph_of_another_epoch_is_ignored() {
 }
 
 #[test]
-fn a_promoted_instance_that_beats_is_an_unprotected_owner_with_all_its_cores() {
+fn a_promoted_instance_that_beats_is_an_unprotected_primary_with_all_its_cores() {
     let mut rig = Rig::promoting();
     assert_eq!(rig.machine.deadline_ns(), Some(rig.now + BOOT_TIMEOUT));
     let old = beat(FIRST_EPOCH, 1000);
     assert_eq!(
         rig.step(Event::Observed(&old)),
         [],
-        "a beat of the old owner is none of the new"
+        "a beat of the old primary is none of the new"
     );
     assert_eq!(
         rig.beat(),
@@ -197,7 +197,7 @@ fn a_promoted_instance_that_beats_is_an_unprotected_owner_with_all_its_cores() {
             Action::StartRemaining {
                 cores: set(&[2, 3, 4, 5])
             },
-            Action::Notify(Notice::OwnerUp {
+            Action::Notify(Notice::PrimaryUp {
                 epoch: FIRST_EPOCH + 1
             }),
             Action::Notify(Notice::Unprotected(BackupLoss::Promoted)),
@@ -215,16 +215,16 @@ fn rearmed_before_the_promoted_instance_beats() {
     assert_eq!(
         notices(&rig.beat()),
         [
-            Notice::OwnerUp {
+            Notice::PrimaryUp {
                 epoch: FIRST_EPOCH + 1
             },
             Notice::Protected
         ]
     );
     assert!(rig.machine.is_protected());
-    // And the next death finds all its cores, started or not.
+    // The next death finds all its cores, started or not.
     rig.epitaph();
-    assert_eq!(rig.machine.owner_cores(), set(&[1, 2, 3, 4, 5]));
+    assert_eq!(rig.machine.primary_cores(), set(&[1, 2, 3, 4, 5]));
     assert!(matches!(rig.state(), State::Fencing(_)));
 }
 
