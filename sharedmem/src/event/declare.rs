@@ -38,7 +38,7 @@ macro_rules! events {
                     let event = Self {
                         $( $field: $crate::event::Field::take(stringify!($field), &mut fields)?, )*
                     };
-                    fields.end()?;
+                    fields.end(&event, line)?;
                     Ok(event)
                 }
             }

@@ -17,6 +17,8 @@ pub enum ParseError {
     BadValue(&'static str),
     /// Behind the last field stands something else.
     Excess,
+    /// It says the same as a line of the event, in another form.
+    OtherForm,
 }
 
 impl fmt::Display for ParseError {
@@ -28,6 +30,7 @@ impl fmt::Display for ParseError {
             Self::Missing(key) => write!(f, "there is no {key}= where it has to be"),
             Self::BadValue(key) => write!(f, "{key}= has no value that it can have"),
             Self::Excess => f.write_str("something stands behind the last field"),
+            Self::OtherForm => f.write_str("a value does not stand there as it is written"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Reads the fields of a line, one after the other.
 
+use core::fmt::{self, Display, Write};
+
 use super::{END, MARK, ParseError};
 
 /// The rest of a line, from which fields are taken in their order.
@@ -65,14 +67,18 @@ impl<'a> Fields<'a> {
         Ok(Some(value))
     }
 
-    /// Ends the line.
+    /// Ends the line, of which `event` was made.
     ///
     /// # Errors
-    /// Something is left.
-    pub fn end(self) -> Result<(), ParseError> {
-        match self.rest == END {
-            true => Ok(()),
-            false => Err(ParseError::Excess),
+    /// Something is left, or `event` writes another line.
+    pub fn end(self, event: &impl Display, line: &str) -> Result<(), ParseError> {
+        if self.rest != END {
+            return Err(ParseError::Excess);
+        }
+        let mut expected = Expected(line);
+        match write!(expected, "{event}") {
+            Ok(()) if expected.0.is_empty() => Ok(()),
+            _ => Err(ParseError::OtherForm),
         }
     }
 
@@ -83,6 +89,16 @@ impl<'a> Fields<'a> {
         let wanted = key.iter().flat_map(|part| part.bytes());
         let wanted = wanted.map(|byte| if byte == b'-' { b'_' } else { byte });
         found.bytes().eq(wanted).then_some(behind)
+    }
+}
+
+/// The rest of a text that is to be written. Writing another one is an error.
+struct Expected<'a>(&'a str);
+
+impl fmt::Write for Expected<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(text).ok_or(fmt::Error)?;
+        Ok(())
     }
 }
 

@@ -15,8 +15,8 @@
 //! order of the fields. A value with a blank, a quote or a character that does not print stands in double quotes, with
 //! escapes as in Rust. The last word is `;`: a line without it was cut, and does not parse.
 //!
-//! All events are declared in `table/`, one file for each group of writers; `docs/events.md` lists them for people. Each
-//! line has at most [`LINE_BYTES_MAX`] bytes, so that a log has room for it.
+//! All events are declared in `table/`, one file for each group of writers; `docs/events.md` lists them for people.
+//! Each line has at most [`LINE_BYTES_MAX`] bytes, so that a log has room for it.
 
 mod damage;
 mod declare;

@@ -209,6 +209,14 @@ fn other_lines_are_told_apart() {
     ] {
         assert_eq!(FirstReply::parse(line), Err(error), "{line}");
     }
+    for other_form in [
+        "event=first-reply epoch=02 at_ns=3 ;",
+        "event=exec command=\"PING\" ;",
+        "event=exec command=\"\\u{20}\" ;",
+        "event=epitaph instance=a core=0 vector=0 error_code=0x00 address=0x0 rip=0x0 rsp=0x0 at_ns=0 message=x ;",
+    ] {
+        assert_eq!(check(other_form), Err(Error::OtherForm), "{other_form}");
+    }
     assert_eq!(check("event=nothing ;"), Err(Error::OtherEvent));
     assert_eq!(
         Exec::parse(r#"event=exec command="\x" ;"#),
