@@ -1,7 +1,5 @@
 //! Failures: why a peer counts as dead, and which of its cores failed.
 
-use core::fmt;
-
 use sharedmem::cause::Cause;
 
 /// Why a peer counts as dead, or does not go on.
@@ -24,16 +22,6 @@ impl Failure {
         Self {
             cause,
             core: Some(core),
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.cause)?;
-        match self.core {
-            Some(core) => write!(f, ", core {core}"),
-            None => Ok(()),
         }
     }
 }
