@@ -83,6 +83,15 @@
 #define US_EDGE_SERVING                 7 /* the service takes requests */
 #define US_EDGE_FIRST_REPLY             8 /* the first reply left */
 
+/* Phase */
+#define US_PHASE_DETECT                 0 /* from the last keepalive to the detection */
+#define US_PHASE_FENCE                  1 /* from the detection until every core is fenced */
+#define US_PHASE_INTERRUPTS             2 /* until the interrupt controllers are seized */
+#define US_PHASE_DEVICES                3 /* until the devices are adopted */
+#define US_PHASE_REPLAY                 4 /* until the tail of the journal is applied */
+#define US_PHASE_FIRST_REPLY            5 /* until the first reply left */
+#define US_PHASE_TOTAL                  6 /* from the detection to the first reply */
+
 /* Counter */
 #define US_COUNTER_FENCE_ROUNDS         0 /* rounds the fence needed */
 

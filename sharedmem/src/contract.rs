@@ -11,16 +11,17 @@ use crate::numbered::List;
 use crate::protection::ProtectionState;
 use crate::record::RecordKind;
 use crate::resume_slot::ParkState;
-use crate::timeline::{Counter, Edge};
+use crate::timeline::{Counter, Edge, Phase};
 
 /// The lists.
-pub const LISTS: [List; 19] = [
+pub const LISTS: [List; 20] = [
     Instance::LIST,
     Role::LIST,
     Vector::LIST,
     ProtectionState::LIST,
     ConsoleOwner::LIST,
     Edge::LIST,
+    Phase::LIST,
     Counter::LIST,
     Cause::LIST,
     BackupLoss::LIST,

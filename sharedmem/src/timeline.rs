@@ -35,6 +35,34 @@ numbered! {
     }
 }
 
+numbered! {
+    /// What a takeover spends its time on, in order: the time between two edges.
+    pub enum Phase {
+        Detect = 0, "detect", "from the last keepalive to the detection";
+        Fence = 1, "fence", "from the detection until every core is fenced";
+        Interrupts = 2, "interrupts", "until the interrupt controllers are seized";
+        Devices = 3, "devices", "until the devices are adopted";
+        Replay = 4, "replay", "until the tail of the journal is applied";
+        FirstReply = 5, "first-reply", "until the first reply left";
+        Total = 6, "total", "from the detection to the first reply";
+    }
+}
+
+impl Phase {
+    /// Returns the edges at which it begins and ends.
+    pub const fn edges(self) -> (Edge, Edge) {
+        match self {
+            Self::Detect => (Edge::LastKeepalive, Edge::Detected),
+            Self::Fence => (Edge::Detected, Edge::Fenced),
+            Self::Interrupts => (Edge::Fenced, Edge::InterruptsSeized),
+            Self::Devices => (Edge::InterruptsSeized, Edge::DevicesAdopted),
+            Self::Replay => (Edge::DevicesAdopted, Edge::Replayed),
+            Self::FirstReply => (Edge::Replayed, Edge::FirstReply),
+            Self::Total => (Edge::Detected, Edge::FirstReply),
+        }
+    }
+}
+
 /// Edges a timeline has room for.
 pub const EDGES_MAX: usize = 16;
 
@@ -133,6 +161,13 @@ impl Timeline {
         Some(since_ns.cast_signed() / 1000)
     }
 
+    /// Returns how long a phase took, in us; `None` if one of its edges was not reached.
+    pub fn phase_us(&self, phase: Phase) -> Option<u64> {
+        let (from, to) = phase.edges();
+        let took_ns = self.edge_ns(to)?.saturating_sub(self.edge_ns(from)?);
+        Some(took_ns / 1000)
+    }
+
     /// Sets a counter.
     pub fn count(&self, counter: Counter, value: u64) {
         self.counters[counter as usize].store(value, Ordering::Relaxed);
@@ -199,6 +234,28 @@ mod tests {
         let us = |edge| timeline.since_detection_us(edge);
         assert_eq!(us(Edge::LastKeepalive), Some(-20_000));
         assert_eq!((us(Edge::Serving), us(Edge::Fenced)), (Some(23_000), None));
+    }
+
+    #[test]
+    fn phases_follow_one_another_and_add_up_to_the_total() {
+        let timeline = Timeline::default();
+        assert!(
+            Phase::ALL
+                .iter()
+                .all(|phase| timeline.phase_us(*phase).is_none())
+        );
+        for (index, edge) in Edge::ALL.into_iter().enumerate() {
+            timeline.stamp(edge, (index as u64 + 1) * 1_000_000);
+        }
+        let [parts @ .., Phase::Total] = Phase::ALL else {
+            panic!("the total comes last")
+        };
+        for phases in parts.windows(2) {
+            assert_eq!(phases[0].edges().1, phases[1].edges().0, "{phases:?}");
+        }
+        let us = |phase| timeline.phase_us(phase).unwrap();
+        let since_detection: u64 = parts[1..].iter().map(|phase| us(*phase)).sum();
+        assert_eq!(since_detection, us(Phase::Total));
     }
 
     #[test]

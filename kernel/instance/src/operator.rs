@@ -1,6 +1,5 @@
 //! The operator's requests to the monitor, through the mailbox, and its answers. One request at a time.
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use service::{OperatorCommand, Sentence};
@@ -16,8 +15,17 @@ use crate::context::Context;
 pub struct OperatorStatus {
     /// Number of requests so far.
     pub requests: u32,
-    /// The answer to the last one; empty as long as there is none.
-    pub answer: Sentence,
+    /// The answer to the last one; `None` as long as there is none.
+    pub answer: Option<Answer>,
+    /// Why it was refused; empty if it was not.
+    pub reason: Sentence,
+}
+
+impl OperatorStatus {
+    fn set(&mut self, answer: Option<Answer>, reason: &str) {
+        self.answer = answer;
+        self.reason = reason.into();
+    }
 }
 
 /// A request that waits for the monitor's answer.
@@ -41,29 +49,29 @@ pub fn ask(context: &Context, command: OperatorCommand<'_>) {
     let operator = operator.get_or_insert_default();
     operator.status.requests += 1;
     if operator.pending.is_some() {
-        operator.status.answer = "refused: another request is under way".into();
-        return;
+        let reason = "another request is under way";
+        return operator.status.set(Some(Answer::Refused), reason);
     }
     match send(context, command) {
         Ok(pending) => {
-            operator.status.answer = Sentence::default();
+            operator.status.set(None, "");
             operator.pending = Some(pending);
         }
-        Err(refusal) => operator.status.answer = refusal.into(),
+        Err(reason) => operator.status.set(Some(Answer::Refused), reason),
     }
 }
 
 /// Puts a request into the mailbox.
 ///
 /// # Errors
-/// The refusal, as an answer to the operator.
+/// Why it is refused.
 fn send(context: &Context, command: OperatorCommand<'_>) -> Result<PendingRequest, &'static str> {
     let mut arguments = [0; ARGUMENTS];
     let mut copy = Vec::new();
     let command = match command {
         OperatorCommand::Load { image } => {
             copy.try_reserve_exact(image.len())
-                .map_err(|_| "refused: no memory for the image")?;
+                .map_err(|_| "no memory for the image")?;
             copy.extend_from_slice(image);
             arguments[0] = copy.as_ptr() as u64 - DIRECT_BASE;
             arguments[1] = copy.len() as u64;
@@ -90,12 +98,9 @@ pub fn poll(context: &Context) {
         .as_ref()
         .and_then(|request| context.region.control.mailbox.answer(request.number));
     if let Some((answer, text)) = answer {
-        operator.status.answer = match answer {
-            Answer::Accepted => "accepted".into(),
-            Answer::Refused => format!("refused: {}", text.as_str()).as_str().into(),
-        };
-        let answer = Text::of(operator.status.answer);
-        log::info!("{}", OperatorAnswered { answer });
+        operator.status.set(Some(answer), text.as_str());
+        let reason = Text::of(operator.status.reason);
+        log::info!("{}", OperatorAnswered { answer, reason });
         operator.pending = None;
     }
 }

@@ -4,10 +4,7 @@ use journal::RecoverySummary;
 use replica::{BackupMonitor, ReplicationStatus, SharedJournal};
 use service::{HostStatus, TakeoverTimes};
 use sharedmem::Instance;
-use sharedmem::cause::Cause;
 use sharedmem::epitaph::EpitaphText;
-use sharedmem::timeline::Edge;
-use sharedmem::timeline::Timeline;
 use web::{DeadPrimary, JournalStatus, PrimaryStatus, TakeoverStatus};
 
 use crate::context::Context;
@@ -23,6 +20,7 @@ pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {
     let control = context.region.control;
     let timeline = control.timelines.of_epoch(epoch);
     let operator = operator::status();
+    let lost = control.backup.last_loss();
     HostStatus {
         is_backup: false,
         epoch,
@@ -36,27 +34,14 @@ pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {
         uptime_ms: now_ns / 1_000_000,
         cores: context.hand_off.core_count,
         takeovers: epoch.saturating_sub(FIRST_EPOCH) as u32,
-        last_takeover: (timeline.epoch() == epoch).then(|| takeover_of(timeline)),
+        last_takeover: (timeline.epoch() == epoch).then(|| TakeoverTimes::of(timeline)),
         version: note::version().into(),
         backup_version: control.backup.version.get().as_str().into(),
         operator_requests: operator.requests,
         operator_answer: operator.answer,
-    }
-}
-
-/// Returns the lengths of a timeline's phases.
-fn takeover_of(timeline: &Timeline) -> TakeoverTimes {
-    let at = |edge: Edge| timeline.edge_ns(edge);
-    let between = |from: Edge, to: Edge| Some(at(to)?.saturating_sub(at(from)?) / 1000);
-    TakeoverTimes {
-        cause: timeline.cause().map_or("unknown", Cause::name).into(),
-        detect_us: between(Edge::LastKeepalive, Edge::Detected).unwrap_or(0),
-        fence_us: between(Edge::Detected, Edge::Fenced).unwrap_or(0),
-        interrupts_us: between(Edge::Fenced, Edge::InterruptsSeized).unwrap_or(0),
-        devices_us: between(Edge::InterruptsSeized, Edge::DevicesAdopted).unwrap_or(0),
-        replay_us: between(Edge::DevicesAdopted, Edge::Replayed).unwrap_or(0),
-        first_reply_us: between(Edge::Replayed, Edge::FirstReply),
-        total_us: between(Edge::Detected, Edge::FirstReply),
+        operator_reason: operator.reason,
+        backup_losses: lost.map_or(0, |lost| lost.count),
+        last_backup_loss: lost.map(|lost| lost.loss),
     }
 }
 

@@ -5,10 +5,15 @@
 //!
 //! Layout of a payload: the fields of [`HostStatus`] in their order; then, if there was a takeover, those of
 //! [`TakeoverTimes`]. Numbers are little-endian and as wide as in the structure. A missing number is 8 bytes of ones.
-//! A flag is one byte. A text has its length before it, as one byte.
+//! A flag is one byte, and so is the number of a value of the contract's lists; 0 is none. A text has its length before
+//! it, as one byte.
 
 use alloc::vec::Vec;
 use core::fmt;
+
+use sharedmem::cause::{BackupLoss, Cause};
+use sharedmem::mailbox::Answer;
+use sharedmem::timeline::{Phase, Timeline};
 
 /// The kernel's status, for the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -37,33 +42,37 @@ pub struct HostStatus {
     pub version: Word,
     /// Version of the backup's image; empty without a backup.
     pub backup_version: Word,
+    /// Backups that were lost since the machine was started.
+    pub backup_losses: u64,
+    /// Why the last of them was lost.
+    pub last_backup_loss: Option<BackupLoss>,
     /// Number of the operator's requests to this kernel.
     pub operator_requests: u32,
-    /// Answer to the last request; empty as long as there is none.
-    pub operator_answer: Sentence,
+    /// Answer to the last request; `None` as long as there is none.
+    pub operator_answer: Option<Answer>,
+    /// Why it was refused, for people; empty if it was not.
+    pub operator_reason: Sentence,
     /// The last takeover.
     pub last_takeover: Option<TakeoverTimes>,
 }
 
-/// Cause of a takeover, and the duration of each phase, in microseconds.
+/// Cause of a takeover, and the duration of each phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct TakeoverTimes {
-    /// Why the machine was taken over, in a word: `panic`, `silent`, `hung`, ...
-    pub cause: Word,
-    /// From the last keepalive to detected.
-    pub detect_us: u64,
-    /// From detected to every core fenced.
-    pub fence_us: u64,
-    /// From fenced to interrupt controllers seized.
-    pub interrupts_us: u64,
-    /// From interrupts seized to devices adopted.
-    pub devices_us: u64,
-    /// From devices adopted to journal replayed.
-    pub replay_us: u64,
-    /// From replayed to the first reply; `None` until there is one.
-    pub first_reply_us: Option<u64>,
-    /// From detected to the first reply; `None` until there is one.
-    pub total_us: Option<u64>,
+    /// Why the machine was taken over; `None` if this version does not know the cause.
+    pub cause: Option<Cause>,
+    /// How long each phase took, in the order of [`Phase::ALL`], in microseconds; `None` if it has no beginning or no end.
+    pub phases_us: [Option<u64>; Phase::COUNT],
+}
+
+impl TakeoverTimes {
+    /// Reads them from a timeline.
+    pub fn of(timeline: &Timeline) -> Self {
+        Self {
+            cause: timeline.cause(),
+            phases_us: Phase::ALL.map(|phase| timeline.phase_us(phase)),
+        }
+    }
 }
 
 /// A text of at most `N` bytes of printable ASCII; `N` is at most 255. A longer text is cut off, and other characters
@@ -161,23 +170,21 @@ impl HostStatus {
         out.extend_from_slice(&self.takeovers.to_le_bytes());
         put_text(out, self.version.as_str());
         put_text(out, self.backup_version.as_str());
+        out.extend_from_slice(&self.backup_losses.to_le_bytes());
+        out.push(self.last_backup_loss.map_or(0, |loss| loss.number() as u8));
         out.extend_from_slice(&self.operator_requests.to_le_bytes());
-        put_text(out, self.operator_answer.as_str());
+        out.push(
+            self.operator_answer
+                .map_or(0, |answer| answer.number() as u8),
+        );
+        put_text(out, self.operator_reason.as_str());
         let Some(takeover) = &self.last_takeover else {
             return;
         };
-        put_text(out, takeover.cause.as_str());
-        for phase_us in [
-            takeover.detect_us,
-            takeover.fence_us,
-            takeover.interrupts_us,
-            takeover.devices_us,
-            takeover.replay_us,
-        ] {
-            out.extend_from_slice(&phase_us.to_le_bytes());
+        out.push(takeover.cause.map_or(0, |cause| cause.number() as u8));
+        for phase_us in takeover.phases_us {
+            put_option(out, phase_us);
         }
-        put_option(out, takeover.first_reply_us);
-        put_option(out, takeover.total_us);
     }
 
     /// Reads the status in a payload.
@@ -228,6 +235,11 @@ impl Fields<'_> {
         self.array().map(|[byte]| byte != 0)
     }
 
+    /// Takes the number of one of a list's values; 0, and whatever this version does not know, is none.
+    fn listed<T>(&mut self, value: fn(u64) -> Option<T>) -> Option<Option<T>> {
+        self.array().map(|[byte]| value(byte.into()))
+    }
+
     fn text<const N: usize>(&mut self) -> Option<Text<N>> {
         let [length] = self.array()?;
         let (text, rest) = self.0.split_at_checked(usize::from(length))?;
@@ -249,8 +261,11 @@ impl Fields<'_> {
             takeovers: self.array().map(u32::from_le_bytes)?,
             version: self.text()?,
             backup_version: self.text()?,
+            backup_losses: self.number()?,
+            last_backup_loss: self.listed(BackupLoss::from_number)?,
             operator_requests: self.array().map(u32::from_le_bytes)?,
-            operator_answer: self.text()?,
+            operator_answer: self.listed(Answer::from_number)?,
+            operator_reason: self.text()?,
             last_takeover: match self.0 {
                 [] => None,
                 _ => Some(self.takeover()?),
@@ -259,16 +274,12 @@ impl Fields<'_> {
     }
 
     fn takeover(&mut self) -> Option<TakeoverTimes> {
-        Some(TakeoverTimes {
-            cause: self.text()?,
-            detect_us: self.number()?,
-            fence_us: self.number()?,
-            interrupts_us: self.number()?,
-            devices_us: self.number()?,
-            replay_us: self.number()?,
-            first_reply_us: self.option()?,
-            total_us: self.option()?,
-        })
+        let cause = self.listed(Cause::from_number)?;
+        let mut phases_us = [None; Phase::COUNT];
+        for phase_us in &mut phases_us {
+            *phase_us = self.option()?;
+        }
+        Some(TakeoverTimes { cause, phases_us })
     }
 }
 
@@ -285,15 +296,18 @@ mod tests {
             port: 6379,
             version: "0.1.0".into(),
             operator_requests: 2,
-            operator_answer: "refused: it is too large".into(),
+            operator_answer: Some(Answer::Refused),
+            operator_reason: "it is too large".into(),
+            backup_losses: 3,
+            last_backup_loss: Some(BackupLoss::Unfilled),
             ..HostStatus::default()
         };
-        let takeover = TakeoverTimes {
-            cause: "never-came-up".into(),
-            devices_us: 5,
-            total_us: Some(u64::MAX - 1),
+        let mut takeover = TakeoverTimes {
+            cause: Some(Cause::NeverCameUp),
             ..TakeoverTimes::default()
         };
+        takeover.phases_us[Phase::Devices as usize] = Some(5);
+        takeover.phases_us[Phase::Total as usize] = Some(u64::MAX - 1);
         let taken_over = HostStatus {
             last_takeover: Some(takeover),
             ..plain

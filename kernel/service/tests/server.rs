@@ -4,6 +4,8 @@ mod common;
 
 use common::{Bench, CLIENT};
 use service::{HostStatus, ServiceLimits, TakeoverTimes};
+use sharedmem::cause::{BackupLoss, Cause};
+use sharedmem::mailbox::Answer;
 
 mod server {
     use super::*;
@@ -40,16 +42,15 @@ mod server {
             cores: 3,
             takeovers: 1,
             last_takeover: Some(TakeoverTimes {
-                cause: "panic".into(),
-                detect_us: 18,
-                first_reply_us: None,
-                total_us: Some(700),
-                ..TakeoverTimes::default()
+                cause: Some(Cause::Panic),
+                phases_us: [Some(18), None, None, None, None, None, Some(700)],
             }),
             version: "0.1.0".into(),
             backup_version: "0.2.0".into(),
             operator_requests: 1,
-            operator_answer: "accepted".into(),
+            operator_answer: Some(Answer::Accepted),
+            backup_losses: 2,
+            last_backup_loss: Some(BackupLoss::ImageRefused),
             ..HostStatus::default()
         });
         bench.send("SET a 1 EX 100");
@@ -73,6 +74,9 @@ mod server {
             "backup_version:0.2.0",
             "operator_requests:1",
             "operator_answer:accepted",
+            "operator_reason:",
+            "backup_losses:2",
+            "last_backup_loss:image-refused",
             "protected:1",
             "backup_keepalive_age_us:412",
             "journal_lag_bytes:64",

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sharedmem::mailbox::Answer;
+
 use crate::client::{self, PATIENT};
 use crate::problem::{Problem, require};
 
@@ -100,7 +102,9 @@ pub fn request(port: u16, words: &[&[u8]]) -> Result<(), Problem> {
     };
     let status = wait_until(port, "no answer", is_answered)?;
     let answer = status.text("operator_answer");
-    require(answer == "accepted", || format!("{name}: {answer}"))
+    require(answer == Answer::Accepted.name(), || {
+        format!("{name}: {answer}: {}", status.text("operator_reason"))
+    })
 }
 
 /// Loads `image` as the backup and waits until some backup is ready. Returns the version of the one that is.

@@ -6,6 +6,7 @@ use super::{DamageKind, Form, RawValue, Value};
 use crate::Instance;
 use crate::cause::{BackupLoss, Cause};
 use crate::epitaph::EpitaphCause;
+use crate::mailbox::Answer;
 use crate::numbered::Entry;
 
 /// Makes a [`Value`] of a list of the contract: it stands in a line by its name.
@@ -37,7 +38,14 @@ macro_rules! named {
     )+};
 }
 
-named!(BackupLoss, Cause, DamageKind, EpitaphCause, Instance);
+named!(
+    Answer,
+    BackupLoss,
+    Cause,
+    DamageKind,
+    EpitaphCause,
+    Instance
+);
 
 /// Returns the length of the longest name, in bytes.
 const fn longest(entries: &[Entry]) -> usize {

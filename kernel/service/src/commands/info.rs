@@ -9,6 +9,11 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::{Display, Write};
 
+use sharedmem::Role;
+use sharedmem::cause::{BackupLoss, Cause};
+use sharedmem::mailbox::Answer;
+use sharedmem::timeline::Phase;
+
 /// Writes the lines of a section.
 type Section = fn(&mut Lines, &Context<'_, '_>, &HostStatus);
 
@@ -130,25 +135,30 @@ fn protection(lines: &mut Lines, status: &HostStatus) {
     lines.field("takeovers", status.takeovers);
     lines.field("version", status.version);
     lines.field("backup_version", status.backup_version);
+    lines.field("backup_losses", status.backup_losses);
+    lines.field(
+        "last_backup_loss",
+        status.last_backup_loss.map_or("", BackupLoss::name),
+    );
     lines.field("operator_requests", status.operator_requests);
-    lines.field("operator_answer", status.operator_answer);
+    lines.field(
+        "operator_answer",
+        status.operator_answer.map_or("", Answer::name),
+    );
+    lines.field("operator_reason", status.operator_reason);
     if let Some(takeover) = &status.last_takeover {
         last_takeover(lines, takeover);
     }
 }
 
 fn last_takeover(lines: &mut Lines, takeover: &TakeoverTimes) {
-    lines.field("last_takeover_cause", takeover.cause);
-    for (phase, duration_us) in [
-        ("detect", Some(takeover.detect_us)),
-        ("fence", Some(takeover.fence_us)),
-        ("interrupts", Some(takeover.interrupts_us)),
-        ("devices", Some(takeover.devices_us)),
-        ("replay", Some(takeover.replay_us)),
-        ("first_reply", takeover.first_reply_us),
-        ("total", takeover.total_us),
-    ] {
+    lines.field(
+        "last_takeover_cause",
+        takeover.cause.map_or("unknown", Cause::name),
+    );
+    for (phase, duration_us) in Phase::ALL.into_iter().zip(takeover.phases_us) {
         if let Some(duration_us) = duration_us {
+            let phase = phase.name().replace('-', "_");
             lines.field(&format!("last_takeover_{phase}_us"), duration_us);
         }
     }
@@ -164,11 +174,11 @@ fn keyspace(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
 
 fn understudy(lines: &mut Lines, _: &Context<'_, '_>, status: &HostStatus) {
     let role = match status.is_backup {
-        false => "primary",
-        true => "backup",
+        false => Role::Primary,
+        true => Role::Backup,
     };
     lines.field("understudy_version", status.version);
-    lines.field("understudy_role", role);
+    lines.field("understudy_role", role.name());
     lines.field("cores", status.cores);
 }
 

@@ -46,7 +46,7 @@ fn show_help(context: &mut Context<'_, '_>) -> Outcome {
             "    Verify an image and load it as the backup, in place of the one there is.",
             "RETRY",
             "    Try a refused takeover again.",
-            "The answer is in INFO replication: operator_requests and operator_answer.",
+            "The answer is in INFO replication: operator_requests, operator_answer and operator_reason.",
             "FAILOVER switches to the backup.",
         ],
     )

@@ -5,6 +5,7 @@ use crate::cause::Cause;
 use crate::epitaph::EpitaphCause;
 use crate::event::declare::events;
 use crate::event::{Counters, DamageKind, EdgeTimes, Hex, Text};
+use crate::mailbox::Answer;
 
 events! {
     /// An instance
@@ -152,8 +153,10 @@ events! {
     event OperatorAnswered = "operator":
     /// The monitor has answered what the operator asked for.
     {
-        /// What it says.
-        answer: Text,
+        /// Whether the monitor does it.
+        answer: Answer,
+        /// Why it does not; empty if it does.
+        reason: Text,
     }
 
     event Exec = "exec":
