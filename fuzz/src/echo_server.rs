@@ -1,10 +1,10 @@
-//! A kernel that serves clients: its service repeats what it hears, and its journal has no ring.
+//! A kernel that serves clients: its service repeats what it receives, and its journal has no ring.
 
 use network::testing::FakeCard;
 use network::{ConnectionEvent, EventSink, Fact, Flows, Network};
 use smoltcp::wire::Ipv4Address;
 
-/// Address and port of the service, and the hardware address.
+/// Address of the service.
 pub const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
 pub const PORT: u16 = 6379;
 pub const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -27,7 +27,7 @@ pub fn take_over(network: &mut Network<FakeCard>, server: &EchoServer) {
     network.start(MAC, server);
 }
 
-/// Writes every event and reads it again, and applies it.
+/// A server that encodes each event, decodes it again and applies it.
 pub struct EchoServer {
     pub flows: Flows,
     /// A fact that does not follow from those before is a fault.

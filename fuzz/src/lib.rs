@@ -1,19 +1,22 @@
-//! What must hold whatever bytes come in, and a fuzzer that looks for bytes for which it does not.
+//! Properties that must hold for any bytes, and a fuzzer that looks for bytes for which they do not.
 //!
 //! | folder | what is in it |
 //! |---|---|
-//! | `src/properties/` | one subject a file: bytes in, a panic if something does not hold |
-//! | `src/bin/fuzzer.rs` | libFuzzer around one of them; `cargo xtask fuzz` builds and runs it |
-//! | `src/bin/replay.rs` | one of them on files, without libFuzzer |
-//! | `tests/` | all of them on the corpora, and on thousands of damaged copies: `cargo test --package fuzz` |
-//! | `corpus/TARGET/` | inputs from which a fuzzer starts: real ones, those that reach what no other reaches, and those that once found a bug |
-//! | `dictionaries/` | words that an input is hardly made of by chance |
+//! | `src/properties/` | one subject a file: a property takes bytes and panics if something does not hold |
+//! | `src/bin/fuzzer.rs` | libFuzzer around one property; `cargo xtask fuzz` builds and runs it |
+//! | `src/bin/replay.rs` | runs one property on files, without libFuzzer |
+//! | `tests/` | all properties on the corpora and on damaged copies: `cargo test --package fuzz` |
+//! | `corpus/TARGET/` | inputs from which a fuzzer starts |
+//! | `dictionaries/` | words that an input hardly contains by chance |
 //!
-//! A property feeds its subject as the kernel does, and wants more than that nothing panics: what is accepted is what the code after it relies on; what is
-//! written is read back the same; and where the code promises a bound, the work is counted. Numbers that only a well-meaning peer gets right (a checksum,
-//! a stamp, a sequence number) are made right for some inputs, or nothing behind them would ever be reached.
+//! A corpus holds real inputs, inputs that reach code that no other reaches, and inputs that once found a bug.
 //!
-//! The fuzzer is built with the coverage that stable `rustc` offers, with debug assertions and checks of overflow.
+//! A property feeds its subject as the kernel does. It checks more than that nothing panics: accepted input keeps the
+//! promises on which later code relies; what is written reads back the same; and where the code promises a bound, the
+//! work is counted. Some numbers are right only if a peer means well (a checksum, a stamp, a sequence number). They are
+//! made right for some inputs, because the code behind them would never be reached otherwise.
+//!
+//! The fuzzer is built with the coverage that stable `rustc` offers, with debug assertions and overflow checks.
 
 #![deny(unsafe_code)]
 
@@ -24,18 +27,18 @@ mod round_trip;
 
 use properties as p;
 
-/// Something that takes bytes from outside.
+/// Code that takes bytes from outside.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Its name; also that of its corpus and of its dictionary.
+    /// Its name, which is also that of its corpus and its dictionary.
     pub name: &'static str,
-    /// What is fed.
+    /// What the bytes are.
     pub doc: &'static str,
-    /// Panics if something does not hold for these bytes.
+    /// Panics if the property does not hold for these bytes.
     pub property: fn(&[u8]),
 }
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 14] = [
     Target {
         name: "command-line",
@@ -44,7 +47,7 @@ pub const TARGETS: [Target; 14] = [
     },
     Target {
         name: "hand-off",
-        doc: "what the boot loader hands over: PVH and Multiboot2",
+        doc: "the boot loader's information: PVH and Multiboot2",
         property: p::hand_off::check,
     },
     Target {
@@ -59,7 +62,7 @@ pub const TARGETS: [Target; 14] = [
     },
     Target {
         name: "bzimage",
-        doc: "images of Linux, and how they are laid out",
+        doc: "images of Linux, and their layout in a slot",
         property: p::bzimage::check,
     },
     Target {
@@ -79,12 +82,12 @@ pub const TARGETS: [Target; 14] = [
     },
     Target {
         name: "records",
-        doc: "payloads of journal records that are whole: input, connections, status",
+        doc: "payloads of whole journal records: input, connections, status",
         property: p::records::check,
     },
     Target {
         name: "checkpoint",
-        doc: "payloads of journal records that tell the state",
+        doc: "payloads of checkpoint records",
         property: p::checkpoint::check,
     },
     Target {
@@ -104,12 +107,12 @@ pub const TARGETS: [Target; 14] = [
     },
     Target {
         name: "frames",
-        doc: "frames from the network, and the connections that come of them",
+        doc: "frames from the network, and the connections they make",
         property: p::frames::check,
     },
 ];
 
-/// The target of this name.
+/// Returns the target of this name.
 pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }

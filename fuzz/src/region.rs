@@ -1,4 +1,4 @@
-//! A shared region as two kernels map it, and somebody who scribbles in it.
+//! A shared region as two kernels map it, and a peer that writes anywhere in it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,13 +7,13 @@ use sharedmem::SharedRegion;
 use sharedmem::abi::CONTROL_BYTES;
 use sharedmem::control::{Control, RegionError};
 
-/// Bytes of the journal's ring: the least that a region has.
+/// Size of the journal's ring, in bytes: the smallest that a region may have.
 const RING_BYTES: usize = 4096;
 
-/// Bytes of the region.
+/// Size of the region, in bytes.
 pub const REGION_BYTES: u64 = (CONTROL_BYTES + RING_BYTES) as u64;
 
-/// Words that mean anything. Behind the control block, up to the ring, there is nothing.
+/// Number of words that mean anything. Between the control block and the ring there is nothing.
 const WORDS: usize = size_of::<Control>() / 8;
 
 #[repr(C, align(4096))]
@@ -22,7 +22,7 @@ struct Page([AtomicU64; 512]);
 /// A region.
 pub struct Region {
     pages: &'static [Page],
-    /// As its owner sees it.
+    /// The region as its maker sees it.
     pub shared: SharedRegion,
 }
 
@@ -30,7 +30,7 @@ thread_local! {
     static REGION: Region = Region::new();
 }
 
-/// Lends this thread's region, as it is after a boot.
+/// Lends this thread's region in the state after a boot.
 pub fn with<R>(use_it: impl FnOnce(&Region) -> R) -> R {
     REGION.with(|region| {
         for word in region.words() {
@@ -59,17 +59,17 @@ impl Region {
         }
     }
 
-    /// As another kernel opens it that believes it has so many bytes, which are not more than it has.
+    /// Opens the region as another kernel that takes it for `bytes` long, or for its size if that is less.
     pub fn open(&self, bytes: u64) -> Result<SharedRegion, RegionError> {
         let address = self.pages.as_ptr().cast_mut().cast();
-        // SAFETY: as above; and no byte behind the region is looked at.
+        // SAFETY: as above; and no byte behind the region is read.
         #[allow(unsafe_code)]
         unsafe {
             SharedRegion::open(address, bytes.min(REGION_BYTES))
         }
     }
 
-    /// Writes what the input says, anywhere in the control block.
+    /// Writes words of the input anywhere into the control block.
     pub fn scribble(&self, input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let [place, count] = input.arbitrary::<[u16; 2]>()?;
         let words = self.words().skip(usize::from(place) % WORDS);

@@ -1,4 +1,5 @@
-//! Every property on its corpus, and on damaged copies of it: what a fuzzer does for hours, for a few seconds, without one, the same inputs each time.
+//! Runs every property on its corpus and on damaged copies of it: what a fuzzer does for hours, here for a few seconds
+//! and with the same inputs each time.
 
 use std::fs;
 use std::panic;
@@ -8,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use fuzz::{TARGETS, Target};
 
-/// Damaged copies of each target's corpus.
+/// Number of damaged inputs for each target.
 const COPIES: usize = 3_000;
 
-/// A target whose inputs take long gets fewer.
+/// Time after which a target gets no more inputs.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// What a committed corpus may take.
+/// Limits of a committed corpus.
 const FILES_MAX: usize = 64;
 const BYTES_MAX: usize = 64 << 10;
 
@@ -22,7 +23,7 @@ fn room(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
 }
 
-/// The inputs of a target, by name.
+/// Returns the inputs of a target, by name.
 fn corpus(target: &Target) -> Vec<(String, Vec<u8>)> {
     let folder = room("corpus").join(target.name);
     let mut inputs: Vec<(String, Vec<u8>)> = fs::read_dir(&folder)
@@ -37,7 +38,7 @@ fn corpus(target: &Target) -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
-/// Words of a dictionary in libFuzzer's format: a line `"word"`, with `\xNN` for what cannot be typed.
+/// Returns the words of a dictionary in libFuzzer's format: lines `"word"`, with `\xNN` for what cannot be typed.
 fn dictionary(target: &Target) -> Vec<Vec<u8>> {
     let file = room("dictionaries").join(format!("{}.dict", target.name));
     let text = fs::read_to_string(file).unwrap_or_default();
@@ -65,7 +66,7 @@ fn unquoted(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// SplitMix64.
+/// A source of random numbers (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -85,7 +86,7 @@ impl Random {
     }
 }
 
-/// An input that resembles those there are.
+/// Makes an input that resembles those in the corpus.
 fn damaged(random: &mut Random, inputs: &[(String, Vec<u8>)], words: &[Vec<u8>]) -> Vec<u8> {
     let (_, mut input) = random.of(inputs).cloned().unwrap_or_default();
     for _ in 0..=random.below(4) {
@@ -121,7 +122,7 @@ fn damaged(random: &mut Random, inputs: &[(String, Vec<u8>)], words: &[Vec<u8>])
     input
 }
 
-/// Feeds one input. If something does not hold, it is left in a file, and said how to see it again.
+/// Feeds one input. If the property does not hold, writes the input to a file and says how to replay it.
 fn feed(target: &Target, name: &str, input: &[u8]) {
     if panic::catch_unwind(|| (target.property)(input)).is_ok() {
         return;

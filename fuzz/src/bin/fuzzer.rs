@@ -1,6 +1,7 @@
-//! libFuzzer around one property: that of the target which the environment variable `FUZZ_TARGET` names. Its arguments are libFuzzer's.
+//! Runs libFuzzer on one property: that of the target that the environment variable `FUZZ_TARGET` names. The arguments
+//! are libFuzzer's.
 //!
-//! One program for all targets: what one of them does not run, libFuzzer does not see.
+//! All targets are in one program: libFuzzer does not see the coverage of code that its target does not run.
 
 #![no_main]
 

@@ -1,7 +1,8 @@
-//! ACPI tables: read in bounded work, whatever they are; and the copies that a Linux gets of tables that were accepted read as they should.
+//! ACPI tables are read in bounded work, whatever they hold. The copies that a Linux gets of accepted tables read as
+//! they should.
 //!
-//! An input is a byte of flags and the APIC id of the processor that was booted. Then come either the bytes of memory from the RSDP on, or tables, each
-//! behind its length, which are put into a machine that is otherwise whole.
+//! An input is a byte of flags and the APIC id of the boot processor. Then come either the bytes of memory from the
+//! RSDP on, or tables, each behind its length, which are put into a machine that is otherwise whole.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +17,15 @@ const RSDP: u64 = 0xf_0000;
 const ROOT: u64 = 0x7fd_0000;
 const TABLES: u64 = 0x7fe_0000;
 const TABLE_STRIDE: u64 = 0x1_0000;
-/// Where a Linux' copies go.
+/// Address of the copies for a Linux.
 const COPIES: u64 = 0x800_1000;
 const RESET_REGISTER: (u64, u8) = (0x300_d980, 1);
 
-/// The RSDP is searched for on every 16 bytes of two areas; a table has an entry every 4 bytes at most, and each is looked at twice.
+/// Limit of the reads: the RSDP may be at every 16 bytes of two areas, a table has an entry every 4 bytes at most, and
+/// each is read twice.
 const READS_MAX: u64 = 4 * (1024 + 0x2_0000) / 16 + 2 * (1 << 20) / 4;
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let [flags, bsp, bytes @ ..] = data else {
         return;
@@ -64,7 +66,7 @@ fn is_sound(info: &AcpiInfo, bsp: ApicId) {
     }
 }
 
-/// What a Linux is given is read as a kernel would read it: it sees the processors that are its own, and our reset register.
+/// Checks that a Linux that reads its copies sees its own processors, and our reset register.
 fn copies_are_sound(info: &AcpiInfo, originals: &Originals, mut memory: FakeMemory) {
     let seat = info.cpus[0];
     let own: Vec<ApicId> = info.cpus.iter().copied().step_by(2).take(32).collect();
@@ -109,7 +111,7 @@ fn copies_are_sound(info: &AcpiInfo, originals: &Originals, mut memory: FakeMemo
     );
 }
 
-/// A machine whose root tables are right, with these tables.
+/// Makes a machine with these tables, whose root tables are right.
 fn machine(bytes: &[u8], is_sealed: bool, is_old: bool) -> FakeMemory {
     let mut input = Unstructured::new(bytes);
     let mut memory = FakeMemory::default();
@@ -144,7 +146,7 @@ fn machine(bytes: &[u8], is_sealed: bool, is_old: bool) -> FakeMemory {
     memory
 }
 
-/// Gives a table its length and makes its bytes sum up to 0, if it has a header.
+/// Sets the length and the checksum of a table, if it has a header.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes.len() >= 36 {
         let length = bytes.len() as u32;

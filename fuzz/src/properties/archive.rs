@@ -1,9 +1,9 @@
-//! The boot archive: what is read out of it, put into a new one, is read the same.
+//! What is read out of a boot archive reads the same when it is put into a new one.
 
 use partition::BootFiles;
 use partition::archive::Archive;
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let archive = match Archive::parse(data) {
         Ok(archive) => archive,
@@ -14,7 +14,7 @@ pub fn check(data: &[u8]) {
     };
     let mut written = Vec::new();
     for file in archive.files() {
-        // Nothing of it lies outside of what was given.
+        // No part of an entry lies outside the archive.
         let place = file.bytes.as_ptr_range();
         assert!(data.as_ptr_range().start <= place.start && place.end <= data.as_ptr_range().end);
         put(&mut written, file.name, 0o100_644, file.bytes);
@@ -39,7 +39,7 @@ pub fn check(data: &[u8]) {
     assert!(files.names().count() == 1 || lost.is_err());
 }
 
-/// An entry as `cpio --format=newc` writes it.
+/// Returns an entry as `cpio --format=newc` writes it.
 fn put(archive: &mut Vec<u8>, name: &str, mode: u32, bytes: &[u8]) {
     let size = bytes.len() as u32;
     let name_size = name.len() as u32 + 1;

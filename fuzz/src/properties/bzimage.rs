@@ -1,7 +1,7 @@
-//! Images of Linux: what is accepted has its parts inside the file, and is laid out in a slot without an overlap.
+//! An accepted image of Linux has all its parts inside the file, and is laid out in a slot without an overlap.
 //!
-//! An input is 12 bytes for the slot and the initrd, and the image. What only gets past a check if it fits the image's length is made right for the
-//! inputs whose first bit says so.
+//! An input is 12 bytes for the slot and the initrd, and the image. If its first bit is set, the fields that must fit
+//! the image's length are made right.
 
 use partition::linux::boot_params::{BOOT_PARAMS_BYTES, BootParams};
 use partition::linux::command_line::Facts;
@@ -14,7 +14,7 @@ use sharedmem::Role;
 const SETUP_SECTS: usize = 0x1f1;
 const SYSSIZE: usize = 0x1f4;
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let Some((head, image)) = data.split_first_chunk::<12>() else {
         return;
@@ -38,7 +38,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// Sets the size of the protected-mode code to what there is.
+/// Sets the size of the protected-mode code to that of the file.
 fn fit(image: &mut [u8]) {
     let sectors = image.get(SETUP_SECTS).map_or(0, |sectors| match sectors {
         0 => 4,

@@ -1,8 +1,8 @@
-//! Payloads of journal records that tell the state, by a primary that may have been mad: they are refused, or make a state that can be served from and
-//! told like any other.
+//! Checkpoint records that a mad primary may have written are refused, or make a state that can serve and be written
+//! like any other.
 //!
-//! An input is commands for the state that it makes, behind their length, and then the items of records, each behind whose they are and their length. The
-//! numbers of the records are made right.
+//! An input is commands, behind their length, for the state that they make, and then the items of records, each behind
+//! its owner and its length. The numbers of the records are made right.
 
 use arbitrary::{Result, Unstructured};
 use checkpoint::{Items, Sequence};
@@ -20,7 +20,7 @@ const STAMP: Stamp = Stamp {
     entropy: 1,
 };
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let _ = scene(&mut Unstructured::new(data));
 }
@@ -38,7 +38,7 @@ fn scene(input: &mut Unstructured<'_>) -> Result<()> {
         record.extend(sequence.count().to_le_bytes());
         record.extend(input.bytes(length)?);
         let (_, items) = Items::of(&record, &mut sequence).expect("the number is right");
-        // What was refused once is given up, as a whole.
+        // A checkpoint that was refused once is given up as a whole.
         if section.is_multiple_of(2) {
             service = service.and_then(|mut it| it.restore(items, &mut || ()).ok().map(|()| it));
         } else {
@@ -63,7 +63,7 @@ fn limits() -> ServiceLimits {
     }
 }
 
-/// The state is as good as one that came of commands.
+/// Checks that the state serves, and is written, like one that commands made.
 fn can_serve(mut service: Service, commands: &[u8]) {
     let mut host = RecordingHost::default();
     round_trip::check_service(&mut service, &limits());
@@ -87,7 +87,7 @@ fn can_serve(mut service: Service, commands: &[u8]) {
     round_trip::check_service(&mut service, &limits());
 }
 
-/// The connections are as good as those that came of facts, and have sockets made of them.
+/// Checks that the connections are written like those that facts made, and that sockets can be made for them.
 fn can_go_on(mut flows: Flows) {
     round_trip::check_flows(&flows, UNACKED_BYTES_MAX);
     let connections: Vec<_> = flows.iter().map(|(connection, _)| connection).collect();

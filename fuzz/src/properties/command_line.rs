@@ -1,4 +1,4 @@
-//! The boot command line: what is read is written and read again the same, and a plan that is made of it keeps its promises.
+//! A boot command line that was read is read again the same, and a plan made of it keeps its promises.
 //!
 //! An input is the line's text, and behind a zero byte the machine, if it is not an ordinary one.
 
@@ -19,7 +19,7 @@ use partition::{Kinds, Machine, MemoryMap, Options, Plan, Range, plan};
 use sharedmem::MAX_CORES;
 use sharedmem::hand_off::RANGES_MAX;
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == 0);
     let (line, machine) = data.split_at(end.unwrap_or(data.len()));
@@ -44,7 +44,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What the options say, said once more.
+/// Checks that options that are written as a line read the same.
 fn read_again(options: &Options) {
     let said = OPTIONS.iter().filter(|spec| options.was_given(spec.name));
     let line: Vec<String> = said
@@ -66,7 +66,7 @@ fn read_again(options: &Options) {
     }
 }
 
-/// A machine of up to 40 CPUs, with a dozen claims on its memory.
+/// Makes a machine of up to 40 CPUs, with up to a dozen claims on its memory.
 fn machine_of(input: &mut Unstructured<'_>) -> arbitrary::Result<Machine> {
     let kind = |number: u8| KINDS[usize::from(number) % KINDS.len()];
     let [cpus, kinds] = input.arbitrary::<[u8; 2]>()?;
@@ -97,7 +97,7 @@ fn machine_of(input: &mut Unstructured<'_>) -> arbitrary::Result<Machine> {
     })
 }
 
-/// Nothing is given out twice, or that is not there.
+/// Checks that nothing is given out twice, and nothing that is not there.
 fn is_sound(plan: &Plan, machine: &Machine) {
     let backup = *plan.backup.ranges.first().expect("the backup has memory");
     let aligned: Vec<Range> = (plan.primary.ranges.iter().chain(&plan.backup.ranges))
@@ -147,7 +147,7 @@ fn is_sound(plan: &Plan, machine: &Machine) {
     has_cores(plan, machine);
 }
 
-/// Every core has one place.
+/// Checks that every core has exactly one place.
 fn has_cores(plan: &Plan, machine: &Machine) {
     let cores = [&plan.seat]
         .into_iter()

@@ -1,15 +1,15 @@
-//! Images of native instances: what is accepted can be loaded as it is described, without a further look at the file's headers.
+//! An accepted image of a native instance can be loaded as it is described, without another look at the file's headers.
 
 use partition::image::WINDOW;
 use partition::{BootFiles, Image};
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     match Image::parse("/boot/image", data) {
         Ok(image) => is_sound(&image, data),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
-    // As it is found in a boot, beside a checksum that does not match.
+    // A boot finds it so, beside a checksum that does not match.
     let files = [("/boot/image", data), ("/boot/image.crc32c", b"00000000")];
     if let Ok(files) = BootFiles::new(files) {
         let _ = Image::load(&files, "/boot/image");

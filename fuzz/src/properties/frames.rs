@@ -1,7 +1,7 @@
-//! Frames from the network: whatever arrives, the facts that the journal is told follow one another, and a kernel that goes on from them can.
+//! Whatever frames arrive, the facts that go into the journal follow one another, and a kernel can go on from them.
 //!
-//! An input is a sequence of acts: a frame of any bytes; a segment of one of four clients, near to where its connection stands; time that passes; and the
-//! death of the kernel.
+//! An input is a sequence of acts: a frame of any bytes; a segment of one of four clients, near to where its connection
+//! stands; time that passes; and the death of the kernel.
 
 use arbitrary::{Result, Unstructured};
 use network::{Config, Network};
@@ -13,7 +13,7 @@ use network::testing::FakeCard;
 const CLIENTS: usize = 4;
 const ROUNDS_MAX: u32 = 64;
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let mut server = EchoServer::new();
     let mut scene = Scene {
@@ -31,7 +31,7 @@ pub fn check(data: &[u8]) {
     round_trip::check_flows(&server.flows, UNACKED_BYTES_MAX);
 }
 
-/// A kernel that goes on with what the journal tells.
+/// Starts a kernel that goes on from the journal.
 fn started(server: &EchoServer, seed: u64) -> Network<FakeCard> {
     let config = Config {
         address: ADDRESS,
@@ -50,11 +50,11 @@ fn started(server: &EchoServer, seed: u64) -> Network<FakeCard> {
     network
 }
 
-/// Where a client stands.
+/// The state of a client's connection.
 #[derive(Clone, Copy, Default)]
 struct Client {
     seq: u32,
-    /// What it expects from us next.
+    /// The sequence number that it expects next.
     ack: u32,
 }
 
@@ -77,7 +77,7 @@ impl Scene {
             }
             1 => self.now_ns += u64::from(input.arbitrary::<u16>()?) << 24,
             2 => {
-                // It dies, and what was in its sockets with it.
+                // The kernel dies, and its sockets are lost.
                 self.network = started(server, input.arbitrary()?);
             }
             _ => {
@@ -104,7 +104,7 @@ impl Scene {
         leaving.iter().for_each(|frame| self.hear(frame));
     }
 
-    /// A client hears what is sent to it.
+    /// Takes the frames that are sent to a client.
     fn hear(&mut self, frame: &[u8]) {
         let Some(tcp) = frame.get(34..54).filter(|_| frame[12..14] == [8, 0]) else {
             return;
@@ -118,7 +118,7 @@ impl Scene {
         }
     }
 
-    /// Flags, what it is off by, window, options, and how many bytes it carries.
+    /// Sends a segment. The input gives flags, deviations, window, options and the number of bytes.
     fn segment(&mut self, number: usize, input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         let [flags, seq_off, ack_off, shape] = input.arbitrary::<[u8; 4]>()?;
         let is_syn = flags & 2 != 0;
@@ -146,7 +146,7 @@ impl Scene {
     }
 }
 
-/// A frame with this TCP segment, from 10.0.2.2.
+/// Returns a frame with this TCP segment, from 10.0.2.2.
 fn ipv4(tcp: &[u8]) -> Vec<u8> {
     let mut frame = MAC.to_vec();
     frame.extend([0x52, 0x55, 10, 0, 2, 2, 8, 0]);

@@ -1,4 +1,5 @@
-//! What a boot loader hands over: whatever lies in memory, it is read in bounded work, and what is accepted is within the bounds that a boot relies on.
+//! The boot loader's information is read in bounded work, whatever lies in memory. What is accepted keeps the bounds
+//! that a boot relies on.
 //!
 //! An input is a byte that chooses the protocol, and the memory from its information block on.
 
@@ -11,13 +12,13 @@ use partition::{AcpiInfo, BootInfo};
 
 use partition::testing::FakeMemory;
 
-/// Where the input lies.
+/// Address of the input.
 const AT: u64 = 0x1000;
 
-/// Blocks, and a read for each byte of each text.
+/// Limit of the reads: some for the blocks, and one for each byte of each text.
 const READS_MAX: u64 = 8 + (MODULES_MAX as u64 + 1) * (COMMAND_LINE_BYTES_MAX as u64 + 1);
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let Some((protocol, bytes)) = data.split_first() else {
         return;
@@ -41,7 +42,7 @@ fn is_sound(info: &BootInfo, memory: &FakeMemory) {
     assert!(!info.command_line.contains('\0'));
     assert!(info.modules.len() <= MODULES_MAX);
     let regions = info.memory_map.regions();
-    // Two edges for each claim.
+    // Each claim has two edges.
     assert!(regions.len() <= 2 * MEMORY_MAP_ENTRIES_MAX);
     assert!(regions.iter().all(|region| !region.range.is_empty()));
     for pair in regions.windows(2) {
@@ -52,6 +53,6 @@ fn is_sound(info: &BootInfo, memory: &FakeMemory) {
     for range in info.memory_map.usable().as_slice() {
         assert!(!range.is_empty() && range.end <= USABLE_END);
     }
-    // The next that a boot does with it.
+    // A boot does this next.
     let _ = AcpiInfo::read(&info.rsdp, ApicId(0), memory);
 }

@@ -1,13 +1,14 @@
-//! What clients of the status page send: they get a well-formed answer or none, the same however the bytes are cut, and one at the latest when there are
-//! too many of them.
+//! A client of the status page gets a well-formed answer or none. Where its stream is cut makes no difference, and the
+//! answer comes at the latest when the stream is too long.
 //!
-//! An input is a byte that says where the stream is cut, a byte for the size of the steps in which the answer is sent, and the stream.
+//! An input is a byte that says where the stream is cut, a byte for the size of the steps in which the answer is sent,
+//! and the stream.
 
 use journal::RecentRecords;
 use sharedmem::Instance;
 use web::{JournalStatus, Piece, PrimaryStatus, REQUEST_BYTES_MAX, Reply, answer};
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let [cut, step, stream @ ..] = data else {
         return;
@@ -23,7 +24,7 @@ pub fn check(data: &[u8]) {
     );
     let reply = reply.map(|reply| sent(reply, &records, usize::from(*step) + 1));
     if let Some(bytes) = &reply {
-        // Empty lines before a request are passed over (RFC 9112, 2.2).
+        // Empty lines before a request are ignored (RFC 9112, 2.2).
         let first = stream
             .iter()
             .position(|byte| !matches!(byte, b'\r' | b'\n'));
@@ -37,7 +38,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// Of a primary with nothing to tell.
+/// Makes the page of a primary that has nothing to show.
 fn status() -> PrimaryStatus {
     PrimaryStatus {
         instance: Instance::A,
@@ -53,7 +54,7 @@ fn status() -> PrimaryStatus {
     }
 }
 
-/// Everything that is sent, in steps of at most so many bytes.
+/// Returns everything that is sent, in steps of at most this many bytes.
 pub(super) fn sent(mut reply: Reply, records: &RecentRecords, step: usize) -> Vec<u8> {
     let mut all = Vec::new();
     loop {
@@ -69,7 +70,7 @@ pub(super) fn sent(mut reply: Reply, records: &RecentRecords, step: usize) -> Ve
     }
 }
 
-/// Head and body of a reply whose body is as long as its head says. Returns the body.
+/// Checks that the body of a reply is as long as its head says. Returns the body.
 pub(super) fn is_well_formed(bytes: &[u8], is_head: bool) -> &[u8] {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let (head, body) = bytes.split_at(end.expect("an end of the head") + 4);

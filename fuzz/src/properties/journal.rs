@@ -1,7 +1,8 @@
-//! The journal's ring and cursors as a hostile peer leaves them, who knows the salt, and goes on to write while it is read: whoever reads ends in bounded
-//! work, in order, and goes on behind it.
+//! A reader of the journal ends in bounded work, in order, and can be followed by another, whatever a hostile peer has
+//! left in the ring and the cursors. The peer knows the salt, and goes on writing while the journal is read.
 //!
-//! An input is the size of the ring, the five cursors, the words that change while they are read, and then what is written into the ring before.
+//! An input is the size of the ring, the five cursors, the words that change while they are read, and then what is
+//! written into the ring before.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,11 +16,11 @@ use sharedmem::crc32c::Crc32c;
 const SALT: u64 = 0x1234_5678_9abc_def0;
 const EPOCH: u64 = 7;
 
-/// Loads for each word of the ring, at most: eight lengths may be read in vain, where each word may begin a record, whose header is three words more; and
-/// what is whole is found first, and then read.
+/// Limit of the loads for each word of the ring. Eight lengths of the ring may be read in vain, each word may begin a
+/// record whose header has three words more, and a whole record is found first and then read.
 const LOADS_PER_WORD_MAX: u64 = 48;
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let _ = scene(&mut Unstructured::new(data));
 }
@@ -62,7 +63,7 @@ fn scene(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A waiting backup reads what the primary says it has applied.
+/// Reads as a waiting backup what the primary says it has applied.
 fn follow<W: Words + Copy>(journal: &Journal<'_, W>, from: u64) {
     let mut reader = Reader::new(*journal, from);
     let end = journal.cursors().applied;
@@ -83,7 +84,7 @@ fn follow<W: Words + Copy>(journal: &Journal<'_, W>, from: u64) {
     );
 }
 
-/// A new primary reads what was published. Returns where it goes on, and whether the cursors made sense.
+/// Reads as a new primary what was published. Returns where it goes on, and whether the cursors made sense.
 fn recover<W: Words + Copy>(journal: &Journal<'_, W>, from: u64) -> (u64, bool) {
     let mut recovery = Recovery::new(*journal, from, EPOCH);
     let begin = recovery.position();
@@ -104,7 +105,7 @@ fn recover<W: Words + Copy>(journal: &Journal<'_, W>, from: u64) -> (u64, bool) 
     (recovery.resume_position(), recovery.is_intact())
 }
 
-/// The new primary's first record is there for whoever reads next.
+/// Checks that the next reader finds the new primary's first record.
 fn go_on<W: Words + Copy>(journal: &Journal<'_, W>, position: u64, is_intact: bool) {
     match is_intact {
         true => journal.resume(position),
@@ -122,7 +123,7 @@ fn go_on<W: Words + Copy>(journal: &Journal<'_, W>, position: u64, is_intact: bo
     assert_eq!(recovery.next(&mut buffer), Next::End);
 }
 
-/// Stretches follow one another without a gap, and epochs do not go back.
+/// Checks that stretches follow one another without a gap, and that epochs do not go back.
 struct Order {
     position: u64,
     epoch: u64,
@@ -153,7 +154,7 @@ impl Order {
     }
 }
 
-/// A position: near the beginning, near the end of all numbers, or anywhere.
+/// Draws a position: near 0, near the largest number, or anywhere.
 #[derive(Clone, Copy)]
 struct Place(u64);
 
@@ -169,7 +170,7 @@ impl<'a> arbitrary::Arbitrary<'a> for Place {
     }
 }
 
-/// Something is written: a record, a word that says one begins here, or any word.
+/// Writes a record, a word that says that one begins here, or any word.
 fn write(
     input: &mut Unstructured<'_>,
     journal: &Journal<'_, &Memory>,
@@ -179,7 +180,7 @@ fn write(
     let position = input.arbitrary::<Place>()?.0;
     match kind % 4 {
         0 | 1 => {
-            // A producer appends where it is told; what does not fit is refused.
+            // A producer appends where the cursors say; a record that does not fit is refused.
             journal.restart(position & !7);
             let length = usize::from(length).min(input.len());
             let payload = input.bytes(length)?;
@@ -195,7 +196,7 @@ fn write(
     Ok(())
 }
 
-/// The first word of a record at `position`, as an append elsewhere writes it.
+/// Returns the first word of a record at `position`, as an append in another ring writes it.
 fn stamp_of(position: u64) -> u64 {
     let (elsewhere, cursors) = (Memory::new(8), JournalCursors::default());
     let journal = journal_in(&elsewhere, &cursors);
@@ -210,12 +211,12 @@ fn journal_in<'c, 'm>(memory: &'m Memory, cursors: &'c JournalCursors) -> Journa
     Journal::salted(memory, cursors, SALT, Crc32c::portable()).expect("it is large enough")
 }
 
-/// Memory that changes while it is read, and counts that.
+/// Memory that changes while it is read, and counts the reads.
 struct Memory {
     words: Vec<AtomicU64>,
     loads: Cell<u64>,
     is_read_only: Cell<bool>,
-    /// After so many more loads this word is xored with this.
+    /// After this many loads more, this word is xored with this.
     changes: RefCell<Vec<(u64, usize, u64)>>,
 }
 

@@ -1,4 +1,4 @@
-//! The properties, one subject a file.
+//! The properties. Each file has one subject.
 
 pub mod acpi;
 pub mod archive;

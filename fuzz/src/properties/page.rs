@@ -1,7 +1,8 @@
-//! The status page of a primary whose predecessor left hostile bytes: epitaph, log, timeline, and what programs had appended to the journal. The page cannot
-//! be broken out of, and what is for programs is JSON.
+//! The status page of a primary shows whatever its predecessor left in epitaph, log, timeline and records. No bytes
+//! break out of the page, and what programs fetch is JSON.
 //!
-//! An input is the predecessor's log behind its length, records behind theirs, and then what is written anywhere in the control block.
+//! An input is the predecessor's log behind its length, records behind theirs, and then what is written anywhere in the
+//! control block.
 
 use arbitrary::{Result, Unstructured};
 use journal::{RecentRecords, RecoverySummary};
@@ -11,10 +12,10 @@ use web::{DeadPrimary, JournalStatus, PrimaryStatus, TakeoverStatus, answer};
 use super::http::{is_well_formed, sent};
 use crate::region::{self, Region};
 
-/// What would be seen if anything were let through as it is.
+/// Text that would show if anything were let through unescaped.
 const CANARY: &str = "<fuzz a='b' c=\"d\">&";
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let _ = region::with(|region| scene(region, &mut Unstructured::new(data)));
 }

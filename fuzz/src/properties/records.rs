@@ -1,5 +1,5 @@
-//! Payloads of journal records that are whole: whoever wrote them knew salt and checksum, and may have been mad. What is understood is written again the
-//! same, and applying it leaves a state that can be served from and told.
+//! A whole record's payload that is understood is written again the same, and applying it leaves a state that can serve
+//! and be written to a checkpoint. Its writer knew salt and checksum, and may have been mad.
 //!
 //! An input is a sequence of payloads, each behind its kind and its length.
 
@@ -12,7 +12,7 @@ use service::testing::RecordingHost;
 
 const UNACKED_BYTES_MAX: usize = 8 << 10;
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let mut state = State {
         service: Service::new(limits()),
@@ -35,7 +35,7 @@ fn limits() -> ServiceLimits {
     }
 }
 
-/// What the records make.
+/// The state that the records make.
 struct State {
     service: Service,
     flows: Flows,

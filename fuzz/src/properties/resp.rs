@@ -1,5 +1,5 @@
-//! What clients of the service send: no bytes make it panic, how the stream is cut makes no difference, every reply is the protocol's, what it takes is
-//! bounded, and the state that it leaves is told whole.
+//! Whatever clients of the service send, it does not panic, the cut of the stream makes no difference, every reply
+//! keeps to the protocol, the memory is bounded, and the state is written to a checkpoint whole.
 //!
 //! An input is a byte that says where the stream is cut, a byte for the time that passes there, and the stream.
 
@@ -10,7 +10,7 @@ use service::testing::RecordingHost;
 
 const CLIENT: u64 = 1;
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     let [cut, passes, stream @ ..] = data else {
         return;
@@ -46,7 +46,8 @@ pub fn check(data: &[u8]) {
     round_trip::check_service(&mut whole.service, &limits());
 }
 
-/// Whether a command in it may depend on the random word of its record, and so on the cut: `SPOP` and the like, however they are quoted.
+/// Returns whether a command may depend on the random word of its record, and so on the cut: `SPOP` and the like,
+/// however they are quoted.
 fn may_throw_dice(stream: &[u8]) -> bool {
     let is_letter = |byte: &&u8| !matches!(byte, b'"' | b'\'' | b'\\');
     let plain: Vec<u8> = (stream.iter().filter(is_letter))
@@ -106,7 +107,7 @@ impl Client {
         self.sent_bytes += bytes.len();
         let pending_bytes = self.service.pending_bytes();
         assert!(pending_bytes <= limits().max_pending_bytes);
-        // An unfinished line is kept beside the request, which may have promised more than was sent.
+        // An unfinished line is kept beside the request, whose header may have announced more than was sent.
         assert!(pending_bytes <= limits().max_request_bytes + self.sent_bytes);
     }
 
@@ -122,14 +123,14 @@ impl Client {
     }
 }
 
-/// What follows the first whole reply.
+/// Returns what follows the first whole reply.
 fn behind_reply(mut rest: &[u8]) -> Option<&[u8]> {
     let mut missing = 1_u64;
     while missing > 0 {
         missing -= 1;
         let end = rest.windows(2).position(|two| two == b"\r\n")?;
         let (line, behind) = (&rest[..end], &rest[end + 2..]);
-        // No part of a line may look like its end.
+        // No line may contain a part of a line's end.
         if line.contains(&b'\n') || line.contains(&b'\r') {
             return None;
         }

@@ -1,4 +1,5 @@
-//! The control block as a hostile peer leaves it, between any two looks: every reader gets bounded values in bounded work.
+//! Every reader of the control block gets bounded values in bounded work, although a hostile peer may write between any
+//! two of its looks.
 //!
 //! An input is a sequence of acts: a peer that writes as it should, or anywhere; and a reader that looks at everything.
 
@@ -25,7 +26,7 @@ const CONFIG: DetectorConfig = DetectorConfig {
     boot_timeout_ns: 100_000_000,
 };
 
-/// See the module.
+/// Checks the property. See the module.
 pub fn check(data: &[u8]) {
     region::with(|region| {
         let mut reader = Reader {
@@ -89,7 +90,7 @@ fn act(input: &mut Unstructured<'_>, region: &Region, reader: &mut Reader<'_>) -
     Ok(())
 }
 
-/// A kernel that looks at what another one writes.
+/// A kernel that reads what another one writes.
 struct Reader<'r> {
     region: &'r Region,
     now_ns: u64,
@@ -97,7 +98,7 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    /// Reads all that there is to read.
+    /// Reads everything.
     fn look(&mut self) {
         let control = self.region.shared.control;
         self.open();
@@ -132,7 +133,7 @@ impl Reader<'_> {
         drain(&control.monitor_log);
     }
 
-    /// What is opened is what was asked for, and no further.
+    /// Checks that an opened region has the bytes that were asked for, and no more.
     fn open(&self) {
         for bytes in [
             0,
@@ -148,7 +149,7 @@ impl Reader<'_> {
         }
     }
 
-    /// As the seat does with each interrupt.
+    /// Answers a keepalive, as the seat does with each interrupt.
     fn watch(&mut self, control: &Control) {
         for slot in [&control.primary_keepalive, &control.seat_keepalive] {
             let Some(keepalive) = slot.read() else {
@@ -199,7 +200,7 @@ fn read_mail(control: &Control) {
     }
 }
 
-/// A drain ends, whatever the cursors say: a ring holds no more than it does.
+/// Checks that a drain ends, whatever the cursors say: it gives no more than the ring holds.
 fn drain(ring: &LogRing) {
     let mut all = vec![0; 2 * LOG_BYTES];
     let tail = ring.copy_tail(&mut all);
