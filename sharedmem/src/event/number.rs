@@ -9,7 +9,7 @@ use crate::hand_off::PhysicalRange;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hex(pub u64);
 
-/// Writes a number as [`Value`] of decimal digits.
+/// Makes a [`Value`] of a type of numbers: decimal digits.
 macro_rules! decimal {
     ($($type:ty),*) => {$(
         impl Value for $type {

@@ -35,7 +35,7 @@ impl<const BYTES: usize> Text<BYTES> {
         &self.0
     }
 
-    /// Whether it stands in a line as it is.
+    /// Returns whether it stands in a line as it is.
     fn is_bare(&self) -> bool {
         let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '=' | ';' | '\\');
         !self.0.is_empty() && self.0.chars().all(is_plain)
