@@ -1,5 +1,6 @@
 #!/bin/sh
-# The entry of GRUB's menu that boots a machine with a failover kernel. The kernels are named in /etc/default/understudy.
+# Prints the entry of GRUB's menu that boots a machine with a failover kernel.
+# /etc/default/understudy names the kernels.
 set -e
 
 prefix=/usr
@@ -32,7 +33,7 @@ initrd_of() {
 primary_initrd=${UNDERSTUDY_PRIMARY_INITRD:-$(initrd_of "$primary")}
 failover_initrd=${UNDERSTUDY_FAILOVER_INITRD:-$(initrd_of "$failover")}
 for file in "$image" "$primary" "$primary_initrd" "$failover" "$failover_initrd"; do
-    [ -r "$file" ] || refuse "$file is not there"
+    [ -r "$file" ] || refuse "$file does not exist"
 done
 
 root=$GRUB_DEVICE
@@ -42,15 +43,15 @@ fi
 usual="root=$root ro $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT"
 primary_words=${UNDERSTUDY_PRIMARY_CMDLINE:-$usual}
 failover_words=${UNDERSTUDY_FAILOVER_CMDLINE:-$usual}
-# GRUB hands over quotes and backslashes changed (see docs/linux.md).
+# GRUB changes quotes and backslashes on their way to the boot image (docs/linux.md, "The boot line").
 case $primary_words$failover_words$UNDERSTUDY_OPTIONS in
-*[\"\'\\]*) refuse "a boot line has a quote or a backslash, which GRUB cannot hand over" ;;
+*[\"\'\\]*) refuse "a boot line contains a quote or a backslash, which GRUB would change" ;;
 esac
 
 path_of() {
     make_system_path_relative_to_its_root "$1"
 }
-# Two tenants may have the same file; the boot image asks for it by its name and is given it once.
+# Lists each file once: two tenants may name the same file, and the boot image finds it by its name.
 modules() {
     printf '%s\n' "$primary" "$primary_initrd" "$failover" "$failover_initrd" | sort -u | while read -r file; do
         printf "\tmodule2 '%s' '%s'\n" "$(path_of "$file")" "$file"

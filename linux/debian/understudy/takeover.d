@@ -1,10 +1,11 @@
-What is to happen when this kernel, which has waited as the backup, becomes the
-primary: every executable file here is run, in the order of the names, each for
-10 s at most (understudyctl park --limit). This file is not executable.
+Hooks of a takeover. When this kernel was the backup and becomes the primary,
+every executable file in this directory is run, in the order of the names. Each
+may take 10 s (understudyctl park --limit). A file NAME.timeout gives the hook
+NAME its own limit, in seconds. This file is not executable, so it is not run.
 
-In the environment: UNDERSTUDY_EPOCH, UNDERSTUDY_CAUSE (panic, hung, ...) and
-UNDERSTUDY_INSTANCE (which of the two kernels died).
+The environment has UNDERSTUDY_EPOCH, UNDERSTUDY_CAUSE (panic, hung, ...) and
+UNDERSTUDY_INSTANCE (the number of this kernel, 0 or 1).
 
-A backup that waits in its initramfs has no root file system while it waits: it
-goes on with the usual boot when it has taken over. Hooks of its own it finds
-in the initramfs, if they were put there.
+A backup that is parked in its initramfs has no root file system while it
+waits. After the takeover it continues with the usual boot. Hooks for it must
+be in the directory of the same name in the initramfs.
