@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an instance shares with the monitor and with other instances.
+ * The layouts and numbers that an instance shares with the monitor and with other instances.
  *
  * Generated from the crate `sharedmem` by
  *	cargo run -p abi-header > linux/module/understudy_abi.h
- * Do not edit: a test compares.
+ * Do not edit: a test compares this file with the generated text.
  */
 #ifndef UNDERSTUDY_ABI_H
 #define UNDERSTUDY_ABI_H

@@ -73,9 +73,9 @@ fn write_takeover(out: &mut String, takeover: &TakeoverStatus) -> fmt::Result {
         format_args!("{}: {}", takeover.cause_name(), takeover.reason()),
     )?;
     if let Some(core) = takeover.core {
-        row(out, "core it names", core)?;
+        row(out, "failed core", core)?;
     }
-    row(out, "led to epoch", takeover.epoch)?;
+    row(out, "new epoch", takeover.epoch)?;
     row(out, "rounds of the fence", takeover.fence_rounds)?;
     row(out, "records replayed", takeover.recovered.records)?;
     row(
@@ -106,21 +106,21 @@ fn write_dead(out: &mut String, dead: &DeadPrimary) -> fmt::Result {
         format_args!("{}, from {}", dead.instance, dead.image),
     )?;
     match &dead.epitaph {
-        None => row(out, "epitaph", "none was left")?,
+        None => row(out, "epitaph", "none")?,
         Some(epitaph) => {
             row(
                 out,
                 "epitaph",
                 format_args!("{}: {}", cause_of(epitaph), message_of(epitaph)),
             )?;
-            row(out, "in epoch", epitaph.epoch)?;
+            row(out, "epoch", epitaph.epoch)?;
             let seconds = epitaph.time_ns as f64 / 1e9;
             row(
                 out,
                 "when",
                 format_args!("{seconds:.6} s after the machine's boot"),
             )?;
-            row(out, "on its core", epitaph.core)?;
+            row(out, "failed core", epitaph.core)?;
             if epitaph.rip != 0 {
                 row(
                     out,
@@ -164,10 +164,10 @@ fn write_journal(
     )?;
     row(out, "records of programs", records.len())?;
     if records.dropped() != 0 {
-        row(out, "older ones, not kept", records.dropped())?;
+        row(out, "older records, dropped", records.dropped())?;
     }
     out.write_str(
-        "</table>\n<p>What programs had appended: <a href=\"/journal\">/journal</a>, as it is: \
+        "</table>\n<p>Records of programs: <a href=\"/journal\">/journal</a>; raw: \
          <a href=\"/journal?raw\">/journal?raw</a></p>\n",
     )
 }

@@ -1,4 +1,4 @@
-//! How records that programs appended to the journal are sent.
+//! Writes the records that programs appended to the journal, as JSON or raw.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,12 +7,12 @@ use core::fmt::Write;
 use journal::{RecentRecord, RecentRecords};
 use serde_json::{Value, json};
 
-/// How records are sent.
+/// The form in which records are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Each as a line of JSON, the same as `understudyctl journal --json` prints.
     Json,
-    /// Each as it is, with an end of line, the same as `understudyctl journal` writes into a pipe.
+    /// Each as it is, with a line end after it, the same as `understudyctl journal` writes into a pipe.
     Raw,
 }
 
@@ -25,9 +25,9 @@ impl Form {
     }
 }
 
-/// Appends `records` from position `from` on to `out`, until `out` has `bytes_min` bytes or there are no more.
+/// Appends the records from position `from` on to `out`, until `out` has `bytes_min` bytes or no record is left.
 ///
-/// Returns the position to go on at, if there are more.
+/// Returns the position of the next record, if one is left.
 pub(crate) fn write_from(
     records: &RecentRecords,
     form: Form,

@@ -46,18 +46,18 @@ impl Code {
 pub enum Piece<'a> {
     /// These bytes, at least one.
     Bytes(&'a [u8]),
-    /// Nothing yet: the reply goes on in the next round of the main loop.
+    /// Nothing in this round of the main loop: the reply goes on in the next.
     NotYet,
-    /// Nothing more: everything is sent.
+    /// Nothing more: all of it is sent.
     End,
 }
 
-/// A reply on its way out. The connection ends with it.
+/// A reply that is being sent. The connection ends with it.
 #[derive(Debug)]
 pub struct Reply {
     /// Bytes that are made already.
     made: Vec<u8>,
-    /// How many of them are sent.
+    /// How many of these bytes are sent.
     sent: usize,
     rest: Rest,
 }
@@ -66,7 +66,7 @@ pub struct Reply {
 #[derive(Clone, Copy, Debug)]
 enum Rest {
     Nothing,
-    /// The head, which says how long the body is. Records from position `from` on are still to be measured.
+    /// The head, which states the length of the body. Records from position `from` on are still to be measured.
     Head {
         form: Form,
         from: u64,

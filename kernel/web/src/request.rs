@@ -17,7 +17,7 @@ pub(crate) enum Parsed<'a> {
     Partial,
     /// A request. Its body, if it has one, is ignored.
     Whole(Request<'a>),
-    /// A request that cannot be answered; says why.
+    /// A request that cannot be answered, and why.
     Refused(Code, &'static str),
 }
 
@@ -53,15 +53,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
         }
         Err(Error::Version) => Parsed::Refused(
             Code::VersionNotSupported,
-            "HTTP/1.0 and HTTP/1.1 are spoken",
+            "only HTTP/1.0 and HTTP/1.1 are supported",
         ),
-        Err(_) => Parsed::Refused(Code::BadRequest, "this is no HTTP request"),
+        Err(_) => Parsed::Refused(Code::BadRequest, "this is not an HTTP request"),
     }
 }
 
 fn whole<'a>(request: &httparse::Request<'_, 'a>) -> Parsed<'a> {
     let (Some(method), Some(target)) = (request.method, request.path) else {
-        return Parsed::Refused(Code::BadRequest, "this is no HTTP request");
+        return Parsed::Refused(Code::BadRequest, "this is not an HTTP request");
     };
     let hosts = request
         .headers
@@ -70,7 +70,10 @@ fn whole<'a>(request: &httparse::Request<'_, 'a>) -> Parsed<'a> {
         .count();
     // RFC 9112, 3.2.
     if hosts > 1 || (hosts == 0 && request.version == Some(1)) {
-        return Parsed::Refused(Code::BadRequest, "HTTP/1.1 asks for one Host header");
+        return Parsed::Refused(
+            Code::BadRequest,
+            "HTTP/1.1 requires exactly one Host header",
+        );
     }
     let Some(target) = origin_form(target) else {
         return Parsed::Refused(
@@ -86,7 +89,7 @@ fn whole<'a>(request: &httparse::Request<'_, 'a>) -> Parsed<'a> {
     })
 }
 
-/// Returns path and query of a request's target. If the request is to a proxy, its target has the host before them.
+/// Returns path and query of a request's target. The target of a request to a proxy has the host before them.
 fn origin_form(target: &str) -> Option<&str> {
     if target.starts_with('/') {
         return Some(target);

@@ -38,9 +38,10 @@ fn reply(
     status: impl FnOnce() -> PrimaryStatus,
 ) -> Reply {
     let reply = match (request.method, request.path) {
-        (_, path) if !PATHS.contains(&path) => {
-            Reply::text(Code::NotFound, &format!("there is {}", PATHS.join(", ")))
-        }
+        (_, path) if !PATHS.contains(&path) => Reply::text(
+            Code::NotFound,
+            &format!("not found; the paths are {}", PATHS.join(", ")),
+        ),
         ("GET" | "HEAD", "/") => Reply::of(
             Code::Ok,
             "text/html; charset=utf-8",
@@ -52,7 +53,7 @@ fn reply(
         }
         ("GET" | "HEAD", _) if request.has("raw") => Reply::records(Form::Raw),
         ("GET" | "HEAD", _) => Reply::records(Form::Json),
-        _ => Reply::text(Code::MethodNotAllowed, "it can be read, by GET and HEAD"),
+        _ => Reply::text(Code::MethodNotAllowed, "only GET and HEAD are allowed"),
     };
     match request.method {
         "HEAD" => reply.without_body(),

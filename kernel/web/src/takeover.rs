@@ -52,7 +52,7 @@ impl TakeoverStatus {
 
     /// Returns the cause for people.
     pub(crate) fn reason(&self) -> &'static str {
-        let unknown = "the cause is not one this version knows";
+        let unknown = "a cause that this version does not know";
         self.cause.map_or(unknown, Cause::text)
     }
 

@@ -1,4 +1,4 @@
-//! The constants, in groups.
+//! The constants of the header, in groups.
 
 use crossbeam_utils::CachePadded;
 use memoffset::offset_of;
@@ -14,7 +14,7 @@ use sharedmem::{Instance, abi};
 
 use crate::snake;
 
-/// A constant: its name without the prefix, its value, and what it means; empty if the name says it.
+/// A constant: its name without the prefix, its value, and its meaning, which is empty if the name says it.
 pub struct Constant {
     pub name: String,
     pub value: String,
@@ -24,7 +24,7 @@ pub struct Constant {
 /// A title and the constants under it.
 pub type Group = (&'static str, Vec<Constant>);
 
-/// Returns all of them: those that are made here, then a group for each list of the contract.
+/// Returns all groups: those of this file, then one for each list of the contract.
 pub fn groups() -> Vec<Group> {
     let own = [
         ("Revisions", revisions()),
@@ -58,7 +58,7 @@ fn of_list(list: &List) -> Vec<Constant> {
     list.entries.iter().map(constant).collect()
 }
 
-/// `EpitaphCause` becomes `EPITAPH_CAUSE`.
+/// Turns `EpitaphCause` into `EPITAPH_CAUSE`.
 fn screaming(name: &str) -> String {
     snake(name).to_ascii_uppercase()
 }

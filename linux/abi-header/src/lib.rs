@@ -1,6 +1,8 @@
-//! The C header of the shared layouts, for `understudy.ko`: generated from the crates that define them, so that there is one definition.
+//! Generates the C header of the shared layouts for `understudy.ko`. It is made from the crates that define the
+//! layouts, so that there is one definition.
 //!
-//! `cargo run -p abi-header > linux/module/understudy_abi.h` writes it; a test says when that is due.
+//! `cargo run -p abi-header > linux/module/understudy_abi.h` writes it. A test fails while the committed header is not
+//! the generated one.
 #![forbid(unsafe_code)]
 
 mod constants;
@@ -10,16 +12,16 @@ use std::fmt::Write;
 
 use crate::constants::Constant;
 
-/// The header's text.
+/// Returns the text of the header.
 pub fn header() -> String {
     let mut text = String::from(concat!(
         "/* SPDX-License-Identifier: GPL-2.0-or-later */\n",
         "/*\n",
-        " * What an instance shares with the monitor and with other instances.\n",
+        " * The layouts and numbers that an instance shares with the monitor and with other instances.\n",
         " *\n",
         " * Generated from the crate `sharedmem` by\n",
         " *	cargo run -p abi-header > linux/module/understudy_abi.h\n",
-        " * Do not edit: a test compares.\n",
+        " * Do not edit: a test compares this file with the generated text.\n",
         " */\n",
         "#ifndef UNDERSTUDY_ABI_H\n",
         "#define UNDERSTUDY_ABI_H\n",
@@ -39,7 +41,10 @@ pub fn header() -> String {
             let _ = writeln!(text, "#define US_{name:<28} {value}{comment}");
         }
     }
-    text.push_str("\n#ifndef __ASSEMBLY__\n\n#include <linux/build_bug.h>\n#include <linux/stddef.h>\n#include <linux/types.h>\n");
+    text.push_str("\n#ifndef __ASSEMBLY__\n\n");
+    text.push_str(
+        "#include <linux/build_bug.h>\n#include <linux/stddef.h>\n#include <linux/types.h>\n",
+    );
     for structure in structures::all() {
         text.push('\n');
         text.push_str(&structure);

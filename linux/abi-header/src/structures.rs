@@ -1,4 +1,4 @@
-//! The structures, with a check of every offset.
+//! The structures of the header, with a check of every offset.
 
 use sharedmem::control::Header;
 use sharedmem::epitaph::Epitaph;
@@ -12,7 +12,7 @@ use sharedmem::timeline::Timeline;
 
 use crate::snake;
 
-/// All of them, each before those that contain it.
+/// Returns all structures, each before those that contain it.
 pub fn all() -> [String; 9] {
     [
         structure::<Header>(),
@@ -55,7 +55,7 @@ fn check(structure: &str, field: &Field) -> String {
     format!("static_assert(offsetof({structure}, {name}) == {offset_bytes});\n")
 }
 
-/// `KeepaliveSlot` becomes `us_keepalive_slot`.
+/// Turns `KeepaliveSlot` into `us_keepalive_slot`.
 fn c_name(name: &str) -> String {
     format!("us_{}", snake(name))
 }
