@@ -8,7 +8,8 @@ use crate::error::AppendError;
 use crate::journal::Journal;
 use crate::payload::PayloadWords;
 use crate::record::{
-    EPOCH_MAX, HEADER_BYTES, Kind, Record, checksum, epoch_word, length_word, record_bytes, stamp,
+    EPOCH_MAX, HEADER_BYTES, RawKind, Record, checksum, epoch_word, length_word, record_bytes,
+    stamp,
 };
 
 /// Where an appended record lies.
@@ -31,7 +32,7 @@ impl<W: Words + Copy> Journal<'_, W> {
     pub fn append(
         &self,
         epoch: u64,
-        kind: Kind,
+        kind: RawKind,
         payload: &[&[u8]],
     ) -> Result<Appended, AppendError> {
         let length_bytes = self.checked_length(payload)?;
@@ -47,7 +48,7 @@ impl<W: Words + Copy> Journal<'_, W> {
     /// far.
     ///
     /// A kernel that dies in here leaves a record whose checksum does not match.
-    pub fn relabel(&self, record: &Record<'_>, kind: Kind) {
+    pub fn relabel(&self, record: &Record<'_>, kind: RawKind) {
         let mut place = self.place(record.position);
         let [_stamp, mut at_length] = [place.leave(), place.leave()];
         let word_2 = epoch_word(record.epoch, kind);
@@ -60,7 +61,7 @@ impl<W: Words + Copy> Journal<'_, W> {
     }
 
     /// Fills an unpublished gap with empty records. A kernel that dies in here leaves the gap, or a shorter one.
-    pub(crate) fn fill(&self, from: u64, to: u64, epoch: u64, kind: Kind) {
+    pub(crate) fn fill(&self, from: u64, to: u64, epoch: u64, kind: RawKind) {
         let mut position = from;
         while let Some(left_bytes) = to.checked_sub(position).filter(|left| *left > 0) {
             let most_bytes = record_bytes(self.max_payload_bytes() & !7);
@@ -141,7 +142,14 @@ impl<W: Words + Copy> Journal<'_, W> {
     }
 
     #[inline]
-    fn write(&self, position: u64, epoch: u64, kind: Kind, length_bytes: u32, payload: &[&[u8]]) {
+    fn write(
+        &self,
+        position: u64,
+        epoch: u64,
+        kind: RawKind,
+        length_bytes: u32,
+        payload: &[&[u8]],
+    ) {
         self.write_words(
             position,
             epoch,
@@ -156,7 +164,7 @@ impl<W: Words + Copy> Journal<'_, W> {
         &self,
         position: u64,
         epoch: u64,
-        kind: Kind,
+        kind: RawKind,
         length_bytes: u32,
         payload: impl Iterator<Item = u64>,
     ) {

@@ -234,7 +234,9 @@ mod tests {
         let journal = Journal::salted(&words[..], &cursors, 1, Crc32c::portable()).unwrap();
         assert_eq!(journal.retained(), Some(0));
         journal.retain(None);
-        let record = journal.append(1, crate::Kind(1), &[b"12345678"]).unwrap();
+        let record = journal
+            .append(1, crate::RawKind(1), &[b"12345678"])
+            .unwrap();
         assert_eq!((journal.lag_bytes(), journal.free_bytes()), (32, 96));
         journal.mark_applied(record.end);
         journal.mark_consumed(record.end);

@@ -23,7 +23,7 @@
 //! recovers the others:
 //!
 //! ```
-//! use journal::{Journal, Kind, Next, Reader};
+//! use journal::{Journal, Next, RawKind, Reader};
 //! use sharedmem::control::JournalCursors;
 //! use sharedmem::crc32c::Crc32c;
 //! use sharedmem::sync::AtomicU64;
@@ -35,7 +35,7 @@
 //! let journal = Journal::salted(&words[..], &cursors, salt, Crc32c::portable())?;
 //!
 //! // The primary of epoch 1 appends and applies. A record is committed when `append` returns.
-//! let (epoch, kind) = (1, Kind(1));
+//! let (epoch, kind) = (1, RawKind(1));
 //! let first = journal.append(epoch, kind, &[b"first"])?;
 //! journal.mark_applied(first.end);
 //! journal.append(epoch, kind, &[b"sec", b"ond"])?;
@@ -87,7 +87,7 @@ pub use finding::{Damage, Finding};
 pub use journal::{CAPACITY_BYTES_MIN, Cursors, Journal, PAYLOAD_BYTES_MAX};
 pub use reader::Reader;
 pub use recent::{RecentRecord, RecentRecords};
-pub use record::{EPOCH_MAX, HEADER_BYTES, Kind, Record, record_bytes};
+pub use record::{EPOCH_MAX, HEADER_BYTES, RawKind, Record, record_bytes};
 pub use recovery::Recovery;
 pub use scan::Next;
 pub use summary::RecoverySummary;

@@ -22,15 +22,15 @@ pub const EPOCH_MAX: u64 = (1 << 48) - 1;
 
 /// What a payload is, as the record claims. Another version may know more kinds than [`RecordKind`] has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Kind(pub u16);
+pub struct RawKind(pub u16);
 
-impl From<RecordKind> for Kind {
+impl From<RecordKind> for RawKind {
     fn from(kind: RecordKind) -> Self {
         Self(kind.number() as u16)
     }
 }
 
-impl Kind {
+impl RawKind {
     /// The kind of the empty records that fill a gap, where a producer died before it published.
     pub const FILLER: Self = Self(RECORD_SKIPPED);
 
@@ -60,7 +60,7 @@ pub struct Record<'b> {
     /// The epoch of the primary that wrote it.
     pub epoch: u64,
     /// What the payload is.
-    pub kind: Kind,
+    pub kind: RawKind,
     /// The payload, in the caller's buffer.
     pub payload: &'b [u8],
 }
@@ -97,14 +97,14 @@ pub(crate) fn split_length_word(word: u64) -> (u32, u32) {
 
 /// Makes word 2. The epoch is at most [`EPOCH_MAX`].
 #[inline]
-pub(crate) fn epoch_word(epoch: u64, kind: Kind) -> u64 {
+pub(crate) fn epoch_word(epoch: u64, kind: RawKind) -> u64 {
     epoch | u64::from(kind.0) << 48
 }
 
 /// Returns epoch and kind in word 2.
 #[inline]
-pub(crate) fn split_epoch_word(word: u64) -> (u64, Kind) {
-    (word & EPOCH_MAX, Kind((word >> 48) as u16))
+pub(crate) fn split_epoch_word(word: u64) -> (u64, RawKind) {
+    (word & EPOCH_MAX, RawKind((word >> 48) as u16))
 }
 
 /// Returns the checksum of a record at `position`. The position is in it, so that a record copied elsewhere is not one.
@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn a_record_that_is_skipped_is_of_no_known_kind() {
         for known in RecordKind::ALL {
-            let kind = Kind::from(known);
+            let kind = RawKind::from(known);
             assert_eq!((kind.known(), kind.is_skipped()), (Some(known), false));
             let skipped = kind.skipped();
             assert_eq!((skipped.known(), skipped.is_skipped()), (None, true));
         }
-        assert!(Kind::FILLER.is_skipped());
-        assert_eq!(Kind(0).known(), None);
+        assert!(RawKind::FILLER.is_skipped());
+        assert_eq!(RawKind(0).known(), None);
     }
 
     #[test]
@@ -168,10 +168,10 @@ mod tests {
             (0x1234_5678, 0x9abc_def0)
         );
         assert_eq!(
-            split_epoch_word(epoch_word(EPOCH_MAX, Kind(0xfffe))),
-            (EPOCH_MAX, Kind(0xfffe))
+            split_epoch_word(epoch_word(EPOCH_MAX, RawKind(0xfffe))),
+            (EPOCH_MAX, RawKind(0xfffe))
         );
-        assert_eq!(split_epoch_word(epoch_word(5, Kind(0))), (5, Kind(0)));
+        assert_eq!(split_epoch_word(epoch_word(5, RawKind(0))), (5, RawKind(0)));
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
         // SplitMix64's published sequence for seed 0 begins with the finaliser of the golden gamma.
         assert_eq!(stamp(0, 0x9e37_79b9_7f4a_7c15), 0xe220_a839_7b1d_cdaf);
         let words = [0x0706_0504_0302_0100];
-        let computed = |crc| checksum(crc, 64, 8, epoch_word(3, Kind(2)), words.into_iter());
+        let computed = |crc| checksum(crc, 64, 8, epoch_word(3, RawKind(2)), words.into_iter());
         assert_eq!(computed(Crc32c::portable()), 0x935c_a589);
         assert_eq!(computed(Crc32c::detect()), computed(Crc32c::portable()));
     }

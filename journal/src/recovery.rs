@@ -6,7 +6,7 @@ use sharedmem::Words;
 
 use crate::finding::{Damage, Finding};
 use crate::journal::Journal;
-use crate::record::{HEADER_BYTES, Kind};
+use crate::record::{HEADER_BYTES, RawKind};
 use crate::scan::{Extent, Next, Scan};
 
 /// Reads everything that was published, in order, and names the damage in between.
@@ -60,7 +60,7 @@ impl<'c, W: Words + Copy> Recovery<'c, W> {
     /// readers must not take it for damage. Returns whether it was such a gap.
     ///
     /// The new primary calls this right after [`next`](Self::next) has returned the finding.
-    pub fn close(&self, finding: &Finding, kind: Kind) -> bool {
+    pub fn close(&self, finding: &Finding, kind: RawKind) -> bool {
         let is_unpublished = matches!(finding.damage, Damage::Hole | Damage::TornTail);
         let may = is_unpublished && !finding.was_applied && finding.size_bytes() >= HEADER_BYTES;
         if may {

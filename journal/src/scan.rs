@@ -9,7 +9,8 @@ use sharedmem::Words;
 use crate::finding::{Damage, Finding};
 use crate::journal::Journal;
 use crate::record::{
-    HEADER_BYTES, Kind, Record, checksum, record_bytes, split_epoch_word, split_length_word, stamp,
+    HEADER_BYTES, RawKind, Record, checksum, record_bytes, split_epoch_word, split_length_word,
+    stamp,
 };
 use crate::table::{Case, Conditions};
 
@@ -46,7 +47,7 @@ struct Probe {
     conditions: Conditions,
     length_bytes: u32,
     epoch: u64,
-    kind: Kind,
+    kind: RawKind,
 }
 
 /// Where a search ended.
@@ -194,7 +195,7 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
             conditions: Conditions::default(),
             length_bytes: 0,
             epoch: 0,
-            kind: Kind(0),
+            kind: RawKind(0),
         };
         let conditions = &mut probe.conditions;
         conditions.at_end = position >= end;

@@ -6,7 +6,7 @@
 
 use arbitrary::{Result, Unstructured};
 use checkpoint::{Items, Sequence};
-use network::{Config, Fact, Flows, Network};
+use network::{Fact, Flows, Network, NetworkConfig};
 use service::{HostStatus, Input, InputRecord, Service, ServiceLimits, Stamp};
 
 use crate::echo_server::{ADDRESS, EchoServer, PORT, take_over};
@@ -91,7 +91,7 @@ fn can_serve(mut service: Service, commands: &[u8]) {
 fn can_go_on(mut flows: Flows) {
     round_trip::check_flows(&flows, UNACKED_BYTES_MAX);
     let connections: Vec<_> = flows.iter().map(|(connection, _)| connection).collect();
-    let config = Config {
+    let config = NetworkConfig {
         address: ADDRESS,
         prefix_len: 24,
         gateway: None,

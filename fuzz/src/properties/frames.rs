@@ -4,7 +4,7 @@
 //! stands; time that passes; and the death of the kernel.
 
 use arbitrary::{Result, Unstructured};
-use network::{Config, Network};
+use network::{Network, NetworkConfig};
 
 use crate::echo_server::{ADDRESS, EchoServer, MAC, PORT, UNACKED_BYTES_MAX, take_over};
 use crate::round_trip;
@@ -33,7 +33,7 @@ pub fn check(data: &[u8]) {
 
 /// Starts a kernel that goes on from the journal.
 fn started(server: &EchoServer, seed: u64) -> Network<FakeCard> {
-    let config = Config {
+    let config = NetworkConfig {
         address: ADDRESS,
         prefix_len: 24,
         gateway: None,

@@ -8,7 +8,9 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arbitrary::{Result, Unstructured};
-use journal::{CAPACITY_BYTES_MIN, Damage, Finding, Journal, Kind, Next, Reader, Record, Recovery};
+use journal::{
+    CAPACITY_BYTES_MIN, Damage, Finding, Journal, Next, RawKind, Reader, Record, Recovery,
+};
 use sharedmem::Words;
 use sharedmem::control::JournalCursors;
 use sharedmem::crc32c::Crc32c;
@@ -111,7 +113,7 @@ fn go_on<W: Words + Copy>(journal: &Journal<'_, W>, position: u64, is_intact: bo
         true => journal.resume(position),
         false => journal.restart(position),
     }
-    let Ok(record) = journal.append(EPOCH + 1, Kind(6), &[]) else {
+    let Ok(record) = journal.append(EPOCH + 1, RawKind(6), &[]) else {
         return;
     };
     assert_eq!(record.position, position);
@@ -184,7 +186,7 @@ fn write(
             journal.restart(position & !7);
             let length = usize::from(length).min(input.len());
             let payload = input.bytes(length)?;
-            let _ = journal.append(epoch.into(), Kind(kind.into()), &[payload]);
+            let _ = journal.append(epoch.into(), RawKind(kind.into()), &[payload]);
         }
         2 => {
             let stamp = stamp_of(position & !7);
@@ -201,7 +203,7 @@ fn stamp_of(position: u64) -> u64 {
     let (elsewhere, cursors) = (Memory::new(8), JournalCursors::default());
     let journal = journal_in(&elsewhere, &cursors);
     journal.restart(position);
-    match journal.append(1, Kind(1), &[]) {
+    match journal.append(1, RawKind(1), &[]) {
         Ok(_) => elsewhere.words[(position / 8 % 8) as usize].load(Ordering::Relaxed),
         Err(_) => 0,
     }

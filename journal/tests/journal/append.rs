@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use journal::{AppendError, EPOCH_MAX, Kind, Next, Recovery};
+use journal::{AppendError, EPOCH_MAX, Next, RawKind, Recovery};
 
 use crate::fixture::{EPOCH, Kept, SharedMemory, append, recover};
 
@@ -12,13 +12,15 @@ fn a_payload_in_pieces_comes_out_whole_also_over_the_rings_end() {
     let journal = memory.journal();
     journal.restart(256 - 16);
     let pieces: [&[u8]; 4] = [b"SET", b"", b" key ", b"and a longer value"];
-    let appended = journal.append(EPOCH_MAX, Kind(u16::MAX), &pieces).unwrap();
+    let appended = journal
+        .append(EPOCH_MAX, RawKind(u16::MAX), &pieces)
+        .unwrap();
     assert_eq!((appended.position, appended.end), (240, 240 + 24 + 32));
     let expected = Kept {
         position: 240,
         end: 296,
         epoch: EPOCH_MAX,
-        kind: Kind(u16::MAX),
+        kind: RawKind(u16::MAX),
         payload: b"SET key and a longer value".to_vec(),
     };
     assert_eq!(recover(&journal, 240, EPOCH_MAX).records, [expected]);
@@ -35,7 +37,7 @@ fn the_ring_can_be_filled_to_the_last_byte_and_not_over() {
         needed_bytes: 24,
         free_bytes: 0,
     };
-    assert_eq!(journal.append(EPOCH, Kind(0), &[]), Err(full));
+    assert_eq!(journal.append(EPOCH, RawKind(0), &[]), Err(full));
     assert_eq!(
         (memory.snapshot(), journal.cursors().reserved),
         (before, 128)
@@ -47,7 +49,7 @@ fn the_ring_can_be_filled_to_the_last_byte_and_not_over() {
         needed_bytes: 40,
         free_bytes: 32,
     };
-    assert_eq!(journal.append(EPOCH, Kind(0), &[&[1; 9]]), Err(full));
+    assert_eq!(journal.append(EPOCH, RawKind(0), &[&[1; 9]]), Err(full));
     append(&journal, &[9; 8]);
     assert_eq!(journal.free_bytes(), 0);
 }
@@ -66,7 +68,7 @@ fn what_is_retained_is_kept_though_it_is_consumed() {
         needed_bytes: 32,
         free_bytes: 0,
     };
-    assert_eq!(journal.append(EPOCH, Kind(0), &[&[5; 8]]), Err(full));
+    assert_eq!(journal.append(EPOCH, RawKind(0), &[&[5; 8]]), Err(full));
     assert_eq!(
         recover(&journal, records[1].position, EPOCH).records,
         [&records[1..], &kept].concat()
@@ -87,8 +89,8 @@ fn a_record_can_be_given_another_kind() {
     let Next::Record(first) = recovery.next(&mut buffer) else {
         panic!("no record");
     };
-    journal.relabel(&first, Kind(0x8001));
-    records[0].kind = Kind(0x8001);
+    journal.relabel(&first, RawKind(0x8001));
+    records[0].kind = RawKind(0x8001);
     assert_eq!(recover(&journal, 112, EPOCH).records, records);
 }
 
@@ -102,10 +104,10 @@ fn the_largest_payload_fits_and_one_byte_more_does_not() {
         max_bytes: 1024,
     };
     let payload: [&[u8]; 2] = [&[1; 1024], &[1]];
-    assert_eq!(journal.append(EPOCH, Kind(0), &payload), Err(too_large));
+    assert_eq!(journal.append(EPOCH, RawKind(0), &payload), Err(too_large));
     let epoch = EPOCH_MAX + 1;
     assert_eq!(
-        journal.append(epoch, Kind(0), &[]),
+        journal.append(epoch, RawKind(0), &[]),
         Err(AppendError::EpochTooLarge { epoch })
     );
 }
@@ -126,7 +128,7 @@ fn scribbled_cursors_refuse_the_append_and_nothing_is_written() {
         memory.cursors.reserved.store(reserved, Relaxed);
         memory.cursors.consumed.store(consumed, Relaxed);
         assert_eq!(
-            journal.append(EPOCH, Kind(0), &[&[1; 8]]),
+            journal.append(EPOCH, RawKind(0), &[&[1; 8]]),
             Err(AppendError::CursorsCorrupt {
                 reserved,
                 floor: consumed

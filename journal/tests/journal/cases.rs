@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use journal::{Damage, Finding, Kind, Reader, Recovery};
+use journal::{Damage, Finding, RawKind, Reader, Recovery};
 
 use crate::fixture::{Dying, EPOCH, Kept, SharedMemory, append, read, recover, wear_in};
 
@@ -133,7 +133,7 @@ fn e_a_corrupt_tail_ends_where_the_reservation_ends() {
     for payload in [&b"some bytes"[..], b""] {
         let (memory, from, records) = three_records();
         let journal = memory.journal();
-        let bad = journal.append(EPOCH, Kind(1), &[payload]).unwrap();
+        let bad = journal.append(EPOCH, RawKind(1), &[payload]).unwrap();
         journal.corrupt_for_test(bad);
         let readings = recover(&journal, from, EPOCH);
         assert_eq!(readings.records, records);
@@ -158,7 +158,7 @@ fn f_records_of_foreign_epochs_are_skipped_and_named() {
         (8, true),
         (7, false),
     ] {
-        let appended = journal.append(epoch, Kind(1), &[b"payload"]).unwrap();
+        let appended = journal.append(epoch, RawKind(1), &[b"payload"]).unwrap();
         if is_foreign {
             let damage = Damage::ForeignEpoch { epoch };
             foreign.push(finding(appended.position, appended.end, damage));
@@ -301,8 +301,8 @@ fn a_waiting_reader_says_once_that_applied_is_astray_and_stays() {
 fn a_reader_keeps_the_epoch_it_has_seen_into_its_recovery() {
     let memory = SharedMemory::new(512);
     let journal = memory.journal();
-    let seen = journal.append(5, Kind(1), &[]).unwrap();
-    journal.append(4, Kind(1), &[]).unwrap();
+    let seen = journal.append(5, RawKind(1), &[]).unwrap();
+    journal.append(4, RawKind(1), &[]).unwrap();
     journal.mark_applied(seen.end);
     let mut reader = Reader::new(journal, 0);
     assert_eq!(read(&mut reader, 5).records.len(), 1);
@@ -321,7 +321,7 @@ fn what_the_old_primary_left_beyond_its_end_is_foreign_once_the_new_one_has_begu
     memory.cursors.reserved.store(records[0].end, Relaxed);
     journal.mark_applied(records[0].end);
     journal.resume(Recovery::new(journal, from, EPOCH).resume_position());
-    let first = journal.append(EPOCH + 1, Kind(6), &[]).unwrap();
+    let first = journal.append(EPOCH + 1, RawKind(6), &[]).unwrap();
     assert_eq!(first.position, records[0].end);
     // The new primary reserves the rest of the ring and dies before it writes.
     let left_bytes = from + 512 - first.end;
@@ -329,7 +329,7 @@ fn what_the_old_primary_left_beyond_its_end_is_foreign_once_the_new_one_has_begu
         .journal()
         .append(
             EPOCH + 1,
-            Kind(1),
+            RawKind(1),
             &[&vec![0; left_bytes as usize / 4 - 24]],
         )
         .unwrap();

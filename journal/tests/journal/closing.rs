@@ -2,7 +2,7 @@
 
 use sharedmem::sync::Ordering::Relaxed;
 
-use journal::{Journal, Kind, Next, Reader, Recovery};
+use journal::{Journal, Next, RawKind, Reader, Recovery};
 use sharedmem::Words;
 
 use crate::fixture::{Dying, EPOCH, SharedMemory, append, read, wear_in};
@@ -21,7 +21,7 @@ fn stores_of(payload: &[u8]) -> usize {
 }
 
 /// The kind of the empty records.
-const FILLER: Kind = Kind(1 << 15);
+const FILLER: RawKind = RawKind(1 << 15);
 
 /// Takes over as a new primary: closes the gaps, and goes on.
 fn take_over<W: Words + Copy>(journal: Journal<'_, W>, from: u64) {
@@ -51,7 +51,7 @@ fn a_stretch_that_was_closed_is_no_damage_for_later_readers() {
                 }
             }
             take_over(memory.journal(), from);
-            let next = memory.journal().append(EPOCH + 1, Kind(3), &[b"new"]);
+            let next = memory.journal().append(EPOCH + 1, RawKind(3), &[b"new"]);
             memory.journal().mark_applied(next.unwrap().end);
             let mut readings = read(&mut Reader::new(memory.journal(), from), EPOCH + 1);
             assert_eq!(readings.findings, [], "{victim} cut after {cut}");

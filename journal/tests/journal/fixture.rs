@@ -4,7 +4,7 @@ use sharedmem::sync::{AtomicU64, Ordering};
 use std::cell::Cell;
 use std::ptr;
 
-use journal::{Finding, Journal, Kind, Next, Reader, Record, Recovery};
+use journal::{Finding, Journal, Next, RawKind, Reader, Record, Recovery};
 use sharedmem::Words;
 use sharedmem::control::{JournalCursors, NOTHING_RETAINED};
 use sharedmem::crc32c::Crc32c;
@@ -138,7 +138,7 @@ pub struct Kept {
     pub position: u64,
     pub end: u64,
     pub epoch: u64,
-    pub kind: Kind,
+    pub kind: RawKind,
     pub payload: Vec<u8>,
 }
 
@@ -221,7 +221,7 @@ pub fn read<W: Words + Copy>(reader: &mut Reader<'_, W>, epoch: u64) -> Readings
 
 /// Appends a payload of one piece. There has to be room for it.
 pub fn append<W: Words + Copy>(journal: &Journal<'_, W>, payload: &[u8]) -> Kept {
-    let kind = Kind(payload.len() as u16);
+    let kind = RawKind(payload.len() as u16);
     let appended = journal.append(EPOCH, kind, &[payload]).unwrap();
     Kept {
         position: appended.position,

@@ -3,7 +3,7 @@
 use sharedmem::sync::{AtomicU64, Ordering, Ordering::Relaxed};
 use std::cell::{Cell, RefCell};
 
-use journal::{Damage, Journal, Kind, Next, Reader, Recovery};
+use journal::{Damage, Journal, Next, RawKind, Reader, Recovery};
 use proptest::prelude::*;
 use sharedmem::Words;
 use sharedmem::crc32c::Crc32c;
@@ -207,7 +207,7 @@ fn a_position_at_the_end_of_all_numbers_is_no_fault() {
             assert_eq!(read(&mut reader, EPOCH).records, []);
             let resume = Recovery::new(memory.journal(), from, EPOCH).resume_position();
             memory.journal().restart(resume);
-            let _ = memory.journal().append(EPOCH, Kind(1), &[b"x"]);
+            let _ = memory.journal().append(EPOCH, RawKind(1), &[b"x"]);
         }
     }
 }

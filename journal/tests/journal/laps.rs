@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use journal::{AppendError, Kind, Reader, Recovery, record_bytes};
+use journal::{AppendError, RawKind, Reader, Recovery, record_bytes};
 use proptest::prelude::*;
 
 use crate::fixture::{Kept, SharedMemory, read, recover};
@@ -69,7 +69,7 @@ impl Model {
             position,
             end: self.reserved,
             epoch: self.epoch,
-            kind: Kind(kind),
+            kind: RawKind(kind),
             payload,
         });
         Ok(position)
@@ -101,7 +101,7 @@ proptest! {
             match step {
                 Step::Append(payload, kind) => {
                     let (head, tail) = payload.split_at(payload.len() / 3);
-                    let appended = journal.append(model.epoch, Kind(kind), &[head, tail]);
+                    let appended = journal.append(model.epoch, RawKind(kind), &[head, tail]);
                     let position = appended.map(|appended| appended.position);
                     prop_assert_eq!(position, model.append(payload, kind));
                 }

@@ -9,7 +9,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic;
 
-use journal::{Journal, Kind, Record};
+use journal::{Journal, RawKind, Record};
 use sharedmem::sync::{AtomicU64, Observer, observe};
 
 use crate::fixture::{Dying, Kept, SharedMemory};
@@ -137,14 +137,14 @@ impl TracedMachine {
     }
 
     /// Appends a record on `core`. Returns its position.
-    pub fn append(&self, core: usize, kind: Kind, payload: &[u8]) -> u64 {
+    pub fn append(&self, core: usize, kind: RawKind, payload: &[u8]) -> u64 {
         let journal = self.on(core);
         let appended = journal.append(self.epoch(), kind, &[payload]).unwrap();
         self.note(appended, kind, payload, true)
     }
 
     /// Appends a record on `core`, which dies after `stores` stores.
-    pub fn append_and_die(&self, core: usize, kind: Kind, payload: &[u8], stores: usize) -> u64 {
+    pub fn append_and_die(&self, core: usize, kind: RawKind, payload: &[u8], stores: usize) -> u64 {
         self.on(core);
         let dying = Dying::after(self.memory(), stores);
         let appended = dying.journal().append(self.epoch(), kind, &[payload]);
@@ -154,7 +154,7 @@ impl TracedMachine {
     fn note(
         &self,
         appended: journal::Appended,
-        kind: Kind,
+        kind: RawKind,
         payload: &[u8],
         is_published: bool,
     ) -> u64 {
@@ -179,7 +179,7 @@ impl TracedMachine {
     }
 
     /// Gives a record another kind, on `core`.
-    pub fn relabel(&self, core: usize, record: &Record<'_>, kind: Kind) {
+    pub fn relabel(&self, core: usize, record: &Record<'_>, kind: RawKind) {
         let journal = self.on(core);
         let first = self.recorder.trace.borrow().events.len();
         journal.relabel(record, kind);

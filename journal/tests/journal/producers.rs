@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::AcqRel;
 use std::thread::{scope, yield_now};
 use std::time::{Duration, Instant};
 
-use journal::{AppendError, Journal, Kind, Next, Reader};
+use journal::{AppendError, Journal, Next, RawKind, Reader};
 use sharedmem::Words;
 
 use crate::fixture::{EPOCH, SharedMemory, recover};
@@ -33,7 +33,7 @@ fn payload(producer: u16, number: u32) -> Vec<u8> {
 }
 
 /// Checks that a record is its producer's next one.
-fn check_next(next: &mut [u32; PRODUCERS as usize], kind: Kind, found: &[u8]) {
+fn check_next(next: &mut [u32; PRODUCERS as usize], kind: RawKind, found: &[u8]) {
     let expected = &mut next[usize::from(kind.0)];
     assert_eq!(found, payload(kind.0, *expected));
     *expected += 1;
@@ -49,7 +49,9 @@ fn records_of_many_producers_all_arrive_whole_and_in_each_ones_order() {
             scope.spawn(move || {
                 for number in 0..RECORDS {
                     let payload = payload(producer, number);
-                    journal.append(EPOCH, Kind(producer), &[&payload]).unwrap();
+                    journal
+                        .append(EPOCH, RawKind(producer), &[&payload])
+                        .unwrap();
                 }
             });
         }
@@ -68,7 +70,7 @@ fn append_and_apply<W: Words + Copy>(journal: &Journal<'_, W>, producer: u16, nu
     let deadline = Deadline::new();
     let payload = payload(producer, number);
     let appended = loop {
-        match journal.append(EPOCH, Kind(producer), &[&payload]) {
+        match journal.append(EPOCH, RawKind(producer), &[&payload]) {
             Ok(appended) => break appended,
             Err(AppendError::Full { .. }) => deadline.wait(),
             Err(error) => panic!("{error}"),
@@ -123,7 +125,7 @@ fn cursors_that_move_on_between_two_looks_are_not_called_corrupt() {
             scope.spawn(move || {
                 while Instant::now() < end {
                     for _ in 0..1000 {
-                        match journal.append(EPOCH, Kind(0), &[]) {
+                        match journal.append(EPOCH, RawKind(0), &[]) {
                             Ok(appended) => _ = consumed.fetch_max(appended.end, AcqRel),
                             Err(AppendError::Full { .. }) => {}
                             Err(error) => panic!("{error}"),

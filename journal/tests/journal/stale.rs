@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use journal::{Damage, Kind, Reader, Recovery};
+use journal::{Damage, RawKind, Reader, Recovery};
 
 use crate::fixture::{Dying, EPOCH, SharedMemory, append, read, recover, wear_in};
 
@@ -12,7 +12,7 @@ const CAPACITY_BYTES: u64 = 512;
 const RECORD_BYTES: u64 = 40;
 
 /// The kind of a record that is never published.
-const KIND: Kind = Kind(1);
+const KIND: RawKind = RawKind(1);
 
 /// Makes a ring full of old records, in which everything from `retained` on makes the state: three records.
 fn three_retained() -> (SharedMemory, u64) {

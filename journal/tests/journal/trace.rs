@@ -1,6 +1,6 @@
 //! The stores of several cores in their order, and what had to be in memory before each of them.
 
-use journal::Kind;
+use journal::RawKind;
 
 use crate::fixture::{APPLIED, CONSUMED, Kept, RESERVED, RETAINED};
 
@@ -60,7 +60,7 @@ pub struct Written {
     /// The last store of its append; `Never` if its producer died in it.
     pub published: When,
     /// First and last store of a relabelling, and the new kind.
-    pub relabelled: Option<(When, When, Kind)>,
+    pub relabelled: Option<(When, When, RawKind)>,
 }
 
 /// Everything that was recorded.

@@ -1,6 +1,6 @@
 //! A journal in the model checker's words, and what is read from it.
 
-use journal::{Appended, Finding, Journal, Kind, Next, Reader, Recovery};
+use journal::{Appended, Finding, Journal, Next, RawKind, Reader, Recovery};
 use loom::sync::Arc;
 use sharedmem::control::JournalCursors;
 use sharedmem::crc32c::Crc32c;
@@ -40,7 +40,7 @@ impl SharedMemory {
     pub fn append(&self, number: u8) -> Appended {
         let appended = self
             .journal()
-            .append(EPOCH, Kind(number.into()), &[&[number; 8]]);
+            .append(EPOCH, RawKind(number.into()), &[&[number; 8]]);
         appended.unwrap()
     }
 
@@ -63,7 +63,7 @@ fn number_of(record: &journal::Record<'_>) -> u8 {
     let number = record.payload[0];
     assert_eq!(
         (record.kind, record.payload),
-        (Kind(number.into()), &[number; 8][..]),
+        (RawKind(number.into()), &[number; 8][..]),
         "torn"
     );
     number

@@ -1,6 +1,6 @@
 //! Room that is used again, records that are kept for a backup that begins, and the record that is being applied.
 
-use journal::{Journal, Kind, Reader};
+use journal::{Journal, RawKind, Reader};
 use loom::sync::Arc;
 use loom::thread;
 use sharedmem::Words;
@@ -11,7 +11,7 @@ use crate::memory::{EPOCH, RECORD_BYTES, SharedMemory, read};
 /// Tries to append a record. Returns whether there was room.
 fn has_appended<W: Words + Copy>(journal: &Journal<'_, W>, number: u8) -> bool {
     journal
-        .append(EPOCH, Kind(number.into()), &[&[number; 8]])
+        .append(EPOCH, RawKind(number.into()), &[&[number; 8]])
         .is_ok()
 }
 

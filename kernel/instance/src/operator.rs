@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use service::{OperatorCommand, Sentence};
+use service::{LongText, OperatorCommand};
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::event::{OperatorAnswered, Text};
 use sharedmem::mailbox::{ARGUMENTS, Answer, Command};
@@ -18,7 +18,7 @@ pub struct OperatorStatus {
     /// The answer to the last one; `None` as long as there is none.
     pub answer: Option<Answer>,
     /// Why it was refused; empty if it was not.
-    pub reason: Sentence,
+    pub reason: LongText,
 }
 
 impl OperatorStatus {

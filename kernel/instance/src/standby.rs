@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use network::{Config, Network};
+use network::{Network, NetworkConfig};
 use replica::Replica;
 use sharedmem::abi::SeatStatus;
 use sharedmem::hand_off::HandOff;
@@ -30,7 +30,7 @@ impl Standby {
     /// Allocates everything.
     pub fn new(context: &'static Context) -> Self {
         let ip = &context.options.network;
-        let config = Config {
+        let config = NetworkConfig {
             address: ip.client,
             prefix_len: ip.prefix_len,
             gateway: ip.gateway,

@@ -44,7 +44,7 @@ pub use fact::{Fact, FactError, Handshake};
 pub use flow::Flow;
 pub use flows::{FlowError, Flows};
 pub use socket_options::{CONNECTION_BYTES, SocketOptions};
-pub use stack::{Config, Network};
+pub use stack::{Network, NetworkConfig};
 
 /// Number of a connection; no two connections of a journal have the same one.
 pub type ConnectionId = u64;

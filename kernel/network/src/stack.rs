@@ -30,7 +30,7 @@ const UNKNOWN_MAC: EthernetAddress = EthernetAddress([0x02, 0, 0, 0, 0, 0]);
 
 /// Addresses and limits of a network.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct NetworkConfig {
     /// Own address.
     pub address: Ipv4Address,
     /// Length of the network's prefix, in bits.
@@ -62,7 +62,7 @@ pub struct Network<D> {
 impl<D: Device> Network<D> {
     /// Makes everything that needs no working device: sockets that listen already, and an interface that gets its
     /// hardware address later.
-    pub fn prepare(mut device: D, config: &Config) -> Self {
+    pub fn prepare(mut device: D, config: &NetworkConfig) -> Self {
         let local = Local {
             address: config.address,
             port: config.port,
@@ -205,7 +205,7 @@ impl<D: Device> Network<D> {
     }
 }
 
-fn new_interface<D: Device>(device: &mut D, config: &Config) -> Interface {
+fn new_interface<D: Device>(device: &mut D, config: &NetworkConfig) -> Interface {
     let mut interface_config = iface::Config::new(HardwareAddress::Ethernet(UNKNOWN_MAC));
     interface_config.random_seed = config.seed;
     let mut interface = Interface::new(interface_config, device, Instant::ZERO);

@@ -10,7 +10,9 @@ use alloc::vec::Vec;
 
 use core::mem;
 
-use journal::{AppendError, Appended, Kind, Next, Reader, RecentRecords, Record, RecoverySummary};
+use journal::{
+    AppendError, Appended, Next, RawKind, Reader, RecentRecords, Record, RecoverySummary,
+};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service, Stamp};
 use sharedmem::RecordKind;
@@ -162,7 +164,7 @@ impl<H: Host> Replica<H> {
                 }
                 Next::Finding(finding) => {
                     // Later readers, to whom all of this counts as applied, would take the gap for damage.
-                    recovery.close(&finding, Kind::FILLER);
+                    recovery.close(&finding, RawKind::FILLER);
                     if summary.note(finding.to_string()) {
                         log_damage(&finding);
                     }
@@ -247,7 +249,7 @@ fn skip(journal: SharedJournal, record: &mut Record<'_>, summary: &mut RecoveryS
 
 /// Describes a record, for people.
 fn describe(record: &Record<'_>) -> String {
-    let (position, Kind(kind)) = (record.position, record.kind);
+    let (position, RawKind(kind)) = (record.position, record.kind);
     match InputRecord::decode(record.payload) {
         Ok(InputRecord {
             input: Input::Bytes { connection, bytes },

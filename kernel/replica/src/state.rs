@@ -3,7 +3,7 @@
 //! A backup that follows, a new primary that recovers and a primary that commits apply the same records in the same
 //! way.
 
-use journal::{Kind, RecentRecords, Record};
+use journal::{RawKind, RecentRecords, Record};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service};
 use sharedmem::RecordKind;
@@ -114,7 +114,7 @@ impl ReplicaState {
 
     /// Refuses an input that has stopped two primaries: its client gets an error.
     fn refuse(&mut self, record: &Record<'_>, host: &impl Host) {
-        if record.kind != Kind::from(RecordKind::Input).skipped() {
+        if record.kind != RawKind::from(RecordKind::Input).skipped() {
             return;
         }
         if let Ok(record) = InputRecord::decode(record.payload) {

@@ -76,4 +76,4 @@ pub use host::{DeathKind, DebugCommand, HangTarget, Host, OperatorCommand};
 pub use parser::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use record::{ConnectionId, HEADER_BYTES, Input, InputRecord, InputRecordError, Stamp};
 pub use service::{Service, ServiceLimits};
-pub use status::{HostStatus, Sentence, StatusError, TakeoverTimes, Text, Word};
+pub use status::{AsciiText, HostStatus, LongText, ShortText, StatusError, TakeoverTimes};

@@ -39,9 +39,9 @@ pub struct HostStatus {
     /// Number of takeovers so far.
     pub takeovers: u32,
     /// Version of the kernel.
-    pub version: Word,
+    pub version: ShortText,
     /// Version of the backup's image; empty without a backup.
-    pub backup_version: Word,
+    pub backup_version: ShortText,
     /// Backups that were lost since the machine was started.
     pub backup_losses: u64,
     /// Why the last of them was lost.
@@ -51,7 +51,7 @@ pub struct HostStatus {
     /// Answer to the last request; `None` as long as there is none.
     pub operator_answer: Option<Answer>,
     /// Why it was refused, for people; empty if it was not.
-    pub operator_reason: Sentence,
+    pub operator_reason: LongText,
     /// The last takeover.
     pub last_takeover: Option<TakeoverTimes>,
 }
@@ -78,18 +78,18 @@ impl TakeoverTimes {
 /// A text of at most `N` bytes of printable ASCII; `N` is at most 255. A longer text is cut off, and other characters
 /// become question marks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Text<const N: usize> {
+pub struct AsciiText<const N: usize> {
     length: u8,
     bytes: [u8; N],
 }
 
 /// A name, a version, a cause.
-pub type Word = Text<31>;
+pub type ShortText = AsciiText<31>;
 
 /// A sentence for people.
-pub type Sentence = Text<191>;
+pub type LongText = AsciiText<191>;
 
-impl<const N: usize> Default for Text<N> {
+impl<const N: usize> Default for AsciiText<N> {
     fn default() -> Self {
         Self {
             length: 0,
@@ -98,13 +98,13 @@ impl<const N: usize> Default for Text<N> {
     }
 }
 
-impl<const N: usize> From<&str> for Text<N> {
+impl<const N: usize> From<&str> for AsciiText<N> {
     fn from(text: &str) -> Self {
         Self::of(text.as_bytes())
     }
 }
 
-impl<const N: usize> Text<N> {
+impl<const N: usize> AsciiText<N> {
     fn of(text: &[u8]) -> Self {
         let mut word = Self::default();
         for (to, from) in word.bytes.iter_mut().zip(text) {
@@ -124,13 +124,13 @@ impl<const N: usize> Text<N> {
     }
 }
 
-impl<const N: usize> fmt::Display for Text<N> {
+impl<const N: usize> fmt::Display for AsciiText<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl<const N: usize> fmt::Debug for Text<N> {
+impl<const N: usize> fmt::Debug for AsciiText<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
     }
@@ -240,11 +240,11 @@ impl Fields<'_> {
         self.array().map(|[byte]| value(byte.into()))
     }
 
-    fn text<const N: usize>(&mut self) -> Option<Text<N>> {
+    fn text<const N: usize>(&mut self) -> Option<AsciiText<N>> {
         let [length] = self.array()?;
         let (text, rest) = self.0.split_at_checked(usize::from(length))?;
         self.0 = rest;
-        Some(Text::of(text))
+        Some(AsciiText::of(text))
     }
 
     fn status(&mut self) -> Option<HostStatus> {
@@ -331,8 +331,8 @@ mod tests {
 
     #[test]
     fn a_word_is_short_and_cannot_break_a_line() {
-        assert_eq!(Word::from("panic").as_str(), "panic");
-        assert_eq!(Word::from("a\r\nb \u{e9}").as_str(), "a??b ??");
-        assert_eq!(Word::from("x".repeat(99).as_str()).as_str().len(), 31);
+        assert_eq!(ShortText::from("panic").as_str(), "panic");
+        assert_eq!(ShortText::from("a\r\nb \u{e9}").as_str(), "a??b ??");
+        assert_eq!(ShortText::from("x".repeat(99).as_str()).as_str().len(), 31);
     }
 }

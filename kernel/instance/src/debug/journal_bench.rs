@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use journal::{Journal, Kind};
+use journal::{Journal, RawKind};
 use sharedmem::control::JournalCursors;
 use sharedmem::event::JournalBench;
 use sharedmem::sync::AtomicU64;
@@ -29,7 +29,7 @@ pub fn run(context: &Context, records: u64) {
         let batch = (records - done).min(256);
         let start_ns = context.now_ns();
         for _ in 0..batch {
-            if journal.append(1, Kind(1), &[&PAYLOAD]).is_err() {
+            if journal.append(1, RawKind(1), &[&PAYLOAD]).is_err() {
                 log::error!("the journal's measurement failed");
                 return;
             }

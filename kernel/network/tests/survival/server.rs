@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use network::testing::FakeCard;
-use network::{Config, ConnectionEvent, ConnectionId, EventSink, Fact, Flows, Network};
+use network::{ConnectionEvent, ConnectionId, EventSink, Fact, Flows, Network, NetworkConfig};
 use smoltcp::wire::Ipv4Address;
 
 use crate::dialogue::{Dialogue, Random};
@@ -140,7 +140,7 @@ impl Kernel {
     /// Starts a kernel that goes on from `journal`, at `now_ns`. Before that it has waited as a backup, and has
     /// followed the journal up to some record.
     pub fn start(journal: Vec<Entry>, now_ns: u64, seed: u64, steps_left: Option<u64>) -> Self {
-        let config = Config {
+        let config = NetworkConfig {
             address: ADDRESS,
             prefix_len: 24,
             gateway: None,
