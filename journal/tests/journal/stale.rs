@@ -27,7 +27,8 @@ fn three_retained() -> (SharedMemory, u64) {
     (memory, retained)
 }
 
-/// `retained` is lowered by each power of two from a lap on, as one flipped bit does, and by everything up to two laps.
+/// Returns `retained` lowered by each power of two from a lap on, as one flipped bit does, and by everything up to
+/// two laps.
 fn lowered(retained: u64) -> impl Iterator<Item = u64> {
     let by_a_bit = (9..64)
         .map(|bit| 1 << bit)

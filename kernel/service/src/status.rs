@@ -61,7 +61,8 @@ pub struct HostStatus {
 pub struct TakeoverTimes {
     /// Why the machine was taken over; `None` if this version does not know the cause.
     pub cause: Option<Cause>,
-    /// How long each phase took, in the order of [`Phase::ALL`], in microseconds; `None` if it has no beginning or no end.
+    /// How long each phase took, in the order of [`Phase::ALL`], in microseconds; `None` if it has no beginning or no
+    /// end.
     pub phases_us: [Option<u64>; Phase::COUNT],
 }
 

@@ -242,7 +242,8 @@ mod tests {
     }
 
     proptest! {
-        /// `rebuild` itself compares the number that the stack chose with the one foreseen.
+        /// Rebuilds sockets with any numbers. `rebuild` itself compares the number that the stack chose with the one
+        /// foreseen.
         #[test]
         fn a_socket_is_led_to_any_sequence_numbers(
             peer_seq: u32,

@@ -79,7 +79,7 @@ fn connections_survive_deaths_on_a_bad_cable() {
     assert_enough(deaths);
 }
 
-/// A kernel dies once in each run: after the first step, after the second, and so on.
+/// Kills the kernel once in each run: after the first step, after the second, and so on.
 #[test]
 fn connections_survive_death_after_any_step() {
     let mut step = 0;
