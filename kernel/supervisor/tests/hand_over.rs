@@ -8,8 +8,11 @@ use std::sync::atomic::Ordering;
 use partition::Kind;
 use partition::tenant::{Capabilities, KINDS, NATIVE};
 use sharedmem::Instance;
+use sharedmem::backup::LostBackup;
+use sharedmem::cause::BackupLoss;
 use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
+use sharedmem::mailbox::{ARGUMENTS, Command};
 use sharedmem::protection::ProtectionState;
 use takeover::State;
 
@@ -60,6 +63,41 @@ fn a_backup_that_is_given_up_while_its_primary_is_fenced_is_loaded_again_before_
     assert!(stopped < loaded, "{log:?}");
     assert!(loaded < place("interrupts seized"), "{log:?}");
     assert!(loaded < place("core 1 enters b"), "{log:?}");
+}
+
+#[test]
+fn the_shared_region_tells_what_became_of_backups_and_which_versions_there_are() {
+    let (world, mut supervisor) = protected(&NATIVE);
+    let control = world.control;
+    let version = |instance| control.versions[instance].get();
+    let both = || [version(Instance::A), version(Instance::B)];
+    let texts = || both().map(|version| version.as_str().to_owned());
+    let lost = |count, instance, loss| {
+        let lost = LostBackup {
+            count,
+            instance,
+            loss,
+        };
+        assert_eq!(control.backup.last_loss(), Some(lost));
+    };
+    assert_eq!(control.backup.last_loss(), None);
+    assert_eq!(control.backup.version.get().as_str(), "2.0");
+    world.panic(Instance::A);
+    run(&mut supervisor, |supervisor| {
+        supervisor.primary_instance() == Instance::B
+    });
+    lost(1, Instance::B, BackupLoss::Promoted);
+    run(&mut supervisor, |supervisor| {
+        supervisor.machine().is_protected()
+    });
+    assert_eq!(control.backup.version.get().as_str(), "1.0");
+    control.mailbox.ask(Command::Disarm, [0; ARGUMENTS]);
+    run(&mut supervisor, |supervisor| {
+        !supervisor.machine().is_protected()
+    });
+    lost(2, Instance::A, BackupLoss::Disarmed);
+    assert_eq!(control.backup.version.get().as_str(), "");
+    assert_eq!(texts(), ["1.0", "2.0"], "what was loaded last");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A kernel is replaced while it serves.
 
+use sharedmem::Revisions;
 use sharedmem::event::FellBack;
 
 use crate::campaigns::rearm;
@@ -26,8 +27,8 @@ pub(super) fn tests() -> Vec<Test> {
         ),
         Test::new(
             "upgrade-refused",
-            "an image that is damaged or of other revisions is refused, which are named; the backup that waits \
-             goes on waiting",
+            "an image that is damaged, or of the revision before or after, is refused, and both revisions are \
+             named; the backup that waits goes on waiting",
             OPTIONS,
             refused,
         ),
@@ -104,22 +105,18 @@ fn refused(context: &TestContext<'_>) -> Verdict {
     let machine = context.boot()?;
     let port = machine.port()?;
     let before = MachineStatus::of(port)?;
-    let mut foreign = newer(context)?;
-    let at = note(&foreign)?;
-    foreign[at] += 1;
     let mut damaged = newer(context)?;
     damaged.truncate(damaged.len() / 2);
-    let [abi, journal] = [sharedmem::ABI_REVISION, sharedmem::JOURNAL_REVISION];
-    let both = [
-        format!("{}", abi + 1),
-        format!("{abi}"),
-        format!("{journal}"),
+    let mut bad = vec![
+        (damaged, vec!["end of the file".to_owned()]),
+        (b"#!/bin/sh\n".to_vec(), vec!["script".to_owned()]),
     ];
-    for (image, words) in [
-        (foreign, both.as_slice()),
-        (damaged, &["end of the file".to_owned()]),
-        (b"#!/bin/sh\n".to_vec(), &["script".to_owned()]),
-    ] {
+    let own = Revisions::OWN;
+    for foreign in neighbours(own) {
+        let image = with_revisions(newer(context)?, foreign)?;
+        bad.push((image, vec![foreign.to_string(), own.to_string()]));
+    }
+    for (image, words) in bad {
         let Err(problem) = operator::load(port, &image) else {
             return Err(Problem::Failed("a bad image was accepted".into()));
         };
@@ -134,6 +131,25 @@ fn refused(context: &TestContext<'_>) -> Verdict {
     client::inject(port, "DEBUG PANIC")?;
     machine.wait_takeover(2)?;
     machine.closing_word()
+}
+
+/// Returns the revisions before and after `own`: of the ABI, and of the journal.
+fn neighbours(own: Revisions) -> [Revisions; 4] {
+    let Revisions { abi, journal } = own;
+    [
+        (abi - 1, journal),
+        (abi + 1, journal),
+        (abi, journal - 1),
+        (abi, journal + 1),
+    ]
+    .map(|(abi, journal)| Revisions { abi, journal })
+}
+
+/// Writes other revisions into an image's note.
+fn with_revisions(mut image: Vec<u8>, revisions: Revisions) -> Result<Vec<u8>, Problem> {
+    let at = note(&image)?;
+    image[at..at + 8].copy_from_slice(&revisions.word().to_le_bytes());
+    Ok(image)
 }
 
 fn does_not_boot(context: &TestContext<'_>) -> Verdict {

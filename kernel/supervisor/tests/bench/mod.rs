@@ -107,6 +107,13 @@ impl Tenant<Bench> for Ready {
         &self.source
     }
 
+    fn version(&self) -> &str {
+        match self.instance {
+            Instance::A => "1.0",
+            Instance::B => "2.0",
+        }
+    }
+
     fn cores(&self) -> &[u32] {
         &CORES
     }
