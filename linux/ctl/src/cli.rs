@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::problem::EXIT_CODES;
 
-/// What `understudyctl` is asked for.
+/// The arguments of `understudyctl`.
 #[derive(Parser)]
 #[command(
     name = "understudyctl",
@@ -20,7 +20,7 @@ pub struct Arguments {
     pub command: Command,
 }
 
-/// The exit codes, for the help and for the manual page.
+/// Returns the text on exit codes, for the help.
 fn exit_codes() -> String {
     let lines = EXIT_CODES.map(|(code, meaning)| format!("  {code}  {meaning}"));
     format!("Exit codes:\n{}", lines.join("\n"))
@@ -29,37 +29,38 @@ fn exit_codes() -> String {
 /// The commands.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Says who this kernel is, and whether a backup protects it
+    /// Shows which kernel this is, and whether a backup protects it
     Status {
-        /// As one line of JSON
+        /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Checks whether it would work on this machine, and what would not come back; also before anything is installed
+    /// Checks whether this machine can run it, and which devices would not come back; needs nothing installed
     Check {
-        /// As one line of JSON
+        /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Waits, asleep, to take over; then runs the hooks. What the init of a backup does last
+    /// Sleeps until the takeover, then runs the hooks: the last step of a backup's init
     Park {
-        /// Where the hooks are: executable files, run in the order of their names. NAME.timeout has the limit of the hook NAME, in seconds
+        /// Directory of the hooks: executable files, run in the order of their names. NAME.timeout has the limit of the
+        /// hook NAME, in seconds
         #[arg(long, default_value = "/etc/understudy/takeover.d")]
         hooks: PathBuf,
-        /// How long a hook may take, in seconds
+        /// Longest time for a hook, in seconds
         #[arg(long, default_value_t = 10)]
         limit: u64,
         /// Give up if Linux does not fall asleep, instead of trying again
         #[arg(long)]
         once: bool,
-        /// Do nothing, successfully, in a kernel that is the primary already
+        /// Do nothing, with success, if this kernel is the primary already
         #[arg(long)]
         if_backup: bool,
-        /// Leave neighbours, memory, cores and re-arming to somebody else
+        /// Run the hooks only: leave the neighbours, memory, cores and re-arming alone
         #[arg(long)]
         only_hooks: bool,
     },
-    /// Loads a new backup: the other kernel of the boot line, or the one given
+    /// Loads a new backup: the other kernel of the boot line, or the given one
     Arm {
         /// A bzImage
         kernel: Option<PathBuf>,
@@ -69,55 +70,55 @@ pub enum Command {
         /// Its command line
         #[arg(long, requires = "kernel", default_value = "")]
         cmdline: String,
-        /// The CPU that is lent to it while it boots [default: the last one]
+        /// The CPU to lend to it while it boots [default: the last one]
         #[arg(long)]
         cpu: Option<u32>,
-        /// How long it may take, in seconds
+        /// Longest time to wait until the backup is ready, in seconds
         #[arg(long, default_value_t = 120)]
         limit: u64,
     },
     /// Gives the backup up
     Disarm,
-    /// Tries a takeover again that was refused
+    /// Tries a refused takeover again
     Retry,
-    /// Hands over to the backup, on purpose: this kernel ends
+    /// Hands over to the backup on purpose; this kernel ends
     Switch {
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
-        /// Where the hooks are that run before; one that fails stops it
+        /// Directory of the hooks to run before; a hook that fails stops the hand-over
         #[arg(long, default_value = "/etc/understudy/switch.d")]
         hooks: PathBuf,
-        /// How long a hook may take, in seconds
+        /// Longest time for a hook, in seconds
         #[arg(long, default_value_t = 10)]
         limit: u64,
     },
-    /// Says what the kernels and the monitor have left to be read: epitaphs and logs
+    /// Prints the epitaphs and logs that the kernels and the monitor left
     Log {
-        /// As one line of JSON
+        /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Checks, without doing anything, whether a takeover would find what it needs
+    /// Checks, without changing anything, whether a takeover would find what it needs
     Test,
-    /// Prints the records that programs have appended to the journal
+    /// Prints the records that programs appended to the journal
     Journal {
-        /// Something else than printing
+        /// Something other than printing
         #[command(subcommand)]
         command: Option<JournalCommand>,
-        /// Go on with those that come
+        /// Continue with new records
         #[arg(long, short)]
         follow: bool,
-        /// A line of JSON each
+        /// Print a line of JSON for each record
         #[arg(long)]
         json: bool,
-        /// Free the room of those that were printed
+        /// Free the room of the printed records
         #[arg(long)]
         consume: bool,
     },
-    /// Tells the neighbours where the addresses of an interface are now
+    /// Announces the addresses of an interface to the neighbours
     Arp {
-        /// Its name
+        /// Name of the interface
         interface: String,
     },
     /// Stamps an edge of the takeover's timeline, by name or number
@@ -136,18 +137,18 @@ pub enum Command {
     Man,
 }
 
-/// What can be done with the journal besides printing.
+/// What `understudyctl journal` can do besides printing.
 #[derive(Subcommand)]
 pub enum JournalCommand {
     /// Appends each line of standard input as a record
     Append {
-        /// All of it is one record
+        /// Append all of it as one record
         #[arg(long)]
         whole: bool,
     },
 }
 
-/// The whole command, to be described.
+/// Returns the description of the whole command.
 pub fn command() -> clap::Command {
     Arguments::command()
 }

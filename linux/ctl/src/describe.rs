@@ -14,7 +14,7 @@ pub fn completions(shell: Shell, out: &mut dyn Write) {
     clap_complete::generate(shell, &mut cli::command(), "understudyctl", out);
 }
 
-/// Writes the manual page, with the commands' own options in it.
+/// Writes the manual page, including the options of each command.
 ///
 /// # Errors
 /// `out` takes no more.
@@ -47,15 +47,16 @@ const FILES: [(&str, &str); 4] = [
     ("/dev/understudy", "The module understudy.ko; for root."),
     (
         "/etc/understudy/takeover.d/",
-        "Hooks that a new primary runs. They find UNDERSTUDY_EPOCH, UNDERSTUDY_CAUSE and UNDERSTUDY_INSTANCE in their environment.",
+        "Hooks that a new primary runs. UNDERSTUDY_EPOCH, UNDERSTUDY_CAUSE and UNDERSTUDY_INSTANCE are in their \
+         environment.",
     ),
     (
         "/etc/understudy/takeover.d/NAME.timeout",
-        "How long the hook NAME may take, in seconds.",
+        "The longest time for the hook NAME, in seconds.",
     ),
     (
         "/etc/understudy/switch.d/",
-        "Hooks that run before a planned hand-over.",
+        "Hooks that run before a planned hand-over. One that fails stops it.",
     ),
 ];
 
@@ -72,7 +73,7 @@ fn describe(roff: &mut Roff, command: &clap::Command) {
         roff.control("TP", []);
         roff.text([bold(argument.to_string())]);
         let help = argument.get_help().map(ToString::to_string);
-        // A switch has a default, too, which nobody needs to be told; and an empty one is none.
+        // Leaves out the defaults of switches, and empty ones.
         let takes_value = argument.get_action().takes_values();
         let default = argument.get_default_values().first();
         let default = default.filter(|value| takes_value && !value.is_empty());
@@ -86,7 +87,7 @@ fn describe(roff: &mut Roff, command: &clap::Command) {
     commands_below(command).for_each(|sub| describe(roff, sub));
 }
 
-/// Those that are told of.
+/// Returns the subcommands that the manual describes.
 fn commands_below(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
     let all = command.get_subcommands();
     all.filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")

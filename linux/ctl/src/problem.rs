@@ -7,12 +7,12 @@ use sharedmem::control::RegionError;
 
 /// What the program ends with, and what that means. Usage errors are clap's as well as ours.
 pub const EXIT_CODES: [(u8, &str); 5] = [
-    (0, "done, or: yes"),
+    (0, "done, or yes"),
     (1, "no, unprotected, or refused"),
     (2, "wrong usage"),
     (
         3,
-        "no understudy here: the machine was not started by it, or the module is not loaded",
+        "no understudy here: it did not start this machine, or the module is not loaded",
     ),
     (4, "the system refused something"),
 ];
