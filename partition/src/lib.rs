@@ -35,9 +35,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod acpi;
 pub mod archive;
-pub mod boot_info;
 pub mod cmdline;
 mod columns;
 pub mod content;
@@ -47,25 +45,19 @@ pub mod files;
 pub mod image;
 pub mod instance_memory;
 pub mod linux;
-pub mod memory;
-pub mod physical;
 pub mod plan;
-pub mod range;
 pub mod refusal;
 pub mod size;
 pub mod tenant;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 
-pub use acpi::{AcpiInfo, ApicId};
-pub use boot_info::BootInfo;
 pub use cmdline::Options;
 pub use files::BootFiles;
+#[cfg(any(test, feature = "testing"))]
+pub use firmware::testing;
+pub use firmware::{AcpiInfo, ApicId, BootInfo, InputError, MemoryMap, PhysicalMemory, Range, RangeSet};
+pub use firmware::{acpi, boot_info, memory, physical, range};
 pub use image::Image;
 pub use instance_memory::InstanceMemory;
-pub use memory::MemoryMap;
-pub use physical::{InputError, PhysicalMemory};
 pub use plan::{Machine, Plan, plan};
-pub use range::{Range, RangeSet};
 pub use refusal::Refusal;
 pub use tenant::{Kind, Kinds};
