@@ -54,7 +54,9 @@ pub use cmdline::Options;
 pub use files::BootFiles;
 #[cfg(any(test, feature = "testing"))]
 pub use firmware::testing;
-pub use firmware::{AcpiInfo, ApicId, BootInfo, InputError, MemoryMap, PhysicalMemory, Range, RangeSet};
+pub use firmware::{
+    AcpiInfo, ApicId, BootInfo, InputError, MemoryMap, PhysicalMemory, Range, RangeSet,
+};
 pub use firmware::{acpi, boot_info, memory, physical, range};
 pub use image::Image;
 pub use instance_memory::InstanceMemory;
