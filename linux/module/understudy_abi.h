@@ -49,20 +49,20 @@
 #define US_INSTANCE_B                   1 /* the first backup */
 
 /* Role */
-#define US_ROLE_PRIMARY                 1 /* it owns the machine */
+#define US_ROLE_PRIMARY                 1 /* it serves, and owns the devices */
 #define US_ROLE_BACKUP                  2 /* it waits beside a primary */
 
 /* Vector */
 #define US_VECTOR_KEEPALIVE_TO_SEAT     64 /* the primary's keepalive, to the seat */
-#define US_VECTOR_EPITAPH               65 /* a dying primary's last word to the seat: read my epitaph */
+#define US_VECTOR_EPITAPH               65 /* a dying primary's last interrupt, to the seat */
 #define US_VECTOR_KEEPALIVE_TO_PRIMARY  66 /* the seat's keepalive, to the primary's first core */
 
 /* ProtectionState */
 #define US_PROTECTION_STATE_NO_BACKUP   0 /* no backup waits */
 #define US_PROTECTION_STATE_ARMED       1 /* a backup waits that may take over */
 #define US_PROTECTION_STATE_CLAIMED     2 /* a takeover is under way */
-#define US_PROTECTION_STATE_DROPPED     3 /* the backup was dropped for journal room */
-#define US_PROTECTION_STATE_FILLING     4 /* a new backup is being told the state */
+#define US_PROTECTION_STATE_DROPPED     3 /* the backup was dropped because the journal was full */
+#define US_PROTECTION_STATE_FILLING     4 /* a new backup is receiving the state */
 
 /* ConsoleOwner */
 #define US_CONSOLE_OWNER_MONITOR        0 /* the monitor */
@@ -73,14 +73,14 @@
 /* Edge */
 #define US_EDGE_LAST_KEEPALIVE          0 /* the newest keepalive of the dead primary was observed */
 #define US_EDGE_DETECTED                1 /* the primary was declared dead */
-#define US_EDGE_FENCED                  2 /* every core of it has checked in at the fence */
-#define US_EDGE_INTERRUPTS_SEIZED       3 /* every interrupt goes where the new owner wants it */
+#define US_EDGE_FENCED                  2 /* every core of the dead primary has checked in at the fence */
+#define US_EDGE_INTERRUPTS_SEIZED       3 /* the monitor has taken the interrupt controllers */
 #define US_EDGE_DEVICES_QUIET           4 /* no device of the dead primary masters the bus any more */
 #define US_EDGE_RESUMED                 9 /* a parked kernel runs again */
 #define US_EDGE_DEVICES_ADOPTED         5 /* the new primary brought the devices up */
 #define US_EDGE_DISK_READABLE           10 /* the new primary has read from its disk */
 #define US_EDGE_REPLAYED                6 /* the tail of the journal is applied */
-#define US_EDGE_SERVING                 7 /* the service takes requests */
+#define US_EDGE_SERVING                 7 /* the service accepts requests */
 #define US_EDGE_FIRST_REPLY             8 /* the first reply left */
 
 /* Phase */
@@ -101,48 +101,48 @@
 #define US_CAUSE_HUNG                   3 /* the main loop of a core stood still for the time-out */
 #define US_CAUSE_NEVER_CAME_UP          4 /* no first keepalive came within the boot time-out */
 #define US_CAUSE_IMAGE_REFUSED          5 /* its image was refused */
-#define US_CAUSE_SWITCHOVER             6 /* it handed over on purpose */
-#define US_CAUSE_REBOOT                 7 /* it ended in order, to be started again */
+#define US_CAUSE_SWITCHOVER             6 /* it asked for a switchover */
+#define US_CAUSE_REBOOT                 7 /* it asked to be started again */
 
 /* BackupLoss */
 #define US_BACKUP_LOSS_IMAGE_REFUSED    1 /* its image was refused */
 #define US_BACKUP_LOSS_FAILED           2 /* it could not go on */
 #define US_BACKUP_LOSS_CRASHED          3 /* it crashed on the seat */
 #define US_BACKUP_LOSS_HUNG             4 /* it hung on the seat */
-#define US_BACKUP_LOSS_DROPPED          5 /* the primary dropped it for want of journal room */
+#define US_BACKUP_LOSS_DROPPED          5 /* the primary dropped it because the journal was full */
 #define US_BACKUP_LOSS_PROMOTED         6 /* it became the primary */
-#define US_BACKUP_LOSS_DISARMED         7 /* the operator gave it up */
-#define US_BACKUP_LOSS_UNFILLED         8 /* the primary died before it had told it the state */
+#define US_BACKUP_LOSS_DISARMED         7 /* the operator disarmed it */
+#define US_BACKUP_LOSS_UNFILLED         8 /* the primary died before the backup had the whole state */
 
 /* EpitaphState */
 #define US_EPITAPH_STATE_EMPTY          0 /* nothing was written */
-#define US_EPITAPH_STATE_WRITING        1 /* somebody is writing */
-#define US_EPITAPH_STATE_WHOLE          2 /* all is written */
+#define US_EPITAPH_STATE_WRITING        1 /* it is being written */
+#define US_EPITAPH_STATE_WHOLE          2 /* it is complete */
 
 /* EpitaphCause */
 #define US_EPITAPH_CAUSE_PANIC          1 /* it panicked */
 #define US_EPITAPH_CAUSE_EXCEPTION      2 /* a processor exception that nothing handles */
 #define US_EPITAPH_CAUSE_SUPERSEDED     3 /* it found a foreign epoch: it had been fenced, or replaced */
-#define US_EPITAPH_CAUSE_BOOT_FAILED    4 /* it could not come up */
-#define US_EPITAPH_CAUSE_REBOOT         5 /* it ended in order, to be started again */
-#define US_EPITAPH_CAUSE_SWITCHOVER     6 /* it ended in order, for the backup to go on */
-#define US_EPITAPH_CAUSE_APPLICATION    7 /* a program that had promised to give signs of life did not */
+#define US_EPITAPH_CAUSE_BOOT_FAILED    4 /* it could not boot */
+#define US_EPITAPH_CAUSE_REBOOT         5 /* it asked to be started again */
+#define US_EPITAPH_CAUSE_SWITCHOVER     6 /* it asked for a switchover */
+#define US_EPITAPH_CAUSE_APPLICATION    7 /* a program's watchdog expired */
 
 /* ParkState */
 #define US_PARK_STATE_RUNNING           0 /* it runs, or was never started */
 #define US_PARK_STATE_PARKED            1 /* it has saved everything and waits to be stopped, or is stopped */
-#define US_PARK_STATE_RESUMED           2 /* it was sent on */
+#define US_PARK_STATE_RESUMED           2 /* it was resumed */
 
 /* Command */
 #define US_COMMAND_ARM                  1 /* load a new backup */
-#define US_COMMAND_DISARM               2 /* give the backup up */
+#define US_COMMAND_DISARM               2 /* give up the backup */
 #define US_COMMAND_RETRY                3 /* try a refused takeover again */
-#define US_COMMAND_LOAD                 4 /* load a native image in place of the backup there is */
+#define US_COMMAND_LOAD                 4 /* load a native image in place of the present backup */
 
 /* ImageSource */
 #define US_IMAGE_SOURCE_PRIMARY         0 /* `primary_kernel` of the boot line */
 #define US_IMAGE_SOURCE_FAILOVER        1 /* `failover_kernel` of the boot line */
-#define US_IMAGE_SOURCE_STAGED          2 /* what the arguments say */
+#define US_IMAGE_SOURCE_STAGED          2 /* the image that the arguments name */
 
 /* Answer */
 #define US_ANSWER_ACCEPTED              1 /* it is done, or under way */
@@ -153,12 +153,12 @@
 #define US_RECORD_KIND_APPLICATION      2 /* what a program of a Linux appended through `/dev/understudy` */
 #define US_RECORD_KIND_CONNECTION       3 /* a fact about a connection of the native service */
 #define US_RECORD_KIND_STATUS           4 /* what a native primary knows of itself and its backup, for replies */
-#define US_RECORD_KIND_CHECKPOINT       5 /* a part of a checkpoint, in which a native primary tells its state */
-#define US_RECORD_KIND_EPOCH            6 /* the beginning of a new native owner's part */
+#define US_RECORD_KIND_CHECKPOINT       5 /* a section of a checkpoint, which holds a native primary's state */
+#define US_RECORD_KIND_EPOCH            6 /* the first record of a new native primary */
 
 /* EntryReason */
 #define US_ENTRY_REASON_START_PRIMARY   1 /* first core of the primary, cold */
-#define US_ENTRY_REASON_JOIN_CORE       2 /* a further core of the owner */
+#define US_ENTRY_REASON_JOIN_CORE       2 /* a further core of the primary */
 #define US_ENTRY_REASON_SEAT_INIT       3 /* get ready to wait, on the seat */
 #define US_ENTRY_REASON_SEAT_STEP       4 /* apply what the journal holds, on the seat */
 #define US_ENTRY_REASON_PROMOTE         5 /* become the primary, on a freed core */
@@ -167,11 +167,11 @@
 #define US_SEAT_STATUS_IDLE             0 /* everything that may be applied is applied */
 #define US_SEAT_STATUS_MORE             1 /* there is more: call again after looking at the detector */
 #define US_SEAT_STATUS_FAILED           2 /* this backup cannot go on, and its log says why */
-#define US_SEAT_STATUS_FILLING          3 /* all that is there is read, but it does not make the whole state yet */
+#define US_SEAT_STATUS_FILLING          3 /* everything in the journal is read, but the state is not complete yet */
 
 /* PromotionFault */
-#define US_PROMOTION_FAULT_PANIC        1 /* it is to panic */
-#define US_PROMOTION_FAULT_HANG         2 /* it is to hang */
+#define US_PROMOTION_FAULT_PANIC        1 /* it must panic */
+#define US_PROMOTION_FAULT_HANG         2 /* it must hang */
 
 #ifndef __ASSEMBLY__
 

@@ -4,23 +4,23 @@ use core::fmt;
 
 use crate::numbered::numbered;
 
-/// Revision of every layout in this crate. Raised by any change that an image of the previous revision could misread.
+/// Revision of every layout in this crate. Any change that an image of the previous revision could misread raises it.
 pub const ABI_REVISION: u32 = 6;
 
 /// Revision of the journal's record format.
 pub const JOURNAL_REVISION: u32 = 1;
 
-/// The revisions that two kernels must have in common.
+/// The two revisions that kernels must have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revisions {
-    /// Of every layout in this crate: [`ABI_REVISION`].
+    /// The revision of every layout in this crate: [`ABI_REVISION`].
     pub abi: u32,
-    /// Of the journal's record format: [`JOURNAL_REVISION`].
+    /// The revision of the journal's record format: [`JOURNAL_REVISION`].
     pub journal: u32,
 }
 
 impl Revisions {
-    /// Those of this build.
+    /// The revisions of this build.
     pub const OWN: Self = Self {
         abi: ABI_REVISION,
         journal: JOURNAL_REVISION,
@@ -50,7 +50,7 @@ impl fmt::Display for Revisions {
     }
 }
 
-/// The most cores a machine may have here; arrays per core have this length.
+/// Maximum number of cores of a machine; the length of every array that has an element per core.
 pub const MAX_CORES: usize = 32;
 
 /// Size of the control block at the start of the shared region, in bytes; the journal's ring follows it.
@@ -60,8 +60,8 @@ numbered! {
     /// Interrupts between the monitor and the primary, by their vectors.
     pub enum Vector {
         KeepaliveToSeat = 0x40, "keepalive-to-seat", "the primary's keepalive, to the seat";
-        Epitaph = 0x41, "epitaph", "a dying primary's last word to the seat: read my epitaph";
-        /// In answer to each of the primary's.
+        Epitaph = 0x41, "epitaph", "a dying primary's last interrupt, to the seat";
+        /// Answers each of the primary's keepalives.
         KeepaliveToPrimary = 0x42, "keepalive-to-primary", "the seat's keepalive, to the primary's first core";
     }
 }
@@ -76,10 +76,10 @@ impl Vector {
 /// Where an instance image is linked, and where the loader maps it.
 pub const IMAGE_BASE: u64 = 0xffff_ffff_8000_0000;
 
-/// An instance sees physical address `p` of its slice, of the shared region and of its devices at `DIRECT_BASE + p`.
+/// An instance maps physical address `p` of its slice, of the shared region and of its devices to `DIRECT_BASE + p`.
 pub const DIRECT_BASE: u64 = 0xffff_8000_0000_0000;
 
-/// Stacks are mapped from here, one [`STACK_STRIDE`] apart, so that an unmapped page lies below each.
+/// Stacks are mapped from here, one every [`STACK_STRIDE`] bytes, with an unmapped page below each.
 pub const STACK_BASE: u64 = 0xffff_ff00_0000_0000;
 
 /// Distance from one core's stack to the next, in bytes.
@@ -91,7 +91,7 @@ pub const STACK_BYTES: u64 = 0x2_0000;
 /// Number of the stack an instance runs on when it is called on the seat.
 pub const SEAT_STACK: usize = MAX_CORES;
 
-/// The top of a core's stack in an instance's address space.
+/// Returns the top of a core's stack in an instance's address space.
 pub const fn stack_top(core: usize) -> u64 {
     STACK_BASE + (core as u64 + 1) * STACK_STRIDE
 }
@@ -102,7 +102,7 @@ numbered! {
         /// Does not return.
         StartPrimary = 1, "start-primary", "first core of the primary, cold";
         /// Does not return.
-        JoinCore = 2, "join-core", "a further core of the owner";
+        JoinCore = 2, "join-core", "a further core of the primary";
         /// Returns a [`SeatStatus`].
         SeatInit = 3, "seat-init", "get ready to wait, on the seat";
         /// Returns a [`SeatStatus`].
@@ -118,11 +118,12 @@ numbered! {
         Idle = 0, "idle", "everything that may be applied is applied";
         More = 1, "more", "there is more: call again after looking at the detector";
         Failed = 2, "failed", "this backup cannot go on, and its log says why";
-        Filling = 3, "filling", "all that is there is read, but it does not make the whole state yet";
+        Filling = 3, "filling", "everything in the journal is read, but the state is not complete yet";
     }
 }
 
-/// Name of the ELF note that makes an ELF an instance image: two `u32` (ABI revision, journal revision), then the version's UTF-8 text.
+/// Name of the ELF note that marks an ELF as an instance image. The note holds two `u32` (ABI revision, journal
+/// revision), then the version as UTF-8 text.
 pub const NOTE_NAME: &str = "Understudy";
 
 /// Type of that note.

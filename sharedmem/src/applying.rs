@@ -1,23 +1,24 @@
-//! Which journal record the owner applies now, and which one stopped an owner: so that one that stops every kernel is not tried for ever.
+//! Which journal record the primary applies now, and in which one earlier primaries died. So a record that kills every
+//! kernel is not retried for ever.
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// In the current word: there is a record. Positions are multiples of 8.
+/// In the current word: a record is being applied. Positions are multiples of 8, so the bit is free.
 const IS_APPLYING: u64 = 1;
 
-/// In the suspect's word: how many owners stopped in it.
+/// In the suspect's word: how many primaries died in the record.
 const DEATHS: u64 = 7;
 
-/// A record that owners stopped in, one after another.
+/// A record in which one primary after another died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suspect {
-    /// Where it lies in the journal.
+    /// Its position in the journal.
     pub position: u64,
-    /// How many; counted to 7.
+    /// How many primaries died in it; counted up to 7.
     pub deaths: u64,
 }
 
-/// The words. Writer: the owner. They outlive it, and a reset of the machine.
+/// The two words. Writer: the primary. They outlive it, and a reset of the machine.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct Applying {
@@ -26,20 +27,21 @@ pub struct Applying {
 }
 
 impl Applying {
-    /// The owner begins to apply the record at `position`.
+    /// Notes that the primary begins to apply the record at `position`.
     #[inline]
     pub fn begin(&self, position: u64) {
         self.current
             .store(position & !DEATHS | IS_APPLYING, Ordering::Release);
     }
 
-    /// It has applied it.
+    /// Notes that the record is applied.
     #[inline]
     pub fn end(&self) {
         self.current.store(0, Ordering::Release);
     }
 
-    /// A new owner counts the record that the last one stopped in, if it stopped in one. Returns the suspect.
+    /// Counts a death in the record that the previous primary was applying, if there is one, for a new primary. Returns
+    /// the suspect.
     pub fn settle(&self) -> Option<Suspect> {
         let current = self.current.swap(0, Ordering::AcqRel);
         if current & IS_APPLYING != 0 {
@@ -53,19 +55,19 @@ impl Applying {
         self.suspect()
     }
 
-    /// An owner has applied everything that was left: nobody is suspected any more.
+    /// Removes the suspect: a primary has applied everything that was left.
     pub fn absolve(&self) {
         self.suspect.store(0, Ordering::Release);
     }
 
-    /// Takes over what an earlier boot left.
+    /// Restores what an earlier boot left.
     pub fn restore(&self, left: [u64; 2]) {
         let [current, suspect] = left;
         self.current.store(current, Ordering::Relaxed);
         self.suspect.store(suspect, Ordering::Release);
     }
 
-    /// What a later boot is to take over.
+    /// Returns what a later boot is to restore.
     pub fn save(&self) -> [u64; 2] {
         [&self.current, &self.suspect].map(|word| word.load(Ordering::Acquire))
     }
@@ -89,7 +91,7 @@ mod tests {
         assert_eq!(applying.settle(), None);
         let suspect = |position, deaths| Some(Suspect { position, deaths });
         for deaths in [1, 2, 3, 4, 5, 6, 7, 7] {
-            // What is applied before it, and after a reset before it again, does not clear it.
+            // Applying the records before it, and after a reset once more, does not clear it.
             applying.begin(0);
             applying.end();
             applying.begin(64);

@@ -1,51 +1,51 @@
-//! What is known of the backup: sizes, its version, and how the last one was lost.
+//! What is known of the backup: its sizes, its version, and why the last one was lost.
 
 use crate::cause::BackupLoss;
 use crate::instance::Instance;
 use crate::sync::{AtomicU64, Ordering};
 use crate::version::VersionText;
 
-/// What a waiting backup and the monitor say of the backup; sizes in bytes, for the figures and for people.
+/// What the waiting backup and the monitor report about the backup; sizes in bytes.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct BackupReport {
-    /// Rises while the backup works on the seat; a count that stands still during a call is a hung backup.
+    /// Rises while the backup works on the seat. If it stands still during a call, the backup hangs.
     pub progress: AtomicU64,
-    /// The monitor: image, page tables, stacks, heap.
+    /// Size of the monitor: image, page tables, stacks, heap.
     pub monitor_bytes: AtomicU64,
-    /// The backup's image in memory, its stacks and page tables.
+    /// Size of the backup's image in memory, with its stacks and page tables.
     pub image_bytes: AtomicU64,
-    /// The backup's heap, without the state of the service.
+    /// Size of the backup's heap, without the state of the service.
     pub heap_bytes: AtomicU64,
-    /// The state of the service.
+    /// Size of the service's state.
     pub state_bytes: AtomicU64,
     /// The version of the backup's image; empty if there is no backup. Writer: the monitor.
     pub version: VersionText,
-    /// In one word, so that it is read whole: the number of the loss in bits 7..0, the instance in 15..8, in 63..16 how many
-    /// backups were lost. Writer: the monitor.
+    /// One word, so that it is read as a whole: the number of the loss in bits 7..0, the instance in 15..8, the number
+    /// of lost backups in 63..16. Writer: the monitor.
     lost: AtomicU64,
 }
 
 /// A backup that was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LostBackup {
-    /// The backups that were lost since the machine's boot, this one included.
+    /// Number of backups lost since the machine's boot, this one included.
     pub count: u64,
     /// Which instance it was.
     pub instance: Instance,
-    /// Why it is no more.
+    /// Why it was lost.
     pub loss: BackupLoss,
 }
 
 impl BackupReport {
-    /// Notes that the backup is no more. For the monitor.
+    /// Notes that the backup is lost. For the monitor.
     pub fn note_loss(&self, instance: Instance, loss: BackupLoss) {
         let count = (self.lost.load(Ordering::Relaxed) >> 16) + 1;
         let word = count << 16 | instance.number() << 8 | loss.number();
         self.lost.store(word, Ordering::Release);
     }
 
-    /// Returns the last backup that was lost. A loss or an instance that is none of ours reads as the first of the list.
+    /// Returns the last backup that was lost. An unknown loss or instance reads as the first of its list.
     pub fn last_loss(&self) -> Option<LostBackup> {
         let word = self.lost.load(Ordering::Acquire);
         let byte = |shift: u32| word >> shift & 0xff;

@@ -5,21 +5,21 @@ use core::fmt;
 use crate::numbered::numbered;
 
 numbered! {
-    /// Why an owner counts as dead, or does not go on. 0 in a timeline is none of them: it is empty.
+    /// Why a primary counts as dead, or does not go on. 0 in a timeline is not a cause: that timeline is unused.
     pub enum Cause {
         Panic = 1, "panic", "it left an epitaph";
         Silent = 2, "silent", "no keepalive came within the time-out";
-        /// Keepalives come, but this core's main loop did not go round.
+        /// Keepalives come, but this core's main loop makes no progress.
         Hung = 3, "hung", "the main loop of a core stood still for the time-out";
         NeverCameUp = 4, "never-came-up", "no first keepalive came within the boot time-out";
         ImageRefused = 5, "image-refused", "its image was refused";
-        Switchover = 6, "switchover", "it handed over on purpose";
-        Reboot = 7, "reboot", "it ended in order, to be started again";
+        Switchover = 6, "switchover", "it asked for a switchover";
+        Reboot = 7, "reboot", "it asked to be started again";
     }
 }
 
 impl Cause {
-    /// Returns whether it happens on one core, which is then named with it.
+    /// Returns whether it is the failure of one core, which is then named with it.
     pub const fn names_core(self) -> bool {
         match self {
             Self::Panic | Self::Hung => true,
@@ -32,7 +32,7 @@ impl Cause {
     }
 }
 
-/// What it means.
+/// Writes what it means.
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
@@ -40,25 +40,25 @@ impl fmt::Display for Cause {
 }
 
 numbered! {
-    /// Why a backup is no more. 0 in the shared region is none of them: no backup was lost yet.
+    /// Why there is no backup any more. 0 in the shared region is not a loss: no backup was lost yet.
     pub enum BackupLoss {
         ImageRefused = 1, "image-refused", "its image was refused";
-        /// It could not get ready, or said that it cannot go on.
+        /// It could not get ready, or reported that it cannot go on.
         Failed = 2, "failed", "it could not go on";
         /// It took an exception, or panicked.
         Crashed = 3, "crashed", "it crashed on the seat";
-        /// It did not give the seat back in time.
+        /// It did not return from a call on the seat in time.
         Hung = 4, "hung", "it hung on the seat";
-        /// It is stale.
-        Dropped = 5, "dropped", "the primary dropped it for want of journal room";
-        /// No new one was loaded yet.
+        /// It is stale: it lacks journal that is gone.
+        Dropped = 5, "dropped", "the primary dropped it because the journal was full";
+        /// No new one has been loaded yet.
         Promoted = 6, "promoted", "it became the primary";
-        Disarmed = 7, "disarmed", "the operator gave it up";
-        Unfilled = 8, "unfilled", "the primary died before it had told it the state";
+        Disarmed = 7, "disarmed", "the operator disarmed it";
+        Unfilled = 8, "unfilled", "the primary died before the backup had the whole state";
     }
 }
 
-/// What it means.
+/// Writes what it means.
 impl fmt::Display for BackupLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())

@@ -23,19 +23,19 @@ impl From<Instance> for ConsoleOwner {
     }
 }
 
-/// The word. Writer: the owner itself, or the monitor when the owner is fenced.
+/// The word that names the owner. Writer: the owner itself, or the monitor once the owner is fenced.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct ConsoleWord(AtomicU64);
 
 impl ConsoleWord {
-    /// Returns who owns the console; an unknown number reads as nobody, so that no two print at a time.
+    /// Returns who owns the console. An unknown number reads as nobody, so that no two kernels print at a time.
     pub fn owner(&self) -> ConsoleOwner {
         let number = self.0.load(Ordering::Acquire);
         ConsoleOwner::from_number(number).unwrap_or(ConsoleOwner::Nobody)
     }
 
-    /// Passes the console on.
+    /// Passes the console to `owner`.
     pub fn give_to(&self, owner: ConsoleOwner) {
         self.0.store(owner.number(), Ordering::Release);
     }

@@ -1,4 +1,5 @@
-//! Every list of the contract, for whoever treats them all alike: the C header, and the tables of `docs/shared-memory.md`.
+//! Every list of the contract, for code that treats all lists alike: the C header's generator, and the tests of
+//! `docs/shared-memory.md`.
 
 use crate::abi::{EntryReason, SeatStatus, Vector};
 use crate::cause::{BackupLoss, Cause};
@@ -44,7 +45,7 @@ mod tests {
     use std::string::String;
     use std::vec::Vec;
 
-    /// Returns the names of all enums that `numbered!` makes in this crate, but those of its own tests.
+    /// Returns the names of all enums that `numbered!` makes in this crate, except those of its own tests.
     fn made_in_this_crate() -> Vec<String> {
         let sources = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap();
         let mut names = Vec::new();

@@ -38,36 +38,37 @@ pub struct Header {
     pub region_bytes: AtomicU64,
     /// Bytes of the journal's ring, which begins at [`CONTROL_BYTES`].
     pub journal_bytes: AtomicU64,
-    /// Random number that makes records of this boot unforgeable by what clients send.
+    /// Random number that makes the records of this boot unforgeable: no client can send bytes that look like one.
     pub journal_salt: AtomicU64,
     /// The instance that is the primary now, by its number.
     pub primary_instance: AtomicU64,
-    /// Time that the machine had run before its last reset, in ns: what is told of time to the service goes on from there.
+    /// How long the machine had run before its last reset, in ns. The service's time continues from there.
     pub time_before_ns: AtomicU64,
-    /// Resets by the monitor since the machine was protected last.
+    /// Resets by the monitor since the machine was last protected.
     pub resets: AtomicU64,
 }
 
 layout!(Header: magic, revisions, region_bytes, journal_bytes, journal_salt, primary_instance, time_before_ns, resets);
 
-/// The journal's cursors: positions in bytes since the journal's beginning, never wrapping. A position is a record's sequence number.
+/// The journal's cursors: positions in bytes since the journal's beginning, which never wrap. A position is a record's
+/// sequence number.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct JournalCursors {
-    /// Producers: everything below is reserved.
+    /// Everything below is reserved. Writers: producers.
     pub reserved: CachePadded<AtomicU64>,
-    /// Primary: everything below was applied by the primary.
+    /// Everything below was applied by the primary. Writer: the primary.
     pub applied: CachePadded<AtomicU64>,
-    /// Backup: everything below was applied by the backup; its room may be used again.
+    /// Everything below was applied by the backup, so its room may be used again. Writer: the backup.
     pub consumed: CachePadded<AtomicU64>,
-    /// Primary, and the monitor when it makes an owner: where the journal begins that makes the whole state when it is read from there, so
-    /// that its room is not used again; [`NOTHING_RETAINED`] if there is none.
+    /// The lowest position from which reading the journal makes the whole state. Its room is not used again.
+    /// [`NOTHING_RETAINED`] if there is none. Writers: the primary, and the monitor when it makes a primary.
     pub retained: CachePadded<AtomicU64>,
-    /// Primary: the record that it applies now, and the one that stopped an earlier one.
+    /// The record that the primary applies now, and the one in which earlier primaries died. Writer: the primary.
     pub applying: CachePadded<Applying>,
 }
 
-/// What [`JournalCursors::retained`] holds if the journal does not make the state.
+/// The value of [`JournalCursors::retained`] while the journal does not make the whole state.
 pub const NOTHING_RETAINED: u64 = u64::MAX;
 
 /// The control block. Each part has one writer, or is a word with a protocol.
@@ -78,7 +79,7 @@ pub struct Control {
     pub header: CachePadded<Header>,
     /// Writer: monitor.
     pub epoch: CachePadded<EpochWord>,
-    /// Monitor and primary, by compare-and-swap.
+    /// Writers: monitor and primary, by compare-and-swap.
     pub protection: CachePadded<ProtectionWord>,
     /// Writer: the primary's first core.
     pub primary_keepalive: CachePadded<KeepaliveSlot>,
@@ -90,7 +91,7 @@ pub struct Control {
     pub debug: CachePadded<Debug>,
     /// Writers: monitor and backup.
     pub backup: CachePadded<BackupReport>,
-    /// Writer: the owner itself, or the monitor when the owner is fenced.
+    /// Writer: the console's owner, or the monitor once the owner is fenced.
     pub console: CachePadded<ConsoleWord>,
     /// One per instance; writer: that instance.
     pub epitaphs: PerInstance<CachePadded<Epitaph>>,
@@ -100,26 +101,27 @@ pub struct Control {
     pub monitor_log: CachePadded<LogRing>,
     /// One per instance; writer: that instance.
     pub instance_logs: PerInstance<CachePadded<LogRing>>,
-    /// One per instance, for those that are a Linux; see the fields.
+    /// One per instance, used by those that are a Linux; see the fields.
     pub resume_slots: PerInstance<CachePadded<ResumeSlot>>,
-    /// From the primary to the monitor and back.
+    /// Requests from the primary to the monitor, and the answers.
     pub mailbox: CachePadded<Mailbox>,
-    /// The version of the image that was loaded last as each instance; it stays when the instance dies. Writer: the monitor.
+    /// Version of the image that was last loaded as each instance; it stays when the instance dies. Writer: the
+    /// monitor.
     pub versions: PerInstance<CachePadded<VersionText>>,
 }
 
-// The words of the model checker are larger.
+// The model checker's words are larger.
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Control>() <= CONTROL_BYTES);
 
 /// Why a region cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionError {
-    /// There is no region of ours here.
+    /// There is no shared region here. Holds what was read in place of the magic number.
     Magic(u64),
-    /// It was made by a kernel of these revisions.
+    /// The region was made by a kernel of these revisions.
     Revisions(Revisions),
-    /// The sizes in the header do not fit the memory it lies in.
+    /// The sizes in the header do not fit the memory it lies in. Holds the journal's size by the header.
     Size(u64),
 }
 
@@ -143,7 +145,7 @@ impl fmt::Display for RegionError {
 }
 
 impl Header {
-    /// Describes a new region. The magic number comes last, so that a region half made is not one.
+    /// Describes a new region. The magic number comes last, so that a half-made region does not pass for one.
     pub fn initialise(&self, region_bytes: u64, journal_bytes: u64, journal_salt: u64) {
         self.revisions
             .store(Revisions::OWN.word(), Ordering::Relaxed);
@@ -162,7 +164,7 @@ impl Header {
     /// Checks that this is a region of our revision in `region_bytes` of memory.
     ///
     /// # Errors
-    /// Names what is wrong.
+    /// Returns what is wrong with the region.
     pub fn check(&self, region_bytes: u64) -> Result<(), RegionError> {
         let magic = self.magic.load(Ordering::Acquire);
         if magic != CONTROL_MAGIC {
@@ -187,7 +189,8 @@ mod tests {
     use super::*;
     use memoffset::{offset_of, span_of};
 
-    /// The layout is a contract with images built elsewhere: a change here raises `ABI_REVISION` and edits `docs/shared-memory.md`.
+    /// Checks the layout, which is a contract with images built elsewhere: a change here raises `ABI_REVISION` and
+    /// edits `docs/shared-memory.md`.
     #[test]
     fn the_layout_is_the_one_documented() {
         assert_eq!(span_of!(Control, header), 0x0..0x80);

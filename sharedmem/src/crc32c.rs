@@ -1,4 +1,5 @@
-//! CRC-32C (Castagnoli) over 64-bit words: by the processor's instruction where there is one, else by the `crc` crate's tables.
+//! CRC-32C (Castagnoli) over 64-bit words: by the processor's instruction if there is one, otherwise by the `crc`
+//! crate's tables.
 
 use core::arch::x86_64::_mm_crc32_u64;
 
@@ -7,14 +8,14 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 /// The tables for processors without SSE4.2.
 static TABLES: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
-/// How to compute a CRC-32C on this processor. Cheap to copy; made once.
+/// How to compute a CRC-32C on this processor. Make it once, and copy it.
 #[derive(Clone, Copy, Debug)]
 pub struct Crc32c {
     has_instruction: bool,
 }
 
 impl Crc32c {
-    /// Asks the processor.
+    /// Finds out whether the processor has the instruction.
     pub fn detect() -> Self {
         let features = raw_cpuid::CpuId::new().get_feature_info();
         Self {
@@ -22,14 +23,14 @@ impl Crc32c {
         }
     }
 
-    /// The one that works everywhere.
+    /// Makes one that works on every processor, by tables.
     pub const fn portable() -> Self {
         Self {
             has_instruction: false,
         }
     }
 
-    /// CRC of the words' little-endian bytes.
+    /// Returns the CRC of the words' little-endian bytes.
     #[inline]
     pub fn of_words(self, words: impl Iterator<Item = u64>) -> u32 {
         if self.has_instruction {
@@ -41,7 +42,7 @@ impl Crc32c {
     }
 }
 
-/// CRC by the `crc32` instruction (Intel SDM vol. 2A, CRC32).
+/// Computes the CRC by the `crc32` instruction (Intel SDM vol. 2A, CRC32).
 #[target_feature(enable = "sse4.2")]
 #[inline]
 fn by_instruction(words: impl Iterator<Item = u64>) -> u32 {

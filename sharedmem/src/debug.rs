@@ -1,41 +1,41 @@
-//! Words of fault injection.
+//! Fault injection.
 
 use crate::numbered::numbered;
 use crate::sync::{AtomicU64, Ordering};
 
 numbered! {
-    /// What the next instance that is promoted is to do at once.
+    /// What the next promoted instance must do at once.
     pub enum PromotionFault {
-        Panic = 1, "panic", "it is to panic";
-        Hang = 2, "hang", "it is to hang";
+        Panic = 1, "panic", "it must panic";
+        Hang = 2, "hang", "it must hang";
     }
 }
 
-/// Fault injection and scripts, all of it only with `debug=1`. Writer: the primary.
+/// Words of fault injection and scripts; used only with `debug=1`. Writer: the primary.
 #[repr(C)]
 #[derive(core::fmt::Debug, Default)]
 pub struct Debug {
-    /// Not 0: the backup is to panic in its next step.
+    /// Not 0: the backup must panic in its next step.
     pub panic_backup: AtomicU64,
-    /// Not 0: the backup is to loop for ever in its next step.
+    /// Not 0: the backup must loop for ever in its next step.
     pub hang_backup: AtomicU64,
     /// When the last fault was injected, in ns since the machine's boot; 0 if none was.
     pub injected_ns: AtomicU64,
-    /// When the first primary began to serve, in ns since the machine's boot: the script's time 0.
+    /// When the first primary began to serve, in ns since the machine's boot. The script's time 0.
     pub script_start_ns: AtomicU64,
-    /// Clauses of the script that were begun.
+    /// Number of clauses of the script that have begun.
     pub script_position: AtomicU64,
     promotion_fault: AtomicU64,
 }
 
 impl Debug {
-    /// Orders the next instance that is promoted to fail.
+    /// Orders the next promoted instance to fail.
     pub fn order_promotion_fault(&self, fault: PromotionFault) {
         self.promotion_fault
             .store(fault.number(), Ordering::Release);
     }
 
-    /// Takes the order for the instance that is promoted, if there is one.
+    /// Takes the order, if there is one, for the instance that is promoted.
     pub fn take_promotion_fault(&self) -> Option<PromotionFault> {
         PromotionFault::from_number(self.promotion_fault.swap(0, Ordering::AcqRel))
     }

@@ -1,4 +1,4 @@
-//! The epitaph: what a dying kernel leaves to be read by whoever comes after.
+//! The epitaph: what a dying kernel writes down about its death.
 
 use crate::sync::{AtomicU64, Ordering};
 use core::array;
@@ -7,20 +7,20 @@ use core::fmt;
 use crate::layout::layout;
 use crate::numbered::numbered;
 
-/// Words of message text (8 bytes each).
+/// Words of message text, of 8 bytes each.
 const MESSAGE_WORDS: usize = if cfg!(loom) { 2 } else { 32 };
 
 numbered! {
     /// Why a kernel ended itself.
     pub enum EpitaphCause {
         Panic = 1, "panic", "it panicked";
-        /// `vector` says which.
+        /// `vector` names it.
         Exception = 2, "exception", "a processor exception that nothing handles";
         Superseded = 3, "superseded", "it found a foreign epoch: it had been fenced, or replaced";
-        BootFailed = 4, "boot-failed", "it could not come up";
-        Reboot = 5, "reboot", "it ended in order, to be started again";
-        Switchover = 6, "switchover", "it ended in order, for the backup to go on";
-        Application = 7, "application", "a program that had promised to give signs of life did not";
+        BootFailed = 4, "boot-failed", "it could not boot";
+        Reboot = 5, "reboot", "it asked to be started again";
+        Switchover = 6, "switchover", "it asked for a switchover";
+        Application = 7, "application", "a program's watchdog expired";
     }
 }
 
@@ -29,13 +29,13 @@ numbered! {
 pub struct EpitaphText {
     /// Epoch of the kernel that died.
     pub epoch: u64,
-    /// Why; `None` if the number is not one of ours.
+    /// The cause; `None` if its number is unknown.
     pub cause: Option<EpitaphCause>,
     /// Index of the core, in the instance's own count.
     pub core: u64,
-    /// Exception vector, error code, and address (CR2) where there are such.
+    /// Exception vector; 0 if there was no exception.
     pub vector: u64,
-    /// Error code the processor pushed.
+    /// Error code that the processor pushed.
     pub error_code: u64,
     /// CR2 at that time.
     pub address: u64,
@@ -43,14 +43,14 @@ pub struct EpitaphText {
     pub rip: u64,
     /// Stack pointer.
     pub rsp: u64,
-    /// When, in ns since the machine's boot, by the dying kernel.
+    /// When the kernel died, by its own clock, in ns since the machine's boot.
     pub time_ns: u64,
     message: [u8; MESSAGE_WORDS * 8],
     message_len: usize,
 }
 
 impl EpitaphText {
-    /// An epitaph with nothing but a cause and a message; the rest is filled in by the caller.
+    /// Makes an epitaph with a cause and an empty message. The caller fills in the rest.
     pub fn new(epoch: u64, cause: EpitaphCause, core: u64) -> Self {
         Self {
             epoch,
@@ -67,7 +67,7 @@ impl EpitaphText {
         }
     }
 
-    /// The message, as far as it is UTF-8.
+    /// Returns the message, as far as it is UTF-8.
     pub fn message(&self) -> &str {
         let bytes = &self.message[..self.message_len];
         match core::str::from_utf8(bytes) {
@@ -77,7 +77,7 @@ impl EpitaphText {
     }
 }
 
-/// Text beyond the room there is, is cut off.
+/// Appends to the message. Text beyond the room for it is cut off.
 impl fmt::Write for EpitaphText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let free = &mut self.message[self.message_len..];
@@ -89,15 +89,15 @@ impl fmt::Write for EpitaphText {
 }
 
 numbered! {
-    /// State of the place for an epitaph.
+    /// State of an epitaph's place.
     pub enum EpitaphState {
         Empty = 0, "empty", "nothing was written";
-        Writing = 1, "writing", "somebody is writing";
-        Whole = 2, "whole", "all is written";
+        Writing = 1, "writing", "it is being written";
+        Whole = 2, "whole", "it is complete";
     }
 }
 
-/// Where an instance leaves its epitaph. The first core that dies writes; others find it taken.
+/// The place of an instance's epitaph. The first core that dies writes; the others find it taken.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Epitaph {
@@ -138,7 +138,8 @@ impl Default for Epitaph {
 }
 
 impl Epitaph {
-    /// Writes the epitaph, if this is the first core to die. Never waits and never fails: it runs in a kernel that is no more to be trusted.
+    /// Writes the epitaph, unless another core has. It never waits and never fails, because it runs in a kernel that
+    /// cannot be trusted any more. Returns whether this core wrote it.
     pub fn write(&self, text: &EpitaphText) -> bool {
         if self
             .state
@@ -175,7 +176,7 @@ impl Epitaph {
         true
     }
 
-    /// The epitaph, if a whole one was left.
+    /// Returns the epitaph, if a complete one was left.
     pub fn read(&self) -> Option<EpitaphText> {
         if self.state.load(Ordering::Acquire) != EpitaphState::Whole.number() {
             return None;
@@ -214,7 +215,7 @@ impl Epitaph {
         })
     }
 
-    /// Empties the place for the next kernel of this instance. For the monitor, when the old one is fenced.
+    /// Empties the place for the next kernel of this instance. For the monitor, once the old kernel is fenced.
     pub fn clear(&self) {
         self.state
             .store(EpitaphState::Empty.number(), Ordering::Release);

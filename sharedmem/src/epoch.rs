@@ -1,20 +1,21 @@
-//! The epoch word: which takeover we live after, and so who owns the machine.
+//! The epoch word: the number of the takeovers so far, which says who is the primary.
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// The owner's number. Only the monitor raises it, and only after the fence was proven.
+/// The primary's epoch. Only the monitor raises it, and only once the fence is proven.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct EpochWord(AtomicU64);
 
 impl EpochWord {
-    /// The epoch now.
+    /// Returns the present epoch.
     #[inline]
     pub fn current(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Whether the one who was given `epoch` still owns the machine. A zombie finds out here.
+    /// Returns whether the kernel that was given `epoch` is still the primary. A fenced kernel that runs on finds out
+    /// here.
     #[inline]
     pub fn is_owned_by(&self, epoch: u64) -> bool {
         self.current() == epoch
@@ -23,14 +24,15 @@ impl EpochWord {
     /// Raises the epoch by one, from `from`.
     ///
     /// # Errors
-    /// The value found, if it was not `from`: somebody wrote where only the monitor may.
+    /// Returns the value found, if it was not `from`: something wrote where only the monitor may.
     pub fn raise(&self, from: u64) -> Result<u64, u64> {
         self.0
             .compare_exchange(from, from + 1, Ordering::AcqRel, Ordering::Acquire)
             .map(|_| from + 1)
     }
 
-    /// Puts the word back to `epoch` at boot, or after a scribble: the monitor keeps the true number in its own memory.
+    /// Sets the word to `epoch`: at boot, and after something overwrote it. The monitor keeps the true number in its
+    /// own memory.
     pub fn reset(&self, epoch: u64) {
         self.0.store(epoch, Ordering::Release);
     }

@@ -1,11 +1,11 @@
-//! The hand-off: what the monitor tells an instance about itself. It lies in the instance's own slice; the monitor writes it before
-//! the instance runs, and nobody changes it while it does.
+//! The hand-off: what the monitor tells an instance about itself and the machine. It lies in the instance's own slice.
+//! The monitor writes it before the instance runs; nothing changes it after that.
 
 use crate::abi::{ABI_REVISION, MAX_CORES};
 use crate::instance::Instance;
 use crate::layout::layout;
 
-/// A run of physical memory, in bytes, `end` exclusive.
+/// A range of physical memory, in bytes; `end` is exclusive.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhysicalRange {
@@ -18,18 +18,18 @@ pub struct PhysicalRange {
 layout!(PhysicalRange: start, end);
 
 impl PhysicalRange {
-    /// Length in bytes.
+    /// Returns the length in bytes.
     pub const fn len(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
 
-    /// Whether it holds nothing.
+    /// Returns whether the range is empty.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A PCI function the monitor found at boot.
+/// A PCI function that the monitor found at boot.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PciFunction {
@@ -39,17 +39,17 @@ pub struct PciFunction {
     pub id: u32,
     /// Class code in bits 31..8, revision in 7..0.
     pub class: u32,
-    /// Not used.
+    /// Unused.
     pub reserved: u32,
 }
 
-/// Ranges of memory a slice can have.
+/// Maximum number of memory ranges of a slice.
 pub const RANGES_MAX: usize = 8;
 
-/// PCI functions the hand-off has room for.
+/// Maximum number of PCI functions in the hand-off.
 pub const PCI_FUNCTIONS_MAX: usize = 64;
 
-/// Bytes of command line.
+/// Maximum length of the command line, in bytes.
 pub const COMMAND_LINE_MAX: usize = 2048;
 
 /// Magic number of a hand-off: "UNDRHAND".
@@ -69,17 +69,17 @@ pub struct HandOff {
     pub core_count: u32,
     /// 0: xAPIC, 1: x2APIC.
     pub x2apic: u32,
-    /// APIC ids of the cores the instance has, or gets when it is promoted. The first is the lead.
+    /// APIC ids of the cores that the instance has, or gets when it is promoted. It starts on the first.
     pub core_apic_ids: [u32; MAX_CORES],
     /// APIC id of the seat.
     pub seat_apic_id: u32,
-    /// I/O APICs in `io_apics`.
+    /// Number of I/O APICs.
     pub io_apic_count: u32,
     /// Physical addresses of the I/O APICs.
     pub io_apic_addresses: [u64; 4],
     /// First global interrupt of each I/O APIC.
     pub io_apic_bases: [u32; 4],
-    /// Global interrupt of the first serial port (ISA 4), as the ACPI overrides say.
+    /// Global interrupt of the first serial port (ISA 4), by the ACPI overrides.
     pub serial_interrupt: u32,
     /// 1 if that interrupt is level triggered, active low.
     pub serial_interrupt_is_level: u32,
@@ -93,9 +93,9 @@ pub struct HandOff {
     pub local_apic_address: u64,
     /// The shared region.
     pub shared: PhysicalRange,
-    /// The slice's memory. The first range holds image, page tables and stacks at its start.
+    /// The slice's memory. Image, page tables and stacks lie at the start of the first range.
     pub ranges: [PhysicalRange; RANGES_MAX],
-    /// Memory of the other instance, to name a fault that was meant to hit it.
+    /// Memory of the other instance. A fault there is reported as an access to the other instance.
     pub peer: PhysicalRange,
     /// First byte of `ranges[0]` that is free for the instance.
     pub free_start: u64,
@@ -103,13 +103,13 @@ pub struct HandOff {
     pub page_table: u64,
     /// Where the instance may take memory for further page tables.
     pub table_frames: PhysicalRange,
-    /// Most bytes of state the service may hold, the same for both instances.
+    /// Maximum number of bytes of state that the service may hold; the same for both instances.
     pub service_memory_bytes: u64,
     /// Random bits from boot.
     pub entropy: u64,
     /// Number of `pci_functions`.
     pub pci_function_count: u32,
-    /// Bytes of `command_line`.
+    /// Length of `command_line`, in bytes.
     pub command_line_len: u32,
     /// The PCI functions of the machine.
     pub pci_functions: [PciFunction; PCI_FUNCTIONS_MAX],
@@ -118,7 +118,7 @@ pub struct HandOff {
 }
 
 impl HandOff {
-    /// Whether this is a hand-off this build can read.
+    /// Returns whether this build can read the hand-off.
     pub fn is_valid(&self) -> bool {
         self.magic == HAND_OFF_MAGIC
             && self.abi_revision == ABI_REVISION
@@ -129,12 +129,12 @@ impl HandOff {
             && self.io_apic_count as usize <= self.io_apic_addresses.len()
     }
 
-    /// Returns which instance this is. One that is not [valid](Self::is_valid) may be taken for either.
+    /// Returns which instance this is. The answer has no meaning unless the hand-off is [valid](Self::is_valid).
     pub fn instance(&self) -> Instance {
         Instance::from_number(self.instance.into()).unwrap_or(Instance::A)
     }
 
-    /// The boot command line.
+    /// Returns the boot command line.
     pub fn command_line(&self) -> &str {
         let bytes = self
             .command_line
@@ -143,17 +143,17 @@ impl HandOff {
         core::str::from_utf8(bytes).unwrap_or("")
     }
 
-    /// The APIC ids of the instance's cores, the lead first.
+    /// Returns the APIC ids of the instance's cores. It starts on the first.
     pub fn cores(&self) -> &[u32] {
         &self.core_apic_ids[..(self.core_count as usize).min(MAX_CORES)]
     }
 
-    /// The PCI functions of the machine.
+    /// Returns the PCI functions of the machine.
     pub fn pci_functions(&self) -> &[PciFunction] {
         &self.pci_functions[..(self.pci_function_count as usize).min(PCI_FUNCTIONS_MAX)]
     }
 
-    /// Memory ranges of the slice that hold anything.
+    /// Returns the memory ranges of the slice that are not empty.
     pub fn ranges(&self) -> impl Iterator<Item = PhysicalRange> + '_ {
         self.ranges
             .iter()

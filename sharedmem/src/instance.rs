@@ -1,4 +1,4 @@
-//! The two instances, the roles they play, and what belongs to each of them.
+//! The two instances, their roles, and per-instance values.
 
 use core::array;
 use core::fmt;
@@ -7,7 +7,7 @@ use core::ops::{Index, IndexMut};
 use crate::numbered::numbered;
 
 numbered! {
-    /// One of the two instances. They swap roles, not names.
+    /// One of the two instances. They swap roles and keep their names.
     pub enum Instance {
         A = 0, "a", "the first primary";
         B = 1, "b", "the first backup";
@@ -15,7 +15,7 @@ numbered! {
 }
 
 impl Instance {
-    /// Returns the other one.
+    /// Returns the other instance.
     pub const fn other(self) -> Self {
         match self {
             Self::A => Self::B,
@@ -23,13 +23,13 @@ impl Instance {
         }
     }
 
-    /// Returns its place in an array of both.
+    /// Returns its index in an array of both.
     pub const fn index(self) -> usize {
         self as usize
     }
 }
 
-/// Its name.
+/// Writes its name.
 impl fmt::Display for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -37,9 +37,9 @@ impl fmt::Display for Instance {
 }
 
 numbered! {
-    /// What an instance is, or is loaded for.
+    /// The role of an instance.
     pub enum Role {
-        Primary = 1, "primary", "it owns the machine";
+        Primary = 1, "primary", "it serves, and owns the devices";
         Backup = 2, "backup", "it waits beside a primary";
     }
 }
@@ -54,23 +54,23 @@ impl Role {
     }
 }
 
-/// One `T` for each instance.
+/// A value for each instance.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PerInstance<T>([T; Instance::COUNT]);
 
 impl<T> PerInstance<T> {
-    /// Makes one from what instance a has and what instance b has.
+    /// Makes one from the values of instance a and instance b.
     pub const fn new(a: T, b: T) -> Self {
         Self([a, b])
     }
 
-    /// Makes one by asking for each instance's.
+    /// Makes one from a function of the instance.
     pub fn from_fn(mut of: impl FnMut(Instance) -> T) -> Self {
         Self(array::from_fn(|index| of(Instance::ALL[index])))
     }
 
-    /// Iterates over both, with the instances they belong to.
+    /// Iterates over the values and the instances they belong to.
     pub fn iter(&self) -> impl Iterator<Item = (Instance, &T)> {
         Instance::ALL.into_iter().zip(&self.0)
     }

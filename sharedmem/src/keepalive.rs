@@ -1,4 +1,4 @@
-//! Keepalive slots: one writer, one reader, a sequence lock without a lock.
+//! Keepalive slots. A slot has one writer and one reader, and works like a sequence lock, without a lock.
 
 use crate::sync::{AtomicU64, Ordering, fence};
 use core::array;
@@ -6,23 +6,24 @@ use core::array;
 use crate::abi::MAX_CORES;
 use crate::layout::layout;
 
-/// What a keepalive says.
+/// The content of a keepalive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keepalive {
     /// Rises by one with each keepalive.
     pub sequence: u64,
-    /// When it was sent, in ns since the machine's boot; for people and for the timeline, the detector uses its own clock.
+    /// When it was sent, in ns since the machine's boot. This is for people and for the timeline; the detector uses its
+    /// own clock.
     pub time_ns: u64,
-    /// The epoch the sender believes in.
+    /// The epoch that the sender runs under.
     pub epoch: u64,
-    /// Number of cores whose progress follows.
+    /// Number of cores, and of the entries of `progress` that count.
     pub cores: u32,
-    /// Per core, how often its main loop came round.
+    /// Per core, how many rounds its main loop has made.
     pub progress: [u64; MAX_CORES],
 }
 
 impl Keepalive {
-    /// The first keepalive of a sender with `cores` cores.
+    /// Makes the first keepalive of a sender with `cores` cores.
     pub fn first(epoch: u64, cores: u32) -> Self {
         Self {
             sequence: 0,
@@ -34,8 +35,8 @@ impl Keepalive {
     }
 }
 
-/// One direction of the keepalive. `version` is odd while the writer is at work; a writer that dies then leaves it odd, which reads
-/// as "no news".
+/// One direction of the keepalive. `version` is odd while the writer writes. If the writer dies then, `version` stays
+/// odd, and readers find no keepalive.
 #[repr(C)]
 #[derive(Debug)]
 pub struct KeepaliveSlot {
@@ -49,7 +50,8 @@ pub struct KeepaliveSlot {
 
 layout!(KeepaliveSlot: version, sequence, time_ns, epoch, cores, progress);
 
-/// Attempts of a reader that meets a writer. A writer needs a few dozen instructions, so a second attempt nearly always does.
+/// Attempts of a reader that meets a writer. A write takes a few dozen instructions, so the second attempt nearly
+/// always succeeds.
 const READ_ATTEMPTS: usize = if cfg!(loom) { 2 } else { 8 };
 
 impl Default for KeepaliveSlot {
@@ -66,7 +68,7 @@ impl Default for KeepaliveSlot {
 }
 
 impl KeepaliveSlot {
-    /// Publishes `keepalive`. For the slot's one writer only.
+    /// Publishes `keepalive`. Only the slot's one writer may call it.
     pub fn publish(&self, keepalive: &Keepalive) {
         let version = self.version.load(Ordering::Relaxed) | 1;
         self.version.store(version, Ordering::Relaxed);
@@ -83,7 +85,8 @@ impl KeepaliveSlot {
             .store(version.wrapping_add(1), Ordering::Release);
     }
 
-    /// The newest whole keepalive; `None` if none was sent yet, or the writer is (or died) half-way through one.
+    /// Returns the newest complete keepalive; `None` if none was sent yet, or if the writer is in the middle of one, or
+    /// died there.
     ///
     /// The numbers are the sender's claims: `cores` may be anything.
     pub fn read(&self) -> Option<Keepalive> {
@@ -113,7 +116,7 @@ impl KeepaliveSlot {
         (self.version.load(Ordering::Relaxed) == before).then_some(keepalive)
     }
 
-    /// Forgets what was said, before a new writer takes the slot over. For the monitor, when the old writer is fenced.
+    /// Empties the slot for a new writer. For the monitor, once the old writer is fenced.
     pub fn clear(&self) {
         self.version.store(0, Ordering::Release);
     }
@@ -144,7 +147,7 @@ mod tests {
         slot.publish(&Keepalive::first(1, 1));
         slot.version.fetch_add(1, Ordering::Relaxed);
         assert_eq!(slot.read(), None);
-        // Its successor starts cleanly.
+        // The next writer starts cleanly.
         slot.publish(&Keepalive::first(2, 1));
         assert_eq!(slot.read().map(|k| k.epoch), Some(2));
     }

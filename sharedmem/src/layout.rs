@@ -1,8 +1,9 @@
-//! What the shared structures are made of, as data: for bindings in other languages, and for tests that no field is forgotten there.
+//! The shared structures' fields as data: for bindings in other languages, and for tests that no field is missing
+//! there.
 
 use crate::sync::{AtomicU8, AtomicU64};
 
-/// What a field holds one or more of.
+/// The type of a field's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
     /// A byte.
@@ -11,7 +12,7 @@ pub enum Element {
     U32,
     /// A 64-bit number.
     U64,
-    /// Another structure of ours, by its name here.
+    /// Another shared structure, by its name here.
     Structure(&'static str),
 }
 
@@ -20,21 +21,21 @@ pub enum Element {
 pub struct Field {
     /// Its name.
     pub name: &'static str,
-    /// Where it begins, in bytes.
+    /// Its offset, in bytes.
     pub offset_bytes: usize,
     /// Its length in bytes.
     pub size_bytes: usize,
-    /// What it is made of.
+    /// The type of its elements.
     pub element: Element,
-    /// How many of those; `None` if it is one and no array.
+    /// How many elements it has; `None` if it is not an array.
     pub count: Option<usize>,
 }
 
-/// A type that a field can have.
+/// A type that a field may have.
 pub trait FieldType {
-    /// What it is made of.
+    /// The type of its elements.
     const ELEMENT: Element;
-    /// How many, if it is an array.
+    /// How many elements it has, if it is an array.
     const COUNT: Option<usize> = None;
 }
 
@@ -59,7 +60,7 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
     const COUNT: Option<usize> = Some(N);
 }
 
-/// A structure whose fields are told.
+/// A structure whose fields are known as data.
 pub trait Layout: Sized {
     /// Its name here.
     const NAME: &'static str;

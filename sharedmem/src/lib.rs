@@ -1,7 +1,8 @@
-//! The layouts two kernels share, and the lock-free structures in them.
+//! The layouts that two kernels share, and the lock-free structures in them.
 //!
-//! Everything here lies in memory that another kernel, of another version, dying or gone mad, may write at any instant. So: only
-//! atomic words, no locks (a dead holder would wedge them), no pointers, and every value read is a claim to be checked.
+//! Everything here lies in memory that another kernel may write at any instant; that kernel may have another version,
+//! be dying, or be out of control. So the crate uses only atomic words, no locks (a dead holder would block them for
+//! ever) and no pointers, and every value that is read is a claim to be checked.
 //! The layout is an ABI with a revision; `docs/shared-memory.md` is its specification.
 //!
 //! Unsafe code is confined to the mapping layer ([`region`]) and to the CRC instruction ([`crc32c`]).

@@ -1,4 +1,4 @@
-//! What a Linux instance shares with the monitor: a hand-off in an ACPI table of its own.
+//! What the monitor hands to a Linux instance, in an ACPI table of its own.
 
 use crate::abi::MAX_CORES;
 use crate::hand_off::{PhysicalRange, RANGES_MAX};
@@ -7,16 +7,17 @@ use crate::layout::layout;
 /// Signature of the ACPI table whose body is a [`LinuxHandOff`].
 pub const TABLE_SIGNATURE: [u8; 4] = *b"UNDS";
 
-/// What a kernel writes into [`ResumeSlot::reset`](crate::resume_slot::ResumeSlot::reset) to reset the machine (FADT: RESET_VALUE).
+/// The value that a kernel writes into [`ResumeSlot::reset`](crate::resume_slot::ResumeSlot::reset) to reset the
+/// machine (FADT: RESET_VALUE).
 pub const RESET_VALUE: u8 = 1;
 
-/// PCI functions the hand-off has room for.
+/// Maximum number of PCI functions in the hand-off.
 pub const LINUX_FUNCTIONS_MAX: usize = 64;
 
-/// Ranges of pool memory the hand-off has room for.
+/// Maximum number of ranges of pool memory in the hand-off.
 pub const POOL_RANGES_MAX: usize = RANGES_MAX;
 
-/// A PCI function as found before any kernel ran, with what sizing its base address registers gave.
+/// A PCI function as it was before any kernel ran, with the sizes of its base address registers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinuxFunction {
@@ -30,7 +31,7 @@ pub struct LinuxFunction {
     pub header: u32,
     /// Base address registers 0 to 5 (a bridge has two).
     pub bars: [u32; 6],
-    /// What each reads after all ones were written to it; 0 where there is none.
+    /// What each register reads after all ones were written to it; 0 where there is no register.
     pub bar_masks: [u32; 6],
     /// Expansion ROM base address register.
     pub rom: u32,
@@ -40,7 +41,7 @@ pub struct LinuxFunction {
 
 layout!(LinuxFunction: address, id, class, header, bars, bar_masks, rom, rom_mask);
 
-/// What a Linux instance is told about itself and the machine: the body of its table [`TABLE_SIGNATURE`].
+/// What a Linux instance needs to know about itself and the machine: the body of the table [`TABLE_SIGNATURE`].
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub struct LinuxHandOff {
@@ -50,19 +51,20 @@ pub struct LinuxHandOff {
     pub journal_revision: u32,
     /// Which instance this is, by its number.
     pub instance: u32,
-    /// 1: after a takeover a new backup is loaded at once; 0: the operator does it.
+    /// 1: after a takeover, a new backup is loaded at once; 0: the operator loads it.
     pub rearm_auto: u32,
     /// The shared region: control block, then journal.
     pub shared: PhysicalRange,
-    /// Memory offered as a pmem range to both; empty if there is none.
+    /// Memory that is offered to both instances as a pmem range; empty if there is none.
     pub pmem: PhysicalRange,
-    /// The instance's own slot.
+    /// The instance's own memory slot.
     pub slot: PhysicalRange,
-    /// The slot in which the next backup waits while this instance is the primary: never its memory, but it may stage an image there.
+    /// The slot in which the next backup waits while this instance is the primary. It is never this instance's memory,
+    /// but the instance may stage an image there.
     pub spare: PhysicalRange,
-    /// Memory that goes with the role of primary and not with a slot; `pool_count` of them count.
+    /// Memory that belongs to the primary's role and not to a slot; the first `pool_count` entries count.
     pub pool: [PhysicalRange; POOL_RANGES_MAX],
-    /// Ranges in `pool`. 0 for the first primary, which has it from its boot.
+    /// Number of ranges in `pool`. 0 for the first primary, which has that memory from its boot.
     pub pool_count: u32,
     /// APIC id of the seat.
     pub seat_apic_id: u32,
@@ -72,15 +74,16 @@ pub struct LinuxHandOff {
     pub tsc_at_boot: u64,
     /// Period of the keepalive, in ns.
     pub keepalive_ns: u64,
-    /// A primary silent for so long is dead, in ns.
+    /// How long a primary may be silent before it counts as dead, in ns.
     pub timeout_ns: u64,
-    /// Physical address of memory-mapped configuration space of segment 0, bus 0; 0 if there is none.
+    /// Physical address of the memory-mapped configuration space of segment 0, bus 0; 0 if there is none.
     pub ecam: u64,
-    /// Cores the owner may run on: entries in `core_apic_ids`. The machine number of entry i is in `core_numbers[i]`.
+    /// Number of cores the instance may run on: entries in `core_apic_ids`. The machine number of entry i is
+    /// `core_numbers[i]`.
     pub core_count: u32,
-    /// Entries in `functions`.
+    /// Number of entries in `functions`.
     pub function_count: u32,
-    /// APIC ids, the lead first.
+    /// APIC ids. The instance starts on the first.
     pub core_apic_ids: [u32; MAX_CORES],
     /// Machine numbers of the same cores.
     pub core_numbers: [u32; MAX_CORES],
@@ -88,4 +91,7 @@ pub struct LinuxHandOff {
     pub functions: [LinuxFunction; LINUX_FUNCTIONS_MAX],
 }
 
-layout!(LinuxHandOff: abi_revision, journal_revision, instance, rearm_auto, shared, pmem, slot, spare, pool, pool_count, seat_apic_id, tsc_hz, tsc_at_boot, keepalive_ns, timeout_ns, ecam, core_count, function_count, core_apic_ids, core_numbers, functions);
+layout!(LinuxHandOff:
+    abi_revision, journal_revision, instance, rearm_auto, shared, pmem, slot, spare, pool, pool_count, seat_apic_id,
+    tsc_hz, tsc_at_boot, keepalive_ns, timeout_ns, ecam, core_count, function_count, core_apic_ids, core_numbers,
+    functions);

@@ -1,16 +1,17 @@
-//! A log ring: a kernel's own words, readable by another kernel while it lives and after it died.
+//! Log rings. A kernel writes its log into one; another kernel can read it while the writer lives and after it died.
 
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 use core::array;
 
 use crate::layout::layout;
-/// Bytes of text a ring holds; the oldest are overwritten.
+/// Size of a ring's text, in bytes. The oldest text is overwritten.
 pub const LOG_BYTES: usize = if cfg!(loom) { 4 } else { 16 << 10 };
 
-/// Longest line that a kernel writes into its ring, in bytes, with its end. Whoever drains line by line takes a buffer of this length.
+/// Maximum length of a line that a kernel writes into its ring, in bytes, line end included. A buffer for draining by
+/// lines has this length.
 pub const LINE_BYTES: usize = 1024;
 
-/// One writer (a kernel, which serialises its own cores), one reader (the owner of the console).
+/// A log ring. It has one writer (a kernel, which serialises its own cores) and one reader (the owner of the console).
 #[repr(C)]
 #[derive(Debug)]
 pub struct LogRing {
@@ -32,7 +33,7 @@ impl Default for LogRing {
 }
 
 impl LogRing {
-    /// Appends `text`. Never waits: a reader that is too slow loses the oldest.
+    /// Appends `text`. It never waits: a reader that is too slow loses the oldest text.
     pub fn write(&self, text: &[u8]) {
         let start = self.written.load(Ordering::Relaxed);
         for (offset, byte) in text.iter().enumerate() {
@@ -43,14 +44,15 @@ impl LogRing {
             .store(start.wrapping_add(text.len() as u64), Ordering::Release);
     }
 
-    /// Takes up to `buffer.len()` bytes that were not drained yet. Returns how many were taken, and how many were lost before them.
+    /// Takes up to `buffer.len()` bytes that were not drained yet. Returns how many were taken, and how many were lost
+    /// before them.
     ///
-    /// What is written over while it is taken comes out mixed.
+    /// Text that is overwritten while it is taken comes out mixed.
     pub fn drain(&self, buffer: &mut [u8]) -> (usize, u64) {
         self.take(buffer, <[u8]>::len)
     }
 
-    /// As [`drain`](Self::drain), but stops after the first end of a line.
+    /// Drains like [`drain`](Self::drain), but stops after the first line end.
     pub fn drain_line(&self, buffer: &mut [u8]) -> (usize, u64) {
         self.take(buffer, |text| {
             let end = text.iter().position(|byte| *byte == b'\n');
@@ -58,9 +60,9 @@ impl LogRing {
         })
     }
 
-    /// Copies what was not drained, and drains as much of it as `end` says.
+    /// Copies what was not drained, and drains as much of it as `end` returns.
     fn take(&self, buffer: &mut [u8], end: impl FnOnce(&[u8]) -> usize) -> (usize, u64) {
-        // One look: the writer goes on.
+        // Read once, because the writer goes on.
         let written = self.written.load(Ordering::Acquire);
         let drained = self.drained.load(Ordering::Relaxed);
         let behind = written.wrapping_sub(drained);
@@ -77,8 +79,8 @@ impl LogRing {
         (taken, lost)
     }
 
-    /// Copies the newest text, as much as there is and `buffer` has room for, to the start of `buffer`, and leaves the ring as it is. Returns
-    /// how many bytes.
+    /// Copies the newest text, as much as `buffer` has room for, to the start of `buffer`. Leaves the ring as it is.
+    /// Returns the number of bytes.
     pub fn copy_tail(&self, buffer: &mut [u8]) -> usize {
         let written = self.written.load(Ordering::Acquire);
         let taken = written.min(LOG_BYTES as u64).min(buffer.len() as u64);
@@ -90,7 +92,7 @@ impl LogRing {
         taken as usize
     }
 
-    /// Whether there is nothing to drain.
+    /// Returns whether there is nothing to drain.
     pub fn is_drained(&self) -> bool {
         self.written.load(Ordering::Acquire) == self.drained.load(Ordering::Relaxed)
     }

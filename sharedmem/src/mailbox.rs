@@ -1,4 +1,4 @@
-//! The operator's mailbox: what the primary asks of the monitor, and what it answers.
+//! The operator's mailbox: requests of the primary to the monitor, and the answers.
 
 use core::array;
 
@@ -6,16 +6,16 @@ use crate::numbered::numbered;
 use crate::sync::{AtomicU64, Ordering};
 
 numbered! {
-    /// What the operator can ask of the monitor. The arguments are those of [`Mailbox`].
+    /// What the operator can ask the monitor for. The arguments are those of [`Mailbox`].
     pub enum Command {
-        /// Arguments: machine number of a core that the primary has taken offline and lends; [`ImageSource`]; and for a
-        /// staged image physical start and length in bytes of the kernel, of the initrd (0 if there is none), of the
-        /// command line, all in the spare slot. Beside a native primary the arguments mean nothing.
+        /// Arguments: machine number of a core that the primary has taken offline and lends; [`ImageSource`]; for a
+        /// staged image, physical start and length in bytes of the kernel, of the initrd (0 if there is none) and of
+        /// the command line, all in the spare slot. Beside a native primary, the arguments are ignored.
         Arm = 1, "arm", "load a new backup";
-        Disarm = 2, "disarm", "give the backup up";
+        Disarm = 2, "disarm", "give up the backup";
         Retry = 3, "retry", "try a refused takeover again";
         /// Arguments: physical start and length in bytes of the file, in the primary's slice.
-        Load = 4, "load", "load a native image in place of the backup there is";
+        Load = 4, "load", "load a native image in place of the present backup";
     }
 }
 
@@ -24,26 +24,26 @@ numbered! {
     pub enum ImageSource {
         Primary = 0, "primary", "`primary_kernel` of the boot line";
         Failover = 1, "failover", "`failover_kernel` of the boot line";
-        Staged = 2, "staged", "what the arguments say";
+        Staged = 2, "staged", "the image that the arguments name";
     }
 }
 
 numbered! {
-    /// How a request went.
+    /// The answer to a request.
     pub enum Answer {
-        /// The protection word and the monitor's log tell the rest.
+        /// The protection word and the monitor's log show the rest.
         Accepted = 1, "accepted", "it is done, or under way";
         Refused = 2, "refused", "it cannot be done, and the text says why";
     }
 }
 
-/// Arguments of a request.
+/// Number of arguments of a request.
 pub const ARGUMENTS: usize = if cfg!(loom) { 2 } else { 8 };
 
 const TEXT_WORDS: usize = if cfg!(loom) { 1 } else { 32 };
 
-/// One request at a time, from the primary to the monitor: the primary fills it in and raises `asked`; the monitor answers and sets
-/// `answered` to the same number.
+/// The mailbox. It holds one request at a time, from the primary to the monitor. The primary fills it in and raises
+/// `asked`; the monitor answers and sets `answered` to the same number.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Mailbox {
@@ -72,7 +72,7 @@ impl Default for Mailbox {
 }
 
 impl Mailbox {
-    /// Asks. Returns the number under which the answer will come. For one writer at a time.
+    /// Makes a request. Returns the number that the answer will carry. Only one writer at a time may call it.
     pub fn ask(&self, command: Command, arguments: [u64; ARGUMENTS]) -> u64 {
         for (word, argument) in self.arguments.iter().zip(arguments) {
             word.store(argument, Ordering::Relaxed);
@@ -83,7 +83,7 @@ impl Mailbox {
         number
     }
 
-    /// The answer to request `number`, once there is one: accepted, or why not.
+    /// Returns the answer to request `number` and its text, once there is one.
     pub fn answer(&self, number: u64) -> Option<(Answer, MailText)> {
         if self.answered.load(Ordering::Acquire) != number {
             return None;
@@ -98,7 +98,8 @@ impl Mailbox {
         Some((answer, text))
     }
 
-    /// The request that waits for an answer: its number, the command's number, the arguments. For the monitor; all of it is a claim.
+    /// Returns the request that waits for an answer: its number, the command's number, the arguments. For the monitor;
+    /// all of it is a claim.
     pub fn request(&self) -> Option<(u64, u64, [u64; ARGUMENTS])> {
         let number = self.asked.load(Ordering::Acquire);
         (number != self.answered.load(Ordering::Relaxed)).then(|| {
@@ -107,7 +108,7 @@ impl Mailbox {
         })
     }
 
-    /// Answers request `number`. For the monitor. Text beyond the room there is, is cut off.
+    /// Answers request `number`. For the monitor. Text beyond the room for it is cut off.
     pub fn reply(&self, number: u64, answer: Answer, text: &str) {
         let mut bytes = [0; TEXT_WORDS * 8];
         let taken = text.len().min(bytes.len());
@@ -126,7 +127,7 @@ impl Mailbox {
 pub struct MailText([u8; TEXT_WORDS * 8], usize);
 
 impl MailText {
-    /// The text, as far as it is UTF-8.
+    /// Returns the text, as far as it is UTF-8.
     pub fn as_str(&self) -> &str {
         let bytes = &self.0[..self.1];
         match core::str::from_utf8(bytes) {

@@ -1,18 +1,18 @@
 //! Lists of numbered values: everything that crosses a boundary as a number and has a name.
 //!
-//! One entry is one line: the variant, its number, its name for programs, and what it means. Whoever shows or parses
-//! such a value iterates over the list, so an entry is added in one place.
+//! An entry is one line: the variant, its number, its name for programs, and its meaning. Whoever shows or parses such
+//! a value iterates over the list, so an entry is added in one place.
 
 /// One value of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its variant in Rust, in camel case.
     pub variant: &'static str,
-    /// What stands for it in memory. Never given to another value.
+    /// Its number in memory, which is never given to another value.
     pub number: u64,
-    /// What programs call it, in lower case with hyphens: in logs, JSON and on command lines.
+    /// Its name for programs, in lower case with hyphens: in logs, JSON and on command lines.
     pub name: &'static str,
-    /// What it means, for people.
+    /// Its meaning, for people.
     pub text: &'static str,
 }
 
@@ -45,7 +45,7 @@ macro_rules! numbered {
         }
 
         impl $list {
-            /// How many values there are.
+            /// Number of values.
             pub const COUNT: usize = [$(stringify!($variant)),+].len();
 
             /// All values, in their order.
@@ -64,12 +64,12 @@ macro_rules! numbered {
                 )+],
             };
 
-            /// Returns the number that stands for it.
+            /// Returns its number.
             pub const fn number(self) -> u64 {
                 self as u64
             }
 
-            /// Returns the value behind a number; `None` if it is not one of ours.
+            /// Returns the value with this number; `None` if there is none.
             pub const fn from_number(number: u64) -> Option<Self> {
                 match number {
                     $( $number => Some(Self::$variant), )+
@@ -84,7 +84,7 @@ macro_rules! numbered {
                 }
             }
 
-            /// Returns what it means, for people.
+            /// Returns its meaning, for people.
             pub const fn text(self) -> &'static str {
                 match self {
                     $( Self::$variant => $text, )+

@@ -1,5 +1,5 @@
-//! What outlives a reset of the machine: the journal's ring, which lies where it lay, and what is needed to read it.
-//! Everything else in the control block begins anew.
+//! What outlives a reset of the machine: the journal's ring, which stays where it is, and what is needed to read it.
+//! Everything else in the control block is made anew.
 
 use crate::control::{Control, NOTHING_RETAINED};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
@@ -7,31 +7,31 @@ use crate::sync::Ordering::{Acquire, Relaxed, Release};
 /// What an earlier boot left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PriorBoot {
-    /// The journal's salt: with it alone its records can be read.
+    /// The journal's salt, without which its records cannot be read.
     pub salt: u64,
-    /// The epoch of the last owner.
+    /// The epoch of the last primary.
     pub epoch: u64,
     /// The journal's cursor of the same name.
     pub reserved: u64,
     /// The journal's cursor of the same name.
     pub applied: u64,
-    /// Where the journal begins that makes the whole state.
+    /// The position from which the journal makes the whole state.
     pub retained: u64,
-    /// Which record was being applied, and which one is suspected: see [`Applying`](crate::applying::Applying).
+    /// The record that was being applied, and the suspect: see [`Applying`](crate::applying::Applying).
     pub applying: [u64; 2],
     /// How long the machine had run, in ns, as far as is known.
     pub time_ns: u64,
-    /// How far the script of `exec=` had come.
+    /// How many clauses of the script of `exec=` had begun.
     pub script_position: u64,
 }
 
 impl PriorBoot {
-    /// Looks at what lies in a control block, if its journal makes the whole state.
+    /// Reads what an earlier boot left in a control block. Returns `None` if its journal does not make the whole state.
     pub fn of(control: &Control) -> Option<Self> {
         let (header, journal) = (&control.header, &control.journal);
         let retained = journal.retained.load(Acquire);
         let reserved = journal.reserved.load(Acquire);
-        // A primary that never wrote anything leaves nothing to go on with.
+        // A primary that never wrote a record has left nothing to continue from.
         if retained == NOTHING_RETAINED || reserved == 0 {
             return None;
         }
@@ -51,7 +51,7 @@ impl PriorBoot {
         })
     }
 
-    /// Puts it into the new control block of the same region: its owner goes on, in the next epoch.
+    /// Writes it into the new control block of the same region. The next epoch continues where it ended.
     pub fn restore(&self, control: &Control) {
         let (header, journal) = (&control.header, &control.journal);
         header.time_before_ns.store(self.time_ns, Relaxed);

@@ -1,4 +1,4 @@
-//! Whether there is a backup that may take over: one word on which primary and monitor agree by compare-and-swap.
+//! Whether there is a backup that may take over: a word on which primary and monitor agree by compare-and-swap.
 
 use crate::numbered::numbered;
 use crate::sync::{AtomicU64, Ordering};
@@ -7,64 +7,67 @@ numbered! {
     /// State of the machine's protection.
     pub enum ProtectionState {
         NoBackup = 0, "no-backup", "no backup waits";
-        /// It holds everything up to its cursor.
+        /// The backup holds everything up to its cursor.
         Armed = 1, "armed", "a backup waits that may take over";
-        /// The monitor claimed the machine: the primary must not drop journal any more.
+        /// The monitor has claimed the machine: the primary must not drop the backup any more.
         Claimed = 2, "claimed", "a takeover is under way";
-        /// The primary had to drop journal that the backup had not consumed; the backup is stale for good.
-        Dropped = 3, "dropped", "the backup was dropped for journal room";
-        /// The primary is to tell it, and to keep the journal for it.
-        Filling = 4, "filling", "a new backup is being told the state";
+        /// The primary dropped journal that the backup had not consumed, so the backup is stale for good.
+        Dropped = 3, "dropped", "the backup was dropped because the journal was full";
+        /// The primary must write a checkpoint for it, and keep the journal for it.
+        Filling = 4, "filling", "a new backup is receiving the state";
     }
 }
 
-/// The word. Monitor: [`fill`](Self::fill), [`arm`](Self::arm), [`claim`](Self::claim), [`withdraw`](Self::withdraw). Primary: [`drop_backup`](Self::drop_backup).
+/// The word. The monitor calls [`fill`](Self::fill), [`arm`](Self::arm), [`claim`](Self::claim) and
+/// [`withdraw`](Self::withdraw); the primary calls [`drop_backup`](Self::drop_backup).
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct ProtectionWord(AtomicU64);
 
 impl ProtectionWord {
-    /// The state; an unknown number reads as [`ProtectionState::NoBackup`], the safe side.
+    /// Returns the state. An unknown number reads as [`ProtectionState::NoBackup`], which is the safe side.
     pub fn state(&self) -> ProtectionState {
         let number = self.0.load(Ordering::Acquire);
         ProtectionState::from_number(number).unwrap_or(ProtectionState::NoBackup)
     }
 
-    /// The monitor says that a backup waits to be told the state.
+    /// Notes, for the monitor, that a backup waits to receive the state.
     pub fn fill(&self) {
         self.0
             .store(ProtectionState::Filling.number(), Ordering::Release);
     }
 
-    /// The monitor says that the backup was told everything, and is ready. False if the primary gave it up before.
+    /// Notes, for the monitor, that the backup has received the state and is ready. Returns false if the primary has
+    /// dropped it.
     #[must_use]
     pub fn fill_to_arm(&self) -> bool {
         self.swap(ProtectionState::Filling, ProtectionState::Armed)
     }
 
-    /// The monitor says that a ready backup waits.
+    /// Notes, for the monitor, that a ready backup waits.
     pub fn arm(&self) {
         self.0
             .store(ProtectionState::Armed.number(), Ordering::Release);
     }
 
-    /// The monitor says that there is no backup (any more).
+    /// Notes, for the monitor, that there is no backup, or none any more.
     pub fn withdraw(&self) {
         self.0
             .store(ProtectionState::NoBackup.number(), Ordering::Release);
     }
 
-    /// The monitor begins a takeover. False if the primary dropped the backup before: then it is stale and must not be promoted.
+    /// Begins a takeover, for the monitor. Returns false if the primary has dropped the backup: then it is stale and
+    /// must not be promoted.
     #[must_use]
     pub fn claim(&self) -> bool {
         self.swap(ProtectionState::Armed, ProtectionState::Claimed)
     }
 
-    /// The primary gives the backup up, to go on without journal space. False if there was none, or the monitor was faster and a
-    /// takeover is under way.
+    /// Drops the backup, for the primary, which needs its room in the journal. Returns false if there is none, or if
+    /// the monitor was faster and a takeover is under way.
     #[must_use]
     pub fn drop_backup(&self) -> bool {
-        // Round again only if the monitor armed the backup between two looks.
+        // This loops only if the monitor arms the backup between load and swap.
         loop {
             let state = self.state();
             match state {

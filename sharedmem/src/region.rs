@@ -1,11 +1,11 @@
-//! The mapping layer: from an address to references to atomics. The only place where raw memory becomes shared structures.
+//! The mapping layer: turns an address into references to atomics. Only here does raw memory become shared structures.
 
 use crate::sync::AtomicU64;
 
 use crate::abi::CONTROL_BYTES;
 use crate::control::{Control, RegionError};
 
-/// The shared region as this kernel sees it.
+/// The shared region, as this kernel maps it.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedRegion {
     /// The control block.
@@ -18,11 +18,11 @@ impl SharedRegion {
     /// Makes a new region in `bytes` bytes of zeroed memory at `address`.
     ///
     /// # Errors
-    /// [`RegionError::Size`] if there is no room for a journal.
+    /// Returns [`RegionError::Size`] if there is no room for a journal.
     ///
     /// # Safety
-    /// `address` is 4 KiB aligned; the `bytes` bytes there are mapped, readable and writable, for as long as this kernel runs, and
-    /// reached by nothing but atomics (by this kernel and by others).
+    /// `address` is 4 KiB aligned. The `bytes` bytes there are mapped, readable and writable, for as long as this
+    /// kernel runs, and every kernel accesses them by atomics only.
     pub unsafe fn create(
         address: *mut u8,
         bytes: u64,
@@ -34,7 +34,7 @@ impl SharedRegion {
         let Some(journal_bytes) = journal_bytes else {
             return Err(RegionError::Size(bytes));
         };
-        // SAFETY: the caller's promise is the one asked for.
+        // SAFETY: the caller promises what `at` demands.
         let region = unsafe { Self::at(address, journal_bytes) };
         region
             .control
@@ -43,10 +43,10 @@ impl SharedRegion {
         Ok(region)
     }
 
-    /// Opens a region that somebody else made.
+    /// Opens a region that another kernel made.
     ///
     /// # Errors
-    /// Names what is wrong with it.
+    /// Returns what is wrong with it.
     ///
     /// # Safety
     /// As for [`create`](Self::create).
@@ -54,15 +54,17 @@ impl SharedRegion {
         if bytes < CONTROL_BYTES as u64 {
             return Err(RegionError::Size(bytes));
         }
-        // SAFETY: the caller's promise is the one asked for; the ring's length is taken from the memory there is, not from the header.
+        // SAFETY: the caller promises what `at` demands. The ring's length comes from the size of the memory, not from
+        // the header.
         let region = unsafe { Self::at(address, bytes - CONTROL_BYTES as u64) };
         region.control.header.check(bytes)?;
         Ok(region)
     }
 
     unsafe fn at(address: *mut u8, journal_bytes: u64) -> Self {
-        // SAFETY: the memory is mapped for ever, aligned to a page (Control wants 128 bytes), and holds CONTROL_BYTES + journal_bytes.
-        // `Control` and `[AtomicU64]` consist of atomics only, for which every bit pattern is valid and other writers are allowed.
+        // SAFETY: the memory is mapped for ever, aligned to a page (`Control` needs 128 bytes), and holds CONTROL_BYTES
+        // + journal_bytes. `Control` and `[AtomicU64]` consist of atomics only, for which every bit pattern is valid
+        // and other writers are allowed.
         unsafe {
             Self {
                 control: &*address.cast::<Control>(),

@@ -1,46 +1,46 @@
-//! The resume slot: where a Linux that waits is parked, and how it goes on.
+//! The resume slot: where a waiting Linux is parked, and where it continues.
 
 use crate::layout::layout;
 use crate::numbered::numbered;
 use crate::sync::{AtomicU64, Ordering};
 
 numbered! {
-    /// Where a Linux instance stands with the monitor.
+    /// The state of a Linux instance, as it shares it with the monitor.
     pub enum ParkState {
         Running = 0, "running", "it runs, or was never started";
         /// Writer: the instance, as its last act.
         Parked = 1, "parked", "it has saved everything and waits to be stopped, or is stopped";
         /// Writer: the monitor.
-        Resumed = 2, "resumed", "it was sent on";
+        Resumed = 2, "resumed", "it was resumed";
     }
 }
 
-/// A parked kernel's way back in.
+/// What the monitor needs to resume a parked kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// Physical address of its top page table (4 levels); its upper half maps `entry` and `stack`.
+    /// Physical address of its top page table (4 levels). The upper half maps `entry` and `stack`.
     pub page_table: u64,
-    /// Virtual address at which it goes on, in 64-bit mode, interrupts off, with the monitor's segments and a page table whose upper half
-    /// is its own.
+    /// Virtual address at which it continues, in 64-bit mode, with interrupts off, with the monitor's segments, and
+    /// with a page table whose upper half is its own.
     pub entry: u64,
     /// Top of a stack for its first instructions.
     pub stack: u64,
-    /// APIC id of the core it parked on, and must go on on.
+    /// APIC id of the core it parked on. It must continue on that core.
     pub apic_id: u32,
 }
 
-/// Where a Linux that waits has left its ticket. One per instance.
+/// The place for the ticket of a Linux that waits. One per instance.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct ResumeSlot {
-    /// Where the instance's FADT says the reset register is. Not 0: it wanted to reset the machine.
+    /// The reset register, by the instance's FADT. Not 0: the kernel asked for a reset of the machine.
     pub reset: AtomicU64,
     state: AtomicU64,
     page_table: AtomicU64,
     entry: AtomicU64,
     stack: AtomicU64,
     apic_id: AtomicU64,
-    /// Real time at the machine's time 0, in ns since 1970, as the instance last knew it; 0 if it never said.
+    /// Real time at the machine's time 0, in ns since 1970, as the instance last knew it; 0 if unknown.
     pub real_at_boot_ns: AtomicU64,
 }
 
@@ -64,7 +64,7 @@ impl ResumeSlot {
             .store(ParkState::Parked.number(), Ordering::Release);
     }
 
-    /// The ticket of a parked kernel.
+    /// Returns the ticket of a parked kernel.
     pub fn ticket(&self) -> Option<Ticket> {
         (self.state.load(Ordering::Acquire) == ParkState::Parked.number()).then(|| Ticket {
             page_table: self.page_table.load(Ordering::Relaxed),
@@ -74,7 +74,7 @@ impl ResumeSlot {
         })
     }
 
-    /// The kernel is sent on. For the monitor.
+    /// Notes that the kernel is resumed. For the monitor.
     pub fn set_resumed(&self) {
         self.state
             .store(ParkState::Resumed.number(), Ordering::Release);

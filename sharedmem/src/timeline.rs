@@ -1,4 +1,4 @@
-//! The timeline of a takeover: a stamp for each edge, written by monitor and new primary, read by whoever asks.
+//! The timeline of a takeover: a stamp for each edge. Monitor and new primary write it.
 
 use crate::sync::{AtomicU64, Ordering};
 use core::array;
@@ -8,22 +8,22 @@ use crate::layout::layout;
 use crate::numbered::numbered;
 
 numbered! {
-    /// Moments of a takeover, in the order in which they come. The number is the index in [`Timeline`]. An instance that has
-    /// no such moment leaves it out.
+    /// Moments of a takeover, in their order. The number is the index in [`Timeline`]. An instance without such a
+    /// moment leaves it out.
     ///
     /// The monitor stamps the edges up to [`Edge::DevicesQuiet`]; the instance that is promoted stamps the others.
     pub enum Edge {
-        /// Absent if there never was one.
+        /// Absent if there was no keepalive.
         LastKeepalive = 0, "last-keepalive", "the newest keepalive of the dead primary was observed";
         Detected = 1, "detected", "the primary was declared dead";
-        Fenced = 2, "fenced", "every core of it has checked in at the fence";
-        InterruptsSeized = 3, "interrupts-seized", "every interrupt goes where the new owner wants it";
+        Fenced = 2, "fenced", "every core of the dead primary has checked in at the fence";
+        InterruptsSeized = 3, "interrupts-seized", "the monitor has taken the interrupt controllers";
         DevicesQuiet = 4, "devices-quiet", "no device of the dead primary masters the bus any more";
         Resumed = 9, "resumed", "a parked kernel runs again";
         DevicesAdopted = 5, "devices-adopted", "the new primary brought the devices up";
         DiskReadable = 10, "disk-readable", "the new primary has read from its disk";
         Replayed = 6, "replayed", "the tail of the journal is applied";
-        Serving = 7, "serving", "the service takes requests";
+        Serving = 7, "serving", "the service accepts requests";
         FirstReply = 8, "first-reply", "the first reply left";
     }
 }
@@ -36,7 +36,7 @@ numbered! {
 }
 
 numbered! {
-    /// What a takeover spends its time on, in order: the time between two edges.
+    /// The phases of a takeover, in their order. Each is the time between two edges.
     pub enum Phase {
         Detect = 0, "detect", "from the last keepalive to the detection";
         Fence = 1, "fence", "from the detection until every core is fenced";
@@ -63,13 +63,13 @@ impl Phase {
     }
 }
 
-/// Edges a timeline has room for.
+/// Maximum number of edges of a timeline.
 pub const EDGES_MAX: usize = 16;
 
-/// Counters a timeline has room for.
+/// Maximum number of counters of a timeline.
 pub const COUNTERS_MAX: usize = 8;
 
-/// Takeovers remembered; the oldest is overwritten.
+/// Number of takeovers that are kept. The oldest is overwritten.
 pub const TIMELINES: usize = 16;
 
 const _: () = {
@@ -113,7 +113,7 @@ impl Default for Timeline {
 }
 
 impl Timeline {
-    /// Starts the record of the takeover that leads to `epoch`.
+    /// Starts the timeline of the takeover that leads to `epoch`.
     pub fn begin(&self, epoch: u64, cause: Cause, core: Option<u32>) {
         for word in self.edges_ns.iter().chain(&self.counters) {
             word.store(0, Ordering::Relaxed);
@@ -123,17 +123,17 @@ impl Timeline {
         self.epoch.store(epoch, Ordering::Release);
     }
 
-    /// The epoch this takeover led to; 0 if the record is unused.
+    /// Returns the epoch after this takeover; 0 if the timeline is unused.
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Returns what began it; `None` if the number is not one of ours.
+    /// Returns the cause; `None` if its number is unknown.
     pub fn cause(&self) -> Option<Cause> {
         Cause::from_number(self.cause.load(Ordering::Relaxed))
     }
 
-    /// Returns the dead owner's core that the cause names, if it names one.
+    /// Returns the core of the dead primary that failed, if it was a single one.
     pub fn core(&self) -> Option<u32> {
         let core = self.core.load(Ordering::Relaxed) as u32;
         self.cause()
@@ -141,7 +141,7 @@ impl Timeline {
             .map(|_| core)
     }
 
-    /// Stamps `edge` with `time_ns` since the machine's boot. The first stamp stays.
+    /// Stamps `edge` with `time_ns` since the machine's boot. A second stamp of the same edge is ignored.
     pub fn stamp(&self, edge: Edge, time_ns: u64) {
         let word = &self.edges_ns[edge as usize];
         let _ = word.compare_exchange(0, time_ns.max(1), Ordering::Release, Ordering::Relaxed);
@@ -153,8 +153,8 @@ impl Timeline {
         (stamp != 0).then_some(stamp)
     }
 
-    /// Returns how long after the detection `edge` was reached, in us; negative if it was before. The stamps are claims: a
-    /// difference that makes no sense is still a number.
+    /// Returns how long after the detection `edge` was reached, in us; negative if it was before. The stamps are
+    /// claims, so the result may make no sense, but it is always a number.
     pub fn since_detection_us(&self, edge: Edge) -> Option<i64> {
         let zero_ns = self.edge_ns(Edge::Detected)?;
         let since_ns = self.edge_ns(edge)?.wrapping_sub(zero_ns);
@@ -179,7 +179,7 @@ impl Timeline {
     }
 }
 
-/// The last [`TIMELINES`] takeovers, by epoch.
+/// The timelines of the last [`TIMELINES`] takeovers, by epoch.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct TimelineLog {
@@ -187,7 +187,7 @@ pub struct TimelineLog {
 }
 
 impl TimelineLog {
-    /// The place of the takeover that leads to `epoch`.
+    /// Returns the timeline of the takeover that leads to `epoch`.
     pub fn of_epoch(&self, epoch: u64) -> &Timeline {
         &self.records[(epoch % TIMELINES as u64) as usize]
     }

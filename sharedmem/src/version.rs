@@ -4,13 +4,13 @@ use core::array;
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Words of the text.
+/// Number of words of the text.
 const WORDS: usize = 8;
 
-/// Bytes of a version; what is longer is cut off.
+/// Maximum length of a version, in bytes. The rest is cut off.
 pub const VERSION_BYTES: usize = WORDS * 8;
 
-/// A version's text, filled up with zeros; only zeros if there is none.
+/// The text of a version, padded with zeros; only zeros if there is none.
 #[repr(C)]
 #[derive(Debug)]
 pub struct VersionText([AtomicU64; WORDS]);
@@ -33,7 +33,7 @@ impl VersionText {
         }
     }
 
-    /// Reads the version. One that is being written comes out mixed.
+    /// Reads the version. One that is being written may come out mixed.
     pub fn get(&self) -> Version {
         let mut bytes = [0; VERSION_BYTES];
         for (eight, word) in bytes.as_chunks_mut().0.iter_mut().zip(&self.0) {

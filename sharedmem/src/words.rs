@@ -1,20 +1,21 @@
-//! Memory as 64-bit words: what the journal needs of the region it lives in.
+//! Memory as 64-bit words: all that the journal needs of its region.
 
 use crate::sync::{AtomicU64, Ordering};
 
 /// A run of 64-bit words that another kernel may change at any instant.
 ///
-/// The kernel implements it by mapped memory; tests by memory that records, reorders or corrupts.
-/// An index out of range is a bug of the caller and panics, as with a slice: indices that come from shared memory are checked before.
+/// The kernel implements it by mapped memory; tests implement it by memory that records, reorders or corrupts. As with
+/// a slice, an index out of range is a bug of the caller and panics: callers check indices that come from shared
+/// memory.
 pub trait Words {
-    /// Number of words.
+    /// Returns the number of words.
     fn len(&self) -> usize;
     /// Reads word `index`.
     fn load(&self, index: usize, order: Ordering) -> u64;
     /// Writes word `index`.
     fn store(&self, index: usize, value: u64, order: Ordering);
 
-    /// Whether there are no words at all.
+    /// Returns whether there are no words.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,4 +1,4 @@
-//! `docs/shared-memory.md` has the revisions, every part of the control block at its place, and every number.
+//! `docs/shared-memory.md` states the revisions, the place of every part of the control block, and every number.
 
 use std::fmt::Write as _;
 use std::mem::offset_of;
@@ -9,14 +9,14 @@ use sharedmem::Control;
 use sharedmem::abi::{ABI_REVISION, JOURNAL_REVISION};
 use sharedmem::contract::LISTS;
 
-/// Where the part of the document begins that the lists make.
+/// Marks the beginning of the part of the document that is made from the lists.
 const MARK: &str = "<!-- What follows is written by a test: \
                     WRITE_SHARED_MEMORY_DOCUMENT=1 cargo test -p sharedmem --test shared_memory -->\n";
 
 /// If it is set, the test writes the document instead of comparing it.
 const WRITE: &str = "WRITE_SHARED_MEMORY_DOCUMENT";
 
-/// Longest line of the document, in characters.
+/// Maximum length of the document's lines, in characters.
 const COLUMNS: usize = 120;
 
 fn path() -> PathBuf {

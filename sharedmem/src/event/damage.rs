@@ -8,9 +8,9 @@ numbered! {
         Cursors = 1, "cursors", "the cursors contradict each other";
         Hole = 2, "hole", "reserved and never published, with records behind it";
         TornTail = 3, "torn-tail", "reserved and never published, with nothing behind it";
-        Length = 4, "length", "a published record whose length cannot be";
-        Checksum = 5, "checksum", "a published record that is not what its checksum says";
-        ForeignEpoch = 6, "foreign-epoch", "a whole record of an epoch that did not own the machine";
+        Length = 4, "length", "a published record with an impossible length";
+        Checksum = 5, "checksum", "a published record that does not match its checksum";
+        ForeignEpoch = 6, "foreign-epoch", "a complete record of an epoch that was not the primary's";
         FalseHeaders = 7, "false-headers", "too many headers without a record behind them";
     }
 }

@@ -1,7 +1,7 @@
-//! The macro that makes types of the table's declarations.
+//! The macro that turns the table's declarations into types.
 
-/// Declares the events of some writers: for each a struct, its lines, and what the table says of it; and `GROUP`, which
-/// lists them.
+/// Declares the events of some writers. Makes a struct for each, its lines and its entry in the table; and `GROUP`,
+/// which lists them.
 macro_rules! events {
     (
         $(#[doc = $writers:literal])+
@@ -67,7 +67,7 @@ macro_rules! events {
             }
         )+
 
-        /// What this part of the table says.
+        /// This part of the table.
         pub(super) const GROUP: $crate::event::Group = $crate::event::Group {
             writers: concat!($($writers),+),
             events: &[$(<$type as $crate::event::Event>::SPEC),+],

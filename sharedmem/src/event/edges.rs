@@ -1,4 +1,4 @@
-//! The columns of a takeover's timeline as fields: one key for each edge and for each counter, by their lists.
+//! The columns of a takeover's timeline as fields: one key for each edge and each counter, from their lists.
 
 use core::fmt;
 
@@ -31,7 +31,7 @@ impl EdgeTimes {
     }
 }
 
-/// What was counted in a takeover.
+/// The counters of a takeover.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters([u64; COUNTERS_MAX]);
 
@@ -56,7 +56,7 @@ impl Counters {
     }
 }
 
-/// Writes ` key=value` with the key of a name: names have hyphens, keys have underscores.
+/// Writes ` key=value` with the key of a name: hyphens in the name become underscores in the key.
 fn write_named(f: &mut fmt::Formatter<'_>, name: &str, unit: &str, value: u64) -> fmt::Result {
     f.write_str(" ")?;
     for (index, part) in name.split('-').enumerate() {
@@ -78,7 +78,7 @@ fn take_named(
         .transpose()
 }
 
-/// Returns the most bytes that the fields of a list take.
+/// Returns the maximum number of bytes that the fields of a list take.
 const fn bytes_max(entries: &[Entry], unit: &str) -> usize {
     let (mut index, mut bytes) = (0, 0);
     while index < entries.len() {
@@ -88,7 +88,7 @@ const fn bytes_max(entries: &[Entry], unit: &str) -> usize {
     bytes
 }
 
-/// Behind the name of an edge.
+/// The unit that follows the name of an edge.
 const EDGE_UNIT: &str = "_ns";
 
 impl Field for EdgeTimes {

@@ -1,59 +1,59 @@
-//! What a field of an event can be.
+//! The forms that a field of an event can have.
 
 use core::fmt;
 
 use super::{Fields, ParseError, RawValue};
 use crate::numbered::List;
 
-/// What the values of a field look like.
+/// The form of a field's values.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
-    /// As these words say.
+    /// What these words describe.
     Described(&'static str),
     /// One of the names of this list.
     OneOf(List),
-    /// As that, or the field is left out.
+    /// This form, or the field is left out.
     Optional(&'static Form),
-    /// A number for each name of this list, behind a key that is the name and this unit.
+    /// A number for each name of this list. Its key is the name followed by this unit.
     Each(List, &'static str),
 }
 
-/// A value that stands behind a key.
+/// A value that follows a key.
 pub trait Value: Sized {
-    /// What it looks like, for `docs/events.md`.
+    /// Its form, for `docs/events.md`.
     const FORM: Form;
 
-    /// The most bytes that it takes in a line, quotes included.
+    /// Maximum number of bytes that it takes in a line, quotes included.
     const BYTES_MAX: usize;
 
     /// Writes it.
     ///
     /// # Errors
-    /// The formatter's.
+    /// Returns the formatter's.
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
-    /// Reads it; `None` if it is none that [`write`](Self::write) writes.
+    /// Reads it; `None` unless [`write`](Self::write) can write it.
     fn read(raw: RawValue<'_>) -> Option<Self>;
 }
 
-/// A field of an event: a [`Value`], one that may be left out, or several that have a key each.
+/// A field of an event: a [`Value`], an optional one, or several that have a key each.
 pub trait Field: Sized {
-    /// What it looks like, for `docs/events.md`.
+    /// Its form, for `docs/events.md`.
     const FORM: Form;
 
-    /// The most bytes that it takes in a line, without the keys of one [`Value`].
+    /// Maximum number of bytes that it takes in a line; for a single [`Value`], without its key.
     const BYTES_MAX: usize;
 
-    /// Writes it, with the blank before it.
+    /// Writes it, with a blank before it.
     ///
     /// # Errors
-    /// The formatter's.
+    /// Returns the formatter's.
     fn write(&self, key: &'static str, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
     /// Takes it from a line.
     ///
     /// # Errors
-    /// It is not there, or has no value that it can have.
+    /// Returns an error if it is missing or has an invalid value.
     fn take(key: &'static str, fields: &mut Fields<'_>) -> Result<Self, ParseError>;
 }
 
@@ -72,7 +72,7 @@ impl<V: Value> Field for V {
     }
 }
 
-/// Is left out of the line if it is `None`.
+/// An optional field: `None` leaves it out of the line.
 impl<V: Value> Field for Option<V> {
     const FORM: Form = Form::Optional(&V::FORM);
     const BYTES_MAX: usize = V::BYTES_MAX;

@@ -1,26 +1,26 @@
-//! Reads the fields of a line, one after the other.
+//! Reads the fields of a line, one after another.
 
 use core::fmt::{self, Display, Write};
 
 use super::{END, MARK, ParseError};
 
-/// The rest of a line, from which fields are taken in their order.
+/// The rest of a line, from which fields are taken in order.
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
     rest: &'a str,
 }
 
-/// A value as it stands in a line.
+/// A value as it is in the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawValue<'a> {
-    /// Without quotes: this text.
+    /// This text, without quotes.
     Bare(&'a str),
-    /// In quotes: this text, with escapes.
+    /// This text in quotes, with escapes.
     Quoted(&'a str),
 }
 
 impl<'a> RawValue<'a> {
-    /// Returns the text of a value that stands without quotes.
+    /// Returns the text of a value without quotes.
     pub fn bare(self) -> Option<&'a str> {
         match self {
             Self::Bare(text) => Some(text),
@@ -33,7 +33,7 @@ impl<'a> Fields<'a> {
     /// Returns the fields of a line of event `name`.
     ///
     /// # Errors
-    /// The line is of another event or of none, or its end is missing.
+    /// Returns an error if the line is another event's or no event's, or if its end is missing.
     pub fn of(line: &'a str, name: &str) -> Result<Self, ParseError> {
         let text = line.strip_prefix(MARK).ok_or(ParseError::NoEvent)?;
         let rest = text.strip_prefix(name).ok_or(ParseError::OtherEvent)?;
@@ -44,10 +44,10 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes the next field, if its key is `key`, which is put together from parts; a hyphen there is `_` in the line.
+    /// Takes the next field if its key is `key`, which is given in parts. A hyphen in it is `_` in the line.
     ///
     /// # Errors
-    /// The value has no end.
+    /// Returns an error if the value has no end.
     pub fn take(&mut self, key: &[&str]) -> Result<Option<RawValue<'a>>, ParseError> {
         let Some(text) = self.behind_key(key) else {
             return Ok(None);
@@ -67,10 +67,10 @@ impl<'a> Fields<'a> {
         Ok(Some(value))
     }
 
-    /// Ends the line, of which `event` was made.
+    /// Ends the line, from which `event` was made.
     ///
     /// # Errors
-    /// Something is left, or `event` writes another line.
+    /// Returns an error if something is left, or if `event` writes another line.
     pub fn end(self, event: &impl Display, line: &str) -> Result<(), ParseError> {
         if self.rest != END {
             return Err(ParseError::Excess);
@@ -82,7 +82,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns what stands behind the next field's `=`, if its key is `key`.
+    /// Returns what follows the next field's `=`, if its key is `key`.
     fn behind_key(&self, key: &[&str]) -> Option<&'a str> {
         let text = self.rest.strip_prefix(' ')?;
         let (found, behind) = text.split_once('=')?;
@@ -92,7 +92,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The rest of a text that is to be written. Writing another one is an error.
+/// The rest of an expected text. Writing another text is an error.
 struct Expected<'a>(&'a str);
 
 impl fmt::Write for Expected<'_> {
@@ -102,7 +102,7 @@ impl fmt::Write for Expected<'_> {
     }
 }
 
-/// Returns where the first double quote stands that no backslash escapes.
+/// Returns the position of the first double quote without a backslash before it.
 fn quote_in(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     text.bytes().position(|byte| {

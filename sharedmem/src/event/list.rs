@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use super::{Form, RawValue, Value};
 use crate::abi::MAX_CORES;
 
-/// A list of as many numbers as a machine has cores; what is beyond is left out.
+/// A list of at most as many numbers as a machine has cores. Further numbers are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List(ArrayVec<u32, MAX_CORES>);
 

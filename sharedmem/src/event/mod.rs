@@ -11,12 +11,12 @@
 //! assert_eq!(Exec::parse(&line), Ok(event));
 //! ```
 //!
-//! The form of a line is `event=NAME key=value key=value ;` ([logfmt](https://brandur.org/logfmt)). Keys stand in the
-//! order of the fields. A value with a blank, a quote or a character that does not print stands in double quotes, with
-//! escapes as in Rust. The last word is `;`: a line without it was cut, and does not parse.
+//! The form of a line is `event=NAME key=value key=value ;` ([logfmt](https://brandur.org/logfmt)). Keys are in the
+//! order of the fields. A value with a blank, a quote or a character that does not print is written in double quotes,
+//! with escapes as in Rust. The last word is `;`: a line without it was cut off, and does not parse.
 //!
 //! All events are declared in `table/`, one file for each group of writers; `docs/events.md` lists them for people.
-//! Each line has at most [`LINE_BYTES_MAX`] bytes, so that a log has room for it.
+//! Each line has at most [`LINE_BYTES_MAX`] bytes, so that every log has room for it.
 
 mod damage;
 mod declare;
@@ -47,42 +47,42 @@ pub use number::Hex;
 pub use table::*;
 pub use text::{TEXT_BYTES_MAX, Text, Word};
 
-/// Longest line of an event, in bytes. Linux takes a little more from `/dev/kmsg`.
+/// Maximum length of an event's line, in bytes. Linux accepts a little more from `/dev/kmsg`.
 pub const LINE_BYTES_MAX: usize = 960;
 
-// Before it stand the time and the name of the kernel.
+// The time and the name of the kernel are written before it.
 const _: () = assert!(LINE_BYTES_MAX + 64 <= LINE_BYTES);
 
-/// What each line of an event begins with.
+/// The beginning of each event's line.
 const MARK: &str = "event=";
 
-/// What each line of an event ends with.
+/// The end of each event's line.
 const END: &str = " ;";
 
 /// An event: a line of the log that programs read. `Display` writes the line.
 pub trait Event: fmt::Display + Sized {
-    /// What the table says of it.
+    /// Its entry in the table.
     const SPEC: Spec;
 
     /// Reads the line of such an event.
     ///
     /// # Errors
-    /// The line is of another event or of none, was cut, or is not one that `Display` writes.
+    /// Returns an error if the line is another event's or no event's, was cut off, or is not one that `Display` writes.
     fn parse(line: &str) -> Result<Self, ParseError>;
 }
 
-/// What the table says of an event.
+/// The entry of an event in the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
     /// Its name.
     pub name: &'static str,
     /// The name of its type.
     pub type_name: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub says: &'static str,
     /// Its fields, in the order in which they are written.
     pub fields: &'static [FieldSpec],
-    /// Checks a line of it as [`Event::parse`] does.
+    /// Checks a line of this event as [`Event::parse`] does.
     pub check: fn(&str) -> Result<(), ParseError>,
 }
 
@@ -94,23 +94,23 @@ impl Spec {
     }
 }
 
-/// What the table says of a field.
+/// The entry of a field in the table.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldSpec {
-    /// Its key. A field that has a key for each of its parts is named after the whole.
+    /// Its key. A field with several keys is named after the whole.
     pub key: &'static str,
-    /// What its values look like.
+    /// The form of its values.
     pub form: Form,
-    /// What it says.
+    /// Its meaning.
     pub says: &'static str,
-    /// The most bytes that it takes in a line.
+    /// Maximum number of bytes that it takes in a line.
     pub bytes_max: usize,
 }
 
 /// A part of the table: the events of some writers.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
-    /// Who writes them.
+    /// The writers.
     pub writers: &'static str,
     /// The events.
     pub events: &'static [Spec],
@@ -121,16 +121,16 @@ pub fn all() -> impl Iterator<Item = &'static Spec> {
     GROUPS.iter().flat_map(|group| group.events)
 }
 
-/// Returns the name of the event that `line` tells of; `None` if it is no line of an event. A line that was cut has a
+/// Returns the name of the event in `line`; `None` if it is not the line of an event. A line that was cut off has a
 /// name, too.
 pub fn name_in(line: &str) -> Option<&str> {
     line.strip_prefix(MARK)?.split(' ').next()
 }
 
-/// Checks a line of whatever event.
+/// Checks a line of any event.
 ///
 /// # Errors
-/// As [`Event::parse`]; [`ParseError::OtherEvent`] if there is no event of this name.
+/// Returns the errors of [`Event::parse`]; [`ParseError::OtherEvent`] if there is no event of this name.
 pub fn check(line: &str) -> Result<(), ParseError> {
     let name = name_in(line).ok_or(ParseError::NoEvent)?;
     let known = all().find(|spec| spec.name == name);

@@ -9,7 +9,7 @@ use crate::epitaph::EpitaphCause;
 use crate::mailbox::Answer;
 use crate::numbered::Entry;
 
-/// Makes a [`Value`] of a list of the contract: it stands in a line by its name.
+/// Implements [`Value`] for a list of the contract: a value is written by its name.
 macro_rules! named {
     ($($type:ty),+ $(,)?) => {$(
         impl Value for $type {

@@ -9,7 +9,7 @@ use crate::hand_off::PhysicalRange;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hex(pub u64);
 
-/// Makes a [`Value`] of a type of numbers: decimal digits.
+/// Implements [`Value`] for a type of numbers, by decimal digits.
 macro_rules! decimal {
     ($($type:ty),*) => {$(
         impl Value for $type {
@@ -22,7 +22,7 @@ macro_rules! decimal {
 
             fn read(raw: RawValue<'_>) -> Option<Self> {
                 let digits = raw.bare()?;
-                // `parse` would take a sign.
+                // `parse` would accept a sign.
                 let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
                 digits.parse().ok().filter(|_| is_number)
             }

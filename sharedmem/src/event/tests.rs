@@ -1,4 +1,4 @@
-//! What is written reads back, and what was cut does not.
+//! Every event that is written can be read back, and no part of a line can be read.
 
 use std::format;
 use std::string::{String, ToString};
@@ -68,8 +68,8 @@ impl Arbitrary for List {
     }
 }
 
-/// Checks, for events of type `E` with whatever values, that the line reads back, that it fits, and that no part of it
-/// reads at all.
+/// Checks, for events of type `E` with any values, that the line reads back, that it fits, and that no part of it can
+/// be read.
 pub(super) fn check_round_trip<E>()
 where
     E: Event + Arbitrary + PartialEq,
@@ -167,7 +167,7 @@ fn a_text_that_is_too_long_says_so() {
         Text::<16>::of("0123456789abcdef").as_str(),
         "0123456789abcdef"
     );
-    // What it takes in a line counts, not what it is.
+    // The length in the line counts, not the length of the text.
     assert_eq!(Text::<16>::of("\n".repeat(9)).as_str(), "\n\n\n\n\n\n...");
     assert_eq!(Text::<16>::of("\u{7}".repeat(9)).as_str(), "\u{7}\u{7}...");
 }
@@ -176,7 +176,7 @@ fn a_text_that_is_too_long_says_so() {
 fn other_lines_are_told_apart() {
     type Error = ParseError;
     for (line, error) in [
-        ("owner of epoch 2 is up", Error::NoEvent),
+        ("the primary of epoch 2 is up", Error::NoEvent),
         ("no event=first-reply epoch=2 at_ns=3 ;", Error::NoEvent),
         ("event=first-replies epoch=2 at_ns=3 ;", Error::OtherEvent),
         ("event=first epoch=2 at_ns=3 ;", Error::OtherEvent),

@@ -7,17 +7,17 @@ use arrayvec::ArrayString;
 
 use super::{Form, RawValue, Value};
 
-/// The most bytes that a [`Text`] takes in a line, escapes included, quotes not.
+/// Maximum number of bytes that a [`Text`] takes in a line, escapes included, quotes not.
 pub const TEXT_BYTES_MAX: usize = 384;
 
-/// Stands at the end of a text that was too long.
+/// The end of a text that was too long.
 const ELLIPSIS: &str = "...";
 
-/// Any text; one that would take more than `BYTES` bytes in a line is cut off, and ends with `...`.
+/// Any text. If it would take more than `BYTES` bytes in a line, it is cut off and ends with `...`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text<const BYTES: usize = TEXT_BYTES_MAX>(ArrayString<BYTES>);
 
-/// A text that is short: a name, or a word of a few.
+/// A short text: a name, or a few words.
 pub type Word = Text<64>;
 
 impl<const BYTES: usize> Text<BYTES> {
@@ -35,7 +35,7 @@ impl<const BYTES: usize> Text<BYTES> {
         &self.0
     }
 
-    /// Returns whether it stands in a line as it is.
+    /// Returns whether it can be written without quotes.
     fn is_bare(&self) -> bool {
         let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '=' | ';' | '\\');
         !self.0.is_empty() && self.0.chars().all(is_plain)
@@ -89,7 +89,7 @@ impl<const BYTES: usize> Value for Text<BYTES> {
     }
 }
 
-/// Puts a text together; `None` if a character is none, or the text is longer than any that is written.
+/// Makes a text of characters; `None` if one is invalid, or if the text is longer than any that is written.
 fn read_all<const BYTES: usize>(chars: impl Iterator<Item = Option<char>>) -> Option<Text<BYTES>> {
     let mut builder = Builder::default();
     for c in chars {
@@ -98,11 +98,11 @@ fn read_all<const BYTES: usize>(chars: impl Iterator<Item = Option<char>>) -> Op
     Some(Text(builder.content))
 }
 
-/// Takes characters as long as a line has room for them.
+/// Collects characters while the line has room for them.
 #[derive(Default)]
 struct Builder<const BYTES: usize> {
     content: ArrayString<BYTES>,
-    /// What `content` takes in a line.
+    /// Number of bytes that `content` takes in a line.
     written_bytes: usize,
 }
 
@@ -141,7 +141,7 @@ fn written_bytes(c: char) -> usize {
 
 /// Returns the characters that stand for `c` between quotes.
 fn escapes(c: char) -> impl Iterator<Item = char> {
-    // Between double quotes a single one needs no escape.
+    // A single quote needs no escape between double quotes.
     let (plain, escaped) = match c {
         '\'' => (Some(c), None),
         _ => (None, Some(c.escape_debug())),
@@ -149,7 +149,7 @@ fn escapes(c: char) -> impl Iterator<Item = char> {
     plain.into_iter().chain(escaped.into_iter().flatten())
 }
 
-/// Reads the characters that stand between quotes; `None` for an escape that is none.
+/// Reads the characters between quotes; `None` for an invalid escape.
 struct Unescape<'a>(Chars<'a>);
 
 impl Iterator for Unescape<'_> {
@@ -164,7 +164,7 @@ impl Iterator for Unescape<'_> {
 }
 
 impl Unescape<'_> {
-    /// Reads what stands behind a backslash.
+    /// Reads what follows a backslash.
     fn escaped(&mut self) -> Option<char> {
         match self.0.next()? {
             'n' => Some('\n'),

@@ -1,5 +1,6 @@
-//! The atomics that shared memory is made of, behind one door: in a kernel the processor's own; under the model checker `loom` its
-//! ([`cfg(loom)`](https://docs.rs/loom)), in threads that can die; with the feature `observed` those of a simulation, which stands between the code and the memory at every single access.
+//! The atomics of shared memory, in three forms: in a kernel, the processor's own; under the model checker, those of
+//! `loom` ([`cfg(loom)`](https://docs.rs/loom)), in threads that can die; with the feature `observed`, those of a
+//! simulation, which comes between the code and the memory at every single access.
 
 #[cfg(all(feature = "observed", not(loom)))]
 mod observed;

@@ -1,4 +1,4 @@
-//! The words of the model checker `loom`, and threads that die between any two stores, as kernels do.
+//! Words for the model checker `loom`, and threads that die between any two stores, as kernels do.
 
 use core::cell::Cell;
 use core::sync::atomic::Ordering;
@@ -11,10 +11,10 @@ loom::thread_local! {
     static STORES_LEFT: Cell<Option<usize>> = Cell::new(None);
 }
 
-/// What a thread unwinds with that dies.
+/// The payload with which a dying thread unwinds.
 struct Death;
 
-/// A store is about to be made: by a thread that lives until then.
+/// Ends the thread if it has no store left; called before each store.
 fn live_or_die() {
     STORES_LEFT.with(|left| match left.get() {
         Some(0) => resume_unwind(std::boxed::Box::new(Death)),
@@ -23,7 +23,7 @@ fn live_or_die() {
     });
 }
 
-/// Runs `life`, which dies before it makes one store more than `stores`. Returns whether it came to its end.
+/// Runs `life`, which dies before its store number `stores + 1`. Returns whether it came to its end.
 pub fn die_after(stores: usize, life: impl FnOnce()) -> bool {
     STORES_LEFT.with(|left| left.set(Some(stores)));
     let outcome = catch_unwind(AssertUnwindSafe(life));
@@ -35,8 +35,8 @@ pub fn die_after(stores: usize, life: impl FnOnce()) -> bool {
     }
 }
 
-/// Runs `model` in every way that the memory model allows, with no thread stopped for another more often than `preemptions` times (or as
-/// `LOOM_MAX_PREEMPTIONS` says). Returns how many ways that were.
+/// Runs `model` in every way that the memory model allows. No thread is preempted more than `preemptions` times, or as
+/// `LOOM_MAX_PREEMPTIONS` says. Returns the number of executions.
 fn executions(preemptions: usize, model: impl Fn() + Sync + Send + 'static) -> usize {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
@@ -50,13 +50,13 @@ fn executions(preemptions: usize, model: impl Fn() + Sync + Send + 'static) -> u
     count.load(Ordering::Relaxed)
 }
 
-/// Checks `model`, and prints how many executions that were.
+/// Checks `model`, and prints the number of executions.
 pub fn explore(name: &str, preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let count = executions(preemptions, model);
     println!("loom: {name}: {count} executions");
 }
 
-/// Checks `model` for a thread that dies after no store, after one, and so on up to `stores`: see [`die_after`].
+/// Checks `model` with a thread that dies after 0, 1, ... `stores` stores: see [`die_after`].
 pub fn explore_deaths(
     name: &str,
     preemptions: usize,
@@ -71,20 +71,21 @@ pub fn explore_deaths(
 
 macro_rules! mortal {
     ($name:ident, $value:ty) => {
-        /// A word; see the type of the same name in [`core::sync::atomic`], whose methods it has as far as they are needed.
+        /// A word with the methods of its namesake in [`core::sync::atomic`] that this crate needs.
         #[derive(Debug, Default)]
         pub struct $name(loom::sync::atomic::$name, loom::sync::atomic::AtomicBool);
 
         impl $name {
-            /// A word that holds `value`.
+            /// Makes a word that holds `value`.
             pub fn new(value: $value) -> Self {
                 Self(loom::sync::atomic::$name::new(value), Default::default())
             }
 
             /// Reads it.
             pub fn load(&self, order: Ordering) -> $value {
-                // Of the accesses to a word `loom` (0.7) remembers the last one, and compares a store with that alone. A load by the storing
-                // thread itself would hide another thread's load from it. So loads are ordered too, by an exchange that nobody reads.
+                // `loom` (0.7) remembers only the last access to a word, and compares a store with that alone. A load
+                // by the storing thread itself would hide another thread's load from it. So loads are ordered too, by
+                // an exchange whose result is not used.
                 self.1.swap(true, Ordering::Relaxed);
                 self.0.load(order)
             }
@@ -95,16 +96,16 @@ macro_rules! mortal {
                 self.0.store(value, order);
             }
 
-            /// Writes it, and returns what was there.
+            /// Writes it, and returns the old value.
             pub fn swap(&self, value: $value, order: Ordering) -> $value {
                 live_or_die();
                 self.0.swap(value, order)
             }
 
-            /// Writes `new` if `current` is there.
+            /// Writes `new` if it holds `current`.
             ///
             /// # Errors
-            /// What is there instead.
+            /// Returns the value it holds instead.
             pub fn compare_exchange(
                 &self,
                 current: $value,
@@ -116,10 +117,10 @@ macro_rules! mortal {
                 self.0.compare_exchange(current, new, success, failure)
             }
 
-            /// As [`compare_exchange`](Self::compare_exchange); may fail without a reason.
+            /// Exchanges like [`compare_exchange`](Self::compare_exchange), but may fail without a reason.
             ///
             /// # Errors
-            /// What is there.
+            /// Returns the value it holds.
             pub fn compare_exchange_weak(
                 &self,
                 current: $value,
@@ -131,7 +132,7 @@ macro_rules! mortal {
                 self.0.compare_exchange_weak(current, new, success, failure)
             }
 
-            /// Flips bits in it, and returns what was there.
+            /// Flips bits in it, and returns the old value.
             pub fn fetch_xor(&self, value: $value, order: Ordering) -> $value {
                 live_or_die();
                 self.0.fetch_xor(value, order)

@@ -1,5 +1,5 @@
-//! Words that somebody watches: a simulation runs the code of the kernels as it is, and at each access to shared memory lets another core go
-//! on, delays a store, or lets the kernel die.
+//! Words for simulations. A simulation runs the kernels' code as it is. At each access to shared memory it can let
+//! another core go on, delay a store, or let the kernel die.
 
 use core::sync::atomic::{self, Ordering};
 use std::cell::RefCell;
@@ -7,13 +7,14 @@ use std::rc::Rc;
 
 type Raw = atomic::AtomicU64;
 
-/// Stands between the code and the memory.
+/// Comes between the code and the memory.
 pub trait Observer {
-    /// A load of `word` is about to be made; returns what it reads.
+    /// Returns what a load of `word` reads. Called before the load.
     fn load(&self, word: &Raw) -> u64;
-    /// `value` is about to be stored to `word`; does it, now or later.
+    /// Stores `value` to `word`, now or later.
     fn store(&self, word: &Raw, value: u64);
-    /// A read-modify-write of `word` is about to be made, and is when this returns: no earlier store of the same core may be outstanding then.
+    /// Prepares a read-modify-write of `word`, which follows when this returns. No earlier store of the same core may
+    /// be outstanding then.
     fn exclusive(&self, word: &Raw);
 }
 
@@ -21,10 +22,10 @@ std::thread_local! {
     static OBSERVER: RefCell<Option<Rc<dyn Observer>>> = const { RefCell::new(None) };
 }
 
-/// From now on `observer` sees every access that this thread makes; with `None`, nobody.
+/// Lets `observer` see every access of this thread from now on; `None` ends that.
 ///
 /// # Panics
-/// In the midst of an access.
+/// If it is called during an access.
 pub fn observe(observer: Option<Rc<dyn Observer>>) {
     OBSERVER.set(observer);
 }
@@ -36,13 +37,13 @@ fn observed<R>(with: impl FnOnce(&dyn Observer) -> R, alone: impl FnOnce() -> R)
     })
 }
 
-/// A word of 64 bits; see [`core::sync::atomic::AtomicU64`], whose methods it has as far as they are needed.
+/// A word of 64 bits with the methods of [`core::sync::atomic::AtomicU64`] that this workspace needs.
 #[repr(transparent)]
 #[derive(Debug, Default)]
 pub struct AtomicU64(Raw);
 
 impl AtomicU64 {
-    /// A word that holds `value`.
+    /// Makes a word that holds `value`.
     pub const fn new(value: u64) -> Self {
         Self(Raw::new(value))
     }
@@ -62,15 +63,15 @@ impl AtomicU64 {
         &self.0
     }
 
-    /// Writes it, and returns what was there.
+    /// Writes it, and returns the old value.
     pub fn swap(&self, value: u64, order: Ordering) -> u64 {
         self.raw_exclusive().swap(value, order)
     }
 
-    /// Writes `new` if `current` is there.
+    /// Writes `new` if it holds `current`.
     ///
     /// # Errors
-    /// What is there instead.
+    /// Returns the value it holds instead.
     pub fn compare_exchange(
         &self,
         current: u64,
@@ -82,10 +83,10 @@ impl AtomicU64 {
             .compare_exchange(current, new, success, failure)
     }
 
-    /// As [`compare_exchange`](Self::compare_exchange); may fail without a reason.
+    /// Exchanges like [`compare_exchange`](Self::compare_exchange), but may fail without a reason.
     ///
     /// # Errors
-    /// What is there.
+    /// Returns the value it holds.
     pub fn compare_exchange_weak(
         &self,
         current: u64,
@@ -97,22 +98,22 @@ impl AtomicU64 {
             .compare_exchange_weak(current, new, success, failure)
     }
 
-    /// Adds to it, and returns what was there.
+    /// Adds to it, and returns the old value.
     pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
         self.raw_exclusive().fetch_add(value, order)
     }
 
-    /// Flips bits in it, and returns what was there.
+    /// Flips bits in it, and returns the old value.
     pub fn fetch_xor(&self, value: u64, order: Ordering) -> u64 {
         self.raw_exclusive().fetch_xor(value, order)
     }
 
-    /// Sets bits in it, and returns what was there.
+    /// Sets bits in it, and returns the old value.
     pub fn fetch_or(&self, value: u64, order: Ordering) -> u64 {
         self.raw_exclusive().fetch_or(value, order)
     }
 
-    /// Raises it to `value` if it is below, and returns what was there.
+    /// Raises it to `value` if it is below, and returns the old value.
     pub fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
         self.raw_exclusive().fetch_max(value, order)
     }

@@ -8,10 +8,10 @@ use sharedmem::contract::LISTS;
 use sharedmem::event::{FieldSpec, Form, GROUPS, Spec};
 use sharedmem::numbered::List;
 
-/// Where the part of the document begins that the table makes.
+/// Marks the beginning of the part of the document that is made from the table.
 const MARK: &str = "<!-- What follows is written by a test; see how-to/event.md. -->\n";
 
-/// Longest line of the document, in characters.
+/// Maximum length of the document's lines, in characters.
 const COLUMNS: usize = 120;
 
 /// If it is set, the test writes the document instead of comparing it.
@@ -49,7 +49,7 @@ fn document() -> String {
     let lists = GROUPS.iter().flat_map(|group| group.events);
     let lists = lists.flat_map(|spec| spec.fields);
     for list in lists.filter_map(|field| list_of(&field.form)) {
-        // The others are in `docs/shared-memory.md`.
+        // The other lists are in `docs/shared-memory.md`.
         if !LISTS.contains(&list) {
             names(&mut out, &list);
         }

@@ -1,5 +1,5 @@
-//! The table of events, and what depends on it outside of the compiler's sight: the document, shell scripts, and who
-//! logs what.
+//! The table of events, and what depends on it without the compiler's knowledge: the document, shell scripts, and the
+//! kernels and programs that log.
 
 mod document;
 mod scripts;

@@ -1,4 +1,4 @@
-//! Shell scripts write lines of events as text: each line is one of the table.
+//! Shell scripts write lines of events as text. Each of them matches the table.
 
 use sharedmem::event::{self, FieldSpec, Form};
 
@@ -61,7 +61,7 @@ fn without_substitutions(text: &str) -> String {
     out
 }
 
-/// Checks what stands behind `event=`. A word that is a variable may stand for any fields.
+/// Checks what follows `event=`. A word that is a variable may stand for any fields.
 fn check(event: &str) -> Result<(), String> {
     let words: Vec<&str> = event.split(' ').collect();
     let [name, words @ .., ";"] = &words[..] else {
@@ -74,11 +74,11 @@ fn check(event: &str) -> Result<(), String> {
         let Some((key, _)) = word.split_once('=') else {
             return match word.starts_with('$') {
                 true => Ok(()),
-                false => Err(format!("{word} is no field")),
+                false => Err(format!("{word} is not a field")),
             };
         };
         let place = left.iter().position(|field| field.key == key);
-        let place = place.ok_or(format!("{key}= is no field that may stand there"))?;
+        let place = place.ok_or(format!("{key}= is not a field, or not in its place"))?;
         left[..place].iter().try_for_each(may_be_missing)?;
         left = &left[place + 1..];
     }
@@ -88,6 +88,6 @@ fn check(event: &str) -> Result<(), String> {
 fn may_be_missing(field: &FieldSpec) -> Result<(), String> {
     match field.form {
         Form::Optional(_) => Ok(()),
-        _ => Err(format!("there is no {}=", field.key)),
+        _ => Err(format!("{}= is missing", field.key)),
     }
 }

@@ -1,4 +1,4 @@
-//! Every event is logged by somebody, and nobody makes a line of one by hand.
+//! Every event is logged somewhere, and no source writes the line of one by hand.
 
 use std::path::Path;
 
@@ -35,14 +35,14 @@ fn every_event_is_logged() {
             true => text.contains(&value),
             false => text.contains(&line),
         });
-        assert!(is_logged, "nobody logs event={}", spec.name);
+        assert!(is_logged, "no source logs event={}", spec.name);
     }
 }
 
 #[test]
 fn no_line_is_made_or_read_by_hand() {
     for (path, text) in USERS.into_iter().flat_map(files) {
-        // What tests pretend to be a console is text.
+        // In tests, the output of a console is written by hand.
         let is_test = path.ends_with("tests.rs") || path.iter().any(|part| part == "tests");
         if is_test || !is_rust(&path) {
             continue;
@@ -50,7 +50,7 @@ fn no_line_is_made_or_read_by_hand() {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         for line in code.lines() {
             let code = line.split("//").next().unwrap_or_default();
-            // A name from the table may be put in.
+            // A name from the table may be inserted.
             let is_by_hand = code.replace("event={", "").contains("event=");
             assert!(!is_by_hand, "{}: {line}", path.display());
         }

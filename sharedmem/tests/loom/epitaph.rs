@@ -1,4 +1,4 @@
-//! The epitaph: several cores die at once, and one of them is remembered.
+//! The epitaph: several cores die at once, and one of them writes it.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use loom::thread;
 use sharedmem::epitaph::{Epitaph, EpitaphCause, EpitaphText};
 use sharedmem::sync::{die_after, explore, explore_deaths};
 
-/// What a core says; all of it tells which core it is.
+/// Returns the epitaph of a core; every field depends on the core.
 fn text(core: u64) -> EpitaphText {
     let mut text = EpitaphText::new(core, EpitaphCause::Exception, core);
     (text.vector, text.error_code, text.address) = (core, core, core);
@@ -16,7 +16,7 @@ fn text(core: u64) -> EpitaphText {
     text
 }
 
-/// What is read is one core's, as a whole.
+/// Checks that an epitaph is that of one core, as a whole.
 fn check_whole(seen: &EpitaphText) {
     assert_eq!(*seen, text(seen.core), "torn");
 }
@@ -59,7 +59,7 @@ fn a_core_that_dies_while_it_writes_leaves_nothing() {
                 check_whole(&seen);
             }
             assert_eq!(dying.join().unwrap(), stores == STORES);
-            // Another core finds the place taken, unless nothing was done.
+            // Another core finds the place taken, unless nothing was written.
             assert_eq!(place.write(&text(2)), stores == 0);
             let left = match stores {
                 0 => Some(text(2)),

@@ -5,7 +5,7 @@ use loom::thread;
 use sharedmem::keepalive::{Keepalive, KeepaliveSlot};
 use sharedmem::sync::{die_after, explore, explore_deaths};
 
-/// A keepalive in which every number is `number`.
+/// Makes a keepalive in which every number is `number`.
 fn keepalive(number: u64) -> Keepalive {
     let mut keepalive = Keepalive::first(number, 1);
     (keepalive.sequence, keepalive.time_ns) = (number, number);
@@ -13,7 +13,7 @@ fn keepalive(number: u64) -> Keepalive {
     keepalive
 }
 
-/// The number of a keepalive that must be whole.
+/// Returns the number of a keepalive, which must be complete.
 fn number_of(seen: &Keepalive) -> u64 {
     assert_eq!(*seen, keepalive(seen.sequence), "torn");
     seen.sequence
@@ -54,7 +54,7 @@ fn a_writer_that_dies_half_way_leaves_no_news() {
             _ => None,
         };
         assert_eq!(slot.read(), left);
-        // A successor begins cleanly.
+        // The next writer starts cleanly.
         slot.publish(&keepalive(3));
         assert_eq!(slot.read(), Some(keepalive(3)));
     });

@@ -5,7 +5,7 @@ use loom::thread;
 use sharedmem::log_ring::{LOG_BYTES, LogRing};
 use sharedmem::sync::{die_after, explore, explore_deaths};
 
-/// What one look takes.
+/// Drains the ring once.
 fn drain(ring: &LogRing, text: &mut Vec<u8>) -> u64 {
     let mut buffer = [0; LOG_BYTES];
     let (taken, lost) = ring.drain(&mut buffer);

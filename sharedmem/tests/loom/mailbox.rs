@@ -6,10 +6,10 @@ use sharedmem::mailbox::{ARGUMENTS, Answer, Command, Mailbox};
 use sharedmem::resume_slot::{ResumeSlot, Ticket};
 use sharedmem::sync::{die_after, explore, explore_deaths};
 
-/// How often each side looks. Between two looks the other side may do everything.
+/// How often each side looks. Between two looks, the other side may do everything.
 const LOOKS: usize = 2;
 
-/// The monitor looks, and answers by what it finds.
+/// Looks for a request, for the monitor, and answers what it finds.
 fn serve(mailbox: &Mailbox) {
     for _ in 0..LOOKS {
         match mailbox.request() {
@@ -22,7 +22,7 @@ fn serve(mailbox: &Mailbox) {
     }
 }
 
-/// The primary asks, and looks for the answer. Whether it came.
+/// Makes a request, for the primary, and looks for the answer. Returns whether it came.
 fn ask(mailbox: &Mailbox, number: u64) -> bool {
     assert_eq!(mailbox.ask(Command::Arm, [number; ARGUMENTS]), number);
     (0..LOOKS).any(|_| match mailbox.answer(number) {
@@ -68,7 +68,7 @@ fn half_a_request_is_none() {
             serve(&mailbox);
             let has_lived = primary.join().unwrap();
             assert!(has_lived || mailbox.request().is_none());
-            // The next primary asks in its place.
+            // The next primary makes a request in its place.
             assert!(has_lived || mailbox.ask(Command::Arm, [1; ARGUMENTS]) == 1);
             serve(&mailbox);
             assert!(mailbox.request().is_none());

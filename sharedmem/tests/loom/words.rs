@@ -10,7 +10,7 @@ use sharedmem::timeline::{Edge, TimelineLog};
 
 #[test]
 fn who_sees_a_foreign_epoch_sees_what_was_done_before_it_was_raised() {
-    explore("epoch word, raised against its owner", 3, || {
+    explore("epoch word, raised while its primary reads it", 3, || {
         let shared = Arc::new((EpochWord::default(), AtomicU64::new(0)));
         let monitors = [1, 2].map(|_| {
             let shared = Arc::clone(&shared);
@@ -38,7 +38,7 @@ fn who_sees_a_foreign_epoch_sees_what_was_done_before_it_was_raised() {
     });
 }
 
-/// A primary drops the backup, if it may, and then writes over what the backup still needs.
+/// Drops the backup, if the primary may, and then overwrites what the backup still needs.
 fn drop_and_overwrite(protection: &ProtectionWord, journal: &AtomicU64) -> bool {
     let is_dropped = protection.drop_backup();
     if is_dropped {
@@ -83,7 +83,7 @@ fn a_backup_that_gets_ready_is_dropped_or_claimed_and_not_left_between() {
             let is_claimed = is_armed && shared.1.load(Ordering::Relaxed) == 0 && shared.0.claim();
             let is_dropped = primary.join().unwrap();
             assert!(!(is_claimed && is_dropped));
-            // A primary that is told that there is nothing to drop finds a takeover under way.
+            // If the primary finds no backup to drop, a takeover is under way.
             assert!(is_claimed || is_dropped, "{:?}", shared.0.state());
         },
     );

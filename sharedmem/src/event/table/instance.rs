@@ -24,15 +24,15 @@ events! {
     }
 
     event Takeover = "takeover":
-    /// How the takeover went, told by the new primary.
+    /// The course of the takeover, logged by the new primary.
     {
         /// The epoch that it led to.
         epoch: u64,
-        /// Why the old primary was given up. Left out if it is not known.
+        /// Why the old primary counted as dead. Left out if it is unknown.
         cause: Option<Cause>,
-        /// The old primary's core that is to blame, in its own count. Left out if none is.
+        /// The old primary's failed core, in its own count. Left out if no single core failed.
         core: Option<u32>,
-        /// What was counted.
+        /// The counters.
         counters: Counters,
         /// Journal records that were applied.
         records: u64,
@@ -74,7 +74,7 @@ events! {
         rsp: Hex,
         /// When, in ns since the machine's boot.
         at_ns: u64,
-        /// What it said.
+        /// Its message.
         message: Text,
     }
 
@@ -85,7 +85,7 @@ events! {
         epoch: u64,
         /// Connections.
         connections: u64,
-        /// Those of them whose socket had to be made; the others had been made before the takeover.
+        /// How many of them got their socket after the takeover; the others had theirs before.
         made: u64,
         /// How long it took.
         took_ns: u64,
@@ -101,11 +101,11 @@ events! {
     }
 
     event RecordSkipped = "record-skipped":
-    /// A record has stopped so many kernels in a row that it is skipped.
+    /// A record is skipped, because so many kernels in a row died in it.
     {
         /// Its position in the journal.
         position: u64,
-        /// What it is.
+        /// What kind of record it is.
         what: Text,
         /// How many kernels.
         kernels: u64,
@@ -125,14 +125,14 @@ events! {
         bytes: u64,
         /// Keys of the state.
         keys: u64,
-        /// The longest time in which the service waited for a part of it.
+        /// The longest time for which the service waited for one of its sections.
         longest_ns: u64,
         /// Whether the journal is kept from its beginning.
         kept: bool,
     }
 
     event RetentionLost = "retention-lost":
-    /// More came in than the journal can keep, so a reset would lose the state.
+    /// More input came than the journal can keep, so a reset would lose the state.
     {}
 
     event Protected = "protected":
@@ -140,7 +140,7 @@ events! {
     {}
 
     event Filling = "filling":
-    /// A new backup is told the state.
+    /// A new backup receives the state.
     {}
 
     event Unprotected = "unprotected":

@@ -1,4 +1,4 @@
-//! The table: all events there are, by who writes them.
+//! The table of all events, by their writers.
 
 mod guest;
 mod instance;

@@ -12,7 +12,7 @@ events! {
     event Refused = "refused":
     /// The boot stops.
     {
-        /// The option that is to blame.
+        /// The option that is wrong.
         option: Text,
     }
 
@@ -34,7 +34,8 @@ events! {
     }
 
     event BackupMemory = "backup-memory":
-    /// Memory that is the first backup's alone while it waits. The monitor writes one for each range, before `plan`.
+    /// Memory that only the first backup uses while it waits. The monitor writes one event for each range, before
+    /// `plan`.
     {
         /// Where it is.
         range: PhysicalRange,
@@ -67,11 +68,11 @@ events! {
     }
 
     event ResetSurvived = "reset-survived":
-    /// The machine was reset, and goes on with the state in its memory.
+    /// The machine was reset, and continues with the state in its memory.
     {
-        /// The epoch with which it goes on.
+        /// The epoch with which it continues.
         epoch: u64,
-        /// Where the journal begins that makes the state.
+        /// Position from which the journal makes the state.
         journal_from: u64,
         /// Where the journal ends.
         journal_to: u64,
@@ -80,7 +81,7 @@ events! {
     }
 
     event Arming = "arming":
-    /// A new backup is loaded, and gets ready.
+    /// A new backup is loaded, and is getting ready.
     {
         /// Which instance it is.
         instance: Instance,
@@ -122,7 +123,7 @@ events! {
     {
         /// Why the primary counts as dead.
         cause: Cause,
-        /// Its core that is to blame, in its own count. Left out if none is.
+        /// Its failed core, in its own count. Left out if no single core failed.
         core: Option<u32>,
     }
 
@@ -133,12 +134,12 @@ events! {
         epoch: u64,
         /// Why the primary counts as dead.
         cause: Cause,
-        /// Its core that is to blame, in its own count. Left out if none is.
+        /// Its failed core, in its own count. Left out if no single core failed.
         core: Option<u32>,
     }
 
     event FenceRetry = "fence-retry":
-    /// Cores did not check in at the fence, and are struck again.
+    /// Cores did not check in at the fence, and get another round.
     {
         /// The round that begins.
         round: u32,
@@ -147,25 +148,25 @@ events! {
     }
 
     event TakeoverRefused = "takeover-refused":
-    /// A takeover was refused, because a part of it cannot be done.
+    /// A takeover was refused, because a stage of it failed.
     {
-        /// The part.
+        /// The stage.
         stage: Word,
     }
 
     event CoreRetried = "core-retried":
-    /// A core did not come for its order, and is called once more.
+    /// A core did not take up its order, and is called once more.
     {
         /// Its machine number.
         core: u32,
     }
 
     event Dead = "dead":
-    /// The primary is dead and there is no backup: nobody serves.
+    /// The primary is dead and there is no backup: no instance serves.
     {
         /// Why the primary counts as dead.
         cause: Cause,
-        /// Its core that is to blame, in its own count. Left out if none is.
+        /// Its failed core, in its own count. Left out if no single core failed.
         core: Option<u32>,
     }
 
@@ -177,23 +178,23 @@ events! {
     }
 
     event Reset = "reset":
-    /// Nobody serves, so the monitor resets the machine.
+    /// No instance serves, so the monitor resets the machine.
     {
-        /// How many resets in a row this makes.
+        /// Number of this reset in a row.
         number: u64,
     }
 
     event StandsStill = "stands-still":
-    /// Nobody serves, and resets did not help: the monitor waits to be reset by hand.
+    /// No instance serves, and resets did not help: the monitor waits for a reset by hand.
     {
-        /// How many resets in a row did not help.
+        /// Number of resets in a row that did not help.
         resets: u64,
     }
 
     event MonitorPanicked = "monitor-panicked":
     /// The monitor has panicked, and the machine is unprotected.
     {
-        /// Where, and what it says.
+        /// Where it panicked, and its message.
         message: Text,
     }
 }

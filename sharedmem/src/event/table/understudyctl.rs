@@ -14,14 +14,14 @@ events! {
     }
 
     event ConsolePolled = "console-polled":
-    /// A serial console is looked after by a timer, because its interrupt stays with the primary.
+    /// A timer serves a serial console, because its interrupt stays with the primary.
     {
         /// The console's name.
         name: Text,
     }
 
     event Hook = "hook":
-    /// A hook was run.
+    /// A hook has run.
     {
         /// Its file name.
         name: Text,
@@ -32,18 +32,18 @@ events! {
     }
 
     event Announced = "announced":
-    /// The neighbours were told which card the addresses are on.
+    /// The neighbours were sent the card's address for each IP address.
     {
         /// How many addresses.
         addresses: u32,
     }
 
     event MemoryAdded = "memory-added":
-    /// The memory that goes with the role was added.
+    /// The memory that belongs to the primary's role was added.
     {
         /// How much, in MiB.
         mib: u64,
-        /// Blocks that were set online by hand.
+        /// Number of blocks that were set online one by one.
         blocks_onlined: u64,
     }
 
