@@ -14,6 +14,7 @@
 #include <linux/module.h>
 
 #include "core.h"
+#include "revisions.h"
 #include "understudy.h"
 
 struct us_linux_hand_off us_hand_off;
@@ -42,15 +43,6 @@ void us_become_primary(void)
 	smp_store_release(us_word(US_AT_CONSOLE), US_CONSOLE_OWNER_INSTANCE_A +
 						  us_hand_off.instance);
 	smp_store_release(&us_role, UNDERSTUDY_ROLE_PRIMARY);
-}
-
-static int check_revisions(u32 abi, u32 journal, const char *whose)
-{
-	if (abi == US_ABI_REVISION && journal == US_JOURNAL_REVISION)
-		return 0;
-	pr_err("%s has ABI revision %u and journal revision %u, this module needs %u and %u: use the one of the same release\n",
-	       whose, abi, journal, US_ABI_REVISION, US_JOURNAL_REVISION);
-	return -EPROTO;
 }
 
 static int check_hand_off(const struct us_linux_hand_off *h)
@@ -89,7 +81,7 @@ static int read_hand_off(void)
 		/* The revisions are at the same place in all of them. */
 		const u32 *revisions = (const u32 *)(table + 1);
 
-		error = check_revisions(revisions[0], revisions[1], "the monitor");
+		error = us_check_revisions(revisions[0], revisions[1], "the monitor");
 	}
 	if (!error && table->length != sizeof(*table) + sizeof(us_hand_off)) {
 		pr_err("table " US_TABLE_SIGNATURE " has %u bytes, expected %zu\n",
@@ -121,7 +113,7 @@ static int check_region(const struct us_header *header, u64 bytes)
 		       READ_ONCE(header->journal_bytes), bytes);
 		return -EINVAL;
 	}
-	return check_revisions(lower_32_bits(revisions),
+	return us_check_revisions(lower_32_bits(revisions),
 			       upper_32_bits(revisions), "the shared region");
 }
 

@@ -173,6 +173,21 @@
 #define US_PROMOTION_FAULT_PANIC        1 /* it must panic */
 #define US_PROMOTION_FAULT_HANG         2 /* it must hang */
 
+/* DeviceRequest */
+#define US_DEVICE_REQUEST_INFO          0 /* who this kernel is */
+#define US_DEVICE_REQUEST_STAMP         1 /* stamp an edge of the takeover that made this kernel the primary */
+#define US_DEVICE_REQUEST_KEEPALIVE_START 2 /* promise to give signs of life */
+#define US_DEVICE_REQUEST_KEEPALIVE_BEAT 3 /* give a sign of life */
+#define US_DEVICE_REQUEST_KEEPALIVE_STOP 4 /* end the promise */
+#define US_DEVICE_REQUEST_SWITCHOVER    5 /* hand over to the backup */
+#define US_DEVICE_REQUEST_ADD_MEMORY    6 /* add the memory that comes with the role of primary */
+
+/* DeviceFlag */
+#define US_DEVICE_FLAG_BEATING          1 /* keepalives are being sent */
+#define US_DEVICE_FLAG_RESUMED          2 /* it was parked and took over */
+#define US_DEVICE_FLAG_REARM_AUTO       4 /* failover_rearm=auto */
+#define US_DEVICE_FLAG_ADOPTED          8 /* it has adopted the PCI bus */
+
 #ifndef __ASSEMBLY__
 
 #include <linux/build_bug.h>

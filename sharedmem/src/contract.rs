@@ -5,6 +5,7 @@ use crate::abi::{EntryReason, SeatStatus, Vector};
 use crate::cause::{BackupLoss, Cause};
 use crate::console::ConsoleOwner;
 use crate::debug::PromotionFault;
+use crate::device::{DeviceFlag, DeviceRequest};
 use crate::epitaph::{EpitaphCause, EpitaphState};
 use crate::instance::{Instance, Role};
 use crate::mailbox::{Answer, Command, ImageSource};
@@ -15,7 +16,7 @@ use crate::resume_slot::ParkState;
 use crate::timeline::{Counter, Edge, Phase};
 
 /// The lists.
-pub const LISTS: [List; 20] = [
+pub const LISTS: [List; 22] = [
     Instance::LIST,
     Role::LIST,
     Vector::LIST,
@@ -36,6 +37,8 @@ pub const LISTS: [List; 20] = [
     EntryReason::LIST,
     SeatStatus::LIST,
     PromotionFault::LIST,
+    DeviceRequest::LIST,
+    DeviceFlag::LIST,
 ];
 
 #[cfg(test)]

@@ -109,6 +109,7 @@ pub(crate) use layout;
 mod tests {
     use super::*;
     use crate::control::Header;
+    use crate::device::DeviceInfo;
     use crate::epitaph::Epitaph;
     use crate::hand_off::PhysicalRange;
     use crate::keepalive::KeepaliveSlot;
@@ -136,6 +137,7 @@ mod tests {
         assert_whole::<PhysicalRange>();
         assert_whole::<LinuxFunction>();
         assert_whole::<LinuxHandOff>();
+        assert_whole::<DeviceInfo>();
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod contract;
 pub mod control;
 pub mod crc32c;
 pub mod debug;
+pub mod device;
 pub mod epitaph;
 pub mod epoch;
 pub mod event;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal};
 use partition::linux::{BzImage, layout};
 use sharedmem::Instance;
+use sharedmem::device::DeviceInfo;
 use sharedmem::event::Rearmed;
 use sharedmem::mailbox::{ARGUMENTS, Command, ImageSource};
 use sharedmem::protection::ProtectionState;
@@ -14,7 +15,7 @@ use sharedmem::protection::ProtectionState;
 use crate::cpus;
 use crate::hand_off::HandOff;
 use crate::mailbox::{self, Before, Loading};
-use crate::module::{Info, Module};
+use crate::module::Module;
 use crate::problem::Problem;
 use crate::root::Root;
 
@@ -73,7 +74,7 @@ pub fn arm(
 }
 
 /// The other instance's image, by the boot line.
-fn other_image(info: &Info) -> ImageSource {
+fn other_image(info: &DeviceInfo) -> ImageSource {
     match info.instance() {
         Instance::A => ImageSource::Failover,
         Instance::B => ImageSource::Primary,
@@ -81,7 +82,7 @@ fn other_image(info: &Info) -> ImageSource {
 }
 
 /// The CPU that is lent, and its machine number: they are the same core by its APIC id.
-fn lent(root: &Root, info: &Info, cpu: Option<u32>) -> Result<(u32, u32), Problem> {
+fn lent(root: &Root, info: &DeviceInfo, cpu: Option<u32>) -> Result<(u32, u32), Problem> {
     let mut able = cpus::removable(root);
     able.retain(|cpu| *cpu != 0 && cpus::is_online(root, *cpu));
     let cpu = match cpu {
@@ -169,13 +170,17 @@ impl Drop for Uninterrupted {
 }
 
 /// Checks an image and puts it into the upper half of the spare slot: from there the monitor moves it down, and the initrd up.
-fn stage(module: &dyn Module, info: &Info, image: &Image) -> Result<[u64; ARGUMENTS], Problem> {
+fn stage(
+    module: &dyn Module,
+    info: &DeviceInfo,
+    image: &Image,
+) -> Result<[u64; ARGUMENTS], Problem> {
     let kernel = read(&image.kernel)?;
     let initrd = image.initrd.as_deref().map(read).transpose()?;
     let initrd = initrd.unwrap_or_default();
     check(info, image, &kernel, initrd.len() as u64)?;
     let line = image.cmdline.as_bytes();
-    let [start, bytes] = info.spare;
+    let (start, bytes) = (info.spare_start, info.spare_bytes);
     let page_after =
         |offset: u64, part: &[u8]| (offset + part.len() as u64).next_multiple_of(PAGE_BYTES);
     let kernel_at = (bytes / 2) & !(PAGE_BYTES - 1);
@@ -199,11 +204,16 @@ fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     fs::read(path).map_err(Problem::with(path.display()))
 }
 
-fn check(info: &Info, image: &Image, kernel: &[u8], initrd_bytes: u64) -> Result<(), Problem> {
+fn check(
+    info: &DeviceInfo,
+    image: &Image,
+    kernel: &[u8],
+    initrd_bytes: u64,
+) -> Result<(), Problem> {
     let name = image.kernel.display();
     let parsed = BzImage::parse(kernel).map_err(|error| Problem::No(format!("{name}: {error}")))?;
     let needed = layout::needed_bytes(&parsed, initrd_bytes);
-    let there = info.spare[1];
+    let there = info.spare_bytes;
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     if needed > there {
         return Err(Problem::No(format!(

@@ -11,9 +11,9 @@ use sharedmem::mailbox::Answer;
 
 use super::*;
 use crate::hand_off::tests::table;
-use crate::module::ROLE_PRIMARY;
 use crate::root::tests::{put, root_of};
 use crate::testing::FakeModule;
+use sharedmem::Role;
 
 /// A kernel of 64 KiB that needs 1 MiB.
 pub fn bz_image() -> Vec<u8> {
@@ -183,9 +183,9 @@ fn a_cpu_that_the_monitor_still_has_is_not_taken_back() {
 #[test]
 fn the_cpu_is_the_operators_choice_or_one_that_does_not_beat() {
     let (_directory, root) = machine();
-    let info = |lead_cpu| Info {
+    let info = |lead_cpu| DeviceInfo {
         lead_cpu,
-        ..Info::default()
+        ..DeviceInfo::default()
     };
     assert_eq!(lent(&root, &info(0), None).unwrap(), (3, 4));
     assert_eq!(lent(&root, &info(3), None).unwrap(), (2, 3));
@@ -250,10 +250,11 @@ fn an_image_that_is_none_or_too_large_is_refused_before_anything_is_touched() {
         initrd: None,
         cmdline: String::new(),
     };
-    let info = Info {
-        role: ROLE_PRIMARY,
-        spare: [0x1000_0000, 64 << 20],
-        ..Info::default()
+    let info = DeviceInfo {
+        role: Role::Primary.number() as u32,
+        spare_start: 0x1000_0000,
+        spare_bytes: 64 << 20,
+        ..DeviceInfo::default()
     };
     let problem = check(&info, &image, b"no kernel", 0).unwrap_err();
     assert!(
@@ -283,7 +284,7 @@ fn an_image_that_is_none_or_too_large_is_refused_before_anything_is_touched() {
 #[test]
 fn only_a_primary_arms() {
     let (_directory, root) = machine();
-    let module = FakeModule::of(&[Info::default()]);
+    let module = FakeModule::of(&[DeviceInfo::default()]);
     assert!(arm(&module, &root, &wish(), &mut |_| ()).is_err());
     assert!(cpus::is_online(&root, 3));
 }

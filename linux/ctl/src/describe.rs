@@ -8,6 +8,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::cli;
 use crate::problem::EXIT_CODES;
+use crate::status::FIELDS;
 
 /// Writes the completions for a shell.
 pub fn completions(shell: Shell, out: &mut dyn Write) {
@@ -33,6 +34,15 @@ pub fn manual(out: &mut dyn Write) -> io::Result<()> {
         roff.control("TP", []);
         roff.text([bold(code.to_string())]);
         roff.text([roman(meaning)]);
+    }
+    roff.control("SH", ["STATUS"]);
+    roff.text([roman("The fields of")]);
+    roff.text([bold("status --json")]);
+    roff.text([roman("are:")]);
+    for field in &FIELDS {
+        roff.control("TP", []);
+        roff.text([bold(field.name)]);
+        roff.text([roman(field.says)]);
     }
     roff.control("SH", ["FILES"]);
     for (path, what) in FILES {
@@ -102,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manual_has_every_command_and_exit_code() {
+    fn the_manual_has_every_command_exit_code_and_field_of_the_status() {
         let mut out = Vec::new();
         manual(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -115,6 +125,13 @@ mod tests {
         assert!(text.contains("Default: 120.") && !text.contains("Default: false"));
         for (_, meaning) in EXIT_CODES {
             assert!(text.contains(meaning), "{meaning}: {text}");
+        }
+        for field in &FIELDS {
+            assert!(
+                text.contains(&format!("{}\\fR\n", field.name)),
+                "{}: {text}",
+                field.name
+            );
         }
     }
 

@@ -6,9 +6,11 @@ use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 
 use nix::{ioctl_none, ioctl_read, ioctl_write_ptr};
+use sharedmem::device::{DeviceInfo, DeviceRequest, REQUEST_TYPE};
+use sharedmem::timeline::Edge;
 use sharedmem::{Control, Revisions, SharedRegion};
 
-use crate::module::{Info, Module};
+use crate::module::Module;
 use crate::problem::{Problem, other_release};
 use crate::region::{SpareSlot, map_control, map_whole};
 
@@ -16,12 +18,15 @@ const PATH: &str = "/dev/understudy";
 
 const MODULE: &str = "understudy";
 
-const IOC: u8 = 0xd6;
-
-ioctl_read!(ioctl_info, IOC, 0, Info);
-ioctl_write_ptr!(ioctl_stamp, IOC, 1, u32);
-ioctl_none!(ioctl_switchover, IOC, 5);
-ioctl_read!(ioctl_add_memory, IOC, 6, u64);
+ioctl_read!(ioctl_info, REQUEST_TYPE, DeviceRequest::Info, DeviceInfo);
+ioctl_write_ptr!(ioctl_stamp, REQUEST_TYPE, DeviceRequest::Stamp, u32);
+ioctl_none!(ioctl_switchover, REQUEST_TYPE, DeviceRequest::Switchover);
+ioctl_read!(
+    ioctl_add_memory,
+    REQUEST_TYPE,
+    DeviceRequest::AddMemory,
+    u64
+);
 
 /// The open device.
 pub struct Device {
@@ -49,7 +54,7 @@ impl Device {
             let what = format!("the module speaks {found}; this is {own}");
             return Err(Problem::NotHere(other_release(what)));
         }
-        let control = map_control(&file, info.shared[1])?;
+        let control = map_control(&file, info.shared_bytes)?;
         Ok(Self { file, control })
     }
 
@@ -77,12 +82,12 @@ impl Device {
     /// # Errors
     /// The module refuses.
     pub fn region(&self) -> Result<SharedRegion, Problem> {
-        map_whole(&self.file, self.info()?.shared[1])
+        map_whole(&self.file, self.info()?.shared_bytes)
     }
 }
 
 impl Module for Device {
-    fn info(&self) -> Result<Info, Problem> {
+    fn info(&self) -> Result<DeviceInfo, Problem> {
         read_info(&self.file)
     }
 
@@ -90,7 +95,8 @@ impl Module for Device {
         self.control
     }
 
-    fn stamp(&self, edge: u32) -> Result<(), Problem> {
+    fn stamp(&self, edge: Edge) -> Result<(), Problem> {
+        let edge = edge.number() as u32;
         // SAFETY: the request reads a u32.
         let done = unsafe { ioctl_stamp(self.file.as_raw_fd(), &raw const edge) };
         done.map(drop)
@@ -129,15 +135,15 @@ impl Module for Device {
     }
 
     fn stage(&self, parts: &[(u64, &[u8])]) -> Result<(), Problem> {
-        let mut slot = SpareSlot::map(&self.file, self.info()?.spare[1])?;
+        let mut slot = SpareSlot::map(&self.file, self.info()?.spare_bytes)?;
         parts
             .iter()
             .try_for_each(|(offset, part)| slot.write(*offset, part))
     }
 }
 
-fn read_info(file: &File) -> Result<Info, Problem> {
-    let mut info = Info::default();
+fn read_info(file: &File) -> Result<DeviceInfo, Problem> {
+    let mut info = DeviceInfo::default();
     // SAFETY: the request fills in a structure of this layout and size, of numbers.
     let done = unsafe { ioctl_info(file.as_raw_fd(), &raw mut info) };
     done.map(|_| info)
@@ -152,11 +158,23 @@ mod tests {
     #[test]
     fn requests_have_the_numbers_of_the_header() {
         // _IOR(0xd6, 0, struct understudy_info), _IOW(0xd6, 1, __u32), _IO(0xd6, 5), _IOR(0xd6, 6, __u64).
-        assert_eq!(size_of::<Info>(), 112);
-        assert_eq!(request_code_read!(IOC, 0, size_of::<Info>()), 0x8070_d600);
-        assert_eq!(request_code_write!(IOC, 1, size_of::<u32>()), 0x4004_d601);
-        assert_eq!(request_code_none!(IOC, 5), 0xd605);
-        assert_eq!(request_code_read!(IOC, 6, size_of::<u64>()), 0x8008_d606);
+        assert_eq!(size_of::<DeviceInfo>(), 112);
+        assert_eq!(
+            request_code_read!(REQUEST_TYPE, DeviceRequest::Info, size_of::<DeviceInfo>()),
+            0x8070_d600
+        );
+        assert_eq!(
+            request_code_write!(REQUEST_TYPE, DeviceRequest::Stamp, size_of::<u32>()),
+            0x4004_d601
+        );
+        assert_eq!(
+            request_code_none!(REQUEST_TYPE, DeviceRequest::Switchover),
+            0xd605
+        );
+        assert_eq!(
+            request_code_read!(REQUEST_TYPE, DeviceRequest::AddMemory, size_of::<u64>()),
+            0x8008_d606
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use journal::{Journal, Next, Reader, Record};
 use serde_json::json;
 use sharedmem::crc32c::Crc32c;
+use sharedmem::device::RECORD_BYTES_MAX;
 use sharedmem::protection::ProtectionState;
 use sharedmem::{Control, RecordKind, Words};
 
@@ -16,9 +17,6 @@ use crate::problem::Problem;
 
 /// How often it is looked for new records.
 const FOLLOW_POLL: Duration = Duration::from_millis(20);
-
-/// The longest record that the module takes, in bytes (`UNDERSTUDY_RECORD_MAX`).
-const RECORD_MAX: usize = 65536;
 
 /// How records are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +142,7 @@ pub fn append(module: &dyn Module, mut input: impl BufRead, whole: bool) -> Resu
     loop {
         let mut record = Vec::new();
         // One byte more than fits is enough to tell that it does not.
-        let mut limited = input.by_ref().take(RECORD_MAX as u64 + 2);
+        let mut limited = input.by_ref().take(RECORD_BYTES_MAX as u64 + 2);
         let read = match whole {
             true => limited.read_to_end(&mut record),
             false => limited.read_until(b'\n', &mut record),
@@ -155,9 +153,9 @@ pub fn append(module: &dyn Module, mut input: impl BufRead, whole: bool) -> Resu
         if !whole && record.ends_with(b"\n") {
             record.pop();
         }
-        if record.is_empty() || record.len() > RECORD_MAX {
+        if record.is_empty() || record.len() > RECORD_BYTES_MAX {
             return Err(Problem::Usage(format!(
-                "record {} has {} bytes; 1 to {RECORD_MAX} can be appended ({count} were)",
+                "record {} has {} bytes; 1 to {RECORD_BYTES_MAX} can be appended ({count} were)",
                 count + 1,
                 if record.is_empty() { "0" } else { "more" },
             )));
@@ -278,11 +276,11 @@ mod tests {
         assert_eq!(append(&module, &b"one\ntwo"[..], false).unwrap(), 2);
         assert_eq!(append(&module, &b"a\nb\n"[..], true).unwrap(), 1);
         assert_eq!(*module.records.borrow(), [&b"one"[..], b"two", b"a\nb\n"]);
-        let longest = vec![b'x'; RECORD_MAX];
+        let longest = vec![b'x'; RECORD_BYTES_MAX];
         assert_eq!(append(&module, &longest[..], true).unwrap(), 1);
         let line = [&longest[..], b"\n"].concat();
         assert_eq!(append(&module, &line[..], false).unwrap(), 1);
-        let long = vec![b'x'; RECORD_MAX + 1];
+        let long = vec![b'x'; RECORD_BYTES_MAX + 1];
         for (input, whole) in [
             (&long[..], true),
             (&long[..], false),

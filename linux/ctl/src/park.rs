@@ -7,11 +7,12 @@ use std::time::Duration;
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use sharedmem::Control;
 use sharedmem::cause::Cause;
+use sharedmem::device::{DeviceFlag, DeviceInfo};
 use sharedmem::event;
 use sharedmem::timeline::Edge;
 
 use crate::hooks::{self, Hook};
-use crate::module::{FLAG_REARM_AUTO, FLAG_RESUMED, Info, Module};
+use crate::module::Module;
 use crate::problem::Problem;
 use crate::root::Root;
 use crate::serial;
@@ -39,7 +40,11 @@ pub struct Park {
 ///
 /// # Errors
 /// It is the primary already, a hook cannot be read, or it does not fall asleep.
-pub fn park(module: &dyn Module, root: &Root, park: &Park) -> Result<(Info, Vec<String>), Problem> {
+pub fn park(
+    module: &dyn Module,
+    root: &Root,
+    park: &Park,
+) -> Result<(DeviceInfo, Vec<String>), Problem> {
     if module.info()?.is_primary() {
         return Err(Problem::No(
             "this kernel is the primary, and only a backup parks".into(),
@@ -63,7 +68,7 @@ pub fn park(module: &dyn Module, root: &Root, park: &Park) -> Result<(Info, Vec<
         thread::sleep(RETRY_PAUSE);
     };
     let failed = run(root, &hooks, &environment(module.control(), &info));
-    let _ = module.stamp(Edge::Serving.number() as u32);
+    let _ = module.stamp(Edge::Serving);
     root.tell(event::Serving {
         instance: info.instance(),
         epoch: info.epoch,
@@ -77,8 +82,8 @@ pub fn park(module: &dyn Module, root: &Root, park: &Park) -> Result<(Info, Vec<
 }
 
 /// Whether the operator wants a new backup at once.
-pub fn wants_rearm(info: &Info) -> bool {
-    info.flags & FLAG_REARM_AUTO != 0
+pub fn wants_rearm(info: &DeviceInfo) -> bool {
+    info.has(DeviceFlag::RearmAuto)
 }
 
 /// `mem` can mean to idle, too, which is no parking.
@@ -91,10 +96,10 @@ fn choose_deep_sleep(root: &Root) -> Result<(), Problem> {
 }
 
 /// Falls asleep, and returns when the machine has been taken over.
-fn sleep(module: &dyn Module, root: &Root) -> Result<Info, Problem> {
+fn sleep(module: &dyn Module, root: &Root) -> Result<DeviceInfo, Problem> {
     root.write(STATE, "mem")?;
     let info = module.info()?;
-    match info.is_primary() && info.flags & FLAG_RESUMED != 0 {
+    match info.is_primary() && info.has(DeviceFlag::Resumed) {
         true => Ok(info),
         false => Err(Problem::No("woken up, but not as the primary".into())),
     }
@@ -113,7 +118,7 @@ fn run(root: &Root, hooks: &[Hook], environment: &[(&str, String)]) -> Vec<Strin
     failed
 }
 
-fn environment(control: &Control, info: &Info) -> [(&'static str, String); 3] {
+fn environment(control: &Control, info: &DeviceInfo) -> [(&'static str, String); 3] {
     let timeline = control.timelines.of_epoch(info.epoch);
     let cause = timeline
         .cause()
@@ -130,22 +135,24 @@ fn environment(control: &Control, info: &Info) -> [(&'static str, String); 3] {
 mod tests {
     use super::*;
     use crate::hooks::tests::script;
-    use crate::module::ROLE_PRIMARY;
     use crate::root::tests::root_of;
     use crate::testing::FakeModule;
+    use sharedmem::Role;
     use std::path::Path;
 
-    fn info(role: u32, flags: u32) -> Info {
-        Info {
-            role,
+    fn info(role: Role) -> DeviceInfo {
+        let flags = match role {
+            Role::Primary => DeviceFlag::Resumed.number() as u32,
+            Role::Backup => 0,
+        };
+        DeviceInfo {
+            role: role.number() as u32,
             flags,
             instance: 1,
             epoch: 2,
-            ..Info::default()
+            ..DeviceInfo::default()
         }
     }
-
-    const BACKUP: u32 = 2;
 
     fn parked(directory: &Path) -> Park {
         Park {
@@ -167,7 +174,7 @@ mod tests {
         script(directory.path(), "10-a", &text, 0o755);
         script(directory.path(), "20-b", "exit 1", 0o755);
         script(directory.path(), "30-c", &text, 0o755);
-        let module = FakeModule::of(&[info(BACKUP, 0), info(ROLE_PRIMARY, FLAG_RESUMED)]);
+        let module = FakeModule::of(&[info(Role::Backup), info(Role::Primary)]);
         module
             .control
             .timelines
@@ -179,7 +186,7 @@ mod tests {
         assert_eq!(root.text("out").unwrap(), "2 silent 1\n2 silent 1");
         assert_eq!(root.text(STATE).unwrap(), "mem");
         assert_eq!(root.text(MEM_SLEEP).unwrap(), "deep");
-        assert_eq!(*module.stamps.borrow(), [Edge::Serving.number() as u32]);
+        assert_eq!(*module.stamps.borrow(), [Edge::Serving]);
     }
 
     #[test]
@@ -194,14 +201,14 @@ mod tests {
     fn who_wakes_up_as_no_primary_runs_nothing_and_tries_again() {
         let (directory, root) = root_of(&[(STATE, "freeze mem")]);
         script(directory.path(), "10-a", "exit 0", 0o755);
-        let backup = info(BACKUP, 0);
+        let backup = info(Role::Backup);
         let module = FakeModule::of(&[backup, backup]);
         let mut how = parked(directory.path());
         let problem = park(&module, &root, &how).unwrap_err();
         assert_eq!(problem.to_string(), "woken up, but not as the primary");
         assert!(module.stamps.borrow().is_empty());
         how.once = false;
-        let module = FakeModule::of(&[backup, backup, info(ROLE_PRIMARY, FLAG_RESUMED)]);
+        let module = FakeModule::of(&[backup, backup, info(Role::Primary)]);
         assert!(park(&module, &root, &how).unwrap().1.is_empty());
     }
 
@@ -213,7 +220,7 @@ mod tests {
             .timelines
             .of_epoch(2)
             .begin(18, Cause::Silent, None);
-        let environment = environment(&module.control, &info(ROLE_PRIMARY, FLAG_RESUMED));
+        let environment = environment(&module.control, &info(Role::Primary));
         assert_eq!(environment[1].1, "unknown");
     }
 }

@@ -8,22 +8,17 @@ use std::ptr::{self, NonNull};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use sharedmem::abi::CONTROL_BYTES;
 use sharedmem::control::RegionError;
+use sharedmem::device::{SHARED_OFFSET, SPARE_OFFSET};
 use sharedmem::{Control, SharedRegion};
 
 use crate::problem::Problem;
-
-/// Offset at which the module maps the shared region.
-const MMAP_SHARED: i64 = 0;
-
-/// Offset at which it maps the spare slot.
-const MMAP_SPARE: i64 = 1 << 40;
 
 /// Maps the control block of a region of `region_bytes`. The ring behind it is left out: a megabyte of it costs as much time as the whole block.
 ///
 /// # Errors
 /// The module refuses, or this is no region of ours.
 pub fn map_control(file: &File, region_bytes: u64) -> Result<&'static Control, Problem> {
-    let address = map(file, CONTROL_BYTES as u64, MMAP_SHARED)?;
+    let address = map(file, CONTROL_BYTES as u64, SHARED_OFFSET)?;
     // SAFETY: CONTROL_BYTES are mapped at a page's start, and never unmapped. A control block consists of atomics, for which every bit pattern is
     // valid and other writers are allowed.
     let control = unsafe { address.cast::<Control>().as_ref() };
@@ -39,7 +34,7 @@ pub fn map_whole(file: &File, region_bytes: u64) -> Result<SharedRegion, Problem
     if region_bytes <= CONTROL_BYTES as u64 {
         return Err(RegionError::Size(region_bytes).into());
     }
-    let address = map(file, region_bytes, MMAP_SHARED)?;
+    let address = map(file, region_bytes, SHARED_OFFSET)?;
     // SAFETY: `region_bytes` are mapped at a page's start, for reading and writing, and never unmapped; the types behind it reach them by atomics.
     Ok(unsafe { SharedRegion::open(address.as_ptr(), region_bytes) }?)
 }
@@ -56,7 +51,7 @@ impl SpareSlot {
     /// # Errors
     /// The module refuses: this is not the primary, or a backup waits there.
     pub fn map(file: &File, bytes: u64) -> Result<Self, Problem> {
-        let address = map(file, bytes, MMAP_SPARE)?;
+        let address = map(file, bytes, SPARE_OFFSET)?;
         Ok(Self { address, bytes })
     }
 
@@ -89,14 +84,23 @@ impl Drop for SpareSlot {
     }
 }
 
-fn map(file: &File, bytes: u64, offset: i64) -> Result<NonNull<u8>, Problem> {
+fn map(file: &File, bytes: u64, offset: u64) -> Result<NonNull<u8>, Problem> {
     let length = usize::try_from(bytes).ok().and_then(NonZeroUsize::new);
     let length = length.ok_or_else(|| Problem::No("there is no such memory".into()))?;
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
     // SAFETY: a new mapping at an address of the kernel's choice touches no memory of this program.
-    unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, file, offset) }
-        .map(NonNull::cast)
-        .map_err(Problem::with("mapping the shared memory"))
+    unsafe {
+        mmap(
+            None,
+            length,
+            access,
+            MapFlags::MAP_SHARED,
+            file,
+            offset as i64,
+        )
+    }
+    .map(NonNull::cast)
+    .map_err(Problem::with("mapping the shared memory"))
 }
 
 #[cfg(test)]
@@ -148,15 +152,14 @@ mod tests {
     #[test]
     fn what_is_staged_stays_in_the_slot() {
         let file = region_file(0);
-        file.set_len(MMAP_SPARE as u64 + 8192).unwrap();
+        file.set_len(SPARE_OFFSET + 8192).unwrap();
         let mut slot = SpareSlot::map(&file, 8192).unwrap();
         slot.write(4096, &[7; 4096]).unwrap();
         assert!(slot.write(4097, &[7; 4096]).is_err());
         assert!(slot.write(u64::MAX, &[7]).is_err());
         use std::os::unix::fs::FileExt;
         let mut read = [0; 2];
-        file.read_exact_at(&mut read, MMAP_SPARE as u64 + 4095)
-            .unwrap();
+        file.read_exact_at(&mut read, SPARE_OFFSET + 4095).unwrap();
         assert_eq!(read, [0, 7]);
     }
 }

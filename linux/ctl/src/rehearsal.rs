@@ -4,13 +4,13 @@ use std::thread;
 use std::time::Duration;
 
 use sharedmem::Control;
+use sharedmem::device::DeviceInfo;
 use sharedmem::keepalive::KeepaliveSlot;
 use sharedmem::protection::ProtectionState;
 use sharedmem::resume_slot::Ticket;
 
 use crate::hand_off::HandOff;
 use crate::keepalive;
-use crate::module::Info;
 use crate::timeline::Takeover;
 
 /// First address of the upper half: a kernel's.
@@ -34,7 +34,7 @@ impl Item {
 }
 
 /// Looks at everything. Takes one time-out of the failure detector, to see the keepalives go on.
-pub fn items(control: &Control, info: &Info, hand_off: &HandOff) -> Vec<Item> {
+pub fn items(control: &Control, info: &DeviceInfo, hand_off: &HandOff) -> Vec<Item> {
     let slots: [&KeepaliveSlot; 2] = [&control.primary_keepalive, &control.seat_keepalive];
     let before = slots.map(count);
     thread::sleep(Duration::from_nanos(hand_off.timeout_ns.min(1_000_000_000)));
@@ -74,8 +74,8 @@ fn count(slot: &KeepaliveSlot) -> u64 {
     keepalive::newest(slot).map_or(0, |keepalive| keepalive.sequence)
 }
 
-fn of_ticket(ticket: &Ticket, info: &Info, hand_off: &HandOff) -> [Item; 4] {
-    let [start, bytes] = info.spare;
+fn of_ticket(ticket: &Ticket, info: &DeviceInfo, hand_off: &HandOff) -> [Item; 4] {
+    let (start, bytes) = (info.spare_start, info.spare_bytes);
     let table = ticket.page_table;
     let is_in_slot = table
         .checked_sub(start)
@@ -127,19 +127,20 @@ pub fn forecast(control: &Control, hand_off: &HandOff) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::ROLE_PRIMARY;
     use sharedmem::Instance;
+    use sharedmem::Role;
     use sharedmem::keepalive::Keepalive;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     /// What is not as it should be, while keepalives go on or not.
     fn bad(control: &Control, beats: bool) -> Vec<String> {
-        let info = Info {
-            role: ROLE_PRIMARY,
+        let info = DeviceInfo {
+            role: Role::Primary.number() as u32,
             instance: 1,
             epoch: 2,
-            spare: [0x1000_0000, 128 << 20],
-            ..Info::default()
+            spare_start: 0x1000_0000,
+            spare_bytes: 128 << 20,
+            ..DeviceInfo::default()
         };
         let hand_off = HandOff {
             tsc_hz: 1_000_000_000,

@@ -4,19 +4,114 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use sharedmem::Control;
+use sharedmem::backup::LostBackup;
+use sharedmem::device::DeviceInfo;
 use sharedmem::protection::ProtectionState;
 
 use crate::keepalive::{self, KeepaliveStatus};
 use crate::log;
-use crate::module::Info;
 use crate::timeline::Takeover;
+
+/// A field of the status for programs.
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says, for the manual.
+    pub says: &'static str,
+    value: fn(&Status) -> Value,
+}
+
+const fn field(name: &'static str, says: &'static str, value: fn(&Status) -> Value) -> Field {
+    Field { name, says, value }
+}
+
+/// The fields, in their order.
+pub const FIELDS: [Field; 20] =
+    [
+        field("role", "primary or backup", |it| {
+            json!(it.info.role().name())
+        }),
+        field("instance", "number of this instance", |it| {
+            json!(it.info.instance)
+        }),
+        field("kernel", "release of this kernel", |it| json!(it.kernel)),
+        field(
+            "epoch",
+            "epoch of the primary; every takeover raises it",
+            |it| json!(it.epoch),
+        ),
+        field("protected", "whether a backup waits", |it| {
+            json!(it.is_protected())
+        }),
+        field(
+            "protection",
+            "the state of the protection, in a word",
+            |it| json!(it.protection.name()),
+        ),
+        field("reason", "the same, for people", |it| json!(it.reason)),
+        field(
+            "backup_losses",
+            "backups that were lost since the machine's boot",
+            |it| json!(it.lost.map_or(0, |lost| lost.count)),
+        ),
+        field(
+            "last_loss",
+            "the last of them: its instance, and why it was lost, in a word",
+            |it| {
+                let lost = it.lost;
+                json!(lost.map(
+                    |lost| json!({"instance": lost.instance.number(), "loss": lost.loss.name()})
+                ))
+            },
+        ),
+        field("keepalives_sent", "the primary's keepalives", |it| {
+            json!(it.sent.count)
+        }),
+        field("keepalive_age_us", "how long ago the last was sent", |it| {
+            json!(it.sent.age_us)
+        }),
+        field("keepalives_answered", "the monitor's answers", |it| {
+            json!(it.answered.count)
+        }),
+        field("answer_age_us", "how long ago the last was sent", |it| {
+            json!(it.answered.age_us)
+        }),
+        field(
+            "slot_bytes",
+            "memory of this instance while it waits",
+            |it| json!(it.info.slot_bytes),
+        ),
+        field("spare_bytes", "memory of the next backup", |it| {
+            json!(it.info.spare_bytes)
+        }),
+        field(
+            "pool_bytes",
+            "memory that comes with the role of primary",
+            |it| json!(it.info.pool_bytes),
+        ),
+        field("added_bytes", "how much of it was added", |it| {
+            json!(it.info.added_bytes)
+        }),
+        field("pmem_bytes", "memory that is offered as a disk", |it| {
+            json!(it.info.pmem_bytes)
+        }),
+        field("other", "the other kernel, for people", |it| {
+            json!(it.other)
+        }),
+        field(
+            "takeover",
+            "the last takeover: epoch, cause, rounds of the fence, times of its edges",
+            |it| json!(it.takeover.as_ref().map(Takeover::json)),
+        ),
+    ];
 
 /// What is told.
 pub struct Status {
-    info: Info,
+    info: DeviceInfo,
     kernel: String,
     protection: ProtectionState,
     reason: String,
+    lost: Option<LostBackup>,
     epoch: u64,
     sent: KeepaliveStatus,
     answered: KeepaliveStatus,
@@ -25,10 +120,11 @@ pub struct Status {
 }
 
 impl Status {
-    /// What `control` says about the kernel of release `kernel` that `info` describes. `now_ns` tells the time since the machine's boot.
+    /// Reads what `control` says about the kernel of release `kernel` that `info` describes. `now_ns` tells the time since
+    /// the machine's boot.
     pub fn of(
         control: &Control,
-        info: Info,
+        info: DeviceInfo,
         kernel: String,
         now_ns: impl FnOnce() -> Option<u64>,
     ) -> Self {
@@ -40,6 +136,7 @@ impl Status {
         Self {
             protection,
             reason: reason(control, protection),
+            lost: control.backup.last_loss(),
             epoch: control.epoch.current(),
             sent: KeepaliveStatus::of(sent, now_ns),
             answered: KeepaliveStatus::of(answered, now_ns),
@@ -55,52 +152,23 @@ impl Status {
         self.protection == ProtectionState::Armed
     }
 
-    fn role(&self) -> &'static str {
-        match self.info.is_primary() {
-            true => "primary",
-            false => "backup",
-        }
-    }
-
-    /// For programs: one line.
+    /// Returns it for programs: a line with all [`FIELDS`].
     pub fn json(&self) -> Value {
-        json!({
-            "role": self.role(),
-            "instance": self.info.instance,
-            "kernel": self.kernel,
-            "epoch": self.epoch,
-            "protected": self.is_protected(),
-            "reason": self.reason,
-            "keepalives_sent": self.sent.count,
-            "keepalive_age_us": self.sent.age_us,
-            "keepalives_answered": self.answered.count,
-            "answer_age_us": self.answered.age_us,
-            "slot_bytes": self.info.slot[1],
-            "spare_bytes": self.info.spare[1],
-            "pool_bytes": self.info.pool_bytes,
-            "added_bytes": self.info.added_bytes,
-            "pmem_bytes": self.info.pmem[1],
-            "other": self.other,
-            "takeover": self.takeover.as_ref().map(Takeover::json),
-        })
+        let fields = FIELDS
+            .iter()
+            .map(|field| (field.name.into(), (field.value)(self)));
+        Value::Object(fields.collect())
     }
 
     /// For people.
     pub fn text(&self) -> String {
         let mut out = String::new();
         let mib = |bytes: u64| bytes >> 20;
-        let Info {
-            slot,
-            spare,
-            pmem,
-            pool_bytes,
-            added_bytes,
-            ..
-        } = self.info;
+        let info = &self.info;
         let _ = writeln!(
             out,
             "{} (instance {}), Linux {}, epoch {}",
-            self.role(),
+            self.info.role().name(),
             self.info.instance(),
             self.kernel,
             self.epoch
@@ -117,11 +185,11 @@ impl Status {
         let _ = writeln!(
             out,
             "memory: slot {} MiB, spare {} MiB, pool {} MiB of which {} MiB added, pmem {} MiB",
-            mib(slot[1]),
-            mib(spare[1]),
-            mib(pool_bytes),
-            mib(added_bytes),
-            mib(pmem[1])
+            mib(info.slot_bytes),
+            mib(info.spare_bytes),
+            mib(info.pool_bytes),
+            mib(info.added_bytes),
+            mib(info.pmem_bytes)
         );
         let _ = writeln!(out, "the other kernel: {}", self.other);
         if let Some(takeover) = &self.takeover {
@@ -160,7 +228,7 @@ fn reason(control: &Control, protection: ProtectionState) -> String {
 }
 
 /// What is known of the other instance.
-fn other(control: &Control, info: &Info) -> String {
+fn other(control: &Control, info: &DeviceInfo) -> String {
     let instance = info.instance().other();
     let version = match control.versions[instance].get().as_str() {
         "" => String::new(),
@@ -187,18 +255,19 @@ fn other(control: &Control, info: &Info) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::ROLE_PRIMARY;
     use sharedmem::Instance;
+    use sharedmem::Role;
     use sharedmem::cause::BackupLoss;
     use sharedmem::epitaph::{EpitaphCause, EpitaphText};
     use sharedmem::keepalive::Keepalive;
 
     fn status(control: &Control) -> Status {
-        let info = Info {
-            role: ROLE_PRIMARY,
+        let info = DeviceInfo {
+            role: Role::Primary.number() as u32,
             instance: 1,
-            spare: [0x1000_0000, 128 << 20],
-            ..Info::default()
+            spare_start: 0x1000_0000,
+            spare_bytes: 128 << 20,
+            ..DeviceInfo::default()
         };
         Status::of(control, info, "6.1.0".into(), || Some(5_000_000))
     }
@@ -233,11 +302,12 @@ mod tests {
         assert!(!status(&control).is_protected());
         assert!(status(&control).reason.contains("no backup waits; "));
         control.backup.note_loss(Instance::A, BackupLoss::Crashed);
-        assert!(
-            status(&control)
-                .reason
-                .contains("as it crashed on the seat")
-        );
+        let lost = status(&control);
+        assert!(lost.reason.contains("as it crashed on the seat"));
+        let json = lost.json();
+        assert_eq!(json["protection"], "no-backup");
+        assert_eq!(json["backup_losses"], 1);
+        assert_eq!(json["last_loss"], json!({"instance": 0, "loss": "crashed"}));
         control.protection.arm();
         assert!(status(&control).is_protected());
         assert_eq!(status(&control).reason, "protected");

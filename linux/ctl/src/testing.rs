@@ -3,18 +3,21 @@
 use std::cell::{Cell, RefCell};
 
 use sharedmem::Control;
+use sharedmem::Role;
+use sharedmem::device::DeviceInfo;
+use sharedmem::timeline::Edge;
 
-use crate::module::{Info, Module, ROLE_PRIMARY};
+use crate::module::Module;
 use crate::problem::Problem;
 
 /// A module whose kernel is what the test says.
 pub struct FakeModule {
     /// What is said when asked who this kernel is: the first, and so on; the last stays.
-    pub infos: RefCell<Vec<Info>>,
+    pub infos: RefCell<Vec<DeviceInfo>>,
     /// The shared region.
     pub control: Box<Control>,
     /// What was stamped.
-    pub stamps: RefCell<Vec<u32>>,
+    pub stamps: RefCell<Vec<Edge>>,
     /// What was staged.
     pub staged: RefCell<Vec<(u64, Vec<u8>)>>,
     /// Records that were appended.
@@ -25,16 +28,17 @@ pub struct FakeModule {
 impl FakeModule {
     /// Instance 0, the primary, with a spare slot of 128 MiB.
     pub fn primary() -> Self {
-        Self::of(&[Info {
-            role: ROLE_PRIMARY,
+        Self::of(&[DeviceInfo {
+            role: Role::Primary.number() as u32,
             epoch: 1,
-            spare: [0x1000_0000, 128 << 20],
-            ..Info::default()
+            spare_start: 0x1000_0000,
+            spare_bytes: 128 << 20,
+            ..DeviceInfo::default()
         }])
     }
 
     /// One that says these things when asked.
-    pub fn of(infos: &[Info]) -> Self {
+    pub fn of(infos: &[DeviceInfo]) -> Self {
         Self {
             infos: RefCell::new(infos.to_vec()),
             control: Box::default(),
@@ -52,7 +56,7 @@ impl FakeModule {
 }
 
 impl Module for FakeModule {
-    fn info(&self) -> Result<Info, Problem> {
+    fn info(&self) -> Result<DeviceInfo, Problem> {
         let mut infos = self.infos.borrow_mut();
         Ok(match infos.len() {
             1 => infos[0],
@@ -64,7 +68,7 @@ impl Module for FakeModule {
         &self.control
     }
 
-    fn stamp(&self, edge: u32) -> Result<(), Problem> {
+    fn stamp(&self, edge: Edge) -> Result<(), Problem> {
         self.stamps.borrow_mut().push(edge);
         Ok(())
     }

@@ -75,17 +75,13 @@ pub fn stamp(module: &dyn Module, edge: &str) -> Result<(), Problem> {
     module.stamp(edge_of(edge)?)
 }
 
-fn edge_of(text: &str) -> Result<u32, Problem> {
+fn edge_of(text: &str) -> Result<Edge, Problem> {
     let named = Edge::ALL.into_iter().find(|edge| edge.name() == text);
-    named
-        .map(|edge| edge.number() as u32)
-        .or_else(|| text.parse().ok())
-        .ok_or_else(|| {
-            Problem::Usage(format!(
-                "there is no edge {text}; there are {}",
-                Edge::ALL.map(Edge::name).join(", ")
-            ))
-        })
+    let numbered = || Edge::from_number(text.parse().ok()?);
+    named.or_else(numbered).ok_or_else(|| {
+        let names = Edge::ALL.map(Edge::name).join(", ");
+        Problem::Usage(format!("there is no edge {text}; there are {names}"))
+    })
 }
 
 #[cfg(test)]
@@ -122,8 +118,8 @@ mod tests {
 
     #[test]
     fn edges_have_names_and_numbers() {
-        assert_eq!(edge_of("disk-readable").unwrap(), 10);
-        assert_eq!(edge_of("8").unwrap(), 8);
+        assert_eq!(edge_of("disk-readable").unwrap(), Edge::DiskReadable);
+        assert_eq!(edge_of("8").unwrap(), Edge::FirstReply);
         let problem = edge_of("lunch").unwrap_err();
         assert_eq!(problem.exit_code(), 2);
         assert!(problem.to_string().contains("first-reply"), "{problem}");

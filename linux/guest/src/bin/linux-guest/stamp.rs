@@ -6,10 +6,10 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
+use sharedmem::device::{DeviceRequest, REQUEST_TYPE};
 use sharedmem::timeline::Edge;
 
-// `UNDERSTUDY_STAMP` of understudy.h.
-nix::ioctl_write_ptr!(ioctl_stamp, 0xd6, 1, u32);
+nix::ioctl_write_ptr!(ioctl_stamp, REQUEST_TYPE, DeviceRequest::Stamp, u32);
 
 /// Stamps an edge; returns false if the module refuses.
 pub fn stamp(device: &File, edge: Edge) -> bool {
