@@ -1,4 +1,5 @@
-// How a kernel image is linked: as a freestanding program, by the linker script beside its `Cargo.toml`. Included by the build scripts.
+// How a kernel image is linked: as a freestanding program, by the linker script beside its `Cargo.toml`. The build
+// scripts include this file.
 
 fn link() {
     let script = format!(

@@ -20,7 +20,8 @@
 
 static char *warm;
 module_param(warm, charp, 0444);
-MODULE_PARM_DESC(warm, "PCI functions (bb:dd.f,...) that the backup adopts at once; \"all\": all disks and network cards, until it parks, if no primary was started yet");
+MODULE_PARM_DESC(warm, "PCI functions (bb:dd.f,...) that the backup adopts at once; \"all\": "
+		 "all disks and network cards, until it parks, if no primary was started yet");
 
 static char *leave;
 module_param(leave, charp, 0444);
@@ -28,7 +29,8 @@ MODULE_PARM_DESC(leave, "PCI functions (bb:dd.f,...) that are never adopted");
 
 static bool warm_by_ports;
 module_param(warm_by_ports, bool, 0444);
-MODULE_PARM_DESC(warm_by_ports, "adopt warm= even if that takes the ports 0xcf8/0xcfc while a primary may use them (default: no)");
+MODULE_PARM_DESC(warm_by_ports, "adopt warm= even if that takes the ports 0xcf8/0xcfc "
+		 "while a primary may use them (default: no)");
 
 /* One more behind the base addresses proper. */
 #define ROM_INDEX	6

@@ -92,7 +92,7 @@ impl RangeSet {
         &self.0
     }
 
-    /// Bytes in the set.
+    /// Returns the number of bytes in the set.
     pub fn total_bytes(&self) -> u64 {
         self.0.iter().map(Range::len).sum()
     }

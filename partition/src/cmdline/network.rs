@@ -20,7 +20,7 @@ pub struct NetworkConfig {
 }
 
 impl Default for NetworkConfig {
-    /// QEMU's user network.
+    /// Returns the configuration for QEMU's user network.
     fn default() -> Self {
         Self {
             client: Ipv4Addr::new(10, 0, 2, 15),

@@ -51,7 +51,7 @@ pub(super) fn nearest<'a>(
         .min_by_key(|(_, distance)| *distance)
 }
 
-/// Levenshtein's distance, row by row.
+/// Returns Levenshtein's distance, computed row by row.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (line, letter) in a.chars().enumerate() {

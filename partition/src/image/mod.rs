@@ -115,7 +115,7 @@ impl Image {
         Err(ImageError::new(&self.path, problem))
     }
 
-    /// Bytes of memory from the first page to the last one, gaps included.
+    /// Returns the size from the first page to the last one in bytes, gaps included.
     pub fn size_bytes(&self) -> u64 {
         match (self.segments.first(), self.segments.last()) {
             (Some(first), Some(last)) => last.pages().end - first.pages().start,

@@ -278,8 +278,14 @@ pub const MUTANTS: &[Mutant] = &[
         name: "drop-before-room",
         what: "the primary writes over what a living backup has not read",
         file: "kernel/replica/src/journaled_service/mod.rs",
-        right: "if !self.is_followed() {\n            let journal = self.replica.journal();\n            journal.mark_consumed(journal.cursors().applied);\n        } else if matches!(",
-        wrong: "if self.epoch > 0 {\n            let journal = self.replica.journal();\n            journal.mark_consumed(journal.cursors().applied);\n        } else if matches!(",
+        right: r#"if !self.is_followed() {
+            let journal = self.replica.journal();
+            journal.mark_consumed(journal.cursors().applied);
+        } else if matches!("#,
+        wrong: r#"if self.epoch > 0 {
+            let journal = self.replica.journal();
+            journal.mark_consumed(journal.cursors().applied);
+        } else if matches!("#,
     },
     Mutant {
         name: "never-rearmed",

@@ -221,7 +221,7 @@ impl FileAudit {
     }
 }
 
-/// Lines of a file that were sent to it, wherever they are.
+/// Counts the lines that were sent to a file and are found, wherever they are.
 fn whole_lines(file: u64, found: &[u8]) -> usize {
     let text = String::from_utf8_lossy(found);
     let lines: BTreeSet<&str> = text.lines().collect();
