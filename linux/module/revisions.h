@@ -13,7 +13,8 @@ static inline int us_check_revisions(u32 abi, u32 journal, const char *whose)
 {
 	if (abi == US_ABI_REVISION && journal == US_JOURNAL_REVISION)
 		return 0;
-	pr_err("%s has ABI revision %u and journal revision %u; this module needs %u and %u: use the one of the same release\n",
+	pr_err("%s has ABI revision %u and journal revision %u; this module needs %u and %u: "
+	       "use the one of the same release\n",
 	       whose, abi, journal, US_ABI_REVISION, US_JOURNAL_REVISION);
 	return -EPROTO;
 }

@@ -48,7 +48,7 @@ fn number(name: &str) -> u64 {
     }
 }
 
-/// `keepalive-start` becomes `PREFIX_KEEPALIVE_START`.
+/// Returns the name in C: `keepalive-start` becomes `PREFIX_KEEPALIVE_START`.
 fn c_name(prefix: &str, name: &str) -> String {
     format!("{prefix}_{}", name.replace('-', "_").to_ascii_uppercase())
 }
