@@ -161,14 +161,25 @@ impl<P: Platform> Supervisor<P> {
 
     /// Returns to the boot line's image if the backup was lost by the fault of an uploaded one.
     fn fall_back(&mut self, loss: BackupLoss) {
-        use BackupLoss::{Crashed, Failed, Hung, ImageRefused};
         let instance = self.primary_instance.other();
-        let is_its_fault = matches!(loss, Crashed | Failed | Hung | ImageRefused);
-        if is_its_fault && matches!(self.images[instance], Source::Uploaded(_)) {
+        if is_images_fault(loss) && matches!(self.images[instance], Source::Uploaded(_)) {
             self.images[instance] = Source::of_boot_line(instance);
             self.rearming.ask();
             log::warn!("{}", FellBack { instance, loss });
         }
+    }
+}
+
+/// Returns whether a backup was lost because of its image, so that it would be lost again.
+fn is_images_fault(loss: BackupLoss) -> bool {
+    match loss {
+        BackupLoss::ImageRefused | BackupLoss::Failed | BackupLoss::Crashed | BackupLoss::Hung => {
+            true
+        }
+        BackupLoss::Dropped
+        | BackupLoss::Promoted
+        | BackupLoss::Disarmed
+        | BackupLoss::Unfilled => false,
     }
 }
 

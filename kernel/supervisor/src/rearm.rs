@@ -71,10 +71,10 @@ impl<P: Platform> Supervisor<P> {
         let Backup::Lost(loss) = self.machine.backup() else {
             return;
         };
-        let is_final = matches!(loss, BackupLoss::ImageRefused | BackupLoss::Disarmed);
         let is_due = match self.machine.state() {
             State::Unprotected => {
-                let is_wanted = self.rearming.is_automatic && !is_final || self.rearming.is_asked;
+                let is_wanted =
+                    self.rearming.is_automatic && may_be_followed(loss) || self.rearming.is_asked;
                 is_wanted && is_time && self.remaining.is_none()
             }
             // Nobody serves: whoever reads the journal to its end goes on.
@@ -119,6 +119,20 @@ impl<P: Platform> Supervisor<P> {
                 self.lose_backup(BackupLoss::ImageRefused);
             }
         }
+    }
+}
+
+/// Returns whether the next backup is loaded by itself after such a loss.
+fn may_be_followed(loss: BackupLoss) -> bool {
+    match loss {
+        // It would be refused again; or it is not wanted.
+        BackupLoss::ImageRefused | BackupLoss::Disarmed => false,
+        BackupLoss::Failed
+        | BackupLoss::Crashed
+        | BackupLoss::Hung
+        | BackupLoss::Dropped
+        | BackupLoss::Promoted
+        | BackupLoss::Unfilled => true,
     }
 }
 

@@ -186,7 +186,14 @@ impl<P: Platform> Supervisor<P> {
                     epoch,
                     ending: Ending::Switchover,
                 },
-                _ => Event::Epitaph { epoch, core },
+                Some(
+                    EpitaphCause::Panic
+                    | EpitaphCause::Exception
+                    | EpitaphCause::Superseded
+                    | EpitaphCause::BootFailed
+                    | EpitaphCause::Application,
+                )
+                | None => Event::Epitaph { epoch, core },
             };
             // Learned of now: what it tells of may have happened since this look began.
             self.step(self.now_ns(), event);

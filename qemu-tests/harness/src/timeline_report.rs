@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sharedmem::cause::Cause;
 use sharedmem::event;
-use sharedmem::timeline::{Counter, Edge};
+use sharedmem::timeline::{Counter, Edge, Phase};
 
 use crate::problem::Problem;
 
@@ -114,27 +114,27 @@ impl TimelineReport {
         self.first_reply_ns.map(|end_ns| us(detected_ns, end_ns))
     }
 
-    /// Returns the phases by name, in order, with their durations in us. A phase is unknown if one of its edges is.
-    pub fn phases(&self) -> [(&'static str, Option<f64>); 7] {
-        use Edge::{Detected, DevicesAdopted, Fenced, InterruptsSeized, Replayed};
-        let between = |start, end| Some(self.between_us(start, end));
-        let total_us = self
-            .start_ns()
-            .zip(self.first_reply_ns)
-            .map(|(start_ns, end_ns)| us(start_ns, end_ns));
-        [
-            ("detect", self.detect_us()),
-            ("fence", between(Detected, Fenced)),
-            ("interrupts", between(Fenced, InterruptsSeized)),
-            ("devices", between(InterruptsSeized, DevicesAdopted)),
-            ("replay", between(DevicesAdopted, Replayed)),
-            (
-                "first_reply",
-                self.first_reply_ns
-                    .map(|end_ns| us(self.ns(Replayed), end_ns)),
-            ),
-            ("total", total_us),
-        ]
+    /// Returns the phases in order, with their durations in us. A phase is unknown if one of its edges is.
+    pub fn phases(&self) -> [(Phase, Option<f64>); Phase::COUNT] {
+        Phase::ALL.map(|phase| (phase, self.phase_us(phase)))
+    }
+
+    fn phase_us(&self, phase: Phase) -> Option<f64> {
+        let (start, end) = phase.edges();
+        let at_ns = |edge| match edge {
+            Edge::FirstReply => self.first_reply_ns,
+            _ => self.event.edges.ns(edge),
+        };
+        let start_ns = match phase {
+            // A test knows when the fault was.
+            Phase::Detect | Phase::Total => self.start_ns(),
+            Phase::Fence
+            | Phase::Interrupts
+            | Phase::Devices
+            | Phase::Replay
+            | Phase::FirstReply => at_ns(start),
+        };
+        Some(us(start_ns?, at_ns(end)?))
     }
 
     /// Formats the report for tools.
@@ -146,7 +146,8 @@ impl TimelineReport {
             "records": self.event.records,
             "findings": self.event.findings,
         });
-        for (name, duration_us) in self.phases() {
+        for (phase, duration_us) in self.phases() {
+            let name = phase.name().replace('-', "_");
             object[format!("{name}_us")] = json!(duration_us);
         }
         object
@@ -220,7 +221,7 @@ mod tests {
         let takeover = TimelineReport::of(panic()).unwrap();
         assert_eq!(
             takeover.phases()[5..],
-            [("first_reply", None), ("total", None)]
+            [(Phase::FirstReply, None), (Phase::Total, None)]
         );
         let takeover = samples::takeover(Cause::Panic);
         let durations: Vec<f64> = takeover

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sharedmem::cause::Cause;
 use sharedmem::event::Protected;
+use sharedmem::timeline::Phase;
 
 use harness::client::{self, IMPATIENT, PATIENT};
 use harness::emulator;
@@ -165,24 +166,13 @@ impl NativeDemo {
             let _ = write!(table, "{:>16}", run.takeover.cause_name());
         }
         table.push('\n');
-        let explained = [
-            ("detect", "fault -> declared dead"),
-            ("fence", "every core stopped, with proof"),
-            ("interrupts", "interrupts seized"),
-            ("devices", "devices quiet, adopted"),
-            ("replay", "journal's tail replayed"),
-            ("first_reply", "first reply to a client"),
-            ("total", "fault -> first reply"),
-        ];
-        for (index, (name, text)) in explained.into_iter().enumerate() {
-            let _ = write!(table, "{:<46}", format!("{name:<12}{text}"));
+        for phase in Phase::ALL {
+            let name = phase.name().replace('-', "_");
+            let _ = write!(table, "{:<46}", format!("{name:<12}{}", explained(phase)));
             for run in &self.runs {
-                let duration = run.takeover.phases()[index].1;
-                let _ = write!(
-                    table,
-                    "{:>16}",
-                    duration.map_or("-".into(), |us| format!("{us:.1} us"))
-                );
+                let duration = run.takeover.phases()[phase as usize].1;
+                let duration = duration.map_or("-".into(), |us| format!("{us:.1} us"));
+                let _ = write!(table, "{duration:>16}");
             }
             table.push('\n');
         }
@@ -231,6 +221,19 @@ pub fn failure_json(problem: &Problem, accel: Accel, tools: HostTools) -> Value 
         "accel": accel.to_string(),
         "qemu": tools.qemu.to_string(),
     })
+}
+
+/// Returns what a phase is, in a few words. Here the fault is known, so the first phase and the total begin with it.
+fn explained(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Detect => "fault -> declared dead",
+        Phase::Fence => "every core stopped, with proof",
+        Phase::Interrupts => "interrupts seized",
+        Phase::Devices => "devices quiet, adopted",
+        Phase::Replay => "journal's tail replayed",
+        Phase::FirstReply => "first reply to a client",
+        Phase::Total => "fault -> first reply",
+    }
 }
 
 #[cfg(test)]
