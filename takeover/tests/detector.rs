@@ -194,7 +194,8 @@ fn cores_beyond_the_count_are_not_looked_at() {
 fn foreign_insane_and_old_beats_are_ignored_and_counted_by_name() {
     let mut detector = seen_at(0);
     let good = beat(EPOCH, 3);
-    let bad: [(fn(&mut Beat), Flaw); 7] = [
+    type Spoil = fn(&mut Beat);
+    let bad: [(Spoil, Flaw); 7] = [
         (|beat| beat.epoch = EPOCH - 1, Flaw::ForeignEpoch),
         (|beat| beat.epoch = EPOCH + 1, Flaw::ForeignEpoch),
         (|beat| beat.cores = 0, Flaw::CoreCount),
