@@ -57,7 +57,7 @@ impl Monitor {
         seen.is_some_and(|seen| seen.state == State::Watching && seen.backup == Backup::Ready)
     }
 
-    /// Returns whether a backup is ready, and the primary was watched for longer than [`SETTLED_NS`].
+    /// Returns whether a backup is ready, and the primary was watched for longer than `SETTLED_NS`.
     pub fn is_settled(&self) -> bool {
         self.seen.get().is_some_and(|seen| seen.is_settled)
     }
