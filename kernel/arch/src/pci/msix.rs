@@ -1,5 +1,5 @@
 //! MSI-X, as far as configuration space tells of it (PCI 3.0, 6.8.2). The table itself is
-//! [`ipi::MsixTable`]'s.
+//! `ipi::MsixTable`'s.
 
 use super::capability::{self, Capability};
 use super::config::ConfigSpace;
