@@ -1,5 +1,5 @@
-//! Telling the neighbours at which hardware address the machine's addresses are now: by ARP announcements (RFC 5227, 2.3) and unsolicited
-//! neighbour advertisements (RFC 4861, 7.2.6).
+//! Announces the machine's addresses to the neighbours, which learn the new hardware address from that: by ARP
+//! announcements (RFC 5227, 2.3) and unsolicited neighbour advertisements (RFC 4861, 7.2.6).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
@@ -16,7 +16,7 @@ const BROADCAST: Mac = [0xff; 6];
 const ALL_NODES_MAC: Mac = [0x33, 0x33, 0, 0, 0, 1];
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
-/// Bytes of an IPv6 header, and of the advertisement behind it.
+/// Length of an IPv6 header and of the advertisement that follows it, in bytes.
 const IPV6_BYTES: usize = 40;
 const ADVERTISEMENT_BYTES: usize = 32;
 
@@ -27,17 +27,17 @@ struct Interface {
     addresses: Vec<IpAddr>,
 }
 
-/// Announces every address of the interface `name`. Returns how many.
+/// Announces every address of the interface `name`. Returns the number of addresses.
 ///
 /// # Errors
-/// There is no such interface, it is down or has no address, or the system refuses.
+/// Returns an error if there is no such interface, if it is down or has no address, or if the system refuses.
 pub fn interface(name: &str) -> Result<usize, Problem> {
     let all = interfaces()?;
     let found = all.iter().find(|interface| interface.name == name);
     let interface = found.ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
         Problem::No(format!(
-            "{name} is no Ethernet interface that is up; these are: {}",
+            "{name} is not an Ethernet interface that is up; these are: {}",
             names.join(", ")
         ))
     })?;
@@ -47,17 +47,17 @@ pub fn interface(name: &str) -> Result<usize, Problem> {
     }
 }
 
-/// Announces every address of every interface that is up. Returns how many.
+/// Announces every address of every interface that is up. Returns the number of addresses.
 ///
 /// # Errors
-/// The system refuses.
+/// Returns an error if the system refuses.
 pub fn everywhere() -> Result<usize, Problem> {
     interfaces()?
         .iter()
         .try_fold(0, |sum, interface| Ok(sum + send(interface)?))
 }
 
-/// The Ethernet interfaces that are up.
+/// Returns the Ethernet interfaces that are up.
 fn interfaces() -> Result<Vec<Interface>, Problem> {
     let entries: Vec<_> = getifaddrs()
         .map_err(Problem::with("listing the interfaces"))?
@@ -94,7 +94,7 @@ fn send(interface: &Interface) -> Result<usize, Problem> {
     };
     let what = || Problem::with(format!("announcing the addresses of {}", interface.name));
     let flags = SockFlag::SOCK_CLOEXEC;
-    // No protocol: it is to send, and receives nothing.
+    // No protocol, because the socket only sends.
     let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None).map_err(what())?;
     for address in &interface.addresses {
         let frame = match address {
@@ -116,7 +116,7 @@ fn ethernet(destination: Mac, source: Mac, ether_type: u16) -> Vec<u8> {
     [&destination[..], &source, &ether_type.to_be_bytes()].concat()
 }
 
-/// A request for one's own address, so that all who know it learn where it is now.
+/// Makes an ARP request for one's own address. Every neighbour that knows the address learns from it where it is now.
 fn arp_announcement(mac: Mac, address: Ipv4Addr) -> Vec<u8> {
     let mut frame = ethernet(BROADCAST, mac, 0x0806);
     // Ethernet, IPv4, lengths of their addresses, request.
@@ -125,7 +125,7 @@ fn arp_announcement(mac: Mac, address: Ipv4Addr) -> Vec<u8> {
     frame.extend(address.octets());
     frame.extend([0; 6]);
     frame.extend(address.octets());
-    // The least that Ethernet carries.
+    // The minimum that Ethernet carries.
     frame.resize(60, 0);
     frame
 }
@@ -147,7 +147,7 @@ fn neighbour_advertisement(mac: Mac, address: Ipv6Addr) -> Vec<u8> {
     let checksum = checksum(&[&pseudo_header.concat()[..], &message].concat());
     message[2..4].copy_from_slice(&checksum.to_be_bytes());
     let mut frame = ethernet(ALL_NODES_MAC, mac, 0x86dd);
-    // Version 6; length; hop limit 255, which no router passes on.
+    // Version 6; length; hop limit 255, because receivers ignore an advertisement that a router has forwarded.
     frame.extend([0x60, 0, 0, 0, 0, ADVERTISEMENT_BYTES as u8, ICMPV6, 255]);
     frame.extend(address.octets());
     frame.extend(ALL_NODES.octets());
@@ -156,7 +156,7 @@ fn neighbour_advertisement(mac: Mac, address: Ipv6Addr) -> Vec<u8> {
     frame
 }
 
-/// The Internet checksum (RFC 1071) of an even number of bytes.
+/// Returns the Internet checksum (RFC 1071) of an even number of bytes.
 fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.as_chunks::<2>().0.iter();
     let sum: u32 = words.map(|word| u32::from(u16::from_be_bytes(*word))).sum();
@@ -207,7 +207,9 @@ mod tests {
     fn no_such_interface_is_said() {
         let problem = interface("nonesuch0").unwrap_err();
         assert!(
-            problem.to_string().starts_with("nonesuch0 is no Ethernet"),
+            problem
+                .to_string()
+                .starts_with("nonesuch0 is not an Ethernet"),
             "{problem}"
         );
     }

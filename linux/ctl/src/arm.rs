@@ -1,4 +1,4 @@
-//! Loading a new backup.
+//! Loads a new backup.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::root::Root;
 
 const PAGE_BYTES: u64 = 4096;
 
-/// What the operator wants loaded.
+/// An image of the operator's.
 pub struct Image {
     /// The bzImage.
     pub kernel: PathBuf,
@@ -31,49 +31,49 @@ pub struct Image {
     pub cmdline: String,
 }
 
-/// How a backup is to be loaded.
+/// How to load a backup.
 #[derive(Default)]
-pub struct Wish {
-    /// What; without it, the other image of the boot line.
+pub struct Request {
+    /// The image; if `None`, the other image of the boot line.
     pub image: Option<Image>,
-    /// The CPU to lend.
+    /// The CPU to lend; if `None`, the last one.
     pub cpu: Option<u32>,
-    /// How long it may take from the order to its being parked.
+    /// How long it may take from the request until the backup is parked.
     pub limit: Duration,
 }
 
-/// Loads a backup, and waits until it protects this kernel. Lines of the monitor's log meanwhile go to `progress`.
+/// Loads a backup, and waits until it protects this kernel. Meanwhile, new lines of the monitor's log go to `progress`.
 ///
 /// # Errors
-/// The image, the CPU or the monitor refuses; the backup does not come up.
+/// Returns an error if the image, the CPU or the monitor refuses, or if the backup does not come up.
 pub fn arm(
     module: &dyn Module,
     root: &Root,
-    wish: &Wish,
+    request: &Request,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), Problem> {
     let info = module.info()?;
     if !info.is_primary() {
-        return Err(Problem::No("only the primary loads a backup".into()));
+        return Err(Problem::No("only the primary can load a backup".into()));
     }
     if module.control().protection.state() == ProtectionState::Armed {
         return Err(Problem::No(
-            "a backup is ready already; `understudyctl disarm` gives it up".into(),
+            "a backup is ready already; `understudyctl disarm` removes it".into(),
         ));
     }
-    let (cpu, core) = lent(root, &info, wish.cpu)?;
-    let [_, source, places @ ..] = match &wish.image {
+    let (cpu, core) = lent(root, &info, request.cpu)?;
+    let [_, source, places @ ..] = match &request.image {
         Some(image) => stage(module, &info, image)?,
         None => [0, other_image(&info) as u64, 0, 0, 0, 0, 0, 0],
     };
     let arguments = [&[core.into(), source][..], &places].concat();
     let arguments = <[u64; ARGUMENTS]>::try_from(arguments).unwrap_or_default();
-    lend(module, root, cpu, arguments, wish.limit, progress)?;
-    root.tell(Rearmed {});
+    lend(module, root, cpu, arguments, request.limit, progress)?;
+    root.log(Rearmed {});
     Ok(())
 }
 
-/// The other instance's image, by the boot line.
+/// Returns which image of the boot line is the other instance's.
 fn other_image(info: &DeviceInfo) -> ImageSource {
     match info.instance() {
         Instance::A => ImageSource::Failover,
@@ -81,7 +81,7 @@ fn other_image(info: &DeviceInfo) -> ImageSource {
     }
 }
 
-/// The CPU that is lent, and its machine number: they are the same core by its APIC id.
+/// Returns the CPU to lend and its machine number. The APIC id shows that both are the same core.
 fn lent(root: &Root, info: &DeviceInfo, cpu: Option<u32>) -> Result<(u32, u32), Problem> {
     let mut able = cpus::removable(root);
     able.retain(|cpu| *cpu != 0 && cpus::is_online(root, *cpu));
@@ -94,11 +94,11 @@ fn lent(root: &Root, info: &DeviceInfo, cpu: Option<u32>) -> Result<(u32, u32), 
         }
         None => {
             let beats = |cpu: &&u32| **cpu == info.lead_cpu;
-            // The one that sends the keepalives only if there is no other.
+            // The CPU that sends the keepalives is lent only if there is no other.
             let mut others = able.iter().rev().filter(|cpu| !beats(cpu));
             *others.next().or(able.last()).ok_or_else(|| {
                 Problem::No(
-                    "there is no CPU to lend: a backup needs one while it boots, and CPU 0 stays"
+                    "no CPU can be lent: a backup needs one while it boots, and CPU 0 cannot go"
                         .into(),
                 )
             })?
@@ -108,13 +108,13 @@ fn lent(root: &Root, info: &DeviceInfo, cpu: Option<u32>) -> Result<(u32, u32), 
         .ok_or_else(|| Problem::No(format!("/proc/cpuinfo has no APIC id of CPU {cpu}")))?;
     let core = HandOff::read(root)?.core_of(apic_id).ok_or_else(|| {
         Problem::No(format!(
-            "CPU {cpu} with APIC id {apic_id} is none of the cores that the monitor gave this kernel"
+            "CPU {cpu} with APIC id {apic_id} is not one of this kernel's cores, by the monitor's list"
         ))
     })?;
     Ok((cpu, core))
 }
 
-/// Lends `cpu` for as long as the monitor needs it.
+/// Lends `cpu` while the monitor needs it.
 fn lend(
     module: &dyn Module,
     root: &Root,
@@ -131,23 +131,24 @@ fn lend(
     let outcome = mailbox::order(control, Command::Arm, arguments)
         .map(|()| mailbox::await_backup(control, before, limit, progress));
     if let Ok(Loading::GoesOn) = outcome {
-        // The monitor will stop the core that it was lent. It must not be this kernel's by then, or this kernel would miss it.
+        // The monitor is going to stop the lent core. This kernel would miss the core if it had taken it back by then.
         return Err(Problem::No(format!(
-            "the backup is not ready after {} s. CPU {cpu} stays offline, as the monitor still has it: when `understudyctl log` ends with the backup's loss, \
-             or `understudyctl status` says protected, bring it back by: echo 1 > /sys/devices/system/cpu/cpu{cpu}/online",
+            "the backup is not ready after {} s. CPU {cpu} stays offline, because the monitor still has it. Once \
+             `understudyctl log` ends with the loss of the backup, or `understudyctl status` says protected, bring the \
+             CPU back by: echo 1 > /sys/devices/system/cpu/cpu{cpu}/online",
             limit.as_secs()
         )));
     }
     let returned = cpus::set_online(root, cpu, true);
     match outcome? {
         Loading::Lost(loss) => Err(Problem::No(format!(
-            "the backup did not come up: {loss}; `understudyctl log` has more"
+            "the backup did not come up: {loss}; `understudyctl log` says more"
         ))),
         Loading::Armed | Loading::GoesOn => returned,
     }
 }
 
-/// While this is there, no key and no `kill` ends the program: nobody would bring the CPU back.
+/// Blocks keys and signals that would end the program, because nothing else would bring the CPU back.
 struct Uninterrupted(Option<SigSet>);
 
 impl Uninterrupted {
@@ -169,7 +170,8 @@ impl Drop for Uninterrupted {
     }
 }
 
-/// Checks an image and puts it into the upper half of the spare slot: from there the monitor moves it down, and the initrd up.
+/// Checks an image, and writes it into the upper half of the spare slot. From there the monitor moves the kernel down,
+/// and the initrd up.
 fn stage(
     module: &dyn Module,
     info: &DeviceInfo,
@@ -217,7 +219,7 @@ fn check(
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     if needed > there {
         return Err(Problem::No(format!(
-            "{name}: it needs {} MiB, the spare slot has {} MiB; boot with failover_mem={}M",
+            "{name}: it needs {} MiB, but the spare slot has {} MiB; boot with failover_mem={}M",
             mib(needed),
             mib(there),
             mib(needed)
@@ -225,7 +227,7 @@ fn check(
     }
     if image.cmdline.len() > parsed.cmdline_max {
         return Err(Problem::No(format!(
-            "{name}: it takes a command line of {} bytes, this one has {}",
+            "{name}: it takes a command line of up to {} bytes, this one has {}",
             parsed.cmdline_max,
             image.cmdline.len()
         )));

@@ -1,4 +1,4 @@
-//! The tests of [`super`]: a thread plays the monitor.
+//! Tests of [`super`]. A thread plays the monitor.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,7 +15,7 @@ use crate::root::tests::{put, root_of};
 use crate::testing::FakeModule;
 use sharedmem::Role;
 
-/// A kernel of 64 KiB that needs 1 MiB.
+/// Makes a kernel of 64 KiB that needs 1 MiB.
 pub fn bz_image() -> Vec<u8> {
     let mut bytes = vec![0; 5 * 512 + (64 << 10)];
     let mut put = |offset: usize, value: &[u8]| {
@@ -35,7 +35,7 @@ pub fn bz_image() -> Vec<u8> {
     bytes
 }
 
-/// Four CPUs, whose APIC ids are the double of their numbers, and whose machine numbers are one more.
+/// Makes four CPUs. The APIC id of each is twice its number, its machine number is one more.
 fn machine() -> (tempfile::TempDir, Root) {
     let (directory, root) = root_of(&[("sys/devices/system/cpu/cpu0/x", ""), ("dev/kmsg", "")]);
     let mut cpuinfo = String::new();
@@ -52,18 +52,24 @@ fn machine() -> (tempfile::TempDir, Root) {
     (directory, root)
 }
 
-type Request = [u64; ARGUMENTS];
+type Arguments = [u64; ARGUMENTS];
 
-/// Arms, while a monitor answers as `answer` says. Returns the outcome, the request, the state of CPU 3 at that time and after, and what was told.
+/// Arms, while a monitor answers by `answer`. Returns the outcome, the arguments, the state of CPU 3 at that time and
+/// after, and the progress.
 fn play(
     module: &FakeModule,
     root: &Root,
-    wish: &Wish,
+    request: &Request,
     answer: impl Fn(&Control, u64) + Sync,
-) -> (Result<(), Problem>, Option<Request>, [bool; 2], Vec<String>) {
+) -> (
+    Result<(), Problem>,
+    Option<Arguments>,
+    [bool; 2],
+    Vec<String>,
+) {
     let control: &Control = &module.control;
     let is_over = AtomicBool::new(false);
-    let mut told = Vec::new();
+    let mut progress = Vec::new();
     let (result, seen) = thread::scope(|scope| {
         let monitor = scope.spawn(|| {
             while !is_over.load(Ordering::Acquire) {
@@ -77,23 +83,25 @@ fn play(
             }
             None
         });
-        let result = arm(module, root, wish, &mut |line| told.push(line.into()));
+        let result = arm(module, root, request, &mut |line| {
+            progress.push(line.into())
+        });
         is_over.store(true, Ordering::Release);
         (result, monitor.join().unwrap())
     });
     let was_online = seen.is_none_or(|(_, online)| online);
     let states = [was_online, cpus::is_online(root, 3)];
-    (result, seen.map(|(request, _)| request), states, told)
+    (result, seen.map(|(sent, _)| sent), states, progress)
 }
 
 fn accept(control: &Control, number: u64) {
     control.mailbox.reply(number, Answer::Accepted, "");
 }
 
-fn wish() -> Wish {
-    Wish {
+fn request() -> Request {
+    Request {
         limit: Duration::from_secs(20),
-        ..Wish::default()
+        ..Request::default()
     }
 }
 
@@ -102,7 +110,7 @@ fn the_last_cpu_is_lent_until_the_backup_is_ready() {
     let (_directory, root) = machine();
     let module = FakeModule::primary();
     module.control.monitor_log.write(b"[1] monitor: old\n");
-    let (result, request, states, told) = play(&module, &root, &wish(), |control, number| {
+    let (result, sent, states, progress) = play(&module, &root, &request(), |control, number| {
         accept(control, number);
         control.monitor_log.write(b"[2] monitor: news\n");
         thread::sleep(Duration::from_millis(120));
@@ -110,23 +118,23 @@ fn the_last_cpu_is_lent_until_the_backup_is_ready() {
     });
     result.unwrap();
     let failover = ImageSource::Failover as u64;
-    assert_eq!(request, Some([4, failover, 0, 0, 0, 0, 0, 0]));
+    assert_eq!(sent, Some([4, failover, 0, 0, 0, 0, 0, 0]));
     assert_eq!(states, [false, true]);
-    assert_eq!(told[1..], ["[2] monitor: news"]);
+    assert_eq!(progress[1..], ["[2] monitor: news"]);
     assert!(
         root.text("dev/kmsg")
             .unwrap()
             .ends_with(&Rearmed {}.to_string())
     );
-    // Once there is one, there is nothing to load.
-    assert!(arm(&module, &root, &wish(), &mut |_| ()).is_err());
+    // There is nothing to load while there is a backup.
+    assert!(arm(&module, &root, &request(), &mut |_| ()).is_err());
 }
 
 #[test]
-fn a_refusal_gives_the_cpu_back_and_is_told() {
+fn a_refusal_gives_the_cpu_back_and_is_progress() {
     let (_directory, root) = machine();
     let module = FakeModule::primary();
-    let (result, _, states, _) = play(&module, &root, &wish(), |control, number| {
+    let (result, _, states, _) = play(&module, &root, &request(), |control, number| {
         control.mailbox.reply(number, Answer::Refused, "not today");
     });
     assert_eq!(
@@ -137,16 +145,16 @@ fn a_refusal_gives_the_cpu_back_and_is_told() {
 }
 
 #[test]
-fn a_backup_that_is_lost_gives_the_cpu_back_at_once_and_why_is_told() {
+fn a_backup_that_is_lost_gives_the_cpu_back_at_once_and_why_is_progress() {
     let (_directory, root) = machine();
     let module = FakeModule::primary();
     for loss in BackupLoss::ALL {
-        // A loss of earlier times is none of this one, and what the log says is for people.
+        // An earlier loss does not count, and the log's text is for people only.
         module
             .control
             .backup
             .note_loss(Instance::A, BackupLoss::Promoted);
-        let (result, _, states, _) = play(&module, &root, &wish(), |control, number| {
+        let (result, _, states, _) = play(&module, &root, &request(), |control, number| {
             accept(control, number);
             control
                 .monitor_log
@@ -166,11 +174,11 @@ fn a_backup_that_is_lost_gives_the_cpu_back_at_once_and_why_is_told() {
 fn a_cpu_that_the_monitor_still_has_is_not_taken_back() {
     let (_directory, root) = machine();
     let module = FakeModule::primary();
-    let wish = Wish {
+    let request = Request {
         limit: Duration::from_millis(100),
-        ..Wish::default()
+        ..Request::default()
     };
-    let (result, _, states, _) = play(&module, &root, &wish, accept);
+    let (result, _, states, _) = play(&module, &root, &request, accept);
     assert!(
         result
             .unwrap_err()
@@ -195,11 +203,11 @@ fn the_cpu_is_the_operators_choice_or_one_that_does_not_beat() {
     }
     put(&root, "sys/devices/system/cpu/cpu3/online", b"0");
     put(&root, "sys/devices/system/cpu/cpu2/online", b"0");
-    // Better the one that beats than none.
+    // If there is no other CPU, the one that sends the keepalives is lent.
     assert_eq!(lent(&root, &info(1), None).unwrap(), (1, 2));
     put(&root, "sys/devices/system/cpu/cpu1/online", b"0");
     let text = lent(&root, &info(0), None).unwrap_err().to_string();
-    assert!(text.starts_with("there is no CPU to lend"), "{text}");
+    assert!(text.starts_with("no CPU can be lent"), "{text}");
 }
 
 #[test]
@@ -209,8 +217,8 @@ fn an_image_is_staged_in_the_upper_half_of_the_slot() {
     fs::write(&kernel, bz_image()).unwrap();
     fs::write(&initrd, [7; 5000]).unwrap();
     let module = FakeModule::primary();
-    let mut wish = wish();
-    wish.image = Some(Image {
+    let mut request = request();
+    request.image = Some(Image {
         kernel,
         initrd: Some(initrd),
         cmdline: "quiet".into(),
@@ -219,14 +227,14 @@ fn an_image_is_staged_in_the_upper_half_of_the_slot() {
         accept(control, number);
         control.protection.arm();
     };
-    let (result, request, ..) = play(&module, &root, &wish, ready);
+    let (result, sent, ..) = play(&module, &root, &request, ready);
     result.unwrap();
     let half = 64 << 20;
     let initrd_at = half + 69632;
     let line_at = initrd_at + 8192;
     let start = 0x1000_0000;
     assert_eq!(
-        request.unwrap()[1..],
+        sent.unwrap()[1..],
         [
             2,
             start + half,
@@ -285,6 +293,6 @@ fn an_image_that_is_none_or_too_large_is_refused_before_anything_is_touched() {
 fn only_a_primary_arms() {
     let (_directory, root) = machine();
     let module = FakeModule::of(&[DeviceInfo::default()]);
-    assert!(arm(&module, &root, &wish(), &mut |_| ()).is_err());
+    assert!(arm(&module, &root, &request(), &mut |_| ()).is_err());
     assert!(cpus::is_online(&root, 3));
 }

@@ -50,7 +50,7 @@ pub enum Command {
         /// Longest time for a hook, in seconds
         #[arg(long, default_value_t = 10)]
         limit: u64,
-        /// Give up if Linux does not fall asleep, instead of trying again
+        /// Give up if Linux does not suspend, instead of trying again
         #[arg(long)]
         once: bool,
         /// Do nothing, with success, if this kernel is the primary already
@@ -62,7 +62,7 @@ pub enum Command {
     },
     /// Loads a new backup: the other kernel of the boot line, or the given one
     Arm {
-        /// A bzImage
+        /// The kernel, a bzImage
         kernel: Option<PathBuf>,
         /// Its initrd
         #[arg(long, requires = "kernel")]
@@ -77,16 +77,16 @@ pub enum Command {
         #[arg(long, default_value_t = 120)]
         limit: u64,
     },
-    /// Gives the backup up
+    /// Removes the backup
     Disarm,
     /// Tries a refused takeover again
     Retry,
-    /// Hands over to the backup on purpose; this kernel ends
+    /// Switches over to the backup; this kernel ends
     Switch {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long, short)]
         yes: bool,
-        /// Directory of the hooks to run before; a hook that fails stops the hand-over
+        /// Directory of the hooks to run before; a hook that fails stops the switchover
         #[arg(long, default_value = "/etc/understudy/switch.d")]
         hooks: PathBuf,
         /// Longest time for a hook, in seconds

@@ -1,4 +1,4 @@
-//! The time since the machine's boot, as all its kernels count it: on the time-stamp counter.
+//! The time since the machine's boot. All kernels derive it from the time-stamp counter in the same way.
 
 use std::arch::x86_64::_rdtsc;
 
@@ -8,12 +8,13 @@ use crate::hand_off::HandOff;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     tsc_at_boot: u64,
-    /// Nanoseconds a tick, as a fraction of 2^32: the monitor's own arithmetic, or the two would drift apart.
+    /// Nanoseconds per tick, as a fraction of 2^32. The arithmetic is the monitor's own, so that the two clocks do not
+    /// drift apart.
     ns_per_tick_q32: u64,
 }
 
 impl Clock {
-    /// The clock of the machine that `hand_off` describes.
+    /// Makes the clock of the machine that `hand_off` describes.
     pub fn new(hand_off: &HandOff) -> Self {
         Self {
             tsc_at_boot: hand_off.tsc_at_boot,
@@ -21,9 +22,10 @@ impl Clock {
         }
     }
 
-    /// The time, in ns since the machine's boot.
+    /// Returns the time, in ns since the machine's boot.
     pub fn now_ns(&self) -> u64 {
-        // SAFETY: every x86-64 has the instruction; a kernel that forbids it to programs would end this one, and none does by itself.
+        // SAFETY: every x86-64 has the instruction. A kernel that forbids it to programs would end this one; none does
+        // by default.
         self.at(unsafe { _rdtsc() })
     }
 

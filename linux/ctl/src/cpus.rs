@@ -5,7 +5,7 @@ use crate::root::Root;
 
 const CPUS: &str = "sys/devices/system/cpu";
 
-/// CPUs that can be taken offline and brought online, rising. Those that are there for ever have no such file.
+/// Returns the CPUs that can be taken offline and brought online, in rising order. A CPU that cannot has no such file.
 pub fn removable(root: &Root) -> Vec<u32> {
     let names = root.names(CPUS);
     let numbers = names
@@ -16,15 +16,15 @@ pub fn removable(root: &Root) -> Vec<u32> {
     cpus
 }
 
-/// Whether a CPU is online.
+/// Returns whether a CPU is online.
 pub fn is_online(root: &Root, cpu: u32) -> bool {
     root.text(switch(cpu)).is_none_or(|state| state == "1")
 }
 
-/// Takes a CPU offline or brings it online. One that already is, stays.
+/// Takes a CPU offline or brings it online. Does nothing if it already is.
 ///
 /// # Errors
-/// Linux refuses.
+/// Returns an error if Linux refuses.
 pub fn set_online(root: &Root, cpu: u32, online: bool) -> Result<(), Problem> {
     let wanted = if online { "1" } else { "0" };
     if root.text(switch(cpu)).is_some_and(|now| now == wanted) {
@@ -33,12 +33,12 @@ pub fn set_online(root: &Root, cpu: u32, online: bool) -> Result<(), Problem> {
     root.write(switch(cpu), wanted)
 }
 
-/// The APIC id of a CPU. Linux tells it of those that are online.
+/// Returns the APIC id of a CPU. Linux shows it only while the CPU is online.
 pub fn apic_id(root: &Root, cpu: u32) -> Option<u32> {
     number_of(&root.text("proc/cpuinfo")?, cpu, "apicid")
 }
 
-/// A number in the block of a CPU in /proc/cpuinfo.
+/// Returns a number in the block of a CPU in /proc/cpuinfo.
 pub fn number_of(cpuinfo: &str, cpu: u32, name: &str) -> Option<u32> {
     cpuinfo
         .split("\n\n")
@@ -46,7 +46,7 @@ pub fn number_of(cpuinfo: &str, cpu: u32, name: &str) -> Option<u32> {
         .and_then(|block| field(block, name)?.parse().ok())
 }
 
-/// A field of a block of /proc/cpuinfo.
+/// Returns a field of a block of /proc/cpuinfo.
 pub fn field<'a>(block: &'a str, name: &str) -> Option<&'a str> {
     block.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;

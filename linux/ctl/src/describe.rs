@@ -1,4 +1,4 @@
-//! Shell completions and the manual page, made from the command line's own description.
+//! Makes the shell completions and the manual page from the description of the command line.
 
 use std::io::{self, Write};
 
@@ -18,7 +18,7 @@ pub fn completions(shell: Shell, out: &mut dyn Write) {
 /// Writes the manual page, including the options of each command.
 ///
 /// # Errors
-/// `out` takes no more.
+/// Returns an error if `out` does.
 pub fn manual(out: &mut dyn Write) -> io::Result<()> {
     let mut command = cli::command().after_help("");
     command.build();
@@ -66,7 +66,7 @@ const FILES: [(&str, &str); 4] = [
     ),
     (
         "/etc/understudy/switch.d/",
-        "Hooks that run before a planned hand-over. One that fails stops it.",
+        "Hooks that run before a switchover. One that fails stops it.",
     ),
 ];
 

@@ -1,4 +1,4 @@
-//! The module by its device, `/dev/understudy`.
+//! The module, reached through its device, `/dev/understudy`.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -38,7 +38,7 @@ impl Device {
     /// Opens the device and maps the control block.
     ///
     /// # Errors
-    /// [`Problem::NotHere`] where there is none, or one of another revision.
+    /// Returns [`Problem::NotHere`] if there is none, or if it has another revision.
     pub fn open() -> Result<Self, Problem> {
         let file = File::options().read(true).write(true).open(PATH);
         let file = file.map_err(|error| match error.kind() {
@@ -51,17 +51,17 @@ impl Device {
         let found = info.revisions();
         if found != Revisions::OWN {
             let own = Revisions::OWN;
-            let what = format!("the module speaks {found}; this is {own}");
+            let what = format!("the module has {found}, this program has {own}");
             return Err(Problem::NotHere(other_release(what)));
         }
         let control = map_control(&file, info.shared_bytes)?;
         Ok(Self { file, control })
     }
 
-    /// As [`open`](Self::open), but lets modprobe load the module if it is not there.
+    /// Opens the device like [`open`](Self::open), but has modprobe load the module if it is not loaded.
     ///
     /// # Errors
-    /// As for [`open`](Self::open).
+    /// Returns the errors of [`open`](Self::open).
     pub fn open_or_load() -> Result<Self, Problem> {
         let first = Self::open();
         if !matches!(first, Err(Problem::NotHere(_))) {
@@ -77,10 +77,10 @@ impl Device {
         }
     }
 
-    /// The whole shared region, with the journal's ring.
+    /// Maps the whole shared region, with the journal's ring.
     ///
     /// # Errors
-    /// The module refuses.
+    /// Returns an error if the module refuses.
     pub fn region(&self) -> Result<SharedRegion, Problem> {
         map_whole(&self.file, self.info()?.shared_bytes)
     }
@@ -97,7 +97,7 @@ impl Module for Device {
 
     fn stamp(&self, edge: Edge) -> Result<(), Problem> {
         let edge = edge.number() as u32;
-        // SAFETY: the request reads a u32.
+        // SAFETY: the request reads a u32, and `edge` is one.
         let done = unsafe { ioctl_stamp(self.file.as_raw_fd(), &raw const edge) };
         done.map(drop)
             .map_err(Problem::with("stamping the timeline"))
@@ -105,7 +105,7 @@ impl Module for Device {
 
     fn add_memory(&self) -> Result<u64, Problem> {
         let mut added_bytes = 0_u64;
-        // SAFETY: the request stores a u64.
+        // SAFETY: the request stores a u64, and `added_bytes` is one.
         let done = unsafe { ioctl_add_memory(self.file.as_raw_fd(), &raw mut added_bytes) };
         done.map(|_| added_bytes)
             .map_err(Problem::with("adding the pool's memory"))
@@ -114,15 +114,15 @@ impl Module for Device {
     fn switch_over(&self) -> Problem {
         // SAFETY: the request takes no argument.
         match unsafe { ioctl_switchover(self.file.as_raw_fd()) } {
-            Ok(_) => Problem::No(
-                "the module says that it handed over, but this kernel still runs".into(),
-            ),
-            Err(error) => Problem::with("handing over")(error),
+            Ok(_) => {
+                Problem::No("the module reports a switchover, but this kernel still runs".into())
+            }
+            Err(error) => Problem::with("switching over")(error),
         }
     }
 
     fn append(&self, payload: &[u8]) -> Result<(), Problem> {
-        // One write is one record.
+        // One write makes one record.
         let what = format!(
             "appending a record of {} bytes to the journal",
             payload.len()
@@ -144,7 +144,7 @@ impl Module for Device {
 
 fn read_info(file: &File) -> Result<DeviceInfo, Problem> {
     let mut info = DeviceInfo::default();
-    // SAFETY: the request fills in a structure of this layout and size, of numbers.
+    // SAFETY: the request fills in a structure of this layout and size, which consists of numbers.
     let done = unsafe { ioctl_info(file.as_raw_fd(), &raw mut info) };
     done.map(|_| info)
         .map_err(Problem::with("asking the module who this kernel is"))

@@ -1,4 +1,4 @@
-//! What the monitor told this kernel at its start: the table `UNDS`, as Linux shows it.
+//! The monitor's hand-off to this kernel: the ACPI table `UNDS`, as Linux shows it.
 
 use std::mem::offset_of;
 
@@ -10,35 +10,35 @@ use crate::root::Root;
 
 const TABLE: &str = "sys/firmware/acpi/tables/UNDS";
 
-/// Bytes of an ACPI table before its body.
+/// Length of an ACPI table's header, which precedes its body, in bytes.
 const HEADER_BYTES: usize = 36;
 
-/// A counter that is slower or faster is none of an x86-64.
+/// A frequency out of this range is not that of an x86-64's time-stamp counter.
 const TSC_HZ: std::ops::RangeInclusive<u64> = 100_000_000..=100_000_000_000;
 
-/// What of it is of use here.
+/// The part of the hand-off that this program uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandOff {
     /// Frequency of the time-stamp counter, in Hz.
     pub tsc_hz: u64,
     /// The counter at the machine's boot.
     pub tsc_at_boot: u64,
-    /// A primary silent for so long is dead, in ns.
+    /// How long a primary may be silent before it counts as dead, in ns.
     pub timeout_ns: u64,
-    /// APIC id and machine number of each core that the owner may run on.
+    /// APIC id and machine number of each core that this instance may run on.
     pub cores: Vec<(u32, u32)>,
 }
 
-/// Whether this machine was started by understudy.
+/// Returns whether understudy started this machine.
 pub fn is_there(root: &Root) -> bool {
     root.has(TABLE)
 }
 
 impl HandOff {
-    /// Reads it.
+    /// Reads the hand-off.
     ///
     /// # Errors
-    /// There is none, or it makes no sense.
+    /// Returns an error if there is none, or if it makes no sense.
     pub fn read(root: &Root) -> Result<Self, Problem> {
         Self::parse(&root.bytes(TABLE)?)
     }
@@ -46,11 +46,14 @@ impl HandOff {
     fn parse(table: &[u8]) -> Result<Self, Problem> {
         let no_sense = || Problem::NotHere(format!("the table /{TABLE} makes no sense"));
         let body = table.get(HEADER_BYTES..).ok_or_else(no_sense)?;
-        // They are at the same place in all releases.
+        // The revisions are at the same place in all releases.
         let revisions = body.first_chunk().ok_or_else(no_sense)?;
         let found = Revisions::from_word(u64::from_le_bytes(*revisions));
         if found != Revisions::OWN {
-            let what = format!("the table /{TABLE} has {found}; this is {}", Revisions::OWN);
+            let what = format!(
+                "the table /{TABLE} has {found}, this program has {}",
+                Revisions::OWN
+            );
             return Err(Problem::NotHere(other_release(what)));
         }
         Self::of_body(body).ok_or_else(no_sense)
@@ -76,7 +79,7 @@ impl HandOff {
         })
     }
 
-    /// The machine number of the core with this APIC id.
+    /// Returns the machine number of the core with this APIC id.
     pub fn core_of(&self, apic_id: u32) -> Option<u32> {
         let mut cores = self.cores.iter();
         cores.find(|(id, _)| *id == apic_id).map(|(_, core)| *core)
@@ -88,7 +91,7 @@ pub mod tests {
     use super::*;
     use crate::root::tests::{put, root_of};
 
-    /// A table of a machine with these cores: APIC id and number.
+    /// Makes the table of a machine with these cores, given by APIC id and number.
     pub fn table(cores: &[(u32, u32)]) -> Vec<u8> {
         let mut table = vec![0; HEADER_BYTES + size_of::<LinuxHandOff>()];
         let mut put = |offset: usize, bytes: &[u8]| {

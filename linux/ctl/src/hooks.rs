@@ -17,37 +17,37 @@ use sharedmem::event::{self, Text};
 
 use crate::problem::Problem;
 
-/// Beside a hook `10-disk`, a file `10-disk.timeout` has its own limit in seconds.
+/// The file `10-disk.timeout` holds the limit of the hook `10-disk`, in seconds.
 const LIMIT_EXTENSION: &str = "timeout";
 
-/// A hook's limit is at most this; whoever wants more wants a service.
+/// Maximum limit of a hook. What takes longer should be a service.
 const LIMIT_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// A hook, before it is run.
+/// A hook that has not run yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     path: PathBuf,
     limit: Duration,
 }
 
-/// How a hook went.
+/// The outcome of a hook.
 #[derive(Debug)]
 pub struct Outcome {
     /// Its file name.
     pub name: String,
-    /// Its status, or why there is none.
+    /// Its exit status, or why there is none.
     pub result: Result<ExitStatus, String>,
     /// How long it took.
     pub took: Duration,
 }
 
 impl Outcome {
-    /// Whether it did what it should.
+    /// Returns whether it succeeded.
     pub fn is_good(&self) -> bool {
         matches!(&self.result, Ok(status) if status.success())
     }
 
-    /// Returns what is logged of it.
+    /// Returns the event that is logged.
     pub fn event(&self) -> event::Hook {
         event::Hook {
             name: self.name.as_str().into(),
@@ -60,10 +60,11 @@ impl Outcome {
     }
 }
 
-/// The hooks in `directory`, sorted by name; none, if there is no such directory. `limit` is for those that have none of their own.
+/// Returns the hooks in `directory`, sorted by name; none if there is no such directory. `limit` is for hooks that have
+/// no limit of their own.
 ///
 /// # Errors
-/// The directory or a limit cannot be read.
+/// Returns an error if the directory or a limit cannot be read.
 pub fn find(directory: &Path, limit: Duration) -> Result<Vec<Hook>, Problem> {
     if !directory.exists() {
         return Ok(Vec::new());
@@ -105,20 +106,21 @@ fn own_limit(hook: &Path) -> Result<Option<Duration>, Problem> {
         .map(Some)
         .ok_or_else(|| {
             Problem::Usage(format!(
-                "{}: \"{}\" is no number of seconds; 30 or 2.5 would be",
+                "{}: \"{}\" is not a number of seconds, such as 30 or 2.5",
                 path.display(),
                 text.trim()
             ))
         })
 }
 
-/// Runs a hook. One that fails or takes longer than its limit is killed with all that it has started and that stayed in its process group.
+/// Runs a hook. If it fails or takes longer than its limit, kills it, with everything it started that is still in its
+/// process group.
 pub fn run(hook: &Hook, environment: &[(&str, String)]) -> Outcome {
     let started = Instant::now();
     let result = Command::new(&hook.path)
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
-        // A group of its own, so that it can be killed as a whole.
+        // It gets a group of its own, so that the group can be killed as a whole.
         .process_group(0)
         .spawn()
         .map_err(|error| error.to_string())
@@ -135,12 +137,13 @@ pub fn run(hook: &Hook, environment: &[(&str, String)]) -> Outcome {
     }
 }
 
-/// Waits in a second thread: the machine's clients wait for the hooks, and a look every few milliseconds would be late by as many.
+/// Waits in a second thread, because polling every few milliseconds would delay each hook, and with it the service, by
+/// as much.
 fn wait(mut child: Child, limit: Duration) -> Result<ExitStatus, String> {
     let leader = Pid::from_raw(child.id().cast_signed());
     let (sender, receiver) = mpsc::channel();
     let waiter = thread::Builder::new().spawn(move || {
-        // It is left as a zombie, so that its number stays its own, and that of its group.
+        // The zombie stays, so that its number, which is also its group's, is not used again.
         let end = waitid(Id::Pid(leader), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
         let _ = sender.send(matches!(end, Ok(WaitStatus::Exited(_, 0))));
     });
@@ -158,7 +161,7 @@ fn wait(mut child: Child, limit: Duration) -> Result<ExitStatus, String> {
             "took longer than {} s and was killed",
             limit.as_secs_f64()
         )),
-        (None, Err(error)) => Err(format!("killed, as nothing can wait for it: {error}")),
+        (None, Err(error)) => Err(format!("killed, because it cannot be waited for: {error}")),
     }
 }
 
@@ -166,7 +169,7 @@ fn wait(mut child: Child, limit: Duration) -> Result<ExitStatus, String> {
 pub mod tests {
     use super::*;
 
-    /// A shell script.
+    /// Writes a shell script.
     pub fn script(directory: &Path, name: &str, text: &str, mode: u32) {
         let path = directory.join(name);
         fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
@@ -205,7 +208,7 @@ pub mod tests {
         let directory = tempfile::tempdir().unwrap();
         script(directory.path(), "10-a", "exit 0", 0o755);
         assert_eq!(only(directory.path()).limit, LIMIT);
-        // Also one that is executable by mistake is a limit, and no hook.
+        // A limit that is executable by mistake is still no hook.
         let limit = directory.path().join("10-a.timeout");
         fs::write(&limit, "2.5\n").unwrap();
         fs::set_permissions(&limit, fs::Permissions::from_mode(0o755)).unwrap();
@@ -228,7 +231,7 @@ pub mod tests {
         assert!(!outcome.is_good());
         assert_eq!(outcome.event().name, "a");
         thread::sleep(Duration::from_millis(1500));
-        assert!(!late.exists(), "what it had started went on");
+        assert!(!late.exists(), "what it had started still runs");
         let none = Hook {
             path: directory.path().join("none"),
             limit: LIMIT,
@@ -247,7 +250,7 @@ pub mod tests {
         assert!(outcome.result.unwrap_err().contains("0.2 s and was killed"));
         assert!(outcome.took < Duration::from_secs(30));
         thread::sleep(Duration::from_millis(1500));
-        assert!(!late.exists(), "what it had started went on");
+        assert!(!late.exists(), "what it had started still runs");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Records that programs have appended to the journal in the shared region.
+//! Prints records that programs appended to the journal, and appends some.
 
 use std::io::{BufRead, Read, Write};
 use std::thread;
@@ -15,38 +15,38 @@ use crate::log;
 use crate::module::Module;
 use crate::problem::Problem;
 
-/// How often it is looked for new records.
+/// How often to look for new records.
 const FOLLOW_POLL: Duration = Duration::from_millis(20);
 
 /// How records are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// As they are, each with an end of line.
+    /// As they are, with a line end after each.
     Raw,
-    /// The same, without anything by which a terminal could be led astray.
+    /// The same, without control characters that a terminal would obey.
     Printable,
-    /// A line of JSON each: position, epoch, and the text, or what is no UTF-8 in hexadecimal digits.
+    /// A line of JSON each: position, epoch, and the text, or bytes that are not UTF-8 in hexadecimal digits.
     Json,
 }
 
-/// What is to be done with the records.
-pub struct Wish {
-    /// How they are printed.
+/// How to print the records.
+pub struct Request {
+    /// The form in which they are printed.
     pub form: Form,
-    /// Go on with those that come.
+    /// Continue with records that are appended later.
     pub follow: bool,
-    /// Free the room of those that were printed.
+    /// Free the room of the printed records.
     pub consume: bool,
 }
 
-/// Prints the records that nobody has consumed yet, in order. Damage is named on `errors`. Returns whether there was none.
+/// Prints the records that were not consumed yet, in order. Names damage on `errors`. Returns whether there was none.
 ///
 /// # Errors
-/// The ring is too small, or it is somebody else who consumes; `out` takes no more.
+/// Returns an error if the ring is too small, if another kernel consumes the journal, or if `out` fails.
 pub fn print<W: Words + Copy>(
     control: &Control,
     words: W,
-    wish: &Wish,
+    request: &Request,
     out: &mut dyn Write,
     errors: &mut dyn Write,
 ) -> Result<bool, Problem> {
@@ -63,7 +63,7 @@ pub fn print<W: Words + Copy>(
         match reader.next(control.epoch.current(), &mut buffer) {
             Next::Record(record) => {
                 if record.kind.known() == Some(RecordKind::Application) {
-                    write(&record, wish.form, out).map_err(Problem::with("writing a record"))?;
+                    write(&record, request.form, out).map_err(Problem::with("writing a record"))?;
                 }
             }
             Next::Finding(finding) => {
@@ -72,11 +72,11 @@ pub fn print<W: Words + Copy>(
             }
             Next::End => {
                 out.flush().map_err(Problem::with("writing a record"))?;
-                if wish.consume {
+                if request.consume {
                     may_consume(control)?;
                     journal.mark_consumed(reader.position());
                 }
-                if !wish.follow {
+                if !request.follow {
                     return Ok(is_whole);
                 }
                 thread::sleep(FOLLOW_POLL);
@@ -85,7 +85,8 @@ pub fn print<W: Words + Copy>(
     }
 }
 
-/// A backup that reads the journal is the one that says what was consumed. A parked Linux does not.
+/// Checks that this program may consume records. A backup that reads the journal consumes it itself; a parked Linux
+/// reads none.
 fn may_consume(control: &Control) -> Result<(), Problem> {
     let is_parked = control
         .resume_slots
@@ -94,7 +95,7 @@ fn may_consume(control: &Control) -> Result<(), Problem> {
     match control.protection.state() == ProtectionState::NoBackup || is_parked {
         true => Ok(()),
         false => Err(Problem::No(
-            "the backup consumes the journal itself; leave out --consume".into(),
+            "the backup consumes the journal itself; omit --consume".into(),
         )),
     }
 }
@@ -128,20 +129,20 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Appends each line of `input`, or all of it as one record. Returns how many records were appended.
+/// Appends each line of `input`, or all of it as one record. Returns the number of records.
 ///
 /// # Errors
-/// This is not the primary, a record is too long or empty, or there is no room.
+/// Returns an error if this is not the primary, if a record is too long or empty, or if there is no room.
 pub fn append(module: &dyn Module, mut input: impl BufRead, whole: bool) -> Result<u64, Problem> {
     if !module.info()?.is_primary() {
         return Err(Problem::No(
-            "only the primary appends to the journal".into(),
+            "only the primary can append to the journal".into(),
         ));
     }
     let mut count = 0;
     loop {
         let mut record = Vec::new();
-        // One byte more than fits is enough to tell that it does not.
+        // One byte more than the maximum shows that a record is too long.
         let mut limited = input.by_ref().take(RECORD_BYTES_MAX as u64 + 2);
         let read = match whole {
             true => limited.read_to_end(&mut record),
@@ -155,9 +156,13 @@ pub fn append(module: &dyn Module, mut input: impl BufRead, whole: bool) -> Resu
         }
         if record.is_empty() || record.len() > RECORD_BYTES_MAX {
             return Err(Problem::Usage(format!(
-                "record {} has {} bytes; 1 to {RECORD_BYTES_MAX} can be appended ({count} were)",
+                "record {} is {}: a record has 1 to {RECORD_BYTES_MAX} bytes; {count} records were appended",
                 count + 1,
-                if record.is_empty() { "0" } else { "more" },
+                if record.is_empty() {
+                    "empty"
+                } else {
+                    "too long"
+                },
             )));
         }
         module.append(&record)?;
@@ -200,12 +205,18 @@ mod tests {
 
         fn print(&self, form: Form, consume: bool) -> (Result<bool, Problem>, String, String) {
             let (mut out, mut errors) = (Vec::new(), Vec::new());
-            let wish = Wish {
+            let request = Request {
                 form,
                 consume,
                 follow: false,
             };
-            let result = print(&self.control, &self.ring[..], &wish, &mut out, &mut errors);
+            let result = print(
+                &self.control,
+                &self.ring[..],
+                &request,
+                &mut out,
+                &mut errors,
+            );
             let text = |bytes| String::from_utf8(bytes).unwrap();
             (result, text(out), text(errors))
         }

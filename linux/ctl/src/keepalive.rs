@@ -1,26 +1,26 @@
-//! The keepalives of one direction.
+//! The keepalives of one direction, as the status shows them.
 
 use std::thread;
 use std::time::Duration;
 
 use sharedmem::keepalive::{Keepalive, KeepaliveSlot};
 
-/// How often a slot is looked at whose writer is at work, and how long is waited in between: the host of a virtual machine may have stopped the
-/// writer in the middle.
+/// How often to read a slot while its writer writes, and the pause before the next attempt. The host of a virtual
+/// machine may have stopped the writer in the middle of a write.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A direction of the keepalive.
+/// The keepalives of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeepaliveStatus {
-    /// How many were sent.
+    /// Number of keepalives that were sent.
     pub count: u64,
-    /// How long ago the newest was sent, in us; `None` if there is none, or the time is not known.
+    /// Age of the newest one, in us; `None` if there is none, or if the time is unknown.
     pub age_us: Option<i64>,
 }
 
 impl KeepaliveStatus {
-    /// Of the newest keepalive, at `now_ns` since the machine's boot.
+    /// Describes the newest keepalive, at `now_ns` since the machine's boot.
     pub fn of(newest: Option<Keepalive>, now_ns: Option<u64>) -> Self {
         let age_us =
             |then_ns: u64| now_ns.map(|now_ns| now_ns.wrapping_sub(then_ns).cast_signed() / 1000);
@@ -31,7 +31,7 @@ impl KeepaliveStatus {
     }
 }
 
-/// The newest keepalive in a slot; `None` if there is none, or its writer died half-way.
+/// Returns the newest keepalive in a slot; `None` if there is none, or if its writer died in the middle of a write.
 pub fn newest(slot: &KeepaliveSlot) -> Option<Keepalive> {
     (0..ATTEMPTS).find_map(|attempt| {
         if attempt > 0 {
@@ -55,7 +55,7 @@ mod tests {
             (of(Some(5_000_000)).age_us, of(None).age_us),
             (Some(2000), None)
         );
-        // A claim about the future is shown as what it is.
+        // A time in the future is shown as it is.
         assert_eq!(of(Some(1_000_000)).age_us, Some(-2000));
         assert_eq!(of(None).count, 7);
         assert_eq!(
@@ -76,7 +76,7 @@ mod tests {
                 reader.join().unwrap().is_some()
             })
         };
-        // A busy host may keep the writer away for longer than that.
+        // A busy host may keep the writer from running for longer than that.
         assert!((0..20).any(is_seen));
     }
 }

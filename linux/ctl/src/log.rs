@@ -1,5 +1,5 @@
-//! What this kernel, the other one and the monitor have left to be read. The rings are read as they are: their cursors belong to the console's
-//! owner.
+//! The epitaphs and logs of this kernel, the other one and the monitor. Reading leaves the rings' cursors alone,
+//! because these belong to the owner of the console.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::log_ring::{LOG_BYTES, LogRing};
 use sharedmem::{Control, Instance};
 
-/// Everything, for people.
+/// Returns everything as text.
 pub fn text(control: &Control) -> String {
     let mut out = String::new();
     for (instance, place) in control.epitaphs.iter() {
@@ -24,7 +24,7 @@ pub fn text(control: &Control) -> String {
     out
 }
 
-/// Everything, for programs.
+/// Returns everything as JSON.
 pub fn json(control: &Control) -> Value {
     let epitaphs = control.epitaphs.iter().filter_map(|(instance, place)| {
         let epitaph = place.read()?;
@@ -68,7 +68,7 @@ fn section(out: &mut String, name: &str, ring: &LogRing) {
     }
 }
 
-/// The newest bytes of a ring.
+/// Returns the newest bytes of a ring.
 pub fn tail(ring: &LogRing) -> Vec<u8> {
     let mut bytes = vec![0; LOG_BYTES];
     let taken = ring.copy_tail(&mut bytes);
@@ -76,7 +76,8 @@ pub fn tail(ring: &LogRing) -> Vec<u8> {
     bytes
 }
 
-/// What of `now` was not in `before` yet: two tails of the same ring, whose lines differ by their times.
+/// Returns the part of `now` that was not in `before` yet. Both are tails of the same ring, whose lines differ by their
+/// times.
 pub fn news<'a>(before: &[u8], now: &'a [u8]) -> &'a [u8] {
     let before = before.trim_ascii_end();
     let start = before.iter().rposition(|byte| *byte == b'\n');
@@ -87,11 +88,12 @@ pub fn news<'a>(before: &[u8], now: &'a [u8]) -> &'a [u8] {
     let found = now
         .windows(last_line.len())
         .rposition(|window| window == last_line);
-    // Not found: so much was written that nothing is left of what was there.
+    // It is not there: so much was written that all of `before` was overwritten.
     found.map_or(now, |at| now[at + last_line.len()..].trim_ascii_start())
 }
 
-/// The bytes of a kernel that died are hostile, and a terminal is easily led astray.
+/// Returns text without control characters, because the bytes of a dead kernel are hostile, and a terminal obeys some
+/// of them.
 pub fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()

@@ -1,4 +1,4 @@
-//! Asking the monitor for something, and following what it says of it.
+//! Sends requests to the monitor, and follows its log meanwhile.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,30 +11,30 @@ use sharedmem::protection::ProtectionState;
 use crate::log;
 use crate::problem::Problem;
 
-/// The monitor looks into its mailbox every few milliseconds.
+/// How long to wait for an answer. The monitor looks into its mailbox every few milliseconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// How often the answer is looked for.
+/// How often to look for the answer.
 const ANSWER_POLL: Duration = Duration::from_millis(2);
 
-/// How often it is looked whether the backup is ready.
+/// How often to look whether the backup is ready.
 const BACKUP_POLL: Duration = Duration::from_millis(50);
 
-/// How the loading of a backup ended.
+/// The outcome of loading a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loading {
     /// It protects this kernel.
     Armed,
-    /// It is no more.
+    /// The backup was lost.
     Lost(BackupLoss),
-    /// It has not ended: nothing more was heard of it within the limit.
+    /// It has not ended within the limit.
     GoesOn,
 }
 
-/// Asks the monitor for something, and waits for its answer.
+/// Sends a request to the monitor, and waits for its answer.
 ///
 /// # Errors
-/// It refuses, or does not answer.
+/// Returns an error if the monitor refuses, or does not answer.
 pub fn order(
     control: &Control,
     command: Command,
@@ -57,14 +57,14 @@ pub fn order(
     }
 }
 
-/// What was there before a backup was asked for.
+/// The state before a backup was requested.
 pub struct Before {
     losses: u64,
     log: Vec<u8>,
 }
 
 impl Before {
-    /// Looks at it now.
+    /// Reads the present state.
     pub fn of(control: &Control) -> Self {
         Self {
             losses: control.backup.losses(),
@@ -73,7 +73,7 @@ impl Before {
     }
 }
 
-/// Waits for the end of a loading that was accepted. What the monitor adds to its log meanwhile is passed to `progress`.
+/// Waits until the loading of a backup ends. Meanwhile, passes new lines of the monitor's log to `progress`.
 pub fn await_backup(
     control: &Control,
     mut before: Before,
@@ -82,7 +82,7 @@ pub fn await_backup(
 ) -> Loading {
     let until = Instant::now() + limit;
     loop {
-        // Read before the loss: a backup that was armed and then lost was armed.
+        // Read before the loss, because a backup may be armed and then lost: it was armed.
         let is_armed = control.protection.state() == ProtectionState::Armed;
         let lost = control
             .backup

@@ -1,6 +1,7 @@
-//! `understudyctl`: what the operator of a Linux tenant asks and orders.
+//! `understudyctl`: the operator's command on a Linux tenant.
 //!
-//! The module opens the door (`/dev/understudy`); what is read there, the shared region, is read by the same crates that the monitor is made of.
+//! The module gives access to the shared region through `/dev/understudy`. The crates that the monitor is made of read
+//! it.
 
 mod announce;
 mod arm;
@@ -32,10 +33,12 @@ mod testing;
 mod timeline;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap_complete::Shell;
 
 use sharedmem::event::{NotRearmed, Text};
 
@@ -48,7 +51,7 @@ use crate::problem::Problem;
 use crate::root::Root;
 use crate::status::Status;
 
-/// How long a backup may take that is loaded after a takeover.
+/// How long a backup that is loaded after a takeover may take.
 const REARM_LIMIT: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
@@ -57,19 +60,19 @@ fn main() -> ExitCode {
         Err(problem) => {
             let text = problem.to_string();
             if !text.is_empty() {
-                say_aside(&format!("understudyctl: {text}"));
+                print_error(&format!("understudyctl: {text}"));
             }
             ExitCode::from(problem.exit_code())
         }
     }
 }
 
-/// Prints. Whoever reads it may have gone, which is no reason to die.
-fn say(text: impl std::fmt::Display) {
+/// Prints. Ignores errors, because the reader may have gone, which must not end the program.
+fn print(text: impl std::fmt::Display) {
     let _ = write!(io::stdout(), "{text}");
 }
 
-fn say_aside(line: &str) {
+fn print_error(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -106,27 +109,13 @@ fn run(command: Command) -> Result<(), Problem> {
                 cmdline,
             });
             let limit = Duration::from_secs(limit);
-            let wish = arm::Wish { image, cpu, limit };
-            arm::arm(&Device::open()?, &root, &wish, &mut say_aside)
+            let request = arm::Request { image, cpu, limit };
+            arm::arm(&Device::open()?, &root, &request, &mut print_error)
         }
         Command::Disarm => switch::ask(&Device::open()?, sharedmem::mailbox::Command::Disarm),
         Command::Retry => switch::ask(&Device::open()?, sharedmem::mailbox::Command::Retry),
-        Command::Switch { yes, hooks, limit } => {
-            let confirm = || match yes {
-                true => Ok(true),
-                false => switch::ask_terminal(),
-            };
-            let limit = Duration::from_secs(limit);
-            switch::switch(&Device::open()?, &root, &hooks, limit, confirm)
-        }
-        Command::Log { json } => {
-            let device = Device::open()?;
-            match json {
-                true => say(format_args!("{}\n", log::json(device.control()))),
-                false => say(log::text(device.control())),
-            }
-            Ok(())
-        }
+        Command::Switch { yes, hooks, limit } => switch_over(yes, &hooks, limit, &root),
+        Command::Log { json } => log(&Device::open()?, json),
         Command::Test => rehearse(&Device::open()?, &root),
         Command::Journal {
             command,
@@ -136,18 +125,8 @@ fn run(command: Command) -> Result<(), Problem> {
         } => journal(&Device::open()?, command, follow, json, consume),
         Command::Arp { interface } => announce::interface(&interface).map(drop),
         Command::Stamp { edge } => timeline::stamp(&Device::open()?, &edge),
-        Command::Completions { shell } => {
-            let mut out = Vec::new();
-            describe::completions(shell, &mut out);
-            say(String::from_utf8_lossy(&out));
-            Ok(())
-        }
-        Command::Man => {
-            let mut out = Vec::new();
-            describe::manual(&mut out).map_err(Problem::with("the manual"))?;
-            say(String::from_utf8_lossy(&out));
-            Ok(())
-        }
+        Command::Completions { shell } => completions(shell),
+        Command::Man => manual(),
     }
 }
 
@@ -159,12 +138,12 @@ fn status(device: &Device, root: &Root, json: bool) -> Result<(), Problem> {
     let info = device.info()?;
     let status = Status::of(device.control(), info, root.kernel_release(), now_ns);
     match json {
-        true => say(format_args!("{}\n", status.json())),
-        false => say(status.text()),
+        true => print(format_args!("{}\n", status.json())),
+        false => print(status.text()),
     }
     match status.is_protected() {
         true => Ok(()),
-        // What was printed says why.
+        // What was printed gives the reason.
         false => Err(Problem::No(String::new())),
     }
 }
@@ -172,8 +151,8 @@ fn status(device: &Device, root: &Root, json: bool) -> Result<(), Problem> {
 fn check(root: &Root, json: bool) -> Result<(), Problem> {
     let report = check::Report::of(root);
     match json {
-        true => say(format_args!("{}\n", report.json())),
-        false => say(report.text()),
+        true => print(format_args!("{}\n", report.json())),
+        false => print(report.text()),
     }
     match report.is_possible() {
         true => Ok(()),
@@ -189,13 +168,13 @@ fn park(device: &Device, root: &Root, how: &park::Park, if_backup: bool) -> Resu
     }
     let (info, failed) = park::park(device, root, how)?;
     if !how.only_hooks && park::wants_rearm(&info) {
-        let wish = arm::Wish {
+        let request = arm::Request {
             limit: REARM_LIMIT,
-            ..arm::Wish::default()
+            ..arm::Request::default()
         };
-        let armed = arm::arm(device, root, &wish, &mut |_| ());
+        let armed = arm::arm(device, root, &request, &mut |_| ());
         if let Err(problem) = &armed {
-            root.tell(NotRearmed {
+            root.log(NotRearmed {
                 reason: Text::of(problem),
             });
         }
@@ -210,14 +189,45 @@ fn park(device: &Device, root: &Root, how: &park::Park, if_backup: bool) -> Resu
     }
 }
 
+fn switch_over(yes: bool, hooks: &Path, limit_s: u64, root: &Root) -> Result<(), Problem> {
+    let confirm = || match yes {
+        true => Ok(true),
+        false => switch::ask_terminal(),
+    };
+    let limit = Duration::from_secs(limit_s);
+    switch::switch(&Device::open()?, root, hooks, limit, confirm)
+}
+
+fn log(device: &Device, json: bool) -> Result<(), Problem> {
+    match json {
+        true => print(format_args!("{}\n", log::json(device.control()))),
+        false => print(log::text(device.control())),
+    }
+    Ok(())
+}
+
+fn completions(shell: Shell) -> Result<(), Problem> {
+    let mut out = Vec::new();
+    describe::completions(shell, &mut out);
+    print(String::from_utf8_lossy(&out));
+    Ok(())
+}
+
+fn manual() -> Result<(), Problem> {
+    let mut out = Vec::new();
+    describe::manual(&mut out).map_err(Problem::with("writing the manual page"))?;
+    print(String::from_utf8_lossy(&out));
+    Ok(())
+}
+
 fn rehearse(device: &Device, root: &Root) -> Result<(), Problem> {
     let (control, hand_off) = (device.control(), HandOff::read(root)?);
     let items = rehearsal::items(control, &device.info()?, &hand_off);
     for item in &items {
         let word = if item.is_good { "PASS" } else { "FAIL" };
-        say(format_args!("{word}  {}\n", item.text));
+        print(format_args!("{word}  {}\n", item.text));
     }
-    say(rehearsal::forecast(control, &hand_off));
+    print(rehearsal::forecast(control, &hand_off));
     match items.iter().all(|item| item.is_good) {
         true => Ok(()),
         false => Err(Problem::No("a takeover would fail".into())),
@@ -240,7 +250,7 @@ fn journal(
         (false, true) => journal::Form::Printable,
         (false, false) => journal::Form::Raw,
     };
-    let wish = journal::Wish {
+    let request = journal::Request {
         form,
         follow,
         consume,
@@ -249,7 +259,7 @@ fn journal(
     match journal::print(
         region.control,
         region.journal,
-        &wish,
+        &request,
         &mut out,
         &mut io::stderr(),
     )? {

@@ -4,7 +4,7 @@ use crate::root::Root;
 
 const MEMORY: &str = "sys/devices/system/memory";
 
-/// Puts every block of memory to use that is not. Returns how many.
+/// Brings every block of memory online that is not. Returns the number of blocks.
 pub fn online(root: &Root) -> usize {
     root.names(MEMORY)
         .iter()

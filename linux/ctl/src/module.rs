@@ -1,4 +1,4 @@
-//! What the module offers: who this kernel is, its memory, its requests. The interface is [`sharedmem::device`].
+//! The module as a trait: which kernel this is, its memory, its requests. [`sharedmem::device`] defines the interface.
 
 use sharedmem::Control;
 use sharedmem::device::DeviceInfo;
@@ -6,41 +6,41 @@ use sharedmem::timeline::Edge;
 
 use crate::problem::Problem;
 
-/// The module, or what stands for it in tests.
+/// The module, or a fake in tests.
 pub trait Module {
-    /// Who this kernel is now.
+    /// Returns which kernel this is, now.
     ///
     /// # Errors
-    /// The module refuses.
+    /// Returns an error if the module refuses.
     fn info(&self) -> Result<DeviceInfo, Problem>;
 
-    /// The control block of the shared region. What is in it is a claim.
+    /// Returns the control block of the shared region. Its contents are claims.
     fn control(&self) -> &Control;
 
     /// Stamps an edge of the timeline of the takeover that made this kernel the primary.
     ///
     /// # Errors
-    /// There is no such edge, or this kernel did not take over.
+    /// Returns an error if there is no such edge, or if this kernel did not take over.
     fn stamp(&self, edge: Edge) -> Result<(), Problem>;
 
-    /// Adds the memory that comes with the role. Returns the bytes added up to now.
+    /// Adds the memory that belongs to the primary's role. Returns the bytes added so far.
     ///
     /// # Errors
-    /// Linux refuses.
+    /// Returns an error if Linux refuses.
     fn add_memory(&self) -> Result<u64, Problem>;
 
-    /// Hands over. Returns only if that did not happen.
+    /// Switches over. Returns only if that failed.
     fn switch_over(&self) -> Problem;
 
     /// Appends a record to the journal.
     ///
     /// # Errors
-    /// There is no room, or this is not the primary.
+    /// Returns an error if there is no room, or if this is not the primary.
     fn append(&self, payload: &[u8]) -> Result<(), Problem>;
 
     /// Writes each part at its offset, in bytes, into the spare slot.
     ///
     /// # Errors
-    /// It does not fit, or a backup waits there.
+    /// Returns an error if a part does not fit, or if a backup waits there.
     fn stage(&self, parts: &[(u64, &[u8])]) -> Result<(), Problem>;
 }

@@ -1,4 +1,4 @@
-//! What the init of a backup does last: sleep until the primary is dead, then bring up what the operator wants.
+//! The last step of a backup's init: it sleeps until the primary is dead, then brings up what the operator wants.
 
 use std::path::PathBuf;
 use std::thread;
@@ -21,25 +21,26 @@ use crate::settle;
 const STATE: &str = "sys/power/state";
 const MEM_SLEEP: &str = "sys/power/mem_sleep";
 
-/// Between two attempts to fall asleep.
+/// Pause between two attempts to suspend.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How to park.
 pub struct Park {
-    /// Where the hooks are.
+    /// Directory of the hooks.
     pub hooks: PathBuf,
-    /// How long a hook may take that has no limit of its own.
+    /// The limit of hooks that have none of their own.
     pub limit: Duration,
-    /// Give up when Linux does not fall asleep, or wakes up as no primary.
+    /// Give up if Linux does not suspend, or wakes up without being the primary.
     pub once: bool,
-    /// Leave to somebody else what comes after the hooks.
+    /// Leave what follows the hooks to other programs.
     pub only_hooks: bool,
 }
 
-/// Parks this kernel. Returns when it has taken over and the hooks were run: who it is now, and the hooks that failed.
+/// Parks this kernel. Returns once it has taken over and the hooks have run: which kernel it is now, and the hooks that
+/// failed.
 ///
 /// # Errors
-/// It is the primary already, a hook cannot be read, or it does not fall asleep.
+/// Returns an error if it is the primary already, if a hook cannot be read, or if it does not suspend.
 pub fn park(
     module: &dyn Module,
     root: &Root,
@@ -47,29 +48,30 @@ pub fn park(
 ) -> Result<(DeviceInfo, Vec<String>), Problem> {
     if module.info()?.is_primary() {
         return Err(Problem::No(
-            "this kernel is the primary, and only a backup parks".into(),
+            "this kernel is the primary; only a backup can park".into(),
         ));
     }
-    // Read before, so that nothing has to be found on the way back; what is wrong is better told now.
+    // The hooks are read now, so that nothing has to be searched after the takeover, and an error is reported early.
     let hooks = hooks::find(&park.hooks, park.limit)?;
-    // There will be no disk yet from which this program could be read back. Without the right to it, it goes without.
+    // After the takeover there is no disk yet from which this program could be paged in. Without the permission to lock
+    // its memory, it continues unlocked.
     let _ = mlockall(MlockAllFlags::MCL_CURRENT);
     choose_deep_sleep(root)?;
     serial::poll_consoles(root);
-    root.tell(event::Parking {
+    root.log(event::Parking {
         hooks: hooks.len() as u32,
     });
     let info = loop {
         match sleep(module, root) {
             Ok(info) => break info,
             Err(problem) if park.once => return Err(problem),
-            Err(problem) => root.tell(&problem),
+            Err(problem) => root.log(&problem),
         }
         thread::sleep(RETRY_PAUSE);
     };
     let failed = run(root, &hooks, &environment(module.control(), &info));
     let _ = module.stamp(Edge::Serving);
-    root.tell(event::Serving {
+    root.log(event::Serving {
         instance: info.instance(),
         epoch: info.epoch,
         cores: None,
@@ -81,12 +83,12 @@ pub fn park(
     Ok((info, failed))
 }
 
-/// Whether the operator wants a new backup at once.
+/// Returns whether the operator wants a new backup at once.
 pub fn wants_rearm(info: &DeviceInfo) -> bool {
     info.has(DeviceFlag::RearmAuto)
 }
 
-/// `mem` can mean to idle, too, which is no parking.
+/// Makes `mem` mean deep sleep. It can also mean idle, in which the kernel does not park.
 fn choose_deep_sleep(root: &Root) -> Result<(), Problem> {
     let choices = root.text(MEM_SLEEP).unwrap_or_default();
     match choices.split(' ').any(|choice| choice == "deep") {
@@ -95,13 +97,15 @@ fn choose_deep_sleep(root: &Root) -> Result<(), Problem> {
     }
 }
 
-/// Falls asleep, and returns when the machine has been taken over.
+/// Suspends, and returns once this kernel has taken over.
 fn sleep(module: &dyn Module, root: &Root) -> Result<DeviceInfo, Problem> {
     root.write(STATE, "mem")?;
     let info = module.info()?;
     match info.is_primary() && info.has(DeviceFlag::Resumed) {
         true => Ok(info),
-        false => Err(Problem::No("woken up, but not as the primary".into())),
+        false => Err(Problem::No(
+            "this kernel woke up, but not as the primary".into(),
+        )),
     }
 }
 
@@ -110,7 +114,7 @@ fn run(root: &Root, hooks: &[Hook], environment: &[(&str, String)]) -> Vec<Strin
     let mut failed = Vec::new();
     for hook in hooks {
         let outcome = hooks::run(hook, environment);
-        root.tell(outcome.event());
+        root.log(outcome.event());
         if !outcome.is_good() {
             failed.push(outcome.name);
         }
@@ -205,7 +209,10 @@ mod tests {
         let module = FakeModule::of(&[backup, backup]);
         let mut how = parked(directory.path());
         let problem = park(&module, &root, &how).unwrap_err();
-        assert_eq!(problem.to_string(), "woken up, but not as the primary");
+        assert_eq!(
+            problem.to_string(),
+            "this kernel woke up, but not as the primary"
+        );
         assert!(module.stamps.borrow().is_empty());
         how.once = false;
         let module = FakeModule::of(&[backup, backup, info(Role::Primary)]);

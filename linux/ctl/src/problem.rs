@@ -1,11 +1,11 @@
-//! Why a command could not be carried out, and what the program ends with.
+//! Why a command failed, and the exit code for it.
 
 use std::fmt;
 use std::io;
 
 use sharedmem::control::RegionError;
 
-/// What the program ends with, and what that means. Usage errors are clap's as well as ours.
+/// The exit codes and their meaning. Usage errors are reported by clap as well.
 pub const EXIT_CODES: [(u8, &str); 5] = [
     (0, "done, or yes"),
     (1, "no, unprotected, or refused"),
@@ -17,27 +17,27 @@ pub const EXIT_CODES: [(u8, &str); 5] = [
     (4, "the system refused something"),
 ];
 
-/// Why not. The exit code follows from it.
+/// Why a command failed. The exit code follows from it.
 #[derive(Debug)]
 pub enum Problem {
     /// The answer is no, or the request was refused.
     No(String),
-    /// What was asked for makes no sense.
+    /// The request makes no sense.
     Usage(String),
-    /// The machine was not started by understudy, or the module is not there.
+    /// Understudy did not start the machine, or the module is not loaded.
     NotHere(String),
-    /// The system refused something: what, and why.
+    /// The system refused something: what, and the error.
     System(String, io::Error),
 }
 
 impl Problem {
-    /// A problem with `what`; for `map_err`.
+    /// Makes the problem of an error with `what`; for `map_err`.
     pub fn with<E: Into<io::Error>>(what: impl fmt::Display) -> impl FnOnce(E) -> Self {
         let what = what.to_string();
         move |error| Self::System(what, error.into())
     }
 
-    /// What the command ends with: one of [`EXIT_CODES`].
+    /// Returns the exit code, one of [`EXIT_CODES`].
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::No(_) => 1,
@@ -66,9 +66,9 @@ impl From<RegionError> for Problem {
     }
 }
 
-/// Says that what is there is of another release, as `what` tells.
+/// Describes a mismatch of releases, which `what` names.
 pub fn other_release(what: impl fmt::Display) -> String {
-    format!("{what}: take the program of the same release")
+    format!("{what}: use the program of the same release")
 }
 
 #[cfg(test)]

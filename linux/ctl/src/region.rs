@@ -1,5 +1,5 @@
-//! The memory that the module maps: the shared region and the spare slot. That others write there at any time is what its types say; that it
-//! stays mapped is this file's promise, and the only one it makes.
+//! The memory that the module maps: the shared region and the spare slot. The types of the region allow for other
+//! writers; this file only promises that the memory stays mapped.
 
 use std::fs::File;
 use std::num::NonZeroUsize;
@@ -13,14 +13,15 @@ use sharedmem::{Control, SharedRegion};
 
 use crate::problem::Problem;
 
-/// Maps the control block of a region of `region_bytes`. The ring behind it is left out: a megabyte of it costs as much time as the whole block.
+/// Maps the control block of a region of `region_bytes`. It leaves out the journal's ring, because mapping one megabyte
+/// of it takes as long as mapping the whole block.
 ///
 /// # Errors
-/// The module refuses, or this is no region of ours.
+/// Returns an error if the module refuses, or if there is no shared region.
 pub fn map_control(file: &File, region_bytes: u64) -> Result<&'static Control, Problem> {
     let address = map(file, CONTROL_BYTES as u64, SHARED_OFFSET)?;
-    // SAFETY: CONTROL_BYTES are mapped at a page's start, and never unmapped. A control block consists of atomics, for which every bit pattern is
-    // valid and other writers are allowed.
+    // SAFETY: CONTROL_BYTES are mapped from the start of a page, and never unmapped. A control block consists of
+    // atomics, for which every bit pattern is valid and other writers are allowed.
     let control = unsafe { address.cast::<Control>().as_ref() };
     control.header.check(region_bytes)?;
     Ok(control)
@@ -29,27 +30,28 @@ pub fn map_control(file: &File, region_bytes: u64) -> Result<&'static Control, P
 /// Maps a whole region of `region_bytes`.
 ///
 /// # Errors
-/// As for [`map_control`].
+/// Returns the errors of [`map_control`].
 pub fn map_whole(file: &File, region_bytes: u64) -> Result<SharedRegion, Problem> {
     if region_bytes <= CONTROL_BYTES as u64 {
         return Err(RegionError::Size(region_bytes).into());
     }
     let address = map(file, region_bytes, SHARED_OFFSET)?;
-    // SAFETY: `region_bytes` are mapped at a page's start, for reading and writing, and never unmapped; the types behind it reach them by atomics.
+    // SAFETY: `region_bytes` are mapped from the start of a page, for reading and writing, and never unmapped. Every
+    // kernel and program accesses them by atomics only.
     Ok(unsafe { SharedRegion::open(address.as_ptr(), region_bytes) }?)
 }
 
-/// The spare slot: written before a backup is loaded there, never read.
+/// The spare slot. This program writes it before a backup is loaded there, and never reads it.
 pub struct SpareSlot {
     address: NonNull<u8>,
     bytes: u64,
 }
 
 impl SpareSlot {
-    /// Maps it; it has `bytes`.
+    /// Maps the slot, which has `bytes` bytes.
     ///
     /// # Errors
-    /// The module refuses: this is not the primary, or a backup waits there.
+    /// Returns an error if the module refuses: this is not the primary, or a backup waits there.
     pub fn map(file: &File, bytes: u64) -> Result<Self, Problem> {
         let address = map(file, bytes, SPARE_OFFSET)?;
         Ok(Self { address, bytes })
@@ -58,7 +60,7 @@ impl SpareSlot {
     /// Writes `part` at `offset`, in bytes.
     ///
     /// # Errors
-    /// It does not fit.
+    /// Returns an error if it does not fit.
     pub fn write(&mut self, offset: u64, part: &[u8]) -> Result<(), Problem> {
         let end = offset.checked_add(part.len() as u64);
         if end.is_none_or(|end| end > self.bytes) {
@@ -68,7 +70,8 @@ impl SpareSlot {
                 self.bytes
             )));
         }
-        // SAFETY: the part ends inside the mapping, as was checked; nobody else uses the slot while no backup is loaded, and it is not our memory.
+        // SAFETY: the part ends inside the mapping, as was checked. Nothing else uses the slot while no backup is
+        // loaded, and it is not memory of this program.
         unsafe {
             let target = self.address.add(offset as usize);
             ptr::copy_nonoverlapping(part.as_ptr(), target.as_ptr(), part.len());
@@ -79,14 +82,15 @@ impl SpareSlot {
 
 impl Drop for SpareSlot {
     fn drop(&mut self) {
-        // SAFETY: it is the mapping made above, and nothing borrows from it. A refusal would leave it mapped, which harms nobody.
+        // SAFETY: this is the mapping made above, and nothing borrows from it. If munmap fails, it stays mapped, which
+        // is harmless.
         let _ = unsafe { munmap(self.address.cast(), self.bytes as usize) };
     }
 }
 
 fn map(file: &File, bytes: u64, offset: u64) -> Result<NonNull<u8>, Problem> {
     let length = usize::try_from(bytes).ok().and_then(NonZeroUsize::new);
-    let length = length.ok_or_else(|| Problem::No("there is no such memory".into()))?;
+    let length = length.ok_or_else(|| Problem::No("the range is empty".into()))?;
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
     // SAFETY: a new mapping at an address of the kernel's choice touches no memory of this program.
     unsafe {
@@ -109,7 +113,7 @@ mod tests {
     use sharedmem::Revisions;
     use std::sync::atomic::Ordering;
 
-    /// A file is as good as the device, up to what is unknown at the end.
+    /// Makes a file in place of the device. The program can map either.
     fn region_file(bytes: u64) -> File {
         let file = tempfile::tempfile().unwrap();
         file.set_len(bytes).unwrap();
@@ -122,7 +126,7 @@ mod tests {
         let file = region_file(bytes);
         assert_eq!(map_control(&file, bytes).unwrap_err().exit_code(), 3);
         let address = map(&file, bytes, 0).unwrap();
-        // SAFETY: mapped for ever, as in `map_whole`.
+        // SAFETY: the memory is mapped for ever, as in `map_whole`.
         unsafe { SharedRegion::create(address.as_ptr(), bytes, 7) }.unwrap();
         let control = map_control(&file, bytes).unwrap();
         let whole = map_whole(&file, bytes).unwrap();

@@ -1,4 +1,4 @@
-//! Whether a takeover would find what it needs: a dry run, that changes nothing.
+//! A dry run of a takeover: checks whether it would find what it needs, and changes nothing.
 
 use std::thread;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::hand_off::HandOff;
 use crate::keepalive;
 use crate::timeline::Takeover;
 
-/// First address of the upper half: a kernel's.
+/// Lowest address of the kernel's half of the address space.
 const UPPER_HALF: u64 = 0xffff_8000_0000_0000;
 
 const PAGE_BYTES: u64 = 4096;
 
-/// Something that was looked at.
+/// A check and its result.
 pub struct Item {
-    /// Whether it is as it should be.
+    /// Whether the result is good.
     pub is_good: bool,
-    /// What it is.
+    /// What was checked.
     pub text: String,
 }
 
@@ -33,7 +33,7 @@ impl Item {
     }
 }
 
-/// Looks at everything. Takes one time-out of the failure detector, to see the keepalives go on.
+/// Makes all checks. Takes one time-out of the failure detector, to see whether keepalives continue.
 pub fn items(control: &Control, info: &DeviceInfo, hand_off: &HandOff) -> Vec<Item> {
     let slots: [&KeepaliveSlot; 2] = [&control.primary_keepalive, &control.seat_keepalive];
     let before = slots.map(count);
@@ -47,11 +47,11 @@ pub fn items(control: &Control, info: &DeviceInfo, hand_off: &HandOff) -> Vec<It
         Item::new(info.is_primary(), "this kernel is the primary"),
         Item::new(
             control.epoch.current() == info.epoch,
-            format!("it owns the machine: epoch {}", info.epoch),
+            format!("its epoch is the current one: {}", info.epoch),
         ),
         Item::new(
             control.protection.state() == ProtectionState::Armed,
-            "the monitor says that a backup is ready",
+            "a backup is ready, by the monitor's word",
         ),
         Item::new(sent > 0, format!("keepalives sent {within}: {sent}")),
         Item::new(
@@ -60,7 +60,7 @@ pub fn items(control: &Control, info: &DeviceInfo, hand_off: &HandOff) -> Vec<It
         ),
         Item::new(
             control.epitaphs[info.instance()].read().is_none(),
-            "no epitaph of this kernel is in the way",
+            "this kernel has left no epitaph",
         ),
     ];
     match control.resume_slots[info.instance().other()].ticket() {
@@ -88,38 +88,42 @@ fn of_ticket(ticket: &Ticket, info: &DeviceInfo, hand_off: &HandOff) -> [Item; 4
         ),
         Item::new(
             ticket.entry >= UPPER_HALF,
-            format!("its entry is in the kernel's half: {:#x}", ticket.entry),
+            format!(
+                "the backup's entry is in the kernel's half: {:#x}",
+                ticket.entry
+            ),
         ),
         Item::new(
             ticket.stack >= UPPER_HALF,
-            format!("and so is its stack: {:#x}", ticket.stack),
+            format!(
+                "the backup's stack is in the kernel's half: {:#x}",
+                ticket.stack
+            ),
         ),
         Item::new(
             core.is_some(),
             format!(
-                "the core on which it goes on is this kernel's: APIC id {}",
+                "the core that the backup resumes on is this kernel's: APIC id {}",
                 ticket.apic_id
             ),
         ),
     ]
 }
 
-/// What would come, by what is known.
+/// Returns a forecast of a takeover.
 pub fn forecast(control: &Control, hand_off: &HandOff) -> String {
     let mut out = format!(
-        "A panic would be seen at once, a silence after {} ms.\n",
+        "A panic would be detected at once, a silence after {} ms.\n",
         hand_off.timeout_ns / 1_000_000
     );
     match Takeover::last(control) {
         Some(takeover) => {
-            out += "From there it may go as in the last takeover:\n";
+            out += "The rest may take as long as in the last takeover:\n";
             for line in takeover.lines() {
                 out += &format!("  {line}\n");
             }
         }
-        None => {
-            out += "What comes then was not measured yet: there was no takeover on this machine since its boot.\n"
-        }
+        None => out += "No takeover was measured yet: there was none since the machine's boot.\n",
     }
     out
 }
@@ -132,7 +136,7 @@ mod tests {
     use sharedmem::keepalive::Keepalive;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    /// What is not as it should be, while keepalives go on or not.
+    /// Returns the items that are not good, while keepalives go on or not.
     fn bad(control: &Control, beats: bool) -> Vec<String> {
         let info = DeviceInfo {
             role: Role::Primary.number() as u32,
@@ -183,7 +187,7 @@ mod tests {
         control.protection.arm();
         control.resume_slots[Instance::A].park(GOOD);
         assert_eq!(bad(&control, true), <[String; 0]>::default());
-        // Keepalives that were sent once are none that go on.
+        // Keepalives that were sent in the past do not count.
         assert_eq!(bad(&control, false).len(), 2);
     }
 

@@ -1,4 +1,4 @@
-//! The system's files: /proc, /sys, /boot, /dev. Below another directory in tests.
+//! The system's files: /proc, /sys, /boot, /dev. In tests they are below another directory.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -18,35 +18,35 @@ impl Default for Root {
 }
 
 impl Root {
-    /// The place of a file, by its path without the leading slash.
+    /// Returns where a file is, by its path without the leading slash.
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.0.join(path)
     }
 
-    /// Whether there is such a file.
+    /// Returns whether a file exists.
     pub fn has(&self, path: impl AsRef<Path>) -> bool {
         self.path(path).exists()
     }
 
-    /// A short text without the blanks around it; `None` if there is none to be read.
+    /// Returns a short text without the blanks around it; `None` if it cannot be read.
     pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
         let bytes = fs::read(self.path(path)).ok()?;
         Some(String::from_utf8_lossy(&bytes).trim().into())
     }
 
-    /// The bytes of a file.
+    /// Returns the bytes of a file.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// Returns an error if it cannot be read.
     pub fn bytes(&self, path: impl AsRef<Path>) -> Result<Vec<u8>, Problem> {
         let path = self.path(path);
         fs::read(&path).map_err(Problem::with(path.display()))
     }
 
-    /// Writes into a file that is there.
+    /// Writes into a file that exists.
     ///
     /// # Errors
-    /// There is none, or the system does not take it.
+    /// Returns an error if there is none, or if the system refuses the text.
     pub fn write(&self, path: impl AsRef<Path>, text: &str) -> Result<(), Problem> {
         let path = self.path(path);
         File::options()
@@ -57,7 +57,7 @@ impl Root {
             .map_err(Problem::with(format!("{} = {text}", path.display())))
     }
 
-    /// The names in a directory, in order; none if there is no such directory.
+    /// Returns the names in a directory, in order; none if there is no such directory.
     pub fn names(&self, path: impl AsRef<Path>) -> Vec<String> {
         let entries = fs::read_dir(self.path(path))
             .into_iter()
@@ -70,20 +70,20 @@ impl Root {
         names
     }
 
-    /// The last part of where a link leads to: the name of a driver, for one.
+    /// Returns the last part of a link's target, such as the name of a driver.
     pub fn link_name(&self, path: impl AsRef<Path>) -> Option<String> {
         let target = fs::read_link(self.path(path)).ok()?;
         Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
-    /// Release of the running kernel.
+    /// Returns the release of the running kernel.
     pub fn kernel_release(&self) -> String {
         self.text("proc/sys/kernel/osrelease").unwrap_or_default()
     }
 
-    /// Says something to whoever looks after this machine: in the kernel's log, which outlives this kernel. Standard output may lead
-    /// nowhere in an init.
-    pub fn tell(&self, what: impl Display) {
+    /// Writes a line to the kernel's log, which outlives this kernel. In an init, standard output may not reach
+    /// anybody.
+    pub fn log(&self, what: impl Display) {
         let line = format!("understudyctl: {what}\n");
         if self.write("dev/kmsg", &line).is_err() {
             eprint!("{line}");
@@ -95,7 +95,7 @@ impl Root {
 pub mod tests {
     use super::*;
 
-    /// A root with these files in it.
+    /// Makes a root with these files in it.
     pub fn root_of(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
         let directory = tempfile::tempdir().unwrap();
         let root = Root(directory.path().into());

@@ -1,8 +1,8 @@
 //! The serial console of a kernel that waits.
 //!
-//! A serial port interrupts by a line of the I/O APIC, which a backup does not have when it takes over. A port whose interrupt does not come
-//! prints what its buffer holds, and then blocks whoever writes: the first program of a whole distribution is one of them. So the port is
-//! told, before its kernel parks, to be looked after by a timer.
+//! A serial port interrupts by a line of the I/O APIC, which a backup does not have when it takes over. Without its
+//! interrupt, a port prints what its buffer holds and then blocks its writers, and the init of a whole distribution is
+//! one of them. So before the kernel parks, the port is set to be polled by a timer.
 
 use std::fs::File;
 use std::io;
@@ -20,10 +20,10 @@ use crate::root::Root;
 /// The consoles that Linux prints to.
 const ACTIVE: &str = "sys/class/tty/console/active";
 
-/// A serial port of a PC.
+/// The name of a PC's serial port.
 const NAME: &str = "ttyS";
 
-/// `struct serial_struct` of include/uapi/linux/serial.h, of which only the interrupt is of interest here.
+/// `struct serial_struct` of include/uapi/linux/serial.h. Only the interrupt is used here.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct Settings {
@@ -40,24 +40,26 @@ const _: () = assert!(size_of::<Settings>() == 72);
 ioctl_read_bad!(get_settings, 0x541e, Settings);
 ioctl_write_ptr_bad!(set_settings, 0x541f, Settings);
 
-/// Has the serial consoles looked after by a timer from now on. What does not work is told: the takeover does not depend on it.
+/// Sets the serial consoles to be polled by a timer from now on. Logs what fails, because the takeover does not depend
+/// on it.
 pub fn poll_consoles(root: &Root) {
     for (name, outcome) in consoles(root) {
         match outcome.and_then(|file| poll(&file)) {
-            Ok(()) => root.tell(ConsolePolled {
+            Ok(()) => root.log(ConsolePolled {
                 name: name.as_str().into(),
             }),
             Err(error) => {
                 let problem = Problem::with(format!(
-                    "{name}: it may fall silent after a takeover, as it waits for an interrupt"
+                    "{name}: it may fall silent after a takeover, because it waits for an interrupt"
                 ))(error);
-                root.tell(&problem);
+                root.log(&problem);
             }
         }
     }
 }
 
-/// The open serial consoles. That of this program's own input need not be opened a second time, which would make it one of several users.
+/// Opens the serial consoles. If this program's input is one, uses that, because opening it a second time would make
+/// this program one of several users of the port.
 fn consoles(root: &Root) -> Vec<(String, io::Result<File>)> {
     let stdin = io::stdin();
     if read(&stdin).is_ok() {
@@ -92,7 +94,7 @@ fn read(port: &impl AsRawFd) -> io::Result<Settings> {
 fn poll(port: &impl AsRawFd) -> io::Result<()> {
     let mut settings = read(port)?;
     settings.irq = 0;
-    // SAFETY: as above; the kernel reads what it has written but for the interrupt.
+    // SAFETY: as above. Except for the interrupt, the kernel reads what it wrote itself.
     unsafe { set_settings(port.as_raw_fd(), &raw const settings) }?;
     Ok(())
 }
@@ -103,15 +105,15 @@ mod tests {
     use crate::root::tests::root_of;
 
     #[test]
-    fn a_console_that_is_no_serial_port_is_left_alone_and_one_that_does_not_listen_is_told() {
+    fn a_console_that_is_no_serial_port_is_left_alone_and_one_that_does_not_listen_is_log() {
         let (_directory, root) = root_of(&[
             (ACTIVE, "tty0 ttyS0\n"),
             ("dev/ttyS0", ""),
             ("dev/kmsg", ""),
         ]);
         poll_consoles(&root);
-        let told = root.text("dev/kmsg").unwrap();
-        assert!(told.contains("ttyS0: it may fall silent"), "{told}");
-        assert!(!told.contains("tty0:"), "{told}");
+        let log = root.text("dev/kmsg").unwrap();
+        assert!(log.contains("ttyS0: it may fall silent"), "{log}");
+        assert!(!log.contains("tty0:"), "{log}");
     }
 }

@@ -1,4 +1,5 @@
-//! What a new primary does when its services are up, and nobody waits for any more: word to the neighbours, the memory and the cores of the dead.
+//! What a new primary does once its services are up, because it is not urgent: it announces its addresses to the
+//! neighbours, and adds the memory and the cores of the dead primary.
 
 use sharedmem::event;
 
@@ -8,13 +9,13 @@ use crate::memory;
 use crate::module::Module;
 use crate::root::Root;
 
-/// Settles. What does not work is told, and the rest goes on.
+/// Announces the addresses and adds memory and cores. Logs what fails, and does the rest.
 pub fn settle(module: &dyn Module, root: &Root) {
     match announce::everywhere() {
-        Ok(count) => root.tell(event::Announced {
+        Ok(count) => root.log(event::Announced {
             addresses: count as u32,
         }),
-        Err(problem) => root.tell(&problem),
+        Err(problem) => root.log(&problem),
     }
     take_memory(module, root);
     take_cores(root);
@@ -24,27 +25,27 @@ fn take_memory(module: &dyn Module, root: &Root) {
     match module.add_memory() {
         Ok(bytes) => {
             let blocks = memory::online(root);
-            root.tell(event::MemoryAdded {
+            root.log(event::MemoryAdded {
                 mib: bytes >> 20,
                 blocks_onlined: blocks as u64,
             });
         }
-        Err(problem) => root.tell(&problem),
+        Err(problem) => root.log(&problem),
     }
 }
 
 fn take_cores(root: &Root) {
     for cpu in cpus::removable(root) {
-        // The seat is in the list of some kernels, and never comes.
+        // Some kernels list the seat, which never comes online.
         if let Err(problem) = cpus::set_online(root, cpu, true) {
-            root.tell(&problem);
+            root.log(&problem);
         }
     }
     let online = cpus::removable(root)
         .into_iter()
         .filter(|cpu| *cpu != 0 && cpus::is_online(root, *cpu))
         .count();
-    root.tell(event::CpusOnline {
+    root.log(event::CpusOnline {
         count: online as u32 + 1,
     });
 }

@@ -1,4 +1,4 @@
-//! Who this kernel is, and whether it is protected.
+//! Which kernel this is, and whether it is protected.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ use crate::timeline::Takeover;
 pub struct Field {
     /// Its name.
     pub name: &'static str,
-    /// What it says, for the manual.
+    /// Its meaning, for the manual.
     pub says: &'static str,
     value: fn(&Status) -> Value,
 }
@@ -105,7 +105,7 @@ pub const FIELDS: [Field; 20] =
         ),
     ];
 
-/// What is told.
+/// The status.
 pub struct Status {
     info: DeviceInfo,
     kernel: String,
@@ -120,8 +120,8 @@ pub struct Status {
 }
 
 impl Status {
-    /// Reads what `control` says about the kernel of release `kernel` that `info` describes. `now_ns` tells the time since
-    /// the machine's boot.
+    /// Reads the status from `control`, for the kernel of release `kernel` that `info` describes. `now_ns` returns the
+    /// time since the machine's boot.
     pub fn of(
         control: &Control,
         info: DeviceInfo,
@@ -131,7 +131,7 @@ impl Status {
         let protection = control.protection.state();
         let sent = keepalive::newest(&control.primary_keepalive);
         let answered = keepalive::newest(&control.seat_keepalive);
-        // Only now: a keepalive that comes in between would be one from the future.
+        // The time is read last. Otherwise a keepalive that comes in between would be one from the future.
         let now_ns = now_ns();
         Self {
             protection,
@@ -147,12 +147,12 @@ impl Status {
         }
     }
 
-    /// Whether a backup waits.
+    /// Returns whether a backup waits.
     pub fn is_protected(&self) -> bool {
         self.protection == ProtectionState::Armed
     }
 
-    /// Returns it for programs: a line with all [`FIELDS`].
+    /// Returns the status as one line of JSON.
     pub fn json(&self) -> Value {
         let fields = FIELDS
             .iter()
@@ -160,7 +160,7 @@ impl Status {
         Value::Object(fields.collect())
     }
 
-    /// For people.
+    /// Returns the status as text.
     pub fn text(&self) -> String {
         let mut out = String::new();
         let mib = |bytes: u64| bytes >> 20;
@@ -218,7 +218,7 @@ fn reason(control: &Control, protection: ProtectionState) -> String {
         ProtectionState::Armed => "protected".into(),
         ProtectionState::NoBackup => {
             let lost = control.backup.last_loss();
-            let why = lost.map_or(String::new(), |lost| format!(", as {}", lost.loss));
+            let why = lost.map_or(String::new(), |lost| format!(", because {}", lost.loss));
             format!("unprotected: {state}{why}; `understudyctl arm` loads one")
         }
         ProtectionState::Claimed | ProtectionState::Dropped | ProtectionState::Filling => {
@@ -227,7 +227,7 @@ fn reason(control: &Control, protection: ProtectionState) -> String {
     }
 }
 
-/// What is known of the other instance.
+/// Describes the other instance.
 fn other(control: &Control, info: &DeviceInfo) -> String {
     let instance = info.instance().other();
     let version = match control.versions[instance].get().as_str() {
@@ -240,13 +240,13 @@ fn other(control: &Control, info: &DeviceInfo) -> String {
         (false, ..) => "the primary".into(),
         (true, true, true) => "parked".into(),
         (true, true, false) => "ready".into(),
-        (true, false, true) => "parked, and given up".into(),
+        (true, false, true) => "parked, but lost as a backup".into(),
         (true, false, false) => match control.epitaphs[instance].read() {
             Some(epitaph) => format!(
                 "dead: {}",
                 log::printable(epitaph.message().as_bytes()).trim()
             ),
-            None => "not there".into(),
+            None => "not loaded".into(),
         },
     };
     format!("instance {instance}{version}, {state}")
@@ -303,7 +303,7 @@ mod tests {
         assert!(status(&control).reason.contains("no backup waits; "));
         control.backup.note_loss(Instance::A, BackupLoss::Crashed);
         let lost = status(&control);
-        assert!(lost.reason.contains("as it crashed on the seat"));
+        assert!(lost.reason.contains("because it crashed on the seat"));
         let json = lost.json();
         assert_eq!(json["protection"], "no-backup");
         assert_eq!(json["backup_losses"], 1);
@@ -321,7 +321,7 @@ mod tests {
         assert!(
             status(&control)
                 .text()
-                .contains("the other kernel: instance a, not there")
+                .contains("the other kernel: instance a, not loaded")
         );
         control.versions[Instance::A].set("Linux 6.12.95");
         let mut epitaph = EpitaphText::new(1, EpitaphCause::Panic, 0);

@@ -1,4 +1,4 @@
-//! Handing over to the backup on purpose, and what else the operator orders without arguments.
+//! Switching over to the backup, and the other requests that have no arguments.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::module::Module;
 use crate::problem::Problem;
 use crate::root::Root;
 
-/// Hands over. Returns only if that did not happen. `confirm` is asked once it is clear that it could.
+/// Switches over. Returns only if that failed. Calls `confirm` once nothing else prevents it.
 ///
 /// # Errors
-/// There is no backup, the operator or a hook says no, or the monitor does not react.
+/// Returns an error if there is no backup, if the operator or a hook refuses, or if the monitor does not react.
 pub fn switch(
     module: &dyn Module,
     root: &Root,
@@ -27,11 +27,11 @@ pub fn switch(
 ) -> Result<(), Problem> {
     let info = module.info()?;
     if !info.is_primary() {
-        return Err(Problem::No("only the primary hands over".into()));
+        return Err(Problem::No("only the primary can switch over".into()));
     }
     if module.control().protection.state() != ProtectionState::Armed {
         return Err(Problem::No(
-            "there is no backup to hand over to; `understudyctl arm` loads one".into(),
+            "there is no backup to switch over to; `understudyctl arm` loads one".into(),
         ));
     }
     let hooks = hooks::find(hooks, limit)?;
@@ -44,10 +44,10 @@ pub fn switch(
     ];
     for hook in &hooks {
         let outcome = hooks::run(hook, &environment);
-        root.tell(outcome.event());
+        root.log(outcome.event());
         if !outcome.is_good() {
             return Err(Problem::No(format!(
-                "the hook {} failed, so nothing was handed over; what the hooks before it have stopped is still stopped",
+                "the hook {} failed, so there was no switchover; what earlier hooks have stopped is still stopped",
                 outcome.name
             )));
         }
@@ -56,18 +56,18 @@ pub fn switch(
     Err(module.switch_over())
 }
 
-/// Asks who sits at the terminal.
+/// Asks the operator at the terminal.
 ///
 /// # Errors
-/// Nobody sits there.
+/// Returns an error if standard input is not a terminal.
 pub fn ask_terminal() -> Result<bool, Problem> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return Err(Problem::Usage(
-            "this ends the kernel that it runs on; from a script, say --yes".into(),
+            "this would end the kernel that it runs on; from a script, add --yes".into(),
         ));
     }
-    print!("This ends this kernel; the backup goes on. Hand over? [y/N] ");
+    print!("This ends this kernel, and the backup takes over. Switch over? [y/N] ");
     let mut line = String::new();
     io::stdout()
         .flush()
@@ -76,14 +76,14 @@ pub fn ask_terminal() -> Result<bool, Problem> {
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-/// Asks the monitor for something without arguments.
+/// Sends a request without arguments to the monitor.
 ///
 /// # Errors
-/// This is not the primary, or the monitor refuses.
+/// Returns an error if this is not the primary, or if the monitor refuses.
 pub fn ask(module: &dyn Module, command: Command) -> Result<(), Problem> {
     if !module.info()?.is_primary() {
         return Err(Problem::No(
-            "only the primary gives orders to the monitor".into(),
+            "only the primary can give orders to the monitor".into(),
         ));
     }
     mailbox::order(module.control(), command, [0; ARGUMENTS])

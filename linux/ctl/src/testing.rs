@@ -1,4 +1,4 @@
-//! A module that is none, for tests.
+//! A fake module, for tests.
 
 use std::cell::{Cell, RefCell};
 
@@ -12,13 +12,13 @@ use crate::problem::Problem;
 
 /// A module whose kernel is what the test says.
 pub struct FakeModule {
-    /// What is said when asked who this kernel is: the first, and so on; the last stays.
+    /// The answers to the question which kernel this is, in their order. The last one is given again and again.
     pub infos: RefCell<Vec<DeviceInfo>>,
     /// The shared region.
     pub control: Box<Control>,
-    /// What was stamped.
+    /// The edges that were stamped.
     pub stamps: RefCell<Vec<Edge>>,
-    /// What was staged.
+    /// The parts that were staged.
     pub staged: RefCell<Vec<(u64, Vec<u8>)>>,
     /// Records that were appended.
     pub records: RefCell<Vec<Vec<u8>>>,
@@ -26,7 +26,7 @@ pub struct FakeModule {
 }
 
 impl FakeModule {
-    /// Instance 0, the primary, with a spare slot of 128 MiB.
+    /// Makes the module of instance 0, the primary, with a spare slot of 128 MiB.
     pub fn primary() -> Self {
         Self::of(&[DeviceInfo {
             role: Role::Primary.number() as u32,
@@ -37,7 +37,7 @@ impl FakeModule {
         }])
     }
 
-    /// One that says these things when asked.
+    /// Makes one with these answers.
     pub fn of(infos: &[DeviceInfo]) -> Self {
         Self {
             infos: RefCell::new(infos.to_vec()),
@@ -49,7 +49,7 @@ impl FakeModule {
         }
     }
 
-    /// How often it was to hand over.
+    /// Returns how often it was asked to switch over.
     pub fn switches(&self) -> u32 {
         self.switches.get()
     }

@@ -1,4 +1,4 @@
-//! How a takeover went, by its timeline.
+//! The timeline of the last takeover.
 
 use serde_json::{Map, Value, json};
 use sharedmem::Control;
@@ -11,18 +11,19 @@ use crate::problem::Problem;
 /// A takeover.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Takeover {
-    /// The epoch it led to.
+    /// The epoch after it.
     pub epoch: u64,
-    /// Why the old primary was given up, in a word.
+    /// Why the old primary counted as dead, in a word.
     pub cause: &'static str,
-    /// How often its cores were struck.
+    /// Number of rounds of the fence.
     pub fence_rounds: u64,
-    /// Its edges and their times since the detection, in us, in the order in which they came; those before it are negative.
+    /// Its edges in the order in which they came, with their times since the detection, in us. Edges before the
+    /// detection have negative times.
     pub edges_us: Vec<(Edge, i64)>,
 }
 
 impl Takeover {
-    /// The takeover that led to the current epoch; `None` if none did, or nothing is known of it any more.
+    /// Returns the takeover that led to the current epoch; `None` if none did, or if its timeline was overwritten.
     pub fn last(control: &Control) -> Option<Self> {
         let epoch = control.epoch.current();
         let timeline = control.timelines.of_epoch(epoch);
@@ -43,7 +44,7 @@ impl Takeover {
         })
     }
 
-    /// For programs.
+    /// Returns the takeover as JSON.
     pub fn json(&self) -> Value {
         let edges = self.edges_us.iter();
         let edges: Map<String, Value> = edges
@@ -57,7 +58,7 @@ impl Takeover {
         })
     }
 
-    /// For people: a line for each edge.
+    /// Returns a line for each edge.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         let edges = self.edges_us.iter();
         edges.map(|(edge, us)| {
@@ -67,10 +68,10 @@ impl Takeover {
     }
 }
 
-/// Stamps an edge, by name or number.
+/// Stamps an edge, given by name or number.
 ///
 /// # Errors
-/// There is no such edge, or the module refuses.
+/// Returns an error if there is no such edge, or if the module refuses.
 pub fn stamp(module: &dyn Module, edge: &str) -> Result<(), Problem> {
     module.stamp(edge_of(edge)?)
 }
@@ -80,7 +81,7 @@ fn edge_of(text: &str) -> Result<Edge, Problem> {
     let numbered = || Edge::from_number(text.parse().ok()?);
     named.or_else(numbered).ok_or_else(|| {
         let names = Edge::ALL.map(Edge::name).join(", ");
-        Problem::Usage(format!("there is no edge {text}; there are {names}"))
+        Problem::Usage(format!("there is no edge {text}; the edges are {names}"))
     })
 }
 

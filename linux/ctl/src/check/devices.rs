@@ -1,4 +1,4 @@
-//! The machine's PCI functions: which would come back after a takeover, and which would not.
+//! Checks the PCI functions: which would come back after a takeover, and which would not.
 
 use super::{Finding, Level};
 use crate::root::Root;
@@ -7,10 +7,11 @@ const SUBJECT: &str = "device";
 
 const DEVICES: &str = "sys/bus/pci/devices";
 
-/// PCI functions that a new primary is told of, at most.
+/// Maximum number of PCI functions in a new primary's hand-off.
 const FUNCTIONS_MAX: usize = sharedmem::linux::LINUX_FUNCTIONS_MAX;
 
-/// Configuration space (PCI 3.0, 6.1 and 6.7): status register and its bit, the places, the identities of capabilities.
+/// Configuration space (PCI 3.0, 6.1 and 6.7): the status register and its bit, offsets, and identities of
+/// capabilities.
 const STATUS: usize = 0x06;
 const HAS_CAPABILITIES: u8 = 1 << 4;
 const FIRST_CAPABILITY: usize = 0x34;
@@ -18,16 +19,16 @@ const INTERRUPT_PIN: usize = 0x3d;
 const MSI: u8 = 0x05;
 const MSI_X: u8 = 0x11;
 
-/// Bytes of configuration space that everybody may read.
+/// Length of the part of configuration space that every user may read, in bytes.
 const PUBLIC_BYTES: usize = 64;
 
-/// Class codes, their upper byte.
+/// The upper byte of class codes.
 const STORAGE: u32 = 0x01;
 const NETWORK: u32 = 0x02;
 const DISPLAY: u32 = 0x03;
 const BRIDGE: u32 = 0x06;
 
-/// Drivers with which a takeover was tried.
+/// Drivers with which a takeover was tested.
 const TRIED: [&str; 1] = ["virtio-pci"];
 
 /// How a function interrupts.
@@ -35,15 +36,15 @@ const TRIED: [&str; 1] = ["virtio-pci"];
 enum Interrupts {
     /// By messages, which any kernel can take over.
     Messages,
-    /// By a line, which only the kernel with the I/O APIC can take.
+    /// By a line, which only the kernel that owns the I/O APIC can use.
     Line,
     /// Not at all.
     None,
-    /// Only root may see.
+    /// Unknown, because only root may read it.
     Hidden,
 }
 
-/// Looks at the devices.
+/// Checks the devices.
 pub fn findings(root: &Root) -> Vec<Finding> {
     let addresses = root.names(DEVICES);
     let mut findings: Vec<Finding> = addresses
@@ -53,24 +54,24 @@ pub fn findings(root: &Root) -> Vec<Finding> {
     if addresses.is_empty() {
         findings.push(Finding::warning(
             SUBJECT,
-            "there are no PCI devices to be seen",
-            "without a disk and a network a takeover brings back only what is in memory",
+            "no PCI device is visible",
+            "without a disk and a network, a takeover brings back only what is in memory",
         ));
     }
     if addresses.len() > FUNCTIONS_MAX {
         findings.push(Finding::warning(
             SUBJECT,
             format!(
-                "{} PCI functions: a new primary is told of {FUNCTIONS_MAX}",
+                "{} PCI functions, of which a new primary gets the first {FUNCTIONS_MAX}",
                 addresses.len()
             ),
-            "those of the highest addresses would not come back",
+            "the ones with the highest addresses would not come back",
         ));
     }
     findings
 }
 
-/// What is to be said of a function; nothing of one that nobody drives.
+/// Returns what was found about a function; nothing if it has no driver.
 fn function(root: &Root, address: &str) -> Option<Finding> {
     let at = |name: &str| format!("{DEVICES}/{address}/{name}");
     let class = root.text(at("class"))?;
@@ -91,10 +92,10 @@ fn function(root: &Root, address: &str) -> Option<Finding> {
         return Some(Finding::warning(
             SUBJECT,
             format!("{name}: would not come back"),
-            "a new primary leaves graphics alone; use the serial console or the network",
+            "a new primary does not use graphics; use the serial console or the network",
         ));
     }
-    // Without its disk or its network, there is hardly a service.
+    // Without its disk or its network, hardly any service can run.
     let level = match class {
         STORAGE | NETWORK => Level::No,
         _ => Level::Warning,
@@ -103,12 +104,12 @@ fn function(root: &Root, address: &str) -> Option<Finding> {
         Interrupts::Line => Finding::new(
             level,
             SUBJECT,
-            format!("{name}: interrupts by a line only, and would not come back"),
-            "take a device with MSI or MSI-X (in QEMU: virtio-blk-pci, virtio-net-pci), or do without it after a takeover",
+            format!("{name}: would not come back, because it interrupts by a line only"),
+            "use a device with MSI or MSI-X (in QEMU: virtio-blk-pci, virtio-net-pci), or do without it",
         ),
         Interrupts::Hidden => Finding::warning(
             SUBJECT,
-            format!("{name}: how it interrupts is shown to root only"),
+            format!("{name}: only root can see how it interrupts"),
             "run this as root",
         ),
         Interrupts::Messages | Interrupts::None if TRIED.contains(&driver.as_str()) => {
@@ -117,7 +118,7 @@ fn function(root: &Root, address: &str) -> Option<Finding> {
         Interrupts::Messages | Interrupts::None => Finding::ok(
             SUBJECT,
             format!(
-                "{name}: should come back, but its driver was not tried: rehearse with `understudyctl switch`"
+                "{name}: should come back, but its driver was never tested: try `understudyctl switch`"
             ),
         ),
     })
@@ -136,7 +137,7 @@ fn kind(class: u32) -> &'static str {
     }
 }
 
-/// The block devices and interfaces that hang on a function, or on the virtio device that it is.
+/// Returns the block devices and network interfaces of a function, or of the virtio device in it.
 fn used_for(root: &Root, address: &str) -> String {
     let device = format!("{DEVICES}/{address}");
     let virtio = root
@@ -171,7 +172,7 @@ fn interrupts(config: &[u8]) -> Interrupts {
     if at >= config.len() {
         return Interrupts::Hidden;
     }
-    // A list that goes round in circles ends here: there is no room for more.
+    // The bound ends a list with a loop: configuration space has no room for more entries.
     for _ in 0..48 {
         if at < PUBLIC_BYTES {
             break;
@@ -193,7 +194,7 @@ mod tests {
     use crate::root::tests::{put, root_of};
     use std::os::unix::fs::symlink;
 
-    /// Configuration space with these capabilities, one after the other.
+    /// Makes configuration space with these capabilities, one after another.
     fn config(pin: u8, capabilities: &[u8]) -> Vec<u8> {
         let mut config = vec![0; 256];
         config[INTERRUPT_PIN] = pin;
@@ -237,7 +238,7 @@ mod tests {
         let mut circle = config(1, &[9, 9]);
         circle[0x51] = 0x40;
         assert_eq!(interrupts(&circle), Interrupts::Line);
-        // Without the bit in the status register there is no list.
+        // Without the bit in the status register, there is no list.
         let mut unsaid = config(1, &[MSI]);
         unsaid[STATUS] = 0;
         assert_eq!(interrupts(&unsaid), Interrupts::Line);
@@ -247,43 +248,19 @@ mod tests {
     fn what_would_come_back_and_what_would_not() {
         let (_directory, root) = root_of(&[]);
         assert_eq!(findings(&root)[0].level, Level::Warning);
-        add(&root, "0000:00:00.0", "0x060000", None, &config(0, &[]));
-        add(
-            &root,
-            "0000:00:01.1",
-            "0x010180",
-            Some("ata_piix"),
-            &config(1, &[]),
-        );
-        add(
-            &root,
-            "0000:00:02.0",
-            "0x030000",
-            Some("bochs-drm"),
-            &config(0, &[]),
-        );
-        add(
-            &root,
-            "0000:00:03.0",
-            "0x020000",
-            Some("virtio-pci"),
-            &config(1, &[MSI_X]),
-        );
-        add(
-            &root,
-            "0000:00:04.0",
-            "0x010802",
-            Some("nvme"),
-            &config(1, &[MSI_X]),
-        );
-        add(
-            &root,
-            "0000:00:05.0",
-            "0x0c0300",
-            Some("uhci_hcd"),
-            &config(4, &[]),
-        );
-        add(&root, "0000:00:06.0", "0x0c0500", None, &config(1, &[]));
+        let functions: [(&str, &str, Option<&str>, u8, &[u8]); 7] = [
+            ("00:00.0", "0x060000", None, 0, &[]),
+            ("00:01.1", "0x010180", Some("ata_piix"), 1, &[]),
+            ("00:02.0", "0x030000", Some("bochs-drm"), 0, &[]),
+            ("00:03.0", "0x020000", Some("virtio-pci"), 1, &[MSI_X]),
+            ("00:04.0", "0x010802", Some("nvme"), 1, &[MSI_X]),
+            ("00:05.0", "0x0c0300", Some("uhci_hcd"), 4, &[]),
+            ("00:06.0", "0x0c0500", None, 1, &[]),
+        ];
+        for (address, class, driver, pin, capabilities) in functions {
+            let config = config(pin, capabilities);
+            add(&root, &format!("0000:{address}"), class, driver, &config);
+        }
         put(
             &root,
             "sys/bus/pci/devices/0000:00:03.0/virtio0/net/eth0/mtu",

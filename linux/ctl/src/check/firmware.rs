@@ -1,4 +1,4 @@
-//! What the firmware is and what its ACPI tables say.
+//! Checks the firmware and its ACPI tables.
 
 use super::Finding;
 use crate::cpus::number_of;
@@ -12,18 +12,18 @@ const TABLES: &str = "sys/firmware/acpi/tables";
 const SECURE_BOOT: &str =
     "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
-/// FADT (ACPI 6.5, 5.2.9): the flags, and the bit that says that there is a reset register.
+/// FADT (ACPI 6.5, 5.2.9): the flags, and the bit for a reset register.
 const FADT_FLAGS: usize = 112;
 const RESET_REG_SUP: u32 = 1 << 10;
 
-/// MADT (5.2.12): where its entries begin.
+/// MADT (5.2.12): offset of its entries.
 const MADT_ENTRIES: usize = 44;
 
-/// Looks at the firmware.
+/// Checks the firmware.
 pub fn findings(root: &Root) -> Vec<Finding> {
     let mut findings = vec![kind(root)];
     findings.extend(iommu(root));
-    // Where understudy runs, the tables are its own.
+    // Under understudy, the tables are its own.
     if !hand_off::is_there(root) {
         findings.push(reset_register(root));
         findings.push(processor_order(root));
@@ -35,7 +35,7 @@ fn kind(root: &Root) -> Finding {
     if !root.has("sys/firmware/efi") {
         return Finding::ok(SUBJECT, "legacy BIOS: boot by GRUB (multiboot2)");
     }
-    // Four bytes of attributes, then the value.
+    // Four bytes of attributes come before the value.
     let variable = root.bytes(SECURE_BOOT).unwrap_or_default();
     match variable.get(4) {
         Some(1) => Finding::no(
@@ -50,15 +50,17 @@ fn kind(root: &Root) -> Finding {
     }
 }
 
-/// A kernel that comes up beside another does not see that DMA is translated, and the translation is the dead kernel's.
+/// Checks that DMA is not translated. A kernel that boots beside another does not see a translation, and the
+/// translation would be the dead kernel's.
 fn iommu(root: &Root) -> Option<Finding> {
     const SUBJECT: &str = "IOMMU";
     match root.names("sys/kernel/iommu_groups").is_empty() {
         true => None,
         false => Some(Finding::no(
             SUBJECT,
-            "this kernel has DMA and interrupts translated, which its successor would not know",
-            "add intel_iommu=off amd_iommu=off intremap=off to both command lines, or switch the IOMMU off in the firmware's set-up",
+            "this kernel has DMA and interrupts translated, which its successor could not see",
+            "add intel_iommu=off amd_iommu=off intremap=off to both command lines, or switch the IOMMU off in the \
+             firmware's set-up",
         )),
     }
 }
@@ -72,18 +74,19 @@ fn reset_register(root: &Root) -> Finding {
     match flags.map(|bytes| u32::from_le_bytes(*bytes)) {
         Some(flags) if flags & RESET_REG_SUP != 0 => Finding::ok(
             SUBJECT,
-            "the firmware has an ACPI reset register; its place is taken by a word of ours",
+            "the firmware has an ACPI reset register; understudy puts a word of its own in its place",
         ),
         Some(_) => Finding::warning(
             SUBJECT,
-            "the firmware has no ACPI reset register; the kernels are told of one that is ours",
-            "try `reboot` in the primary once: it must start the same kernel again, and not the machine",
+            "the firmware has no ACPI reset register; understudy gives the kernels one of its own",
+            "try `reboot` in the primary once: it must restart the same kernel, and not the machine",
         ),
         None => Finding::no(SUBJECT, "the FADT is cut off", "update the firmware"),
     }
 }
 
-/// The first processor in the table must be the one that booted: kernels take it for the one that must be left alone.
+/// Checks that the first processor in the table is the boot processor, because kernels take the first for the one that
+/// must be left alone.
 fn processor_order(root: &Root) -> Finding {
     const SUBJECT: &str = "MADT";
     let Ok(madt) = root.bytes(format!("{TABLES}/APIC")) else {
@@ -95,23 +98,24 @@ fn processor_order(root: &Root) -> Finding {
     match (ids.first(), boot_id) {
         (Some(first), Some(boot)) if *first == boot => Finding::ok(
             SUBJECT,
-            format!("{} processors, the one that boots comes first", ids.len()),
+            format!("{} processors, the boot processor first", ids.len()),
         ),
         (Some(first), Some(boot)) => Finding::no(
             SUBJECT,
-            format!("its first processor has APIC id {first}, but the one that boots has {boot}"),
-            "kernels from 6.9 on would use one core only; look in the firmware's set-up for the order of processors, or take 6.1",
+            format!("its first processor has APIC id {first}, but the boot processor has {boot}"),
+            "kernels from 6.9 on would use one core only; look for the processors' order in the firmware's set-up, or \
+             use kernel 6.1",
         ),
         (None, _) => Finding::no(SUBJECT, "it lists no processor", "update the firmware"),
         (_, None) => Finding::warning(
             SUBJECT,
-            "/proc/cpuinfo does not say which processor boots",
-            "look yourself",
+            "/proc/cpuinfo does not show which one is the boot processor",
+            "check it by hand",
         ),
     }
 }
 
-/// APIC ids of the processors that are enabled, in the table's order.
+/// Returns the APIC ids of the enabled processors, in the table's order.
 fn enabled_processors(madt: &[u8]) -> Vec<u32> {
     let mut ids = Vec::new();
     let mut rest = madt.get(MADT_ENTRIES..).unwrap_or_default();
@@ -170,7 +174,7 @@ mod tests {
             processor_order(&root).level
         };
         assert_eq!(of(&[&local(0, 1), &local(2, 1)]), Level::Ok);
-        // What is not enabled is not counted, nor what is no processor.
+        // Disabled processors, and entries that are no processors, do not count.
         assert_eq!(
             of(&[
                 &local(9, 0),

@@ -1,4 +1,4 @@
-//! The kernel that runs: whether it can be a primary and a backup.
+//! Checks the running kernel: whether it can be a primary and a backup.
 
 use partition::linux::{BzImage, layout};
 
@@ -6,7 +6,7 @@ use super::Finding;
 use crate::hand_off;
 use crate::root::Root;
 
-/// What a kernel must have been built with, and what for.
+/// Options that a kernel needs, and what for.
 const NEEDED: [(&str, &str); 6] = [
     ("SMP", "to be started on any core"),
     ("MODULES", "for understudy.ko"),
@@ -15,17 +15,17 @@ const NEEDED: [(&str, &str); 6] = [
     ("PCI_MSI", "to take devices over"),
     (
         "HOTPLUG_CPU",
-        "to lend a core, and to get those of the dead",
+        "to lend a core, and to take those of a dead primary",
     ),
 ];
 
-/// What it does without at a loss.
+/// Options that a kernel can do without, and what is lost then.
 const USEFUL: [(&str, &str); 1] = [(
     "MEMORY_HOTPLUG",
     "without it a new primary keeps the little memory it waited in",
 )];
 
-/// Looks at the kernel.
+/// Checks the kernel.
 pub fn findings(root: &Root) -> Vec<Finding> {
     let release = root.kernel_release();
     let mut findings = vec![image(root, &release)];
@@ -41,18 +41,19 @@ fn image(root: &Root, release: &str) -> Finding {
     let path = format!("boot/vmlinuz-{release}");
     let Ok(bytes) = root.bytes(&path) else {
         if hand_off::is_there(root) {
-            return Finding::ok(SUBJECT, format!("Linux {release}, which was booted by it"));
+            return Finding::ok(SUBJECT, format!("Linux {release}, booted by understudy"));
         }
         return Finding::no(
             SUBJECT,
-            format!("there is no /{path} to be read"),
-            "run this as root; install the package with the kernel's image, or name another with primary_kernel= and failover_kernel=",
+            format!("/{path} cannot be read"),
+            "run this as root; install the package with the kernel's image, or name another image with primary_kernel= \
+             and failover_kernel=",
         );
     };
     let image = match BzImage::parse(&bytes) {
         Ok(image) => image,
         Err(error) => {
-            return Finding::no(SUBJECT, format!("/{path}: {error}"), "take another kernel");
+            return Finding::no(SUBJECT, format!("/{path}: {error}"), "use another kernel");
         }
     };
     let initrd = root.path(format!("boot/initrd.img-{release}"));
@@ -72,7 +73,7 @@ fn image(root: &Root, release: &str) -> Finding {
         ),
         false => Finding::ok(
             SUBJECT,
-            format!("Linux {release} can be booted, and as a backup needs {needed} MiB"),
+            format!("Linux {release} can be booted, and needs {needed} MiB as a backup"),
         ),
     }
 }
@@ -83,8 +84,8 @@ fn configuration(root: &Root, release: &str) -> Vec<Finding> {
     let Some(config) = root.text(&path) else {
         return vec![Finding::warning(
             SUBJECT,
-            format!("there is no /{path}, so it is not known what the kernel has"),
-            "distributions' kernels have what is needed; look for CONFIG_SUSPEND and CONFIG_HOTPLUG_CPU",
+            format!("/{path} cannot be read, so the kernel's options are unknown"),
+            "kernels of distributions have what is needed; look for CONFIG_SUSPEND and CONFIG_HOTPLUG_CPU",
         )];
     };
     let lacks = |name: &str| {
@@ -96,21 +97,21 @@ fn configuration(root: &Root, release: &str) -> Vec<Finding> {
         .iter()
         .filter(|(name, _)| lacks(name))
         .map(|(name, what)| {
-            let text = format!("CONFIG_{name} is missing, {what}");
-            Finding::no(SUBJECT, text, "take a kernel that has it")
+            let text = format!("CONFIG_{name} is missing, which is needed {what}");
+            Finding::no(SUBJECT, text, "use a kernel that has it")
         });
     let useful = USEFUL
         .iter()
         .filter(|(name, _)| lacks(name))
         .map(|(name, what)| {
             let text = format!("CONFIG_{name} is missing: {what}");
-            Finding::warning(SUBJECT, text, "take a kernel that has it")
+            Finding::warning(SUBJECT, text, "use a kernel that has it")
         });
     let mut findings: Vec<Finding> = needed.chain(useful).collect();
     if findings.is_empty() {
         findings.push(Finding::ok(
             SUBJECT,
-            "the kernel has what is needed built in",
+            "the kernel has all options that are needed",
         ));
     }
     findings
@@ -155,15 +156,15 @@ fn module(root: &Root, release: &str) -> Finding {
     }
 }
 
-/// It would start a kernel of its own on the machine, at the moment the backup is to have it.
+/// Checks that no crash kernel is loaded. It would start on the machine at the moment at which the backup takes over.
 fn crash_kernel(root: &Root) -> Option<Finding> {
     const SUBJECT: &str = "kdump";
     let is_loaded = root.text("sys/kernel/kexec_crash_loaded").as_deref() == Some("1");
     is_loaded.then(|| {
         Finding::warning(
             SUBJECT,
-            "a crash kernel is loaded: beside a backup there can be none",
-            "leave crashkernel= out of primary_cmdline; the backup keeps what the dead kernel said last",
+            "a crash kernel is loaded, which cannot be used together with a backup",
+            "leave crashkernel= out of primary_cmdline; the backup keeps the end of the dead kernel's log",
         )
     })
 }
@@ -180,8 +181,8 @@ fn watchdogs(root: &Root) -> impl Iterator<Item = Finding> {
     names.into_iter().map(|name| {
         Finding::warning(
             "watchdog",
-            format!("{name} is armed: it resets the machine if nobody feeds it during a takeover"),
-            "give it a time-out of a minute or more, and feed it in the backup, too",
+            format!("{name} is armed: it resets the machine unless it is fed during a takeover"),
+            "give it a time-out of a minute or more, and feed it in the backup as well",
         )
     })
 }
@@ -193,7 +194,8 @@ mod tests {
     use crate::arm::tests::bz_image;
     use crate::root::tests::{put, root_of};
 
-    const CONFIG: &str = "CONFIG_SMP=y\nCONFIG_MODULES=y\nCONFIG_SUSPEND=y\nCONFIG_RELOCATABLE=y\nCONFIG_PCI_MSI=y\nCONFIG_HOTPLUG_CPU=y\nCONFIG_MEMORY_HOTPLUG=y\n";
+    const CONFIG: &str = "CONFIG_SMP=y\nCONFIG_MODULES=y\nCONFIG_SUSPEND=y\nCONFIG_RELOCATABLE=y\nCONFIG_PCI_MSI=y\n\
+                          CONFIG_HOTPLUG_CPU=y\nCONFIG_MEMORY_HOTPLUG=y\n";
 
     #[test]
     fn an_image_is_checked_and_its_need_is_told() {
@@ -218,7 +220,10 @@ mod tests {
         let [finding] = <[Finding; 1]>::try_from(configuration(&root, "6.1")).unwrap();
         assert_eq!(
             (finding.level, finding.text.as_str()),
-            (Level::No, "CONFIG_SUSPEND is missing, to park")
+            (
+                Level::No,
+                "CONFIG_SUSPEND is missing, which is needed to park"
+            )
         );
         let without = CONFIG.replace("CONFIG_MEMORY_HOTPLUG=y", "");
         put(&root, "boot/config-6.1", without.as_bytes());

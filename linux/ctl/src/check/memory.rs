@@ -1,4 +1,4 @@
-//! How much memory there is, and where.
+//! Checks the size and the place of memory.
 
 use super::Finding;
 use crate::root::Root;
@@ -7,16 +7,16 @@ const SUBJECT: &str = "memory";
 
 const MIB: u64 = 1 << 20;
 
-/// A small backup, the shared region and a primary that is hardly larger.
+/// Enough for a small backup, the shared region and a primary that is hardly larger.
 const LEAST_BYTES: u64 = 384 * MIB;
 
-/// With less, the primary feels what the backup takes.
+/// With less, the backup's share is a noticeable loss for the primary.
 const EASY_BYTES: u64 = 1024 * MIB;
 
-/// A backup's slot and the shared region, which want one piece each below 4 GiB.
+/// Size of a backup's slot and the shared region, each of which needs one piece below 4 GiB.
 const PIECE_BYTES: u64 = (128 + 32) * MIB;
 
-/// Looks at the memory.
+/// Checks the memory.
 pub fn findings(root: &Root) -> Vec<Finding> {
     let meminfo = root.text("proc/meminfo").unwrap_or_default();
     let iomem = root.text("proc/iomem").unwrap_or_default();
@@ -34,8 +34,8 @@ fn total(meminfo: &str) -> Finding {
     let Some(bytes) = bytes else {
         return Finding::warning(
             SUBJECT,
-            "/proc/meminfo does not say how much",
-            "look yourself",
+            "/proc/meminfo does not show its size",
+            "check it by hand",
         );
     };
     let text = format!("{} MiB", bytes / MIB);
@@ -43,15 +43,12 @@ fn total(meminfo: &str) -> Finding {
         ..LEAST_BYTES => Finding::no(
             SUBJECT,
             text,
-            format!(
-                "{} MiB is the least for two Linux kernels",
-                LEAST_BYTES / MIB
-            ),
+            format!("two Linux kernels need at least {} MiB", LEAST_BYTES / MIB),
         ),
         LEAST_BYTES..EASY_BYTES => Finding::warning(
             SUBJECT,
             text,
-            "failover_mem=126M is taken from it, for good; the primary will feel that",
+            "failover_mem=126M is taken from it for good, which the primary may notice",
         ),
         _ => Finding::ok(
             SUBJECT,
@@ -79,13 +76,13 @@ fn largest(iomem: &str) -> Finding {
         true => Finding::no(
             SUBJECT,
             text,
-            format!("{} MiB are needed there", PIECE_BYTES / MIB),
+            format!("{} MiB in one piece are needed there", PIECE_BYTES / MIB),
         ),
         false => Finding::ok(SUBJECT, text),
     }
 }
 
-/// The part below 4 GiB of a line of /proc/iomem that is memory, the end exclusive.
+/// Returns the part below 4 GiB of a memory line of /proc/iomem; the end is exclusive.
 fn range(line: &str) -> Option<(u64, u64)> {
     let (range, name) = line.split_once(" : ")?;
     if name != "System RAM" {
@@ -123,7 +120,7 @@ mod tests {
             of("00100000-063fffff : System RAM\n100000000-1ffffffff : System RAM"),
             Level::No
         );
-        // So it looks to all but root.
+        // Users other than root see this.
         assert_eq!(of("00000000-00000000 : System RAM"), Level::Warning);
         assert_eq!(of("zz-7 : System RAM\n-\n"), Level::Warning);
     }

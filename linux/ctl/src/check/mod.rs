@@ -1,5 +1,5 @@
-//! Whether it would work on this machine, and what would not come back after a takeover. Reads what every Linux shows of its machine, so it also runs
-//! where nothing is installed yet.
+//! Checks whether understudy would work on this machine, and what would not come back after a takeover. It reads what
+//! every Linux shows of its machine, so it also runs before anything is installed.
 
 mod devices;
 mod firmware;
@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use crate::hand_off;
 use crate::root::Root;
 
-/// How something is for our purpose.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// As it should be.
+    /// Good.
     Ok,
-    /// It would work, with a loss; or it could not be found out.
+    /// It would work with a loss; or the check could not be made.
     Warning,
     /// It would not work.
     No,
@@ -35,16 +35,16 @@ impl Level {
     }
 }
 
-/// Something that was looked at.
+/// A check and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How it is.
+    /// The result.
     pub level: Level,
-    /// What was looked at, in a word.
+    /// The subject, in a word.
     pub subject: &'static str,
     /// What was found.
     pub text: String,
-    /// What to do about it; empty if nothing is to be done.
+    /// What to do about it; empty if there is nothing to do.
     pub advice: String,
 }
 
@@ -76,17 +76,17 @@ impl Finding {
     }
 }
 
-/// All that was found.
+/// The results of all checks.
 pub struct Report {
     findings: Vec<Finding>,
 }
 
 impl Report {
-    /// Looks at the machine whose files are below `root`.
+    /// Checks the machine whose files are below `root`.
     pub fn of(root: &Root) -> Self {
         let mut findings = Vec::new();
         if hand_off::is_there(root) {
-            findings.push(Finding::ok("understudy", "this machine was started by it"));
+            findings.push(Finding::ok("understudy", "it started this machine"));
         }
         findings.extend(processors::findings(root));
         findings.extend(memory::findings(root));
@@ -96,7 +96,7 @@ impl Report {
         Self { findings }
     }
 
-    /// Whether nothing is in the way.
+    /// Returns whether understudy would work.
     pub fn is_possible(&self) -> bool {
         self.worst() < Level::No
     }
@@ -106,7 +106,7 @@ impl Report {
         levels.max().unwrap_or(Level::Ok)
     }
 
-    /// For people: a line for each, and what to do below it.
+    /// Returns a line for each finding, and the advice below it.
     pub fn text(&self) -> String {
         let mut out = String::new();
         for finding in &self.findings {
@@ -124,7 +124,7 @@ impl Report {
         out
     }
 
-    /// For programs: one line.
+    /// Returns the report as one line of JSON.
     pub fn json(&self) -> Value {
         let findings = self.findings.iter().map(|finding| {
             json!({

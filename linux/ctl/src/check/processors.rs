@@ -1,4 +1,4 @@
-//! Cores, their counters and their interrupt controllers.
+//! Checks the cores, their counters and their interrupt controllers.
 
 use sharedmem::MAX_CORES;
 
@@ -9,19 +9,19 @@ use crate::root::Root;
 
 const SUBJECT: &str = "cores";
 
-/// Bit of IA32_APIC_BASE: x2APIC mode (Intel SDM vol. 3A, 11.12.1).
+/// The bit of IA32_APIC_BASE for x2APIC mode (Intel SDM vol. 3A, 11.12.1).
 const X2APIC_ENABLED: u64 = 1 << 10;
 
 const IA32_APIC_BASE: u64 = 0x1b;
 
-/// Looks at the processors.
+/// Checks the processors.
 pub fn findings(root: &Root) -> Vec<Finding> {
     let cpuinfo = root.text("proc/cpuinfo").unwrap_or_default();
     let count = cpuinfo
         .split("\n\n")
         .filter(|block| field(block, "processor").is_some())
         .count();
-    // Where understudy runs, Linux does not see the monitor's core.
+    // Under understudy, Linux does not see the monitor's core.
     let hidden = usize::from(hand_off::is_there(root));
     let flags: Vec<&str> = field(&cpuinfo, "flags")
         .unwrap_or_default()
@@ -38,18 +38,18 @@ fn cores(count: usize) -> Finding {
     match count {
         0 => Finding::no(
             SUBJECT,
-            "/proc/cpuinfo shows none",
+            "/proc/cpuinfo shows no core",
             "run this on an x86-64 Linux",
         ),
         1 => Finding::no(
             SUBJECT,
-            "1: the monitor keeps one, and the primary needs another",
-            "take a machine with 3 or more",
+            "1: the monitor needs one, and the primary needs another",
+            "use a machine with 3 or more",
         ),
         2 => Finding::warning(
             SUBJECT,
-            "2: one for the monitor, one for the primary, and none to lend to a new backup after a takeover",
-            "with 3 or more a failed kernel can be loaded again while the other one serves",
+            "2: one for the monitor, one for the primary, and none to lend to a new backup",
+            "with 3 or more, a failed kernel can be loaded again while the other one serves",
         ),
         count if count > MAX_CORES => Finding::warning(
             SUBJECT,
@@ -66,7 +66,7 @@ fn cores(count: usize) -> Finding {
     }
 }
 
-/// Keepalives and time-outs are measured by it, also across kernels.
+/// Checks the time-stamp counter, by which all kernels measure keepalives and time-outs.
 fn counter(root: &Root, flags: &[&str]) -> Finding {
     const SUBJECT: &str = "clock";
     let source = root
@@ -83,13 +83,15 @@ fn counter(root: &Root, flags: &[&str]) -> Finding {
         ),
         (true, source) => Finding::warning(
             SUBJECT,
-            format!("this kernel counts by {source}, though the time-stamp counter is constant"),
-            "look for \"tsc\" in the kernel's log: if it found the counters of the cores apart, take a longer failover_timeout",
+            format!("this kernel's clock is {source}, though the time-stamp counter is constant"),
+            "look for \"tsc\" in the kernel's log: if it found that the cores' counters differ, set a longer \
+             failover_timeout",
         ),
         (false, _) => Finding::warning(
             SUBJECT,
-            format!("the processor does not promise: {}", missing.join(", ")),
-            "a time-stamp counter that changes its pace makes time-outs wrong by as much; fix the frequency in the firmware, or take a longer failover_timeout",
+            format!("the processor lacks {}", missing.join(", ")),
+            "if the time-stamp counter changes its pace, time-outs are wrong by as much; fix the frequency in the \
+             firmware, or set a longer failover_timeout",
         ),
     }
 }
@@ -99,7 +101,7 @@ fn apic(root: &Root, cpuinfo: &str, flags: &[&str]) -> Finding {
     if !flags.contains(&"apic") {
         return Finding::no(
             SUBJECT,
-            "the processor shows no local APIC",
+            "the processor has no local APIC",
             "boot without nolapic; without one, no core can be stopped",
         );
     }
@@ -107,9 +109,9 @@ fn apic(root: &Root, cpuinfo: &str, flags: &[&str]) -> Finding {
         Some(base) if base & X2APIC_ENABLED != 0 => "in x2APIC mode",
         Some(_) => "in xAPIC mode",
         None if flags.contains(&"x2apic") => {
-            "x2APIC is there; the mode is told by /dev/cpu/0/msr only (modprobe msr)"
+            "x2APIC is there; only /dev/cpu/0/msr shows the mode (modprobe msr)"
         }
-        None => "in xAPIC mode: there is no x2APIC",
+        None => "in xAPIC mode, because there is no x2APIC",
     };
     let id = number_of(cpuinfo, 0, "apicid");
     let id = id.map_or(String::new(), |id| format!("; APIC id of CPU 0: {id}"));
