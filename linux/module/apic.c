@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Interrupts to the seat, past the kernel: it knows no CPU there. Sent by the
- * interrupt command register itself (Intel SDM vol. 3A, 11.6.1).
+ * Sends interrupts to the seat by the interrupt command register (Intel SDM
+ * vol. 3A, 11.6.1), because the kernel knows no CPU there.
  */
 #include <linux/irqflags.h>
 #include <asm/apic.h>
 
 #include "core.h"
 
-/* A local APIC that has not sent in this time will not send at all. */
+/* If a local APIC has not sent by then, it never will. */
 #define IDLE_ROUNDS	1000
 
 static void wait_until_idle(void)
@@ -23,7 +23,7 @@ static void wait_until_idle(void)
  * us_send_ipi() - sends a fixed interrupt to the seat
  * @vector: US_VECTOR_*
  *
- * What was stored before is seen by whoever gets the interrupt. From any
+ * The receiver sees every store made before the call. May be called from any
  * context: a sender that is interrupted here is on a dying CPU.
  */
 void us_send_ipi(u8 vector)
@@ -33,7 +33,7 @@ void us_send_ipi(u8 vector)
 
 	local_irq_save(flags);
 	if (x2apic_enabled()) {
-		/* The write does not serialise by itself. */
+		/* The write itself does not serialise. */
 		weak_wrmsr_fence();
 		native_x2apic_icr_write(command, us_hand_off.seat_apic_id);
 	} else {
@@ -44,7 +44,7 @@ void us_send_ipi(u8 vector)
 	local_irq_restore(flags);
 }
 
-/* The mode the local APIC is in: xAPIC or x2APIC. */
+/* Returns the mode of the local APIC: xAPIC or x2APIC. */
 u64 us_apic_mode(void)
 {
 	u64 base;
@@ -57,8 +57,8 @@ u64 us_apic_mode(void)
  * us_restore_apic_mode() - puts the local APIC back into the mode it was in
  * @mode: from us_apic_mode()
  *
- * INIT does not change the mode, and the core may have served a kernel that
- * uses the other one. From x2APIC the way back leads over disabled (Intel SDM
+ * INIT keeps the mode, but another kernel that uses the other mode may have
+ * run on the core. The way from x2APIC to xAPIC is by disabling (Intel SDM
  * vol. 3A, 11.12.5).
  */
 void us_restore_apic_mode(u64 mode)

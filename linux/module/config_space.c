@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * PCI configuration space: memory-mapped if the hand-off says where that is,
- * else by the two ports, which reach the first 256 bytes of each function.
+ * PCI configuration space: memory-mapped if the hand-off says where it is,
+ * otherwise by the two ports, which reach the first 256 bytes of each
+ * function.
  */
 #include <linux/io.h>
 #include <linux/pci-ecam.h>
@@ -72,7 +73,7 @@ static void port_write(unsigned int bus, unsigned int devfn, int where, int size
 }
 
 /**
- * us_config_space_init() - maps it, as far as there are buses
+ * us_config_space_init() - maps configuration space for all buses there are
  */
 void us_config_space_init(void)
 {
@@ -86,8 +87,8 @@ void us_config_space_init(void)
 }
 
 /**
- * us_config_space_is_mapped() - whether it can be used beside another kernel:
- * the ports are two registers for one access
+ * us_config_space_is_mapped() - tells whether it can be used beside another
+ * kernel; the ports cannot, because an access takes two of them
  */
 bool us_config_space_is_mapped(void)
 {
@@ -95,7 +96,7 @@ bool us_config_space_is_mapped(void)
 }
 
 /**
- * us_config_space_reaches() - whether there is a way to this register
+ * us_config_space_reaches() - tells whether a register can be accessed
  * @where: its offset in bytes
  */
 bool us_config_space_reaches(int where)

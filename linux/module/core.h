@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of the module share. */
+/* Declarations that the files of the module share. */
 #ifndef UNDERSTUDY_CORE_H
 #define UNDERSTUDY_CORE_H
 
@@ -12,16 +12,16 @@
 
 #include "understudy_abi.h"
 
-/* What the monitor told us; never changes once the module is loaded. */
+/* The monitor's hand-off. It never changes once the module is loaded. */
 extern struct us_linux_hand_off us_hand_off;
 
-/* The shared region. Others write it: what is read there is a claim. */
+/* The shared region. Others write it, so what is read there is a claim. */
 extern void *us_region;
 
 /* Nanoseconds per tick of the time-stamp counter, as a fraction of 2^32. */
 extern u64 us_ns_per_tick_q32;
 
-/* UNDERSTUDY_ROLE_*: changes once, when a backup takes over. */
+/* UNDERSTUDY_ROLE_*. It changes once, when a backup takes over. */
 extern u32 us_role;
 
 /* The epoch in which this kernel became the primary; 0 before. */
@@ -33,9 +33,10 @@ static inline u64 us_range_bytes(const struct us_physical_range *range)
 }
 
 /**
- * us_now_ns() - time since the machine's boot, as all kernels here count it
+ * us_now_ns() - returns the time since the machine's boot, in ns
  *
- * By the same arithmetic as the monitor's clock, or the two would drift apart.
+ * The arithmetic is that of the monitor's clock, so that the two do not drift
+ * apart.
  */
 static inline u64 us_now_ns(void)
 {
@@ -44,7 +45,7 @@ static inline u64 us_now_ns(void)
 	return mul_u64_u64_shr(ticks, us_ns_per_tick_q32, 32);
 }
 
-/* A word of the control block. */
+/* Returns a word of the control block. */
 static inline u64 *us_word(size_t offset)
 {
 	return us_region + offset;
@@ -88,13 +89,13 @@ bool us_is_beating(void);
 u32 us_lead_cpu(void);
 u32 us_core_of_this_cpu(void);
 
-/* application.c */
-struct us_promise;
-struct us_promise *us_promise_make(u64 period_ns, const char *name);
-void us_promise_renew(struct us_promise *promise, u64 period_ns);
-void us_promise_keep(struct us_promise *promise);
-void us_promise_end(struct us_promise *promise);
-bool us_promise_broken(char *message, size_t size);
+/* watchdog.c */
+struct us_watchdog;
+struct us_watchdog *us_watchdog_arm(u64 period_ns, const char *name);
+void us_watchdog_rearm(struct us_watchdog *watchdog, u64 period_ns);
+void us_watchdog_feed(struct us_watchdog *watchdog);
+void us_watchdog_disarm(struct us_watchdog *watchdog);
+bool us_watchdog_expired(char *message, size_t size);
 
 /* death.c */
 bool us_die(u64 cause, const char *message);

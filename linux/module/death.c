@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The ways in which this kernel ends and can still say so: panic, reboot,
- * switchover, a program's broken promise. Each leaves an epitaph and the end of
- * the kernel log in the shared region, and then the seat is told to look.
+ * How this kernel ends if it can still report it: panic, reboot, switchover,
+ * an expired watchdog. Each leaves an epitaph and the end of the kernel log
+ * in the shared region, then interrupts the seat.
  */
 #define pr_fmt(fmt) "understudy: " fmt
 
@@ -16,8 +16,8 @@
 #include "core.h"
 
 /*
- * Records of the kernel log that are looked at for its end: enough to fill the
- * ring, and few enough for a moment in which every microsecond counts.
+ * Number of newest records of the kernel log that are searched for its end.
+ * They fill the ring, and reading them takes little time, which counts here.
  */
 #define TAIL_RECORDS	512
 
@@ -26,7 +26,7 @@
 
 static char log_tail[US_LOG_BYTES];
 
-/* The ring's reader is to find exactly this text, whatever was there before. */
+/* Saves the end of the log. The reader finds exactly this text in the ring. */
 static void save_log(void)
 {
 	struct us_log_ring *ring = us_region + US_AT_INSTANCE_LOGS +
@@ -67,13 +67,14 @@ static bool write_epitaph(u64 cause, const char *message)
 }
 
 /**
- * us_die() - ends this kernel as far as the others are concerned
+ * us_die() - ends this kernel, from the monitor's point of view
  * @cause: US_EPITAPH_CAUSE_*
  * @message: what happened
  *
- * From any context, with any locks held: it waits for nobody and prints nothing.
+ * May be called from any context, with any locks held: it neither waits nor
+ * prints.
  *
- * Return: whether these are the last words. The first to die has them.
+ * Return: whether this call wrote the epitaph. Only the first one does.
  */
 bool us_die(u64 cause, const char *message)
 {
@@ -81,16 +82,16 @@ bool us_die(u64 cause, const char *message)
 
 	us_keepalive_stop();
 	is_first = write_epitaph(cause, message);
-	/* A backup that is not parked yet is watched, not listened to. */
+	/* The monitor polls a backup that is not parked yet. */
 	if (is_first && us_is_primary())
 		us_send_ipi(US_VECTOR_EPITAPH);
 	return is_first;
 }
 
 /**
- * us_await_fence() - waits to be stopped; interrupts stay off on this CPU
+ * us_await_fence() - waits to be stopped, with interrupts off on this CPU
  *
- * Returns only if nobody did it: then there is no monitor any more.
+ * Returns only if nothing stopped it: then there is no monitor any more.
  */
 void us_await_fence(void)
 {
@@ -116,9 +117,9 @@ static struct notifier_block panic_block = {
 };
 
 /*
- * The last call before the machine would be reset (also before a kexec: a
- * kernel that was started so would not know what is whose). The monitor starts
- * the same image again.
+ * The last call before a reset of the machine. It also comes before a kexec,
+ * because a kernel that is started by kexec would not know which resources
+ * are its own. The monitor starts the same image again.
  */
 static void on_shutdown(void)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* /dev/understudy. What it takes and gives is described in understudy.h. */
+/* /dev/understudy. Its interface is described in understudy.h. */
 #define pr_fmt(fmt) "understudy: " fmt
 
 #include <linux/fs.h>
@@ -15,10 +15,10 @@
 
 #define PERIOD_MS_MAX	3600000
 
-/* An open file: at most one promise. */
+/* An open file. It has at most one watchdog. */
 struct client {
 	struct mutex lock;
-	struct us_promise *promise;
+	struct us_watchdog *watchdog;
 };
 
 static int device_open(struct inode *inode, struct file *file)
@@ -32,7 +32,7 @@ static int device_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* A promise outlives the file: the death of a program does not end it. */
+/* A watchdog outlives the file, so the death of a program does not disarm it. */
 static int device_release(struct inode *inode, struct file *file)
 {
 	kfree(file->private_data);
@@ -64,14 +64,14 @@ static int device_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 
-	/* A private copy of what others write would be nothing to go by. */
+	/* A private copy would not show what others write. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (offset < UNDERSTUDY_MMAP_SPARE)
 		return map(vma, &us_hand_off.shared, UNDERSTUDY_MMAP_SHARED);
 	if (!us_is_primary())
 		return -EPERM;
-	/* There waits the backup. */
+	/* The backup waits there. */
 	if (us_is_protected())
 		return -EBUSY;
 	return map(vma, &us_hand_off.spare, UNDERSTUDY_MMAP_SPARE);
@@ -112,13 +112,13 @@ static long stamp(u32 __user *argument)
 
 	if (get_user(edge, argument))
 		return -EFAULT;
-	/* Who has been the primary from its boot on has taken nothing over. */
+	/* A primary since its boot has not taken over. */
 	if (!us_is_primary() || !us_was_resumed())
 		return -EPERM;
 	return us_stamp(edge);
 }
 
-static long start_promise(struct client *client, const void __user *argument)
+static long arm_watchdog(struct client *client, const void __user *argument)
 {
 	struct understudy_keepalive request;
 	char name[UNDERSTUDY_NAME_BYTES + 1] = {};
@@ -132,35 +132,35 @@ static long start_promise(struct client *client, const void __user *argument)
 		return -EPERM;
 	memcpy(name, request.name, sizeof(request.name));
 	period_ns = (u64)request.period_ms * NSEC_PER_MSEC;
-	if (client->promise)
-		us_promise_renew(client->promise, period_ns);
+	if (client->watchdog)
+		us_watchdog_rearm(client->watchdog, period_ns);
 	else
-		client->promise = us_promise_make(period_ns, name);
-	return client->promise ? 0 : -ENOMEM;
+		client->watchdog = us_watchdog_arm(period_ns, name);
+	return client->watchdog ? 0 : -ENOMEM;
 }
 
-static long change_promise(struct client *client, unsigned int command)
+static long change_watchdog(struct client *client, unsigned int command)
 {
-	if (!client->promise)
+	if (!client->watchdog)
 		return -ENOENT;
 	if (command == UNDERSTUDY_KEEPALIVE_BEAT) {
-		us_promise_keep(client->promise);
+		us_watchdog_feed(client->watchdog);
 	} else {
-		us_promise_end(client->promise);
-		client->promise = NULL;
+		us_watchdog_disarm(client->watchdog);
+		client->watchdog = NULL;
 	}
 	return 0;
 }
 
-static long promise(struct client *client, unsigned int command, void __user *argument)
+static long watchdog_command(struct client *client, unsigned int command, void __user *argument)
 {
 	long result;
 
 	mutex_lock(&client->lock);
 	if (command == UNDERSTUDY_KEEPALIVE_START)
-		result = start_promise(client, argument);
+		result = arm_watchdog(client, argument);
 	else
-		result = change_promise(client, command);
+		result = change_watchdog(client, command);
 	mutex_unlock(&client->lock);
 	return result;
 }
@@ -200,7 +200,7 @@ static long device_ioctl(struct file *file, unsigned int command, unsigned long 
 	case UNDERSTUDY_KEEPALIVE_START:
 	case UNDERSTUDY_KEEPALIVE_BEAT:
 	case UNDERSTUDY_KEEPALIVE_STOP:
-		return promise(file->private_data, command, argument);
+		return watchdog_command(file->private_data, command, argument);
 	case UNDERSTUDY_SWITCHOVER:
 		return switch_over();
 	case UNDERSTUDY_ADD_MEMORY:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Appends to the journal in the shared region: the same steps and the same
- * format as in the crate `journal`, where they are explained.
+ * Appends to the journal in the shared region, in the same steps and the same
+ * format as the crate `journal`, which explains them.
  */
 #include <linux/crc32.h>
 #include <linux/mm.h>
@@ -12,7 +12,7 @@
 #include "core.h"
 #include "understudy.h"
 
-/* A record as it goes into the ring, without its position. */
+/* A record as it is in the ring, without its position. */
 struct record {
 	u64 stamp;
 	u64 length;
@@ -21,7 +21,7 @@ struct record {
 };
 static_assert(sizeof(struct record) == US_RECORD_HEADER_BYTES);
 
-/* One at a time, so that what is below `reserved` is published by all. */
+/* One append at a time, so that everything below `reserved` is published. */
 static DEFINE_MUTEX(append_lock);
 
 static u64 capacity_bytes(void)
@@ -54,11 +54,11 @@ static u32 checksum_of(const struct record *record, u64 position, u64 bytes)
 			    words_of(bytes) * sizeof(u64));
 }
 
-/* Takes @bytes of the ring. Others may append, too: by the mapped region. */
+/* Reserves @bytes of the ring. Programs may append too, in the mapped region. */
 static int reserve(u64 bytes, u64 *position)
 {
 	u64 *reserved = us_word(US_AT_JOURNAL_RESERVED);
-	/* Read before `reserved`, so that it cannot have overtaken it. */
+	/* Read before `reserved`, so that it cannot be the newer of the two. */
 	u64 consumed = smp_load_acquire(us_word(US_AT_JOURNAL_CONSUMED));
 	u64 start = smp_load_acquire(reserved);
 
@@ -73,7 +73,7 @@ static int reserve(u64 bytes, u64 *position)
 	return 0;
 }
 
-/* All but the stamp, then the stamp: that publishes the record. */
+/* Writes all but the stamp, then the stamp, which publishes the record. */
 static void publish(const struct record *record, u64 position, u64 bytes)
 {
 	const u64 *words = (const u64 *)record;
@@ -108,13 +108,13 @@ static int append(struct record *record, u64 bytes)
 }
 
 /**
- * us_journal_append() - appends a record; in the primary only
+ * us_journal_append() - appends a record; for the primary only
  * @payload: its content
  * @bytes: length, 1 to UNDERSTUDY_RECORD_MAX
  *
- * Return: 0: it is published; -EROFS: not the primary; -EMSGSIZE: too long for
- * this ring; -ENOSPC: nobody has consumed what is in the ring; -EIO: the
- * cursors contradict each other; -EFAULT; -ENOMEM.
+ * Return: 0: it is published; -EROFS: not the primary; -EMSGSIZE: too long
+ * for this ring; -ENOSPC: the ring is full of records that were not consumed;
+ * -EIO: the cursors contradict each other; -EFAULT; -ENOMEM.
  */
 int us_journal_append(const char __user *payload, size_t bytes)
 {

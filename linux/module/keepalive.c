@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The primary's keepalive. A timer on every CPU counts that CPU's progress; the
- * one of the lead CPU publishes the counts and interrupts the seat. A CPU that
- * takes no timer interrupts any more stands still in there; a lead that takes
- * none is silence. What follows from either, the monitor decides.
+ * The primary's keepalive. A timer on every CPU counts that CPU's progress.
+ * The timer of the lead CPU publishes the counts and interrupts the seat. If
+ * a CPU takes no timer interrupts, its count stands still; if the lead CPU
+ * takes none, the primary is silent. The monitor decides what follows.
  */
 #define pr_fmt(fmt) "understudy: " fmt
 
@@ -24,16 +24,16 @@ static char *hung_cpu = "dead";
 module_param(hung_cpu, charp, 0444);
 MODULE_PARM_DESC(hung_cpu, "What one hung CPU is: dead (the primary is dead, default) or ignore");
 
-/* The CPUs other than the lead count at least so often in a time-out. */
+/* The other CPUs count at least this often per time-out. */
 #define COUNTS_PER_TIMEOUT	4
 
-/* A CPU that is none of the machine's cores as the monitor counts them. */
+/* A CPU that is not a core by the monitor's list. */
 #define NO_CORE	U32_MAX
 
 static DEFINE_PER_CPU(struct hrtimer, us_timer);
 static DEFINE_PER_CPU(u32, us_core) = NO_CORE;
 
-/* By core: how far it has come, and whether its own CPU does the counting. */
+/* Per core: its progress, and whether its own CPU counts it. */
 static u64 progress[US_MAX_CORES];
 static bool is_counted[US_MAX_CORES];
 
@@ -43,7 +43,7 @@ static bool ignores_hung;
 static u64 sequence;
 static enum cpuhp_state hotplug_state;
 
-/* Written by the lead CPU alone. The version is odd meanwhile. */
+/* Publishes a keepalive; on the lead CPU only. The version is odd meanwhile. */
 static void publish(void)
 {
 	struct us_keepalive_slot *slot = us_region + US_AT_PRIMARY_KEEPALIVE;
@@ -61,7 +61,7 @@ static void publish(void)
 	smp_store_release(&slot->version, version + 1);
 }
 
-/* A core that no CPU of ours counts for is offline, and must not look hung. */
+/* Counts for the cores that are offline, so that they do not look hung. */
 static void count_for_others(u32 own)
 {
 	u32 core;
@@ -86,7 +86,7 @@ void us_keepalive_beat(void)
 		return;
 	}
 	count_for_others(__this_cpu_read(us_core));
-	/* For the next primary, whose own clock stands while it waits. */
+	/* For the next primary, whose own clock stands still while it waits. */
 	WRITE_ONCE(us_resume_slot(us_hand_off.instance)->real_at_boot_ns, real_ns - now_ns);
 	publish();
 	us_send_ipi(US_VECTOR_KEEPALIVE_TO_SEAT);
@@ -97,7 +97,7 @@ static void lead_tick(void)
 	char message[128];
 
 	us_keepalive_beat();
-	if (us_promise_broken(message, sizeof(message)))
+	if (us_watchdog_expired(message, sizeof(message)))
 		us_die(US_EPITAPH_CAUSE_APPLICATION, message);
 }
 
@@ -135,7 +135,7 @@ static void start_timer(void *unused)
 		      HRTIMER_MODE_REL_PINNED_HARD);
 }
 
-/* The number of the core with this APIC id, as the monitor counts. */
+/* Returns the monitor's number of the core with this APIC id. */
 static u32 core_of(u32 apic_id)
 {
 	u32 core;
@@ -166,14 +166,14 @@ static int goes_offline(unsigned int id)
 	hrtimer_cancel(this_cpu_ptr(&us_timer));
 	if (core != NO_CORE)
 		WRITE_ONCE(is_counted[core], false);
-	/* The new lead's timer comes round within a fraction of the time-out. */
+	/* The new lead's timer fires within a fraction of the time-out. */
 	if (id == READ_ONCE(lead))
 		WRITE_ONCE(lead, cpumask_any_but(cpu_online_mask, id));
 	return 0;
 }
 
 /**
- * us_keepalive_start() - begins to beat: this kernel is the primary
+ * us_keepalive_start() - starts the keepalives of a new primary
  */
 void us_keepalive_start(void)
 {
@@ -184,7 +184,7 @@ void us_keepalive_start(void)
 }
 
 /**
- * us_keepalive_stop() - no more keepalives, for good; from any context
+ * us_keepalive_stop() - stops the keepalives for good; from any context
  */
 void us_keepalive_stop(void)
 {
@@ -201,7 +201,7 @@ u32 us_lead_cpu(void)
 	return READ_ONCE(lead);
 }
 
-/* The core this code runs on, as the keepalives count; for an epitaph. */
+/* Returns the keepalives' number of the current core, for an epitaph. */
 u32 us_core_of_this_cpu(void)
 {
 	u32 core = raw_cpu_read(us_core);
@@ -245,7 +245,7 @@ int us_keepalive_init(void)
 	return 0;
 }
 
-/* Only before us_keepalive_start(). */
+/* Must not be called after us_keepalive_start(). */
 void us_keepalive_exit(void)
 {
 	cpuhp_remove_state(hotplug_state);

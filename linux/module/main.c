@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Finds out from the monitor's ACPI table who this kernel is, and starts what
- * that role asks for. What decides is in the monitor; here is what only code
- * inside this kernel can do.
+ * Reads from the monitor's ACPI table which kernel this is, and starts what
+ * its role needs. The monitor decides; the module does what only code inside
+ * this kernel can do.
  *
- * The module cannot be taken out again: a primary whose keepalives end is dead.
+ * The module cannot be unloaded, because a primary without keepalives is
+ * dead.
  */
 #define pr_fmt(fmt) "understudy: " fmt
 
@@ -23,7 +24,7 @@ u64 us_ns_per_tick_q32;
 u32 us_role = UNDERSTUDY_ROLE_BACKUP;
 u64 us_epoch;
 
-/* A counter that is slower or faster than this is none of an x86-64. */
+/* A frequency out of this range is not that of an x86-64's counter. */
 #define TSC_HZ_MIN	100000000ULL
 #define TSC_HZ_MAX	100000000000ULL
 
@@ -33,9 +34,9 @@ bool us_is_primary(void)
 }
 
 /**
- * us_become_primary() - takes up the role, in the epoch that is current now
+ * us_become_primary() - takes up the role, in the current epoch
  *
- * The keepalives are the caller's business.
+ * The caller starts the keepalives.
  */
 void us_become_primary(void)
 {
@@ -62,7 +63,7 @@ static int check_hand_off(const struct us_linux_hand_off *h)
 	return 0;
 }
 
-/* Copies the hand-off out of its ACPI table and checks it. */
+/* Copies the hand-off from its ACPI table, and checks it. */
 static int read_hand_off(void)
 {
 	struct acpi_table_header *table;
@@ -78,7 +79,7 @@ static int read_hand_off(void)
 		pr_err("table " US_TABLE_SIGNATURE " has %u bytes only\n", table->length);
 		error = -EINVAL;
 	} else {
-		/* The revisions are at the same place in all of them. */
+		/* The revisions are at the same place in all releases. */
 		const u32 *revisions = (const u32 *)(table + 1);
 
 		error = us_check_revisions(revisions[0], revisions[1], "the monitor");
@@ -152,7 +153,7 @@ static int __init us_init(void)
 	error = us_device_init();
 	if (error)
 		goto no_keepalive;
-	/* From here on nothing fails, and nothing is taken back. */
+	/* From here on, nothing fails and nothing is undone. */
 	us_death_init();
 	us_pmem_init();
 	header = us_region + US_AT_HEADER;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The pool: memory that goes with the role of primary. A backup that has taken
- * over adds it to the little it waited in.
+ * The pool: memory that belongs to the primary's role. A backup that has
+ * taken over adds it to the small memory that it waited in.
  */
 #define pr_fmt(fmt) "understudy: " fmt
 
@@ -30,7 +30,7 @@ u64 us_added_bytes(void)
 	return READ_ONCE(added_bytes);
 }
 
-/* Adds the whole memory blocks of a range: the kernel takes nothing smaller. */
+/* Adds the whole memory blocks of a range; the kernel takes no smaller part. */
 static int add_pool_range(const struct us_physical_range *range)
 {
 	u64 block = memory_block_size_bytes();
@@ -56,9 +56,9 @@ static int add_pool_range(const struct us_physical_range *range)
 }
 
 /**
- * us_add_memory() - adds what is not added yet
+ * us_add_memory() - adds the ranges that are not added yet
  *
- * Return: 0, or the first error; what came before it is added.
+ * Return: 0, or the first error; earlier ranges stay added.
  */
 int us_add_memory(void)
 {

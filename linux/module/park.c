@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A backup waits asleep. It goes there by the kernel's own suspend to memory,
- * in whose last step it saves what INIT loses, leaves a ticket in the shared
- * region and waits to be stopped. When the primary has died, the monitor sends a
- * core to the ticket's entry, and for this kernel that is the end of its sleep:
- * it wakes up as the primary.
+ * A backup waits asleep. It suspends to memory by the kernel's own means. In
+ * the last step it saves what INIT loses, leaves a ticket in the shared
+ * region and waits to be stopped. When the primary has died, the monitor
+ * sends a core to the ticket's entry. To this kernel, that is the end of its
+ * suspend: it wakes up as the primary.
  */
 #define pr_fmt(fmt) "understudy: " fmt
 
@@ -24,7 +24,7 @@
 #include "park.h"
 #include "understudy.h"
 
-/* What the way back needs before any C can run. */
+/* What the resume needs before C code can run. */
 struct us_park {
 	u64 *state;
 	u64 rsp;
@@ -67,9 +67,9 @@ void us_park_resume(void);
 extern char us_park_stack_top[];
 
 /*
- * The model-specific registers that a kernel sets on every core and that the
- * one which had the core meanwhile has set otherwise. Those that this processor
- * has not are left out by the fault that reading them gives.
+ * The model-specific registers that a kernel sets on every core, and that the
+ * kernel which had the core meanwhile has set otherwise. A register that this
+ * processor lacks faults when it is read, and is left out.
  */
 static const u32 saved_msrs[] = {
 	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK,
@@ -80,7 +80,7 @@ static const u32 saved_msrs[] = {
 	MSR_IA32_XFD, MSR_IA32_S_CET,
 };
 
-/* The rest of what INIT loses. */
+/* The other state that INIT loses. */
 static struct {
 	u64 msrs[ARRAY_SIZE(saved_msrs)];
 	bool has_msr[ARRAY_SIZE(saved_msrs)];
@@ -89,10 +89,10 @@ static struct {
 	u32 pkru;
 } saved;
 
-/* Real time at the machine's boot, in ns since 1970, before it went to sleep. */
+/* Real time at the machine's boot, in ns since 1970, as of the suspend. */
 static u64 real_at_boot_ns;
 
-/* The last primary's idea of it is taken if it is not further off than this. */
+/* If the last primary's value differs by less than this, it is used. */
 #define TRUSTED_APART_NS	(24 * 3600 * (u64)NSEC_PER_SEC)
 
 static bool was_resumed;
@@ -161,7 +161,7 @@ static int begin(suspend_state_t state)
 }
 
 #ifdef UNDERSTUDY_REHEARSAL
-/* A page table with only the upper half of ours, as the monitor makes one. */
+/* Makes a page table with only the upper half of this kernel's, as the monitor makes one. */
 static int prepare_rehearsal(void)
 {
 	u64 *table = (u64 *)get_zeroed_page(GFP_ATOMIC);
@@ -174,7 +174,7 @@ static int prepare_rehearsal(void)
 	return 0;
 }
 
-/* What the kernel in between has left in the registers. */
+/* Sets registers as another kernel would have left them. */
 static void forget_processor(void)
 {
 	wrmsrl(MSR_LSTAR, 0);
@@ -190,7 +190,7 @@ static int prepare_rehearsal(void) { return 0; }
 static void forget_processor(void) { }
 #endif
 
-/* Interrupts are off, and no other CPU of ours is online. */
+/* Called with interrupts off, and with no other CPU online. */
 static int enter(suspend_state_t state)
 {
 	int error = prepare_rehearsal();
@@ -201,12 +201,12 @@ static int enter(suspend_state_t state)
 	write_ticket(us_resume_slot(us_hand_off.instance));
 	forget_processor();
 	us_park_leave(&us_park);
-	/* Here we are again, and somebody else has died. */
+	/* This kernel was resumed: the primary has died. */
 	us_stamp(US_EDGE_RESUMED);
 	restore_processor();
 	WRITE_ONCE(was_resumed, true);
 	us_become_primary();
-	/* The timers follow when time goes on. */
+	/* The first keepalive. The timers start when time continues. */
 	us_keepalive_beat();
 	return 0;
 }
@@ -218,9 +218,10 @@ static void wake(void)
 }
 
 /*
- * The sleep was too long or too short by up to a second, as the kernel took its
- * length from the clock chip. The time-stamp counter knows better; and the
- * last primary may have known better still, by its network.
+ * Corrects the time. The kernel took the length of its suspend from the clock
+ * chip, which is wrong by up to a second. The time-stamp counter is more
+ * exact, and the last primary may have known the time better still, by its
+ * network.
  */
 static void set_time(void)
 {
@@ -254,7 +255,7 @@ static const struct platform_suspend_ops suspend_ops = {
 	.end = end,
 };
 
-/* A primary that sleeps is a dead one. */
+/* A primary must not suspend, because it would count as dead. */
 static int on_sleep(struct notifier_block *block, unsigned long event, void *unused)
 {
 	if (us_is_primary() && (event == PM_SUSPEND_PREPARE || event == PM_HIBERNATION_PREPARE))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Offsets in struct us_park, for park_asm.S; park.c checks them. */
+/* Offsets in struct us_park for park_asm.S. park.c checks them. */
 #ifndef UNDERSTUDY_PARK_H
 #define UNDERSTUDY_PARK_H
 

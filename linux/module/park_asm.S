@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Out of this kernel, and back in on a core that INIT and another kernel have
- * been on. What C needs to run is saved and restored here, the rest in park.c.
+ * Leaves this kernel, and enters it again on a core that has been through
+ * INIT and another kernel. This file saves and restores what C code needs to
+ * run; park.c does the rest.
  */
 #include <linux/linkage.h>
 #include <linux/objtool.h>
@@ -13,7 +14,7 @@
 #include "park.h"
 #include "understudy_abi.h"
 
-/* What the monitor's start page sets. */
+/* The bits that the monitor's start page sets. */
 #define STARTUP_EFER	(1 << 8 | 1 << 10 | 1 << 11)
 #define STARTUP_CR4	(X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
 
@@ -36,8 +37,9 @@
 /*
  * void us_park_leave(struct us_park *park)
  *
- * Saves, says so, and waits to be stopped. Returns by way of us_park_resume.
- * To objtool, which cannot follow that, both are one function, and not standard.
+ * Saves the registers, marks the kernel as parked, and waits to be stopped.
+ * Returns by way of us_park_resume. objtool cannot follow that: it takes both
+ * for one function, which is not standard.
  */
 SYM_FUNC_START(us_park_leave)
 	pushq	%rbp
@@ -64,7 +66,7 @@ SYM_FUNC_START(us_park_leave)
 	movw	%es, US_PARK_ES(%rdi)
 	movw	%fs, US_PARK_FS(%rdi)
 	movw	%gs, US_PARK_GS(%rdi)
-	/* Stores are seen in order: who sees this one finds the rest saved. */
+	/* Stores become visible in order: a reader that sees this one sees the rest. */
 	movq	US_PARK_STATE(%rdi), %rax
 	movq	$US_PARK_STATE_PARKED, (%rax)
 #ifdef UNDERSTUDY_REHEARSAL
@@ -75,8 +77,9 @@ SYM_FUNC_START(us_park_leave)
 	jmp	1b
 
 /*
- * Where the monitor sends the core: in 64-bit mode, interrupts off, with its
- * own descriptor tables, on a page table whose upper half is this kernel's.
+ * The monitor sends the core here: in 64-bit mode, with interrupts off, with
+ * the monitor's descriptor tables, on a page table whose upper half is this
+ * kernel's.
  */
 SYM_INNER_LABEL(us_park_resume, SYM_L_GLOBAL)
 	ENDBR
@@ -88,7 +91,7 @@ SYM_INNER_LABEL(us_park_resume, SYM_L_GLOBAL)
 	movq	%rax, %rdx
 	andq	$~0xfff, %rdx
 	movq	%rdx, %cr3
-	/* Changing CR4.PGE empties the TLB, whatever kernel filled it. */
+	/* Changing CR4.PGE flushes the TLB, whichever kernel filled it. */
 	movq	US_PARK_CR4(%rdi), %rdx
 	movq	%rdx, %rcx
 	xorq	$X86_CR4_PGE, %rcx
@@ -123,8 +126,8 @@ SYM_INNER_LABEL(us_park_resume, SYM_L_GLOBAL)
 
 #ifdef UNDERSTUDY_REHEARSAL
 /*
- * What the way through the monitor leaves of a core, and then the ticket's
- * entry: for tests without a monitor.
+ * Brings the core into the state in which the monitor leaves it, then enters
+ * the ticket's entry; for tests without a monitor.
  */
 rehearse:
 	movq	US_PARK_REHEARSAL(%rdi), %rax

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The PCI bus of a kernel that was booted with none (pci=off). It is not probed
- * for: the monitor has described every function before any kernel ran. So
- * places without a function and the sizes of base addresses, which make up most
- * of a scan, are answered from that list, and no device need be deaf meanwhile;
- * all else goes to the hardware.
+ * The PCI bus of a kernel that was booted without one (pci=off). The module
+ * does not probe for functions, because the monitor's list, made before any
+ * kernel ran, describes them all. Most of a scan looks for absent functions
+ * and sizes base addresses. Both are answered from the list, so no device has
+ * to stop decoding its addresses meanwhile. All other accesses go to the
+ * hardware.
  *
- * A backup touches only functions of its own (warm=): with them its drivers have
- * run before they are needed. The others appear with the role of primary.
+ * A backup touches only functions of its own (warm=), so that their drivers
+ * have run before they are needed. The other functions appear when the kernel
+ * becomes the primary.
  */
 #define pr_fmt(fmt) "understudy: " fmt
 
@@ -29,22 +31,22 @@ MODULE_PARM_DESC(leave, "PCI functions (bb:dd.f,...) that are never adopted");
 
 static bool warm_by_ports;
 module_param(warm_by_ports, bool, 0444);
-MODULE_PARM_DESC(warm_by_ports, "adopt warm= even if that takes the ports 0xcf8/0xcfc "
+MODULE_PARM_DESC(warm_by_ports, "adopt warm= even if that uses the ports 0xcf8/0xcfc "
 		 "while a primary may use them (default: no)");
 
-/* One more behind the base addresses proper. */
+/* The index after those of the base addresses. */
 #define ROM_INDEX	6
 #define NO_INDEX	-1
 
-/* What became of each of us_hand_off.functions. */
+/* The state of each of us_hand_off.functions. */
 static struct {
 	bool is_warm;
 	bool is_left;
-	/* Registers to which all ones were written last, by index. */
+	/* Registers to which all ones were written last, one bit per index. */
 	u8 sizing;
 } states[ARRAY_SIZE(us_hand_off.functions)];
 
-/* The warm functions are the machine's: they are let go before a primary comes. */
+/* The warm functions are the machine's, and are released before a primary starts. */
 static bool warm_is_borrowed;
 
 static struct pci_bus *root;
@@ -61,7 +63,8 @@ static int find(unsigned int bus, unsigned int devfn)
 	return -1;
 }
 
-/* The function at this place, if this kernel may touch it now; or -1. */
+/* Returns the index of the function at this address, or -1 if there is
+ * none that this kernel may touch now. */
 static int find_own(unsigned int bus, unsigned int devfn)
 {
 	int i = find(bus, devfn);
@@ -71,7 +74,7 @@ static int find_own(unsigned int bus, unsigned int devfn)
 	return states[i].is_warm || READ_ONCE(is_adopted) ? i : -1;
 }
 
-/* Which base address is at this place in configuration space. */
+/* Returns the index of the base address at this offset in configuration space. */
 static int bar_index(const struct us_linux_function *function, int where)
 {
 	bool is_bridge = (function->header & PCI_HEADER_TYPE_MASK) == PCI_HEADER_TYPE_BRIDGE;
@@ -116,7 +119,7 @@ static int config_read(struct pci_bus *bus, unsigned int devfn, int where, int s
 	return PCIBIOS_SUCCESSFUL;
 }
 
-/* True if the write is part of sizing a base address and must not be done. */
+/* Returns whether the write is part of sizing a base address, and must be omitted. */
 static bool is_sizing(int i, int where, int size, u32 value)
 {
 	int index = bar_index(&us_hand_off.functions[i], where);
@@ -129,15 +132,16 @@ static bool is_sizing(int i, int where, int size, u32 value)
 	}
 	if (!(states[i].sizing & BIT(index)))
 		return false;
-	/* It is put back to what it never ceased to be. */
+	/* The register still holds its address, so there is nothing to write back. */
 	states[i].sizing &= ~BIT(index);
 	return true;
 }
 
 /*
- * True if the write only makes a function deaf while it is sized, or hear
- * again: as its base addresses do not change, there is nothing it could mishear.
- * These writes are what costs most in a scan of a virtual machine.
+ * Returns whether the write only stops or restarts the decoding of addresses
+ * while a function is sized. It can be omitted, because the base addresses do
+ * not change. In a virtual machine, such writes take most of the time of a
+ * scan.
  */
 static bool is_deafening(struct pci_bus *bus, unsigned int devfn, int where, u32 value)
 {
@@ -179,9 +183,9 @@ static struct resource bus_numbers = {
 };
 
 /*
- * Slots and ports of a running machine are as the last primary left them. Port
- * services begin by setting them up anew, and hotplug may find that a slot is to
- * be switched off, with the network card in it: they are not for us.
+ * Turns off port services. The slots and ports of a running machine are as
+ * the last primary left them. Port services would set them up anew, and
+ * hotplug might switch off a slot with the network card in it.
  */
 static void refuse_port_services(struct pci_host_bridge *bridge)
 {
@@ -208,7 +212,7 @@ static struct pci_bus *make_root(void)
 	return bus;
 }
 
-/* Lists what may be touched now, and lets the drivers have it. */
+/* Scans the bus for the functions that may be touched now, and attaches drivers. */
 static void scan(void)
 {
 	pci_lock_rescan_remove();
@@ -226,7 +230,7 @@ static void scan(void)
 	pci_unlock_rescan_remove();
 }
 
-/* The index of the function that @name names; -1 and a message if there is none. */
+/* Returns the index of the function that @name names; -1 and a message if there is none. */
 static int parse(const char *name)
 {
 	unsigned int bus, device, function;
@@ -237,11 +241,11 @@ static int parse(const char *name)
 	if (sscanf(name, "%x:%x.%x", &bus, &device, &function) == 3)
 		i = find(bus, PCI_DEVFN(device, function));
 	if (i < 0)
-		pr_warn("PCI function %s: the monitor has not found that one\n", name);
+		pr_warn("PCI function %s: the monitor has not found it\n", name);
 	return i;
 }
 
-/* Marks all disks and network cards, whose drivers had better run once before they are in a hurry. */
+/* Marks all disks and network cards, so that their drivers run once before it is urgent. */
 static bool borrow_all(void)
 {
 	bool has_warm = false;
@@ -258,7 +262,7 @@ static bool borrow_all(void)
 	return has_warm;
 }
 
-/* Marks the functions of both lists. */
+/* Reads both lists of functions, and marks these functions. */
 static bool read_lists(void)
 {
 	char *warm_names = warm ? kstrdup(warm, GFP_KERNEL) : NULL;
@@ -287,7 +291,8 @@ static bool read_lists(void)
 	return has_warm;
 }
 
-/* The ports are two registers for one access: two kernels must not share them. */
+/* Returns whether functions may be adopted now. Two kernels must not share
+ * the ports, because an access takes two of them. */
 static bool may_warm(void)
 {
 	const struct us_keepalive_slot *slot = us_region + US_AT_PRIMARY_KEEPALIVE;
@@ -298,7 +303,7 @@ static bool may_warm(void)
 }
 
 /**
- * us_pci_init() - in a backup: adopts what is its own
+ * us_pci_init() - adopts the functions of a backup's own
  */
 void us_pci_init(void)
 {
@@ -314,11 +319,11 @@ void us_pci_init(void)
 	for (i = 0; i < ARRAY_SIZE(states); i++)
 		states[i].is_warm = false;
 	if (has_warm)
-		pr_warn("warm= is left out: a primary may be using the PCI ports\n");
+		pr_warn("warm= is ignored: a primary may be using the PCI ports\n");
 }
 
 /**
- * us_pci_release() - before it parks: lets go of what is the primary's
+ * us_pci_release() - releases the primary's functions before a backup parks
  */
 void us_pci_release(void)
 {
@@ -333,7 +338,7 @@ void us_pci_release(void)
 }
 
 /**
- * us_pci_adopt() - in a new primary: adopts the rest
+ * us_pci_adopt() - adopts the other functions in a new primary
  */
 void us_pci_adopt(void)
 {

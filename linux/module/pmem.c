@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The RAM disk. A kernel enters the range, which its memory map has, into the
- * resource tree when it sets PCI up; a backup has no PCI then, and its driver
- * for such ranges finds none. So it is told here.
+ * The RAM disk. A kernel enters the range from its memory map into the
+ * resource tree when it sets up PCI. A backup has no PCI then, so the driver
+ * for such ranges finds none. This file enters it.
  */
 #define pr_fmt(fmt) "understudy: " fmt
 
@@ -22,7 +22,7 @@ static int find(struct resource *found, void *unused)
 	return 1;
 }
 
-/* Whether the kernel has entered it itself. */
+/* Returns whether the kernel has entered the range itself. */
 static bool is_known(void)
 {
 	return walk_iomem_res_desc(pmem.desc, pmem.flags, us_hand_off.pmem.start,
@@ -30,9 +30,11 @@ static bool is_known(void)
 }
 
 /**
- * us_pmem_init() - makes the RAM disk's range known to its driver, nd_e820
+ * us_pmem_init() - makes the range of the RAM disk known to its driver,
+ * nd_e820
  *
- * Goes without it if that fails: a takeover does not depend on it.
+ * Continues without it if that fails, because a takeover does not depend on
+ * it.
  */
 void us_pmem_init(void)
 {

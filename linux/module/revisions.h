@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether what another program has left can be read here. Apart from the
- * rest, so that a test on the host can call it.
+ * The check of revisions. It is a file of its own, so that a test on the host
+ * can call it.
  */
 #ifndef UNDERSTUDY_REVISIONS_H
 #define UNDERSTUDY_REVISIONS_H

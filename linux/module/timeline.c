@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Stamps of a takeover's edges. */
+/* Stamps the edges of a takeover. */
 #include <linux/errno.h>
 #include <linux/kernel.h>
 
@@ -9,10 +9,11 @@
  * us_stamp() - stamps an edge of the takeover that led to the current epoch
  * @edge: its number
  *
- * The first stamp stays.
+ * A second stamp of the same edge is ignored.
  *
  * Return: 0; -EINVAL if there is no such edge; -EPERM if the timeline is not
- * that of this epoch: then there was no takeover, or its record is used again.
+ * that of this epoch: then there was no takeover, or a later one has
+ * overwritten it.
  */
 int us_stamp(u32 edge)
 {

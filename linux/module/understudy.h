@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later WITH Linux-syscall-note */
 /*
- * /dev/understudy: what a program can ask of the module. For root (mode 0600).
+ * /dev/understudy: the interface of the module for programs. For root (mode
+ * 0600).
  *
  * write(2) appends one record (1 byte to 64 KiB) to the journal in the shared
- * region. When it returns, the record survives the death of this kernel.
- * Only in the primary. ENOSPC: the ring is full of records that nobody has
- * consumed yet; EROFS: this kernel is not the primary.
+ * region. When it returns, the record survives the death of this kernel. Only
+ * in the primary. ENOSPC: the ring is full of records that were not consumed
+ * yet; EROFS: this kernel is not the primary.
  *
- * mmap(2), MAP_SHARED only, gives memory at one of the two offsets below.
+ * mmap(2), with MAP_SHARED only, maps memory at one of the two offsets below.
  *
- * Requests to the monitor (arm, disarm, retry) are no ioctl: they go through
- * the mailbox in the mapped region, see docs/shared-memory.md.
+ * Requests to the monitor (arm, disarm, retry) are not ioctls: they go
+ * through the mailbox in the mapped region, see docs/shared-memory.md.
  *
- * What the monitor told this kernel at its start is in
- * /sys/firmware/acpi/tables/UNDS, 36 bytes behind its beginning.
+ * The monitor's hand-off to this kernel is in /sys/firmware/acpi/tables/UNDS,
+ * from byte 36 on.
  */
 #ifndef UNDERSTUDY_H
 #define UNDERSTUDY_H
@@ -21,16 +22,17 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* Offset for mmap: the shared region. Writable if the file was opened so. */
+/* Offset for mmap: the shared region. Writable if the file is. */
 #define UNDERSTUDY_MMAP_SHARED	0ULL
 
 /*
- * Offset for mmap: the spare slot, in which the next backup will wait. To
- * stage its image; only in the primary, and only while no backup is loaded.
+ * Offset for mmap: the spare slot, in which the next backup will wait. A
+ * program stages its image there; only in the primary, and only while no
+ * backup is loaded.
  */
 #define UNDERSTUDY_MMAP_SPARE	(1ULL << 40)
 
-/* The largest record, in bytes. */
+/* Maximum length of a record, in bytes. */
 #define UNDERSTUDY_RECORD_MAX	65536
 
 #define UNDERSTUDY_ROLE_PRIMARY	1
@@ -43,14 +45,14 @@
 #define UNDERSTUDY_FLAG_ADOPTED		(1U << 3) /* has adopted the PCI bus */
 
 /**
- * struct understudy_info - who this kernel is
- * @abi_revision: of the monitor and of this module
- * @journal_revision: likewise
+ * struct understudy_info - which kernel this is
+ * @abi_revision: ABI revision of the monitor and of this module
+ * @journal_revision: journal revision of both
  * @instance: 0 or 1
  * @role: UNDERSTUDY_ROLE_*
  * @flags: UNDERSTUDY_FLAG_*
  * @lead_cpu: the CPU that sends the keepalives
- * @epoch: the one in which this kernel became the primary; 0 in a backup
+ * @epoch: the epoch in which this kernel became the primary; 0 in a backup
  * @shared_start: shared region, physical address
  * @shared_bytes: its length
  * @pmem_start: memory offered as a pmem range
@@ -59,9 +61,9 @@
  * @slot_bytes: its length
  * @spare_start: the slot of the next backup
  * @spare_bytes: its length
- * @pool_bytes: memory that comes with the role of primary; 0 for one that has
- *	it from its boot
- * @added_bytes: how much of it was added
+ * @pool_bytes: memory that belongs to the primary's role; 0 for a primary
+ * that has it from its boot
+ * @added_bytes: the part of it that was added
  */
 struct understudy_info {
 	__u32 abi_revision;
@@ -86,9 +88,10 @@ struct understudy_info {
 #define UNDERSTUDY_NAME_BYTES	28
 
 /**
- * struct understudy_keepalive - a program's promise to give signs of life
+ * struct understudy_keepalive - a program's watchdog
  * @period_ms: the longest silence, 1 to 3600000
- * @name: who promises, for the epitaph; ends with a 0 byte or with the array
+ * @name: name of the program, for the epitaph; ends with a 0 byte or with the
+ * array
  */
 struct understudy_keepalive {
 	__u32 period_ms;
@@ -101,18 +104,17 @@ struct understudy_keepalive {
 
 /*
  * Stamps an edge (its number is the value pointed to) of the takeover that
- * made this kernel the primary. The first stamp of an edge stays. EINVAL:
- * there is no such edge; EPERM: this kernel did not take over.
+ * made this kernel the primary. A second stamp of the same edge is ignored.
+ * EINVAL: there is no such edge; EPERM: this kernel did not take over.
  */
 #define UNDERSTUDY_STAMP	_IOW(UNDERSTUDY_IOC, 1, __u32)
 
 /*
- * From here on this file is silent for no longer than the period, or the
- * primary gives up in favour of its backup. A promise is kept by BEAT and
- * ended by STOP and by nothing else: not by closing the file, not by the death
- * of the program. Without an armed backup a silence is only reported. START
- * again changes the period. EPERM: not the primary; ENOENT: BEAT or STOP
- * without START.
+ * START arms a watchdog for this file. If no BEAT comes for longer than the
+ * period, the primary ends, and the backup takes over. Only STOP disarms it,
+ * neither closing the file nor the death of the program. Without an armed
+ * backup, the watchdog only reports. Another START changes the period. EPERM:
+ * not the primary; ENOENT: BEAT or STOP without START.
  */
 #define UNDERSTUDY_KEEPALIVE_START \
 	_IOW(UNDERSTUDY_IOC, 2, struct understudy_keepalive)
@@ -120,17 +122,18 @@ struct understudy_keepalive {
 #define UNDERSTUDY_KEEPALIVE_STOP	_IO(UNDERSTUDY_IOC, 4)
 
 /*
- * Hands over to the backup: this kernel ends here. What has to reach a disk
- * must be there before. Returns only if that did not happen: EPERM: not the
- * primary; ENODEV: no backup is armed; ETIME: the monitor did not answer.
+ * Switches over to the backup: this kernel ends here. The caller must first
+ * write to disks what has to reach them. Returns only if there was no
+ * switchover: EPERM: not the primary; ENODEV: no backup is armed; ETIME: the
+ * monitor did not answer.
  */
 #define UNDERSTUDY_SWITCHOVER	_IO(UNDERSTUDY_IOC, 5)
 
 /*
- * Adds the pool: memory that comes with the role of primary, in whole memory
- * blocks. Stores the bytes added up to now; can be repeated. To put the blocks
- * to use is left to userspace, or to the kernel's auto_online_blocks. EPERM:
- * not the primary.
+ * Adds the pool: memory that belongs to the primary's role, in whole memory
+ * blocks. Stores the bytes added so far; can be repeated. Userspace brings
+ * the blocks online, or the kernel's auto_online_blocks does. EPERM: not the
+ * primary.
  */
 #define UNDERSTUDY_ADD_MEMORY	_IOR(UNDERSTUDY_IOC, 6, __u64)
 

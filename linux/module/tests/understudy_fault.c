@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Ends a kernel in the ways that understudy is tested against. Not for
- * installing: a write to /dev/understudy-fault is the end.
+ * Ends a kernel in the ways that understudy is tested against. It is not to
+ * be installed: a write to /dev/understudy-fault ends the kernel.
  *
  *	panic		panics
  *	oops		writes to address 0 (the end only with panic_on_oops=1)
  *	hang		every CPU halts for ever, interrupts off
- *	spin		every CPU runs round in a circle for ever, interrupts off
+ *	spin		every CPU loops for ever, interrupts off
  *	hang-one N	CPU N halts for ever, interrupts off
  */
 #define pr_fmt(fmt) "understudy_fault: " fmt
