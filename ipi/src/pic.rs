@@ -36,7 +36,7 @@ pub fn mask_pics(ports: &mut impl PicPorts) {
 /// Masks every input of the machine's 8259 pair. Does nothing on a machine that has none.
 ///
 /// # Safety
-/// The caller runs in ring 0, and nobody else programs the pair at the same time.
+/// The caller runs in ring 0, and nothing else programs the pair at the same time.
 pub unsafe fn mask_legacy_pic() {
     mask_pics(&mut MachinePorts);
 }

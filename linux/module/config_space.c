@@ -87,7 +87,7 @@ void us_config_space_init(void)
 }
 
 /**
- * us_config_space_is_mapped() - tells whether it can be used beside another
+ * us_config_space_is_mapped() - returns whether it can be used beside another
  * kernel; the ports cannot, because an access takes two of them
  */
 bool us_config_space_is_mapped(void)
@@ -96,7 +96,7 @@ bool us_config_space_is_mapped(void)
 }
 
 /**
- * us_config_space_reaches() - tells whether a register can be accessed
+ * us_config_space_reaches() - returns whether a register can be accessed
  * @where: its offset in bytes
  */
 bool us_config_space_reaches(int where)

@@ -16,7 +16,7 @@
 struct record {
 	u64 stamp;
 	u64 length;
-	u64 owner;
+	u64 epoch_word;
 	u64 payload[];
 };
 static_assert(sizeof(struct record) == US_RECORD_HEADER_BYTES);
@@ -47,7 +47,7 @@ static u64 words_of(u64 bytes)
 
 static u32 checksum_of(const struct record *record, u64 position, u64 bytes)
 {
-	u64 head[] = { position, bytes, record->owner };
+	u64 head[] = { position, bytes, record->epoch_word };
 	u32 crc = __crc32c_le(~0, (const u8 *)head, sizeof(head));
 
 	return ~__crc32c_le(crc, (const u8 *)record->payload,
@@ -128,7 +128,7 @@ int us_journal_append(const char __user *payload, size_t bytes)
 	record = kvzalloc(sizeof(*record) + words_of(bytes) * sizeof(u64), GFP_KERNEL);
 	if (!record)
 		return -ENOMEM;
-	record->owner = (us_epoch & US_EPOCH_MAX) | (u64)US_RECORD_KIND_APPLICATION << 48;
+	record->epoch_word = (us_epoch & US_EPOCH_MAX) | (u64)US_RECORD_KIND_APPLICATION << 48;
 	if (copy_from_user(record->payload, payload, bytes))
 		error = -EFAULT;
 	else

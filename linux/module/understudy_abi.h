@@ -174,13 +174,13 @@
 #define US_PROMOTION_FAULT_HANG         2 /* it must hang */
 
 /* DeviceRequest */
-#define US_DEVICE_REQUEST_INFO          0 /* who this kernel is */
+#define US_DEVICE_REQUEST_INFO          0 /* return which kernel this is */
 #define US_DEVICE_REQUEST_STAMP         1 /* stamp an edge of the takeover that made this kernel the primary */
-#define US_DEVICE_REQUEST_KEEPALIVE_START 2 /* promise to give signs of life */
-#define US_DEVICE_REQUEST_KEEPALIVE_BEAT 3 /* give a sign of life */
-#define US_DEVICE_REQUEST_KEEPALIVE_STOP 4 /* end the promise */
-#define US_DEVICE_REQUEST_SWITCHOVER    5 /* hand over to the backup */
-#define US_DEVICE_REQUEST_ADD_MEMORY    6 /* add the memory that comes with the role of primary */
+#define US_DEVICE_REQUEST_KEEPALIVE_START 2 /* arm the program's watchdog, or change its period */
+#define US_DEVICE_REQUEST_KEEPALIVE_BEAT 3 /* feed the watchdog */
+#define US_DEVICE_REQUEST_KEEPALIVE_STOP 4 /* disarm the watchdog */
+#define US_DEVICE_REQUEST_SWITCHOVER    5 /* switch over to the backup */
+#define US_DEVICE_REQUEST_ADD_MEMORY    6 /* add the memory that belongs to the primary's role */
 
 /* DeviceFlag */
 #define US_DEVICE_FLAG_BEATING          1 /* keepalives are being sent */

@@ -1,5 +1,5 @@
-//! `/dev/understudy`: what a program of a Linux can ask of the module. In C this is `linux/module/understudy.h`; a test
-//! compares both.
+//! `/dev/understudy`: the module's interface for programs. In C it is `linux/module/understudy.h`; a test compares
+//! both.
 
 use crate::abi::Revisions;
 use crate::instance::{Instance, Role};
@@ -15,19 +15,19 @@ pub const SHARED_OFFSET: u64 = 0;
 /// Offset at which the spare slot is mapped.
 pub const SPARE_OFFSET: u64 = 1 << 40;
 
-/// The longest record that can be appended, in bytes.
+/// Maximum length of a record, in bytes.
 pub const RECORD_BYTES_MAX: usize = 65536;
 
 numbered! {
     /// An ioctl request.
     pub enum DeviceRequest {
-        Info = 0, "info", "who this kernel is";
+        Info = 0, "info", "return which kernel this is";
         Stamp = 1, "stamp", "stamp an edge of the takeover that made this kernel the primary";
-        KeepaliveStart = 2, "keepalive-start", "promise to give signs of life";
-        KeepaliveBeat = 3, "keepalive-beat", "give a sign of life";
-        KeepaliveStop = 4, "keepalive-stop", "end the promise";
-        Switchover = 5, "switchover", "hand over to the backup";
-        AddMemory = 6, "add-memory", "add the memory that comes with the role of primary";
+        KeepaliveStart = 2, "keepalive-start", "arm the program's watchdog, or change its period";
+        KeepaliveBeat = 3, "keepalive-beat", "feed the watchdog";
+        KeepaliveStop = 4, "keepalive-stop", "disarm the watchdog";
+        Switchover = 5, "switchover", "switch over to the backup";
+        AddMemory = 6, "add-memory", "add the memory that belongs to the primary's role";
     }
 }
 
@@ -41,7 +41,7 @@ numbered! {
     }
 }
 
-/// Who a kernel is. The module checks what the monitor says before it passes it on.
+/// Which kernel this is. The module checks the monitor's values before it passes them on.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeviceInfo {
@@ -63,7 +63,7 @@ pub struct DeviceInfo {
     pub shared_start: u64,
     /// Its length.
     pub shared_bytes: u64,
-    /// Physical address of the memory offered as a disk.
+    /// Physical address of the memory that is offered as a disk.
     pub pmem_start: u64,
     /// Its length; 0 if there is none.
     pub pmem_bytes: u64,
@@ -75,9 +75,9 @@ pub struct DeviceInfo {
     pub spare_start: u64,
     /// Its length.
     pub spare_bytes: u64,
-    /// Memory that comes with the role of primary, in bytes; 0 for a kernel that has it from its boot.
+    /// Memory that belongs to the primary's role, in bytes; 0 for a kernel that has it from its boot.
     pub pool_bytes: u64,
-    /// How much of it was added.
+    /// The part of it that was added, in bytes.
     pub added_bytes: u64,
 }
 
@@ -87,7 +87,7 @@ layout!(
 );
 
 impl DeviceInfo {
-    /// Returns the revisions that monitor and module speak.
+    /// Returns the revisions of monitor and module.
     pub fn revisions(&self) -> Revisions {
         Revisions {
             abi: self.abi_revision,
@@ -100,12 +100,12 @@ impl DeviceInfo {
         Instance::from_number(self.instance.into()).unwrap_or(Instance::A)
     }
 
-    /// Returns what this kernel is.
+    /// Returns the role of this kernel.
     pub fn role(&self) -> Role {
         Role::from_number(self.role.into()).unwrap_or(Role::Backup)
     }
 
-    /// Returns whether this kernel owns the machine.
+    /// Returns whether this kernel is the primary.
     pub fn is_primary(&self) -> bool {
         self.role() == Role::Primary
     }

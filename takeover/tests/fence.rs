@@ -97,7 +97,7 @@ fn a_check_in_that_crossed_the_next_init_is_asked_for_again() {
     assert_eq!(
         fence.step(second + SETTLE),
         Strike::Proven,
-        "core 2 was not struck again: its check-in stands"
+        "core 2 got no second round: its check-in stands"
     );
 }
 
@@ -167,11 +167,11 @@ proptest! {
         let cores = CoreSet::from_cores((1..9).filter(|core| mask >> (core - 1) & 1 == 1)).unwrap();
         let mut fence = Fence::new(config, 7, cores);
         let mut absent = cores;
-        let (mut startups, mut told) = (0, false);
+        let (mut startups, mut is_started) = (0, false);
         let mut now = 0;
         for step in 0.. {
             for (_, core, lag) in arrivals.iter().filter(|arrival| arrival.0 == step) {
-                let counts = *lag == 0 && told && absent.contains(*core);
+                let counts = *lag == 0 && is_started && absent.contains(*core);
                 prop_assert_eq!(fence.check_in(*core, fence.generation() - lag), counts);
                 if counts {
                     absent = absent.without(*core);
@@ -189,12 +189,12 @@ proptest! {
                 }
                 Strike::Startup(struck) => {
                     startups += 1;
-                    told = true;
+                    is_started = true;
                     prop_assert!(!struck.is_empty());
                 }
                 Strike::Nmi(struck) => prop_assert!(!struck.is_empty() && struck == absent),
                 Strike::Init(struck) => {
-                    told = false;
+                    is_started = false;
                     prop_assert!(!struck.is_empty() && struck == absent);
                 }
                 Strike::Wait => {}

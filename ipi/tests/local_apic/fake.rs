@@ -172,7 +172,7 @@ impl FakeApic {
         assert_eq!(
             low & !0xc7ff,
             0,
-            "#GP: reserved bits in the ICR, or an option nobody asked for: {low:#x}"
+            "#GP: reserved bits in the ICR, or an option that was not asked for: {low:#x}"
         );
         self.sent.borrow_mut().push((destination, low));
         self.busy_polls.set(self.busy_polls_after_send.get());

@@ -117,7 +117,11 @@ mod tests {
     #[test]
     fn what_is_not_whole_is_waited_for_and_what_is_no_request_is_answered() {
         let records = RecentRecords::default();
-        let ask = |bytes| answer(bytes, &records, || unreachable!("nobody asked for it"));
+        let ask = |bytes| {
+            answer(bytes, &records, || {
+                unreachable!("the reply does not need it")
+            })
+        };
         assert!(ask(b"GET / HTT").is_none());
         let (head, _) = sent(ask(b"\0\0\r\n").unwrap(), &records, 9);
         assert!(head.starts_with("HTTP/1.1 400 "));

@@ -1,4 +1,4 @@
-//! `linux/module/understudy.h`, which is written for people, says what `sharedmem::device` says.
+//! `linux/module/understudy.h`, which is written by hand, agrees with `sharedmem::device`.
 
 use sharedmem::Role;
 use sharedmem::device::{
@@ -10,7 +10,7 @@ use sharedmem::numbered::List;
 
 const HEADER: &str = include_str!("../../module/understudy.h");
 
-/// Returns what follows `#define NAME`, up to the end of the line, or of the next one if the line goes on there.
+/// Returns what follows `#define NAME`, up to the end of the line and of its continuation lines.
 fn definition(name: &str) -> String {
     let text = HEADER.replace("\\\n", " ");
     let lines = text

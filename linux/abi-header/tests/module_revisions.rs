@@ -1,5 +1,5 @@
-//! The module refuses a monitor and a region of the revision before and after, and names both: its own C code, compiled
-//! for the host.
+//! The module's own C code, compiled for the host: it refuses the revision before and the one after its own, and names
+//! both.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use sharedmem::Revisions;
 
-/// Calls the module's check with the two numbers of the command line. What the kernel has is made up.
+/// Calls the module's check with the two numbers of the command line. Definitions of the kernel are replaced.
 const PROGRAM: &str = r#"
 #include <errno.h>
 #include <stdio.h>

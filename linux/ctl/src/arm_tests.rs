@@ -156,9 +156,7 @@ fn a_backup_that_is_lost_gives_the_cpu_back_at_once_and_why_is_progress() {
             .note_loss(Instance::A, BackupLoss::Promoted);
         let (result, _, states, _) = play(&module, &root, &request(), |control, number| {
             accept(control, number);
-            control
-                .monitor_log
-                .write(b"[1] monitor: a text that nobody knows\n");
+            control.monitor_log.write(b"[1] monitor: an unknown text\n");
             control.backup.note_loss(Instance::B, loss);
         });
         let text = result.unwrap_err().to_string();

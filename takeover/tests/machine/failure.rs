@@ -84,7 +84,7 @@ fn a_backup_lost_under_way_ends_the_takeover_in_death_said_once() {
             "{before:?}"
         );
         assert_eq!(deeds(&actions), []);
-        // Nothing of the takeover goes on, and a primary that was fenced does not come back.
+        // The takeover does not continue, and a primary that was fenced does not come back.
         assert_eq!(rig.check_in(&[1, 2, 3]), []);
         assert_eq!(rig.step(Event::Completed(Stage::RaiseEpoch)), []);
         assert_eq!((rig.beat(), rig.tick_after(MS)), (vec![], vec![]));

@@ -189,7 +189,7 @@ fn a_promoted_instance_that_beats_is_an_unprotected_primary_with_all_its_cores()
     assert_eq!(
         rig.step(Event::Observed(&old)),
         [],
-        "a beat of the old primary is none of the new"
+        "a beat of the old primary does not count for the new one"
     );
     assert_eq!(
         rig.beat(),

@@ -65,7 +65,9 @@ impl Ledger {
         for action in actions {
             match *action {
                 Action::Notify(Notice::TakeoverBegan { epoch, .. }) => self.begin(epoch),
-                Action::Notify(Notice::Dead(_)) => assert_ne!(before, State::Dead, "said twice"),
+                Action::Notify(Notice::Dead(_)) => {
+                    assert_ne!(before, State::Dead, "reported twice")
+                }
                 Action::SendNmi { core } => self.check_strike(core),
                 Action::SendInit { core } => {
                     self.check_strike(core);
@@ -98,7 +100,7 @@ impl Ledger {
                         .takeover
                         .as_ref()
                         .is_some_and(|takeover| !takeover.promoted);
-                    assert!(!struck, "a primary that was struck does not come back");
+                    assert!(!struck, "a primary that was fenced does not come back");
                 }
                 Action::Stamp { .. } | Action::Notify(_) => {}
             }
@@ -136,12 +138,12 @@ impl Ledger {
         let takeover = self.running();
         assert!(takeover.raised.is_none(), "once per takeover");
         let proven = |core: &u32| {
-            let told = takeover.generations.get(core);
-            told.is_some_and(|generation| check_ins.contains(&(*core, *generation)))
+            let sent = takeover.generations.get(core);
+            sent.is_some_and(|generation| check_ins.contains(&(*core, *generation)))
         };
         assert!(
             takeover.cores.iter().all(proven),
-            "every core has checked in since it was last struck"
+            "every core has checked in since its last INIT"
         );
         takeover.raised = Some(to);
         takeover.completed.clear();
@@ -152,9 +154,11 @@ impl Ledger {
     fn check_stages(&mut self, wanted: &[Stage]) {
         let takeover = self.running();
         assert!(takeover.raised.is_some() && !takeover.promoted);
-        let mut heard = takeover.completed.iter();
+        let mut completed = takeover.completed.iter();
         assert!(
-            wanted.iter().all(|stage| heard.any(|done| done == stage)),
+            wanted
+                .iter()
+                .all(|stage| completed.any(|done| done == stage)),
             "{:?}",
             takeover.completed
         );

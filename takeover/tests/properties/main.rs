@@ -222,7 +222,7 @@ impl Driver {
             self.now = self.now.max(self.machine.deadline_ns().unwrap());
             self.step(Event::Tick);
         }
-        panic!("the fence goes on: {:?}", self.machine.state());
+        panic!("the fence has not ended: {:?}", self.machine.state());
     }
 }
 
