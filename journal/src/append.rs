@@ -8,18 +8,9 @@ use crate::error::AppendError;
 use crate::journal::Journal;
 use crate::payload::PayloadWords;
 use crate::record::{
-    EPOCH_MAX, HEADER_BYTES, RawKind, Record, checksum, epoch_word, length_word, record_bytes,
+    Appended, EPOCH_MAX, HEADER_BYTES, RawKind, Record, checksum, epoch_word, length_word, record_bytes,
     stamp,
 };
-
-/// Where an appended record lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// Its position: its sequence number.
-    pub position: u64,
-    /// The position behind it.
-    pub end: u64,
-}
 
 impl<W: Words + Copy> Journal<'_, W> {
     /// Appends a record. Its payload is the slices of `payload`, one after another. When this returns, the record is

@@ -3,8 +3,7 @@
 use core::error::Error;
 use core::fmt::{self, Display, Formatter};
 
-use crate::journal::CAPACITY_BYTES_MIN;
-use crate::record::EPOCH_MAX;
+use crate::record::{CAPACITY_BYTES_MIN, EPOCH_MAX};
 
 /// The ring is too small to be a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,16 +6,9 @@ use sharedmem::Words;
 use sharedmem::control::{JournalCursors, NOTHING_RETAINED};
 use sharedmem::crc32c::Crc32c;
 
-use crate::append::Appended;
 use crate::error::TooSmall;
 use crate::place::Place;
-use crate::record::stamp;
-
-/// The smallest ring, in bytes. It holds one record of the largest payload it takes.
-pub const CAPACITY_BYTES_MIN: u64 = 64;
-
-/// The largest payload of a large journal, in bytes; of a small one it is a quarter of the ring.
-pub const PAYLOAD_BYTES_MAX: u32 = 1 << 20;
+use crate::record::{Appended, CAPACITY_BYTES_MIN, PAYLOAD_BYTES_MAX, stamp};
 
 /// A log in a ring of words. It is a handle: cheap to copy, and any number of copies may be in use at once.
 #[derive(Clone, Copy, Debug)]

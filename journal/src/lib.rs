@@ -81,13 +81,13 @@ mod scan;
 mod summary;
 mod table;
 
-pub use append::Appended;
 pub use error::{AppendError, TooSmall};
 pub use finding::{Damage, Finding};
-pub use journal::{CAPACITY_BYTES_MIN, Cursors, Journal, PAYLOAD_BYTES_MAX};
+pub use journal::{Cursors, Journal};
 pub use reader::Reader;
 pub use recent::{RecentRecord, RecentRecords};
-pub use record::{EPOCH_MAX, HEADER_BYTES, RawKind, Record, record_bytes};
+pub use record::{Appended, CAPACITY_BYTES_MIN, EPOCH_MAX, HEADER_BYTES};
+pub use record::{PAYLOAD_BYTES_MAX, RawKind, Record, record_bytes};
 pub use recovery::Recovery;
 pub use scan::Next;
 pub use summary::RecoverySummary;

@@ -14,6 +14,21 @@ use sharedmem::RecordKind;
 use sharedmem::crc32c::Crc32c;
 use sharedmem::record::RECORD_SKIPPED;
 
+/// The smallest ring, in bytes. It holds one record of the largest payload it takes.
+pub const CAPACITY_BYTES_MIN: u64 = 64;
+
+/// The largest payload of a large journal, in bytes; of a small one it is a quarter of the ring.
+pub const PAYLOAD_BYTES_MAX: u32 = 1 << 20;
+
+/// Where an appended record lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its position: its sequence number.
+    pub position: u64,
+    /// The position behind it.
+    pub end: u64,
+}
+
 /// Bytes of a record's header.
 pub const HEADER_BYTES: u64 = 24;
 

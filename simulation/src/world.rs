@@ -1,5 +1,8 @@
 //! The world: the machine, the kernels on it, and everything around it. Its parts know one subject each; this is where
 //! they meet.
+//!
+//! The clients, the faults and the kernels act on the world that holds them, so their files and this one name each
+//! other on purpose.
 
 use std::rc::Rc;
 

@@ -60,20 +60,23 @@ mod commands;
 mod connection;
 mod glob;
 mod host;
+mod limits;
 mod number;
 mod parser;
 mod random;
 mod record;
 mod reply;
 mod service;
+mod statistics;
 mod status;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use crate::checkpoint::ServiceRestorer;
+pub use limits::ServiceLimits;
 pub use host::{DeathKind, DebugCommand, HangTarget, Host, OperatorCommand};
 pub use parser::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use record::{ConnectionId, HEADER_BYTES, Input, InputRecord, InputRecordError, Stamp};
-pub use service::{Service, ServiceLimits};
+pub use service::Service;
 pub use status::{AsciiText, HostStatus, LongText, ShortText, StatusError, TakeoverTimes};

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::commands::Failover;
 use crate::parser::ParserProgress;
 use crate::record::ConnectionId;
-use crate::service::Statistics;
+use crate::statistics::Statistics;
 
 /// The heads in this part of a checkpoint, and the strings that follow each.
 #[derive(Debug, Serialize, Deserialize)]

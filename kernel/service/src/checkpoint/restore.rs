@@ -11,7 +11,9 @@ use super::{Client, Head, Server};
 use crate::commands;
 use crate::connection::{Connection, Connections, Peer};
 use crate::parser::Parser;
-use crate::service::{Service, ServiceLimits, Statistics};
+use crate::limits::ServiceLimits;
+use crate::service::Service;
+use crate::statistics::Statistics;
 use crate::status::HostStatus;
 use crate::store::{Bytes, COUNT_MAX, Deadline, Value};
 

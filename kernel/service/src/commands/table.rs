@@ -1,4 +1,7 @@
 //! The table of commands. Lookup, the arity check, the memory check and `COMMAND` all use it.
+//!
+//! The table and `introspection` name each other on purpose: the table lists `COMMAND`, and `COMMAND` reports the
+//! table.
 
 use super::{
     Context, client, debug, expiry, failover, hashes, info, introspection, keys, lists, scan,
