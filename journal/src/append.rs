@@ -8,8 +8,8 @@ use crate::error::AppendError;
 use crate::journal::Journal;
 use crate::payload::PayloadWords;
 use crate::record::{
-    Appended, EPOCH_MAX, HEADER_BYTES, RawKind, Record, checksum, epoch_word, length_word, record_bytes,
-    stamp,
+    Appended, EPOCH_MAX, HEADER_BYTES, RawKind, Record, checksum, epoch_word, length_word,
+    record_bytes, stamp,
 };
 
 impl<W: Words + Copy> Journal<'_, W> {

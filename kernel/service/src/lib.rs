@@ -74,8 +74,8 @@ mod store;
 pub mod testing;
 
 pub use crate::checkpoint::ServiceRestorer;
-pub use limits::ServiceLimits;
 pub use host::{DeathKind, DebugCommand, HangTarget, Host, OperatorCommand};
+pub use limits::ServiceLimits;
 pub use parser::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use record::{ConnectionId, HEADER_BYTES, Input, InputRecord, InputRecordError, Stamp};
 pub use service::Service;

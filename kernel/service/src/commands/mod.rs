@@ -17,11 +17,11 @@ mod table;
 mod understudy;
 
 use crate::connection::{Connection, Connections};
+use crate::limits::ServiceLimits;
 use crate::number::parse_integer;
 use crate::random::Random;
 use crate::record::ConnectionId;
 use crate::reply::{Failure, Outcome, Output};
-use crate::limits::ServiceLimits;
 use crate::statistics::Statistics;
 use crate::status::HostStatus;
 use crate::store::{Bytes, ENTRY_BYTES, Keyspace, NEW_KEY_BYTES, heap_bytes};
