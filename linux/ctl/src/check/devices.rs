@@ -248,7 +248,8 @@ mod tests {
     fn what_would_come_back_and_what_would_not() {
         let (_directory, root) = root_of(&[]);
         assert_eq!(findings(&root)[0].level, Level::Warning);
-        let functions: [(&str, &str, Option<&str>, u8, &[u8]); 7] = [
+        type Row<'a> = (&'a str, &'a str, Option<&'a str>, u8, &'a [u8]);
+        let functions: [Row; 7] = [
             ("00:00.0", "0x060000", None, 0, &[]),
             ("00:01.1", "0x010180", Some("ata_piix"), 1, &[]),
             ("00:02.0", "0x030000", Some("bochs-drm"), 0, &[]),
