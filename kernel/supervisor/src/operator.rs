@@ -36,19 +36,15 @@ impl<P: Platform> Supervisor<P> {
         command: u64,
         arguments: [u64; ARGUMENTS],
     ) -> Result<(), Refusal<P::Refusal>> {
-        const ARM: u64 = Command::Arm as u64;
-        const DISARM: u64 = Command::Disarm as u64;
-        const RETRY: u64 = Command::Retry as u64;
-        const LOAD: u64 = Command::Load as u64;
-        match command {
-            ARM => self.rearm(arguments),
-            LOAD => self.replace(arguments),
-            DISARM => self.disarm(),
-            RETRY => {
+        match Command::from_number(command) {
+            Some(Command::Arm) => self.rearm(arguments),
+            Some(Command::Load) => self.replace(arguments),
+            Some(Command::Disarm) => self.disarm(),
+            Some(Command::Retry) => {
                 self.step(self.now_ns(), Event::RetryRequested);
                 Ok(())
             }
-            other => Err(Refusal::UnknownRequest(other)),
+            None => Err(Refusal::UnknownRequest(command)),
         }
     }
 
@@ -162,24 +158,21 @@ impl<P: Platform> Supervisor<P> {
 }
 
 fn source_of<R>(source: u64, ranges: [u64; ARGUMENTS - 2]) -> Result<Source, Refusal<R>> {
-    const PRIMARY: u64 = ImageSource::Primary as u64;
-    const FAILOVER: u64 = ImageSource::Failover as u64;
-    const STAGED: u64 = ImageSource::Staged as u64;
     let [kernel, kernel_bytes, initrd, initrd_bytes, line, line_bytes] = ranges;
     let range = |start: u64, bytes: u64| {
         let end = start.checked_add(bytes);
         end.map(|end| PhysicalRange { start, end })
             .ok_or(Refusal::StagedTooHigh)
     };
-    match source {
-        PRIMARY => Ok(Source::Primary),
-        FAILOVER => Ok(Source::Failover),
-        STAGED => Ok(Source::Staged([
+    match ImageSource::from_number(source) {
+        Some(ImageSource::Primary) => Ok(Source::Primary),
+        Some(ImageSource::Failover) => Ok(Source::Failover),
+        Some(ImageSource::Staged) => Ok(Source::Staged([
             range(kernel, kernel_bytes)?,
             range(initrd, initrd_bytes)?,
             range(line, line_bytes)?,
         ])),
-        other => Err(Refusal::UnknownSource(other)),
+        None => Err(Refusal::UnknownSource(source)),
     }
 }
 

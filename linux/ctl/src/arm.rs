@@ -64,7 +64,7 @@ pub fn arm(
     let (cpu, core) = lent(root, &info, request.cpu)?;
     let [_, source, places @ ..] = match &request.image {
         Some(image) => stage(module, &info, image)?,
-        None => [0, other_image(&info) as u64, 0, 0, 0, 0, 0, 0],
+        None => [0, other_image(&info).number(), 0, 0, 0, 0, 0, 0],
     };
     let arguments = [&[core.into(), source][..], &places].concat();
     let arguments = <[u64; ARGUMENTS]>::try_from(arguments).unwrap_or_default();
@@ -134,8 +134,8 @@ fn lend(
         // The monitor is going to stop the lent core. This kernel would miss the core if it had taken it back by then.
         return Err(Problem::No(format!(
             "the backup is not ready after {} s. CPU {cpu} stays offline, because the monitor still has it. Once \
-             `understudyctl log` ends with the loss of the backup, or `understudyctl status` says protected, bring the \
-             CPU back by: echo 1 > /sys/devices/system/cpu/cpu{cpu}/online",
+             `understudyctl status` says protected, or counts another lost backup, bring the CPU back by: \
+             echo 1 > /sys/devices/system/cpu/cpu{cpu}/online",
             limit.as_secs()
         )));
     }
@@ -198,7 +198,7 @@ fn stage(
         place(initrd_at, &initrd),
         place(line_at, line),
     ];
-    let source = ImageSource::Staged as u64;
+    let source = ImageSource::Staged.number();
     Ok([0, source, k[0], k[1], i[0], i[1], l[0], l[1]])
 }
 

@@ -74,7 +74,7 @@ fn play(
         let monitor = scope.spawn(|| {
             while !is_over.load(Ordering::Acquire) {
                 if let Some((number, command, arguments)) = control.mailbox.request() {
-                    assert_eq!(command, Command::Arm as u64);
+                    assert_eq!(command, Command::Arm.number());
                     let was_online = cpus::is_online(root, 3);
                     answer(control, number);
                     return Some((arguments, was_online));
@@ -117,7 +117,7 @@ fn the_last_cpu_is_lent_until_the_backup_is_ready() {
         control.protection.arm();
     });
     result.unwrap();
-    let failover = ImageSource::Failover as u64;
+    let failover = ImageSource::Failover.number();
     assert_eq!(sent, Some([4, failover, 0, 0, 0, 0, 0, 0]));
     assert_eq!(states, [false, true]);
     assert_eq!(progress[1..], ["[2] monitor: news"]);

@@ -174,6 +174,8 @@ impl Status {
             self.epoch
         );
         let _ = writeln!(out, "{}", self.reason);
+        let losses = self.lost.map_or(0, |lost| lost.count);
+        let _ = writeln!(out, "backups lost since the machine's boot: {losses}");
         let _ = writeln!(
             out,
             "keepalives: {} sent{}, {} answered{}",
