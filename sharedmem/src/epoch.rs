@@ -2,6 +2,9 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
+/// The epoch of the first primary of a machine; each takeover raises it.
+pub const FIRST_EPOCH: u64 = 1;
+
 /// The primary's epoch. Only the monitor raises it, and only once the fence is proven.
 #[repr(C)]
 #[derive(Debug, Default)]

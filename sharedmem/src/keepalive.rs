@@ -7,7 +7,7 @@ use crate::abi::MAX_CORES;
 use crate::layout::layout;
 
 /// The content of a keepalive.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
     /// Rises by one with each keepalive.
     pub sequence: u64,

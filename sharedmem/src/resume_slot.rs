@@ -15,6 +15,9 @@ numbered! {
     }
 }
 
+/// Where kernels live: the upper half of the address space.
+pub const UPPER_HALF: u64 = 0xffff_8000_0000_0000;
+
 /// What the monitor needs to resume a parked kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {

@@ -4,28 +4,15 @@
 //! measured on the observer's clock, from the moment at which the observer *saw* a keepalive, or saw a core's progress
 //! move.
 //!
-//! **Contract**: at one `now`, first [`observe`](Detector::observe) the newest beat, and only then ask for the
+//! **Contract**: at one `now`, first [`observe`](Detector::observe) the newest keepalive, and only then ask for the
 //! [`verdict`](Detector::verdict). Otherwise an observer that was away for 20 ms with a time-out of 10 ms would declare
 //! a healthy peer dead whose keepalives it had not read yet.
 
 use sharedmem::MAX_CORES;
 use sharedmem::cause::Cause;
+use sharedmem::keepalive::Keepalive;
 
 use crate::failure::Failure;
-
-/// The newest keepalive in the peer's slot. None of it is trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Beat {
-    /// Rises with each keepalive.
-    pub sequence: u64,
-    /// The epoch the peer runs under.
-    pub epoch: u64,
-    /// Number of the peer's cores, and of the entries of `progress` that count. It includes cores that have not
-    /// started, and must not change after the first keepalive.
-    pub cores: u32,
-    /// Per core, how many rounds its main loop has made.
-    pub progress: [u64; MAX_CORES],
-}
 
 /// Periods and time-outs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +38,7 @@ pub enum Verdict {
     Red(Failure),
 }
 
-/// The result of observing a beat.
+/// The result of observing a keepalive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observation {
     /// A new keepalive.
@@ -67,7 +54,7 @@ pub enum Observation {
 pub enum Flaw {
     /// It has another epoch than the peer's.
     ForeignEpoch,
-    /// It has no core, more than [`MAX_CORES`], or not as many as the first beat.
+    /// It has no core, more than [`MAX_CORES`], or not as many as the first keepalive.
     CoreCount,
     /// Its sequence number is below one already seen.
     WentBack,
@@ -95,7 +82,7 @@ pub struct Detector {
     ignored: Ignored,
 }
 
-/// What was seen of the peer since its first beat.
+/// What was seen of the peer since its first keepalive.
 #[derive(Clone, Debug)]
 struct Seen {
     sequence: u64,
@@ -157,8 +144,8 @@ impl Detector {
     }
 
     /// Takes in what the slot holds at `now_ns`. Call it before [`verdict`](Self::verdict), with the same `now_ns`.
-    pub fn observe(&mut self, now_ns: u64, beat: &Beat) -> Observation {
-        if let Some(flaw) = self.flaw(beat) {
+    pub fn observe(&mut self, now_ns: u64, keepalive: &Keepalive) -> Observation {
+        if let Some(flaw) = self.flaw(keepalive) {
             let count = match flaw {
                 Flaw::ForeignEpoch => &mut self.ignored.foreign_epoch,
                 Flaw::CoreCount => &mut self.ignored.core_count,
@@ -168,9 +155,9 @@ impl Detector {
             return Observation::Ignored(flaw);
         }
         match &mut self.seen {
-            Some(seen) if seen.sequence == beat.sequence => return Observation::Repeated,
-            Some(seen) => seen.advance(now_ns, beat),
-            None => self.seen = Some(Seen::first(now_ns, beat)),
+            Some(seen) if seen.sequence == keepalive.sequence => return Observation::Repeated,
+            Some(seen) => seen.advance(now_ns, keepalive),
+            None => self.seen = Some(Seen::first(now_ns, keepalive)),
         }
         Observation::Fresh
     }
@@ -185,17 +172,17 @@ impl Detector {
         }
     }
 
-    fn flaw(&self, beat: &Beat) -> Option<Flaw> {
-        if beat.epoch != self.epoch {
+    fn flaw(&self, keepalive: &Keepalive) -> Option<Flaw> {
+        if keepalive.epoch != self.epoch {
             return Some(Flaw::ForeignEpoch);
         }
-        if beat.cores == 0 || beat.cores as usize > MAX_CORES {
+        if keepalive.cores == 0 || keepalive.cores as usize > MAX_CORES {
             return Some(Flaw::CoreCount);
         }
         let seen = self.seen.as_ref()?;
-        if beat.cores != seen.core_count {
+        if keepalive.cores != seen.core_count {
             Some(Flaw::CoreCount)
-        } else if beat.sequence < seen.sequence {
+        } else if keepalive.sequence < seen.sequence {
             Some(Flaw::WentBack)
         } else {
             None
@@ -307,24 +294,24 @@ impl Detector {
 }
 
 impl Seen {
-    fn first(now_ns: u64, beat: &Beat) -> Self {
-        let cores = beat.progress.map(|progress| Core {
+    fn first(now_ns: u64, keepalive: &Keepalive) -> Self {
+        let cores = keepalive.progress.map(|progress| Core {
             progress,
             since_ns: now_ns,
             moved: false,
         });
         Self {
-            sequence: beat.sequence,
+            sequence: keepalive.sequence,
             at_ns: now_ns,
             cores,
-            core_count: beat.cores,
+            core_count: keepalive.cores,
         }
     }
 
-    fn advance(&mut self, now_ns: u64, beat: &Beat) {
-        self.sequence = beat.sequence;
+    fn advance(&mut self, now_ns: u64, keepalive: &Keepalive) {
+        self.sequence = keepalive.sequence;
         self.at_ns = now_ns;
-        for (core, progress) in self.cores.iter_mut().zip(beat.progress) {
+        for (core, progress) in self.cores.iter_mut().zip(keepalive.progress) {
             if core.progress != progress {
                 *core = Core {
                     progress,

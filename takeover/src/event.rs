@@ -3,9 +3,9 @@
 use core::fmt;
 
 use sharedmem::cause::BackupLoss;
+use sharedmem::keepalive::Keepalive;
 
 use crate::cores::CoreSet;
-use crate::detector::Beat;
 
 /// Something that happened. The executor passes it with the time at which it learned of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Event<'a> {
     /// Time has passed. It comes last in every wake-up, after the slot was observed at the same `now`.
     Tick,
     /// The primary's keepalive slot holds this. Not passed while the slot holds no complete keepalive.
-    Observed(&'a Beat),
+    Observed(&'a Keepalive),
     /// An epitaph was found.
     Epitaph {
         /// Epoch of the kernel that wrote it; ignored unless it is the primary's.

@@ -23,7 +23,8 @@
 //! A primary on cores 1 and 2 falls silent. The machine fences both, and has the backup promoted on core 1:
 //!
 //! ```
-//! use takeover::{Action, Beat, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine, Stage};
+//! use sharedmem::keepalive::Keepalive;
+//! use takeover::{Action, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine, Stage};
 //!
 //! const MS: u64 = 1_000_000;
 //! let cores = CoreSet::from_cores([1, 2])?;
@@ -37,7 +38,7 @@
 //! let mut machine = Machine::new(config, 0)?;
 //! machine.step(0, Event::PrimaryStarted { cores });
 //! machine.step(0, Event::BackupReady);
-//! let mut beat = Beat { sequence: 1, epoch: 1, cores: 2, progress: Default::default() };
+//! let mut beat = Keepalive { sequence: 1, ..Keepalive::first(1, 2) };
 //! beat.progress[..2].fill(1);
 //! machine.step(MS, Event::Observed(&beat));
 //! assert!(machine.is_protected());
@@ -79,7 +80,7 @@ pub mod startup_retry;
 pub use action::{ACTIONS_MAX, Action, Actions};
 pub use config::{Config, ConfigError};
 pub use cores::{CoreError, CoreSet, SEAT};
-pub use detector::{Beat, Detector, DetectorConfig, Verdict};
+pub use detector::{Detector, DetectorConfig, Verdict};
 pub use event::{Ending, Event, Stage};
 pub use failure::Failure;
 pub use fence::{Fence, FenceConfig};

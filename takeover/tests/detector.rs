@@ -5,8 +5,9 @@ mod common;
 use common::{BOOT_TIMEOUT, MS, TIMEOUT, beat, detector_config};
 use proptest::prelude::*;
 use sharedmem::MAX_CORES;
+use sharedmem::keepalive::Keepalive;
 use takeover::detector::{Flaw, Ignored, Observation};
-use takeover::{Beat, Cause, Detector, Failure, Verdict};
+use takeover::{Cause, Detector, Failure, Verdict};
 
 const EPOCH: u64 = 4;
 
@@ -194,7 +195,7 @@ fn cores_beyond_the_count_are_not_looked_at() {
 fn foreign_insane_and_old_beats_are_ignored_and_counted_by_name() {
     let mut detector = seen_at(0);
     let good = beat(EPOCH, 3);
-    type Spoil = fn(&mut Beat);
+    type Spoil = fn(&mut Keepalive);
     let bad: [(Spoil, Flaw); 7] = [
         (|beat| beat.epoch = EPOCH - 1, Flaw::ForeignEpoch),
         (|beat| beat.epoch = EPOCH + 1, Flaw::ForeignEpoch),
@@ -238,7 +239,8 @@ fn an_insane_first_beat_is_no_first_beat() {
     let mut detector = detector();
     detector.observe(
         MS,
-        &Beat {
+        &Keepalive {
+            time_ns: 0,
             cores: 33,
             ..beat(EPOCH, 1)
         },
@@ -248,7 +250,8 @@ fn an_insane_first_beat_is_no_first_beat() {
     assert_eq!(
         detector.observe(
             MS,
-            &Beat {
+            &Keepalive {
+                time_ns: 0,
                 cores: 32,
                 ..beat(EPOCH, 0)
             }
@@ -339,7 +342,7 @@ proptest! {
         };
         let mut detector = Detector::new(config, epoch, beats[0].0);
         for (now, sequence, progress, cores) in beats {
-            let slot = Beat { sequence, epoch, cores, progress: [progress; MAX_CORES] };
+            let slot = Keepalive { sequence, time_ns: 0, epoch, cores, progress: [progress; MAX_CORES] };
             detector.observe(now, &slot);
             let verdict = detector.verdict(now);
             if let Some(deadline) = detector.deadline_ns(now) {

@@ -16,7 +16,7 @@ use sharedmem::log_ring::{LOG_BYTES, LogRing};
 use sharedmem::mailbox::{ARGUMENTS, Answer, Command};
 use sharedmem::resume_slot::Ticket;
 use sharedmem::timeline::{Counter, Edge, TIMELINES};
-use takeover::detector::{Beat, Detector, DetectorConfig, Verdict};
+use takeover::detector::{Detector, DetectorConfig, Verdict};
 
 use crate::region::{self, REGION_BYTES, Region};
 
@@ -160,7 +160,8 @@ impl Reader<'_> {
             assert!(unused.count() <= MAX_CORES);
             self.detector.observe(
                 self.now_ns,
-                &Beat {
+                &Keepalive {
+                    time_ns: 0,
                     sequence: keepalive.sequence,
                     epoch: keepalive.epoch,
                     cores: keepalive.cores,

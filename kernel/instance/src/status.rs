@@ -5,13 +5,11 @@ use replica::{BackupMonitor, ReplicationStatus, SharedJournal};
 use service::{HostStatus, TakeoverTimes};
 use sharedmem::Instance;
 use sharedmem::epitaph::EpitaphText;
+use sharedmem::epoch::FIRST_EPOCH;
 use web::{DeadPrimary, JournalStatus, PrimaryStatus, TakeoverStatus};
 
 use crate::context::Context;
 use crate::{epoch, note, operator};
-
-/// The epoch of the first primary; each takeover raises it.
-const FIRST_EPOCH: u64 = 1;
 
 /// Returns the status of this primary, for `INFO` and `ROLE`.
 pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {

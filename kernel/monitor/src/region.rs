@@ -9,13 +9,11 @@ use core::sync::atomic::Ordering::Relaxed;
 use arch::entropy;
 use sharedmem::abi::CONTROL_BYTES;
 use sharedmem::control::RegionError;
+use sharedmem::epoch::FIRST_EPOCH;
 use sharedmem::event::{ResetSurvived, StateLost, Text};
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::prior_boot::PriorBoot;
 use sharedmem::{Revisions, SharedRegion};
-
-/// Epoch of the first primary.
-const FIRST_EPOCH: u64 = 1;
 
 /// Makes the region in `shared`, for owners from its epoch on. With `may_go_on` the journal that lies there is kept.
 pub fn make(shared: PhysicalRange, may_go_on: bool) -> SharedRegion {

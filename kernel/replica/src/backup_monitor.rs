@@ -3,9 +3,8 @@
 use core::mem;
 
 use sharedmem::event;
-use sharedmem::keepalive::Keepalive;
 use sharedmem::protection::ProtectionState;
-use takeover::detector::{Beat, Detector, Verdict};
+use takeover::detector::{Detector, Verdict};
 
 use crate::host::Host;
 
@@ -47,7 +46,7 @@ impl BackupMonitor {
         let now_ns = host.now_ns();
         let control = host.region().control;
         if let Some(keepalive) = control.seat_keepalive.read() {
-            self.detector.observe(now_ns, &beat_of(&keepalive));
+            self.detector.observe(now_ns, &keepalive);
         }
         let state = control.protection.state();
         // The monitor sends no keepalive while it loads an image. Its next one may still be to come when the word
@@ -105,15 +104,5 @@ impl BackupMonitor {
     /// Returns when the monitor was last heard of, in ns since boot.
     pub fn last_seen_ns(&self) -> Option<u64> {
         self.detector.last_seen_ns()
-    }
-}
-
-/// Converts a keepalive for the detector.
-fn beat_of(keepalive: &Keepalive) -> Beat {
-    Beat {
-        sequence: keepalive.sequence,
-        epoch: keepalive.epoch,
-        cores: keepalive.cores,
-        progress: keepalive.progress,
     }
 }

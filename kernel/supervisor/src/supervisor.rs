@@ -8,7 +8,7 @@ use partition::Kinds;
 use partition::tenant::Capabilities;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::{Control, Instance, PerInstance};
-use takeover::{Backup, Beat, Ending, Event, Machine, State};
+use takeover::{Backup, Ending, Event, Machine, State};
 
 use crate::backup::Visits;
 use crate::console::Console;
@@ -167,13 +167,7 @@ impl<P: Platform> Supervisor<P> {
         let now_ns = self.now_ns();
         let control = self.control;
         if let Some(keepalive) = control.primary_keepalive.read() {
-            let beat = Beat {
-                sequence: keepalive.sequence,
-                epoch: keepalive.epoch,
-                cores: keepalive.cores,
-                progress: keepalive.progress,
-            };
-            self.step(now_ns, Event::Observed(&beat));
+            self.step(now_ns, Event::Observed(&keepalive));
         }
         if let Some(epitaph) = control.epitaphs[self.primary_instance].read() {
             let (epoch, core) = (epitaph.epoch, epitaph.core as u32);

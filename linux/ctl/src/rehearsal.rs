@@ -7,14 +7,11 @@ use sharedmem::Control;
 use sharedmem::device::DeviceInfo;
 use sharedmem::keepalive::KeepaliveSlot;
 use sharedmem::protection::ProtectionState;
-use sharedmem::resume_slot::Ticket;
+use sharedmem::resume_slot::{Ticket, UPPER_HALF};
 
 use crate::hand_off::HandOff;
 use crate::keepalive;
 use crate::timeline::Takeover;
-
-/// Lowest address of the kernel's half of the address space.
-const UPPER_HALF: u64 = 0xffff_8000_0000_0000;
 
 const PAGE_BYTES: u64 = 4096;
 

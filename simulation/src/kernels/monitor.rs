@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use partition::Kinds;
 use sharedmem::Instance;
+use sharedmem::epoch::FIRST_EPOCH;
 use sharedmem::prior_boot::PriorBoot;
 use sharedmem::sync::Ordering;
 use supervisor::{
@@ -16,9 +17,6 @@ use crate::kernels::platform::{Board, Others, Silent};
 use crate::machine::MS;
 use crate::machine::core::{Core, interrupt};
 use crate::world::World;
-
-/// Epoch of the first primary.
-const FIRST_EPOCH: u64 = 1;
 
 /// Time after which a watched primary has all its cores, in ns. By then the seat has started them, and has retried
 /// those that did not come.

@@ -1,11 +1,12 @@
 //! The primary's life: its start, its keepalives, its death and its orderly end.
 
 use sharedmem::cause::Cause;
+use sharedmem::keepalive::Keepalive;
 
 use super::{Backup, Machine, State, Successor, push};
 use crate::action::{Action, Actions};
 use crate::cores::CoreSet;
-use crate::detector::{Beat, Detector, Observation, Verdict};
+use crate::detector::{Detector, Observation, Verdict};
 use crate::event::{Ending, Event};
 use crate::failure::Failure;
 use crate::notice::Notice;
@@ -27,11 +28,11 @@ impl Machine {
 
             // The first keepalive of a primary, or the first of one that was believed dead, changes the state; later
             // ones prevent a change.
-            (Booting | Promoting | Holding { .. } | Dead, Event::Observed(beat)) => {
-                self.awaited_beat(beat, out)
+            (Booting | Promoting | Holding { .. } | Dead, Event::Observed(keepalive)) => {
+                self.awaited_beat(keepalive, out)
             }
-            (Watching | Unprotected, Event::Observed(beat)) => {
-                self.detector.observe(self.now_ns, beat);
+            (Watching | Unprotected, Event::Observed(keepalive)) => {
+                self.detector.observe(self.now_ns, keepalive);
             }
 
             (
@@ -59,10 +60,11 @@ impl Machine {
     }
 
     /// Takes in a beat while the primary is not known to be alive.
-    fn awaited_beat(&mut self, beat: &Beat, out: &mut Actions) {
+    fn awaited_beat(&mut self, keepalive: &Keepalive, out: &mut Actions) {
         // While no core was started, a beat is garbage: to believe it would be to watch a primary that has no cores to
         // fence.
-        if self.primary.is_empty() || self.detector.observe(self.now_ns, beat) != Observation::Fresh
+        if self.primary.is_empty()
+            || self.detector.observe(self.now_ns, keepalive) != Observation::Fresh
         {
             return;
         }

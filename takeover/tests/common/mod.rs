@@ -2,9 +2,9 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use sharedmem::MAX_CORES;
+use sharedmem::keepalive::Keepalive;
 use takeover::{
-    Action, Beat, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine, Notice, Stage,
-    State,
+    Action, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine, Notice, Stage, State,
 };
 
 pub const MS: u64 = 1_000_000;
@@ -42,8 +42,9 @@ pub fn config() -> Config {
 }
 
 /// Returns beat number `sequence` of a peer whose three cores all move.
-pub fn beat(epoch: u64, sequence: u64) -> Beat {
-    Beat {
+pub fn beat(epoch: u64, sequence: u64) -> Keepalive {
+    Keepalive {
+        time_ns: 0,
         sequence,
         epoch,
         cores: 3,

@@ -9,9 +9,10 @@ use common::{BACKUP_WAIT, FIRST_EPOCH, MS, SETTLE, config};
 use ledger::Ledger;
 use proptest::prelude::*;
 use sharedmem::MAX_CORES;
+use sharedmem::keepalive::Keepalive;
 use takeover::{
-    Backup, BackupLoss, Beat, CoreSet, Ending, Event, FenceConfig, Machine, Stage, State,
-    Successor, Verdict,
+    Backup, BackupLoss, CoreSet, Ending, Event, FenceConfig, Machine, Stage, State, Successor,
+    Verdict,
 };
 
 /// Something to do to the machine. Numbers are relative to the machine's state, so that deep states are reached.
@@ -98,12 +99,13 @@ struct Driver {
     machine: Machine,
     ledger: Ledger,
     now: u64,
-    slot: Beat,
+    slot: Keepalive,
 }
 
 impl Driver {
     fn new() -> Self {
-        let slot = Beat {
+        let slot = Keepalive {
+            time_ns: 0,
             sequence: 0,
             epoch: FIRST_EPOCH,
             cores: 3,

@@ -9,9 +9,9 @@ use std::collections::BinaryHeap;
 use super::hardware::{Core, Runs};
 use fastrand::Rng;
 use sharedmem::MAX_CORES;
+use sharedmem::keepalive::Keepalive;
 use takeover::{
-    Action, Actions, Beat, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine, Notice,
-    Stage,
+    Action, Actions, Config, CoreSet, DetectorConfig, Event, FenceConfig, Machine, Notice, Stage,
 };
 
 pub const MS: u64 = 1_000_000;
@@ -65,7 +65,7 @@ pub struct World {
     pub(super) cores: [Core; MAX_CORES],
     pub(super) present: CoreSet,
     pub(super) primary: Primary,
-    pub(super) slot: Beat,
+    pub(super) slot: Keepalive,
     /// What the fence page holds for cores to check in with.
     pub(super) page_generation: u64,
     pub(super) epitaph: Option<(u64, u32)>,
@@ -108,7 +108,8 @@ impl World {
                 beats: true,
                 hung: None,
             },
-            slot: Beat {
+            slot: Keepalive {
+                time_ns: 0,
                 sequence: 0,
                 epoch: 0,
                 cores: present.len() as u32,

@@ -71,9 +71,9 @@ pub const MUTANTS: &[Mutant] = &[
         name: "detector-hasty",
         what: "the newest keepalive is not looked at before the verdict",
         file: "kernel/supervisor/src/supervisor.rs",
-        right: "            self.step(now_ns, Event::Observed(&beat));",
-        wrong: r#"            if beat.sequence.is_multiple_of(16) {
-                self.step(now_ns, Event::Observed(&beat));
+        right: "            self.step(now_ns, Event::Observed(&keepalive));",
+        wrong: r#"            if keepalive.sequence.is_multiple_of(16) {
+                self.step(now_ns, Event::Observed(&keepalive));
             }"#,
     },
     Mutant {

@@ -13,7 +13,7 @@ use partition::Kind;
 use partition::tenant::LINUX;
 use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::resume_slot::{ResumeSlot, Ticket};
+use sharedmem::resume_slot::{ResumeSlot, Ticket, UPPER_HALF};
 use sharedmem::{Instance, MAX_CORES, SharedRegion};
 use supervisor::{LoadRequest, Order, Readiness, Source, Tenant, Wait};
 use takeover::fence::Strike;
@@ -26,9 +26,6 @@ use crate::window::Windows;
 
 /// Generations of check-ins from here on are those of lent cores; the takeover machine counts from 1.
 const FIRST_LENT_GENERATION: u64 = 1 << 63;
-
-/// Where kernels live, in Linux as here: the upper half of the address space.
-const UPPER_HALF: u64 = 0xffff_8000_0000_0000;
 
 /// How far a backup has got.
 enum Stage {
