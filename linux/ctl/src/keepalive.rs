@@ -50,7 +50,7 @@ mod tests {
         let mut beat = Keepalive::first(1, 1);
         beat.sequence = 7;
         beat.time_ns = 3_000_000;
-        let of = |now_ns| KeepaliveStatus::of(Some(beat.clone()), now_ns);
+        let of = |now_ns| KeepaliveStatus::of(Some(beat), now_ns);
         assert_eq!(
             (of(Some(5_000_000)).age_us, of(None).age_us),
             (Some(2000), None)
