@@ -34,8 +34,10 @@ pub struct Faults {
     primary: Cell<Option<Plan>>,
     /// The fault that waits for the backup, with the number of its accesses until then.
     backup: Cell<Option<(u64, Strike)>>,
-    /// How long the seat is paused before it arms the next backup, in ns.
-    arming_pause_ns: Cell<Option<u64>>,
+    /// How long the seat is paused before it arms the next backup, in ns, and whether the primary gives it up meanwhile.
+    arming_pause: Cell<Option<(u64, bool)>>,
+    /// The primary gives its backup up at its next access.
+    drops_backup: Cell<bool>,
     /// The incarnation that dies after it has given its backup up.
     dies_at_drop: Cell<Option<u32>>,
 }
@@ -47,7 +49,8 @@ impl Faults {
             plans: RefCell::new(scenario.faults.iter().copied().collect()),
             primary: Cell::new(None),
             backup: Cell::new(None),
-            arming_pause_ns: Cell::new(None),
+            arming_pause: Cell::new(None),
+            drops_backup: Cell::new(false),
             dies_at_drop: Cell::new(None),
         }
     }
@@ -84,6 +87,7 @@ impl Faults {
         match core.number {
             0 => self.count_backup(world, core),
             _ => {
+                self.drop_backup(world, core);
                 self.look_for_drop(world, core);
                 self.count(world, core, |moment| match moment {
                     Moment::Access(count) => Some(count),
@@ -110,9 +114,26 @@ impl Faults {
     /// Pauses the seat, if that is planned, before it arms a backup.
     fn before_arming(&self, world: &World) {
         if world.memory.protection_is(ProtectionState::Filling)
-            && let Some(ns) = self.arming_pause_ns.take()
+            && let Some((ns, drops)) = self.arming_pause.take()
         {
+            self.drops_backup.set(drops);
             world.spend(ns);
+            self.drops_backup.set(false);
+        }
+    }
+
+    /// Plans a pause of the seat before it arms the next backup, which the primary may give up meanwhile.
+    pub fn pause_arming(&self, ns: u64, drops: bool) {
+        self.arming_pause.set(Some((ns, drops)));
+    }
+
+    /// Gives the backup up for the primary, if that is planned, as it does when its journal is full.
+    fn drop_backup(&self, world: &World, core: &Core) {
+        let primary = world.oracle.primary.incarnation.get();
+        let is_its = core.incarnation.get().is_some() && core.incarnation.get() == primary;
+        if is_its && self.drops_backup.take() {
+            // This fails if the monitor was faster.
+            let _ = world.memory.region.control.protection.drop_backup();
         }
     }
 

@@ -65,7 +65,7 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
             silence(world, incarnation);
         }
         Strike::SeatPause { ns } => pause_seat(world, ns),
-        Strike::ArmingPause { ns } => world.faults.arming_pause_ns.set(Some(ns)),
+        Strike::ArmingPause { ns, drops } => world.faults.pause_arming(ns, drops),
         Strike::DropAndSilence { ns } => {
             pause_seat(world, ns);
             world.faults.dies_at_drop.set(Some(incarnation));

@@ -49,7 +49,8 @@ impl Primary {
                 self.raises(scheduler, core, value)
             }
             Part::Ring(_) | Part::Cursors | Part::Applying => self.writes_journal(core),
-            Part::Protection | Part::Other => Ok(()),
+            Part::Protection => arms(memory, value),
+            Part::Other => Ok(()),
         }
     }
 
@@ -144,5 +145,14 @@ impl Primary {
                 self.incarnation.get()
             )),
         }
+    }
+}
+
+/// Checks that no store arms a backup that the primary has given up.
+fn arms(memory: &Memory, value: Option<u64>) -> Law {
+    let is_armed = value == Some(ProtectionState::Armed as u64);
+    match is_armed && memory.protection_is(ProtectionState::Dropped) {
+        true => Err("a backup is armed that the primary had given up".into()),
+        false => Ok(()),
     }
 }

@@ -49,6 +49,8 @@ pub enum Strike {
     ArmingPause {
         /// Duration, in ns.
         ns: u64,
+        /// The primary gives the backup up meanwhile.
+        drops: bool,
     },
     /// The seat pauses. The primary hangs after it has given the silent backup up and has used the room.
     DropAndSilence {
@@ -104,6 +106,7 @@ impl Plan {
             38 => Strike::Switchover,
             39..41 => Strike::ArmingPause {
                 ns: rng.u64(20 * MS..60 * MS),
+                drops: rng.bool(),
             },
             41 | 42 => Strike::PauseAndDrop {
                 ns: rng.u64(MS..60 * MS),
@@ -137,7 +140,7 @@ impl Plan {
     pub fn seat_is_away_ns(&self) -> u64 {
         match self.strike {
             Strike::SeatPause { ns }
-            | Strike::ArmingPause { ns }
+            | Strike::ArmingPause { ns, .. }
             | Strike::DropAndSilence { ns } => ns,
             Strike::BackupHang => HANG_NS,
             _ => 0,
