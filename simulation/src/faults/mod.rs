@@ -34,7 +34,7 @@ pub struct Faults {
     primary: Cell<Option<Plan>>,
     /// The fault that waits for the backup, with the number of its accesses until then.
     backup: Cell<Option<(u64, Strike)>>,
-    /// How long the seat is paused before it arms the next backup, in ns, and whether the primary gives it up meanwhile.
+    /// Pause of the seat before it arms the next backup, in ns, and whether the primary gives it up meanwhile.
     arming_pause: Cell<Option<(u64, bool)>>,
     /// The primary gives its backup up at its next access.
     drops_backup: Cell<bool>,
