@@ -67,7 +67,7 @@ static inline bool us_is_protected(void)
 	       US_PROTECTION_STATE_ARMED;
 }
 
-/* main.c */
+/* context.c */
 bool us_is_primary(void);
 void us_become_primary(void);
 

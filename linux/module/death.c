@@ -3,6 +3,9 @@
  * How this kernel ends if it can still report it: panic, reboot, switchover,
  * an expired watchdog. Each leaves an epitaph and the end of the kernel log
  * in the shared region, then interrupts the seat.
+ *
+ * This file and keepalive.c call each other: a dying kernel stops its
+ * keepalives, and the keepalive's timer ends a kernel with a hung CPU.
  */
 #define pr_fmt(fmt) "understudy: " fmt
 

@@ -18,33 +18,9 @@
 #include "revisions.h"
 #include "understudy.h"
 
-struct us_linux_hand_off us_hand_off;
-void *us_region;
-u64 us_ns_per_tick_q32;
-u32 us_role = UNDERSTUDY_ROLE_BACKUP;
-u64 us_epoch;
-
 /* A frequency out of this range is not that of an x86-64's counter. */
 #define TSC_HZ_MIN	100000000ULL
 #define TSC_HZ_MAX	100000000000ULL
-
-bool us_is_primary(void)
-{
-	return smp_load_acquire(&us_role) == UNDERSTUDY_ROLE_PRIMARY;
-}
-
-/**
- * us_become_primary() - takes up the role, in the current epoch
- *
- * The caller starts the keepalives.
- */
-void us_become_primary(void)
-{
-	us_epoch = us_current_epoch();
-	smp_store_release(us_word(US_AT_CONSOLE), US_CONSOLE_OWNER_INSTANCE_A +
-						  us_hand_off.instance);
-	smp_store_release(&us_role, UNDERSTUDY_ROLE_PRIMARY);
-}
 
 static int check_hand_off(const struct us_linux_hand_off *h)
 {
