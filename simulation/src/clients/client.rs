@@ -6,7 +6,7 @@ use std::fmt;
 use super::reply::{Expected, reply_length};
 use super::workload::Workload;
 use crate::machine::MS;
-use crate::machine::wires::Frame;
+use crate::machine::frame::Frame;
 use crate::oracle::Law;
 use crate::world::World;
 

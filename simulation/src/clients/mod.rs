@@ -7,7 +7,7 @@ mod workload;
 use std::cell::RefCell;
 
 use crate::machine::events::Event;
-use crate::machine::wires::Frame;
+use crate::machine::frame::Frame;
 use crate::machine::{MS, US};
 use crate::scenario::Scenario;
 use crate::world::World;

@@ -9,7 +9,7 @@ use replica::{Host, JournaledService};
 use crate::kernels::host::Kernel;
 use crate::machine::MS;
 use crate::machine::events;
-use crate::machine::wires::Frame;
+use crate::machine::frame::Frame;
 use crate::world::World;
 
 /// Limit of the frames fetched in one round.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::machine::wires::Frame;
+use crate::machine::frame::Frame;
 
 /// Something that happens at a time.
 #[derive(Debug)]

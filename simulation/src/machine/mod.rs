@@ -2,6 +2,7 @@
 
 pub mod core;
 pub mod events;
+pub mod frame;
 pub mod memory;
 mod observer;
 pub mod random;

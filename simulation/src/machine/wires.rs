@@ -1,8 +1,5 @@
 //! The wires: signals on their way to cores, and frames on their way between clients and the network card. Each may be
 //! late, lost, or come twice.
-//!
-//! The transport is the simplest that can stand for TCP: each frame names the position of its first byte, and the
-//! number of bytes that its sender has received. What TCP itself does when a kernel dies is tested in `network`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,25 +7,11 @@ use std::rc::Rc;
 
 use crate::machine::core::interrupt;
 use crate::machine::events::Event;
+use crate::machine::frame::Frame;
 use crate::machine::random::Random;
 use crate::machine::scheduler::Scheduler;
 use crate::machine::{MS, US};
 use crate::scenario::Chaos;
-
-/// A frame.
-#[derive(Clone, Debug)]
-pub struct Frame {
-    /// The client that it comes from or goes to.
-    pub client: usize,
-    /// Position of its first byte in the sender's stream.
-    pub from: u64,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-    /// Number of bytes that the sender has received.
-    pub ack: u64,
-    /// Epoch of the primary that sends it, for the checks; 0 from a client.
-    pub epoch: u64,
-}
 
 /// The network card.
 #[derive(Default)]
