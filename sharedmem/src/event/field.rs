@@ -62,7 +62,9 @@ impl<V: Value> Field for V {
     const BYTES_MAX: usize = V::BYTES_MAX;
 
     fn write(&self, key: &'static str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " {key}=")?;
+        [" ", key, "="]
+            .into_iter()
+            .try_for_each(|part| f.write_str(part))?;
         Value::write(self, f)
     }
 

@@ -37,8 +37,8 @@ impl<const BYTES: usize> Text<BYTES> {
 
     /// Returns whether it can be written without quotes.
     fn is_bare(&self) -> bool {
-        let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '=' | ';' | '\\');
-        !self.0.is_empty() && self.0.chars().all(is_plain)
+        let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'=' | b';' | b'\\');
+        !self.0.is_empty() && self.0.bytes().all(is_plain)
     }
 }
 
@@ -75,8 +75,9 @@ impl<const BYTES: usize> Value for Text<BYTES> {
             return f.write_str(self.as_str());
         }
         f.write_char('"')?;
-        for c in self.0.chars().flat_map(escapes) {
-            f.write_char(c)?;
+        match needs_no_escape(&self.0) {
+            true => f.write_str(&self.0)?,
+            false => (self.0.chars().flat_map(escapes)).try_for_each(|c| f.write_char(c))?,
         }
         f.write_char('"')
     }
@@ -120,6 +121,12 @@ impl<const BYTES: usize> Builder<BYTES> {
 
 impl<const BYTES: usize> Write for Builder<BYTES> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Takes the usual text at once: events are written on the way of a takeover.
+        if needs_no_escape(text) && self.written_bytes + text.len() <= BYTES {
+            self.content.push_str(text);
+            self.written_bytes += text.len();
+            return Ok(());
+        }
         text.chars().try_for_each(|c| self.write_char(c))
     }
 
@@ -137,6 +144,12 @@ impl<const BYTES: usize> Write for Builder<BYTES> {
 /// Returns how many bytes `c` takes between quotes.
 fn written_bytes(c: char) -> usize {
     escapes(c).map(char::len_utf8).sum()
+}
+
+/// Returns whether every character of `text` is written as it is.
+fn needs_no_escape(text: &str) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    text.bytes().all(is_plain)
 }
 
 /// Returns the characters that stand for `c` between quotes.
