@@ -10,7 +10,7 @@
 #define UNDERSTUDY_ABI_H
 
 /* Revisions */
-#define US_ABI_REVISION                 6
+#define US_ABI_REVISION                 7
 #define US_JOURNAL_REVISION             1
 #define US_CONTROL_MAGIC                0x5944545352444e55ULL
 #define US_TABLE_SIGNATURE              "UNDS"

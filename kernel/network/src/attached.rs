@@ -5,22 +5,32 @@ use alloc::vec::Vec;
 
 use smoltcp::iface::SocketSet;
 use smoltcp::phy::Device;
-use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 
+use crate::answer::Answer;
 use crate::event_sink::{ConnectionEvent, EventSink};
 use crate::fact::Fact;
 use crate::flow::Flow;
 use crate::flows::Flows;
-use crate::segment::{Arriving, Local};
+use crate::segment::Local;
 use crate::single::Single;
-use crate::{ConnectionId, dup_ack, socket_options};
+use crate::tcp_repair::SocketRebuilder;
+use crate::{ConnectionId, socket_options};
 
 /// How long a client may take to close its side, when the service has closed its own, in ns.
 const CLOSING_NS_MAX: u64 = 60_000_000_000;
 /// Acknowledged bytes are journaled in steps of this size. A successor may send that many in vain.
 const ACKNOWLEDGED_BYTES_STEP: u64 = socket_options::SERVICE.send_bytes as u64 / 4;
+/// The most that a kernel can have sent beyond what the journal knows to be acknowledged.
+const SENT_BYTES_MAX: u64 = socket_options::SERVICE.send_bytes as u64 + ACKNOWLEDGED_BYTES_STEP;
+/// Number of duplicate acknowledgements that make a sender send again (RFC 5681, 3.2).
+///
+/// A request that had reached the dead kernel's memory but not its journal was received by nobody. Its client would
+/// send it again after its retransmission time-out, which is a fifth of a second or more. The acknowledgements make it
+/// do so at once. A client that misses nothing ignores them.
+const DUP_ACKS: u8 = 3;
 
 /// The connections that have a socket.
 #[derive(Default)]
@@ -29,10 +39,16 @@ pub(crate) struct AttachedSockets {
 }
 
 /// A flow's socket.
-struct Attached {
-    single: Single,
+pub(crate) struct Attached {
+    pub(crate) single: Single,
     /// Bytes of the replies that were put into it, or that the client had before.
-    enqueued_bytes: u64,
+    pub(crate) enqueued_bytes: u64,
+    /// Position among the replies up to which an earlier socket of this connection may have sent.
+    pub(crate) inherited_end: u64,
+    /// Position up to which this socket or an earlier one may have sent. The end behind the replies counts as a byte.
+    pub(crate) sent_end: u64,
+    /// When a segment was challenged last, in ns.
+    pub(crate) challenged_ns: Option<u64>,
     /// Since when only the client's end is missing, in ns.
     closing_since_ns: Option<u64>,
     /// Duplicate acknowledgements still to be sent, in case that the client waits for an acknowledgement.
@@ -50,53 +66,52 @@ impl AttachedSockets {
         self.attached.contains_key(&connection)
     }
 
-    /// Returns the socket of a connection, as a set.
-    pub(crate) fn set_of(&mut self, connection: ConnectionId) -> Option<&mut SocketSet<'static>> {
-        let attached = self.attached.get_mut(&connection)?;
-        Some(attached.single.set_mut())
-    }
-
     /// Returns each socket, as a set.
     pub(crate) fn sets(&self) -> impl Iterator<Item = &SocketSet<'static>> {
         self.attached.values().map(|attached| attached.single.set())
     }
 
-    /// Returns each socket, as a set.
-    pub(crate) fn sets_mut(&mut self) -> impl Iterator<Item = &mut SocketSet<'static>> {
-        let attached = self.attached.values_mut();
-        attached.map(|attached| attached.single.set_mut())
+    /// Returns each connection and its socket.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnectionId, &mut Attached)> {
+        let attached = self.attached.iter_mut();
+        attached.map(|(connection, attached)| (*connection, attached))
     }
 
-    /// Returns whether the connection has a socket that accepts the acknowledgement in `segment`.
-    ///
-    /// It does not accept one in an old segment (RFC 9293, 3.10.7.4). The sequence numbers of a rebuilt socket may
-    /// differ from those of its client.
-    pub(crate) fn accepts(
-        &self,
-        connection: ConnectionId,
-        flow: &Flow,
-        segment: &Arriving,
-    ) -> bool {
-        let Some(attached) = self.attached.get(&connection) else {
-            return false;
-        };
-        let under_way = attached.enqueued_bytes - flow.acknowledged_bytes;
-        let fits = |ack: u32| u64::from(ack.wrapping_sub(flow.first_out())) <= under_way + 1;
-        let distance = segment.seq.wrapping_sub(flow.next_in());
-        distance <= socket_options::SERVICE.receive_bytes as u32 && segment.ack.is_none_or(fits)
+    /// Returns the socket of a connection.
+    pub(crate) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Attached> {
+        self.attached.get_mut(&connection)
     }
 
     /// Attaches the socket of a client that has just connected.
-    pub(crate) fn attach_new(&mut self, connection: ConnectionId, socket: Socket<'static>) {
-        self.attached.insert(
-            connection,
-            Attached {
-                single: Single::new(socket),
-                enqueued_bytes: 0,
-                closing_since_ns: None,
-                dup_acks_left: 0,
-            },
-        );
+    pub(crate) fn attach_new(&mut self, connection: ConnectionId, single: Single) {
+        self.attached.insert(connection, Attached::new(single));
+    }
+
+    /// Makes the socket of `connection` anew, from what the journal knows of it. What came in has to be in the journal.
+    ///
+    /// # Errors
+    /// See [`SocketRebuilder::rebuild`]. The connection has no socket then.
+    pub(crate) fn rebuild(
+        &mut self,
+        connection: ConnectionId,
+        rebuilder: &mut SocketRebuilder,
+        flows: &Flows,
+        now: Instant,
+    ) -> Result<(), &'static str> {
+        let found = self
+            .attached
+            .get_mut(&connection)
+            .zip(flows.get(connection));
+        let Some((attached, flow)) = found else {
+            return Ok(());
+        };
+        attached.enqueued_bytes = flow.acknowledged_bytes;
+        attached.inherited_end = attached.sent_end;
+        let rebuilt = rebuilder.rebuild(flow, &mut attached.single, now);
+        if rebuilt.is_err() {
+            self.detach(connection);
+        }
+        rebuilt
     }
 
     /// Attaches a socket that was rebuilt from `flow`.
@@ -123,6 +138,23 @@ impl AttachedSockets {
     /// Discards the socket of a connection.
     pub(crate) fn detach(&mut self, connection: ConnectionId) {
         self.attached.remove(&connection);
+    }
+
+    /// Commits what happened on one socket. Returns whether the connection has a socket afterwards.
+    pub(crate) fn report_one(
+        &mut self,
+        connection: ConnectionId,
+        now_ns: u64,
+        sink: &mut impl EventSink,
+    ) -> bool {
+        let Some(attached) = self.attached.get_mut(&connection) else {
+            return false;
+        };
+        let is_left = attached.report(connection, now_ns, false, sink);
+        if !is_left {
+            self.detach(connection);
+        }
+        is_left
     }
 
     /// Commits what happened on every socket. If `is_crowded`, connections in TIME-WAIT make room.
@@ -165,12 +197,21 @@ impl AttachedSockets {
                 continue;
             };
             let state = attached.single.get().state();
-            let is_waiting = matches!(state, State::SynReceived | State::Established);
-            if !is_waiting || flow.unacked.len() > 0 {
+            if state != State::Established || flow.unacked.len() > 0 {
                 continue;
             }
-            while attached.dup_acks_left > 0 && dup_ack::send(device, mac, local, flow, window, now)
+            let answer = Answer {
+                peer: flow.peer,
+                mac: flow.handshake.peer_mac,
+                seq: flow.first_out(),
+                ack: flow.next_in(),
+                window,
+                syn: None,
+            };
+            while attached.dup_acks_left > 0
+                && let Some(token) = device.transmit(now)
             {
+                answer.send(token, mac, local);
                 attached.dup_acks_left -= 1;
             }
         }
@@ -178,14 +219,35 @@ impl AttachedSockets {
 }
 
 impl Attached {
-    /// Makes an entry for a socket that was rebuilt from `flow`.
-    fn rebuilt(single: Single, flow: &Flow) -> Self {
+    /// Makes an entry for the socket of a new connection.
+    fn new(single: Single) -> Self {
         Self {
             single,
-            enqueued_bytes: flow.acknowledged_bytes,
+            enqueued_bytes: 0,
+            inherited_end: 0,
+            sent_end: 0,
+            challenged_ns: None,
             closing_since_ns: None,
-            dup_acks_left: dup_ack::COUNT,
+            dup_acks_left: 0,
         }
+    }
+
+    /// Makes an entry for a socket that was rebuilt from a predecessor's `flow`.
+    fn rebuilt(single: Single, flow: &Flow) -> Self {
+        let produced_end = flow.produced_bytes() + u64::from(flow.is_ending());
+        let inherited_end = produced_end.min(flow.acknowledged_bytes + SENT_BYTES_MAX);
+        Self {
+            enqueued_bytes: flow.acknowledged_bytes,
+            inherited_end,
+            sent_end: inherited_end,
+            dup_acks_left: DUP_ACKS,
+            ..Self::new(single)
+        }
+    }
+
+    /// Notes that segments up to the sequence number `end` left.
+    pub(crate) fn sent_up_to(&mut self, flow: &Flow, end: u32) {
+        self.sent_end = self.sent_end.max(flow.position_of(end));
     }
 
     /// Commits what happened. Returns false if the socket is not needed any more.
@@ -201,9 +263,7 @@ impl Attached {
         let Some(flow) = sink.flows().get(connection) else {
             return false;
         };
-        if !flow.is_open
-            && (matches!(state, State::Established | State::CloseWait) || socket.can_recv())
-        {
+        if !flow.is_open {
             let peer = flow.peer;
             sink.commit_event(ConnectionEvent::Opened(connection, peer));
         }
@@ -229,8 +289,6 @@ impl Attached {
                 let endpoint = self.single.get().remote_endpoint();
                 endpoint.is_none() || self.is_overdue(now_ns)
             }
-            // The client went away before the connection was established.
-            State::Listen => true,
             State::TimeWait => is_crowded,
             _ => false,
         };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fact::{Fact, Handshake, WINDOW_SCALE_MAX};
 use crate::flows::{COUNT_MAX, Flows};
+use crate::path_mtu::MTU_MIN;
 use crate::{ConnectionId, Peer};
 
 /// The heads in this part of a checkpoint.
@@ -17,6 +18,7 @@ enum Head {
     /// The end.
     End {
         last_connection: ConnectionId,
+        secret: Option<u64>,
         flows: u64,
         unacked_bytes: u64,
     },
@@ -36,6 +38,7 @@ struct FlowImage {
     is_end_acknowledged: bool,
     is_hung_up: bool,
     is_aborted: bool,
+    path_mtu: Option<u16>,
 }
 
 impl Flows {
@@ -55,6 +58,7 @@ impl Flows {
                 is_end_acknowledged: flow.is_end_acknowledged,
                 is_hung_up: flow.is_hung_up,
                 is_aborted: flow.is_aborted,
+                path_mtu: flow.path_mtu,
             }));
             writer.string_of(flow.unacked.len(), |from| flow.unacked.from(from));
             flows += 1;
@@ -62,6 +66,7 @@ impl Flows {
         }
         writer.head(&Head::End {
             last_connection: self.last_connection(),
+            secret: self.secret(),
             flows,
             unacked_bytes,
         });
@@ -128,6 +133,7 @@ impl FlowsRestorer {
             Head::Flow(image) => self.begun = Some(image),
             Head::End {
                 last_connection,
+                secret,
                 flows,
                 unacked_bytes,
             } => {
@@ -137,7 +143,7 @@ impl FlowsRestorer {
                 if last_connection > COUNT_MAX {
                     return Err(Malformed("a connection number that is too large"));
                 }
-                self.flows.restore_last_connection(last_connection);
+                self.flows.restore_rest(last_connection, secret);
                 self.is_whole = true;
             }
         }
@@ -154,6 +160,9 @@ impl FlowsRestorer {
         } = image.handshake;
         if window_scale.is_some_and(|scale| scale > WINDOW_SCALE_MAX) || mss == Some(0) {
             return Err(Malformed("a handshake that no connection has"));
+        }
+        if image.path_mtu.is_some_and(|mtu| mtu < MTU_MIN) {
+            return Err(Malformed("a path MTU that is never believed"));
         }
         let begun = Fact::Begun {
             connection: image.connection,
@@ -172,7 +181,9 @@ impl FlowsRestorer {
             flow.acknowledged_bytes = image.acknowledged_bytes;
             flow.is_end_acknowledged = image.is_end_acknowledged;
             flow.is_hung_up = image.is_hung_up;
-            flow.is_aborted = image.is_aborted;
+            // Replies that did not fit into this kernel's limit are gone.
+            flow.is_aborted |= image.is_aborted;
+            flow.path_mtu = image.path_mtu;
         });
         Ok(())
     }
@@ -224,6 +235,7 @@ mod tests {
             is_end_acknowledged: false,
             is_hung_up: false,
             is_aborted: false,
+            path_mtu: None,
         };
         let image = |received_bytes, acknowledged_bytes| {
             scaled(received_bytes, acknowledged_bytes, WINDOW_SCALE_MAX)
@@ -236,6 +248,7 @@ mod tests {
             writer.string(b"+OK\r\n");
             writer.head(&Head::End {
                 last_connection,
+                secret: None,
                 flows: 1,
                 unacked_bytes: 5,
             });
@@ -247,12 +260,18 @@ mod tests {
         assert!(!is_restored(image(0, u64::MAX), 1));
         assert!(!is_restored(image(0, 0), u64::MAX));
         assert!(!is_restored(scaled(0, 0, WINDOW_SCALE_MAX + 1), 1));
+        let of_path = |mtu| FlowImage {
+            path_mtu: Some(mtu),
+            ..image(0, 0)
+        };
+        assert!(is_restored(of_path(MTU_MIN), 1));
+        assert!(!is_restored(of_path(MTU_MIN - 1), 1));
     }
 
     proptest! {
         #[test]
         fn connections_are_restored_as_they_are_written(
-            steps in prop::collection::vec((0..6_u8, 1..9_u64, 0..40_000_usize), 0..60),
+            steps in prop::collection::vec((0..8_u8, 1..9_u64, 0..40_000_usize), 0..60),
         ) {
             let mut flows = Flows::new(200_000);
             for (step, connection, bytes) in steps {
@@ -279,6 +298,11 @@ mod tests {
                         let _ = flows.apply(&Fact::Acknowledged { connection, bytes, end: false });
                     }
                     4 => flows.hang_up(connection),
+                    5 => {
+                        let mtu = MTU_MIN + bytes as u16;
+                        let _ = flows.apply(&Fact::PathMtu { connection, mtu });
+                    }
+                    6 => flows.apply(&Fact::Secret { secret: bytes as u64 }).unwrap(),
                     _ if bytes % 2 == 0 => {
                         let _ = flows.apply(&Fact::Gone { connection });
                     }
@@ -290,6 +314,7 @@ mod tests {
             }
             let restored = restored(&written(&flows)).unwrap();
             prop_assert_eq!(restored.next_connection(), flows.next_connection());
+            prop_assert_eq!(restored.secret(), flows.secret());
             // Replies may be cut into other pieces.
             let all = |flows: &Flows| -> Vec<_> {
                 let whole = flows.iter().map(|(connection, flow)| {

@@ -1,18 +1,23 @@
 //! The sockets of all connections, and which of them a frame is for.
 
-use alloc::vec::Drain;
+use alloc::vec::Vec;
 
 use smoltcp::iface::SocketSet;
 use smoltcp::time::Instant;
+use smoltcp::wire::EthernetAddress;
 
+use crate::answer::Answer;
 use crate::attached::AttachedSockets;
 use crate::event_sink::{ConnectionEvent, EventSink};
-use crate::fact::Fact;
-use crate::listeners::Listeners;
-use crate::prebuilt::{PrebuiltSockets, Unbuilt};
-use crate::segment::{Arriving, Local, arriving};
+use crate::fact::{Fact, Handshake};
+use crate::input::Input;
+use crate::judge::{Verdict, judge};
+use crate::path_mtu::TooLong;
+use crate::prebuilt::{PrebuiltSockets, Unbuilt, instant};
+use crate::segment::{Local, Segment, SynOptions};
+use crate::syn_cookie::{self, Cookie};
 use crate::tcp_repair::SocketRebuilder;
-use crate::{ConnectionId, Peer};
+use crate::{ConnectionId, NetworkConfig};
 
 /// What it took to make sockets for the connections of a predecessor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,10 +30,24 @@ pub struct RebuildReport {
     pub took_ns: u64,
 }
 
-/// The sockets: those that listen, and one for each connection.
+/// What becomes of a frame.
+pub(crate) enum Route<'c> {
+    /// It is for one of these sockets; if it is for none, the stack refuses it.
+    Sockets(&'c mut SocketSet<'static>),
+    /// It is answered, and no socket sees it.
+    Answer(Answer),
+    /// It is dropped.
+    Drop,
+}
+
+/// The sockets: one for each connection, and those of others.
 pub(crate) struct Connections {
     local: Local,
-    pub(crate) listeners: Listeners,
+    pub(crate) connections_max: usize,
+    /// The key of the SYN cookies, if no predecessor has chosen one.
+    seed: u64,
+    /// The sockets of others, who serve clients whose connections are not journaled.
+    pub(crate) others: SocketSet<'static>,
     pub(crate) attached: AttachedSockets,
     pub(crate) rebuilder: SocketRebuilder,
     unbuilt: Unbuilt,
@@ -38,11 +57,13 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Makes sockets that listen at `local`.
-    pub(crate) fn new(local: Local) -> Self {
+    /// Makes everything that the service at `local` needs.
+    pub(crate) fn new(local: Local, config: &NetworkConfig) -> Self {
         Self {
             local,
-            listeners: Listeners::open(local.port),
+            connections_max: config.connections_max,
+            seed: config.seed,
+            others: SocketSet::new(Vec::new()),
             attached: AttachedSockets::default(),
             rebuilder: SocketRebuilder::new(local),
             unbuilt: Unbuilt::default(),
@@ -61,13 +82,7 @@ impl Connections {
 
     /// Returns every set of sockets.
     pub(crate) fn sets(&self) -> impl Iterator<Item = &SocketSet<'static>> {
-        self.attached.sets().chain([&self.listeners.sockets])
-    }
-
-    /// Returns every set of sockets.
-    pub(crate) fn sets_mut(&mut self) -> impl Iterator<Item = &mut SocketSet<'static>> {
-        let listeners = &mut self.listeners.sockets;
-        self.attached.sets_mut().chain([listeners])
+        self.attached.sets().chain([&self.others])
     }
 
     /// Returns whether every connection of a predecessor has its socket.
@@ -94,78 +109,211 @@ impl Connections {
         }
     }
 
-    /// Commits the connections of clients whose SYN was answered, with our initial sequence number. An answer that
-    /// was sent again is of a connection that is known already.
-    pub(crate) fn accept(&mut self, answered: Drain<'_, (Peer, u32)>, sink: &mut impl EventSink) {
-        for (peer, local_seq) in answered {
-            if sink.flows().of_peer(peer).is_some() {
-                continue;
-            }
-            let Some((handshake, socket)) = self.listeners.accept(peer, local_seq) else {
-                continue;
-            };
-            let connection = sink.flows().next_connection();
-            sink.commit_event(ConnectionEvent::Fact(Fact::Begun {
-                connection,
-                peer,
-                handshake,
-            }));
-            self.attached.attach_new(connection, socket);
-        }
-    }
-
-    /// Returns the sockets that a frame may be for; `None` if it is to be dropped. Makes the socket of its
-    /// connection, if that has none.
-    ///
-    /// A frame of a connected client must not reach the listeners: its SYN, sent again, would begin a second
-    /// connection.
-    pub(crate) fn sockets_for(
+    /// Decides what becomes of a frame. Makes the socket of its connection, if that has none.
+    pub(crate) fn route(
         &mut self,
         frame: &[u8],
-        now: Instant,
+        mac: EthernetAddress,
+        has_checksums: bool,
+        now_ns: u64,
         sink: &mut impl EventSink,
-    ) -> Option<&mut SocketSet<'static>> {
-        let Some(segment) = arriving(frame, self.local) else {
-            return Some(&mut self.listeners.sockets);
-        };
-        let mut connection = sink.flows().of_peer(segment.peer);
-        if let (Some(old), Some(_)) = (connection, segment.syn)
-            && self.attached.is_in_time_wait(old)
-        {
-            // The client uses its port again, for a new connection (RFC 9293, 3.6.1).
-            self.attached.detach(old);
-            sink.commit_event(ConnectionEvent::Fact(Fact::Gone { connection: old }));
-            connection = None;
-        }
-        if let Some(connection) = connection {
-            self.catch_up(connection, segment, sink);
-            self.attach(connection, now, sink);
-            if let Some(set) = self.attached.set_of(connection) {
-                return Some(set);
+    ) -> Route<'_> {
+        match Input::of(frame, mac, self.local, has_checksums) {
+            Input::Segment(segment) => self.route_segment(&segment, now_ns, sink),
+            Input::TooLong(too_long) => {
+                self.lower_path_mtu(too_long, now_ns, sink);
+                Route::Drop
             }
-        }
-        match segment.syn {
-            // The connection's socket could not be rebuilt: the client's next segment is answered with a reset.
-            Some(_) if connection.is_some() => None,
-            Some(syn) if !self.listeners.syn_received(segment.peer, syn) => None,
-            _ => Some(&mut self.listeners.sockets),
+            Input::Other => Route::Sockets(&mut self.others),
+            Input::Invalid => Route::Drop,
         }
     }
 
-    /// Commits the client's acknowledgement if it is beyond what the journal knows, because a predecessor had sent
-    /// more. The socket is rebuilt then.
+    fn route_segment(
+        &mut self,
+        segment: &Segment,
+        now_ns: u64,
+        sink: &mut impl EventSink,
+    ) -> Route<'_> {
+        let connection = sink.flows().of_peer(segment.peer);
+        if let Some(connection) = connection {
+            self.attach(connection, instant(now_ns), sink);
+            // A client may use its port again while the old connection waits for late segments (RFC 9293, 3.6.1).
+            let may_begin = self.attached.is_in_time_wait(connection);
+            if !may_begin || !self.is_of_new_connection(connection, segment, now_ns, sink) {
+                return self.route_known(connection, segment, now_ns, sink);
+            }
+        }
+        if segment.is_reset {
+            return Route::Drop;
+        }
+        let has_room = connection.is_some() || sink.flows().len() < self.connections_max;
+        match (segment.syn, segment.ack) {
+            (Some(options), None) if has_room => {
+                let secret = self.secret(sink);
+                let seq = syn_cookie::issue(secret, segment.peer, segment.seq, options, now_ns);
+                Route::Answer(Answer::syn_ack(segment, options, seq))
+            }
+            (None, Some(_)) => match opening(segment, now_ns, sink) {
+                Cookie::First(options) if has_room => self.begin(segment, options, now_ns, sink),
+                Cookie::Later => Route::Drop,
+                _ => Route::Sockets(&mut self.others),
+            },
+            _ => Route::Sockets(&mut self.others),
+        }
+    }
+
+    /// Returns whether a segment begins another connection of the client of `connection`.
+    fn is_of_new_connection(
+        &self,
+        connection: ConnectionId,
+        segment: &Segment,
+        now_ns: u64,
+        sink: &impl EventSink,
+    ) -> bool {
+        let asks = segment.syn.is_some() && segment.ack.is_none();
+        let begins = || {
+            let flow = sink.flows().get(connection);
+            let seqs = (
+                segment.seq.wrapping_sub(1),
+                segment.ack.unwrap_or(0).wrapping_sub(1),
+            );
+            let is_old = flow
+                .is_some_and(|flow| (flow.handshake.peer_seq, flow.handshake.local_seq) == seqs);
+            segment.syn.is_none()
+                && !segment.is_reset
+                && !is_old
+                && matches!(opening(segment, now_ns, sink), Cookie::First(_))
+        };
+        asks || begins()
+    }
+
+    /// Returns the key of the SYN cookies. The first kernel that needs one commits it for all its successors.
+    fn secret(&self, sink: &mut impl EventSink) -> u64 {
+        if let Some(secret) = sink.flows().secret() {
+            return secret;
+        }
+        let secret = self.seed;
+        sink.commit_event(ConnectionEvent::Fact(Fact::Secret { secret }));
+        secret
+    }
+
+    /// Begins the connection of a client that has proven its address.
+    fn begin(
+        &mut self,
+        segment: &Segment,
+        options: SynOptions,
+        now_ns: u64,
+        sink: &mut impl EventSink,
+    ) -> Route<'_> {
+        if let Some(old) = sink.flows().of_peer(segment.peer) {
+            self.attached.detach(old);
+            sink.commit_event(ConnectionEvent::Fact(Fact::Gone { connection: old }));
+        }
+        let connection = sink.flows().next_connection();
+        let handshake = Handshake {
+            peer_mac: segment.mac,
+            peer_seq: segment.seq.wrapping_sub(1),
+            local_seq: segment.ack.unwrap_or(0).wrapping_sub(1),
+            mss: options.mss,
+            window_scale: options.window_scale,
+            sack_permitted: options.sack_permitted,
+        };
+        sink.commit_event(ConnectionEvent::Fact(Fact::Begun {
+            connection,
+            peer: segment.peer,
+            handshake,
+        }));
+        let mut single = self.unbuilt.socket();
+        let Some(flow) = sink.flows().get(connection) else {
+            return Route::Drop;
+        };
+        match (self.rebuilder).rebuild(flow, &mut single, instant(now_ns)) {
+            Ok(()) => self.attached.attach_new(connection, single),
+            Err(reason) => self.complaint = Some(reason),
+        }
+        self.sockets_of(connection)
+    }
+
+    /// Decides what becomes of a segment of a known connection.
+    fn route_known(
+        &mut self,
+        connection: ConnectionId,
+        segment: &Segment,
+        now_ns: u64,
+        sink: &mut impl EventSink,
+    ) -> Route<'_> {
+        let found = self
+            .attached
+            .get_mut(connection)
+            .zip(sink.flows().get(connection));
+        let Some((attached, flow)) = found else {
+            // The connection's socket could not be rebuilt: the client gets a reset.
+            return Route::Sockets(&mut self.others);
+        };
+        match judge(attached, connection, flow, segment, now_ns) {
+            Verdict::Take => self.sockets_of(connection),
+            Verdict::Believe(fact) => {
+                self.rebuild_with(connection, fact, now_ns, sink);
+                self.sockets_of(connection)
+            }
+            Verdict::Challenge(answer) => Route::Answer(answer),
+            Verdict::Drop => Route::Drop,
+        }
+    }
+
+    fn sockets_of(&mut self, connection: ConnectionId) -> Route<'_> {
+        match self.attached.get_mut(connection) {
+            Some(attached) => Route::Sockets(attached.single.set_mut()),
+            None => Route::Sockets(&mut self.others),
+        }
+    }
+
+    /// Takes note of a path's MTU, if the message is about a segment that is under way and names a lower one.
     ///
-    /// Otherwise the segments of the socket would be old to the client; and if the client has to send something again
-    /// as well, neither side would accept a segment of the other.
-    fn catch_up(&mut self, connection: ConnectionId, segment: Arriving, sink: &mut impl EventSink) {
-        let acknowledged = sink
-            .flows()
-            .get(connection)
-            .filter(|flow| !self.attached.accepts(connection, flow, &segment))
-            .and_then(|flow| flow.newer_acknowledgement(connection, segment.seq, segment.ack?));
-        if let Some(fact) = acknowledged {
-            self.attached.detach(connection);
-            sink.commit_event(ConnectionEvent::Fact(fact));
+    /// `smoltcp` cannot send shorter segments on an established connection. So the socket is made anew, as after a
+    /// takeover, and sends what is unacknowledged again.
+    fn lower_path_mtu(&mut self, too_long: TooLong, now_ns: u64, sink: &mut impl EventSink) {
+        let Some(connection) = sink.flows().of_peer(too_long.peer) else {
+            return;
+        };
+        self.attach(connection, instant(now_ns), sink);
+        let found = self
+            .attached
+            .get_mut(connection)
+            .zip(sink.flows().get(connection));
+        let Some((attached, flow)) = found else {
+            return;
+        };
+        let ahead = u64::from(too_long.seq.wrapping_sub(flow.first_out()));
+        let is_under_way = ahead < attached.sent_end - flow.acknowledged_bytes;
+        if is_under_way && flow.is_lowered_by(too_long.mtu) {
+            let mtu = too_long.mtu;
+            let fact = Fact::PathMtu { connection, mtu };
+            self.rebuild_with(connection, fact, now_ns, sink);
+        }
+    }
+
+    /// Commits what came in, then `fact`, and makes the socket anew from both.
+    fn rebuild_with(
+        &mut self,
+        connection: ConnectionId,
+        fact: Fact,
+        now_ns: u64,
+        sink: &mut impl EventSink,
+    ) {
+        if !self.attached.report_one(connection, now_ns, sink) {
+            return;
+        }
+        sink.commit_event(ConnectionEvent::Fact(fact));
+        let Self {
+            attached,
+            rebuilder,
+            ..
+        } = self;
+        let rebuilt = attached.rebuild(connection, rebuilder, sink.flows(), instant(now_ns));
+        if let Err(reason) = rebuilt {
+            self.complaint = Some(reason);
         }
     }
 
@@ -188,4 +336,13 @@ impl Connections {
         self.report.made += 1;
         self.report.took_ns += sink.now_ns() - start_ns;
     }
+}
+
+/// Returns whether a segment that is no SYN begins a connection that we agreed to.
+fn opening(segment: &Segment, now_ns: u64, sink: &impl EventSink) -> Cookie {
+    let found = segment.ack.zip(sink.flows().secret());
+    found.map_or(Cookie::Foreign, |(ack, secret)| {
+        let seqs = (segment.seq.wrapping_sub(1), ack.wrapping_sub(1));
+        syn_cookie::check(secret, segment.peer, seqs.0, seqs.1, now_ns)
+    })
 }

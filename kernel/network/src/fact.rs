@@ -4,8 +4,8 @@
 //!
 //! | offset | size | field |
 //! |---|---|---|
-//! | 0 | 1 | kind: 1 begun, 2 acknowledged, 3 peer closed, 4 gone |
-//! | 1 | 8 | connection |
+//! | 0 | 1 | kind: 1 begun, 2 acknowledged, 3 peer closed, 4 gone, 5 path MTU, 6 secret |
+//! | 1 | 8 | connection; secret: the key |
 //! | 9 | 6 | begun: address and port of the client, in network order |
 //! | 15 | 6 | begun: hardware address that its frames come from |
 //! | 21 | 4 | begun: the client's initial sequence number |
@@ -15,18 +15,22 @@
 //! | 32 | 1 | begun: 1 if it permits selective acknowledgements |
 //! | 9 | 8 | acknowledged: bytes of the replies |
 //! | 17 | 1 | acknowledged: 1 if the end behind them is, too |
+//! | 9 | 2 | path MTU: the longest packet, in bytes |
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::path_mtu::MTU_MIN;
 use crate::{ConnectionId, Peer};
 
 const BEGUN: u8 = 1;
 const ACKNOWLEDGED: u8 = 2;
 const PEER_CLOSED: u8 = 3;
 const GONE: u8 = 4;
+const PATH_MTU: u8 = 5;
+const SECRET: u8 = 6;
 
 const NO_SCALE: u8 = 255;
 
@@ -53,7 +57,7 @@ pub struct Handshake {
 /// Something that happened to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// A client's SYN is about to be answered.
+    /// A client has answered our answer to its SYN.
     Begun {
         /// The new connection.
         connection: ConnectionId,
@@ -81,6 +85,18 @@ pub enum Fact {
         /// The connection.
         connection: ConnectionId,
     },
+    /// A router said that the path to the client takes no longer packets.
+    PathMtu {
+        /// The connection.
+        connection: ConnectionId,
+        /// Length of the longest packet, in bytes.
+        mtu: u16,
+    },
+    /// The key of the SYN cookies, before the first of them leaves.
+    Secret {
+        /// The key.
+        secret: u64,
+    },
 }
 
 /// Why bytes are not a fact.
@@ -101,6 +117,11 @@ pub enum FactError {
         /// The shift they name.
         scale: u8,
     },
+    /// The path's MTU is lower than any that is believed.
+    PathMtu {
+        /// The MTU they name, in bytes.
+        mtu: u16,
+    },
 }
 
 impl fmt::Display for FactError {
@@ -108,7 +129,7 @@ impl fmt::Display for FactError {
         match self {
             Self::UnknownKind { kind } => write!(
                 f,
-                "connection record of kind {kind} is unknown; kinds are {BEGUN} to {GONE}"
+                "connection record of kind {kind} is unknown; kinds are {BEGUN} to {SECRET}"
             ),
             Self::WrongLength { length } => {
                 write!(
@@ -122,6 +143,12 @@ impl fmt::Display for FactError {
                     "connection record has window scale {scale}; {WINDOW_SCALE_MAX} is the largest"
                 )
             }
+            Self::PathMtu { mtu } => {
+                write!(
+                    f,
+                    "connection record has a path MTU of {mtu}; {MTU_MIN} is the lowest"
+                )
+            }
         }
     }
 }
@@ -129,13 +156,15 @@ impl fmt::Display for FactError {
 impl core::error::Error for FactError {}
 
 impl Fact {
-    /// Returns the connection it is about.
-    pub fn connection(&self) -> ConnectionId {
+    /// Returns the field behind the kind: the connection it is about, or the key.
+    fn subject(&self) -> u64 {
         match *self {
             Self::Begun { connection, .. }
             | Self::Acknowledged { connection, .. }
             | Self::PeerClosed { connection }
-            | Self::Gone { connection } => connection,
+            | Self::Gone { connection }
+            | Self::PathMtu { connection, .. } => connection,
+            Self::Secret { secret } => secret,
         }
     }
 
@@ -146,9 +175,11 @@ impl Fact {
             Self::Acknowledged { .. } => ACKNOWLEDGED,
             Self::PeerClosed { .. } => PEER_CLOSED,
             Self::Gone { .. } => GONE,
+            Self::PathMtu { .. } => PATH_MTU,
+            Self::Secret { .. } => SECRET,
         };
         out.push(kind);
-        out.extend_from_slice(&self.connection().to_le_bytes());
+        out.extend_from_slice(&self.subject().to_le_bytes());
         match self {
             Self::Begun {
                 peer, handshake, ..
@@ -165,7 +196,8 @@ impl Fact {
                 out.extend_from_slice(&bytes.to_le_bytes());
                 out.push(u8::from(*end));
             }
-            Self::PeerClosed { .. } | Self::Gone { .. } => {}
+            Self::PathMtu { mtu, .. } => out.extend_from_slice(&mtu.to_le_bytes()),
+            Self::PeerClosed { .. } | Self::Gone { .. } | Self::Secret { .. } => {}
         }
     }
 
@@ -179,12 +211,18 @@ impl Fact {
         };
         let mut rest = Fields(payload);
         let kind = rest.byte().ok_or(wrong_length)?;
-        let connection = rest.array().map(u64::from_le_bytes).ok_or(wrong_length)?;
+        let subject = rest.array().map(u64::from_le_bytes).ok_or(wrong_length)?;
+        let connection = subject;
         let fact = match kind {
             BEGUN => rest.begun(connection).ok_or(wrong_length)?,
             ACKNOWLEDGED => rest.acknowledged(connection).ok_or(wrong_length)?,
             PEER_CLOSED => Self::PeerClosed { connection },
             GONE => Self::Gone { connection },
+            PATH_MTU => Self::PathMtu {
+                connection,
+                mtu: rest.array().map(u16::from_le_bytes).ok_or(wrong_length)?,
+            },
+            SECRET => Self::Secret { secret: subject },
             kind => return Err(FactError::UnknownKind { kind }),
         };
         if !rest.0.is_empty() {
@@ -199,6 +237,7 @@ impl Fact {
                     },
                 ..
             } if scale > WINDOW_SCALE_MAX => Err(FactError::WindowScale { scale }),
+            Self::PathMtu { mtu, .. } if mtu < MTU_MIN => Err(FactError::PathMtu { mtu }),
             fact => Ok(fact),
         }
     }
@@ -306,6 +345,11 @@ mod tests {
             acknowledged,
             Fact::PeerClosed { connection },
             Fact::Gone { connection },
+            Fact::PathMtu {
+                connection,
+                mtu: MTU_MIN,
+            },
+            Fact::Secret { secret: u64::MAX },
         ] {
             let mut bytes = encoded(fact);
             assert_eq!(Fact::decode(&bytes), Ok(fact));
@@ -325,13 +369,21 @@ mod tests {
         let error = Fact::decode(&[9; 9]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "connection record of kind 9 is unknown; kinds are 1 to 4"
+            "connection record of kind 9 is unknown; kinds are 1 to 6"
         );
         let mut bytes = encoded(BEGINNING);
         bytes[31] = 15;
         assert_eq!(
             Fact::decode(&bytes),
             Err(FactError::WindowScale { scale: 15 })
+        );
+        let too_low = Fact::PathMtu {
+            connection: 1,
+            mtu: MTU_MIN - 1,
+        };
+        assert_eq!(
+            Fact::decode(&encoded(too_low)).unwrap_err().to_string(),
+            "connection record has a path MTU of 575; 576 is the lowest"
         );
     }
 }

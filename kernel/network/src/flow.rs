@@ -1,9 +1,12 @@
 //! A connection as the journal describes it.
 
 use crate::fact::{Fact, Handshake};
+use crate::path_mtu::{HEADER_BYTES, MSS_MAX};
 use crate::send_buffer::SendBuffer;
 use crate::{ConnectionId, Peer};
 
+/// Longest segment of a client that names no length (RFC 9293, 3.7.1).
+const DEFAULT_MSS: u16 = 536;
 /// A segment whose sequence number is farther from the client's is not the client's.
 const DISTANCE_BYTES_MAX: u32 = 64 << 10;
 
@@ -31,6 +34,8 @@ pub struct Flow {
     /// Whether it was aborted. Its client did not read for too long and its replies were discarded, so that it gets a
     /// reset and nothing else.
     pub(crate) is_aborted: bool,
+    /// The longest packet that the path takes, in bytes, if a router has named a length.
+    pub(crate) path_mtu: Option<u16>,
 }
 
 /// What the socket of a connection is made from, if the connection is open on both sides.
@@ -38,6 +43,7 @@ pub struct Flow {
 pub(crate) struct Basis {
     received_bytes: u64,
     acknowledged_bytes: u64,
+    mss: u16,
 }
 
 impl Flow {
@@ -87,12 +93,32 @@ impl Flow {
         (self.is_open && !is_over).then_some(Basis {
             received_bytes: self.received_bytes,
             acknowledged_bytes: self.acknowledged_bytes,
+            mss: self.mss(),
         })
+    }
+
+    /// Returns the longest data of a segment to the client, in bytes.
+    pub(crate) fn mss(&self) -> u16 {
+        let agreed = self.handshake.mss.unwrap_or(DEFAULT_MSS);
+        let path = (self.path_mtu).map_or(MSS_MAX, |mtu| mtu.saturating_sub(HEADER_BYTES));
+        agreed.min(path)
     }
 
     /// Returns whether something has to be sent even if nothing comes in.
     pub(crate) fn is_urgent(&self) -> bool {
         !self.is_open || self.unacked.len() > 0 || self.is_ending() || self.is_aborted
+    }
+
+    /// Returns whether segments become shorter if the path takes packets of at most `mtu` bytes.
+    pub(crate) fn is_lowered_by(&self, mtu: u16) -> bool {
+        mtu.saturating_sub(HEADER_BYTES) < self.mss()
+    }
+
+    /// Returns the position among the replies that has the sequence number `seq`; the end behind them counts as a byte.
+    /// A number that is old has the position of what is acknowledged.
+    pub(crate) fn position_of(&self, seq: u32) -> u64 {
+        let ahead = seq.wrapping_sub(self.first_out()).cast_signed();
+        self.acknowledged_bytes + u64::from(ahead.max(0).unsigned_abs())
     }
 
     /// Returns the acknowledgement `ack` in a segment that begins at `seq`, if it is beyond what the journal knows. A
@@ -104,7 +130,7 @@ impl Flow {
         ack: u32,
     ) -> Option<Fact> {
         let distance = seq.wrapping_sub(self.next_in()).cast_signed();
-        let ahead = u64::from(ack.wrapping_sub(self.first_out()));
+        let ahead = self.position_of(ack) - self.acknowledged_bytes;
         let unacked = self.unacked.len() as u64;
         let end = self.is_ending() && ahead == unacked + 1;
         let is_news = !self.is_aborted

@@ -1,10 +1,10 @@
 //! All connections, and how facts change them.
 
 use alloc::collections::BTreeMap;
-use core::fmt;
 
 use crate::fact::{Fact, Handshake};
 use crate::flow::Flow;
+use crate::flow_error::FlowError;
 use crate::send_buffer::SendBuffer;
 use crate::{ConnectionId, Peer};
 
@@ -12,73 +12,27 @@ use crate::{ConnectionId, Peer};
 /// so that counting on never overflows.
 pub(crate) const COUNT_MAX: u64 = u64::MAX >> 1;
 
-/// All connections, with a limit to their unacknowledged replies together.
+/// All connections, with a limit to their unacknowledged replies together. Beyond it, the largest debtor is aborted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flows {
     flows: BTreeMap<ConnectionId, Flow>,
     of_peer: BTreeMap<Peer, ConnectionId>,
     last_connection: ConnectionId,
+    /// Key of the SYN cookies, if one was chosen.
+    secret: Option<u64>,
     unacked_bytes: usize,
     unacked_bytes_max: usize,
 }
 
-/// Why a fact does not follow from those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlowError {
-    /// The connection is not open.
-    NoFlow(ConnectionId),
-    /// The connection, or another one of the same client, has begun already.
-    BegunTwice(ConnectionId),
-    /// No connection has a number as large as this.
-    NoNumber(ConnectionId),
-    /// The acknowledgement is beyond what was sent, or behind an earlier one.
-    Acknowledged {
-        /// The connection.
-        connection: ConnectionId,
-        /// Number of bytes in the acknowledgement.
-        bytes: u64,
-    },
-}
-
-impl fmt::Display for FlowError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoFlow(connection) => {
-                write!(
-                    f,
-                    "a record is about connection {connection}, which is not open"
-                )
-            }
-            Self::BegunTwice(connection) => {
-                write!(
-                    f,
-                    "connection {connection}, or another one of its client, begins a second time"
-                )
-            }
-            Self::NoNumber(connection) => {
-                write!(
-                    f,
-                    "connection {connection} begins, but no connection has a number that large"
-                )
-            }
-            Self::Acknowledged { connection, bytes } => write!(
-                f,
-                "connection {connection} has an impossible acknowledgement of {bytes} bytes of replies"
-            ),
-        }
-    }
-}
-
-impl core::error::Error for FlowError {}
-
 impl Flows {
-    /// Makes an empty collection. All unacknowledged replies together take at most `unacked_bytes_max` bytes; a
-    /// connection whose replies do not fit is aborted.
+    /// Makes an empty collection. All unacknowledged replies together take at most `unacked_bytes_max` bytes.
+    /// If a reply does not fit, the connection with the most of them is aborted.
     pub fn new(unacked_bytes_max: usize) -> Self {
         Self {
             flows: BTreeMap::new(),
             of_peer: BTreeMap::new(),
             last_connection: 0,
+            secret: None,
             unacked_bytes: 0,
             unacked_bytes_max,
         }
@@ -152,6 +106,14 @@ impl Flows {
                 self.unacked_bytes -= flow.unacked.len();
                 Ok(())
             }
+            Fact::PathMtu { connection, mtu } => {
+                self.known(connection)?.path_mtu = Some(mtu);
+                Ok(())
+            }
+            Fact::Secret { secret } => {
+                self.secret = Some(secret);
+                Ok(())
+            }
         }
     }
 
@@ -176,21 +138,44 @@ impl Flows {
         }
     }
 
-    /// Appends a reply. If the unacknowledged replies of all connections become too many, this connection is aborted.
+    /// Appends a reply. While the unacknowledged replies of all connections are too many, the connection with the most
+    /// of them is aborted. That may be this one.
     pub fn reply(&mut self, connection: ConnectionId, bytes: &[u8]) {
-        let Some(flow) = self.flows.get_mut(&connection) else {
-            return;
-        };
-        if flow.is_aborted {
+        if self.get(connection).is_none_or(|flow| flow.is_aborted) {
             return;
         }
-        if self.unacked_bytes + bytes.len() > self.unacked_bytes_max {
+        while self.unacked_bytes + bytes.len() > self.unacked_bytes_max {
+            let Some(debtor) = self.largest_debtor(connection, bytes.len()) else {
+                return;
+            };
+            self.abort(debtor);
+            if debtor == connection {
+                return;
+            }
+        }
+        if let Some(flow) = self.flows.get_mut(&connection) {
+            self.unacked_bytes += bytes.len();
+            flow.unacked.push(bytes);
+        }
+    }
+
+    /// Returns the connection that would owe most if `connection` owed `more` bytes more; of several, the oldest.
+    /// Primary and backup have the same replies at the same record, so they agree.
+    fn largest_debtor(&self, connection: ConnectionId, more: usize) -> Option<ConnectionId> {
+        let owes = |(number, flow): (&ConnectionId, &Flow)| {
+            let more = if *number == connection { more } else { 0 };
+            (flow.unacked.len() + more, core::cmp::Reverse(*number))
+        };
+        let flows = self.flows.iter().filter(|(_, flow)| !flow.is_aborted);
+        let (_, core::cmp::Reverse(debtor)) = flows.map(owes).max()?;
+        Some(debtor)
+    }
+
+    fn abort(&mut self, connection: ConnectionId) {
+        if let Some(flow) = self.flows.get_mut(&connection) {
             self.unacked_bytes -= flow.unacked.len();
             flow.unacked.clear();
             flow.is_aborted = true;
-        } else {
-            self.unacked_bytes += bytes.len();
-            flow.unacked.push(bytes);
         }
     }
 
@@ -206,9 +191,15 @@ impl Flows {
         self.last_connection
     }
 
-    /// Sets the largest number that a connection had, from a checkpoint.
-    pub(crate) fn restore_last_connection(&mut self, last_connection: ConnectionId) {
+    /// Returns the key of the SYN cookies, if one was chosen.
+    pub(crate) fn secret(&self) -> Option<u64> {
+        self.secret
+    }
+
+    /// Sets what belongs to no single connection, from a checkpoint.
+    pub(crate) fn restore_rest(&mut self, last_connection: ConnectionId, secret: Option<u64>) {
         self.last_connection = last_connection;
+        self.secret = secret;
     }
 
     /// Completes a connection from a checkpoint: `complete` sets everything but the unacknowledged replies.
@@ -256,6 +247,7 @@ impl Flows {
             unacked: SendBuffer::default(),
             is_hung_up: false,
             is_aborted: false,
+            path_mtu: None,
         };
         self.flows.insert(connection, flow);
         Ok(())
@@ -284,6 +276,7 @@ impl Flows {
 mod tests {
     use super::*;
     use alloc::string::ToString;
+    use alloc::vec::Vec;
 
     #[test]
     fn after_any_connection_there_is_a_next_one() {
@@ -308,5 +301,66 @@ mod tests {
         }
         assert_eq!(begin(COUNT_MAX), Ok(()));
         assert_eq!(flows.next_connection(), COUNT_MAX + 1);
+    }
+
+    /// Makes `count` connections.
+    fn flows(count: u8, unacked_bytes_max: usize) -> Flows {
+        let mut flows = Flows::new(unacked_bytes_max);
+        for number in 1..=count {
+            let begun = Fact::Begun {
+                connection: number.into(),
+                peer: [10, 0, 2, 2, 0, number],
+                handshake: Handshake {
+                    peer_mac: [2; 6],
+                    peer_seq: 1,
+                    local_seq: 1,
+                    mss: None,
+                    window_scale: None,
+                    sack_permitted: false,
+                },
+            };
+            flows.apply(&begun).unwrap();
+        }
+        flows
+    }
+
+    /// Returns the connections that were aborted.
+    fn aborted(flows: &Flows) -> Vec<ConnectionId> {
+        let aborted = flows.iter().filter(|(_, flow)| flow.is_aborted);
+        aborted.map(|(connection, _)| connection).collect()
+    }
+
+    #[test]
+    fn whoever_is_owed_most_is_disconnected_and_not_who_is_answered_next() {
+        let mut flows = flows(3, 1000);
+        flows.reply(1, &[0; 900]);
+        flows.reply(2, &[0; 50]);
+        flows.reply(3, &[0; 200]);
+        assert_eq!(aborted(&flows), [1]);
+        assert_eq!(flows.get(3).unwrap().unacked_bytes(), 200);
+        // What the debtor was owed is free again, and it gets nothing more.
+        flows.reply(1, &[0; 900]);
+        flows.reply(2, &[0; 700]);
+        assert_eq!(aborted(&flows), [1]);
+    }
+
+    #[test]
+    fn a_reply_counts_before_it_is_there_and_of_equal_debtors_the_oldest_pays() {
+        let mut small = flows(3, 1000);
+        small.reply(1, &[0; 400]);
+        small.reply(2, &[0; 401]);
+        // The next reply makes connection 3 the largest.
+        small.reply(3, &[0; 402]);
+        assert_eq!(aborted(&small), [3]);
+        let mut equal = flows(3, 1000);
+        equal.reply(2, &[0; 400]);
+        equal.reply(1, &[0; 400]);
+        equal.reply(3, &[0; 400]);
+        assert_eq!(aborted(&equal), [1]);
+        // One that is larger than everything together disconnects nobody else.
+        let mut huge = flows(2, 1000);
+        huge.reply(1, &[0; 900]);
+        huge.reply(2, &[0; 1001]);
+        assert_eq!(aborted(&huge), [2]);
     }
 }

@@ -1,11 +1,10 @@
-//! Two devices that wrap the real one: the first holds a single received frame, the second reports SYN-ACKs that go
-//! out.
+//! Devices that wrap the real one: one holds a single received frame, one notes what leaves, one leaves checksums to
+//! us.
 
-use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::phy::{Checksum, Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use crate::Peer;
-use crate::segment::{Local, leaving_syn_ack};
+use crate::segment::end_of_leaving;
 
 /// A device that has received one frame and can send one answer to it.
 pub(crate) struct OneFrame<'f, T> {
@@ -46,41 +45,41 @@ impl<'f, T: TxToken> Device for OneFrame<'f, T> {
     }
 }
 
-/// A device that only sends, and reports every SYN-ACK.
-pub(crate) struct Tapped<'d, D, S> {
+/// A device that only sends, and notes how far the segments reach that leave.
+pub(crate) struct Tapped<'d, D> {
     pub(crate) device: &'d mut D,
-    pub(crate) local: Local,
-    /// Called with the client and our initial sequence number.
-    pub(crate) syn_ack: S,
+    /// The highest sequence number behind a segment that left.
+    pub(crate) end: Option<u32>,
 }
 
 /// A token whose frame is looked at before it leaves.
-pub(crate) struct TappedToken<'a, T, S> {
+pub(crate) struct TappedToken<'a, T> {
     token: T,
-    local: Local,
-    syn_ack: &'a mut S,
+    end: &'a mut Option<u32>,
 }
 
-impl<T: TxToken, S: FnMut(Peer, u32)> TxToken for TappedToken<'_, T, S> {
+impl<T: TxToken> TxToken for TappedToken<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
-        let (local, syn_ack) = (self.local, self.syn_ack);
+        let noted = self.end;
         self.token.consume(length, |frame| {
             let result = work(frame);
-            if let Some((peer, seq)) = leaving_syn_ack(frame, local) {
-                syn_ack(peer, seq);
+            if let Some(end) = end_of_leaving(frame)
+                && noted.is_none_or(|noted| end.wrapping_sub(noted).cast_signed() > 0)
+            {
+                *noted = Some(end);
             }
             result
         })
     }
 }
 
-impl<D: Device, S: FnMut(Peer, u32)> Device for Tapped<'_, D, S> {
+impl<D: Device> Device for Tapped<'_, D> {
     type RxToken<'a>
         = D::RxToken<'a>
     where
         Self: 'a;
     type TxToken<'a>
-        = TappedToken<'a, D::TxToken<'a>, S>
+        = TappedToken<'a, D::TxToken<'a>>
     where
         Self: 'a;
 
@@ -92,12 +91,49 @@ impl<D: Device, S: FnMut(Peer, u32)> Device for Tapped<'_, D, S> {
         let token = self.device.transmit(timestamp)?;
         Some(TappedToken {
             token,
-            local: self.local,
-            syn_ack: &mut self.syn_ack,
+            end: &mut self.end,
         })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
         self.device.capabilities()
+    }
+}
+
+/// A device whose frames are verified already when the stack gets them. An interface takes its capabilities from it.
+pub(crate) struct Verified<'d, D>(pub(crate) &'d mut D);
+
+impl<D: Device> Device for Verified<'_, D> {
+    type RxToken<'a>
+        = D::RxToken<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = D::TxToken<'a>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, timestamp: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        self.0.receive(timestamp)
+    }
+
+    fn transmit(&mut self, timestamp: Instant) -> Option<Self::TxToken<'_>> {
+        self.0.transmit(timestamp)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = self.0.capabilities();
+        let checksums = &mut capabilities.checksum;
+        for checksum in [
+            &mut checksums.ipv4,
+            &mut checksums.tcp,
+            &mut checksums.icmpv4,
+        ] {
+            *checksum = match checksum.tx() {
+                true => Checksum::Tx,
+                false => Checksum::None,
+            };
+        }
+        capabilities
     }
 }

@@ -8,8 +8,12 @@
 //! * Input is journaled before TCP acknowledges it: frames wait at a gate until the journal has everything they
 //!   depend on.
 //! * Output is a function of the input, and is kept until the journal says that the client has it.
-//! * If a client acknowledges more than the journal knows, it is right: the dead kernel had already sent those bytes,
-//!   and the successor would send the same ones.
+//! * If a client acknowledges more than the journal knows, but no more than a dead kernel can have sent, it is right:
+//!   the successor would send the same bytes.
+//! * A client that only asks for a connection leaves nothing behind: what was agreed is in the number that it has to
+//!   acknowledge (module `syn_cookie`).
+//!
+//! Frames are checked once, before anything acts on them (module `input`).
 //!
 //! TCP itself is `smoltcp`'s. The crate has no clock and no device: time comes in as a number, the device is a trait.
 #![no_std]
@@ -17,22 +21,26 @@
 
 extern crate alloc;
 
+mod answer;
 mod attached;
 mod checkpoint;
 mod connections;
-mod dup_ack;
 mod event_sink;
 mod fact;
 mod flow;
+mod flow_error;
 mod flows;
 mod frame;
-mod listeners;
+mod input;
+mod judge;
+mod path_mtu;
 mod prebuilt;
 mod segment;
 mod send_buffer;
 mod single;
 mod socket_options;
 mod stack;
+mod syn_cookie;
 mod tcp_repair;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -42,7 +50,8 @@ pub use connections::RebuildReport;
 pub use event_sink::{ConnectionEvent, EventSink};
 pub use fact::{Fact, FactError, Handshake};
 pub use flow::Flow;
-pub use flows::{FlowError, Flows};
+pub use flow_error::FlowError;
+pub use flows::Flows;
 pub use socket_options::{CONNECTION_BYTES, SocketOptions};
 pub use stack::{Network, NetworkConfig};
 

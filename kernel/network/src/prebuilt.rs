@@ -191,10 +191,10 @@ mod tests {
     use super::*;
     use crate::fact::{Fact, Handshake};
     use crate::segment::Local;
-    use smoltcp::wire::Ipv4Address;
+    use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
     const LOCAL: Local = Local {
-        address: Ipv4Address::new(10, 0, 2, 15),
+        network: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
         port: 6379,
     };
 

@@ -3,18 +3,15 @@
 //! It moves bytes between clients and an [`EventSink`]. What the bytes mean, and when frames may leave, is decided by
 //! its user.
 
-use alloc::vec::Vec;
-
 use smoltcp::iface::{self, Interface, PollIngressSingleResult, PollResult, SocketSet};
 use smoltcp::phy::{Device, RxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr};
 
-use crate::Peer;
-use crate::connections::{Connections, RebuildReport};
+use crate::connections::{Connections, RebuildReport, Route};
 use crate::event_sink::EventSink;
 use crate::flows::Flows;
-use crate::frame::{OneFrame, Tapped};
+use crate::frame::{OneFrame, Tapped, Verified};
 use crate::prebuilt::{PrebuiltSockets, instant};
 use crate::segment::Local;
 
@@ -51,20 +48,16 @@ pub struct Network<D> {
     interface: Interface,
     mac: EthernetAddress,
     local: Local,
-    connections_max: usize,
     connections: Connections,
     prebuilt: PrebuiltSockets,
     has_replied: bool,
-    /// SYNs that were answered in this round.
-    answered: Vec<(Peer, u32)>,
 }
 
 impl<D: Device> Network<D> {
-    /// Makes everything that needs no working device: sockets that listen already, and an interface that gets its
-    /// hardware address later.
+    /// Makes everything that needs no working device. The interface gets its hardware address later.
     pub fn prepare(mut device: D, config: &NetworkConfig) -> Self {
         let local = Local {
-            address: config.address,
+            network: Ipv4Cidr::new(config.address, config.prefix_len),
             port: config.port,
         };
         Self {
@@ -72,11 +65,9 @@ impl<D: Device> Network<D> {
             device,
             mac: UNKNOWN_MAC,
             local,
-            connections_max: config.connections_max,
-            connections: Connections::new(local),
+            connections: Connections::new(local, config),
             prebuilt: PrebuiltSockets::default(),
             has_replied: false,
-            answered: Vec::new(),
         }
     }
 
@@ -118,16 +109,21 @@ impl<D: Device> Network<D> {
             };
             sink.progress();
             let (interface, connections) = (&mut self.interface, &mut self.connections);
+            let (mac, local) = (self.mac, self.local);
+            let has_checksums = capabilities.checksum.tcp.rx();
             frame.consume(|frame| {
-                let sockets = connections.sockets_for(frame, now, sink);
-                let mut one = OneFrame {
-                    frame: Some(frame),
-                    answer: Some(answer),
-                    capabilities,
-                };
-                if let Some(sockets) = sockets {
-                    let _: PollIngressSingleResult =
-                        interface.poll_ingress_single(now, &mut one, sockets);
+                match connections.route(frame, mac, has_checksums, now_ns, sink) {
+                    Route::Sockets(sockets) => {
+                        let mut one = OneFrame {
+                            frame: Some(frame),
+                            answer: Some(answer),
+                            capabilities,
+                        };
+                        let _: PollIngressSingleResult =
+                            interface.poll_ingress_single(now, &mut one, sockets);
+                    }
+                    Route::Answer(reply) => reply.send(answer, mac, local),
+                    Route::Drop => {}
                 }
             });
         }
@@ -136,38 +132,52 @@ impl<D: Device> Network<D> {
 
     /// Commits what happened on every connection since the last call.
     pub fn report(&mut self, now_ns: u64, sink: &mut impl EventSink) {
-        let attached = &mut self.connections.attached;
-        let is_crowded = attached.len() * 4 > self.connections_max * 3;
+        let Connections {
+            attached,
+            connections_max,
+            ..
+        } = &mut self.connections;
+        let is_crowded = attached.len() * 4 > *connections_max * 3;
         attached.report(now_ns, is_crowded, sink);
     }
 
-    /// Moves replies into the sockets, and frames to the device. Commits the connections whose SYN one of them answers.
+    /// Moves replies into the sockets, and frames to the device.
     pub fn egress(&mut self, now_ns: u64, sink: &mut impl EventSink) {
         let now = instant(now_ns);
         self.connections.rebuild(REBUILT_PER_ROUND, now, sink);
         let attached = &mut self.connections.attached;
         self.has_replied |= attached.fill(now_ns, sink.flows());
         attached.send_dup_acks(&mut self.device, self.mac, self.local, sink.flows(), now);
-        let answered = &mut self.answered;
-        let mut tapped = Tapped {
-            device: &mut self.device,
-            local: self.local,
-            syn_ack: |peer, seq| answered.push((peer, seq)),
-        };
         for _ in 0..EGRESS_ROUNDS {
-            let mut has_sent = false;
-            for set in self.connections.sets_mut() {
-                let polled = self.interface.poll_egress(now, &mut tapped, set);
-                has_sent |= polled != PollResult::None;
-                sink.progress();
-            }
-            if !has_sent {
+            if !self.send(now, sink) {
                 break;
             }
         }
-        self.connections.accept(self.answered.drain(..), sink);
-        let room = (self.connections_max).saturating_sub(self.connections.attached.len());
-        self.connections.listeners.keep_listening(room);
+    }
+
+    /// Lets every socket send a frame. Returns whether any did.
+    fn send(&mut self, now: Instant, sink: &mut impl EventSink) -> bool {
+        let Self {
+            interface,
+            connections,
+            device,
+            ..
+        } = self;
+        let mut has_sent = false;
+        for (connection, attached) in connections.attached.iter_mut() {
+            let mut tapped = Tapped {
+                device: &mut *device,
+                end: None,
+            };
+            let polled = interface.poll_egress(now, &mut tapped, attached.single.set_mut());
+            has_sent |= polled != PollResult::None;
+            if let Some((end, flow)) = tapped.end.zip(sink.flows().get(connection)) {
+                attached.sent_up_to(flow, end);
+            }
+            sink.progress();
+        }
+        has_sent |= interface.poll_egress(now, device, &mut connections.others) != PollResult::None;
+        has_sent
     }
 
     /// Returns when there is something to do even if no frame comes in, in ns; 0 for now.
@@ -183,10 +193,9 @@ impl<D: Device> Network<D> {
         Some(u64::try_from(due.total_micros()).unwrap_or(0) * 1000)
     }
 
-    /// Returns the set of the listening sockets. Those who serve other ports, without a journal, put their sockets
-    /// there.
+    /// Returns the set of the sockets of those who serve other ports, without a journal.
     pub fn listeners(&mut self) -> &mut SocketSet<'static> {
-        &mut self.connections.listeners.sockets
+        &mut self.connections.others
     }
 
     /// Returns whether any client was replied to.
@@ -208,7 +217,7 @@ impl<D: Device> Network<D> {
 fn new_interface<D: Device>(device: &mut D, config: &NetworkConfig) -> Interface {
     let mut interface_config = iface::Config::new(HardwareAddress::Ethernet(UNKNOWN_MAC));
     interface_config.random_seed = config.seed;
-    let mut interface = Interface::new(interface_config, device, Instant::ZERO);
+    let mut interface = Interface::new(interface_config, &mut Verified(device), Instant::ZERO);
     interface.update_ip_addrs(|addresses| {
         // The list is empty, so there is room.
         let _ = addresses.push(IpCidr::new(

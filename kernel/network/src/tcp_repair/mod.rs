@@ -24,9 +24,6 @@ use crate::single::Single;
 use seed::seed_for;
 use wire::Wire;
 
-/// Longest segment of a client that names no length (RFC 9293, 3.7.1).
-const DEFAULT_MSS: u16 = 536;
-
 /// Makes sockets out of flows, on one interface for all of them.
 pub(crate) struct SocketRebuilder {
     local: Local,
@@ -42,7 +39,7 @@ impl SocketRebuilder {
             Interface::new(Config::new(HardwareAddress::Ip), &mut wire, Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
             // The list is empty, so there is room.
-            let _ = addresses.push(IpCidr::new(IpAddress::Ipv4(local.address), 0));
+            let _ = addresses.push(IpCidr::new(IpAddress::Ipv4(local.address()), 0));
         });
         Self {
             local,
@@ -87,7 +84,7 @@ impl SocketRebuilder {
         let mut seeded = Interface::new(config, &mut self.wire, now);
         // Only a closed socket can be connected.
         socket.abort();
-        let local = (IpAddress::Ipv4(self.local.address), self.local.port);
+        let local = (IpAddress::Ipv4(self.local.address()), self.local.port);
         socket
             .connect(seeded.context(), address_of(flow.peer), local)
             .map_err(|_| "the TCP stack cannot begin a connection")
@@ -106,30 +103,24 @@ impl Client<'_> {
     /// Leads the socket to the state of its flow.
     fn lead(&mut self) -> Result<(), &'static str> {
         let (flow, first_out) = (self.flow, self.flow.first_out());
-        // A client that has not answered our SYN-ACK sends a SYN only: the connection begins from both sides.
-        self.send(TcpControl::Syn, flow.is_open.then_some(first_out));
-        // Discard the answer. The client may have got it already, and a second SYN confuses some stacks (libslirp 4.8
-        // throws away what it has to send). If the client has not got it, the socket sends it again after its
-        // time-out.
-        let expected_seq = first_out.wrapping_sub(u32::from(!flow.is_open));
-        if self.receive_seq() != Some(expected_seq) {
+        self.send(TcpControl::Syn, first_out);
+        if self.receive_seq() != Some(first_out) {
             return Err("the TCP stack's initial sequence numbers are not those foreseen");
         }
-        if flow.is_open && flow.is_end_acknowledged {
+        if flow.is_end_acknowledged {
             self.single.get_mut().close();
             self.receive_seq();
-            self.send(TcpControl::None, Some(first_out.wrapping_add(1)));
+            self.send(TcpControl::None, first_out.wrapping_add(1));
         }
-        if flow.is_open && flow.peer_has_closed {
+        if flow.peer_has_closed {
             let behind_end = u32::from(flow.is_end_acknowledged);
-            self.send(TcpControl::Fin, Some(first_out.wrapping_add(behind_end)));
+            self.send(TcpControl::Fin, first_out.wrapping_add(behind_end));
         }
-        let expected = match (flow.is_open, flow.is_end_acknowledged, flow.peer_has_closed) {
-            (false, ..) => State::SynReceived,
-            (true, false, false) => State::Established,
-            (true, false, true) => State::CloseWait,
-            (true, true, false) => State::FinWait2,
-            (true, true, true) => State::TimeWait,
+        let expected = match (flow.is_end_acknowledged, flow.peer_has_closed) {
+            (false, false) => State::Established,
+            (false, true) => State::CloseWait,
+            (true, false) => State::FinWait2,
+            (true, true) => State::TimeWait,
         };
         match self.single.get().state() == expected {
             true => Ok(()),
@@ -138,11 +129,11 @@ impl Client<'_> {
     }
 
     /// Sends a segment to the socket.
-    fn send(&mut self, control: TcpControl, ack: Option<u32>) {
+    fn send(&mut self, control: TcpControl, ack: u32) {
         let is_syn = control == TcpControl::Syn;
         let handshake = &self.flow.handshake;
         let (peer, port) = address_of(self.flow.peer);
-        let mss = handshake.mss.unwrap_or(DEFAULT_MSS);
+        let mss = self.flow.mss();
         // The client's window is unknown: assume room for one segment until it says more. In a SYN it is not scaled.
         let scale = handshake.window_scale.filter(|_| !is_syn).unwrap_or(0);
         let tcp = TcpRepr {
@@ -150,10 +141,10 @@ impl Client<'_> {
             dst_port: self.rebuilder.local.port,
             control,
             seq_number: sequence(self.flow.next_in().wrapping_sub(u32::from(is_syn))),
-            ack_number: ack.map(sequence),
+            ack_number: Some(sequence(ack)),
             window_len: (mss >> scale).max(1),
             window_scale: handshake.window_scale.filter(|_| is_syn),
-            max_seg_size: handshake.mss.filter(|_| is_syn),
+            max_seg_size: is_syn.then_some(mss),
             sack_permitted: handshake.sack_permitted && is_syn,
             sack_ranges: [None; 3],
             timestamp: None,
@@ -161,7 +152,7 @@ impl Client<'_> {
         };
         let ip = Ipv4Repr {
             src_addr: peer,
-            dst_addr: self.rebuilder.local.address,
+            dst_addr: self.rebuilder.local.address(),
             next_header: IpProtocol::Tcp,
             payload_len: tcp.buffer_len(),
             hop_limit: 64,
@@ -205,10 +196,10 @@ mod tests {
     use crate::socket_options;
     use alloc::vec;
     use proptest::prelude::*;
-    use smoltcp::wire::Ipv4Address;
+    use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
     const LOCAL: Local = Local {
-        address: Ipv4Address::new(10, 0, 2, 15),
+        network: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
         port: 6379,
     };
 
@@ -280,7 +271,7 @@ mod tests {
             };
             flows.apply(&fact).unwrap();
         };
-        assert_eq!(state(&|_| ()), Ok(State::SynReceived));
+        assert_eq!(state(&|_| ()), Ok(State::Established));
         assert_eq!(state(&|flows| flows.opened(1)), Ok(State::Established));
         assert_eq!(
             state(&|flows| {

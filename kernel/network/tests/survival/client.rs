@@ -4,9 +4,10 @@ use network::testing::FakeCard;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Address};
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 
 use crate::dialogue::{Dialogue, FAREWELL, LONG, Random};
+use crate::forge::{CLIENT, CLIENT_MAC};
 use crate::server;
 use crate::wire::{Segment, segment_in};
 
@@ -58,13 +59,12 @@ impl Clients {
     pub fn new(count: usize, seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0xc11e);
         let mut port = FakeCard::default();
-        let mac = HardwareAddress::Ethernet(EthernetAddress([0x52, 0x55, 10, 0, 2, 2]));
+        let mac = HardwareAddress::Ethernet(CLIENT_MAC);
         let mut config = Config::new(mac);
         config.random_seed = random.next();
         let mut interface = Interface::new(config, &mut port, Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
-            let address = IpAddress::Ipv4(Ipv4Address::new(10, 0, 2, 2));
-            addresses.push(IpCidr::new(address, 24)).unwrap();
+            addresses.push(IpCidr::new(CLIENT.into(), 24)).unwrap();
         });
         let mut sockets = SocketSet::new(Vec::new());
         let clients = (0..count)

@@ -1,18 +1,22 @@
 //! Connections survive the death of the kernel that serves them, at whatever instant.
 //!
-//! Clients with a TCP stack of their own talk to a service over a cable that loses and doubles frames. The kernel of
-//! the service dies several times in each run, after some number of steps: a step is a record committed or a frame
-//! sent. Its successor has only the journal. No client may see a reset or a wrong byte.
+//! Clients with a TCP stack of their own talk to a service over a cable that loses, doubles and corrupts frames. The
+//! kernel of the service dies several times in each run, after some number of steps: a step is a record committed or a
+//! frame sent. Its successor has only the journal. No client may see a reset or a wrong byte.
 
+mod attack;
 mod client;
 mod dialogue;
+mod forge;
 mod run;
+mod scene;
 mod server;
 mod wire;
 
 use std::ops::Range;
 
-use run::{Hardship, NO_LOSS, Outcome, run};
+use run::{Hardship, Outcome, run};
+use wire::{Cable, NEVER};
 
 /// Environment variable with other seeds than those of the tests.
 const SEEDS: &str = "SURVIVAL_SEEDS";
@@ -37,16 +41,7 @@ fn assert_enough(deaths: u64) {
 }
 
 fn survive(seeds: Range<u64>, hardship: Hardship) -> u64 {
-    let (mut deaths, mut prebuilt) = (0, 0);
-    for seed in seeds {
-        match run(seed, hardship.clone()) {
-            Ok(outcome) => {
-                deaths += outcome.deaths;
-                prebuilt += outcome.prebuilt;
-            }
-            Err(reason) => panic!("seed {seed}: {reason}"),
-        }
-    }
+    let Outcome { deaths, prebuilt } = run_all(seeds, &hardship);
     println!("{prebuilt} sockets were made before a death");
     assert!(
         prebuilt as u64 * 4 > deaths,
@@ -55,13 +50,32 @@ fn survive(seeds: Range<u64>, hardship: Hardship) -> u64 {
     deaths
 }
 
+/// Runs every seed, and fails with the number of those that went wrong. Returns what happened in all together.
+fn run_all(seeds: Range<u64>, hardship: &Hardship) -> Outcome {
+    let (mut all, mut wrong) = (Outcome::default(), Vec::new());
+    let count = seeds.end - seeds.start;
+    for seed in seeds {
+        match run(seed, hardship.clone()) {
+            Ok(outcome) => {
+                all.deaths += outcome.deaths;
+                all.prebuilt += outcome.prebuilt;
+            }
+            Err(reason) => wrong.push(format!("seed {seed}: {reason}")),
+        }
+    }
+    println!("{} of {count} runs went wrong, {hardship:?}", wrong.len());
+    assert!(wrong.is_empty(), "{}", wrong[0]);
+    all
+}
+
 #[test]
 fn connections_survive_deaths_on_a_good_cable() {
     let hardship = Hardship {
         clients: 3,
         deaths: 6,
         steps: 1..60,
-        loss: NO_LOSS,
+        cable: Cable::GOOD,
+        mtu: None,
     };
     let deaths = survive(seeds(0..150), hardship);
     assert_enough(deaths);
@@ -73,10 +87,53 @@ fn connections_survive_deaths_on_a_bad_cable() {
         clients: 4,
         deaths: 8,
         steps: 1..100,
-        loss: 20,
+        cable: Cable {
+            loss: 20,
+            ..Cable::GOOD
+        },
+        mtu: None,
     };
     let deaths = survive(seeds(1000..1100), hardship);
     assert_enough(deaths);
+}
+
+/// Corrupts one bit of one frame in a hundred, in either direction: a checksum shows it, and nobody acts on it.
+#[test]
+fn connections_survive_a_cable_that_corrupts() {
+    let mut hardship = Hardship {
+        clients: 3,
+        deaths: 0,
+        steps: 1..60,
+        cable: Cable {
+            loss: NEVER,
+            corruption: 100,
+        },
+        mtu: None,
+    };
+    run_all(seeds(0..200), &hardship);
+    hardship.deaths = 6;
+    let deaths = run_all(seeds(0..100), &hardship).deaths;
+    assert_enough(deaths);
+}
+
+/// Puts a router on the way that drops long packets and says so.
+#[test]
+fn connections_survive_paths_with_a_small_mtu() {
+    for mtu in [1420, 1280, 576] {
+        for (deaths, loss) in [(0, NEVER), (4, NEVER), (4, 20)] {
+            let hardship = Hardship {
+                clients: 3,
+                deaths,
+                steps: 1..60,
+                cable: Cable {
+                    loss,
+                    ..Cable::GOOD
+                },
+                mtu: Some(mtu),
+            };
+            run_all(seeds(0..30), &hardship);
+        }
+    }
 }
 
 /// Kills the kernel once in each run: after the first step, after the second, and so on.
@@ -90,7 +147,8 @@ fn connections_survive_death_after_any_step() {
             clients: 2,
             deaths: 1,
             steps: step..step + 1,
-            loss: NO_LOSS,
+            cable: Cable::GOOD,
+            mtu: None,
         };
         match run(7, hardship) {
             Ok(Outcome { deaths: 0, .. }) => break,

@@ -4,11 +4,9 @@ use std::ops::Range;
 
 use crate::client::Clients;
 use crate::dialogue::Random;
+use crate::forge;
 use crate::server::{Kernel, ServiceState};
-use crate::wire::{Way, segment_in};
-
-/// No frame is lost: one in this many.
-pub const NO_LOSS: u64 = u64::MAX;
+use crate::wire::{Cable, NEVER, Way, segment_in};
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// A run that takes longer than this does not end.
@@ -17,14 +15,15 @@ const RUN_NS_MAX: u64 = 2_000 * SECOND_NS;
 const CLOSING_NS_MAX: u64 = 30 * SECOND_NS;
 
 /// How hard a run is.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Hardship {
     pub clients: usize,
     pub deaths: u64,
     /// Number of steps between two deaths.
     pub steps: Range<u64>,
-    /// One frame in this many is lost.
-    pub loss: u64,
+    pub cable: Cable,
+    /// The longest packet that a router on the way to the clients takes, in bytes.
+    pub mtu: Option<u16>,
 }
 
 impl Hardship {
@@ -74,11 +73,11 @@ impl Run {
         let now_ns = 1_000_000;
         Self {
             kernel: Kernel::start(Vec::new(), now_ns, random.next(), steps),
+            up: Way::of(hardship.cable),
+            down: Way::of(hardship.cable),
             hardship,
             random,
             clients,
-            up: Way::default(),
-            down: Way::default(),
             now_ns,
             over_ns: None,
             outcome: Outcome::default(),
@@ -116,8 +115,7 @@ impl Run {
             if self.is_wrong_reset(&frame) {
                 return Err(self.describe("a client resets its connection"));
             }
-            self.up
-                .send(frame, self.now_ns, self.hardship.loss, &mut self.random);
+            self.up.send(frame, self.now_ns, &mut self.random);
         }
         Ok(())
     }
@@ -129,8 +127,14 @@ impl Run {
             if self.is_wrong_reset(&frame) {
                 return Err(self.describe("the service resets a connection"));
             }
-            self.down
-                .send(frame, self.now_ns, self.hardship.loss, &mut self.random);
+            let length = frame.len() - 14;
+            match self.hardship.mtu.filter(|mtu| length > usize::from(*mtu)) {
+                Some(mtu) => {
+                    let message = forge::too_long(&frame, mtu);
+                    self.up.send(message, self.now_ns, &mut self.random);
+                }
+                None => self.down.send(frame, self.now_ns, &mut self.random),
+            }
         }
         Ok(())
     }
@@ -165,7 +169,8 @@ impl Run {
 
     /// Returns whether a frame resets a connection that is still in use.
     fn is_wrong_reset(&self, frame: &[u8]) -> bool {
-        let is_cable_bad = self.hardship.loss != NO_LOSS;
+        let Cable { loss, corruption } = self.hardship.cable;
+        let is_cable_bad = loss.min(corruption) != NEVER;
         segment_in(frame)
             .is_some_and(|it| it.is_reset && !self.clients.may_be_reset(it, is_cable_bad))
     }

@@ -10,7 +10,9 @@ use crate::dialogue::{Dialogue, Random};
 
 pub const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
 pub const PORT: u16 = 6379;
-const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+pub const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+/// Most connections at a time.
+pub const CONNECTIONS_MAX: usize = 64;
 const UNACKED_BYTES_MAX: usize = 1 << 20;
 
 /// One record of the journal.
@@ -146,7 +148,7 @@ impl Kernel {
             gateway: None,
             port: PORT,
             seed,
-            connections_max: 64,
+            connections_max: CONNECTIONS_MAX,
         };
         let mut network = Network::prepare(FakeCard::default(), &config);
         wait(&mut network, &journal, now_ns, &mut Random::new(seed));

@@ -1,4 +1,4 @@
-//! A cable between two cards: frames take a while, and some are lost or doubled.
+//! A cable between two cards: frames take a while, and some are lost, doubled or corrupted.
 //!
 //! No frame overtakes another. `smoltcp` 0.14 takes the window from the last segment that came, however old that is;
 //! if it is 0 and something is under way, it never probes again.
@@ -11,17 +11,48 @@ use crate::dialogue::Random;
 const DELAY_NS: u64 = 30_000;
 
 /// Frames on their way in one direction, with the time at which each arrives.
-#[derive(Default)]
 pub struct Way {
+    cable: Cable,
     frames: Vec<(u64, Vec<u8>)>,
 }
 
+/// What a cable does to frames.
+#[derive(Clone, Copy, Debug)]
+pub struct Cable {
+    /// One frame in this many is lost, and one is doubled.
+    pub loss: u64,
+    /// One frame in this many is corrupt.
+    pub corruption: u64,
+}
+
+/// A cable to which nothing happens: to one frame in this many.
+pub const NEVER: u64 = u64::MAX;
+
+impl Cable {
+    pub const GOOD: Self = Self {
+        loss: NEVER,
+        corruption: NEVER,
+    };
+}
+
 impl Way {
-    pub fn send(&mut self, frame: Vec<u8>, now_ns: u64, loss: u64, random: &mut Random) {
-        if random.one_in(loss) {
+    pub fn of(cable: Cable) -> Self {
+        Self {
+            cable,
+            frames: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, mut frame: Vec<u8>, now_ns: u64, random: &mut Random) {
+        // ARP has no checksum, and what a hardware address says is the card's to check.
+        if random.one_in(self.cable.corruption) && frame[12..14] == [8, 0] {
+            let at = 14 + random.below(frame.len() as u64 - 14) as usize;
+            frame[at] ^= 1 << random.below(8);
+        }
+        if random.one_in(self.cable.loss) {
             return;
         }
-        let copies = if random.one_in(loss) { 2 } else { 1 };
+        let copies = if random.one_in(self.cable.loss) { 2 } else { 1 };
         for _ in 0..copies {
             self.frames.push((now_ns + DELAY_NS, frame.clone()));
         }
@@ -52,11 +83,16 @@ pub struct Segment {
     pub acknowledgement: Option<(i32, i32, u16)>,
 }
 
-/// Returns the segment in a frame.
+/// Returns the segment in a frame, if its checksums are right.
 pub fn segment_in(frame: &[u8]) -> Option<Segment> {
     let frame = EthernetFrame::new_checked(frame).ok()?;
     let ip = Ipv4Packet::new_checked(frame.into_inner().get(14..)?).ok()?;
+    let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+    let is_right = ip.verify_checksum();
     let tcp = TcpPacket::new_checked(ip.into_inner().get(20..)?).ok()?;
+    if !is_right || !tcp.verify_checksum(&from, &to) {
+        return None;
+    }
     Some(Segment {
         source: tcp.src_port(),
         destination: tcp.dst_port(),
