@@ -1,7 +1,8 @@
 //! Whatever frames arrive, the facts that go into the journal follow one another, and a kernel can go on from them.
 //!
 //! An input is a sequence of acts: a frame of any bytes; a segment of one of four clients, near to where its connection
-//! stands; time that passes; and the death of the kernel.
+//! stands; several of them at once; a router's word that a segment was too long; time that passes; and the death of the
+//! kernel.
 
 use arbitrary::{Result, Unstructured};
 use network::{Network, NetworkConfig};
@@ -80,6 +81,16 @@ impl Scene {
                 // The kernel dies, and its sockets are lost.
                 self.network = started(server, input.arbitrary()?);
             }
+            3 => {
+                let frame = self.too_long(client, input)?;
+                self.arrive(frame);
+            }
+            4 => {
+                for _ in 0..2 {
+                    let segment = self.segment(client, input)?;
+                    self.arrive(segment);
+                }
+            }
             _ => {
                 let segment = self.segment(client, input)?;
                 self.arrive(segment);
@@ -142,18 +153,36 @@ impl Scene {
         tcp.extend([0xff, 0, 0, 0, 0, 0]);
         tcp.extend_from_slice(options);
         tcp.extend_from_slice(payload);
-        Ok(ipv4(&tcp))
+        Ok(ipv4(6, &tcp))
+    }
+
+    /// Says that a segment near to what a client expects next was too long. The input gives the length that is not.
+    fn too_long(&self, number: usize, input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+        let mtu = input.arbitrary::<u16>()?;
+        let seq = self.clients[number]
+            .ack
+            .wrapping_sub(input.arbitrary::<u16>()?.into());
+        let mut message = vec![3, 4, 0, 0, 0, 0];
+        message.extend(mtu.to_be_bytes());
+        // The quoted header, with a length of 1500 bytes.
+        message.extend([0x45, 0, 0x05, 0xdc, 0, 0, 0x40, 0, 64, 6, 0, 0]);
+        message.extend(ADDRESS.octets());
+        message.extend([10, 0, 2, 2]);
+        message.extend(PORT.to_be_bytes());
+        message.extend([3, 0xe8 + number as u8]);
+        message.extend(seq.to_be_bytes());
+        Ok(ipv4(1, &message))
     }
 }
 
-/// Returns a frame with this TCP segment, from 10.0.2.2.
-fn ipv4(tcp: &[u8]) -> Vec<u8> {
+/// Returns a frame with this payload of IPv4, from 10.0.2.2.
+fn ipv4(protocol: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = MAC.to_vec();
     frame.extend([0x52, 0x55, 10, 0, 2, 2, 8, 0]);
     frame.extend([0x45, 0]);
-    frame.extend((20 + tcp.len() as u16).to_be_bytes());
-    frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 2, 2]);
+    frame.extend((20 + payload.len() as u16).to_be_bytes());
+    frame.extend([0, 0, 0x40, 0, 64, protocol, 0, 0, 10, 0, 2, 2]);
     frame.extend(ADDRESS.octets());
-    frame.extend_from_slice(tcp);
+    frame.extend_from_slice(payload);
     frame
 }

@@ -10,6 +10,7 @@ use crate::answer::Answer;
 use crate::attached::AttachedSockets;
 use crate::event_sink::{ConnectionEvent, EventSink};
 use crate::fact::{Fact, Handshake};
+use crate::flow::Flow;
 use crate::input::Input;
 use crate::judge::{Verdict, judge};
 use crate::path_mtu::TooLong;
@@ -253,7 +254,8 @@ impl Connections {
         };
         match judge(attached, connection, flow, segment, now_ns) {
             Verdict::Take => self.sockets_of(connection),
-            Verdict::Believe(fact) => {
+            Verdict::Believe { ack } => {
+                let fact = |flow: &Flow| flow.newer_acknowledgement(connection, segment.seq, ack);
                 self.rebuild_with(connection, fact, now_ns, sink);
                 self.sockets_of(connection)
             }
@@ -287,24 +289,30 @@ impl Connections {
         };
         let ahead = u64::from(too_long.seq.wrapping_sub(flow.first_out()));
         let is_under_way = ahead < attached.sent_end - flow.acknowledged_bytes;
-        if is_under_way && flow.is_lowered_by(too_long.mtu) {
+        if is_under_way {
             let mtu = too_long.mtu;
-            let fact = Fact::PathMtu { connection, mtu };
+            let fact = |flow: &Flow| {
+                let is_news = flow.is_lowered_by(mtu);
+                is_news.then_some(Fact::PathMtu { connection, mtu })
+            };
             self.rebuild_with(connection, fact, now_ns, sink);
         }
     }
 
-    /// Commits what came in, then `fact`, and makes the socket anew from both.
+    /// Commits what came in, then the fact that `fact` returns, if it is still one, and makes the socket anew from both.
     fn rebuild_with(
         &mut self,
         connection: ConnectionId,
-        fact: Fact,
+        fact: impl FnOnce(&Flow) -> Option<Fact>,
         now_ns: u64,
         sink: &mut impl EventSink,
     ) {
         if !self.attached.report_one(connection, now_ns, sink) {
             return;
         }
+        let Some(fact) = sink.flows().get(connection).and_then(fact) else {
+            return;
+        };
         sink.commit_event(ConnectionEvent::Fact(fact));
         let Self {
             attached,

@@ -8,7 +8,6 @@ use smoltcp::socket::tcp::State;
 
 use crate::answer::Answer;
 use crate::attached::Attached;
-use crate::fact::Fact;
 use crate::flow::Flow;
 use crate::segment::Segment;
 use crate::{ConnectionId, socket_options};
@@ -22,8 +21,11 @@ const CHALLENGE_INTERVAL_NS: u64 = 500_000_000;
 pub(crate) enum Verdict {
     /// It is for the socket.
     Take,
-    /// It is for the socket, but this fact comes first, and the socket has to be made anew from it.
-    Believe(Fact),
+    /// It is for the socket, but that has to be made anew first, from the acknowledgement in the segment.
+    Believe {
+        /// The number that it acknowledges.
+        ack: u32,
+    },
     /// It is dropped, and answered.
     Challenge(Answer),
     /// It is dropped.
@@ -68,9 +70,11 @@ pub(crate) fn judge(
     let is_taken = is_in_window && position <= attached.enqueued_bytes + 1;
     if !is_taken
         && position <= attached.inherited_end
-        && let Some(fact) = flow.newer_acknowledgement(connection, segment.seq, ack)
+        && flow
+            .newer_acknowledgement(connection, segment.seq, ack)
+            .is_some()
     {
-        return Verdict::Believe(fact);
+        return Verdict::Believe { ack };
     }
     Verdict::Take
 }

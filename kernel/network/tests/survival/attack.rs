@@ -5,7 +5,7 @@ use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Packet, TcpControl};
 use crate::dialogue::LONG;
 use crate::forge::{self, Forged};
 use crate::scene::{Client, MS, Scene};
-use crate::server::{self, Entry};
+use crate::server::{self, Entry, ServiceState};
 
 /// Lets clients ask for a connection and never say another word: they cost nothing, however many they are.
 #[test]
@@ -239,6 +239,36 @@ fn bytes_that_were_never_sent_cannot_be_acknowledged() {
         let goes_on = answers.iter().any(|it| it.bytes > 0 && it.seq == ack);
         assert_eq!(goes_on, is_believed, "{ahead}: {answers:?}");
     }
+}
+
+/// Acknowledges more in a right segment, then less in an old one, before the first is in the journal: the second says
+/// nothing new.
+#[test]
+fn an_old_segment_takes_no_acknowledgement_back() {
+    let mut scene = Scene::new();
+    let client = scene.connect(50_000);
+    let asks = Forged {
+        bytes: &[LONG; 3],
+        ..client.segment()
+    };
+    scene.send([asks.frame()]);
+    scene.take_over();
+    let after = Forged {
+        seq: client.seq + 3,
+        ..client.segment()
+    };
+    scene.send([after.frame()]);
+    let acknowledges = |seq, bytes| {
+        let ack = Some(client.ack.wrapping_add(bytes));
+        Forged { seq, ack, ..after }.frame()
+    };
+    scene.send([
+        acknowledges(client.seq + 3, 5000),
+        acknowledges(client.seq + 2, 500),
+    ]);
+    let flows = ServiceState::of(&scene.kernel.server.journal).flows;
+    let acknowledged = flows.iter().map(|(_, flow)| flow.acknowledged_bytes());
+    assert_eq!(acknowledged.collect::<Vec<_>>(), [5000]);
 }
 
 /// Says that packets are too long: it counts only about a segment that is under way, and only if it lowers the MTU.
