@@ -34,6 +34,12 @@ impl Host for &'static Context {
                 max_clients: shares.connections,
                 debug: self.options.debug,
                 admin: self.options.admin,
+                password: (self.options.password.as_ref())
+                    .map(|secret| service::Password::new(secret.reveal())),
+                near: self.options.is_protected.then_some(service::Network {
+                    address: self.options.network.client.octets(),
+                    prefix_bits: self.options.network.prefix_len,
+                }),
                 ..service::ServiceLimits::default()
             },
             unacked_bytes_max: shares.unacked_bytes as usize,

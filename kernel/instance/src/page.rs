@@ -6,9 +6,11 @@ use core::mem;
 
 use journal::RecentRecords;
 use network::SocketOptions;
+use partition::cmdline::NetworkConfig;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Duration;
+use smoltcp::wire::IpAddress;
 use web::{Piece, REQUEST_BYTES_MAX, Reply};
 
 /// Number of simultaneous clients. More are refused, and may try again.
@@ -44,6 +46,8 @@ enum Stage {
 /// The sockets of the status page.
 pub struct PageSockets {
     port: u16,
+    /// The network whose clients may see the page; `None` for all.
+    near: Option<NetworkConfig>,
     clients: Vec<(SocketHandle, Stage)>,
 }
 
@@ -56,11 +60,12 @@ pub struct ReplySource<'a> {
 }
 
 impl PageSockets {
-    /// Makes the sockets and lets them listen on `port`.
-    pub fn open(port: u16, sockets: &mut SocketSet<'static>) -> Self {
+    /// Makes the sockets and lets them listen on `port`. Clients from outside of `near`, if that is given, are reset.
+    pub fn open(port: u16, near: Option<NetworkConfig>, sockets: &mut SocketSet<'static>) -> Self {
         let clients = (0..SOCKETS).map(|_| (sockets.add(OPTIONS.listening(port)), Stage::Idle));
         Self {
             port,
+            near,
             clients: clients.collect(),
         }
     }
@@ -78,7 +83,7 @@ impl PageSockets {
             let before = mem::replace(stage, Stage::Idle);
             let was_requesting = matches!(before, Stage::Requesting { .. });
             *stage = match before {
-                Stage::Idle => accept(socket, self.port, now_ns),
+                Stage::Idle => accept(socket, self.port, self.near.as_ref(), now_ns),
                 Stage::Requesting { since_ns, seen } => {
                     receive(socket, since_ns, seen, now_ns, source)
                 }
@@ -106,8 +111,9 @@ fn reset(socket: &mut Socket<'_>) -> Stage {
 }
 
 /// Begins with a client that has connected, or lets the socket listen again.
-fn accept(socket: &mut Socket<'_>, port: u16, now_ns: u64) -> Stage {
+fn accept(socket: &mut Socket<'_>, port: u16, near: Option<&NetworkConfig>, now_ns: u64) -> Stage {
     match socket.state() {
+        State::Established | State::CloseWait if !may_see(socket, near) => reset(socket),
         State::Established | State::CloseWait => Stage::Requesting {
             since_ns: now_ns,
             seen: 0,
@@ -120,6 +126,16 @@ fn accept(socket: &mut Socket<'_>, port: u16, now_ns: u64) -> Stage {
         }
         _ => Stage::Idle,
     }
+}
+
+/// Returns whether the client of a socket may see the page.
+fn may_see(socket: &Socket<'_>, near: Option<&NetworkConfig>) -> bool {
+    let Some(near) = near else { return true };
+    let IpAddress::Ipv4(client) = match socket.remote_endpoint() {
+        Some(endpoint) => endpoint.addr,
+        None => return false,
+    };
+    near.is_near(client)
 }
 
 /// Looks for a whole request, and begins the reply.

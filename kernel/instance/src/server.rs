@@ -8,8 +8,8 @@ use alloc::string::String;
 use arch::cpu;
 use journal::RecoverySummary;
 use network::Network;
-use replica::{CONSOLE_CONNECTION, Host, JournaledService};
-use service::Input;
+use replica::{Host, JournaledService};
+use service::{CONSOLE, Input};
 use sharedmem::abi::SeatStatus;
 use sharedmem::epitaph::EpitaphText;
 use sharedmem::hand_off::HandOff;
@@ -236,9 +236,9 @@ impl Server {
 
     /// Submits a command of the console: an inline command on a connection of its own.
     fn run_command(&mut self, command: &str) {
-        if !self.journal.replica.service().is_open(CONSOLE_CONNECTION) {
+        if !self.journal.replica.service().is_open(CONSOLE) {
             self.journal.submit(Input::Open {
-                connection: CONSOLE_CONNECTION,
+                connection: CONSOLE,
                 peer: [0; 6],
             });
         }
@@ -246,7 +246,7 @@ impl Server {
         line.push_str(command);
         line.push_str("\r\n");
         self.journal.submit(Input::Bytes {
-            connection: CONSOLE_CONNECTION,
+            connection: CONSOLE,
             bytes: line.as_bytes(),
         });
     }

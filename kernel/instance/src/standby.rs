@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use network::{Network, NetworkConfig};
+use partition::cmdline::StatusClients;
 use replica::Replica;
 use sharedmem::abi::SeatStatus;
 use sharedmem::hand_off::HandOff;
@@ -39,10 +40,14 @@ impl Standby {
             connections_max: context.shares().connections,
         };
         let mut network = Network::prepare(Gate::prepare(), &config);
+        let near = match context.options.status_clients {
+            StatusClients::Near => Some(*ip),
+            StatusClients::All => None,
+        };
         let page = context
             .options
             .status_port
-            .map(|port| PageSockets::open(port, network.listeners()));
+            .map(|port| PageSockets::open(port, near, network.listeners()));
         let standby = Self {
             replica: Replica::new(context),
             network,

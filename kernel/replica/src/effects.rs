@@ -3,12 +3,9 @@
 use core::sync::atomic::Ordering;
 
 use network::Flows;
-use service::{ConnectionId, DebugCommand, OperatorCommand};
+use service::{CONSOLE, ConnectionId, DebugCommand, OperatorCommand};
 
 use crate::host::Host;
-
-/// The connection on which commands from the console come in.
-pub const CONSOLE_CONNECTION: ConnectionId = 0;
 
 /// Counts work of the backup, for the monitor, which ends a call that makes no progress.
 pub(crate) fn note_backup_progress(host: &impl Host) {
@@ -31,8 +28,8 @@ impl<H: Host> service::Host for Effects<'_, H> {
         // Long replies come in pieces, so each piece is progress.
         self.progress();
         match connection {
-            CONSOLE_CONNECTION if self.is_replayed => {}
-            CONSOLE_CONNECTION => self.host.print(bytes),
+            CONSOLE if self.is_replayed => {}
+            CONSOLE => self.host.print(bytes),
             _ => self.flows.reply(connection, bytes),
         }
     }

@@ -24,7 +24,6 @@ mod state;
 
 pub use backup_monitor::{BackupMonitor, BackupView};
 pub use checkpoint::CheckpointedState;
-pub use effects::CONSOLE_CONNECTION;
 pub use host::{Host, ReplicaLimits, ReplicationStatus};
 pub use journaled_service::JournaledService;
 pub use replica::Replica;

@@ -1,10 +1,10 @@
 //! What the service knows about a client.
 
-use crate::parser::Parser;
 use crate::record::ConnectionId;
 use crate::store::Bytes;
 use alloc::collections::BTreeMap;
 use core::fmt;
+use resp::{Parser, heap_bytes};
 
 /// All connections, in the order of their numbers, so that `CLIENT LIST` is the same on every kernel.
 pub(crate) type Connections = BTreeMap<ConnectionId, Connection>;
@@ -17,13 +17,22 @@ pub(crate) struct Connection {
     pub(crate) name: Bytes,
     pub(crate) last_command: &'static str,
     pub(crate) no_evict: bool,
+    /// Whether it has given the password, or needs none.
+    pub(crate) is_authenticated: bool,
 }
+
+/// The connection on which commands from the console come in. The console belongs to who owns the machine: it needs no
+/// password, and may give the operator's orders.
+pub const CONSOLE: ConnectionId = 0;
+
+/// A client that has sent nothing for so long, in ms, does not finish its request soon.
+const STALLED_MS: u64 = 1_000;
 
 impl Connection {
     /// The last command in `CLIENT LIST` of a client that has sent none.
     pub(crate) const NO_COMMAND: &'static str = "NULL";
 
-    pub(crate) fn new(peer: [u8; 6], now_ms: u64) -> Self {
+    pub(crate) fn new(peer: [u8; 6], now_ms: u64, is_authenticated: bool) -> Self {
         Self {
             peer: Peer(peer),
             opened_ms: now_ms,
@@ -32,7 +41,20 @@ impl Connection {
             name: Bytes::new(),
             last_command: Self::NO_COMMAND,
             no_evict: false,
+            is_authenticated,
         }
+    }
+
+    /// Returns the memory that the client makes the service keep, in bytes: not less than what it has on the heap,
+    /// except for the connection itself, whose size is fixed.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.parser.kept_bytes() + heap_bytes(self.name.len()) as usize
+    }
+
+    /// Returns whether the client keeps more than `share_bytes` and sends nothing.
+    pub(crate) fn is_stalled(&self, now_ms: u64, share_bytes: usize) -> bool {
+        let silent_ms = now_ms.saturating_sub(self.last_input_ms);
+        silent_ms >= STALLED_MS && self.kept_bytes() > share_bytes
     }
 }
 

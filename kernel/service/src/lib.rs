@@ -55,14 +55,12 @@
 
 extern crate alloc;
 
+mod access;
 mod checkpoint;
 mod commands;
 mod connection;
-mod glob;
 mod host;
 mod limits;
-mod number;
-mod parser;
 mod random;
 mod record;
 mod reply;
@@ -74,9 +72,11 @@ mod store;
 pub mod testing;
 
 pub use crate::checkpoint::ServiceRestorer;
+pub use access::{Network, Password};
+pub use connection::CONSOLE;
 pub use host::{DeathKind, DebugCommand, HangTarget, Host, OperatorCommand};
 pub use limits::ServiceLimits;
-pub use parser::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use record::{ConnectionId, HEADER_BYTES, Input, InputRecord, InputRecordError, Stamp};
+pub use resp::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use service::Service;
 pub use status::{AsciiText, HostStatus, LongText, ShortText, StatusError, TakeoverTimes};

@@ -3,6 +3,7 @@
 use crate::host::Host;
 use crate::record::ConnectionId;
 use alloc::vec::Vec;
+use resp::Step;
 
 /// Replies are collected up to this size, in bytes, and then handed to the host. A longer string is not copied.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -46,6 +47,11 @@ impl Failure {
         Self::Composed(text)
     }
 
+    /// Returns it as a reply.
+    pub(crate) fn line(&self) -> Vec<u8> {
+        [b"-", self.text(), b"\r\n"].concat()
+    }
+
     fn text(&self) -> &[u8] {
         match self {
             Self::Fixed(text) => text.as_bytes(),
@@ -82,15 +88,6 @@ impl<'a> Output<'a> {
     pub(crate) fn host(&mut self) -> &mut dyn Host {
         self.flush();
         self.host
-    }
-
-    /// Counts one element of a loop that may be long.
-    pub(crate) fn step(&mut self) {
-        self.steps += 1;
-        if self.steps == PROGRESS_STEPS {
-            self.steps = 0;
-            self.host.progress();
-        }
     }
 
     /// Hands the collected replies to the host.
@@ -130,8 +127,13 @@ impl<'a> Output<'a> {
         self.raw(if value { b":1\r\n" } else { b":0\r\n" });
     }
 
+    /// Writes the header of a bulk string. Its bytes follow, and a CR and a LF.
+    pub(crate) fn bulk_header(&mut self, length: usize) {
+        self.number(b'$', length as i64);
+    }
+
     pub(crate) fn bulk(&mut self, bytes: &[u8]) {
-        self.number(b'$', bytes.len() as i64);
+        self.bulk_header(bytes.len());
         self.raw(bytes);
         self.raw(b"\r\n");
     }
@@ -166,7 +168,7 @@ impl<'a> Output<'a> {
         self.raw(b"\r\n");
     }
 
-    fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         if self.buffer.len() + bytes.len() <= CHUNK_BYTES {
             self.buffer.extend_from_slice(bytes);
             return;
@@ -176,6 +178,16 @@ impl<'a> Output<'a> {
             self.buffer.extend_from_slice(bytes);
         } else {
             self.host.reply(self.connection, bytes);
+        }
+    }
+}
+
+impl Step for Output<'_> {
+    fn step(&mut self) {
+        self.steps += 1;
+        if self.steps == PROGRESS_STEPS {
+            self.steps = 0;
+            self.host.progress();
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The server: applies records, and hands their effects to the host.
 
+use crate::commands::PROTECTED;
 use crate::commands::{self, Context, Failover};
-use crate::connection::{Connection, Connections};
+use crate::connection::{CONSOLE, Connection, Connections};
 use crate::host::Host;
 use crate::limits::ServiceLimits;
-use crate::parser::{Found, Parser, ProtocolError};
 use crate::random::Random;
 use crate::record::{ConnectionId, Input, InputRecord, Stamp};
 use crate::reply::{Failure, Output};
@@ -13,6 +13,7 @@ use crate::status::HostStatus;
 use crate::store::Keyspace;
 use alloc::vec::Vec;
 use core::mem;
+use resp::{Found, Parser, ProtocolError, RequestLimits, Step};
 
 /// The server: its keyspace, its connections, and their incomplete requests.
 pub struct Service {
@@ -52,13 +53,12 @@ impl Service {
                 self.receive(connection, bytes, record.stamp, host);
             }
             Input::Close { connection } => {
-                if let Some(client) = self.connections.remove(&connection) {
-                    self.forget(client.parser, host);
-                }
+                self.forget(connection, host);
             }
             Input::Tick => {
+                let mut steps = Steps { host, count: 0 };
                 self.keyspace.remove_expired();
-                self.keyspace.collect_garbage(&mut steps(host));
+                self.keyspace.collect_garbage(&mut || steps.step());
             }
         }
     }
@@ -73,9 +73,7 @@ impl Service {
         else {
             return;
         };
-        if let Some(client) = self.connections.remove(&connection) {
-            self.forget(client.parser, host);
-        }
+        self.forget(connection, host);
         host.reply(
             connection,
             b"-ERR skipped: this request has stopped two kernels; nothing of it was carried out\r\n",
@@ -117,7 +115,7 @@ impl Service {
         self.keyspace.used_bytes()
     }
 
-    /// Returns the memory of incomplete requests, in bytes.
+    /// Returns the memory that all connections keep, in bytes: incomplete requests and names.
     pub fn pending_bytes(&self) -> usize {
         self.pending_bytes
     }
@@ -143,8 +141,18 @@ impl Service {
             host.hang_up(connection);
             return;
         }
+        let [a, b, c, d, ..] = peer;
+        let is_near = (self.limits.near).is_none_or(|near| near.contains([a, b, c, d]));
+        let is_open = self.limits.password.is_none();
+        if is_open && !is_near && connection != CONSOLE {
+            self.statistics.connections_rejected += 1;
+            host.reply(connection, &PROTECTED.line());
+            host.hang_up(connection);
+            return;
+        }
         self.statistics.connections_received += 1;
-        let client = Connection::new(peer, self.keyspace.now_ms());
+        let is_authenticated = is_open || connection == CONSOLE;
+        let client = Connection::new(peer, self.keyspace.now_ms(), is_authenticated);
         self.connections.insert(connection, client);
     }
 
@@ -159,22 +167,47 @@ impl Service {
             return;
         };
         client.last_input_ms = self.keyspace.now_ms();
+        self.pending_bytes -= client.kept_bytes();
         // Move the parser out, so that commands can use all connections while its arguments are borrowed.
         let mut parser = mem::take(&mut client.parser);
-        self.pending_bytes -= parser.pending_bytes();
         let mut buffer = mem::take(&mut self.reply_buffer);
         let mut out = Output::new(host, connection, &mut buffer);
         let goes_on = self.requests(connection, bytes, stamp, &mut parser, &mut out);
         out.flush();
         self.reply_buffer = buffer;
-        self.pending_bytes += parser.pending_bytes();
-        if goes_on && let Some(client) = self.connections.get_mut(&connection) {
+        if let Some(client) = self.connections.get_mut(&connection) {
             client.parser = parser;
-        } else {
-            self.connections.remove(&connection);
-            self.forget(parser, host);
+            self.pending_bytes += client.kept_bytes();
+        }
+        if !goes_on {
+            self.forget(connection, host);
             host.hang_up(connection);
         }
+        while self.pending_bytes > self.limits.max_pending_bytes && self.disconnect_largest(host) {}
+    }
+
+    /// Disconnects the client that keeps most; before others, one that keeps more than its share and sends nothing.
+    /// So nobody pays for what another keeps. Returns false if nobody keeps anything.
+    fn disconnect_largest(&mut self, host: &mut impl Host) -> bool {
+        let share_bytes = self.limits.max_pending_bytes / self.connections.len().max(1);
+        let now_ms = self.keyspace.now_ms();
+        let clients = self.connections.iter();
+        let debts = clients.map(|(id, client)| {
+            let is_stalled = client.is_stalled(now_ms, share_bytes);
+            (is_stalled, client.kept_bytes(), *id)
+        });
+        let Some((_, 1.., connection)) = debts.max() else {
+            return false;
+        };
+        let failure = Failure::composed(&[
+            b"ERR Protocol error: too many bytes in unfinished requests, all connections together may have ",
+            itoa::Buffer::new().format(self.limits.max_pending_bytes).as_bytes(),
+            b", and this one has most",
+        ]);
+        host.reply(connection, &failure.line());
+        self.forget(connection, host);
+        host.hang_up(connection);
+        true
     }
 
     /// Runs every request that `input` completes. Returns false if the connection must end.
@@ -188,11 +221,12 @@ impl Service {
     ) -> bool {
         let mut random = Random::new(stamp.entropy);
         loop {
-            match parser.next(&mut input, self.limits.max_request_bytes, || out.step()) {
+            let limits = self.request_limits(connection);
+            match parser.next(&mut input, &limits, out) {
                 Ok(Found::NeedMore) => break,
                 Ok(Found::Request) => {
                     let goes_on = self.request(connection, parser, &mut random, out);
-                    parser.finish(|| out.step());
+                    parser.finish(out);
                     self.keyspace.collect_garbage(&mut || out.step());
                     if !goes_on {
                         return false;
@@ -204,15 +238,16 @@ impl Service {
                 }
             }
         }
-        let pending_bytes = self.pending_bytes + parser.pending_bytes();
-        if pending_bytes > self.limits.max_pending_bytes {
-            out.failure(&Failure::composed(&[
-                b"ERR Protocol error: too many bytes in unfinished requests, all connections together may have ",
-                itoa::Buffer::new().format(self.limits.max_pending_bytes).as_bytes(),
-            ]));
-            return false;
-        }
         true
+    }
+
+    /// Returns what a request of this client may take. Who has not given the password gets Redis' limits for that.
+    fn request_limits(&self, connection: ConnectionId) -> RequestLimits {
+        let client = self.connections.get(&connection);
+        RequestLimits {
+            request_bytes: self.limits.max_request_bytes,
+            is_authenticated: client.is_some_and(|client| client.is_authenticated),
+        }
     }
 
     /// Runs the request in the parser. Returns false if the connection must end.
@@ -224,10 +259,11 @@ impl Service {
         out: &mut Output<'_>,
     ) -> bool {
         out.step();
-        if commands::is_http(&parser.arguments) {
+        let mut arguments = parser.arguments();
+        if commands::is_http(&mut arguments) {
             return false;
         }
-        let command = match commands::find(&parser.arguments) {
+        let command = match commands::find(&mut arguments, out) {
             Ok(command) => command,
             Err(failure) => {
                 out.failure(&failure);
@@ -251,7 +287,7 @@ impl Service {
             out,
             hang_up: false,
         };
-        commands::run(&mut context, &mut parser.arguments);
+        commands::run(&mut context, &mut arguments);
         !context.hang_up
     }
 
@@ -264,6 +300,12 @@ impl Service {
             ProtocolError::UnbalancedQuotes => "ERR Protocol error: unbalanced quotes in request",
             ProtocolError::InvalidCount => "ERR Protocol error: invalid multibulk length",
             ProtocolError::InvalidLength => "ERR Protocol error: invalid bulk length",
+            ProtocolError::UnauthenticatedCount => {
+                "ERR Protocol error: unauthenticated multibulk length"
+            }
+            ProtocolError::UnauthenticatedLength => {
+                "ERR Protocol error: unauthenticated bulk length"
+            }
             ProtocolError::ExpectedBulk { found } => {
                 return Failure::composed(&[
                     b"ERR Protocol error: expected '$', got '",
@@ -284,20 +326,26 @@ impl Service {
         Failure::Fixed(text)
     }
 
-    /// Frees the incomplete request of a connection that is gone.
-    fn forget(&mut self, mut parser: Parser, host: &mut impl Host) {
-        self.pending_bytes -= parser.pending_bytes();
-        parser.finish(steps(host));
+    /// Forgets a connection, and frees what it kept.
+    fn forget(&mut self, connection: ConnectionId, host: &mut impl Host) {
+        if let Some(mut client) = self.connections.remove(&connection) {
+            self.pending_bytes -= client.kept_bytes();
+            client.parser.finish(&mut Steps { host, count: 0 });
+        }
     }
 }
 
-/// Makes a counter of elements that reports progress to the host, for work without a client to reply to.
-fn steps(host: &mut impl Host) -> impl FnMut() {
-    let mut count = 0_u32;
-    move || {
-        count += 1;
-        if count.is_multiple_of(256) {
-            host.progress();
+/// Counts elements and reports progress to the host, for work without a client to reply to.
+struct Steps<'a, H> {
+    host: &'a mut H,
+    count: u32,
+}
+
+impl<H: Host> Step for Steps<'_, H> {
+    fn step(&mut self) {
+        self.count += 1;
+        if self.count.is_multiple_of(256) {
+            self.host.progress();
         }
     }
 }

@@ -111,7 +111,10 @@ mod server {
 
     #[test]
     fn a_failover_is_asked_of_one_owner_for_a_time() {
-        let mut bench = Bench::new(ServiceLimits::default());
+        let mut bench = Bench::new(ServiceLimits {
+            admin: true,
+            ..ServiceLimits::default()
+        });
         let status = HostStatus {
             epoch: 3,
             ..HostStatus::default()

@@ -3,6 +3,7 @@
 
 mod exec;
 mod network;
+mod secret;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use core::fmt;
 
 pub use exec::ExecClause;
 pub use network::NetworkConfig;
+pub use secret::Secret;
 pub use table::{Help, OPTIONS, OptionSpec, Preset};
 
 use sharedmem::Role;
@@ -56,6 +58,16 @@ pub enum ApicMode {
     Xapic,
     /// x2APIC.
     X2apic,
+}
+
+/// Who may see the status page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatusClients {
+    /// Clients in the machine's own network.
+    #[default]
+    Near,
+    /// All.
+    All,
 }
 
 /// What the primary serves.
@@ -106,11 +118,17 @@ pub struct Options {
     pub service: Service,
     /// TCP port of a native primary's status page, if it is to have one.
     pub status_port: Option<u16>,
+    /// Who may see the status page.
+    pub status_clients: StatusClients,
+    /// The password of the service, if it has one.
+    pub password: Option<Secret>,
+    /// Whether the service, if it has no password, refuses clients from outside the machine's own network.
+    pub is_protected: bool,
     /// The machine's address.
     pub network: NetworkConfig,
     /// Whether clients may kill kernels.
     pub debug: bool,
-    /// Whether clients may load kernels.
+    /// Whether clients may give the operator's orders.
     pub admin: bool,
     /// The mode of the local APICs.
     pub apic: ApicMode,
@@ -154,7 +172,7 @@ impl Options {
         };
         for spec in OPTIONS {
             let (value, shown) = match (options.given.get(spec.name), spec.preset) {
-                (Some(value), _) => (value.clone(), value.clone()),
+                (Some(value), _) => (value.clone(), secret::shown(spec.name, value).into()),
                 (None, Preset::Value(value)) => (value.into(), with_default_mark(value)),
                 (None, Preset::Unset) => continue,
                 (None, Preset::Required) => {
@@ -163,12 +181,17 @@ impl Options {
                 }
             };
             (spec.apply)(&mut options, &value).map_err(|error| error.refuse(spec.name, &shown))?;
+            if let Some(given) = options.given.get_mut(spec.name) {
+                // From here on it is for showing.
+                *given = shown;
+            }
         }
         options.check()?;
         Ok(options)
     }
 
     /// Returns the value of the option `name` as the command line has it, or its default with a word that it is one.
+    /// A secret value is masked.
     pub fn as_given(&self, name: &str) -> String {
         match self.given.get(name) {
             Some(value) => value.clone(),
@@ -228,6 +251,9 @@ impl Options {
             pmem_bytes: 0,
             service: Service::Redis { port: 0 },
             status_port: None,
+            status_clients: StatusClients::default(),
+            password: None,
+            is_protected: true,
             network: NetworkConfig::default(),
             debug: false,
             admin: false,
@@ -326,6 +352,8 @@ fn given(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
 fn unknown(name: &str, value: &str, plain_name: &str) -> Refusal {
     let names = OPTIONS.iter().map(|spec| spec.name);
     let (nearest, distance) = words::nearest(plain_name, names).unwrap_or_default();
+    // A misspelt name may have a secret value.
+    let value = secret::shown(nearest, value);
     if distance <= plain_name.chars().count() / 2 {
         let would_work = format!("{nearest}=");
         Refusal::new(name, value, "there is no such option", would_work)

@@ -52,6 +52,12 @@ impl NetworkConfig {
         Ok(config)
     }
 
+    /// Returns whether an address is in the machine's own network.
+    pub fn is_near(&self, address: Ipv4Addr) -> bool {
+        let differing = address.to_bits() ^ self.client.to_bits();
+        differing & mask(self.prefix_len) == 0
+    }
+
     fn check(&self) -> Result<(), ValueError> {
         if !is_host(self.client, self.prefix_len) {
             return Err(refuse(format!(

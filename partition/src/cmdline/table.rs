@@ -3,8 +3,9 @@
 use alloc::format;
 use core::fmt;
 
+use super::secret::{REQUIREPASS, Secret};
 use super::value::{duration_in, one_of, parse_service, parse_status_port};
-use super::{ApicMode, NetworkConfig, Options, Rearm, Reset, exec};
+use super::{ApicMode, NetworkConfig, Options, Rearm, Reset, StatusClients, exec};
 use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::parse_duration;
@@ -273,6 +274,39 @@ pub const OPTIONS: &[OptionSpec] = &[
         },
     },
     OptionSpec {
+        name: REQUIREPASS,
+        syntax: "PASSWORD",
+        preset: Preset::Unset,
+        help: "the password that a client of the service has to give (AUTH); nothing shows it",
+        apply: |options, value| {
+            options.password = Some(Secret::new(value));
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "protected_mode",
+        syntax: "yes|no",
+        preset: Preset::Value("yes"),
+        help: "whether the service, if it has no password, refuses clients from outside the machine's own network (ip=)",
+        apply: |options, value| {
+            options.is_protected = one_of(value, &[("yes", true), ("no", false)])?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "status_clients",
+        syntax: "near|all",
+        preset: Preset::Value("near"),
+        help: "who may see the status page: clients in the machine's own network (ip=), or all",
+        apply: |options, value| {
+            options.status_clients = one_of(
+                value,
+                &[("near", StatusClients::Near), ("all", StatusClients::All)],
+            )?;
+            Ok(())
+        },
+    },
+    OptionSpec {
         name: "debug",
         syntax: "0|1",
         preset: Preset::Value("0"),
@@ -286,7 +320,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "admin",
         syntax: "0|1",
         preset: Preset::Value("0"),
-        help: "whether clients may load other kernels (UNDERSTUDY LOAD and the like)",
+        help: "whether clients may give the operator's orders: hand over, load other kernels (FAILOVER, UNDERSTUDY)",
         apply: |options, value| {
             options.admin = one_of(value, &[("0", false), ("1", true)])?;
             Ok(())

@@ -36,6 +36,41 @@ fn defaults_hold_for_what_is_not_given() {
 }
 
 #[test]
+fn a_password_is_taken_and_never_shown() {
+    let options =
+        parse("requirepass=\"open sesame\" protected-mode=no status_clients=all").unwrap();
+    let password = options.password.as_ref().map(Secret::reveal);
+    assert_eq!(
+        (password, options.is_protected),
+        (Some("open sesame"), false)
+    );
+    assert_eq!(options.status_clients, StatusClients::All);
+    assert_eq!(options.as_given("requirepass"), "***");
+    let shown = format!("{options:?}");
+    assert!(!shown.contains("sesame"), "{shown}");
+    for typo in [
+        "requirepas=sesame",
+        "require_pass=sesame",
+        "requirepasss=sesame",
+    ] {
+        let refusal = refused(typo);
+        assert!(
+            refusal.contains("requirepass=") && !refusal.contains("sesame"),
+            "{refusal}"
+        );
+    }
+    assert_eq!(
+        refused("protected-mode=maybe"),
+        "protected_mode=maybe: there is no such choice; yes or no would work"
+    );
+    let options = parse("").unwrap();
+    assert_eq!((options.password, options.is_protected), (None, true));
+    assert_eq!(options.status_clients, StatusClients::Near);
+    assert!(options.network.is_near([10, 0, 2, 2].into()));
+    assert!(!options.network.is_near([10, 0, 3, 2].into()));
+}
+
+#[test]
 fn everything_can_be_given() {
     let options = parse(
         "BOOT_IMAGE=/boot/understudy failover_cpus=0,3 failover_mem=128M@0x8000000 keepalive=500us failover_timeout=50 \

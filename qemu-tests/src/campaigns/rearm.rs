@@ -15,7 +15,7 @@ use harness::problem::{Problem, require, require_equal};
 use harness::timeline_report::TimelineReport;
 
 /// What the boot line says beyond the usual.
-pub const OPTIONS: &str = "failover_rearm=auto debug=1";
+pub const OPTIONS: &str = "failover_rearm=auto debug=1 admin=1";
 /// Keys that are there from the beginning.
 const KEYS: u64 = 5_000;
 /// Between two requests whether the machine is protected.

@@ -45,7 +45,7 @@ pub(super) fn tests() -> Vec<Test> {
     tests.push(Test::new(
         "failover",
         "FAILOVER hands over on purpose: no client sees an error, and no fault is told",
-        "",
+        "admin=1",
         failover,
     ));
     tests.push(Test::new(

@@ -15,9 +15,9 @@ use core::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::Failover;
-use crate::parser::ParserProgress;
 use crate::record::ConnectionId;
 use crate::statistics::Statistics;
+use resp::ParserProgress;
 
 /// The heads in this part of a checkpoint, and the strings that follow each.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,6 +64,7 @@ struct Client {
     opened_ms: u64,
     last_input_ms: u64,
     no_evict: bool,
+    is_authenticated: bool,
     progress: ParserProgress,
     arguments: u64,
 }

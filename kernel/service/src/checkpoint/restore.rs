@@ -11,11 +11,11 @@ use super::{Client, Head, Server};
 use crate::commands;
 use crate::connection::{Connection, Connections, Peer};
 use crate::limits::ServiceLimits;
-use crate::parser::Parser;
 use crate::service::Service;
 use crate::statistics::Statistics;
 use crate::status::HostStatus;
 use crate::store::{Bytes, COUNT_MAX, Deadline, Value};
+use resp::Parser;
 
 /// Restores a service from a checkpoint.
 pub struct ServiceRestorer {
@@ -174,7 +174,6 @@ impl ServiceRestorer {
         let parser = Parser::restored(client.progress, line.into_vec(), strings.collect()).ok_or(
             Malformed("an incomplete request that no stream begins with"),
         )?;
-        self.service.pending_bytes += parser.pending_bytes();
         let connection = Connection {
             peer: Peer(client.peer),
             opened_ms: client.opened_ms,
@@ -183,7 +182,9 @@ impl ServiceRestorer {
             name,
             last_command: commands::name_of(&last_command).unwrap_or(Connection::NO_COMMAND),
             no_evict: client.no_evict,
+            is_authenticated: client.is_authenticated,
         };
+        self.service.pending_bytes += connection.kept_bytes();
         let before = self
             .service
             .connections
@@ -333,6 +334,7 @@ mod tests {
                 opened_ms,
                 last_input_ms: 0,
                 no_evict: false,
+                is_authenticated: true,
                 progress: Parser::default().progress(),
                 arguments,
             });

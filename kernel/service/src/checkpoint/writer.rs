@@ -131,13 +131,14 @@ fn write_connection(connection: ConnectionId, client: &Connection, writer: &mut 
         opened_ms: client.opened_ms,
         last_input_ms: client.last_input_ms,
         no_evict: client.no_evict,
+        is_authenticated: client.is_authenticated,
         progress: parser.progress(),
-        arguments: parser.arguments.len() as u64,
+        arguments: parser.arguments_so_far().len() as u64,
     }));
     writer.string(&client.name);
     writer.string(client.last_command.as_bytes());
     writer.string(parser.line());
-    for argument in &parser.arguments {
+    for argument in parser.arguments_so_far() {
         writer.string(argument);
     }
 }

@@ -1,14 +1,14 @@
 //! Commands about the connection itself.
 
+use super::auth::{HELLO_FIRST, authenticate};
 use super::{Context, help, integer, is};
 use crate::connection::Connection;
-use crate::number::parse_integer;
 use crate::record::ConnectionId;
-use crate::reply::{Failure, Outcome};
+use crate::reply::{Failure, Outcome, Output};
 use crate::store::Bytes;
 use alloc::format;
 use alloc::string::String;
-use core::fmt::Write;
+use resp::{Arguments, Step, parse_integer};
 
 /// The Redis version whose replies these are.
 pub(super) const REDIS_VERSION: &str = "7.0.15";
@@ -16,8 +16,12 @@ pub(super) const REDIS_VERSION: &str = "7.0.15";
 const BAD_NAME: Failure =
     Failure::Fixed("ERR Client names cannot contain spaces, newlines or special characters.");
 
-pub(super) fn ping(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    match arguments {
+/// Longest name of a client, in bytes. Redis has no limit; the names that its libraries and tools give are shorter.
+const NAME_MAX_BYTES: usize = 256;
+const NAME_TOO_LONG: Failure = Failure::Fixed("ERR Client names cannot be longer than 256 bytes.");
+
+pub(super) fn ping(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    match arguments.few() {
         [_] => context.out.status("PONG"),
         [_, message] => context.out.bulk(message),
         _ => return Err(context.wrong_arity()),
@@ -25,26 +29,28 @@ pub(super) fn ping(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     Ok(())
 }
 
-pub(super) fn echo(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn echo(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     context.out.bulk(&arguments[1]);
     Ok(())
 }
 
-pub(super) fn quit(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn quit(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     context.out.ok();
     context.hang_up = true;
     Ok(())
 }
 
-pub(super) fn reset(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn reset(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
+    let is_authenticated = context.limits.password.is_none();
     if let Some(client) = context.client() {
         client.name = Bytes::new();
+        client.is_authenticated = is_authenticated;
     }
     context.out.status("RESET");
     Ok(())
 }
 
-pub(super) fn select(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn select(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let index = integer(&arguments[1])?;
     if i32::try_from(index).is_err() {
         return Err(Failure::Fixed(
@@ -58,9 +64,9 @@ pub(super) fn select(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> 
     Ok(())
 }
 
-pub(super) fn hello(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let mut rest = arguments[1..].iter();
-    if let Some(version) = rest.next() {
+pub(super) fn hello(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let mut words = arguments.from(1);
+    if let Some(version) = words.next(context.out) {
         let version = parse_integer(version).ok_or(Failure::Fixed(
             "ERR Protocol version is not an integer or out of range",
         ))?;
@@ -68,30 +74,29 @@ pub(super) fn hello(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> O
             return Err(Failure::Fixed("NOPROTO unsupported protocol version"));
         }
     }
-    while let Some(option) = rest.next() {
-        let left = rest.as_slice();
-        match left {
-            [user, _, ..] if is(option, "auth") => {
-                // There are no passwords: the default user may give any.
-                if user.as_slice() != b"default" {
-                    return Err(Failure::Fixed(
-                        "WRONGPASS invalid username-password pair or user is disabled.",
-                    ));
-                }
-                rest = left[2..].iter();
-            }
-            [name, ..] if is(option, "setname") => {
-                set_name(context, name)?;
-                rest = left[1..].iter();
-            }
-            _ => {
-                return Err(Failure::composed(&[
-                    b"ERR Syntax error in HELLO option '",
-                    option,
-                    b"'",
-                ]));
-            }
+    while let Some(option) = words.next(context.out) {
+        if is(option, "auth")
+            && words.left() >= 2
+            && let Some((user, password)) = words.next_pair(context.out)
+        {
+            authenticate(context, user, password)?;
+        } else if is(option, "setname")
+            && let Some(name) = words.next(context.out)
+        {
+            set_name(context, name)?;
+        } else {
+            return Err(Failure::composed(&[
+                b"ERR Syntax error in HELLO option '",
+                option,
+                b"'",
+            ]));
         }
+    }
+    if !context
+        .client()
+        .is_some_and(|client| client.is_authenticated)
+    {
+        return Err(HELLO_FIRST);
     }
     let connection = context.connection as i64;
     let out = &mut context.out;
@@ -114,11 +119,11 @@ pub(super) fn hello(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> O
 }
 
 /// Runs `CLIENT` or `CONFIG` without a subcommand. The arity check has refused that already.
-pub(super) fn container(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn container(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     Err(context.wrong_arity())
 }
 
-pub(super) fn client_help(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn client_help(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     help(
         context.out,
         "CLIENT",
@@ -141,19 +146,19 @@ pub(super) fn client_help(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Out
     )
 }
 
-pub(super) fn id(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn id(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     context.out.integer(context.connection as i64);
     Ok(())
 }
 
-pub(super) fn getname(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn getname(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     let name = context.client().map(|client| client.name.clone());
     let name = name.filter(|name| !name.is_empty());
     context.out.bulk_or_null(name.as_deref());
     Ok(())
 }
 
-pub(super) fn setname(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn setname(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     set_name(context, &arguments[2])?;
     context.out.ok();
     Ok(())
@@ -163,13 +168,16 @@ fn set_name(context: &mut Context<'_, '_>, name: &Bytes) -> Outcome {
     if !name.iter().all(u8::is_ascii_graphic) {
         return Err(BAD_NAME);
     }
+    if name.len() > NAME_MAX_BYTES {
+        return Err(NAME_TOO_LONG);
+    }
     if let Some(client) = context.client() {
         client.name = name.clone();
     }
     Ok(())
 }
 
-pub(super) fn setinfo(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn setinfo(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let (option, value) = (&arguments[2], &arguments[3]);
     if !is(option, "lib-name") && !is(option, "lib-ver") {
         return Err(Failure::composed(&[
@@ -189,7 +197,7 @@ pub(super) fn setinfo(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) ->
     Ok(())
 }
 
-pub(super) fn no_evict(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn no_evict(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let on = is(&arguments[2], "on");
     if !on && !is(&arguments[2], "off") {
         return Err(Failure::SYNTAX);
@@ -201,15 +209,18 @@ pub(super) fn no_evict(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -
     Ok(())
 }
 
-pub(super) fn info(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
-    let lines = described(context, |id| id == context.connection);
-    context.out.text(&lines);
+pub(super) fn info(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
+    let line = context
+        .connections
+        .get(&context.connection)
+        .map(|client| Line::new(context).of(context.connection, client));
+    context.out.text(&line.unwrap_or_default());
     Ok(())
 }
 
-pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let lines = match &arguments[2..] {
-        [] => described(context, |_| true),
+pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let is_all = match &arguments.few()[2..] {
+        [] => true,
         [option, name] if is(option, "type") => {
             let known = ["normal", "master", "replica", "slave", "pubsub"];
             if !known.iter().any(|known| is(name, known)) {
@@ -219,54 +230,80 @@ pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
                     b"'",
                 ]));
             }
-            described(context, |_| is(name, "normal"))
-        }
-        [option, ids @ ..] if is(option, "id") && !ids.is_empty() => {
-            let mut lines = String::new();
-            for id in ids {
-                context.out.step();
-                let id = parse_integer(id).ok_or(Failure::Fixed("ERR Invalid client ID"))?;
-                if let Ok(id) = ConnectionId::try_from(id)
-                    && let Some(client) = context.connections.get(&id)
-                {
-                    describe(&mut lines, context, id, client);
-                }
+            if !is(name, "normal") {
+                context.out.text("");
+                return Ok(());
             }
-            lines
+            true
         }
+        [option, _, ..] if is(option, "id") => false,
         _ => return Err(Failure::SYNTAX),
     };
-    context.out.text(&lines);
+    let format = Line::new(context);
+    let (connections, out) = (&*context.connections, &mut *context.out);
+    // Make each line twice: the reply begins with its length, and a client may ask for the same line a million times.
+    let mut length = 0;
+    for is_counting in [true, false] {
+        if !is_counting {
+            out.bulk_header(length);
+        }
+        let mut visit = |out: &mut Output<'_>, id, client| {
+            let line = format.of(id, client);
+            match is_counting {
+                true => length += line.len(),
+                false => out.raw(line.as_bytes()),
+            }
+        };
+        if is_all {
+            for (&id, client) in connections {
+                out.step();
+                visit(out, id, client);
+            }
+        } else {
+            let mut ids = arguments.from(3);
+            while let Some(id) = ids.next(out) {
+                let id = parse_integer(id).ok_or(Failure::Fixed("ERR Invalid client ID"))?;
+                if let Ok(id) = ConnectionId::try_from(id)
+                    && let Some(client) = connections.get(&id)
+                {
+                    visit(out, id, client);
+                }
+            }
+        }
+    }
+    out.raw(b"\r\n");
     Ok(())
 }
 
-fn described(context: &Context<'_, '_>, is_wanted: impl Fn(ConnectionId) -> bool) -> String {
-    let mut lines = String::new();
-    for (&id, client) in context.connections.iter() {
-        if is_wanted(id) {
-            describe(&mut lines, context, id, client);
-        }
-    }
-    lines
+/// Makes the lines of `CLIENT LIST`.
+struct Line {
+    now_ms: u64,
+    port: u16,
 }
 
-/// Writes one line of `CLIENT LIST`, with the fields of Redis. Fields that mean nothing here are 0.
-fn describe(lines: &mut String, context: &Context<'_, '_>, id: ConnectionId, client: &Connection) {
-    let now_ms = context.keyspace.now_ms();
-    let age_s = (now_ms - client.opened_ms) / 1000;
-    let idle_s = (now_ms - client.last_input_ms) / 1000;
-    let pending_bytes = client.parser.pending_bytes();
-    let line = format!(
-        "id={id} addr={peer} laddr=0.0.0.0:{port} fd={id} name={name} age={age_s} idle={idle_s} \
-         flags={flags} db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf={pending_bytes} qbuf-free=0 \
-         argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem={pending_bytes} events=r \
-         cmd={command} user=default redir=-1 resp=2",
-        peer = client.peer,
-        port = context.status.port,
-        name = String::from_utf8_lossy(&client.name),
-        flags = if client.no_evict { "e" } else { "N" },
-        command = client.last_command,
-    );
-    // Writing to a string cannot fail.
-    let _ = writeln!(lines, "{line}");
+impl Line {
+    fn new(context: &Context<'_, '_>) -> Self {
+        Self {
+            now_ms: context.keyspace.now_ms(),
+            port: context.status.port,
+        }
+    }
+
+    /// Makes the line of a client, with the fields of Redis. Fields that mean nothing here are 0.
+    fn of(&self, id: ConnectionId, client: &Connection) -> String {
+        let age_s = (self.now_ms - client.opened_ms) / 1000;
+        let idle_s = (self.now_ms - client.last_input_ms) / 1000;
+        let kept_bytes = client.kept_bytes();
+        format!(
+            "id={id} addr={peer} laddr=0.0.0.0:{port} fd={id} name={name} age={age_s} idle={idle_s} \
+             flags={flags} db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf={kept_bytes} qbuf-free=0 \
+             argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem={kept_bytes} events=r \
+             cmd={command} user=default redir=-1 resp=2\n",
+            peer = client.peer,
+            port = self.port,
+            name = String::from_utf8_lossy(&client.name),
+            flags = if client.no_evict { "e" } else { "N" },
+            command = client.last_command,
+        )
+    }
 }

@@ -2,9 +2,9 @@
 
 use super::{Context, count, help, integer, is};
 use crate::host::{DeathKind, DebugCommand, HangTarget};
-use crate::parser::BULK_MAX_BYTES;
 use crate::reply::{Failure, Outcome};
 use crate::store::{Bytes, Deadline, ENTRY_BYTES, Value, heap_bytes};
+use resp::{Arguments, BULK_MAX_BYTES, Step};
 
 const NOT_ALLOWED: Failure = Failure::Fixed(
     "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
@@ -12,7 +12,7 @@ const NOT_ALLOWED: Failure = Failure::Fixed(
      the server.",
 );
 
-pub(super) fn debug(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn debug(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     if !context.limits.debug {
         return Err(NOT_ALLOWED);
     }
@@ -21,21 +21,24 @@ pub(super) fn debug(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> O
         return show_help(context);
     }
     if is(name, "populate") && (3..=5).contains(&arguments.len()) {
-        return populate(context, &arguments[2..]);
+        return populate(context, &arguments.few()[2..]);
     }
     if is(name, "digest") && arguments.len() == 2 {
         let digest = context.keyspace.digest(&mut || context.out.step());
         context.out.status(&alloc::format!("{digest:040x}"));
         return Ok(());
     }
-    let command = host_command(name, &arguments[2..])?;
+    let command = host_command(&arguments.few()[1..])?;
     context.out.host().debug(command);
     context.out.ok();
     Ok(())
 }
 
 /// Parses a subcommand that the kernel carries out.
-fn host_command(name: &[u8], arguments: &[Bytes]) -> Result<DebugCommand, Failure> {
+fn host_command(words: &[Bytes]) -> Result<DebugCommand, Failure> {
+    let Some((name, arguments)) = words.split_first() else {
+        return Err(Failure::SYNTAX);
+    };
     let command = match arguments {
         [] if is(name, "panic") => DebugCommand::Panic,
         [] if is(name, "hang") => DebugCommand::Hang(HangTarget::ThisCore),

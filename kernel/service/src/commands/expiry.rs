@@ -2,8 +2,8 @@
 
 use super::{Context, integer, is};
 use crate::reply::{Failure, Outcome};
-use crate::store::Bytes;
 use core::num::NonZeroU64;
+use resp::{Arguments, Words};
 
 /// The unit and the origin of a time.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,16 +37,20 @@ pub(super) fn absolute_deadline(
         .ok_or_else(|| invalid_time(context))
 }
 
-pub(super) fn expire(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn expire(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     set_time_to_live(context, arguments, Unit::Seconds)
 }
 
-pub(super) fn pexpire(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn pexpire(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     set_time_to_live(context, arguments, Unit::Milliseconds)
 }
 
-fn set_time_to_live(context: &mut Context<'_, '_>, arguments: &mut [Bytes], unit: Unit) -> Outcome {
-    let condition = Condition::parse(&arguments[3..])?;
+fn set_time_to_live(
+    context: &mut Context<'_, '_>,
+    arguments: &mut Arguments<'_>,
+    unit: Unit,
+) -> Outcome {
+    let condition = Condition::parse(context, arguments.from(3))?;
     let now_ms = now_ms(context);
     let when_ms = unit
         .milliseconds(integer(&arguments[2])?)
@@ -85,9 +89,9 @@ struct Condition {
 }
 
 impl Condition {
-    fn parse(options: &[Bytes]) -> Result<Self, Failure> {
+    fn parse(context: &mut Context<'_, '_>, mut options: Words<'_>) -> Result<Self, Failure> {
         let mut condition = Self::default();
-        for option in options {
+        while let Some(option) = options.next(context.out) {
             let flag = if is(option, "nx") {
                 &mut condition.only_without
             } else if is(option, "xx") {
@@ -128,15 +132,15 @@ impl Condition {
     }
 }
 
-pub(super) fn ttl(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn ttl(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     time_to_live(context, arguments, Unit::Seconds)
 }
 
-pub(super) fn pttl(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn pttl(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     time_to_live(context, arguments, Unit::Milliseconds)
 }
 
-fn time_to_live(context: &mut Context<'_, '_>, arguments: &[Bytes], unit: Unit) -> Outcome {
+fn time_to_live(context: &mut Context<'_, '_>, arguments: &Arguments<'_>, unit: Unit) -> Outcome {
     let now_ms = context.keyspace.now_ms();
     let reply = match context.keyspace.entry(&arguments[1]) {
         None => -2,
@@ -155,7 +159,7 @@ fn time_to_live(context: &mut Context<'_, '_>, arguments: &[Bytes], unit: Unit) 
     Ok(())
 }
 
-pub(super) fn persist(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn persist(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let slot = context.keyspace.locate(&arguments[1]).slot.filter(|&slot| {
         let entry = context.keyspace.table().entry(slot);
         entry.is_some_and(|(_, entry)| entry.deadline_ms.is_some())

@@ -1,13 +1,18 @@
 //! `FAILOVER`: the primary hands the machine over to its backup on purpose.
 
+use super::auth::is_operator;
 use super::{Context, is};
-use crate::number::parse_integer;
 use crate::reply::{Failure, Outcome};
-use crate::store::Bytes;
+use resp::Arguments;
+use resp::parse_integer;
 use serde::{Deserialize, Serialize};
 
 /// Time-out of a `FAILOVER` that names none, in ms.
 const TIMEOUT_MS: u64 = 5_000;
+
+const NOT_ALLOWED: Failure = Failure::Fixed(
+    "ERR FAILOVER command not allowed: it takes the backup. Boot with admin=1 to allow it to every client.",
+);
 
 /// A requested hand-over that has not happened yet.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -25,12 +30,15 @@ impl Failover {
     }
 }
 
-pub(super) fn failover(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn failover(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    if !is_operator(context.limits, context.connection) {
+        return Err(NOT_ALLOWED);
+    }
     let (epoch, now_ms) = (context.status.epoch, context.keyspace.now_ms());
     let is_pending = context
         .failover
         .is_some_and(|failover| failover.is_due(epoch, now_ms));
-    let timeout_ms = match &arguments[1..] {
+    let timeout_ms = match &arguments.few()[1..] {
         [word] if is(word, "abort") => {
             if !is_pending {
                 return Err(Failure::Fixed("ERR No failover in progress."));

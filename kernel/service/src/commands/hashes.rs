@@ -4,16 +4,17 @@ use super::Context;
 use crate::reply::Outcome;
 use crate::store::{Bytes, Hash};
 use core::mem;
+use resp::{Arguments, Step};
 
-pub(super) fn hset(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn hset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let key = mem::take(&mut arguments[1]);
-    let (pairs, []) = arguments[2..].as_chunks_mut::<2>() else {
+    if !arguments.len().is_multiple_of(2) {
         return Err(context.wrong_arity());
-    };
+    }
+    let mut pairs = arguments.from(2);
     let created = context.keyspace.upsert(key, |hash: &mut Hash| {
         let mut created = 0;
-        for [field, value] in pairs {
-            context.out.step();
+        while let Some((field, value)) = pairs.next_pair(context.out) {
             created += usize::from(hash.set(mem::take(field), mem::take(value)));
         }
         created
@@ -22,18 +23,19 @@ pub(super) fn hset(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     Ok(())
 }
 
-pub(super) fn hget(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn hget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let hash = context.keyspace.read::<Hash>(&arguments[1])?;
     let value = hash.and_then(|hash| hash.get(&arguments[2]));
     context.out.bulk_or_null(value.map(Bytes::as_slice));
     Ok(())
 }
 
-pub(super) fn hdel(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let deleted = context.keyspace.update(&arguments[1], |hash: &mut Hash| {
+pub(super) fn hdel(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let key = mem::take(&mut arguments[1]);
+    let mut fields = arguments.from(2);
+    let deleted = context.keyspace.update(&key, |hash: &mut Hash| {
         let mut deleted = 0;
-        for field in &arguments[2..] {
-            context.out.step();
+        while let Some(field) = fields.next(context.out) {
             deleted += usize::from(hash.remove(field));
         }
         deleted
@@ -42,7 +44,7 @@ pub(super) fn hdel(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     Ok(())
 }
 
-pub(super) fn hgetall(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn hgetall(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let Some(hash) = context.keyspace.read::<Hash>(&arguments[1])? else {
         context.out.array(0);
         return Ok(());
@@ -56,7 +58,7 @@ pub(super) fn hgetall(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) ->
     Ok(())
 }
 
-pub(super) fn hlen(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn hlen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let hash = context.keyspace.read::<Hash>(&arguments[1])?;
     context.out.count(hash.map_or(0, Hash::len));
     Ok(())

@@ -4,10 +4,10 @@ use super::client::REDIS_VERSION;
 use super::{Context, Failover, is};
 use crate::reply::Outcome;
 use crate::status::{HostStatus, TakeoverTimes};
-use crate::store::Bytes;
 use alloc::format;
 use alloc::string::String;
 use core::fmt::{Display, Write};
+use resp::Arguments;
 
 use sharedmem::Role;
 use sharedmem::cause::{BackupLoss, Cause};
@@ -27,17 +27,20 @@ const SECTIONS: [(&str, Section); 7] = [
     ("Understudy", understudy),
 ];
 
-pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let status = context.status;
-    let wanted = &arguments[1..];
+    let mut wanted = [arguments.len() == 1; SECTIONS.len()];
+    let mut words = arguments.from(1);
+    while let Some(word) = words.next(context.out) {
+        let is_all = ["default", "all", "everything"]
+            .iter()
+            .any(|all| is(word, all));
+        for (is_wanted, (name, _)) in wanted.iter_mut().zip(SECTIONS) {
+            *is_wanted |= is_all || is(word, name);
+        }
+    }
     let mut lines = Lines(String::new());
-    for (name, section) in SECTIONS {
-        let is_wanted = wanted.is_empty()
-            || wanted.iter().any(|argument| {
-                context.out.step();
-                let all = ["default", "all", "everything", name];
-                all.iter().any(|word| is(argument, word))
-            });
+    for (is_wanted, (name, section)) in wanted.into_iter().zip(SECTIONS) {
         if is_wanted {
             lines.title(name);
             section(&mut lines, context, status);

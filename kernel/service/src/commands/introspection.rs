@@ -1,30 +1,28 @@
 //! `COMMAND`: the table of commands, for clients that ask.
 
 use super::table::{COMMANDS, Command, FAST, FLAG_NAMES, READONLY, WRITE};
-use super::{Context, find, help, is};
-use crate::glob::{Case, matches};
+use super::{Context, help, is, lookup, too_long};
 use crate::reply::{Failure, Outcome, Output};
-use crate::store::Bytes;
+use resp::{Arguments, Case, Pattern};
 
-pub(super) fn command(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn command(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     details_of_all(context.out, COMMANDS);
     Ok(())
 }
 
-pub(super) fn count(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn count(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     context.out.count(COMMANDS.len());
     Ok(())
 }
 
-pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let names = &arguments[2..];
-    if names.is_empty() {
+pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let mut names = arguments.from(2);
+    if names.left() == 0 {
         details_of_all(context.out, COMMANDS);
         return Ok(());
     }
-    context.out.array(names.len());
-    for name in names {
-        context.out.step();
+    context.out.array(names.left());
+    while let Some(name) = names.next(context.out) {
         match named(name) {
             Some(command) => {
                 details(context.out, command);
@@ -36,10 +34,10 @@ pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     Ok(())
 }
 
-pub(super) fn docs(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let names = &arguments[2..];
-    let out = &mut context.out;
-    if names.is_empty() {
+pub(super) fn docs(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let out = &mut *context.out;
+    let mut names = arguments.from(2);
+    if names.left() == 0 {
         out.array(2 * COMMANDS.len());
         for command in COMMANDS {
             documentation(out, command);
@@ -47,29 +45,32 @@ pub(super) fn docs(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
         }
         return Ok(());
     }
-    let known = names.iter().filter(|name| named(name).is_some()).count();
+    let mut known = 0;
+    while let Some(name) = names.next(out) {
+        known += usize::from(named(name).is_some());
+    }
     out.array(2 * known);
-    for command in names.iter().filter_map(|name| named(name)) {
-        out.step();
-        documentation(out, command);
-        documentation_of_all(out, command.subcommands);
+    let mut names = arguments.from(2);
+    while let Some(name) = names.next(out) {
+        if let Some(command) = named(name) {
+            documentation(out, command);
+            documentation_of_all(out, command.subcommands);
+        }
     }
     Ok(())
 }
 
-pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let pattern: Option<&[u8]> = match &arguments[2..] {
+pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let out = &mut *context.out;
+    let pattern = match &arguments.few()[2..] {
         [] => None,
-        [option, kind, pattern] if is(option, "filterby") && is(kind, "pattern") => Some(pattern),
+        [option, kind, pattern] if is(option, "filterby") && is(kind, "pattern") => {
+            Some(Pattern::new(pattern, Case::Ignored, out).map_err(too_long)?)
+        }
         _ => return Err(Failure::SYNTAX),
     };
-    let out = &mut context.out;
     let is_wanted = |out: &mut Output<'_>, command: &Command| {
-        pattern.is_none_or(|pattern| {
-            matches(pattern, command.name.as_bytes(), Case::Ignored, || {
-                out.step()
-            })
-        })
+        (pattern.as_ref()).is_none_or(|pattern| pattern.matches(command.name.as_bytes(), out))
     };
     let names = COMMANDS
         .iter()
@@ -87,7 +88,7 @@ pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     Ok(())
 }
 
-pub(super) fn command_help(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn command_help(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     help(
         context.out,
         "COMMAND",
@@ -108,12 +109,11 @@ pub(super) fn command_help(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Ou
 
 /// Finds a command by its name, or a subcommand by `command|subcommand`.
 fn named(name: &[u8]) -> Option<&'static Command> {
-    let mut parts = name.splitn(2, |&byte| byte == b'|').map(Bytes::from_slice);
-    let command = find(&[parts.next()?]).ok()?;
+    let mut parts = name.splitn(2, |&byte| byte == b'|');
+    let command = lookup(COMMANDS, parts.next()?)?;
     match parts.next() {
         None => Some(command),
-        Some(_) if command.subcommands.is_empty() => None,
-        Some(subcommand) => find(&[Bytes::from_slice(command.name.as_bytes()), subcommand]).ok(),
+        Some(subcommand) => lookup(command.subcommands, subcommand),
     }
 }
 

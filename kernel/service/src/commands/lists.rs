@@ -4,20 +4,21 @@ use super::{Context, count, integer};
 use crate::reply::Outcome;
 use crate::store::{Bytes, End, List};
 use core::mem;
+use resp::{Arguments, Step};
 
-pub(super) fn lpush(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn lpush(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     push(context, arguments, End::Front)
 }
 
-pub(super) fn rpush(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn rpush(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     push(context, arguments, End::Back)
 }
 
-fn push(context: &mut Context<'_, '_>, arguments: &mut [Bytes], end: End) -> Outcome {
+fn push(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, end: End) -> Outcome {
     let key = mem::take(&mut arguments[1]);
+    let mut elements = arguments.from(2);
     let length = context.keyspace.upsert(key, |list: &mut List| {
-        for element in &mut arguments[2..] {
-            context.out.step();
+        while let Some(element) = elements.next(context.out) {
             list.push(end, mem::take(element));
         }
         list.len()
@@ -26,16 +27,16 @@ fn push(context: &mut Context<'_, '_>, arguments: &mut [Bytes], end: End) -> Out
     Ok(())
 }
 
-pub(super) fn lpop(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn lpop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     pop(context, arguments, End::Front)
 }
 
-pub(super) fn rpop(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn rpop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     pop(context, arguments, End::Back)
 }
 
-fn pop(context: &mut Context<'_, '_>, arguments: &mut [Bytes], end: End) -> Outcome {
-    match arguments {
+fn pop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, end: End) -> Outcome {
+    match arguments.few() {
         [_, key] => {
             let element = context
                 .keyspace
@@ -62,13 +63,13 @@ fn pop(context: &mut Context<'_, '_>, arguments: &mut [Bytes], end: End) -> Outc
     Ok(())
 }
 
-pub(super) fn llen(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn llen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let list = context.keyspace.read::<List>(&arguments[1])?;
     context.out.count(list.map_or(0, List::len));
     Ok(())
 }
 
-pub(super) fn lrange(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn lrange(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let (first, last) = (integer(&arguments[2])?, integer(&arguments[3])?);
     let Some(list) = context.keyspace.read::<List>(&arguments[1])? else {
         context.out.array(0);

@@ -1,5 +1,6 @@
 //! Commands: how one is found, what is checked before it runs, and what it can use.
 
+mod auth;
 mod client;
 mod debug;
 mod expiry;
@@ -18,14 +19,15 @@ mod understudy;
 
 use crate::connection::{Connection, Connections};
 use crate::limits::ServiceLimits;
-use crate::number::parse_integer;
 use crate::random::Random;
 use crate::record::ConnectionId;
 use crate::reply::{Failure, Outcome, Output};
 use crate::statistics::Statistics;
 use crate::status::HostStatus;
-use crate::store::{Bytes, ENTRY_BYTES, Keyspace, NEW_KEY_BYTES, heap_bytes};
+use crate::store::{ENTRY_BYTES, Keyspace, NEW_KEY_BYTES};
+pub(crate) use auth::PROTECTED;
 pub(crate) use failover::Failover;
+use resp::{Arguments, PATTERN_MAX_BYTES, PatternTooLong, heap_bytes, parse_integer};
 pub(crate) use table::Command;
 use table::{COMMANDS, DENYOOM, lookup_key};
 
@@ -70,8 +72,9 @@ impl Context<'_, '_> {
 
 /// Returns whether this is the beginning of an HTTP request, which a browser may have been tricked into sending.
 /// Redis ends such a connection without a reply.
-pub(crate) fn is_http(arguments: &[Bytes]) -> bool {
+pub(crate) fn is_http(arguments: &mut Arguments<'_>) -> bool {
     arguments
+        .few()
         .first()
         .is_some_and(|name| is(name, "host:") || is(name, "post"))
 }
@@ -80,13 +83,19 @@ pub(crate) fn is_http(arguments: &[Bytes]) -> bool {
 ///
 /// # Errors
 /// There is none: Redis' error text.
-pub(crate) fn find(arguments: &[Bytes]) -> Result<&'static Command, Failure> {
-    let Some((name, rest)) = arguments.split_first() else {
-        return Err(unknown_command(b"", &[]));
+pub(crate) fn find(
+    arguments: &mut Arguments<'_>,
+    out: &mut Output<'_>,
+) -> Result<&'static Command, Failure> {
+    let Some(command) = arguments
+        .few()
+        .first()
+        .and_then(|name| lookup(COMMANDS, name))
+    else {
+        return Err(unknown_command(arguments, out));
     };
-    let command = lookup(COMMANDS, name).ok_or_else(|| unknown_command(name, rest))?;
-    match rest.first() {
-        Some(subcommand) if !command.subcommands.is_empty() => {
+    match arguments.few() {
+        [name, subcommand, ..] if !command.subcommands.is_empty() => {
             lookup(command.subcommands, subcommand)
                 .ok_or_else(|| unknown_subcommand(name, subcommand))
         }
@@ -105,17 +114,18 @@ pub(crate) fn name_of(name: &[u8]) -> Option<&'static str> {
 }
 
 /// Checks arity and memory, and runs the command. If it fails, its error is the reply.
-pub(crate) fn run(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) {
+pub(crate) fn run(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) {
     if let Err(failure) = checked(context, arguments) {
         context.out.failure(&failure);
     }
 }
 
-fn checked(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+fn checked(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let command = context.command;
     if !command.takes(arguments.len()) {
         return Err(context.wrong_arity());
     }
+    auth::permit(context.connections.get(&context.connection), command)?;
     if command.flags & DENYOOM != 0 {
         let growth_bytes = growth_max_bytes(context.out, arguments);
         context.room_for(growth_bytes)?;
@@ -125,11 +135,14 @@ fn checked(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
 
 /// Returns the most memory that a command with these arguments can add, in bytes: that of a new collection with a
 /// long key and a deadline, if each argument becomes the most expensive element it can be.
-fn growth_max_bytes(out: &mut Output<'_>, arguments: &[Bytes]) -> u64 {
-    let key_bytes = arguments.get(1).map_or(0, |key| heap_bytes(key.len()));
+fn growth_max_bytes(out: &mut Output<'_>, arguments: &mut Arguments<'_>) -> u64 {
+    let key_bytes = arguments
+        .few()
+        .get(1)
+        .map_or(0, |key| heap_bytes(key.len()));
     let mut growth_bytes = NEW_KEY_BYTES + key_bytes;
-    for argument in &arguments[1..] {
-        out.step();
+    let mut words = arguments.from(1);
+    while let Some(argument) = words.next(out) {
         growth_bytes += ENTRY_BYTES + heap_bytes(argument.len());
     }
     growth_bytes
@@ -145,13 +158,18 @@ fn lookup(commands: &'static [Command], name: &[u8]) -> Option<&'static Command>
     commands.get(index.ok()?)
 }
 
-fn unknown_command(name: &[u8], rest: &[Bytes]) -> Failure {
+fn unknown_command(arguments: &mut Arguments<'_>, out: &mut Output<'_>) -> Failure {
     const SHOWN_MAX: usize = 128;
+    let name = arguments
+        .few()
+        .first()
+        .map_or(&[][..], |name| &name[..name.len().min(SHOWN_MAX)]);
+    let name = name.to_vec();
     let mut shown = alloc::vec::Vec::new();
-    for argument in rest {
-        if shown.len() >= SHOWN_MAX {
-            break;
-        }
+    let mut words = arguments.from(1);
+    while shown.len() < SHOWN_MAX
+        && let Some(argument) = words.next(out)
+    {
         let room = SHOWN_MAX - shown.len();
         shown.push(b'\'');
         shown.extend_from_slice(&argument[..argument.len().min(room)]);
@@ -159,7 +177,7 @@ fn unknown_command(name: &[u8], rest: &[Bytes]) -> Failure {
     }
     Failure::composed(&[
         b"ERR unknown command '",
-        &name[..name.len().min(SHOWN_MAX)],
+        &name,
         b"', with args beginning with: ",
         &shown,
     ])
@@ -189,6 +207,15 @@ fn count(argument: &[u8]) -> Result<usize, Failure> {
     parse_integer(argument)
         .and_then(|count| usize::try_from(count).ok())
         .ok_or(Failure::NOT_POSITIVE)
+}
+
+/// Returns the error of a pattern that is too long.
+fn too_long(PatternTooLong: PatternTooLong) -> Failure {
+    Failure::composed(&[
+        b"ERR pattern is too long, it may have ",
+        itoa::Buffer::new().format(PATTERN_MAX_BYTES).as_bytes(),
+        b" bytes",
+    ])
 }
 
 /// Writes the reply of a HELP subcommand.

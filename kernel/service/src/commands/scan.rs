@@ -1,91 +1,121 @@
 //! Commands that go through the keyspace.
 
-use super::{Context, integer, is};
-use crate::glob::{Case, matches};
-use crate::reply::{Failure, Outcome};
-use crate::store::{Bytes, Slot};
-use alloc::vec::Vec;
+use super::{Context, integer, is, too_long};
+use crate::reply::{Failure, Outcome, Output};
+use crate::store::{Bytes, Keyspace, Slot};
+use resp::{Arguments, Case, Pattern, Step, Words};
 
 /// Number of keys that `SCAN` looks at if the client gives no `COUNT`.
 const DEFAULT_COUNT: usize = 10;
 
-pub(super) fn keys(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let pattern = &arguments[1];
+pub(super) fn keys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let (keyspace, out) = (&*context.keyspace, &mut *context.out);
+    let wanted = Wanted::new(&arguments[1], out)?;
     // Go through the keys twice: the reply begins with their number, and remembering a million of them would take
     // memory.
     let mut found = 0;
     for (key, entry) in keyspace.table().iter() {
         out.step();
-        let is_found = !keyspace.is_expired(entry) && fits(pattern, key, || out.step());
+        let is_found = !keyspace.is_expired(entry) && wanted.has(key, out);
         found += usize::from(is_found);
     }
     out.array(found);
     for (key, entry) in keyspace.table().iter() {
         out.step();
-        if !keyspace.is_expired(entry) && fits(pattern, key, || out.step()) {
+        if !keyspace.is_expired(entry) && wanted.has(key, out) {
             out.bulk(key);
         }
     }
     Ok(())
 }
 
-/// Returns whether a key matches. A single star also matches the empty key, which it does not in the pattern language.
-fn fits(pattern: &[u8], key: &[u8], step: impl FnMut()) -> bool {
-    pattern == b"*" || matches(pattern, key, Case::Sensitive, step)
+/// The keys that a client wants.
+enum Wanted {
+    /// All, the empty key included, which a star does not match in the pattern language.
+    All,
+    Matching(Pattern),
+}
+
+impl Wanted {
+    fn new(pattern: &[u8], out: &mut Output<'_>) -> Result<Self, Failure> {
+        match pattern {
+            b"*" => Ok(Self::All),
+            _ => Pattern::new(pattern, Case::Sensitive, out)
+                .map(Self::Matching)
+                .map_err(too_long),
+        }
+    }
+
+    fn has(&self, key: &[u8], out: &mut Output<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Matching(pattern) => pattern.matches(key, out),
+        }
+    }
 }
 
 struct ScanOptions<'a> {
     count: usize,
-    pattern: &'a [u8],
+    wanted: Wanted,
     type_name: Option<&'a [u8]>,
 }
 
-pub(super) fn scan(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+impl ScanOptions<'_> {
+    /// Takes the steps of one `SCAN`. Calls `visit` for each key that the client wants.
+    fn walk(
+        &self,
+        keyspace: &Keyspace,
+        walk: &mut Walk,
+        out: &mut Output<'_>,
+        mut visit: impl FnMut(&Bytes, &mut Output<'_>),
+    ) {
+        let table = keyspace.table();
+        for _ in 0..self.count {
+            let slot = walk.next(|shard| table.shard_len(shard));
+            let Some((key, entry)) = slot.and_then(|slot| table.entry(slot)) else {
+                return;
+            };
+            out.step();
+            let is_of_type = (self.type_name).is_none_or(|name| is(name, entry.value.type_name()));
+            if is_of_type && !keyspace.is_expired(entry) && self.wanted.has(key, out) {
+                visit(key, out);
+            }
+        }
+    }
+}
+
+pub(super) fn scan(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let cursor = Cursor::parse(&arguments[1]).ok_or(Failure::Fixed("ERR invalid cursor"))?;
-    let options = scan_options(&arguments[2..])?;
     let (keyspace, out) = (&*context.keyspace, &mut *context.out);
-    let mut found: Vec<&Bytes> = Vec::new();
+    let options = scan_options(arguments.from(2), out)?;
     let table = keyspace.table();
-    let mut walk = Walk {
+    let begin = || Walk {
         cursor,
         shard_count: table.shard_count(),
     };
-    for _ in 0..options.count {
-        let Some((key, entry)) = walk
-            .next(|shard| table.shard_len(shard))
-            .and_then(|slot| table.entry(slot))
-        else {
-            break;
-        };
-        out.step();
-        let wanted = options
-            .type_name
-            .is_none_or(|name| is(name, entry.value.type_name()));
-        if wanted && !keyspace.is_expired(entry) && fits(options.pattern, key, || out.step()) {
-            found.push(key);
-        }
-    }
-    let next = walk.settle(|shard| table.shard_len(shard));
+    // Go through the keys twice, as `KEYS` does: a client that gives a large COUNT takes no memory.
+    let (mut walk, mut found) = (begin(), 0);
+    options.walk(keyspace, &mut walk, out, |_, _| found += 1);
     out.array(2);
+    let next = walk.settle(|shard| table.shard_len(shard));
     out.text(itoa::Buffer::new().format(next.0));
-    out.array(found.len());
-    for key in found {
-        out.step();
-        out.bulk(key);
-    }
+    out.array(found);
+    options.walk(keyspace, &mut begin(), out, |key, out| out.bulk(key));
     Ok(())
 }
 
-fn scan_options(arguments: &[Bytes]) -> Result<ScanOptions<'_>, Failure> {
+fn scan_options<'a>(
+    mut words: Words<'a>,
+    out: &mut Output<'_>,
+) -> Result<ScanOptions<'a>, Failure> {
+    let mut pattern: &[u8] = b"*";
     let mut options = ScanOptions {
         count: DEFAULT_COUNT,
-        pattern: b"*",
+        wanted: Wanted::All,
         type_name: None,
     };
-    let mut rest = arguments.iter();
-    while let Some(option) = rest.next() {
-        let value = rest.next().ok_or(Failure::SYNTAX)?;
+    while let Some(option) = words.next(out) {
+        let value = words.next(out).ok_or(Failure::SYNTAX)?;
         if is(option, "count") {
             let count = integer(value)?;
             options.count = usize::try_from(count)
@@ -93,13 +123,14 @@ fn scan_options(arguments: &[Bytes]) -> Result<ScanOptions<'_>, Failure> {
                 .filter(|&count| count > 0)
                 .ok_or(Failure::SYNTAX)?;
         } else if is(option, "match") {
-            options.pattern = value;
+            pattern = value;
         } else if is(option, "type") {
             options.type_name = Some(value);
         } else {
             return Err(Failure::SYNTAX);
         }
     }
+    options.wanted = Wanted::new(pattern, out)?;
     Ok(options)
 }
 

@@ -1,14 +1,15 @@
 //! `ROLE` and `CONFIG`.
 
-use super::{Context, help, is};
-use crate::glob::{Case, matches};
-use crate::parser::BULK_MAX_BYTES;
+use super::{Context, help, is, too_long};
 use crate::reply::Outcome;
-use crate::store::Bytes;
 use alloc::string::{String, ToString};
+use resp::{Arguments, BULK_MAX_BYTES, Case, Pattern};
+
+/// Number of configuration parameters.
+const PARAMETERS: usize = 8;
 
 /// Runs `ROLE`. The primary is the master, in Redis' words, and has no replica that a client could connect to.
-pub(super) fn role(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn role(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     let position = context.status.journal_position;
     let out = &mut context.out;
     out.array(3);
@@ -18,8 +19,8 @@ pub(super) fn role(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
     Ok(())
 }
 
-pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let parameters: [(&str, String); 8] = [
+pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let parameters: [(&str, String); PARAMETERS] = [
         ("appendonly", "no".into()),
         ("databases", "1".into()),
         ("maxclients", context.limits.max_clients.to_string()),
@@ -29,29 +30,35 @@ pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut [Bytes])
         ("proto-max-bulk-len", BULK_MAX_BYTES.to_string()),
         ("save", String::new()),
     ];
-    let out = &mut context.out;
-    let wanted = parameters.map(|(name, value)| {
-        let pattern = arguments[2..].iter().find(|pattern| {
-            out.step();
-            matches(pattern, name.as_bytes(), Case::Ignored, || out.step())
-        })?;
-        // Redis replies a name as the client wrote it, and a pattern as the names that match.
-        let name = if is(pattern, name) {
-            pattern
-        } else {
-            name.as_bytes()
+    let out = &mut *context.out;
+    // Redis replies a name as the client wrote it, and a pattern as the names that match.
+    let mut names: [Option<&[u8]>; PARAMETERS] = [None; PARAMETERS];
+    let mut patterns = arguments.from(2);
+    while let Some(pattern) = patterns.next(out) {
+        let is_plain = !pattern.iter().any(|byte| b"*?[\\".contains(byte));
+        let compiled = match is_plain {
+            true => None,
+            false => Some(Pattern::new(pattern, Case::Ignored, out).map_err(too_long)?),
         };
-        Some((name, value))
-    });
-    out.array(2 * wanted.iter().flatten().count());
-    for (name, value) in wanted.iter().flatten() {
-        out.bulk(name);
-        out.text(value);
+        for (wanted, (name, _)) in names.iter_mut().zip(&parameters) {
+            let found = match &compiled {
+                None => is(pattern, name).then_some(pattern.as_slice()),
+                Some(pattern) => (pattern.matches(name.as_bytes(), out)).then_some(name.as_bytes()),
+            };
+            *wanted = wanted.or(found);
+        }
+    }
+    out.array(2 * names.iter().flatten().count());
+    for (name, (_, value)) in names.iter().zip(&parameters) {
+        if let Some(name) = name {
+            out.bulk(name);
+            out.text(value);
+        }
     }
     Ok(())
 }
 
-pub(super) fn config_help(context: &mut Context<'_, '_>, _: &mut [Bytes]) -> Outcome {
+pub(super) fn config_help(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     help(
         context.out,
         "CONFIG",

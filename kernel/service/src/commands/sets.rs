@@ -2,15 +2,16 @@
 
 use super::{Context, count};
 use crate::reply::{Failure, Outcome};
-use crate::store::{Bytes, Set};
+use crate::store::Set;
 use core::mem;
+use resp::{Arguments, Step};
 
-pub(super) fn sadd(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn sadd(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let key = mem::take(&mut arguments[1]);
+    let mut members = arguments.from(2);
     let added = context.keyspace.upsert(key, |set: &mut Set| {
         let mut added = 0;
-        for member in &mut arguments[2..] {
-            context.out.step();
+        while let Some(member) = members.next(context.out) {
             added += usize::from(set.add(mem::take(member)));
         }
         added
@@ -19,11 +20,12 @@ pub(super) fn sadd(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     Ok(())
 }
 
-pub(super) fn srem(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let removed = context.keyspace.update(&arguments[1], |set: &mut Set| {
+pub(super) fn srem(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let key = mem::take(&mut arguments[1]);
+    let mut members = arguments.from(2);
+    let removed = context.keyspace.update(&key, |set: &mut Set| {
         let mut removed = 0;
-        for member in &arguments[2..] {
-            context.out.step();
+        while let Some(member) = members.next(context.out) {
             removed += usize::from(set.remove(member));
         }
         removed
@@ -32,20 +34,20 @@ pub(super) fn srem(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     Ok(())
 }
 
-pub(super) fn sismember(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn sismember(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let set = context.keyspace.read::<Set>(&arguments[1])?;
     let found = set.is_some_and(|set| set.contains(&arguments[2]));
     context.out.flag(found);
     Ok(())
 }
 
-pub(super) fn scard(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn scard(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let set = context.keyspace.read::<Set>(&arguments[1])?;
     context.out.count(set.map_or(0, Set::len));
     Ok(())
 }
 
-pub(super) fn smembers(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn smembers(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let Some(set) = context.keyspace.read::<Set>(&arguments[1])? else {
         context.out.array(0);
         return Ok(());
@@ -58,8 +60,8 @@ pub(super) fn smembers(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -
     Ok(())
 }
 
-pub(super) fn spop(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    match arguments {
+pub(super) fn spop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    match arguments.few() {
         [_, key] => {
             let member = context
                 .keyspace

@@ -2,16 +2,15 @@
 
 use super::expiry::{Unit, absolute_deadline};
 use super::{Context, integer, is};
-use crate::number::{format_integer, parse_integer};
-use crate::parser::BULK_MAX_BYTES;
 use crate::reply::{Failure, Outcome};
 use crate::store::{Bytes, Deadline, Keyspace, Kind, Place, Value};
 use core::mem;
+use resp::{Arguments, BULK_MAX_BYTES, Words, format_integer, parse_integer};
 
 /// Most memory that `APPEND` reserves beyond what it needs, in bytes (Redis' `SDS_MAX_PREALLOC`).
 const SPARE_MAX_BYTES: usize = 1024 * 1024;
 
-pub(super) fn get(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn get(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let value = context.keyspace.read::<Bytes>(&arguments[1])?;
     context.out.bulk_or_null(value.map(Bytes::as_slice));
     Ok(())
@@ -31,8 +30,8 @@ struct SetOptions {
     deadline: Deadline,
 }
 
-pub(super) fn set(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let options = set_options(context, &arguments[3..])?;
+pub(super) fn set(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let options = set_options(context, arguments.from(3))?;
     let place = context.keyspace.locate(&arguments[1]);
     if options.get {
         let old = string_at(context.keyspace, &place)?;
@@ -54,7 +53,7 @@ pub(super) fn set(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Out
     Ok(())
 }
 
-fn set_options(context: &Context<'_, '_>, arguments: &[Bytes]) -> Result<SetOptions, Failure> {
+fn set_options(context: &mut Context<'_, '_>, mut words: Words<'_>) -> Result<SetOptions, Failure> {
     let mut options = SetOptions {
         condition: Condition::Always,
         get: false,
@@ -62,8 +61,7 @@ fn set_options(context: &Context<'_, '_>, arguments: &[Bytes]) -> Result<SetOpti
     };
     let mut keep = false;
     let mut expire: Option<(&str, &Bytes)> = None;
-    let mut rest = arguments.iter();
-    while let Some(option) = rest.next() {
+    while let Some(option) = words.next(context.out) {
         if is(option, "nx") && options.condition != Condition::IfPresent {
             options.condition = Condition::IfAbsent;
         } else if is(option, "xx") && options.condition != Condition::IfAbsent {
@@ -77,7 +75,7 @@ fn set_options(context: &Context<'_, '_>, arguments: &[Bytes]) -> Result<SetOpti
             let names = ["ex", "px", "exat", "pxat"];
             let name = names.into_iter().find(|name| is(option, name));
             let name = name.ok_or(Failure::SYNTAX)?;
-            let time = rest.next().ok_or(Failure::SYNTAX)?;
+            let time = words.next(context.out).ok_or(Failure::SYNTAX)?;
             // Redis accepts the same option twice, and the last one counts.
             if keep || expire.is_some_and(|(other, _)| other != name) {
                 return Err(Failure::SYNTAX);
@@ -97,7 +95,7 @@ fn set_options(context: &Context<'_, '_>, arguments: &[Bytes]) -> Result<SetOpti
     Ok(options)
 }
 
-pub(super) fn setnx(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn setnx(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let place = context.keyspace.locate(&arguments[1]);
     let is_new = place.slot.is_none();
     if is_new {
@@ -107,7 +105,7 @@ pub(super) fn setnx(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> O
     Ok(())
 }
 
-pub(super) fn getset(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn getset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let place = context.keyspace.locate(&arguments[1]);
     let old = string_at(context.keyspace, &place)?;
     context.out.bulk_or_null(old.map(Bytes::as_slice));
@@ -115,22 +113,22 @@ pub(super) fn getset(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> 
     Ok(())
 }
 
-pub(super) fn mget(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn mget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     context.out.array(arguments.len() - 1);
-    for key in &arguments[1..] {
-        context.out.step();
+    let mut keys = arguments.from(1);
+    while let Some(key) = keys.next(context.out) {
         let value = context.keyspace.read::<Bytes>(key).unwrap_or(None);
         context.out.bulk_or_null(value.map(Bytes::as_slice));
     }
     Ok(())
 }
 
-pub(super) fn mset(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    let (pairs, []) = arguments[1..].as_chunks_mut::<2>() else {
+pub(super) fn mset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    if arguments.len().is_multiple_of(2) {
         return Err(context.wrong_arity());
-    };
-    for [key, value] in pairs {
-        context.out.step();
+    }
+    let mut pairs = arguments.from(1);
+    while let Some((key, value)) = pairs.next_pair(context.out) {
         let place = context.keyspace.locate(key);
         let value = Value::String(mem::take(value));
         context
@@ -141,7 +139,7 @@ pub(super) fn mset(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Ou
     Ok(())
 }
 
-pub(super) fn append(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn append(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let tail = mem::take(&mut arguments[2]);
     let old = context.keyspace.read::<Bytes>(&arguments[1])?;
     if old.map_or(0, |old| old.len()) + tail.len() > BULK_MAX_BYTES {
@@ -163,33 +161,33 @@ pub(super) fn append(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> 
     Ok(())
 }
 
-pub(super) fn strlen(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn strlen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let value = context.keyspace.read::<Bytes>(&arguments[1])?;
     context.out.count(value.map_or(0, |value| value.len()));
     Ok(())
 }
 
-pub(super) fn incr(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn incr(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     add(context, arguments, 1)
 }
 
-pub(super) fn decr(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn decr(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     add(context, arguments, -1)
 }
 
-pub(super) fn incrby(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn incrby(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let amount = integer(&arguments[2])?;
     add(context, arguments, amount)
 }
 
-pub(super) fn decrby(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
+pub(super) fn decrby(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let amount = integer(&arguments[2])?
         .checked_neg()
         .ok_or(Failure::Fixed("ERR decrement would overflow"))?;
     add(context, arguments, amount)
 }
 
-fn add(context: &mut Context<'_, '_>, arguments: &mut [Bytes], amount: i64) -> Outcome {
+fn add(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, amount: i64) -> Outcome {
     let place = context.keyspace.locate(&arguments[1]);
     let old = match string_at(context.keyspace, &place)? {
         None => 0,
@@ -215,7 +213,7 @@ fn string_at<'a>(keyspace: &'a Keyspace, place: &Place) -> Result<Option<&'a Byt
 fn put_string(
     context: &mut Context<'_, '_>,
     place: &Place,
-    arguments: &mut [Bytes],
+    arguments: &mut Arguments<'_>,
     deadline: Deadline,
 ) {
     let key = mem::take(&mut arguments[1]);

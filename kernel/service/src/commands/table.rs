@@ -4,14 +4,14 @@
 //! table.
 
 use super::{
-    Context, client, debug, expiry, failover, hashes, info, introspection, keys, lists, scan,
+    Context, auth, client, debug, expiry, failover, hashes, info, introspection, keys, lists, scan,
     server, sets, strings, understudy,
 };
 use crate::reply::Outcome;
-use crate::store::Bytes;
+use resp::Arguments;
 
 /// Runs a command. The arguments include its name, and their number is checked already.
-pub(super) type Handler = fn(&mut Context<'_, '_>, &mut [Bytes]) -> Outcome;
+pub(super) type Handler = fn(&mut Context<'_, '_>, &mut Arguments<'_>) -> Outcome;
 
 /// The command may change the keyspace.
 pub(crate) const WRITE: u8 = 1;
@@ -24,13 +24,16 @@ pub(crate) const DENYOOM: u8 = 4;
 pub(crate) const ADMIN: u8 = 8;
 /// The command's time does not depend on how much is stored.
 pub(crate) const FAST: u8 = 16;
+/// The command is for clients that have not given the password, too.
+pub(crate) const NO_AUTH: u8 = 32;
 /// The flags as `COMMAND` names them.
-pub(crate) const FLAG_NAMES: [(u8, &str); 5] = [
+pub(crate) const FLAG_NAMES: [(u8, &str); 6] = [
     (WRITE, "write"),
     (READONLY, "readonly"),
     (DENYOOM, "denyoom"),
     (ADMIN, "admin"),
     (FAST, "fast"),
+    (NO_AUTH, "no_auth"),
 ];
 
 /// Which arguments are keys: the first, the last (-1: up to the end), and how far they are apart.
@@ -131,6 +134,7 @@ const fn with(subcommands: &'static [Command], command: Command) -> Command {
 #[rustfmt::skip]
 pub(crate) const COMMANDS: &[Command] = &[
     row("append", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::append, "Append a value to a key"),
+    row("auth", -2, FAST | NO_AUTH, NONE, "connection", auth::auth, "Give the password"),
     with(CLIENT, row("client", -2, 0, NONE, "connection", client::container, "Commands about client connections")),
     with(COMMAND, row("command", -1, 0, NONE, "server", introspection::command, "Get details of all commands")),
     with(CONFIG, row("config", -2, ADMIN, NONE, "server", client::container,
@@ -145,14 +149,14 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("echo", 2, FAST, NONE, "connection", client::echo, "Get the given string back"),
     row("exists", -2, READONLY | FAST, ALL, "generic", keys::exists, "Count how many of the keys exist"),
     row("expire", -3, WRITE | DENYOOM | FAST, ONE, "generic", expiry::expire, "Set a key's time to live in seconds"),
-    row("failover", -1, ADMIN, NONE, "server", failover::failover, "Hand the machine over to the backup"),
+    row("failover", -1, ADMIN, NONE, "server", failover::failover, "Hand the machine over to the backup; needs admin=1 at boot"),
     row("flushall", -1, WRITE, NONE, "server", keys::flush, "Remove all keys"),
     row("flushdb", -1, WRITE, NONE, "server", keys::flush, "Remove all keys of the database"),
     row("get", 2, READONLY | FAST, ONE, "string", strings::get, "Get the value of a key"),
     row("getset", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::getset,
         "Set the value of a key and get the old one"),
     row("hdel", -3, WRITE | FAST, ONE, "hash", hashes::hdel, "Delete fields of a hash"),
-    row("hello", -1, FAST, NONE, "connection", client::hello, "Choose the protocol version; only 2 is spoken"),
+    row("hello", -1, FAST | NO_AUTH, NONE, "connection", client::hello, "Choose the protocol version; only 2 is spoken"),
     row("hget", 3, READONLY | FAST, ONE, "hash", hashes::hget, "Get the value of a hash's field"),
     row("hgetall", 2, READONLY, ONE, "hash", hashes::hgetall, "Get all fields and values of a hash"),
     row("hlen", 2, READONLY | FAST, ONE, "hash", hashes::hlen, "Get the number of fields of a hash"),
@@ -173,8 +177,8 @@ pub(crate) const COMMANDS: &[Command] = &[
         "Set a key's time to live in milliseconds"),
     row("ping", -1, FAST, NONE, "connection", client::ping, "See whether the server answers"),
     row("pttl", 2, READONLY | FAST, ONE, "generic", expiry::pttl, "Get a key's time to live in milliseconds"),
-    row("quit", -1, FAST, NONE, "connection", client::quit, "Close the connection"),
-    row("reset", 1, FAST, NONE, "connection", client::reset, "Put the connection into its first state"),
+    row("quit", -1, FAST | NO_AUTH, NONE, "connection", client::quit, "Close the connection"),
+    row("reset", 1, FAST | NO_AUTH, NONE, "connection", client::reset, "Put the connection into its first state"),
     row("role", 1, ADMIN | FAST, NONE, "server", server::role, "Get the role of the instance"),
     row("rpop", -2, WRITE | FAST, ONE, "list", lists::rpop, "Remove and get the last elements of a list"),
     row("rpush", -3, WRITE | DENYOOM | FAST, ONE, "list", lists::rpush, "Put elements at the end of a list"),

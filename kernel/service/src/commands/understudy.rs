@@ -3,20 +3,21 @@
 //! The answer comes later, in `INFO replication`: a reply depends on records only, and the monitor's answer is in
 //! none yet.
 
+use super::auth::is_operator;
 use super::{Context, help, is};
 use crate::host::OperatorCommand;
 use crate::reply::{Failure, Outcome};
-use crate::store::Bytes;
+use resp::Arguments;
 
 const NOT_ALLOWED: Failure = Failure::Fixed(
     "ERR UNDERSTUDY command not allowed: it loads kernels. Boot with admin=1 to allow it to every client.",
 );
 
-pub(super) fn understudy(context: &mut Context<'_, '_>, arguments: &mut [Bytes]) -> Outcome {
-    if !context.limits.admin {
+pub(super) fn understudy(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    if !is_operator(context.limits, context.connection) {
         return Err(NOT_ALLOWED);
     }
-    let command = match &arguments[1..] {
+    let command = match &arguments.few()[1..] {
         [word] if is(word, "help") => return show_help(context),
         [word] if is(word, "arm") => OperatorCommand::Arm,
         [word] if is(word, "disarm") => OperatorCommand::Disarm,

@@ -16,12 +16,8 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroU64;
-use smallvec::SmallVec;
+pub(crate) use resp::{Bytes, heap_bytes};
 
-/// A string of the store. Up to 16 bytes cost no allocation: most keys, members and counters.
-pub(crate) type Bytes = SmallVec<[u8; INLINE_BYTES]>;
-
-const INLINE_BYTES: usize = 16;
 /// Shards of the keyspace: a million keys are some 250 in each.
 pub(crate) const SHARDS: usize = 4096;
 /// Memory of a key and its value, in bytes, without what they have on the heap: the entry, its hash, its share of the
@@ -36,15 +32,6 @@ const TICK_REMOVALS_MAX: usize = 128;
 
 /// The latest time, in ms, and the largest value of a counter: Redis' numbers are signed.
 pub(crate) const COUNT_MAX: u64 = i64::MAX as u64;
-
-/// Returns the memory of a string on the heap, in bytes, with the allocator's header and rounding.
-pub(crate) fn heap_bytes(length: usize) -> u64 {
-    if length <= INLINE_BYTES {
-        0
-    } else {
-        (length as u64 + 16).next_multiple_of(32)
-    }
-}
 
 pub(crate) struct Entry {
     pub(crate) value: Value,

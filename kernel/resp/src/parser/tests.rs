@@ -2,10 +2,21 @@
 
 use super::*;
 
+const LIMITS: RequestLimits = RequestLimits {
+    request_bytes: usize::MAX,
+    is_authenticated: true,
+};
+
+struct NoSteps;
+
+impl Step for NoSteps {
+    fn step(&mut self) {}
+}
+
 /// Returns whether the state of a parser that was fed `stream` can be restored after `spoil`.
 fn is_restored(stream: &[u8], spoil: impl FnOnce(&mut ParserProgress, &mut Vec<u8>)) -> bool {
     let mut parser = Parser::default();
-    let found = parser.next(&mut &stream[..], usize::MAX, || ());
+    let found = parser.next(&mut &stream[..], &LIMITS, &mut NoSteps);
     assert_eq!(found, Ok(Found::NeedMore));
     let (mut progress, mut line) = (parser.progress(), parser.line().to_vec());
     spoil(&mut progress, &mut line);

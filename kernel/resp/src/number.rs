@@ -1,9 +1,9 @@
 //! Integers as Redis reads and writes them.
 
-use crate::store::Bytes;
+use crate::Bytes;
 
 /// Reads a signed 64-bit integer the way Redis' `string2ll` does: no blanks, no `+`, no leading zeros, no `-0`.
-pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
+pub fn parse_integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
@@ -30,7 +30,7 @@ pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
 }
 
 /// Returns the decimal digits of `value`, as a stored string.
-pub(crate) fn format_integer(value: i64) -> Bytes {
+pub fn format_integer(value: i64) -> Bytes {
     Bytes::from_slice(itoa::Buffer::new().format(value).as_bytes())
 }
 

@@ -1,14 +1,14 @@
 //! Inline commands: a line split into arguments, with quotes, as Redis' `sdssplitargs` does.
 
-use crate::store::Bytes;
+use crate::Bytes;
 use alloc::vec::Vec;
 
 /// A quote is not closed, or is closed in the middle of a word.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unbalanced;
+pub(super) struct Unbalanced;
 
 /// Appends the words of `line` to `arguments`.
-pub(crate) fn split(line: &[u8], arguments: &mut Vec<Bytes>) -> Result<(), Unbalanced> {
+pub(super) fn split(line: &[u8], arguments: &mut Vec<Bytes>) -> Result<(), Unbalanced> {
     let mut rest = line;
     loop {
         while let [blank, tail @ ..] = rest

@@ -9,7 +9,7 @@ mod inline;
 mod tests;
 
 use crate::number::parse_integer;
-use crate::store::Bytes;
+use crate::{Arguments, Bytes, Step, heap_bytes};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::mem;
@@ -28,10 +28,24 @@ const RESERVE_MAX_BYTES: usize = 64 * 1024;
 /// Argument slots kept between requests.
 const KEPT_ARGUMENTS: usize = 64;
 
+/// Most arguments of a client that has not given the password, as in Redis.
+const UNAUTHENTICATED_ARGUMENTS_MAX: i64 = 10;
+/// Longest argument of a client that has not given the password, in bytes, as in Redis.
+const UNAUTHENTICATED_BULK_MAX_BYTES: usize = 16 * 1024;
+
+/// What a request may take.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestLimits {
+    /// Memory of all arguments together, in bytes.
+    pub request_bytes: usize,
+    /// Whether the client has given the password, or needs none.
+    pub is_authenticated: bool,
+}
+
 /// What the parser found.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// A request is in [`Parser::arguments`]; call [`Parser::finish`] when it is done.
+pub enum Found {
+    /// A request is in [`arguments`](Parser::arguments); call [`Parser::finish`] when it is done.
     Request,
     /// All bytes are used up.
     NeedMore,
@@ -39,14 +53,29 @@ pub(crate) enum Found {
 
 /// Why the stream is not the protocol. The connection must end.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ProtocolError {
+pub enum ProtocolError {
+    /// An inline command is longer than [`LINE_MAX_BYTES`].
     InlineTooLong,
+    /// A number of arguments is longer than [`LINE_MAX_BYTES`].
     CountTooLong,
+    /// A length is longer than [`LINE_MAX_BYTES`].
     LengthTooLong,
+    /// A quote in an inline command is not closed.
     UnbalancedQuotes,
+    /// The number of arguments is none, or more than [`ARGUMENTS_MAX`].
     InvalidCount,
+    /// The length of an argument is none, or more than [`BULK_MAX_BYTES`].
     InvalidLength,
-    ExpectedBulk { found: u8 },
+    /// More than 10 arguments, from a client that has not given the password.
+    UnauthenticatedCount,
+    /// An argument of more than 16 KiB, from a client that has not given the password.
+    UnauthenticatedLength,
+    /// Something else than a length follows.
+    ExpectedBulk {
+        /// Its first byte.
+        found: u8,
+    },
+    /// The arguments would take more memory than allowed.
     RequestTooBig,
 }
 
@@ -67,8 +96,9 @@ enum State {
     ArgumentEnd { skip: usize },
 }
 
+/// A parser, and the request that it is in.
 #[derive(Default)]
-pub(crate) struct Parser {
+pub struct Parser {
     state: State,
     /// The incomplete line.
     line: Vec<u8>,
@@ -76,13 +106,15 @@ pub(crate) struct Parser {
     remaining: usize,
     /// Memory that the request takes with all that it has announced, in bytes.
     request_bytes: usize,
+    /// Memory of the complete arguments on the heap, in bytes.
+    strings_bytes: usize,
     /// The arguments so far.
-    pub(crate) arguments: Vec<Bytes>,
+    arguments: Vec<Bytes>,
 }
 
 /// The state of a parser without its strings: those are the incomplete line, and the arguments so far.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ParserProgress {
+pub struct ParserProgress {
     state: State,
     remaining: usize,
     request_bytes: usize,
@@ -90,16 +122,22 @@ pub(crate) struct ParserProgress {
 
 impl Parser {
     /// Restores a parser. Returns `None` if no stream leads to such a state.
-    pub(crate) fn restored(
+    pub fn restored(
         progress: ParserProgress,
         line: Vec<u8>,
         arguments: Vec<Bytes>,
     ) -> Option<Self> {
+        let complete = match progress.state {
+            State::Argument { .. } => arguments.len().saturating_sub(1),
+            _ => arguments.len(),
+        };
+        let strings = arguments[..complete].iter();
         let parser = Self {
             state: progress.state,
             line,
             remaining: progress.remaining,
             request_bytes: progress.request_bytes,
+            strings_bytes: strings.map(|word| heap_bytes(word.len()) as usize).sum(),
             arguments,
         };
         parser.is_sound().then_some(parser)
@@ -127,7 +165,8 @@ impl Parser {
         fits && self.line.len() <= LINE_MAX_BYTES + 1 && self.request_bytes == announced_bytes
     }
 
-    pub(crate) fn progress(&self) -> ParserProgress {
+    /// Returns the state without its strings.
+    pub fn progress(&self) -> ParserProgress {
         ParserProgress {
             state: self.state,
             remaining: self.remaining,
@@ -135,21 +174,22 @@ impl Parser {
         }
     }
 
-    pub(crate) fn line(&self) -> &[u8] {
+    /// Returns the incomplete line.
+    pub fn line(&self) -> &[u8] {
         &self.line
     }
 
-    /// Takes bytes from the front of `input` until a request is complete or the bytes are used up. Calls `step` for
-    /// each argument and each line. Refuses a request that would take more than `request_max_bytes`.
-    pub(crate) fn next(
+    /// Takes bytes from the front of `input` until a request is complete or the bytes are used up. Counts a step for
+    /// each argument and each line. Refuses a request that would take more than `limits` allow.
+    pub fn next(
         &mut self,
         input: &mut &[u8],
-        request_max_bytes: usize,
-        mut step: impl FnMut(),
+        limits: &RequestLimits,
+        steps: &mut impl Step,
     ) -> Result<Found, ProtocolError> {
         loop {
             // Once in each round, because a stream of empty lines is work too.
-            step();
+            steps.step();
             match self.state {
                 State::Start if !self.arguments.is_empty() => return Ok(Found::Request),
                 State::Start => match input.first() {
@@ -163,12 +203,12 @@ impl Parser {
                     }
                 }
                 State::Count => {
-                    if !self.count(input)? {
+                    if !self.count(input, limits)? {
                         return Ok(Found::NeedMore);
                     }
                 }
                 State::Length => {
-                    if !self.length(input, request_max_bytes)? {
+                    if !self.length(input, limits)? {
                         return Ok(Found::NeedMore);
                     }
                 }
@@ -194,24 +234,47 @@ impl Parser {
     }
 
     /// Forgets the request that was found, and frees the memory of a large one.
-    pub(crate) fn finish(&mut self, mut step: impl FnMut()) {
+    pub fn finish(&mut self, steps: &mut impl Step) {
         for _ in self.arguments.drain(..) {
-            step();
+            steps.step();
         }
         self.arguments.shrink_to(KEPT_ARGUMENTS);
         self.request_bytes = 0;
+        self.strings_bytes = 0;
     }
 
-    /// Returns the memory of an incomplete request, in bytes. It depends on the stream so far, not on the allocator.
-    pub(crate) fn pending_bytes(&self) -> usize {
+    /// Returns the arguments of the request that was found.
+    pub fn arguments(&mut self) -> Arguments<'_> {
+        Arguments::new(&mut self.arguments)
+    }
+
+    /// Returns the arguments so far of an incomplete request; the last one may be incomplete.
+    pub fn arguments_so_far(&self) -> &[Bytes] {
+        &self.arguments
+    }
+
+    /// Returns the memory of an incomplete request, in bytes: not less than what it has on the heap. It depends on
+    /// the stream so far, not on the allocator. It does not include the few argument slots that every connection
+    /// keeps between its requests.
+    pub fn kept_bytes(&self) -> usize {
         if self.state == State::Start {
             return 0;
         }
-        let missing = match self.state {
-            State::Argument { missing } => missing.saturating_sub(RESERVE_MAX_BYTES),
-            _ => 0,
+        // A vector that grows has room for twice its length at most.
+        let slots = 2 * self.arguments.len();
+        let line = heap_bytes(2 * self.line.len()) as usize;
+        line + slots * size_of::<Bytes>() + self.strings_bytes + self.open_bytes()
+    }
+
+    /// Returns the memory of the incomplete argument on the heap, in bytes.
+    fn open_bytes(&self) -> usize {
+        let (State::Argument { missing }, Some(argument)) = (self.state, self.arguments.last())
+        else {
+            return 0;
         };
-        self.line.len() + self.request_bytes - missing
+        let announced = argument.len() + missing;
+        let reserved = announced.min(RESERVE_MAX_BYTES.max(2 * argument.len()));
+        heap_bytes(reserved) as usize
     }
 
     /// Reads an inline command; an empty line is none. Returns false if it is incomplete.
@@ -241,13 +304,16 @@ impl Parser {
     }
 
     /// Reads the `*<count>` line. Returns false if it is incomplete.
-    fn count(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
+    fn count(&mut self, input: &mut &[u8], limits: &RequestLimits) -> Result<bool, ProtocolError> {
         let Some(line) = self.header(input, ProtocolError::CountTooLong)? else {
             return Ok(false);
         };
         let count = parse_integer(&line[1..]).ok_or(ProtocolError::InvalidCount)?;
         if count > ARGUMENTS_MAX as i64 {
             return Err(ProtocolError::InvalidCount);
+        }
+        if count > UNAUTHENTICATED_ARGUMENTS_MAX && !limits.is_authenticated {
+            return Err(ProtocolError::UnauthenticatedCount);
         }
         self.remaining = usize::try_from(count).unwrap_or(0);
         // Redis skips an empty request without a reply.
@@ -260,11 +326,7 @@ impl Parser {
     }
 
     /// Reads a `$<length>` line and begins the argument. Returns false if the line is incomplete.
-    fn length(
-        &mut self,
-        input: &mut &[u8],
-        request_max_bytes: usize,
-    ) -> Result<bool, ProtocolError> {
+    fn length(&mut self, input: &mut &[u8], limits: &RequestLimits) -> Result<bool, ProtocolError> {
         let Some(line) = self.header(input, ProtocolError::LengthTooLong)? else {
             return Ok(false);
         };
@@ -277,8 +339,11 @@ impl Parser {
             .and_then(|length| usize::try_from(length).ok())
             .filter(|&length| length <= BULK_MAX_BYTES)
             .ok_or(ProtocolError::InvalidLength)?;
+        if missing > UNAUTHENTICATED_BULK_MAX_BYTES && !limits.is_authenticated {
+            return Err(ProtocolError::UnauthenticatedLength);
+        }
         self.request_bytes += size_of::<Bytes>() + missing;
-        if self.request_bytes > request_max_bytes {
+        if self.request_bytes > limits.request_bytes {
             return Err(ProtocolError::RequestTooBig);
         }
         if let Some((whole, behind)) = input.split_at_checked(missing)
@@ -287,6 +352,7 @@ impl Parser {
             // The common case: the whole argument is here.
             *input = behind;
             self.arguments.push(Bytes::from_slice(whole));
+            self.strings_bytes += heap_bytes(missing) as usize;
             self.end_argument();
             return Ok(true);
         }
@@ -305,13 +371,14 @@ impl Parser {
             argument.extend_from_slice(&input[..taken]);
         }
         *input = &input[taken..];
-        self.state = if taken == missing {
-            State::ArgumentEnd { skip: 2 }
-        } else {
-            State::Argument {
-                missing: missing - taken,
-            }
-        };
+        if taken < missing {
+            let missing = missing - taken;
+            self.state = State::Argument { missing };
+            return;
+        }
+        self.state = State::ArgumentEnd { skip: 2 };
+        let length = self.arguments.last().map_or(0, |argument| argument.len());
+        self.strings_bytes += heap_bytes(length) as usize;
     }
 
     fn end_argument(&mut self) {

@@ -1,0 +1,246 @@
+//! No request works long without a sign of life. Work is counted in arguments and elements, and a sign of life is a
+//! call of `Host::progress`; no clock is involved.
+
+mod common;
+
+use common::{Bench, CLIENT, request};
+use service::{Input, ServiceLimits};
+
+const ARGUMENTS: usize = 200_000;
+/// Elements that may pass between two signs of life (`service::Host::progress`).
+const ELEMENTS_MAX: usize = 256;
+
+/// How a command is given very many arguments.
+enum Many {
+    /// It goes through all of them: the words before them, then these over and over.
+    Walks(&'static [&'static str], &'static [&'static str]),
+    /// It takes few, and refuses more without looking at them.
+    Refuses,
+}
+
+use Many::{Refuses, Walks};
+
+/// Every command that takes any number of arguments.
+const MANY: &[(&str, Many)] = &[
+    ("auth", Refuses),
+    ("client", Refuses),
+    ("client|list", Walks(&["id"], &["1"])),
+    ("command", Walks(&["info"], &["nosuch"])),
+    ("command|docs", Walks(&[], &["nosuch"])),
+    ("command|info", Walks(&[], &["client|nosuch"])),
+    ("command|list", Refuses),
+    ("config", Refuses),
+    ("config|get", Walks(&[], &["nosuch"])),
+    ("debug", Refuses),
+    ("del", Walks(&[], &["nosuch"])),
+    ("exists", Walks(&[], &["nosuch"])),
+    ("expire", Walks(&["k", "100"], &["xx"])),
+    ("failover", Refuses),
+    ("flushall", Refuses),
+    ("flushdb", Refuses),
+    ("hdel", Walks(&["h"], &["nosuch"])),
+    ("hello", Walks(&["2"], &["setname", "n"])),
+    ("hset", Walks(&["h"], &["f", "v"])),
+    ("info", Walks(&[], &["nosuch"])),
+    ("lpop", Refuses),
+    ("lpush", Walks(&["l"], &["v"])),
+    ("mget", Walks(&[], &["nosuch"])),
+    ("mset", Walks(&[], &["k", "v"])),
+    ("pexpire", Walks(&["k", "100"], &["gt"])),
+    ("ping", Refuses),
+    ("quit", Refuses),
+    ("rpop", Refuses),
+    ("rpush", Walks(&["l"], &["v"])),
+    ("sadd", Walks(&["s"], &["m"])),
+    ("scan", Walks(&["0"], &["count", "1"])),
+    ("set", Walks(&["k", "v"], &["nx"])),
+    ("spop", Refuses),
+    ("srem", Walks(&["s"], &["m"])),
+    ("understudy", Refuses),
+];
+
+/// Sends a request to a new service with a few keys. Returns the number of signs of life, and the reply.
+fn run(words: &[&[u8]]) -> (u64, Vec<u8>) {
+    let mut bench = Bench::new(ServiceLimits {
+        admin: true,
+        ..ServiceLimits::default()
+    });
+    for setup in ["SET k v", "HSET h f v", "SADD s m n", "RPUSH l a b"] {
+        bench.send(setup);
+    }
+    let before = bench.host.progress;
+    let reply = bench.raw(CLIENT, &request(words));
+    (bench.host.progress - before, reply)
+}
+
+/// Returns the words of a command, and `ARGUMENTS` more.
+fn with_many<'a>(name: &'a str, first: &[&'a str], pattern: &[&'a str]) -> Vec<&'a [u8]> {
+    let name = name.split('|').map(str::as_bytes);
+    let first = first.iter().map(|word| word.as_bytes());
+    let many = pattern
+        .iter()
+        .cycle()
+        .take(ARGUMENTS)
+        .map(|word| word.as_bytes());
+    name.chain(first).chain(many).collect()
+}
+
+/// Returns the commands that take any number of arguments, by what the service says of itself.
+fn variadic() -> Vec<String> {
+    let mut bench = Bench::new(ServiceLimits::default());
+    let names = bench.elements("COMMAND LIST");
+    let is_variadic = |name: &String| {
+        // The second element of a command's description is its arity.
+        let arity = &bench.elements(&format!("COMMAND INFO {name}"))[1];
+        arity.starts_with(":-")
+    };
+    names.into_iter().filter(is_variadic).collect()
+}
+
+#[test]
+fn every_command_gives_signs_of_life_while_it_goes_through_its_arguments() {
+    let listed: Vec<&str> = MANY.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        variadic(),
+        listed,
+        "a command is missing in this test, or it is too many"
+    );
+    // What it takes to parse and free so many arguments: GET takes one and refuses more.
+    let (parsing, _) = run(&with_many("get", &[], &["nosuch"]));
+    let walk = (ARGUMENTS / ELEMENTS_MAX) as u64;
+    assert!(parsing >= walk);
+    for (name, many) in MANY {
+        match many {
+            Walks(first, pattern) => {
+                let (progress, reply) = run(&with_many(name, first, pattern));
+                assert!(
+                    !reply.starts_with(b"-"),
+                    "{name}: {:?}",
+                    String::from_utf8_lossy(&reply)
+                );
+                assert!(
+                    progress >= parsing + walk,
+                    "{name}: {progress} signs of life"
+                );
+            }
+            Refuses => {
+                let (progress, reply) = run(&with_many(name, &[], &["1"]));
+                assert!(
+                    reply.starts_with(b"-"),
+                    "{name}: {:?}",
+                    String::from_utf8_lossy(&reply)
+                );
+                assert!(progress <= parsing + 1, "{name}: {progress} signs of life");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_command_gives_signs_of_life_while_it_goes_through_what_is_stored() {
+    const ELEMENTS: usize = 50_000;
+    let many = |first: &str, pattern: &[&str]| {
+        let elements = (0..ELEMENTS).map(|number| format!("{}{number}", pattern[0]));
+        let mut words: Vec<String> = first.split(' ').map(String::from).collect();
+        for element in elements {
+            words.push(element);
+            words.extend(pattern[1..].iter().map(|word| (*word).to_string()));
+        }
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        request(&words)
+    };
+    let fill = [
+        many("SADD s", &["m"]),
+        many("RPUSH l", &["e"]),
+        many("HSET h", &["f", "v"]),
+        many("MSET", &["key:", "v"]),
+    ];
+    for command in [
+        "SMEMBERS s",
+        "SPOP s 50000",
+        "DEL s",
+        "SET s x",
+        "LRANGE l 0 -1",
+        "LPOP l 50000",
+        "RPOP l 50000",
+        "DEL l",
+        "GETSET l x",
+        "HGETALL h",
+        "DEL h",
+        "KEYS *",
+        "KEYS nosuch",
+        "KEYS *[a-z]*5*",
+        "SCAN 0 COUNT 1000000",
+        "SCAN 0 COUNT 1000000 MATCH *x",
+        "FLUSHALL",
+        "DEBUG DIGEST",
+    ] {
+        let mut bench = Bench::with_debug();
+        for request in &fill {
+            bench.raw(CLIENT, request);
+        }
+        let before = bench.host.progress;
+        bench.send(command);
+        // A value that was replaced or removed is freed at once.
+        let progress = bench.host.progress - before;
+        let expected = match command {
+            // The type is checked before anything else.
+            "GETSET l x" => 0,
+            _ => ELEMENTS / ELEMENTS_MAX,
+        };
+        assert!(
+            progress >= expected as u64,
+            "{command}: {progress} signs of life"
+        );
+    }
+}
+
+#[test]
+fn a_pattern_costs_no_more_than_its_text() {
+    let mut bench = Bench::new(ServiceLimits::default());
+    let key = vec![b'a'; 1 << 20];
+    bench.raw(CLIENT, &request(&[b"SET", &key, b"v"]));
+    let mut costs = vec![];
+    for pattern in [b"*a*b".to_vec(), b"*a?a".repeat(250)] {
+        let before = bench.host.progress;
+        assert_eq!(
+            bench.raw(CLIENT, &request(&[b"KEYS", &pattern])).first(),
+            Some(&b'*')
+        );
+        // KEYS goes through the keys twice.
+        let steps = (bench.host.progress - before) * ELEMENTS_MAX as u64;
+        costs.push(steps as usize);
+    }
+    // One step for 64 bytes of text, and 16 times as many for the longest pattern: by the words in it.
+    assert!(costs[0] <= 3 * key.len() / 64, "{costs:?}");
+    assert!(costs[1] <= 3 * 17 * key.len() / 64, "{costs:?}");
+    let longer = b"*a".repeat(513);
+    for command in [
+        &[&b"KEYS"[..]][..],
+        &[b"SCAN", b"0", b"MATCH"],
+        &[b"CONFIG", b"GET"],
+    ] {
+        let words = [command, &[longer.as_slice()]].concat();
+        assert_eq!(
+            String::from_utf8_lossy(&bench.raw(CLIENT, &request(&words))),
+            "-ERR pattern is too long, it may have 1024 bytes\r\n"
+        );
+    }
+}
+
+#[test]
+fn the_same_line_of_client_list_a_million_times_takes_no_memory() {
+    let mut bench = Bench::new(ServiceLimits::default());
+    let line = bench.elements("CLIENT INFO").concat();
+    let words = with_many("client|list", &["id"], &["1"]);
+    bench.host.replies.clear();
+    bench.apply(Input::Bytes {
+        connection: CLIENT,
+        bytes: &request(&words),
+    });
+    let reply = bench.host.sent_to(CLIENT);
+    let header = reply.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let expected = format!("${}\r\n", reply.len() - header - 2);
+    assert_eq!(&reply[..header], expected.as_bytes());
+    assert!(reply.len() > ARGUMENTS * (line.len() - 20));
+}
