@@ -351,7 +351,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
-        /// The same, with sets of places of more than one word.
+        /// Compares them with sets of places of more than one word.
         #[test]
         fn agrees_with_the_model_when_it_is_long(
             pattern in r"([ab?]{20,70}[*]){1,4}[ab?]{0,70}", text in r"[ab]{60,400}",

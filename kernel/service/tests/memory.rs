@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Bench, CLIENT, request};
-use service::{ConnectionId, Input, ServiceLimits};
+use service::{Input, ServiceLimits};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -171,14 +171,12 @@ fn clients_that_want_too_much_are_disconnected_and_the_others_are_served() {
         });
         bench.host.is_deaf = true;
         let before = held();
-        let mut connection: ConnectionId = 2;
-        for _ in 0..100 {
+        for connection in 2..102 {
             bench.open(connection);
             bench.apply(Input::Bytes {
                 connection,
                 bytes: &stream,
             });
-            connection += 1;
             let real = held() - before;
             assert!(
                 real <= MAX_BYTES + 100 * CONNECTION_BYTES,

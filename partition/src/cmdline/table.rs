@@ -287,7 +287,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         name: "protected_mode",
         syntax: "yes|no",
         preset: Preset::Value("yes"),
-        help: "whether the service, if it has no password, refuses clients from outside the machine's own network (ip=)",
+        help: "whether the service, if it has no password, refuses clients from outside its own network (ip=)",
         apply: |options, value| {
             options.is_protected = one_of(value, &[("yes", true), ("no", false)])?;
             Ok(())

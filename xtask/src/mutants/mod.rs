@@ -1,5 +1,8 @@
-//! Puts deliberate bugs, one at a time, into a copy of the sources: the simulation has to find each.
+//! Puts deliberate bugs, one at a time, into a copy of the sources: the simulation has to find each, or a test on the
+//! host that is named with the bug.
 
+mod host;
+mod host_list;
 mod list;
 mod mutant;
 
@@ -15,8 +18,9 @@ use harness::files::{read, write};
 use harness::paths;
 use harness::problem::{Problem, require};
 
+pub use host_list::HOST_MUTANTS;
 pub use list::MUTANTS;
-pub use mutant::Mutant;
+pub use mutant::{HostMutant, Mutant};
 
 /// Seeds within which each bug has to be found.
 pub const SEEDS: u64 = 10_000;
@@ -68,6 +72,17 @@ pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
         }
         tried += 1;
         found += usize::from(matches!(verdict, MutantOutcome::Found { .. }));
+    }
+    let is_selected = |host: &&HostMutant| filter.is_none_or(|f| host.mutant.name.contains(f));
+    for host in HOST_MUTANTS.iter().filter(is_selected) {
+        let is_found = copy.try_on_host(host)?;
+        let verdict = if is_found { "found by" } else { "SURVIVED" };
+        println!(
+            "{:<28}{verdict} cargo test -p {}",
+            host.mutant.name, host.test
+        );
+        tried += 1;
+        found += usize::from(is_found);
     }
     println!("{found} of {tried} deliberate bugs found");
     Ok(found == tried)
@@ -131,6 +146,17 @@ impl Copy {
     }
 
     fn try_out(&self, mutant: &Mutant) -> Result<MutantOutcome, Problem> {
+        self.with(mutant, || {
+            simulation::build(&self.sources, &self.target).and_then(|()| self.search())
+        })
+    }
+
+    /// Puts a bug in, calls `look`, and takes the bug out again.
+    fn with<T>(
+        &self,
+        mutant: &Mutant,
+        look: impl FnOnce() -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         let file = self.sources.join(mutant.file);
         let right = String::from_utf8_lossy(&read(&file)?).into_owned();
         let places = right.matches(mutant.right).count();
@@ -144,7 +170,7 @@ impl Copy {
             &file,
             right.replacen(mutant.right, mutant.wrong, 1).as_bytes(),
         )?;
-        let verdict = simulation::build(&self.sources, &self.target).and_then(|()| self.search());
+        let verdict = look();
         write(&file, right.as_bytes())?;
         verdict
     }
@@ -199,9 +225,15 @@ fn tracked_files() -> Result<Vec<String>, Problem> {
 mod tests {
     use super::*;
 
+    fn all() -> impl Iterator<Item = &'static Mutant> {
+        MUTANTS
+            .iter()
+            .chain(HOST_MUTANTS.iter().map(|host| &host.mutant))
+    }
+
     #[test]
     fn each_mutants_text_is_in_its_file_exactly_once() {
-        for mutant in MUTANTS {
+        for mutant in all() {
             let text = fs::read_to_string(paths::workspace().join(mutant.file)).unwrap();
             assert_eq!(text.matches(mutant.right).count(), 1, "{}", mutant.name);
             assert_ne!(mutant.right, mutant.wrong, "{}", mutant.name);
@@ -210,8 +242,8 @@ mod tests {
 
     #[test]
     fn the_document_lists_every_mutant() {
-        let names: BTreeSet<_> = MUTANTS.iter().map(|mutant| mutant.name).collect();
-        assert_eq!(names.len(), MUTANTS.len(), "a name stands for one mutant");
+        let names: BTreeSet<_> = all().map(|mutant| mutant.name).collect();
+        assert_eq!(names.len(), all().count(), "a name stands for one mutant");
         let document = fs::read_to_string(paths::workspace().join("docs/testing.md")).unwrap();
         for name in names {
             assert!(document.contains(&format!("`{name}`")), "{name} is missing");

@@ -14,3 +14,12 @@ pub struct Mutant {
     /// The text that replaces it.
     pub wrong: &'static str,
 }
+
+/// A deliberate bug that a test on the host has to find.
+#[derive(Clone, Copy, Debug)]
+pub struct HostMutant {
+    /// What follows `cargo test -p`.
+    pub test: &'static str,
+    /// The bug.
+    pub mutant: Mutant,
+}
