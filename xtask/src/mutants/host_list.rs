@@ -57,7 +57,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         },
     },
     HostMutant {
-        test: "service --test properties checkpoint",
+        test: "service --test properties",
         mutant: Mutant {
             name: "password-forgotten",
             what: "a checkpoint does not tell who has given the password",

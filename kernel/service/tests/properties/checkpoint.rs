@@ -6,7 +6,7 @@ use crate::generate::{ClientEvent, event, limits, record};
 use ::checkpoint::{Items, Malformed, Sequence, Writer};
 use proptest::prelude::*;
 use service::testing::RecordingHost;
-use service::{ConnectionId, Service, ServiceLimits, ServiceRestorer, Stamp};
+use service::{ConnectionId, Password, Service, ServiceLimits, ServiceRestorer, Stamp};
 
 const SECTION: u8 = 3;
 
@@ -229,4 +229,29 @@ fn what_is_longer_than_a_record_is_heard() {
         answers(&mut backup, time_ms),
         answers(&mut primary.service, time_ms)
     );
+}
+
+#[test]
+fn who_has_given_the_password_is_a_part_of_the_state() {
+    let limits = ServiceLimits {
+        password: Some(Password::new("secret")),
+        ..ServiceLimits::default()
+    };
+    let mut primary = Primary::new(limits.clone());
+    for connection in [1, 2] {
+        primary.apply(&(ClientEvent::Open(connection), 1, 5));
+    }
+    primary.run(1, "AUTH secret");
+    primary.service.begin_checkpoint();
+    primary.end();
+    let mut backup = Primary::new(limits.clone());
+    backup.service = primary.restored(limits).expect("a whole checkpoint");
+    for (connection, reply) in [
+        (1, "+PONG\r\n"),
+        (2, "-NOAUTH Authentication required.\r\n"),
+    ] {
+        backup.run(connection, "PING");
+        let sent = backup.host.sent_to(connection);
+        assert_eq!(String::from_utf8_lossy(&sent), reply);
+    }
 }
