@@ -70,6 +70,11 @@ pub fn run(scenario: Scenario) -> Outcome {
             true => oracle.counted_all(),
             false => is_excused(world, was_protected),
         });
+        let takeovers = oracle.primary.takeovers.get();
+        oracle.check(match world.scenario.is_only_paused() && takeovers > 0 {
+            true => Err("a machine that was only paused was taken over".into()),
+            false => Ok(()),
+        });
         Outcome {
             violation: oracle.violation(),
             takeovers: oracle.primary.takeovers.get(),

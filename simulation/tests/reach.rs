@@ -13,13 +13,16 @@ use simulation::campaign::{Campaign, Seeds};
 /// What is to be reached, and whether a line of the log says that it was.
 type Goal = (&'static str, fn(&str) -> bool);
 
-const GOALS: [Goal; 19] = [
+const GOALS: [Goal; 20] = [
     ("a takeover", is::<TakeoverBegan>),
     ("a fence that needs more than one round", is::<FenceRetry>),
     ("a fence without proof", is::<FenceRefused>),
     ("a reset by the monitor", is::<Reset>),
     ("a primary that is paused and goes on", |line| {
         line.contains("struck: Pause {")
+    }),
+    ("a machine that is paused as a whole", |line| {
+        line.contains("struck: MachinePause")
     }),
     ("a primary that gives its backup up after a pause", |line| {
         line.contains("struck: PauseAndDrop")

@@ -2,6 +2,7 @@
 
 use simulation::campaign::{Campaign, Seeds, Sum};
 use simulation::run::run;
+use simulation::scenario::plan::{Moment, Plan, Strike};
 use simulation::scenario::{Mode, Scenario};
 
 /// Seeds that showed a bug once. A seed means another run after each change to the simulation, so its worth fades.
@@ -29,6 +30,22 @@ fn no_law_is_broken() {
 fn protection_is_restored_after_every_fault_that_leaves_a_machine() {
     let sum = sum_of("10000..10200", true);
     assert_eq!((sum.whole, sum.failed), (200, 0));
+}
+
+/// Checks that a machine whose cores all stop together for 0.2 to 5 s is not taken over for it.
+#[test]
+fn a_paused_machine_is_not_taken_over() {
+    for seed in 0..100 {
+        let pause_ns = 200_000_000 + seed * 48_000_000;
+        let mut scenario = Scenario::of(seed, Mode::Liveness).only_paused(pause_ns);
+        scenario.faults = vec![Plan {
+            strike: Strike::MachinePause { ns: pause_ns },
+            moment: Moment::Access(20 + seed * 31),
+        }];
+        let outcome = run(scenario);
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        assert_eq!(outcome.takeovers, 0, "seed {seed}: {outcome}");
+    }
 }
 
 #[test]

@@ -67,9 +67,10 @@ pub enum Action {
     Notify(Notice),
 }
 
-/// Maximum number of actions of one step. The longest step begins a takeover: a notice, two stamps, and an INIT for
-/// each core but the seat. The longest step of a fence under way is a notice and one signal for each of these cores.
-pub const ACTIONS_MAX: usize = 3 + (MAX_CORES - 1);
+/// Maximum number of actions of one step. The longest step ends an absence and begins a takeover: two notices, two
+/// stamps, and an INIT for each core but the seat. The longest step of a fence under way is a notice and one signal for
+/// each of these cores.
+pub const ACTIONS_MAX: usize = 4 + (MAX_CORES - 1);
 
 /// The actions of one step.
 pub type Actions = ArrayVec<Action, ACTIONS_MAX>;

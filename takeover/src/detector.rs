@@ -7,6 +7,12 @@
 //! **Contract**: at one `now`, first [`observe`](Detector::observe) the newest keepalive, and only then ask for the
 //! [`verdict`](Detector::verdict). Otherwise an observer that was away for 20 ms with a time-out of 10 ms would declare
 //! a healthy peer dead whose keepalives it had not read yet.
+//!
+//! **Absence**: time in which the observer itself did not run is no silence of the peer, because what stopped the
+//! observer (a system management interrupt, a paused host) may have stopped the peer as well. Whoever looks later than
+//! it had to ([`DetectorConfig::unseen_ns`]) calls [`excuse`](Detector::excuse): the time between does not count, and
+//! the peer gets one whole time-out to be heard again. It gets that once: without a fresh keepalive a second absence
+//! only stops the clocks, so that an observer that is often late still finds a dead peer.
 
 use sharedmem::MAX_CORES;
 use sharedmem::cause::Cause;
@@ -23,6 +29,20 @@ pub struct DetectorConfig {
     pub timeout_ns: u64,
     /// How long a peer may take until its first keepalive, and a core from then until its progress first moves, in ns.
     pub boot_timeout_ns: u64,
+}
+
+impl DetectorConfig {
+    /// Returns how late an observer may look after it looked at a time, in ns: half a time-out.
+    pub fn look_due_ns(&self, looked_ns: u64) -> u64 {
+        looked_ns.saturating_add(self.timeout_ns / 2)
+    }
+
+    /// Returns for how long an observer that looks at `now_ns` was absent, if its look was due at `due_ns`; `None` if
+    /// it is not later than the usual latency of a timer.
+    pub fn unseen_ns(&self, due_ns: u64, now_ns: u64) -> Option<u64> {
+        let late_ns = now_ns.saturating_sub(due_ns);
+        (late_ns > self.timeout_ns / 4).then_some(late_ns)
+    }
 }
 
 /// What the detector concludes about the peer.
@@ -80,12 +100,17 @@ pub struct Detector {
     seen: Option<Seen>,
     condemned: Option<Failure>,
     ignored: Ignored,
+    /// The peer was given a time-out of grace, and was not heard since.
+    has_grace: bool,
 }
 
 /// What was seen of the peer since its first keepalive.
 #[derive(Clone, Debug)]
 struct Seen {
     sequence: u64,
+    /// When the newest keepalive was seen.
+    beat_ns: u64,
+    /// Since when the silence counts: later than `beat_ns` if the peer was vouched for or excused.
     at_ns: u64,
     cores: [Core; MAX_CORES],
     core_count: u32,
@@ -140,6 +165,7 @@ impl Detector {
             seen: None,
             condemned: None,
             ignored: Ignored::default(),
+            has_grace: false,
         }
     }
 
@@ -159,7 +185,34 @@ impl Detector {
             Some(seen) => seen.advance(now_ns, keepalive),
             None => self.seen = Some(Seen::first(now_ns, keepalive)),
         }
+        self.has_grace = false;
         Observation::Fresh
+    }
+
+    /// Excuses the peer for `unseen_ns` before `now_ns`, in which the observer was absent: see the
+    /// [module's](self) page.
+    pub fn excuse(&mut self, now_ns: u64, unseen_ns: u64) {
+        let DetectorConfig {
+            timeout_ns,
+            boot_timeout_ns,
+            ..
+        } = self.config;
+        let is_granted = !core::mem::replace(&mut self.has_grace, true);
+        // The latest start of a clock with this limit that leaves it a whole time-out.
+        let later = |since_ns: u64, limit_ns: u64| {
+            let since_ns = since_ns.saturating_add(unseen_ns).min(now_ns);
+            match is_granted {
+                true => since_ns.max(now_ns.saturating_sub(limit_ns - timeout_ns)),
+                false => since_ns,
+            }
+        };
+        self.started_ns = later(self.started_ns, boot_timeout_ns);
+        if let Some(seen) = &mut self.seen {
+            seen.at_ns = later(seen.at_ns, timeout_ns);
+            for core in &mut seen.cores {
+                core.since_ns = later(core.since_ns, core.limit_ns(&self.config));
+            }
+        }
     }
 
     /// Restarts every clock at `now_ns`, because the peer has shown by something other than a keepalive that it works.
@@ -233,7 +286,7 @@ impl Detector {
 
     /// Returns when the newest keepalive was seen, in the observer's time.
     pub fn last_seen_ns(&self) -> Option<u64> {
-        self.seen.as_ref().map(|seen| seen.at_ns)
+        self.seen.as_ref().map(|seen| seen.beat_ns)
     }
 
     /// Returns how many readings were ignored so far.
@@ -279,17 +332,22 @@ impl Detector {
             Clock {
                 failure: Failure::on_core(Cause::Hung, core),
                 since_ns: state.since_ns,
-                // The cores of an instance start one by one after its first keepalive: until a core has moved, it is
-                // booting.
-                limit_ns: if state.moved {
-                    timeout_ns
-                } else {
-                    boot_timeout_ns
-                },
+                limit_ns: state.limit_ns(&self.config),
                 witnessed_ns: Some(seen.at_ns),
             }
         });
         core::iter::once(whole).chain(per_core)
+    }
+}
+
+impl Core {
+    /// Returns how long it may stand still. The cores of an instance start one by one after its first keepalive: until
+    /// a core has moved, it is booting.
+    fn limit_ns(&self, config: &DetectorConfig) -> u64 {
+        match self.moved {
+            true => config.timeout_ns,
+            false => config.boot_timeout_ns,
+        }
     }
 }
 
@@ -302,6 +360,7 @@ impl Seen {
         });
         Self {
             sequence: keepalive.sequence,
+            beat_ns: now_ns,
             at_ns: now_ns,
             cores,
             core_count: keepalive.cores,
@@ -310,6 +369,7 @@ impl Seen {
 
     fn advance(&mut self, now_ns: u64, keepalive: &Keepalive) {
         self.sequence = keepalive.sequence;
+        self.beat_ns = now_ns;
         self.at_ns = now_ns;
         for (core, progress) in self.cores.iter_mut().zip(keepalive.progress) {
             if core.progress != progress {

@@ -106,6 +106,8 @@ pub struct Fence {
     pending: CoreSet,
     round: u32,
     phase: Phase,
+    /// The wait of this round has begun anew.
+    is_excused: bool,
 }
 
 impl Fence {
@@ -117,6 +119,7 @@ impl Fence {
             pending: cores,
             round: 0,
             phase: Phase::Begin,
+            is_excused: false,
         }
     }
 
@@ -146,11 +149,23 @@ impl Fence {
         }
     }
 
+    /// Excuses the cores at `now_ns`, because the executor was absent and they may have been as well: once in a round,
+    /// they get the whole wait for their check-ins again.
+    pub fn excuse(&mut self, now_ns: u64) {
+        let wait_ns = self.config.wait_ns(self.round);
+        if let Phase::Waiting { until_ns } = &mut self.phase
+            && !core::mem::replace(&mut self.is_excused, true)
+        {
+            *until_ns = now_ns.saturating_add(wait_ns);
+        }
+    }
+
     fn begin_round(&mut self, now_ns: u64) -> Strike {
         if self.round >= self.config.tries_max {
             return Strike::Refused(self.pending);
         }
         self.round += 1;
+        self.is_excused = false;
         if self.round < NMI_FROM_ROUND {
             return self.init(now_ns);
         }

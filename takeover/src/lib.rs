@@ -43,7 +43,8 @@
 //! machine.step(MS, Event::Observed(&beat));
 //! assert!(machine.is_protected());
 //!
-//! // No keepalive for longer than the time-out: INIT, and SIPI after a pause.
+//! // No keepalive for longer than the time-out, for an observer that looked meanwhile: INIT, and SIPI after a pause.
+//! machine.step(6 * MS, Event::Tick);
 //! let now_ns = 12 * MS;
 //! let actions = machine.step(now_ns, Event::Tick);
 //! assert!(actions.contains(&Action::SendInit { core: 1 }));

@@ -30,6 +30,7 @@
 //! primary as before when it sends a keepalive again. A primary that a takeover has begun to fence does not come back,
 //! whatever it sends: it is condemned.
 
+mod absence;
 mod backup;
 mod primary;
 mod state;
@@ -59,6 +60,8 @@ pub struct Machine {
     successor: Successor,
     /// Core that a promoted backup must start on.
     lead: Option<u32>,
+    /// How often the executor looked so late that the time did not count.
+    absences: u64,
     now_ns: u64,
 }
 
@@ -80,16 +83,20 @@ impl Machine {
             generation: 0,
             successor: Successor::Backup,
             lead: None,
+            absences: 0,
             now_ns,
         })
     }
 
     /// Takes in `event`, learned of at `now_ns`, and returns what is to be done, in order.
     ///
-    /// Time that goes back counts as standing still. An event without a meaning in the present state is ignored.
+    /// Time that goes back counts as standing still. An event without a meaning in the present state is ignored. Time
+    /// in which the executor was absent counts against nobody: a step that comes later than
+    /// [`deadline_ns`](Self::deadline_ns) by more than a quarter of a time-out ends an absence.
     pub fn step(&mut self, now_ns: u64, event: Event<'_>) -> Actions {
-        self.now_ns = self.now_ns.max(now_ns);
         let mut out = Actions::new();
+        self.notice_absence(now_ns, &mut out);
+        self.now_ns = self.now_ns.max(now_ns);
         match event {
             Event::PrimaryStarted { .. }
             | Event::PrimaryRefused
@@ -122,7 +129,7 @@ impl Machine {
 
     /// Returns when to pass the next [`Event::Tick`] if nothing happens before, in ns. A time that is past means now.
     pub fn deadline_ns(&self) -> Option<u64> {
-        match self.state {
+        let waits_until_ns = match self.state {
             State::Booting | State::Watching | State::Unprotected | State::Promoting => {
                 match self.verdict() {
                     Verdict::Red(_) => Some(self.now_ns),
@@ -130,9 +137,11 @@ impl Machine {
                 }
             }
             State::Holding { until_ns } => Some(until_ns),
-            State::Fencing(fence) => Some(fence.deadline_ns()),
+            State::Fencing(fence) => return Some(fence.deadline_ns()),
             State::Preparing(_) | State::Refused(_) | State::Dead => None,
-        }
+        };
+        // Otherwise an absence within a long wait, such as the one for a booting primary, would not be noticed.
+        waits_until_ns.map(|until_ns| until_ns.min(self.latest_look_ns()))
     }
 
     /// Returns the state.

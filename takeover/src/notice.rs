@@ -30,6 +30,13 @@ pub enum Notice {
         /// The epoch after the takeover, which is also the number of its timeline.
         epoch: u64,
     },
+    /// The executor was absent, and what it did not see counts against nobody.
+    SeatAbsent {
+        /// For how long after a look was due, in ns.
+        unseen_ns: u64,
+        /// How often since the machine was made.
+        absences: u64,
+    },
     /// Cores did not check in at the fence; they get another round.
     FenceRetry {
         /// The number of the round that begins.
@@ -69,6 +76,14 @@ impl fmt::Display for Notice {
                 failure: Failure { cause, core },
                 epoch,
             } => event::TakeoverBegan { epoch, cause, core }.fmt(f),
+            Self::SeatAbsent {
+                unseen_ns,
+                absences,
+            } => event::SeatAbsent {
+                unseen_ns,
+                absences,
+            }
+            .fmt(f),
             Self::FenceRetry { round, pending } => {
                 let cores = pending.iter().collect();
                 event::FenceRetry { round, cores }.fmt(f)

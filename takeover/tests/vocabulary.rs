@@ -119,6 +119,13 @@ fn notices_are_events() {
             "event=fence-retry round=2 cores=2,4 ;",
         ),
         (
+            Notice::SeatAbsent {
+                unseen_ns: 5,
+                absences: 2,
+            },
+            "event=seat-absent unseen_ns=5 absences=2 ;",
+        ),
+        (
             Notice::Dead(Failure::of(Cause::Silent)),
             "event=dead cause=silent ;",
         ),

@@ -22,6 +22,8 @@ pub enum BackupView {
 /// A primary's watch over its backup.
 pub struct BackupMonitor {
     detector: Detector,
+    /// When this primary looked last.
+    looked_ns: u64,
     /// The view that was logged last.
     reported: Option<BackupView>,
     /// The result of the last look.
@@ -35,6 +37,7 @@ impl BackupMonitor {
     pub fn new(host: &impl Host, epoch: u64) -> Self {
         Self {
             detector: Detector::new(host.detector(), epoch, host.now_ns()),
+            looked_ns: host.now_ns(),
             reported: None,
             seen: BackupView::Unprotected("nobody has looked yet"),
             state: ProtectionState::NoBackup,
@@ -45,6 +48,13 @@ impl BackupMonitor {
     pub fn look(&mut self, host: &impl Host) -> BackupView {
         let now_ns = host.now_ns();
         let control = host.region().control;
+        // What stopped this primary may have stopped the monitor as well: it is heard again before it is judged.
+        let config = host.detector();
+        let looked_ns = mem::replace(&mut self.looked_ns, now_ns);
+        let due_ns = config.look_due_ns(looked_ns);
+        if let Some(unseen_ns) = config.unseen_ns(due_ns, now_ns) {
+            self.detector.excuse(now_ns, unseen_ns);
+        }
         if let Some(keepalive) = control.seat_keepalive.read() {
             self.detector.observe(now_ns, &keepalive);
         }

@@ -13,6 +13,9 @@ use crate::supervisor::{PREPARE_POLL_NS, Supervisor};
 /// How long nobody serves before the machine is reset, in ns. A primary that was only slow may come back until then.
 const GRACE_NS: u64 = 1_000_000_000;
 
+/// So much of the time between two looks counts at most, in ns: they are about a millisecond apart.
+const LOOK_NS_MAX: u64 = 100_000_000;
+
 /// Kernels that are loaded in vain before the machine is reset.
 const LOADS_MAX: u32 = 2;
 
@@ -25,8 +28,8 @@ const ROW_NS: u64 = 60_000_000_000;
 /// When the machine is reset.
 pub(crate) struct Resetting {
     is_allowed: bool,
-    /// Since when nobody serves, in ns.
-    dead_from_ns: Option<u64>,
+    /// For how long nobody has served, and when that was looked at last, in ns.
+    dead: Option<(u64, u64)>,
     /// Kernels that were loaded since then.
     loads: u32,
 }
@@ -36,7 +39,7 @@ impl Resetting {
     pub(crate) fn new(is_allowed: bool) -> Self {
         Self {
             is_allowed,
-            dead_from_ns: None,
+            dead: None,
             loads: 0,
         }
     }
@@ -49,10 +52,14 @@ impl Resetting {
     /// Returns whether nobody has served for long enough, and nobody is about to.
     fn is_due(&mut self, is_hopeless: bool, now_ns: u64) -> bool {
         if !is_hopeless || !self.is_allowed {
-            self.dead_from_ns = None;
+            self.dead = None;
             return false;
         }
-        now_ns >= *self.dead_from_ns.get_or_insert(now_ns) + GRACE_NS
+        let (dead_ns, looked_ns) = self.dead.unwrap_or((0, now_ns));
+        // What was not looked at, as in a paused machine, does not count.
+        let seen_ns = now_ns.saturating_sub(looked_ns).min(LOOK_NS_MAX);
+        self.dead = Some((dead_ns + seen_ns, now_ns));
+        dead_ns + seen_ns >= GRACE_NS
     }
 }
 
@@ -129,11 +136,28 @@ mod tests {
     #[test]
     fn an_owner_that_was_only_slow_may_come_back() {
         let mut resetting = Resetting::new(true);
-        assert!(!resetting.is_due(true, 5));
-        assert!(!resetting.is_due(true, 5 + GRACE_NS - 1));
+        assert!(!is_due_at(&mut resetting, 5, GRACE_NS - 1));
         assert!(!resetting.is_due(false, 5 + GRACE_NS));
-        assert!(!resetting.is_due(true, 6 + GRACE_NS), "it counts anew");
-        assert!(resetting.is_due(true, 6 + 2 * GRACE_NS));
+        assert!(
+            !is_due_at(&mut resetting, 6 + GRACE_NS, 10),
+            "it counts anew"
+        );
+        assert!(is_due_at(&mut resetting, 16 + GRACE_NS, GRACE_NS));
+    }
+
+    #[test]
+    fn a_pause_of_the_whole_machine_is_no_time_in_which_nobody_serves() {
+        let mut resetting = Resetting::new(true);
+        assert!(!is_due_at(&mut resetting, 0, GRACE_NS / 2));
+        assert!(!resetting.is_due(true, 50 * GRACE_NS));
+    }
+
+    /// Looks every millisecond; returns whether the reset is due after `duration_ns`.
+    fn is_due_at(resetting: &mut Resetting, from_ns: u64, duration_ns: u64) -> bool {
+        let looks = (0..duration_ns).step_by(1_000_000).chain([duration_ns]);
+        looks.fold(false, |_, after_ns| {
+            resetting.is_due(true, from_ns + after_ns)
+        })
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use sharedmem::Instance;
 use sharedmem::cause::Cause;
 use sharedmem::epitaph::EpitaphCause;
-use sharedmem::event::EpitaphFound;
+use sharedmem::event::{self, EpitaphFound};
 
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
@@ -96,7 +96,17 @@ pub(super) fn tests() -> Vec<Test> {
         "debug=1",
         pause,
     );
-    hangs.into_iter().chain(faults).chain([paused]).collect()
+    let absent = Test::new(
+        "seat-absent",
+        "the emulator's process is stopped five times, for 0.2 to 5 s: no takeover, and protected throughout",
+        "",
+        stop_all,
+    );
+    hangs
+        .into_iter()
+        .chain(faults)
+        .chain([paused, absent])
+        .collect()
 }
 
 fn check_epitaph(machine: &QemuMachine, vectors: &[u64]) -> Result<(), Problem> {
@@ -120,6 +130,38 @@ fn check_epitaph(machine: &QemuMachine, vectors: &[u64]) -> Result<(), Problem> 
         })?;
     }
     Ok(())
+}
+
+/// Stops the emulator, with all its CPUs, while the clocks go on: nobody was silent, because nobody could listen.
+fn stop_all(context: &TestContext<'_>) -> Verdict {
+    use super::survival::WRITES;
+    use crate::suite::audit;
+    use harness::client::IMPATIENT;
+    use harness::writer::KeyWriter;
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    let machine = context.boot()?;
+    let port = machine.port()?;
+    let writer = KeyWriter::start(port, "client", IMPATIENT);
+    for stopped_ms in [200, 500, 1000, 2000, 5000] {
+        writer.wait_more(WRITES, context.time_left())?;
+        machine.signal("STOP")?;
+        sleep(Duration::from_millis(stopped_ms));
+        machine.signal("CONT")?;
+    }
+    writer.wait_more(WRITES, context.time_left())?;
+    audit(port, &writer.finish()?)?;
+    let console = machine.console();
+    let takeovers = console.events::<event::TakeoverBegan>().len();
+    require_equal("number of takeovers", takeovers, 0)?;
+    let losses = console.events::<event::Unprotected>().len();
+    require_equal("times that it was unprotected", losses, 0)?;
+    let absences = console.events::<event::SeatAbsent>();
+    require(!absences.is_empty(), || {
+        "the monitor has not noticed that it was absent".into()
+    })?;
+    machine.closing_word()
 }
 
 /// Pauses the machine. Whether that leads to a takeover depends on which clocks stop with the CPUs; what was

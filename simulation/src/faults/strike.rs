@@ -65,6 +65,10 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
             silence(world, incarnation);
         }
         Strike::SeatPause { ns } => pause_seat(world, ns),
+        Strike::MachinePause { ns } => {
+            pause_seat(world, ns);
+            pause(world, incarnation, ns);
+        }
         Strike::ArmingPause { ns, drops } => world.faults.pause_arming(ns, drops),
         Strike::DropAndSilence { ns } => {
             pause_seat(world, ns);
@@ -85,9 +89,10 @@ fn cores_of(world: &World, incarnation: u32) -> impl Iterator<Item = &Core> {
 
 /// Pauses all cores of an incarnation, including the one that executes now.
 fn pause(world: &World, incarnation: u32, ns: u64) {
+    // Taken once: it is the clock of the core that executes, which moves in the loop.
+    let now_ns = world.now_ns();
     for core in cores_of(world, incarnation) {
-        core.time_ns
-            .set(core.time_ns.get().max(world.now_ns()) + ns);
+        core.time_ns.set(core.time_ns.get().max(now_ns) + ns);
     }
     world.spend(0);
 }

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use takeover::DetectorConfig;
 
 use crate::machine::{MS, US};
-use plan::Plan;
+use plan::{Plan, Strike};
 
 /// Number of cores of the largest machine, with the seat.
 const CORES_MAX: u32 = 5;
@@ -32,7 +32,8 @@ const JOURNAL_BYTES_MIN: usize = 128 << 10;
 const NEVER: u64 = u64::MAX;
 
 impl Chaos {
-    const NONE: Self = Self {
+    /// Nothing is disturbed.
+    pub const NONE: Self = Self {
         lost_once_in: NEVER,
         doubled_once_in: NEVER,
         late_once_in: NEVER,
@@ -114,7 +115,7 @@ impl Scenario {
         let timeout_ns = 10 * MS;
         // One in four has clients that fill the ring many times.
         let is_heavy = rng.u8(0..4) == 0;
-        Self {
+        let usual = Self {
             seed,
             core_count: rng.u32(2..=CORES_MAX),
             journal_bytes: match is_heavy {
@@ -139,7 +140,33 @@ impl Scenario {
             stall_ns_max: rng.u64(US..2 * MS),
             load_ns: rng.u64(10 * US..20 * MS),
             faults: plans(rng, mode),
+        };
+        match rng.u8(0..16) {
+            0 => usual.only_paused(rng.u64(MS..5_000 * MS)),
+            _ => usual,
         }
+    }
+
+    /// Returns the scenario with one fault, a pause of the whole machine, and no signal disturbed: nothing in it is a
+    /// reason for a takeover.
+    pub fn only_paused(self, ns: u64) -> Self {
+        let faults = self.faults.iter().take(1);
+        Self {
+            signals: Chaos::NONE,
+            faults: faults
+                .map(|plan| Plan {
+                    strike: Strike::MachinePause { ns },
+                    ..*plan
+                })
+                .collect(),
+            ..self
+        }
+    }
+
+    /// Returns whether nothing but pauses of the whole machine happens.
+    pub fn is_only_paused(&self) -> bool {
+        let is_pause = |plan: &Plan| matches!(plan.strike, Strike::MachinePause { .. });
+        self.signals.late_ns_max == 0 && self.faults.iter().all(is_pause)
     }
 
     /// Returns whether the commands may make a state that is too large for the journal to keep.
@@ -150,7 +177,14 @@ impl Scenario {
 
     /// Returns the limit within which the death of a settled primary must be noticed, in ns.
     pub fn notice_ns_max(&self) -> u64 {
-        let away_ns: u64 = self.faults.iter().map(Plan::seat_is_away_ns).sum();
+        // What the seat does not see does not count, and after it the primary has a whole time-out again.
+        let away_ns: u64 = self
+            .faults
+            .iter()
+            .map(Plan::seat_is_away_ns)
+            .filter(|away_ns| *away_ns > 0)
+            .map(|away_ns| away_ns + self.timeout_ns)
+            .sum();
         let late_ns = self.signals.late_ns_max + 2 * self.stall_ns_max + 4 * MS;
         self.timeout_ns + self.keepalive_ns + late_ns + away_ns
     }

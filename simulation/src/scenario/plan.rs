@@ -45,6 +45,11 @@ pub enum Strike {
         /// Duration, in ns.
         ns: u64,
     },
+    /// All cores pause together, the seat as well, and then go on.
+    MachinePause {
+        /// Duration, in ns.
+        ns: u64,
+    },
     /// The seat pauses just before it arms a backup.
     ArmingPause {
         /// Duration, in ns.
@@ -85,7 +90,7 @@ pub struct Plan {
 impl Plan {
     /// Draws a plan. Early moments, at which a kernel has hardly taken over, are as likely as the many late ones.
     pub fn of(rng: &mut Rng) -> Self {
-        let strike = match rng.u8(0..45) {
+        let strike = match rng.u8(0..47) {
             0..8 => Strike::Panic,
             8..16 => Strike::Silence,
             16..20 => Strike::HungLoop,
@@ -110,6 +115,9 @@ impl Plan {
             },
             41 | 42 => Strike::PauseAndDrop {
                 ns: rng.u64(MS..60 * MS),
+            },
+            43 | 44 => Strike::MachinePause {
+                ns: rng.u64(MS..400 * MS),
             },
             _ => Strike::DropAndSilence {
                 ns: rng.u64(20 * MS..60 * MS),
@@ -140,6 +148,7 @@ impl Plan {
     pub fn seat_is_away_ns(&self) -> u64 {
         match self.strike {
             Strike::SeatPause { ns }
+            | Strike::MachinePause { ns }
             | Strike::ArmingPause { ns, .. }
             | Strike::DropAndSilence { ns } => ns,
             Strike::BackupHang => HANG_NS,

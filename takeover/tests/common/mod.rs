@@ -115,8 +115,23 @@ impl Rig {
         self.machine.step(self.now, event).to_vec()
     }
 
+    /// Lets time pass for an executor that ticks at each deadline; returns what all the ticks caused.
     pub fn tick_after(&mut self, wait_ns: u64) -> Vec<Action> {
-        self.now += wait_ns;
+        let end = self.now + wait_ns;
+        let mut all = Vec::new();
+        loop {
+            let due = self.machine.deadline_ns().unwrap_or(end);
+            self.now = due.clamp(self.now + 1, end.max(self.now + 1)).min(end);
+            all.extend(self.step(Event::Tick));
+            if self.now == end {
+                return all;
+            }
+        }
+    }
+
+    /// Lets time pass while the executor is absent; returns what its next tick causes.
+    pub fn tick_after_absence(&mut self, absence_ns: u64) -> Vec<Action> {
+        self.now += absence_ns;
         self.step(Event::Tick)
     }
 

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod absence;
 mod death;
 mod ending;
 mod failure;

@@ -13,7 +13,7 @@ fn the_first_keepalive_ends_the_boot() {
         cores: set(&[1, 2, 3]),
     });
     assert_eq!(
-        rig.machine.deadline_ns(),
+        rig.machine.detector().deadline_ns(rig.now),
         Some(150 * MS + BOOT_TIMEOUT),
         "starting it restarts the boot time-out"
     );
@@ -184,7 +184,10 @@ fn an_epitaph_of_another_epoch_is_ignored() {
 #[test]
 fn a_promoted_instance_that_beats_is_an_unprotected_primary_with_all_its_cores() {
     let mut rig = Rig::promoting();
-    assert_eq!(rig.machine.deadline_ns(), Some(rig.now + BOOT_TIMEOUT));
+    assert_eq!(
+        rig.machine.detector().deadline_ns(rig.now),
+        Some(rig.now + BOOT_TIMEOUT)
+    );
     let old = beat(FIRST_EPOCH, 1000);
     assert_eq!(
         rig.step(Event::Observed(&old)),
@@ -243,7 +246,8 @@ fn time_that_goes_back_stands_still() {
 #[test]
 fn a_red_that_was_observed_but_not_judged_is_due_at_once() {
     let mut rig = Rig::protected();
-    rig.now += TIMEOUT;
+    rig.tick_after(TIMEOUT / 2);
+    rig.now += TIMEOUT / 2;
     let stale = beat(FIRST_EPOCH, rig.sequence);
     assert_eq!(rig.step(Event::Observed(&stale)), []);
     assert_eq!(rig.machine.deadline_ns(), Some(rig.now));

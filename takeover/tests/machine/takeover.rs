@@ -13,10 +13,9 @@ fn stamp(edge: Edge, at_ns: u64) -> Action {
 fn the_whole_way() {
     let mut rig = Rig::protected();
     let last = rig.now;
-    rig.now += TIMEOUT;
-    let detected = rig.now;
+    let detected = rig.now + TIMEOUT;
     assert_eq!(
-        rig.step(Event::Tick),
+        rig.tick_after(TIMEOUT),
         [
             Action::Notify(Notice::TakeoverBegan {
                 failure: Failure::of(Cause::Silent),
@@ -325,8 +324,9 @@ fn the_largest_machine_fits_the_bound_exactly() {
     machine.step(0, Event::PrimaryStarted { cores: all });
     machine.step(0, Event::BackupReady);
     machine.step(0, Event::Observed(&beat(FIRST_EPOCH, 1)));
+    let now = 100 * MS;
     let actions = machine.step(
-        0,
+        now,
         Event::Epitaph {
             epoch: FIRST_EPOCH,
             core: 0,
@@ -334,10 +334,10 @@ fn the_largest_machine_fits_the_bound_exactly() {
     );
     assert_eq!(actions.len(), takeover::ACTIONS_MAX);
     assert_eq!(actions.last(), Some(&Action::SendInit { core: 31 }));
-    let startups = machine.step(SETTLE, Event::Tick);
+    let startups = machine.step(now + SETTLE, Event::Tick);
     assert_eq!(startups.len(), 31);
     assert_eq!(
-        machine.step(SETTLE + 5 * MS, Event::Tick).len(),
+        machine.step(now + SETTLE + 5 * MS, Event::Tick).len(),
         32,
         "a notice and the second round"
     );

@@ -217,7 +217,7 @@ impl Driver {
 
     /// Lets only time pass from here on: a fence under way ends after a few deadlines.
     fn run_out(&mut self) {
-        for _ in 0..40 {
+        for _ in 0..100 {
             let State::Fencing(_) = self.machine.state() else {
                 return;
             };

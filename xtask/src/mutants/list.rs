@@ -57,6 +57,13 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "            if core.progress != progress || core.moved {",
     },
     Mutant {
+        name: "absence-counts",
+        what: "the time in which the monitor was absent counts as the primary's silence",
+        file: "takeover/src/machine/absence.rs",
+        right: "                self.detector.excuse(now_ns, unseen_ns)",
+        wrong: "                let _ = (now_ns, unseen_ns);",
+    },
+    Mutant {
         name: "detector-patient",
         what: "silence counts as death after ten time-outs",
         file: "takeover/src/detector.rs",

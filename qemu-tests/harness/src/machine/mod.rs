@@ -284,6 +284,14 @@ impl QemuMachine {
         Ok(())
     }
 
+    /// Sends the emulator's process a signal, such as `STOP` or `CONT`.
+    ///
+    /// # Errors
+    /// It could not be sent.
+    pub fn signal(&self, signal: &str) -> Result<(), Problem> {
+        self.process.signal(signal)
+    }
+
     /// Kills the machine now.
     pub fn end(&self) {
         self.process.kill();

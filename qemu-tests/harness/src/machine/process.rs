@@ -78,6 +78,24 @@ impl Process {
         }
     }
 
+    /// Sends the process a signal, such as `STOP` or `CONT`.
+    ///
+    /// # Errors
+    /// It could not be sent.
+    pub fn signal(&self, signal: &str) -> Result<(), Problem> {
+        let id = self.child.lock().expect(NO_PANIC).id();
+        let status = Command::new("sh")
+            .args(["-c", &format!("kill -{signal} {id}")])
+            .status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            other => Err(Problem::of_host(
+                "kill",
+                format!("-{signal} {id}: {other:?}"),
+            )),
+        }
+    }
+
     /// Kills the process now.
     pub fn kill(&self) {
         kill(&self.child);

@@ -127,6 +127,15 @@ events! {
         core: Option<u32>,
     }
 
+    event SeatAbsent = "seat-absent":
+    /// The monitor did not run for a time-out or more; nobody counts as dead for that. Written ever more rarely.
+    {
+        /// For how long after the moment at which it wanted to look.
+        unseen_ns: u64,
+        /// How often it was away since the boot.
+        absences: u64,
+    }
+
     event TakeoverBegan = "takeover-began":
     /// The primary is dead, and the backup takes over.
     {
