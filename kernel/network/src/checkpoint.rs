@@ -5,6 +5,7 @@ use core::mem;
 use checkpoint::{Item, Items, Joiner, Malformed, Writer, decode};
 use serde::{Deserialize, Serialize};
 
+use crate::ended::Ended;
 use crate::fact::{Fact, Handshake, WINDOW_SCALE_MAX};
 use crate::flows::{COUNT_MAX, Flows};
 use crate::path_mtu::MTU_MIN;
@@ -15,7 +16,7 @@ use crate::{ConnectionId, Peer};
 enum Head {
     /// A connection. A string with its unacknowledged replies follows.
     Flow(FlowImage),
-    /// The end.
+    /// The end. A string with the connections that ended last follows.
     End {
         last_connection: ConnectionId,
         secret: Option<u64>,
@@ -70,6 +71,7 @@ impl Flows {
             flows,
             unacked_bytes,
         });
+        writer.string(&self.ended().encode());
     }
 }
 
@@ -79,6 +81,8 @@ pub struct FlowsRestorer {
     joiner: Joiner,
     /// The connection whose replies come next.
     begun: Option<FlowImage>,
+    /// What the end said.
+    end: Option<(ConnectionId, Option<u64>)>,
     restored_bytes: u64,
     is_whole: bool,
 }
@@ -90,6 +94,7 @@ impl FlowsRestorer {
             flows: Flows::new(unacked_bytes_max),
             joiner: Joiner::default(),
             begun: None,
+            end: None,
             restored_bytes: 0,
             is_whole: false,
         }
@@ -104,8 +109,11 @@ impl FlowsRestorer {
             match item? {
                 Item::Head(head) => self.head(decode(head)?)?,
                 Item::Part { bytes, is_last } => {
-                    if let Some(unacked) = self.joiner.join(bytes, is_last) {
-                        self.flow(&unacked)?;
+                    if let Some(string) = self.joiner.join(bytes, is_last) {
+                        match self.end.take() {
+                            Some((last, secret)) => self.rest(last, secret, &string)?,
+                            None => self.flow(&string)?,
+                        }
                     }
                 }
             }
@@ -126,7 +134,7 @@ impl FlowsRestorer {
     }
 
     fn head(&mut self, head: Head) -> Result<(), Malformed> {
-        if self.begun.is_some() || self.is_whole {
+        if self.begun.is_some() || self.end.is_some() || self.is_whole {
             return Err(Malformed("a connection where none can be"));
         }
         match head {
@@ -143,10 +151,22 @@ impl FlowsRestorer {
                 if last_connection > COUNT_MAX {
                     return Err(Malformed("a connection number that is too large"));
                 }
-                self.flows.restore_rest(last_connection, secret);
-                self.is_whole = true;
+                self.end = Some((last_connection, secret));
             }
         }
+        Ok(())
+    }
+
+    fn rest(
+        &mut self,
+        last_connection: ConnectionId,
+        secret: Option<u64>,
+        ended: &[u8],
+    ) -> Result<(), Malformed> {
+        let ended =
+            Ended::decode(ended).ok_or(Malformed("more ended connections than are kept"))?;
+        self.flows.restore_rest(last_connection, secret, ended);
+        self.is_whole = true;
         Ok(())
     }
 
@@ -252,6 +272,7 @@ mod tests {
                 flows: 1,
                 unacked_bytes: 5,
             });
+            writer.string(&[]);
             drop(writer);
             restored(&records).is_ok()
         };
@@ -315,6 +336,7 @@ mod tests {
             let restored = restored(&written(&flows)).unwrap();
             prop_assert_eq!(restored.next_connection(), flows.next_connection());
             prop_assert_eq!(restored.secret(), flows.secret());
+            prop_assert_eq!(restored.ended(), flows.ended());
             // Replies may be cut into other pieces.
             let all = |flows: &Flows| -> Vec<_> {
                 let whole = flows.iter().map(|(connection, flow)| {

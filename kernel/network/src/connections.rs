@@ -299,7 +299,7 @@ impl Connections {
         }
     }
 
-    /// Commits what came in, then the fact that `fact` returns, if it is still one, and makes the socket anew from both.
+    /// Commits what came in, then the fact that `fact` returns, if it is still one. Makes the socket anew from both.
     fn rebuild_with(
         &mut self,
         connection: ConnectionId,
@@ -346,11 +346,21 @@ impl Connections {
     }
 }
 
-/// Returns whether a segment that is no SYN begins a connection that we agreed to.
+/// Returns what the acknowledgement in a segment says of a connection that we agreed to, if that did not end already.
 fn opening(segment: &Segment, now_ns: u64, sink: &impl EventSink) -> Cookie {
     let found = segment.ack.zip(sink.flows().secret());
     found.map_or(Cookie::Foreign, |(ack, secret)| {
-        let seqs = (segment.seq.wrapping_sub(1), ack.wrapping_sub(1));
-        syn_cookie::check(secret, segment.peer, seqs.0, seqs.1, now_ns)
+        let (peer_seq, local_seq) = (segment.seq.wrapping_sub(1), ack.wrapping_sub(1));
+        let cookie = syn_cookie::check(secret, segment.peer, peer_seq, local_seq, now_ns);
+        let ended = sink.flows().ended();
+        let has_ended = match cookie {
+            Cookie::First(_) => ended.contains(segment.peer, peer_seq, local_seq),
+            Cookie::Later => ended.contains_local(segment.peer, local_seq),
+            Cookie::Foreign => false,
+        };
+        match has_ended {
+            true => Cookie::Foreign,
+            false => cookie,
+        }
     })
 }

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
+use crate::ended::Ended;
 use crate::fact::{Fact, Handshake};
 use crate::flow::Flow;
 use crate::flow_error::FlowError;
@@ -20,6 +21,7 @@ pub struct Flows {
     last_connection: ConnectionId,
     /// Key of the SYN cookies, if one was chosen.
     secret: Option<u64>,
+    ended: Ended,
     unacked_bytes: usize,
     unacked_bytes_max: usize,
 }
@@ -33,6 +35,7 @@ impl Flows {
             of_peer: BTreeMap::new(),
             last_connection: 0,
             secret: None,
+            ended: Ended::default(),
             unacked_bytes: 0,
             unacked_bytes_max,
         }
@@ -103,6 +106,7 @@ impl Flows {
                     .remove(&connection)
                     .ok_or(FlowError::NoFlow(connection))?;
                 self.of_peer.remove(&flow.peer);
+                self.ended.push(flow.peer, &flow.handshake);
                 self.unacked_bytes -= flow.unacked.len();
                 Ok(())
             }
@@ -196,10 +200,21 @@ impl Flows {
         self.secret
     }
 
+    /// Returns the connections that ended last.
+    pub(crate) fn ended(&self) -> &Ended {
+        &self.ended
+    }
+
     /// Sets what belongs to no single connection, from a checkpoint.
-    pub(crate) fn restore_rest(&mut self, last_connection: ConnectionId, secret: Option<u64>) {
+    pub(crate) fn restore_rest(
+        &mut self,
+        last_connection: ConnectionId,
+        secret: Option<u64>,
+        ended: Ended,
+    ) {
         self.last_connection = last_connection;
         self.secret = secret;
+        self.ended = ended;
     }
 
     /// Completes a connection from a checkpoint: `complete` sets everything but the unacknowledged replies.

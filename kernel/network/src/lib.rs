@@ -25,6 +25,7 @@ mod answer;
 mod attached;
 mod checkpoint;
 mod connections;
+mod ended;
 mod event_sink;
 mod fact;
 mod flow;

@@ -8,6 +8,7 @@ mod attack;
 mod client;
 mod dialogue;
 mod forge;
+mod opening;
 mod run;
 mod scene;
 mod server;

@@ -108,10 +108,15 @@ impl Scene {
     }
 
     pub fn connect(&mut self, port: u16) -> Client {
-        let answer = self.ask(port, 1000).expect("the SYN is answered");
+        self.connect_with(port, 1000)
+    }
+
+    /// Connects with an initial sequence number.
+    pub fn connect_with(&mut self, port: u16, seq: u32) -> Client {
+        let answer = self.ask(port, seq).expect("the SYN is answered");
         let client = Client {
             port,
-            seq: 1001,
+            seq: seq + 1,
             ack: answer.seq.wrapping_add(1),
         };
         self.send([client.segment().frame()]);
