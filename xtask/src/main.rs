@@ -57,6 +57,8 @@ enum Command {
     /// Kill one kernel after another in the middle of whatever it does: clients that never reconnect keep running
     /// checksums.
     Instants(InstantsArguments),
+    /// Damage memory, devices and CPUs of a machine at work, by the emulator's debugger port, and say what it comes to.
+    Faults(cli::faults::FaultsArguments),
     /// Look at a native machine that runs, load another kernel as its backup, switch to it, fall back. Needs admin=1 on
     /// its boot line.
     Ctl(cli::ctl::CtlArguments),
@@ -103,6 +105,7 @@ fn execute(command: Command) -> Result<bool> {
         Command::Test(arguments) => cli::test::test(&arguments),
         Command::Rearm(arguments) => campaigns::arm_again(&arguments),
         Command::Instants(arguments) => campaigns::die_at_instants(&arguments),
+        Command::Faults(arguments) => cli::faults::strike(&arguments),
         Command::Ctl(arguments) => cli::ctl::operate(&arguments),
         Command::Dependencies => cli::proof::check_dependencies(),
         Command::Fuzz(arguments) => cli::fuzz::fuzz(&arguments),

@@ -54,7 +54,7 @@ pub fn build(cargo_arguments: &[String]) -> Result<Images, Problem> {
             "the images do not build; cargo says why above".into(),
         ));
     }
-    let built = paths::target().join(TRIPLE).join("release");
+    let built = built();
     let instance = elf_image::stripped(&read(&built.join("instance"))?)?;
     let kernel = paths::artifacts().join("understudy");
     write(&kernel, &read(&built.join("understudy"))?)?;
@@ -68,4 +68,9 @@ pub fn build(cargo_arguments: &[String]) -> Result<Images, Problem> {
         archive,
         instance,
     })
+}
+
+/// Returns where cargo puts the images, with their symbols.
+pub fn built() -> PathBuf {
+    paths::target().join(TRIPLE).join("release")
 }

@@ -2,7 +2,8 @@
 //!
 //! [`setup`] checks the host, [`images`] builds what a machine boots, [`machine`] runs one and [`transcript`] reads its
 //! console. [`writer`], [`steady`] and [`fleet`] are its clients, [`ledger`] knows what a client was promised, and
-//! [`timeline_report`] is what the guest reports of a takeover. [`linux`] has the same for Linux tenants.
+//! [`timeline_report`] is what the guest reports of a takeover. [`debugger`] stops a machine and damages it. [`linux`]
+//! has the same for Linux tenants.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +12,7 @@ pub mod archive;
 pub mod check_config;
 pub mod client;
 pub mod console;
+pub mod debugger;
 pub mod disk;
 pub mod elf_image;
 pub mod emulator;

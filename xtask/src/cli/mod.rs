@@ -3,6 +3,7 @@
 pub mod campaigns;
 pub mod check_config;
 pub mod ctl;
+pub mod faults;
 pub mod fuzz;
 pub mod linux;
 mod prepare;

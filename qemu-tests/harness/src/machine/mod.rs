@@ -152,6 +152,11 @@ impl QemuMachine {
         Qmp::connect(&self.control_socket, CONTROL_LIMIT.min(self.time_left()))
     }
 
+    /// Returns the name of QEMU's control socket, which no other machine has.
+    pub fn control_name(&self) -> &str {
+        &self.control_socket
+    }
+
     /// Returns the host's port at which the service is reached.
     ///
     /// # Errors

@@ -1,0 +1,66 @@
+//! Kinds 7 and 8: CPUs that stand still, all together or one alone.
+
+use std::thread;
+use std::time::Duration;
+
+use super::Fault;
+use super::Outcome::{Harmless, ResetStateBack, TakenOver};
+use harness::client;
+use harness::debugger::Debugger;
+use harness::machine::QemuMachine;
+use harness::problem::Problem;
+
+/// The emulator is stopped for the first of these times, ...
+const SHORTEST: Duration = Duration::from_millis(200);
+/// ... then for so much more each time, ...
+const STEP: Duration = Duration::from_millis(300);
+/// ... so often: the last time for 5 s.
+const STOPS: u32 = 17;
+/// Between two stops.
+const BETWEEN: Duration = Duration::from_millis(700);
+/// A CPU takes no INIT for this time: longer than the fence tries.
+const DEAF: Duration = Duration::from_secs(6);
+/// The command that kills is sent when the CPUs are as they shall be.
+const BEFORE_DEATH: Duration = Duration::from_millis(300);
+
+pub(super) fn faults() -> Vec<Fault> {
+    vec![
+        Fault {
+            name: "emulator-stopped",
+            doc: "the whole machine stands still 17 times, for 0.2 to 5 s",
+            expected: &[Harmless],
+            strike: stop_emulator,
+        },
+        Fault {
+            name: "deaf-core",
+            doc: "a core of the primary takes no INIT while the primary dies",
+            expected: &[ResetStateBack, TakenOver],
+            strike: deaf_core,
+        },
+    ]
+}
+
+fn stop_emulator(machine: &QemuMachine) -> Result<(), Problem> {
+    for number in 0..STOPS {
+        machine.signal("STOP")?;
+        thread::sleep(SHORTEST + STEP * number);
+        machine.signal("CONT")?;
+        thread::sleep(BETWEEN);
+    }
+    Ok(())
+}
+
+/// Lets all CPUs but the last one go on, and kills the primary meanwhile.
+fn deaf_core(machine: &QemuMachine) -> Result<(), Problem> {
+    let port = machine.port()?;
+    let mut debugger = Debugger::attach(machine)?;
+    let all: Vec<usize> = (0..debugger.cpus()?).collect();
+    let killer = thread::spawn(move || {
+        thread::sleep(BEFORE_DEATH);
+        client::inject(port, "DEBUG PANIC")
+    });
+    debugger.run_only(&all[..all.len() - 1], DEAF)?;
+    killer
+        .join()
+        .map_err(|_| Problem::BrokenSetUp("the killing client panicked".into()))?
+}

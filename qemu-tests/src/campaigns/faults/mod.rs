@@ -1,0 +1,85 @@
+//! Faults from outside: a debugger damages memory, registers or CPUs of a machine at work, and clients with ledgers say
+//! what it came to.
+//!
+//! Each fault is one entry in the list of its subject: a name, what is done, the outcomes that are right, and a
+//! function. How to add one is in `docs/how-to/fault.md`.
+
+mod cores;
+mod journal;
+mod monitor;
+mod outcome;
+mod report;
+mod serving;
+mod trial;
+mod values;
+mod words;
+
+use harness::images::Images;
+use harness::machine::QemuMachine;
+use harness::problem::Problem;
+
+pub use outcome::{Observed, Outcome};
+pub use report::{FaultReport, Report};
+
+/// One fault.
+pub struct Fault {
+    /// Its name, as on the command line.
+    pub name: &'static str,
+    /// What is done.
+    pub doc: &'static str,
+    /// The outcomes that are right.
+    pub expected: &'static [Outcome],
+    /// Does it, to a machine that serves and is protected.
+    strike: fn(&QemuMachine) -> Result<(), Problem>,
+}
+
+/// Returns all faults, by the kinds of the first campaign.
+pub fn all() -> Vec<Fault> {
+    let subjects = [
+        journal::faults(),
+        serving::faults(),
+        monitor::faults(),
+        words::faults(),
+        values::faults(),
+        cores::faults(),
+    ];
+    subjects.into_iter().flatten().collect()
+}
+
+/// Strikes with each of `faults`, each on a machine of its own, and calls `each` with what it came to.
+pub fn run(faults: &[Fault], images: &Images, mut each: impl FnMut(&FaultReport)) -> Report {
+    let reports = faults.iter().map(|fault| {
+        let report = FaultReport::of(fault, trial::run(fault, images));
+        each(&report);
+        report
+    });
+    Report {
+        faults: reports.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_fault_has_a_name_of_its_own_and_an_outcome_that_is_right() {
+        let faults = all();
+        let names: HashSet<&str> = faults.iter().map(|fault| fault.name).collect();
+        assert_eq!(names.len(), faults.len());
+        for fault in faults {
+            assert!(
+                !fault.expected.is_empty() && !fault.doc.is_empty(),
+                "{}",
+                fault.name
+            );
+            let wrong = [Outcome::Hung, Outcome::LostData, Outcome::Unprotected];
+            assert!(
+                !wrong.iter().any(|it| fault.expected.contains(it)),
+                "{}",
+                fault.name
+            );
+        }
+    }
+}
