@@ -9,6 +9,7 @@ use x86_64::registers::model_specific::Msr;
 use crate::mmio::{Mmio, MmioRegion};
 use crate::mode::Mode;
 use crate::registers::{Register, Registers};
+use crate::x2apic_ops;
 
 const IA32_APIC_BASE: u32 = 0x1b;
 const IA32_XAPIC_DISABLE_STATUS: u32 = 0xbd;
@@ -29,11 +30,14 @@ impl CpuRegisters {
     ///
     /// # Safety
     /// As for [`LocalApic::new`](crate::LocalApic::new).
-    pub(crate) const unsafe fn new(mode: Mode, xapic_base: *mut u8) -> Self {
+    pub(crate) unsafe fn new(mode: Mode, xapic_base: *mut u8) -> Self {
         let xapic = match mode {
             // SAFETY: the caller promises a mapping, as `MmioRegion::new` demands.
             Mode::XApic => unsafe { MmioRegion::new(xapic_base, XAPIC_PAGE_BYTES) },
-            Mode::X2Apic => MmioRegion::EMPTY,
+            Mode::X2Apic => {
+                x2apic_ops::prepare();
+                MmioRegion::EMPTY
+            }
         };
         Self { xapic }
     }

@@ -1,5 +1,7 @@
 //! The local APIC's registers by name, and the trait through which they are reached.
 
+use crate::x2apic_ops::X2ApicOps;
+
 /// Address of the first x2APIC MSR (Intel SDM vol. 3A, 11.12.1.2).
 const X2APIC_MSR_FIRST: u32 = 0x800;
 
@@ -82,7 +84,7 @@ impl Register {
 }
 
 /// Access to the local APIC of the processor that runs the call.
-pub trait Registers {
+pub trait Registers: X2ApicOps {
     /// Reads IA32_APIC_BASE.
     fn apic_base(&self) -> u64;
     /// Writes IA32_APIC_BASE.

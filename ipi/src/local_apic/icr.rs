@@ -49,18 +49,26 @@ pub enum Ipi {
 }
 
 impl Ipi {
-    fn low_word(self) -> Result<u32, SendError> {
+    /// Returns an error if no processor may be sent this.
+    fn check(self) -> Result<(), SendError> {
+        match self {
+            Ipi::Fixed(vector) if vector < VECTOR_MIN => Err(SendError::Vector(vector)),
+            Ipi::Startup {
+                page: page @ 0xa0..=0xbf,
+            } => Err(SendError::StartupPage(page)),
+            Ipi::Fixed(_) | Ipi::Nmi | Ipi::Init | Ipi::Startup { .. } => Ok(()),
+        }
+    }
+
+    /// Returns the low half of the register.
+    fn low_word(self) -> u32 {
         let message = match self {
-            Ipi::Fixed(vector) if vector < VECTOR_MIN => return Err(SendError::Vector(vector)),
             Ipi::Fixed(vector) => u32::from(vector),
             Ipi::Nmi => ICR_NMI,
             Ipi::Init => ICR_INIT,
-            Ipi::Startup {
-                page: page @ 0xa0..=0xbf,
-            } => return Err(SendError::StartupPage(page)),
             Ipi::Startup { page } => ICR_STARTUP | u32::from(page),
         };
-        Ok(message | ICR_ASSERT)
+        message | ICR_ASSERT
     }
 }
 
@@ -130,16 +138,20 @@ impl<R: Registers> LocalApic<R> {
     /// [`SendError`]. x2APIC mode has no delivery status, hence neither [`SendError::Busy`] nor
     /// [`SendError::Unconfirmed`].
     pub fn send(&self, destination: u32, ipi: Ipi) -> Result<(), SendError> {
-        let low = ipi.low_word()?;
+        ipi.check()?;
         match self.mode {
             Mode::X2Apic => {
                 let destination = destination::x2apic(destination)?;
                 self.registers.fence();
-                let command = u64::from(destination) << 32 | u64::from(low);
-                self.registers.write_msr(Register::Icr, command);
+                match ipi {
+                    Ipi::Fixed(vector) => self.registers.x2apic_send(destination, vector),
+                    Ipi::Nmi => self.registers.x2apic_send_nmi(destination),
+                    Ipi::Init => self.registers.x2apic_send_init(destination),
+                    Ipi::Startup { page } => self.registers.x2apic_send_startup(destination, page),
+                }
                 Ok(())
             }
-            Mode::XApic => self.send_xapic(destination::eight_bit(destination)?, low),
+            Mode::XApic => self.send_xapic(destination::eight_bit(destination)?, ipi.low_word()),
         }
     }
 

@@ -132,7 +132,7 @@ impl LocalApic {
     /// responsible for the interrupts it sends and receives. In xAPIC mode, `xapic_base` is where the local APIC's page
     /// (IA32_APIC_BASE, the same on all cores) is mapped uncached, in every address space the handle is used from. In
     /// x2APIC mode, `xapic_base` is not used.
-    pub const unsafe fn new(mode: Mode, xapic_base: *mut u8) -> Self {
+    pub unsafe fn new(mode: Mode, xapic_base: *mut u8) -> Self {
         // SAFETY: the caller promises what `CpuRegisters::new` demands.
         Self::with_registers(mode, unsafe { CpuRegisters::new(mode, xapic_base) })
     }
@@ -163,7 +163,7 @@ impl<R: Registers> LocalApic<R> {
         }
         self.enter_mode()?;
         self.mask_local_vectors(spurious)?;
-        self.write(Register::InitialCount, 0);
+        self.set_count(0);
         self.write(Register::TaskPriority, 0);
         self.write(
             Register::SpuriousVector,
@@ -234,10 +234,9 @@ impl<R: Registers> LocalApic<R> {
 
     /// Returns this core's APIC id.
     pub fn id(&self) -> u32 {
-        let id = self.read(Register::Id);
         match self.mode {
-            Mode::XApic => id >> 24,
-            Mode::X2Apic => id,
+            Mode::XApic => self.registers.read_mmio(Register::Id) >> 24,
+            Mode::X2Apic => self.registers.x2apic_id(),
         }
     }
 
@@ -249,7 +248,10 @@ impl<R: Registers> LocalApic<R> {
     /// Ends the interrupt of highest priority that is in service. Not to be called for spurious interrupts, NMI, SMI
     /// and INIT.
     pub fn end_of_interrupt(&self) {
-        self.write(Register::EndOfInterrupt, 0);
+        match self.mode {
+            Mode::XApic => self.registers.write_mmio(Register::EndOfInterrupt, 0),
+            Mode::X2Apic => self.registers.x2apic_end_of_interrupt(),
+        }
     }
 
     /// Returns the vectors in service: bit v % 32 of word v / 32.

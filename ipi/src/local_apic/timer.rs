@@ -48,18 +48,28 @@ impl<R: Registers> LocalApic<R> {
     pub fn timer_stop(&self) {
         let entry = self.read(Register::LvtTimer);
         self.write(Register::LvtTimer, entry | LVT_MASKED);
-        self.write(Register::InitialCount, 0);
+        self.set_count(0);
     }
 
     /// Returns the counts left; 0 when the timer has stopped, and in TSC-deadline mode.
     pub fn timer_count(&self) -> u32 {
-        self.read(Register::CurrentCount)
+        match self.mode {
+            Mode::XApic => self.registers.read_mmio(Register::CurrentCount),
+            Mode::X2Apic => self.registers.x2apic_timer_count(),
+        }
     }
 
     /// Starts the timer. The write of the count starts it, so it comes last.
     fn start_timer(&self, entry: u32, count: u32) {
         self.write(Register::DivideConfiguration, DIVIDE_BY_16);
         self.write(Register::LvtTimer, entry);
-        self.write(Register::InitialCount, count);
+        self.set_count(count);
+    }
+
+    pub(super) fn set_count(&self, count: u32) {
+        match self.mode {
+            Mode::XApic => self.registers.write_mmio(Register::InitialCount, count),
+            Mode::X2Apic => self.registers.x2apic_set_timer_count(count),
+        }
     }
 }

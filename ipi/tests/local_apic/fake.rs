@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
-use ipi::{Ipi, LocalApic, Mode, Register, Registers};
+use ipi::{Ipi, LocalApic, Mode, Register, Registers, X2ApicOps};
 
 pub const BSP: u64 = 1 << 8;
 pub const EXTD: u64 = 1 << 10;
@@ -168,6 +168,10 @@ impl FakeApic {
         }
     }
 
+    fn command(&self, destination: u32, low: u32) {
+        (&self).write_msr(Register::Icr, u64::from(destination) << 32 | u64::from(low));
+    }
+
     fn deliver(&self, destination: u32, low: u32) {
         assert_eq!(
             low & !0xc7ff,
@@ -176,6 +180,41 @@ impl FakeApic {
         );
         self.sent.borrow_mut().push((destination, low));
         self.busy_polls.set(self.busy_polls_after_send.get());
+    }
+}
+
+/// The registers that the operations access (Intel SDM vol. 3A, 11.12.9 and figure 11-28).
+impl X2ApicOps for &FakeApic {
+    fn x2apic_id(&self) -> u32 {
+        self.read_msr(Register::Id) as u32
+    }
+
+    fn x2apic_end_of_interrupt(&self) {
+        self.write_msr(Register::EndOfInterrupt, 0);
+    }
+
+    fn x2apic_send(&self, destination: u32, vector: u8) {
+        self.command(destination, 0x4000 | u32::from(vector));
+    }
+
+    fn x2apic_send_nmi(&self, destination: u32) {
+        self.command(destination, 0x4400);
+    }
+
+    fn x2apic_send_init(&self, destination: u32) {
+        self.command(destination, 0x4500);
+    }
+
+    fn x2apic_send_startup(&self, destination: u32, page: u8) {
+        self.command(destination, 0x4600 | u32::from(page));
+    }
+
+    fn x2apic_set_timer_count(&self, count: u32) {
+        self.write_msr(Register::InitialCount, count.into());
+    }
+
+    fn x2apic_timer_count(&self) -> u32 {
+        self.read_msr(Register::CurrentCount) as u32
     }
 }
 

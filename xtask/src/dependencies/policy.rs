@@ -20,11 +20,15 @@ pub const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-inde
 pub const DUPLICATES: &[(&str, &str)] = &[
     (
         "bitflags",
-        "smoltcp 0.14, the newest, takes version 1; everybody else version 2",
+        "smoltcp 0.14 and x2apic 0.5, the newest, take version 1; everybody else version 2",
     ),
     (
         "embedded-io",
         "postcard 1, the newest, can write to either of two versions; we let it write to neither",
+    ),
+    (
+        "raw-cpuid",
+        "x2apic 0.5, the newest, takes version 10; everybody else version 11",
     ),
     (
         "syn",
