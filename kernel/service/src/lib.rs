@@ -62,11 +62,9 @@ mod connection;
 mod host;
 mod limits;
 mod random;
-mod record;
 mod reply;
 mod service;
 mod statistics;
-mod status;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -76,7 +74,12 @@ pub use access::{Network, Password};
 pub use connection::CONSOLE;
 pub use host::{DeathKind, DebugCommand, HangTarget, Host, OperatorCommand};
 pub use limits::ServiceLimits;
-pub use record::{ConnectionId, HEADER_BYTES, Input, InputRecord, InputRecordError, Stamp};
 pub use resp::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use service::Service;
-pub use status::{AsciiText, HostStatus, LongText, ShortText, StatusError, TakeoverTimes};
+pub use service_records::record::{
+    ConnectionId, HEADER_BYTES, Input, InputRecord, InputRecordError, Stamp,
+};
+pub use service_records::status::{
+    AsciiText, HostStatus, LongText, ShortText, StatusError, TakeoverTimes,
+};
+pub(crate) use service_records::{record, status};

@@ -86,4 +86,24 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
             wrong: "carry = 0;",
         },
     },
+    HostMutant {
+        test: "service --test properties",
+        mutant: Mutant {
+            name: "value-in-one-go",
+            what: "a large value is written into a checkpoint in one round",
+            file: "kernel/service/src/checkpoint/writer.rs",
+            right: "const LARGE_BYTES: u64 = 16 << 10;",
+            wrong: "const LARGE_BYTES: u64 = 16 << 40;",
+        },
+    },
+    HostMutant {
+        test: "service --test properties",
+        mutant: Mutant {
+            name: "value-half-old",
+            what: "a value that changes while a checkpoint holds half of it is not begun again",
+            file: "kernel/service/src/store/changes.rs",
+            right: "telling.is_stale |= key.is_none_or(|key| *key == telling.key);",
+            wrong: "telling.is_stale |= key.is_none();",
+        },
+    },
 ];

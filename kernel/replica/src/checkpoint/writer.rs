@@ -33,7 +33,7 @@ impl CheckpointWriter {
         }
     }
 
-    /// Writes about `budget_bytes`. A value is written in one go. Returns whether the checkpoint is complete.
+    /// Writes about `budget_bytes`; at the end, all connections. Returns whether the checkpoint is complete.
     pub fn write_some(
         &mut self,
         state: &mut CheckpointedState,

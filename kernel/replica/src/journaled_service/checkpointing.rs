@@ -45,26 +45,36 @@ impl<H: Host> JournaledService<H> {
     pub fn write_checkpoint(&mut self) -> bool {
         let now_ns = self.host.now_ns();
         let arrived_bytes = self.arrived_bytes();
-        let mut payloads = Vec::new();
         let host = self.host.clone();
-        // Count work for each record: a large value becomes many records in one round, which would look like a hang.
-        let mut sink = |payload: &[u8]| {
-            payloads.push(payload.to_vec());
-            host.advance();
-        };
+        let mut payloads = Vec::new();
         let Some(mut writer) = self.checkpoints.writer.take() else {
             let is_due = self.is_checkpoint_due(now_ns);
             if is_due {
                 let position = self.replica.journal().cursors().reserved;
                 let state = self.replica.checkpointed_mut();
+                let mut sink = |payload: &[u8]| payloads.push(payload.to_vec());
                 self.checkpoints.writer = Some(CheckpointWriter::begin(state, position, &mut sink));
                 self.publish(&payloads);
             }
             return is_due;
         };
         let pace_bytes = self.checkpoints.schedule.pace_bytes(arrived_bytes) as usize;
-        let is_done = writer.write_some(self.replica.checkpointed_mut(), pace_bytes, &mut sink);
-        self.publish(&payloads);
+        let is_done = loop {
+            // Count work for each record: connections become many records in one round, which would look like a hang.
+            let mut sink = |payload: &[u8]| {
+                payloads.push(payload.to_vec());
+                host.advance();
+            };
+            let state = self.replica.checkpointed_mut();
+            let is_done = writer.write_some(state, pace_bytes, &mut sink);
+            let is_round_over = is_done || !state.service.must_write_more();
+            // Publish each part before the next is made: a large value is never there twice.
+            self.publish(&payloads);
+            payloads.clear();
+            if is_round_over {
+                break is_done;
+            }
+        };
         writer.longest_ns = writer.longest_ns.max(self.host.now_ns() - now_ns);
         match is_done {
             true => self.retain(&writer),

@@ -35,6 +35,22 @@ enum Head {
         deadline_ms: Option<NonZeroU64>,
         elements: u64,
     },
+    /// The beginning of a large value. The key follows. The key is there already.
+    Begin {
+        form: Form,
+        deadline_ms: Option<NonZeroU64>,
+        elements: u64,
+    },
+    /// More of the value that was begun last. So many strings follow.
+    More {
+        strings: u64,
+        /// Whether the first of them goes on with the last string of the piece before.
+        continues: bool,
+        /// The length of the last string, if it goes on in the next piece.
+        open_bytes: Option<u64>,
+    },
+    /// The value that was begun last has changed meanwhile, and comes once more.
+    Abandon,
     /// A connection. Its name follows, then the name of its last command, the incomplete line, and the arguments so
     /// far.
     Connection(Client),

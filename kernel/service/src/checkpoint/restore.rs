@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use checkpoint::{Item, Items, Joiner, Malformed, decode};
 
-use super::value::{PartialValue, ValueHead};
+use super::value::{OpenValue, PartialValue, Piece, ValueHead};
 use super::{Client, Head, Server};
 use crate::commands;
 use crate::connection::{Connection, Connections, Peer};
@@ -22,6 +22,8 @@ pub struct ServiceRestorer {
     service: Service,
     joiner: Joiner,
     expected: Expected,
+    /// A large value that was begun.
+    open: Option<OpenValue>,
     is_whole: bool,
 }
 
@@ -32,6 +34,8 @@ enum Expected {
     InsertedKey,
     RemovedKey,
     ValueKey(ValueHead),
+    OpenKey(ValueHead),
+    Piece(Piece),
     Element(PartialValue),
     Connection {
         client: Box<Client>,
@@ -50,6 +54,7 @@ impl ServiceRestorer {
             service: Service::new(limits),
             joiner: Joiner::default(),
             expected: Expected::Nothing,
+            open: None,
             is_whole: false,
         }
     }
@@ -101,6 +106,20 @@ impl ServiceRestorer {
                 deadline_ms,
                 elements,
             } => Expected::ValueKey(ValueHead::checked(form, deadline_ms, elements)?),
+            Head::Begin {
+                form,
+                deadline_ms,
+                elements,
+            } => Expected::OpenKey(ValueHead::checked(form, deadline_ms, elements)?),
+            Head::More {
+                strings,
+                continues,
+                open_bytes,
+            } => Expected::Piece(Piece::checked(strings, continues, open_bytes)?),
+            Head::Abandon => {
+                self.open = None;
+                Expected::Nothing
+            }
             Head::Connection(client) => Expected::Connection {
                 client: Box::new(client),
                 strings: Vec::new(),
@@ -132,6 +151,21 @@ impl ServiceRestorer {
             }
             Expected::ValueKey(head) => {
                 Expected::Element(head.begin(bytes(string), keyspace.seed()))
+            }
+            Expected::OpenKey(head) => {
+                self.open = Some(OpenValue::new(head.begin(bytes(string), keyspace.seed())));
+                Expected::Nothing
+            }
+            Expected::Piece(mut piece) => {
+                let mut open = (self.open.take()).ok_or(Malformed("a piece of no value"))?;
+                let is_last = piece.take(&mut open, string)?;
+                if let Some(open) = open.stored(keyspace, step) {
+                    self.open = Some(open);
+                }
+                match is_last {
+                    true => Expected::Nothing,
+                    false => Expected::Piece(piece),
+                }
             }
             Expected::Element(mut value) => {
                 value.push(bytes(string))?;
@@ -196,6 +230,9 @@ impl ServiceRestorer {
     }
 
     fn end(&mut self, server: Server, status: &[u8]) -> Result<(), Malformed> {
+        if self.open.is_some() {
+            return Err(Malformed("the end of a large value is missing"));
+        }
         let service = &mut self.service;
         let found = [
             service.keyspace.len() as u64,

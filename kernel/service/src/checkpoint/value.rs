@@ -1,8 +1,11 @@
 //! Values of keys, restored element by element.
 
+use alloc::borrow::Cow;
+use core::mem;
 use core::num::NonZeroU64;
 
 use checkpoint::Malformed;
+use resp::BULK_MAX_BYTES;
 
 use super::Form;
 use crate::store::{Bytes, COUNT_MAX, Deadline, End, Hash, Keyspace, Kind, List, Seed, Set, Value};
@@ -109,5 +112,102 @@ impl PartialValue {
         let deadline = self.deadline_ms.map_or(Deadline::Clear, Deadline::At);
         keyspace.put(&place, self.key, self.value, deadline);
         keyspace.collect_garbage(step);
+    }
+}
+
+/// A large value, of which some pieces are there.
+pub(super) struct OpenValue {
+    value: PartialValue,
+    /// The string that goes on in the next piece.
+    open: Option<Bytes>,
+}
+
+impl OpenValue {
+    pub(super) fn new(value: PartialValue) -> Self {
+        Self { value, open: None }
+    }
+
+    /// Stores the value if it is complete; if not, returns it.
+    pub(super) fn stored(self, keyspace: &mut Keyspace, step: &mut dyn FnMut()) -> Option<Self> {
+        if !self.value.is_complete() {
+            return Some(self);
+        }
+        self.value.store(keyspace, step);
+        None
+    }
+}
+
+/// What is missing of a piece.
+pub(super) struct Piece {
+    strings: u64,
+    continues: bool,
+    open_bytes: Option<usize>,
+}
+
+impl Piece {
+    /// Makes a piece.
+    ///
+    /// # Errors
+    /// No piece is like that.
+    pub(super) fn checked(
+        strings: u64,
+        continues: bool,
+        open_bytes: Option<u64>,
+    ) -> Result<Self, Malformed> {
+        let open_bytes = match open_bytes.map(usize::try_from) {
+            None => None,
+            Some(Ok(bytes)) if bytes <= BULK_MAX_BYTES => Some(bytes),
+            Some(_) => return Err(Malformed("a string that is too long")),
+        };
+        match strings {
+            0 => Err(Malformed("an empty piece of a value")),
+            _ => Ok(Self {
+                strings,
+                continues,
+                open_bytes,
+            }),
+        }
+    }
+
+    /// Takes the next string of the piece. Returns whether it was the last one.
+    ///
+    /// # Errors
+    /// The string cannot be in this value.
+    pub(super) fn take(
+        &mut self,
+        open: &mut OpenValue,
+        part: Cow<'_, [u8]>,
+    ) -> Result<bool, Malformed> {
+        self.strings -= 1;
+        let is_last = self.strings == 0;
+        let goes_on = self.open_bytes.filter(|_| is_last);
+        let string = match (mem::take(&mut self.continues), open.open.take()) {
+            (true, Some(mut string)) => {
+                string.extend_from_slice(&part);
+                string
+            }
+            (false, None) => {
+                let mut string = Bytes::new();
+                string.reserve_exact(goes_on.unwrap_or(part.len()));
+                string.extend_from_slice(&part);
+                string
+            }
+            _ => {
+                return Err(Malformed(
+                    "a string that goes on without a beginning, or the reverse",
+                ));
+            }
+        };
+        if string.len() > BULK_MAX_BYTES {
+            return Err(Malformed("a string that is too long"));
+        }
+        match goes_on {
+            Some(_) => open.open = Some(string),
+            None if open.value.is_complete() => {
+                return Err(Malformed("too many strings in a value"));
+            }
+            None => open.value.push(string)?,
+        }
+        Ok(is_last)
     }
 }

@@ -16,6 +16,17 @@ pub(crate) enum Move {
     Clear,
 }
 
+/// A large value that is written piece by piece.
+#[derive(Debug)]
+pub(crate) struct Telling {
+    /// Its key.
+    pub(crate) key: Bytes,
+    /// The string of the value that comes next, and the byte in it.
+    pub(crate) at: (usize, usize),
+    /// Whether the value has changed since its first piece.
+    pub(crate) is_stale: bool,
+}
+
 /// Changes since the last ones were written.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -24,6 +35,12 @@ pub(crate) struct Changes {
     moves: Vec<Move>,
     /// Keys whose value or deadline has changed.
     touched: BTreeSet<Bytes>,
+    /// Keys whose value is large and not written yet. Some may be gone.
+    postponed: BTreeSet<Bytes>,
+    /// The value that is being written.
+    pub(crate) telling: Option<Telling>,
+    /// How often a value had to be begun again.
+    pub(crate) restarts: u32,
 }
 
 impl Changes {
@@ -38,23 +55,55 @@ impl Changes {
         if shard < self.written_shards && !self.touched.contains(key) {
             self.touched.insert(key.clone());
         }
+        self.spoil(Some(key));
     }
 
     pub(super) fn removed(&mut self, shard: usize, key: &Bytes) {
         if shard < self.written_shards {
             self.touched.remove(key);
+            self.postponed.remove(key);
             self.moves.push(Move::Remove(key.clone()));
         }
+        self.spoil(Some(key));
     }
 
     pub(super) fn cleared(&mut self) {
         self.moves.clear();
         self.moves.push(Move::Clear);
         self.touched.clear();
+        self.postponed.clear();
+        self.spoil(None);
     }
 
-    /// Removes and returns the changes to be written.
-    pub(crate) fn take(&mut self) -> (Vec<Move>, BTreeSet<Bytes>) {
-        (mem::take(&mut self.moves), mem::take(&mut self.touched))
+    /// Notes that a value changes; `None` stands for all.
+    fn spoil(&mut self, key: Option<&Bytes>) {
+        if let Some(telling) = &mut self.telling {
+            telling.is_stale |= key.is_none_or(|key| *key == telling.key);
+        }
+    }
+
+    /// Notes that the value of a key is to be written later.
+    pub(crate) fn postpone(&mut self, key: Bytes) {
+        self.postponed.insert(key);
+    }
+
+    /// Removes the next value to be written later, to write it now.
+    pub(crate) fn take_postponed(&mut self) -> Option<Telling> {
+        let key = self.postponed.pop_first()?;
+        Some(Telling {
+            key,
+            at: (0, 0),
+            is_stale: false,
+        })
+    }
+
+    /// Removes and returns the moves to be written.
+    pub(crate) fn take_moves(&mut self) -> Vec<Move> {
+        mem::take(&mut self.moves)
+    }
+
+    /// Removes and returns the next key whose value is to be written.
+    pub(crate) fn take_touched(&mut self) -> Option<Bytes> {
+        self.touched.pop_first()
     }
 }

@@ -164,6 +164,15 @@ impl<V> Table<V> {
         self.shards.iter().flatten()
     }
 
+    /// Returns the entries in order, from the `position`-th on.
+    pub(crate) fn iter_from(&self, position: usize) -> impl Iterator<Item = (&Bytes, &V)> {
+        let (shard, index) = match self.nth(position) {
+            Some(slot) => (slot.shard, slot.index),
+            None => (self.shards.len(), 0),
+        };
+        self.shards[shard..].iter().flatten().skip(index)
+    }
+
     /// Returns the entries of one shard, in order.
     pub(crate) fn shard(&self, shard: usize) -> impl Iterator<Item = (&Bytes, &V)> {
         self.shards.get(shard).into_iter().flatten()

@@ -56,6 +56,33 @@ impl Value {
             }
     }
 
+    /// Returns the number of its strings: of elements, of members, or of fields and values.
+    pub(crate) fn string_count(&self) -> usize {
+        match self {
+            Self::String(_) => 1,
+            Self::List(list) => list.len(),
+            Self::Hash(hash) => 2 * hash.len(),
+            Self::Set(set) => set.len(),
+        }
+    }
+
+    /// Returns its strings in order, from the `first`-th on; in a hash, each field and then its value.
+    pub(crate) fn strings(&self, first: usize) -> Box<dyn Iterator<Item = &Bytes> + '_> {
+        match self {
+            Self::String(string) => Box::new(core::iter::once(string).skip(first)),
+            Self::List(list) => Box::new((first..list.len()).filter_map(|index| list.get(index))),
+            Self::Hash(hash) => {
+                let pairs = hash.table.iter_from(first / 2);
+                Box::new(
+                    pairs
+                        .flat_map(|(field, value)| [field, value])
+                        .skip(first % 2),
+                )
+            }
+            Self::Set(set) => Box::new(set.table.iter_from(first).map(|(member, ())| member)),
+        }
+    }
+
     /// Drops it element by element.
     pub(crate) fn discard(self, step: &mut dyn FnMut()) {
         match self {

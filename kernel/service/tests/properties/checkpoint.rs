@@ -255,3 +255,95 @@ fn who_has_given_the_password_is_a_part_of_the_state() {
         assert_eq!(String::from_utf8_lossy(&sent), reply);
     }
 }
+
+/// Makes a primary with one value of each type that is larger than any round, and begins its checkpoint.
+fn with_large_values() -> Primary {
+    let mut primary = Primary::new(ServiceLimits::default());
+    primary.apply(&(ClientEvent::Open(0), 0, 0));
+    let long = "y".repeat(25_000);
+    for chunk in 0..20 {
+        let numbers = (0..200).map(|number| format!("{}", chunk * 200 + number));
+        let words = numbers.collect::<Vec<_>>().join(" ");
+        for line in [
+            format!("APPEND string {long}"),
+            format!("RPUSH list {words} {long}"),
+            format!("SADD set {words} {chunk}{long}"),
+            format!("HSET hash {words} {chunk}{long} {long}"),
+        ] {
+            primary.run(0, &line);
+        }
+    }
+    primary.service.begin_checkpoint();
+    primary
+}
+
+/// Writes a round. Returns how many bytes it wrote, and whether the keyspace is written.
+fn round(primary: &mut Primary, budget_bytes: usize) -> (usize, bool) {
+    let before = primary.records.len();
+    let is_done = primary.write(budget_bytes);
+    let bytes = primary.records[before..].iter().map(Vec::len).sum();
+    (bytes, is_done)
+}
+
+#[test]
+fn a_round_is_short_whatever_the_size_of_a_value() {
+    const BUDGET_BYTES: usize = 10_000;
+    let mut primary = with_large_values();
+    let mut rounds = 0;
+    loop {
+        let (bytes, is_done) = round(&mut primary, BUDGET_BYTES);
+        assert!(
+            bytes <= BUDGET_BYTES + (32 << 10),
+            "{bytes} bytes in one round"
+        );
+        rounds += 1;
+        if is_done {
+            break;
+        }
+        // Other keys change, come and go meanwhile.
+        primary.run(0, &format!("SET other{} {rounds}", rounds % 7));
+        primary.run(0, &format!("DEL other{}", (rounds + 3) % 7));
+    }
+    assert!(rounds > 100, "{rounds}");
+    primary.end();
+    let backup = primary
+        .restored(ServiceLimits::default())
+        .expect("a whole checkpoint");
+    assert_eq!(numbers(&backup), numbers(&primary.service));
+}
+
+#[test]
+fn a_value_that_changes_in_every_round_is_written_nevertheless() {
+    for change in [
+        &[
+            "APPEND string z",
+            "LPUSH list a",
+            "SREM set 7",
+            "HSET hash 1 changed",
+        ][..],
+        &[
+            "DEL list",
+            "RPUSH list a b",
+            "EXPIRE hash 100",
+            "SET set small",
+        ],
+        &["FLUSHALL", "SET string new"],
+    ] {
+        let mut primary = with_large_values();
+        for rounds in 0.. {
+            assert!(rounds < 3_000, "{change:?}");
+            let is_done = round(&mut primary, 10_000).1;
+            if is_done {
+                break;
+            }
+            if !primary.service.must_write_more() {
+                change.iter().for_each(|line| primary.run(0, line));
+            }
+        }
+        primary.end();
+        let backup = primary
+            .restored(ServiceLimits::default())
+            .expect("a whole checkpoint");
+        assert_eq!(numbers(&backup), numbers(&primary.service), "{change:?}");
+    }
+}

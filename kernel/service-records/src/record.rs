@@ -56,7 +56,7 @@ pub enum Input<'a> {
         /// The connection.
         connection: ConnectionId,
     },
-    /// Time has passed: see [`Service::next_expiry_ms`](crate::Service::next_expiry_ms).
+    /// Time has passed: see `Service::next_expiry_ms`.
     Tick,
 }
 
