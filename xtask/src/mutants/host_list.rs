@@ -17,7 +17,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         },
     },
     HostMutant {
-        test: "service --test memory",
+        test: "service --test protocol",
         mutant: Mutant {
             name: "name-uncounted",
             what: "a client's name is not counted",
