@@ -106,4 +106,128 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
             wrong: "telling.is_stale |= key.is_none();",
         },
     },
+    HostMutant {
+        test: "network --test survival",
+        mutant: Mutant {
+            name: "checksums-believed",
+            what: "a frame counts whatever its checksums",
+            file: "kernel/network/src/stack.rs",
+            right: "let has_checksums = capabilities.checksum.tcp.rx();",
+            wrong: "let has_checksums = false;",
+        },
+    },
+    HostMutant {
+        test: "network --test survival",
+        mutant: Mutant {
+            name: "unsent-acknowledged",
+            what: "an acknowledgement of what was never sent is taken",
+            file: "kernel/network/src/judge.rs",
+            right: "if position > attached.sent_end {",
+            wrong: "if position > u64::MAX - 1 {",
+        },
+    },
+    HostMutant {
+        test: "network --test survival",
+        mutant: Mutant {
+            name: "predecessor-disbelieved",
+            what: "an acknowledgement of what a dead kernel had sent is dropped",
+            file: "kernel/network/src/judge.rs",
+            right: "&& position <= attached.inherited_end",
+            wrong: "&& position < 1",
+        },
+    },
+    HostMutant {
+        test: "network --test survival",
+        mutant: Mutant {
+            name: "old-acknowledgement-journaled",
+            what: "an acknowledgement that is old by now is committed",
+            file: "kernel/network/src/connections.rs",
+            right: "let fact = |flow: &Flow| flow.newer_acknowledgement(connection, segment.seq, ack);",
+            wrong: r#"let old = (sink.flows().get(connection))
+                    .and_then(|flow| flow.newer_acknowledgement(connection, segment.seq, ack));
+                let fact = |_: &Flow| old;"#,
+        },
+    },
+    HostMutant {
+        test: "network --test survival",
+        mutant: Mutant {
+            name: "reset-in-window",
+            what: "a reset anywhere in the window ends a connection",
+            file: "kernel/network/src/judge.rs",
+            right: "_ if is_in_window => challenge(attached, flow, segment, next_in, now_ns),",
+            wrong: "_ if is_in_window => Verdict::Take,",
+        },
+    },
+    HostMutant {
+        test: "network --test survival",
+        mutant: Mutant {
+            name: "challenge-unlimited",
+            what: "every wrong segment is challenged",
+            file: "kernel/network/src/judge.rs",
+            right: "if attached.challenged_ns.is_some_and(is_soon) {",
+            wrong: "if attached.challenged_ns.is_some_and(is_soon) && false {",
+        },
+    },
+    HostMutant {
+        test: "network --test survival",
+        mutant: Mutant {
+            name: "late-segment-reset",
+            what: "a segment that comes before the first is answered with a reset",
+            file: "kernel/network/src/connections.rs",
+            right: r#"                Cookie::Later => Route::Drop,
+"#,
+            wrong: "",
+        },
+    },
+    HostMutant {
+        test: "network --test survival",
+        mutant: Mutant {
+            name: "first-segment-twice",
+            what: "an old first segment begins a connection again",
+            file: "kernel/network/src/connections.rs",
+            right: "            Cookie::First(_) => ended.contains(segment.peer, peer_seq, local_seq),",
+            wrong: "            Cookie::First(_) => false,",
+        },
+    },
+    HostMutant {
+        test: "network --test survival",
+        mutant: Mutant {
+            name: "path-by-hearsay",
+            what: "a router is believed about a segment that was never sent",
+            file: "kernel/network/src/connections.rs",
+            right: "        if is_under_way {",
+            wrong: "        if is_under_way || ahead > 0 {",
+        },
+    },
+    HostMutant {
+        test: "network --test survival hearsay",
+        mutant: Mutant {
+            name: "path-unheard",
+            what: "segments stay as long as they were when a path is too narrow",
+            file: "kernel/network/src/flow.rs",
+            right: "agreed.min(path)",
+            wrong: "agreed.max(path.min(1))",
+        },
+    },
+    HostMutant {
+        test: "network --lib checkpoint",
+        mutant: Mutant {
+            name: "path-not-in-checkpoint",
+            what: "a checkpoint does not tell the MTU of a path",
+            file: "kernel/network/src/checkpoint.rs",
+            right: r#"            flow.path_mtu = image.path_mtu;
+"#,
+            wrong: "",
+        },
+    },
+    HostMutant {
+        test: "network --lib flows",
+        mutant: Mutant {
+            name: "next-reply-pays",
+            what: "who is answered next is disconnected, not who is owed most",
+            file: "kernel/network/src/flows.rs",
+            right: "let Some(debtor) = self.largest_debtor(connection, bytes.len()) else {",
+            wrong: "let Some(debtor) = Some(connection) else {",
+        },
+    },
 ];

@@ -214,7 +214,7 @@ fn a_path_is_not_believed_to_be_narrow_by_hearsay() {
     scene.send(rejected);
     assert_eq!(facts(&scene), before);
     // A lower one counts, and no segment is longer from here on; 576 is the lowest.
-    for (named, expected) in [(1280, 1280), (1280, 1280), (68, 576)] {
+    for (named, expected) in [(1280, 1280), (1280, 1280), (68, 576), (1400, 576)] {
         let answers = scene.send_raw([forge::too_long(long, named)]);
         assert!(
             answers.iter().all(|frame| frame.len() <= 14 + expected),
@@ -271,6 +271,8 @@ fn what_is_not_checked_is_dropped() {
         altered(&reset, 50, 1),
         altered(&reset, 20, 0x20),
         altered(&reset, 21, 1),
+        altered(&syn.frame(), 20, 0x20),
+        altered(&syn.frame(), 21, 1),
         altered(&reset, 0, 0x10),
         from(server::ADDRESS),
         from(Ipv4Address::BROADCAST),
