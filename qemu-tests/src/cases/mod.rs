@@ -5,6 +5,7 @@ mod boot;
 mod clients;
 mod connections;
 mod deaths;
+mod hostile;
 mod images;
 mod instants;
 mod iso;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<Test> {
         backup::tests(),
         clients::tests(),
         connections::tests(),
+        hostile::tests(),
         rearm::tests(),
         instants::tests(),
         reset::tests(),

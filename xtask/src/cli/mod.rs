@@ -5,6 +5,7 @@ pub mod check_config;
 pub mod ctl;
 pub mod faults;
 pub mod fuzz;
+pub mod hostile;
 pub mod linux;
 mod prepare;
 pub mod proof;

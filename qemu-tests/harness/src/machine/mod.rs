@@ -16,7 +16,7 @@ use sharedmem::event::{self, Event};
 pub use disc::{Disc, Firmware, OVMF};
 pub use launch::Launch;
 use process::Process;
-pub use spec::{Accel, Chipset, HostPort, MachineSpec, model_arguments};
+pub use spec::{Accel, Chipset, HostPort, MachineSpec, WireEnds, model_arguments};
 
 use crate::console::{ConsoleLine, Logged};
 use crate::problem::{Problem, require};

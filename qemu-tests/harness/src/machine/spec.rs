@@ -1,7 +1,7 @@
 //! What a machine is made of, and the arguments that say so to QEMU.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
@@ -61,6 +61,15 @@ pub enum HostPort {
     Fixed(u16),
 }
 
+/// Both ends of a cable on which a test reads and sends frames, as files: sockets of datagrams, one frame each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireEnds {
+    /// The test's end.
+    pub ours: PathBuf,
+    /// The machine's end.
+    pub machines: PathBuf,
+}
+
 /// A machine to be started.
 #[derive(Clone, Debug)]
 pub struct MachineSpec {
@@ -80,6 +89,9 @@ pub struct MachineSpec {
     pub append: String,
     /// The host's port.
     pub port: HostPort,
+    /// The cable that leads to the same hub as the machine's card, if there is one. QEMU's network then takes nothing
+    /// that begins on the cable.
+    pub wire: Option<WireEnds>,
     /// Whether a reset boots it again; else QEMU ends, as a test that does not expect one had better notice.
     pub may_reset: bool,
 }
@@ -96,6 +108,7 @@ impl MachineSpec {
             cpu: "max".into(),
             append: String::new(),
             port: HostPort::Any,
+            wire: None,
             may_reset: false,
         }
     }
@@ -167,11 +180,14 @@ impl MachineSpec {
             HostPort::Any => 0,
             HostPort::Fixed(port) => port,
         };
-        list.add(
-            "-netdev",
-            format!("user,id=n0,hostfwd=tcp:127.0.0.1:{port}-:6379"),
-        );
-        list.add("-device", "virtio-net-pci,netdev=n0,disable-legacy=on");
+        let user = format!("user,id=n0,hostfwd=tcp:127.0.0.1:{port}-:6379");
+        match &self.wire {
+            None => {
+                list.add("-netdev", user);
+                list.add("-device", "virtio-net-pci,netdev=n0,disable-legacy=on");
+            }
+            Some(ends) => connect(&mut list, &user, ends),
+        }
         if self.has_disk() {
             list.add(
                 "-drive",
@@ -189,6 +205,23 @@ impl MachineSpec {
             Accel::Model => list.0.extend(model_arguments(USUAL_SHIFT, 1)),
         }
     }
+}
+
+/// Connects QEMU's network, a cable and the machine's card to one hub.
+fn connect(list: &mut Arguments, user: &str, ends: &WireEnds) {
+    list.add("-netdev", format!("{user},restrict=on"));
+    list.add(
+        "-netdev",
+        format!(
+            "dgram,id=wire,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+            commas_doubled(&ends.machines),
+            commas_doubled(&ends.ours)
+        ),
+    );
+    for (port, peer) in [("h0", ",netdev=n0"), ("h1", ",netdev=wire"), ("h2", "")] {
+        list.add("-netdev", format!("hubport,id={port},hubid=0{peer}"));
+    }
+    list.add("-device", "virtio-net-pci,netdev=h2,disable-legacy=on");
 }
 
 /// In the model an instruction takes 2 to the power of this, in ns.
