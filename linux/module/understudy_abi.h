@@ -113,6 +113,8 @@
 #define US_BACKUP_LOSS_PROMOTED         6 /* it became the primary */
 #define US_BACKUP_LOSS_DISARMED         7 /* the operator disarmed it */
 #define US_BACKUP_LOSS_UNFILLED         8 /* the primary died before the backup had the whole state */
+#define US_BACKUP_LOSS_DAMAGED          9 /* it read a record that is damaged, missing or impossible */
+#define US_BACKUP_LOSS_DIVERGED         10 /* its state is not the primary's */
 
 /* EpitaphState */
 #define US_EPITAPH_STATE_EMPTY          0 /* nothing was written */
@@ -168,6 +170,8 @@
 #define US_SEAT_STATUS_MORE             1 /* there is more: call again after looking at the detector */
 #define US_SEAT_STATUS_FAILED           2 /* this backup cannot go on, and its log says why */
 #define US_SEAT_STATUS_FILLING          3 /* everything in the journal is read, but the state is not complete yet */
+#define US_SEAT_STATUS_DAMAGED          4 /* a record that the primary applied is damaged, missing or impossible */
+#define US_SEAT_STATUS_DIVERGED         5 /* the state is not the primary's at the same position of the journal */
 
 /* PromotionFault */
 #define US_PROMOTION_FAULT_PANIC        1 /* it must panic */

@@ -119,6 +119,8 @@ numbered! {
         More = 1, "more", "there is more: call again after looking at the detector";
         Failed = 2, "failed", "this backup cannot go on, and its log says why";
         Filling = 3, "filling", "everything in the journal is read, but the state is not complete yet";
+        Damaged = 4, "damaged", "a record that the primary applied is damaged, missing or impossible";
+        Diverged = 5, "diverged", "the state is not the primary's at the same position of the journal";
     }
 }
 

@@ -55,6 +55,10 @@ numbered! {
         Promoted = 6, "promoted", "it became the primary";
         Disarmed = 7, "disarmed", "the operator disarmed it";
         Unfilled = 8, "unfilled", "the primary died before the backup had the whole state";
+        /// It cannot have what the primary has; the primary has.
+        Damaged = 9, "damaged", "it read a record that is damaged, missing or impossible";
+        /// At the same position of the journal its state was not the primary's.
+        Diverged = 10, "diverged", "its state is not the primary's";
     }
 }
 

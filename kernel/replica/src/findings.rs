@@ -1,6 +1,5 @@
 //! Log lines about what is wrong with the journal's content.
 
-use core::error::Error;
 use core::fmt::Display;
 
 use journal::Finding;
@@ -16,11 +15,4 @@ pub(crate) fn log_damage(finding: &Finding) {
 pub(crate) fn log_finding(what: impl Display) {
     let (damage, what) = (None, Text::of(what));
     log::error!("{}", event::Finding { damage, what });
-}
-
-/// Logs that the payload of a whole record cannot be decoded.
-pub(crate) fn log_undecodable(error: &dyn Error) {
-    log_finding(format_args!(
-        "a record that is whole but not understood: {error}"
-    ));
 }

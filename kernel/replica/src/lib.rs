@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod backup_monitor;
 mod checkpoint;
+mod doubt;
 mod effects;
 mod findings;
 mod host;

@@ -8,8 +8,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use core::mem;
-
 use journal::{
     AppendError, Appended, Next, RawKind, Reader, RecentRecords, Record, RecoverySummary,
 };
@@ -21,8 +19,9 @@ use sharedmem::event::{RecordSkipped, StateLost, Text};
 use sharedmem::protection::ProtectionState;
 
 use crate::checkpoint::CheckpointedState;
+use crate::doubt::Doubt;
 use crate::effects::note_backup_progress;
-use crate::findings::log_damage;
+use crate::findings::{log_damage, log_finding};
 use crate::host::Host;
 use crate::shared_journal::{SharedJournal, SharedReader, open_journal};
 use crate::state::ReplicaState;
@@ -43,8 +42,8 @@ pub struct Replica<H> {
     journal: SharedJournal,
     /// The reader of a backup that has begun to read; a primary has none.
     reader: Option<SharedReader>,
-    /// Damage that a waiting backup has read, since its state was whole.
-    damage_seen: RecoverySummary,
+    /// Why a waiting backup's state cannot be the primary's.
+    doubt: Option<Doubt>,
     buffer: Vec<u8>,
 }
 
@@ -56,7 +55,7 @@ impl<H: Host> Replica<H> {
             state: ReplicaState::new(host.limits()),
             host,
             reader: None,
-            damage_seen: RecoverySummary::default(),
+            doubt: None,
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
             journal,
         }
@@ -93,8 +92,12 @@ impl<H: Host> Replica<H> {
         &self.state.checkpointed.flows
     }
 
-    /// Applies some of what the primary has applied. A waiting backup calls it.
+    /// Applies some of what the primary has applied. A waiting backup calls it. Once its state cannot be the primary's
+    /// any more, it reads nothing further and says so each time.
     pub fn follow(&mut self) -> SeatStatus {
+        if let Some(doubt) = &self.doubt {
+            return doubt.status();
+        }
         let mut reader = self.take_reader();
         let status = self.follow_with(&mut reader);
         // If the cursors lead a backup astray before its state is whole, it begins again, at the checkpoint that the
@@ -113,18 +116,23 @@ impl<H: Host> Replica<H> {
         let epoch = control.epoch.current();
         for _ in 0..RECORDS_PER_STEP {
             let before = reader.position();
+            let mut doubted = None;
             match reader.next(epoch, &mut self.buffer) {
-                Next::Record(record) => self.state.replay(&record, &self.host),
-                // Damage below the primary's mark is lost to this backup. A backup that is still being filled
-                // discards its state and waits for the next checkpoint; a ready one keeps its state, which is better
-                // than none. A reader that is led astray by the cursors does not move, and frees nothing.
+                // What the primary applied, and this backup cannot, is lost to it. A backup that is still being filled
+                // discards its state and waits for the next checkpoint; a ready one is to be replaced.
+                Next::Record(record) => {
+                    if let Err(doubt) = self.state.replay(&record, &self.host) {
+                        log_finding(&doubt);
+                        doubted = Some(doubt);
+                    }
+                }
+                // A reader that is led astray by the cursors does not move, frees nothing and misses nothing.
                 Next::Finding(finding) => {
                     log_damage(&finding);
-                    self.damage_seen.note(finding.to_string());
-                    if control.protection.state() == ProtectionState::Filling {
-                        self.state.clear();
-                        self.damage_seen = RecoverySummary::default();
-                    }
+                    let (position, what) = (finding.from, finding.to_string());
+                    doubted = finding
+                        .was_applied
+                        .then_some(Doubt::Damaged { position, what });
                 }
                 Next::End if self.state.is_whole() => return SeatStatus::Idle,
                 Next::End => return SeatStatus::Filling,
@@ -133,6 +141,13 @@ impl<H: Host> Replica<H> {
                 self.journal.mark_consumed(reader.position());
             }
             note_backup_progress(&self.host);
+            match doubted {
+                None => {}
+                Some(_) if control.protection.state() == ProtectionState::Filling => {
+                    self.state.clear();
+                }
+                Some(doubt) => return self.doubt.insert(doubt).status(),
+            }
         }
         SeatStatus::More
     }
@@ -143,9 +158,13 @@ impl<H: Host> Replica<H> {
     /// The first primary of a machine has read nothing yet, so it reads everything. If a part of the state is
     /// missing, the state is lost and the service begins empty.
     pub fn recover(&mut self, epoch: u64) -> RecoverySummary {
-        // What was damaged while this kernel waited is missing now, too: it is reported, and a new checkpoint is due.
-        let mut summary = mem::take(&mut self.damage_seen);
-        let mut recovery = self.take_reader().recover(epoch.saturating_sub(1));
+        let mut summary = RecoverySummary::default();
+        let mut reader = self.take_reader();
+        if let Some(doubt) = self.doubt.take() {
+            // The primary died before this backup could be replaced.
+            self.settle(&doubt, &mut reader, &mut summary);
+        }
+        let mut recovery = reader.recover(epoch.saturating_sub(1));
         let applying = &self.host.region().control.journal.applying;
         let killer = applying
             .settle()
@@ -158,8 +177,13 @@ impl<H: Host> Replica<H> {
                         skip(self.journal, &mut record, &mut summary);
                     }
                     applying.begin(record.position);
-                    self.state.replay(&record, &self.host);
+                    let replayed = self.state.replay(&record, &self.host);
                     applying.end();
+                    if let Err(doubt) = replayed
+                        && summary.note(doubt.to_string())
+                    {
+                        log_finding(&doubt);
+                    }
                     summary.records += 1;
                 }
                 Next::Finding(finding) => {
@@ -188,6 +212,24 @@ impl<H: Host> Replica<H> {
             false => self.journal.restart(recovery.resume_position()),
         }
         summary
+    }
+
+    /// Chooses what the state is made from, when it cannot be that of the primary, which is dead: from the journal
+    /// anew, if that has a whole state without the damage. Otherwise the state goes on as it is, and lacks something.
+    fn settle(&mut self, doubt: &Doubt, reader: &mut SharedReader, summary: &mut RecoverySummary) {
+        summary.note(doubt.to_string());
+        let beginning = self.journal.beginning();
+        match beginning.filter(|beginning| doubt.is_settled_from(*beginning)) {
+            Some(beginning) => {
+                log::warn!("the state is read anew from position {beginning}: {doubt}");
+                self.state.clear();
+                if beginning == 0 {
+                    self.state.begin_whole();
+                }
+                *reader = Reader::new(self.journal, beginning);
+            }
+            None => log::error!("the state goes on without what is missing: {doubt}"),
+        }
     }
 
     /// Returns the part of the state that a checkpoint contains.

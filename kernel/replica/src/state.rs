@@ -3,14 +3,18 @@
 //! A backup that follows, a new primary that recovers and a primary that commits apply the same records in the same
 //! way.
 
+use alloc::format;
+use core::error::Error;
+
 use journal::{RawKind, RecentRecords, Record};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service};
 use sharedmem::RecordKind;
 
 use crate::checkpoint::{CheckpointReader, CheckpointedState};
+use crate::doubt::Doubt;
 use crate::effects::{Effects, note_backup_progress};
-use crate::findings::{log_finding, log_undecodable};
+use crate::findings::log_finding;
 use crate::host::{Host, ReplicaLimits};
 
 /// The state that the records make.
@@ -55,22 +59,30 @@ impl ReplicaState {
     }
 
     /// Replays a record of the journal.
-    pub fn replay(&mut self, record: &Record<'_>, host: &impl Host) {
+    ///
+    /// # Errors
+    /// Nobody can have applied the record to the state before it: that state is not the one it was written for.
+    pub fn replay(&mut self, record: &Record<'_>, host: &impl Host) -> Result<(), Doubt> {
+        let impossible = |error: &dyn Error| Doubt::Damaged {
+            position: record.position,
+            what: format!("the record at position {}: {error}", record.position),
+        };
         match record.kind.known() {
             Some(RecordKind::Checkpoint) => self.read_checkpoint(record.payload, host),
             Some(RecordKind::Epoch) => {}
             _ if !self.is_whole() => {}
             Some(RecordKind::Input) => match InputRecord::decode(record.payload) {
                 Ok(record) => self.apply_input(&record, host, true),
-                Err(error) => log_undecodable(&error),
+                Err(error) => return Err(impossible(&error)),
             },
-            Some(RecordKind::Connection) => match Fact::decode(record.payload) {
-                Ok(fact) => self.apply_fact(&fact),
-                Err(error) => log_undecodable(&error),
-            },
+            Some(RecordKind::Connection) => {
+                let fact = Fact::decode(record.payload).map_err(|error| impossible(&error))?;
+                let flows = &mut self.checkpointed.flows;
+                flows.apply(&fact).map_err(|error| impossible(&error))?;
+            }
             Some(RecordKind::Status) => match HostStatus::decode(record.payload) {
                 Ok(status) => self.checkpointed.service.set_status(status),
-                Err(error) => log_undecodable(&error),
+                Err(error) => return Err(impossible(&error)),
             },
             Some(RecordKind::Application) => {
                 self.records
@@ -82,6 +94,7 @@ impl ReplicaState {
                 record.position, record.kind.0
             )),
         }
+        Ok(())
     }
 
     /// Reads a record of a checkpoint.

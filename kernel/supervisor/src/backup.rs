@@ -50,6 +50,15 @@ impl Visits {
     }
 }
 
+/// A waiting backup whose state is not the primary's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doubted {
+    /// Why.
+    loss: BackupLoss,
+    /// The number of the primary's last keepalive when that was found.
+    keepalive: Option<u64>,
+}
+
 impl<P: Platform> Supervisor<P> {
     /// Lets the backup do what it can: get ready, or apply some of the journal.
     pub(crate) fn let_backup_work(&mut self) -> Wait {
@@ -68,6 +77,10 @@ impl<P: Platform> Supervisor<P> {
             self.lose_backup(BackupLoss::Dropped);
             return Wait::Idle;
         }
+        if let Some(doubted) = self.doubted {
+            self.replace_doubted(doubted);
+            return Wait::Idle;
+        }
         if !is_due {
             return Wait::Idle;
         }
@@ -77,11 +90,32 @@ impl<P: Platform> Supervisor<P> {
                 Wait::More
             }
             Ok(wait) => wait,
+            Err(loss @ (BackupLoss::Damaged | BackupLoss::Diverged)) => {
+                self.doubted = Some(Doubted {
+                    loss,
+                    keepalive: self.primary_sequence(),
+                });
+                Wait::Idle
+            }
             Err(loss) => {
                 self.lose_backup(loss);
                 Wait::Idle
             }
         }
+    }
+
+    /// Gives a backup up whose state is not the primary's, as soon as the primary is heard of. If it is dead instead,
+    /// nobody has a better state than this backup, which then says what it lacks and reads anew what it can.
+    fn replace_doubted(&mut self, doubted: Doubted) {
+        if self.primary_sequence() != doubted.keepalive {
+            self.lose_backup(doubted.loss);
+        }
+    }
+
+    /// Returns the number of the primary's last keepalive.
+    fn primary_sequence(&self) -> Option<u64> {
+        let keepalive = self.control.primary_keepalive.read()?;
+        Some(keepalive.sequence)
     }
 
     /// Returns whether the backup is to be called: it has something to do, or may have.
@@ -140,6 +174,7 @@ impl<P: Platform> Supervisor<P> {
     pub(crate) fn set_backup(&mut self, backup: Box<dyn Tenant<P::Cores>>) {
         self.control.backup.version.set(backup.version());
         self.note_version(&*backup);
+        self.doubted = None;
         self.backup = Some(backup);
     }
 
@@ -179,7 +214,9 @@ fn is_images_fault(loss: BackupLoss) -> bool {
         BackupLoss::Dropped
         | BackupLoss::Promoted
         | BackupLoss::Disarmed
-        | BackupLoss::Unfilled => false,
+        | BackupLoss::Unfilled
+        | BackupLoss::Damaged
+        | BackupLoss::Diverged => false,
     }
 }
 

@@ -56,4 +56,4 @@ pub use keepalive_answer::KeepaliveAnswer;
 pub use platform::Platform;
 pub use sharedmem::Role;
 pub use supervisor::{Policy, Supervisor};
-pub use tenant::{Readiness, Tenant, Wait};
+pub use tenant::{Readiness, Tenant, Wait, outcome_of};

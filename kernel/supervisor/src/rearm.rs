@@ -132,7 +132,9 @@ fn may_be_followed(loss: BackupLoss) -> bool {
         | BackupLoss::Hung
         | BackupLoss::Dropped
         | BackupLoss::Promoted
-        | BackupLoss::Unfilled => true,
+        | BackupLoss::Unfilled
+        | BackupLoss::Damaged
+        | BackupLoss::Diverged => true,
     }
 }
 

@@ -10,7 +10,7 @@ use sharedmem::epitaph::EpitaphCause;
 use sharedmem::{Control, Instance, PerInstance};
 use takeover::{Backup, Ending, Event, Machine, State};
 
-use crate::backup::Visits;
+use crate::backup::{Doubted, Visits};
 use crate::console::Console;
 use crate::dispatch::Dispatch;
 use crate::image::Source;
@@ -69,6 +69,8 @@ pub struct Supervisor<P: Platform> {
     pub(crate) images: PerInstance<Source>,
     /// When the backup that waits is called.
     pub(crate) visits: Visits,
+    /// Why the backup that waits is to be replaced.
+    pub(crate) doubted: Option<Doubted>,
     /// When a new backup is loaded.
     pub(crate) rearming: Rearming,
     /// When the machine is reset.
@@ -100,6 +102,7 @@ impl<P: Platform> Supervisor<P> {
             remaining: None,
             images: PerInstance::from_fn(Source::of_boot_line),
             visits: Visits::default(),
+            doubted: None,
             // A primary that lends a core asks by itself for the backup that boots there.
             rearming: Rearming::new(policy.rearms && !policy.kinds.any(|it| it.boots_on_lent_core)),
             resetting: Resetting::new(policy.resets),

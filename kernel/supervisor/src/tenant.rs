@@ -3,6 +3,7 @@
 
 use partition::tenant::{Capabilities, Kind};
 use sharedmem::Instance;
+use sharedmem::abi::SeatStatus;
 use takeover::BackupLoss;
 
 use crate::ap_mailbox::Order;
@@ -28,6 +29,19 @@ pub enum Readiness {
     NotYet,
     /// It is told the state by the primary; ask again, at once if there is more.
     Filling(Wait),
+}
+
+/// Returns how a call of a waiting native instance ended, by what it returned.
+///
+/// # Errors
+/// It is no backup any more.
+pub fn outcome_of(status: SeatStatus) -> Result<SeatStatus, BackupLoss> {
+    match status {
+        SeatStatus::Idle | SeatStatus::More | SeatStatus::Filling => Ok(status),
+        SeatStatus::Failed => Err(BackupLoss::Failed),
+        SeatStatus::Damaged => Err(BackupLoss::Damaged),
+        SeatStatus::Diverged => Err(BackupLoss::Diverged),
+    }
 }
 
 /// An instance in its slice.

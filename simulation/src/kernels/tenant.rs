@@ -8,7 +8,7 @@ use partition::tenant::NATIVE;
 use replica::Replica;
 use sharedmem::Instance;
 use sharedmem::abi::{EntryReason, SeatStatus};
-use supervisor::{Dispatch, Order, Readiness, Source, Tenant, Wait};
+use supervisor::{Dispatch, Order, Readiness, Source, Tenant, Wait, outcome_of};
 use takeover::BackupLoss;
 
 use crate::faults::Struck;
@@ -43,8 +43,7 @@ impl Native {
         let result = panic::catch_unwind(AssertUnwindSafe(|| self.step(reason)));
         seat.runs_guest.set(false);
         let payload = match result {
-            Ok(SeatStatus::Failed) => return Err(BackupLoss::Failed),
-            Ok(status) => return Ok(status),
+            Ok(status) => return outcome_of(status),
             Err(payload) => payload,
         };
         match payload.downcast_ref::<Struck>() {

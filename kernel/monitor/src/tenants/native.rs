@@ -7,7 +7,7 @@ use partition::Kind;
 use partition::tenant::NATIVE;
 use sharedmem::abi::{EntryReason, SeatStatus, stack_top};
 use sharedmem::{Instance, MAX_CORES};
-use supervisor::{LoadRequest, Order, Readiness, Source, Tenant, Wait};
+use supervisor::{LoadRequest, Order, Readiness, Source, Tenant, Wait, outcome_of};
 use takeover::BackupLoss;
 
 use super::Dispatch;
@@ -43,8 +43,7 @@ impl Native {
         // SAFETY: the instance is in its slice and runs nowhere while it waits; the seat has its trap handlers, and
         // interrupts are on.
         match unsafe { guest::call(&self.loaded, reason) } {
-            Ok(SeatStatus::Failed) => Err(BackupLoss::Failed),
-            Ok(status) => Ok(status),
+            Ok(status) => outcome_of(status),
             Err(guest::Aborted::Crashed) => Err(BackupLoss::Crashed),
             Err(guest::Aborted::Hung) => Err(BackupLoss::Hung),
         }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use checkpoint::Schedule;
 use journal::Journal;
+use sharedmem::cause::BackupLoss;
 use sharedmem::event::Checkpoint;
 use sharedmem::protection::ProtectionState;
 use sharedmem::{RecordKind, Words};
@@ -98,13 +99,22 @@ impl<H: Host> JournaledService<H> {
         if !is_filling {
             self.checkpoints.filling_from_ns = None;
         } else {
-            // A new backup reads what is retained. If it is not filled after a while, there is damage.
+            // A new backup reads what is retained. If it is not filled after a while, there is damage; if the one
+            // before found damage, it lies there still.
+            let last_loss = self
+                .host
+                .region()
+                .control
+                .backup
+                .last_loss()
+                .map(|it| it.loss);
+            let is_damaged = last_loss == Some(BackupLoss::Damaged);
             let from_ns = *self
                 .checkpoints
                 .filling_from_ns
                 .get_or_insert(match retained_bytes {
-                    Some(_) => now_ns + REWRITE_NS,
-                    None => now_ns,
+                    Some(_) if !is_damaged => now_ns + REWRITE_NS,
+                    _ => now_ns,
                 });
             if now_ns >= from_ns {
                 self.checkpoints.filling_from_ns = Some(now_ns + REWRITE_NS);
