@@ -21,6 +21,8 @@ numbered! {
         Reboot = 5, "reboot", "it asked to be started again";
         Switchover = 6, "switchover", "it asked for a switchover";
         Application = 7, "application", "a program's watchdog expired";
+        Service = 8, "service", "its service did not answer the canary";
+        Device = 9, "device", "its network card could not serve any longer";
     }
 }
 

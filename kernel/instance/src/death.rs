@@ -2,7 +2,7 @@
 //!
 //! It does this first and waits for nothing, so the monitor detects the death at once and not by time-out.
 
-use core::fmt::Write;
+use core::fmt::{Display, Write};
 use core::panic::PanicInfo;
 
 use arch::cpu;
@@ -60,6 +60,13 @@ pub fn by_nmi(frame: &TrapFrame) -> ! {
 pub fn superseded(found_epoch: u64) -> ! {
     let mut text = new_text(EpitaphCause::Superseded);
     let _ = write!(text, "the machine is in epoch {found_epoch}");
+    leave(text)
+}
+
+/// Dies because it serves nobody: `reason` says why.
+pub fn not_serving(cause: EpitaphCause, reason: impl Display) -> ! {
+    let mut text = new_text(cause);
+    let _ = write!(text, "{reason}");
     leave(text)
 }
 

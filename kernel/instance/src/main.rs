@@ -28,6 +28,7 @@ mod devices;
 mod epoch;
 mod host;
 mod keepalive;
+mod liveness;
 mod memory;
 mod note;
 mod operator;

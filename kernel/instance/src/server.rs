@@ -21,6 +21,7 @@ use crate::cores::{self, LEAD};
 use crate::debug::{self, Point};
 use crate::devices::disk::IncidentDisk;
 use crate::devices::gate::Gate;
+use crate::liveness::Liveness;
 use crate::page::{PageSockets, ReplySource};
 use crate::standby::Standby;
 use crate::{bringup, death, devices, epoch, keepalive, operator, report, standby, status};
@@ -45,6 +46,7 @@ pub struct Server {
     /// What the dead primary left, if it left something.
     epitaph: Option<EpitaphText>,
     last_tick_ms: u64,
+    liveness: Liveness,
 }
 
 /// Starts cold, as the first primary.
@@ -111,6 +113,7 @@ impl Server {
             Ok(mac) => network.start(mac.0, &journal),
             Err(reason) => log::error!("no network: {reason}"),
         }
+        let liveness = Liveness::new(context, epitaph.as_ref(), card.err());
         stamp(Edge::Serving);
         Self {
             context,
@@ -125,6 +128,7 @@ impl Server {
             recovered,
             epitaph,
             last_tick_ms: 0,
+            liveness,
         }
     }
 
@@ -151,6 +155,8 @@ impl Server {
         self.network.report(now_ns, &mut self.journal);
         self.run_commands();
         self.expire();
+        self.liveness
+            .check(self.context, &mut self.network, &mut self.journal);
         self.serve_page();
         let more = self.journal.write_checkpoint() || more;
         self.network

@@ -3,8 +3,9 @@
 use core::sync::atomic::Ordering;
 
 use network::Flows;
-use service::{CONSOLE, ConnectionId, DebugCommand, OperatorCommand};
+use service::{CANARY, CONSOLE, ConnectionId, DebugCommand, OperatorCommand};
 
+use crate::canary::CanaryReply;
 use crate::host::Host;
 
 /// Counts work of the backup, for the monitor, which ends a call that makes no progress.
@@ -19,6 +20,7 @@ pub(crate) fn note_backup_progress(host: &impl Host) {
 /// other effects have happened already: the console's reply was printed, the fault injected, the monitor asked.
 pub(crate) struct Effects<'a, H> {
     pub flows: &'a mut Flows,
+    pub canary: &'a mut CanaryReply,
     pub host: &'a H,
     pub is_replayed: bool,
 }
@@ -30,6 +32,7 @@ impl<H: Host> service::Host for Effects<'_, H> {
         match connection {
             CONSOLE if self.is_replayed => {}
             CONSOLE => self.host.print(bytes),
+            CANARY => self.canary.push(bytes),
             _ => self.flows.reply(connection, bytes),
         }
     }

@@ -13,6 +13,7 @@
 extern crate alloc;
 
 mod backup_monitor;
+mod canary;
 mod checkpoint;
 mod doubt;
 mod effects;
@@ -24,6 +25,7 @@ mod shared_journal;
 mod state;
 
 pub use backup_monitor::{BackupMonitor, BackupView};
+pub use canary::CanaryError;
 pub use checkpoint::CheckpointedState;
 pub use host::{Host, ReplicaLimits, ReplicationStatus};
 pub use journaled_service::JournaledService;

@@ -18,6 +18,7 @@ use sharedmem::abi::SeatStatus;
 use sharedmem::event::{RecordSkipped, StateLost, Text};
 use sharedmem::protection::ProtectionState;
 
+use crate::canary::CanaryError;
 use crate::checkpoint::CheckpointedState;
 use crate::doubt::Doubt;
 use crate::effects::note_backup_progress;
@@ -254,6 +255,11 @@ impl<H: Host> Replica<H> {
     /// Applies the input that was just committed.
     pub fn apply(&mut self, record: &InputRecord<'_>) {
         self.state.apply(record, &self.host);
+    }
+
+    /// Checks the reply to the canary of this number, which was the last input.
+    pub(crate) fn check_canary(&self, number: u64) -> Result<(), CanaryError> {
+        self.state.check_canary(number)
     }
 
     /// Applies the fact that was just committed.

@@ -11,6 +11,7 @@ use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service};
 use sharedmem::RecordKind;
 
+use crate::canary::{CanaryError, CanaryReply};
 use crate::checkpoint::{CheckpointReader, CheckpointedState};
 use crate::doubt::Doubt;
 use crate::effects::{Effects, note_backup_progress};
@@ -25,6 +26,8 @@ pub struct ReplicaState {
     pub records: RecentRecords,
     /// Whether the state is whole, or a checkpoint has to come, or has begun.
     reader: CheckpointReader,
+    /// The reply to the last canary. No state: only the primary looks at it, right after it has applied the request.
+    canary: CanaryReply,
     limits: ReplicaLimits,
 }
 
@@ -39,6 +42,7 @@ impl ReplicaState {
             },
             records: RecentRecords::new(limits.records_bytes_max),
             reader: CheckpointReader::Waiting,
+            canary: CanaryReply::default(),
             limits,
         }
     }
@@ -119,6 +123,11 @@ impl ReplicaState {
         }
     }
 
+    /// Checks the reply to the canary of this number, which was the last input.
+    pub(crate) fn check_canary(&self, number: u64) -> Result<(), CanaryError> {
+        self.canary.check(number)
+    }
+
     fn apply_input(&mut self, record: &InputRecord<'_>, host: &impl Host, is_replayed: bool) {
         self.note_input(record);
         let (service, mut effects) = self.service(host, is_replayed);
@@ -143,8 +152,10 @@ impl ReplicaState {
         is_replayed: bool,
     ) -> (&'a mut Service, Effects<'a, H>) {
         let CheckpointedState { service, flows, .. } = &mut self.checkpointed;
+        self.canary.clear();
         let effects = Effects {
             flows,
+            canary: &mut self.canary,
             host,
             is_replayed,
         };

@@ -25,6 +25,10 @@ pub(crate) struct Connection {
 /// password, and may give the operator's orders.
 pub const CONSOLE: ConnectionId = 0;
 
+/// The connection of the canaries: requests by which a primary checks that its service answers. It is never opened;
+/// each canary is one whole request. No client can have this number.
+pub const CANARY: ConnectionId = u64::MAX;
+
 /// A client that has sent nothing for so long, in ms, does not finish its request soon.
 const STALLED_MS: u64 = 1_000;
 

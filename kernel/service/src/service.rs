@@ -2,7 +2,7 @@
 
 use crate::commands::PROTECTED;
 use crate::commands::{self, Context, Failover};
-use crate::connection::{CONSOLE, Connection, Connections};
+use crate::connection::{CANARY, CONSOLE, Connection, Connections};
 use crate::host::Host;
 use crate::limits::ServiceLimits;
 use crate::random::Random;
@@ -49,6 +49,10 @@ impl Service {
         self.keyspace.set_time(record.stamp.time_ms);
         match record.input {
             Input::Open { connection, peer } => self.open(connection, peer, host),
+            Input::Bytes {
+                connection: CANARY,
+                bytes,
+            } => self.answer_canary(bytes, record.stamp, host),
             Input::Bytes { connection, bytes } => {
                 self.receive(connection, bytes, record.stamp, host);
             }
@@ -154,6 +158,17 @@ impl Service {
         let is_authenticated = is_open || connection == CONSOLE;
         let client = Connection::new(peer, self.keyspace.now_ms(), is_authenticated);
         self.connections.insert(connection, client);
+    }
+
+    /// Answers a canary, by the way of every request. Its connection exists only meanwhile, and is not counted, so no
+    /// client can see it, and a checkpoint does not contain it.
+    fn answer_canary(&mut self, bytes: &[u8], stamp: Stamp, host: &mut impl Host) {
+        let statistics = self.statistics;
+        let client = Connection::new([0; 6], self.keyspace.now_ms(), true);
+        self.connections.insert(CANARY, client);
+        self.receive(CANARY, bytes, stamp, host);
+        self.forget(CANARY, host);
+        self.statistics = statistics;
     }
 
     fn receive(

@@ -188,7 +188,9 @@ impl<P: Platform> Supervisor<P> {
                     | EpitaphCause::Exception
                     | EpitaphCause::Superseded
                     | EpitaphCause::BootFailed
-                    | EpitaphCause::Application,
+                    | EpitaphCause::Application
+                    | EpitaphCause::Service
+                    | EpitaphCause::Device,
                 )
                 | None => Event::Epitaph { epoch, core },
             };

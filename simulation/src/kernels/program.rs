@@ -115,6 +115,9 @@ fn serve(
         incarnation.progress[0].set(incarnation.progress[0].get() + 1);
         let is_leaving = journal.is_leaving(world.now_ns());
         let more = !is_leaving && transport.ingress(world, &mut journal);
+        if let Err(error) = journal.check_service() {
+            kernel.die(EpitaphCause::Service, &format!("{error}"));
+        }
         let more = journal.write_checkpoint() || more;
         transport.egress(world, &mut journal);
         transport.release(world, &journal, &kernel);

@@ -2,7 +2,9 @@
 
 use core::ptr::NonNull;
 
-use arch::pci::config::{COMMAND_BUS_MASTER, COMMAND_MEMORY, clear_command, set_command};
+use arch::pci::config::{
+    COMMAND_BUS_MASTER, COMMAND_MEMORY, ConfigSpace, REGISTER_COMMAND, clear_command, set_command,
+};
 use arch::pci::{PortConfigSpace, bars};
 use sharedmem::hand_off::PciFunction;
 
@@ -21,10 +23,16 @@ impl Function {
     /// Adopts the function: from here on it answers at its memory addresses.
     pub fn adopt(function: &PciFunction) -> Self {
         // SAFETY: devices are adopted and given up on the lead alone, which owns the configuration ports.
-        let mut space = unsafe { PortConfigSpace::take() };
+        let space = unsafe { PortConfigSpace::take() };
         let address = function.address;
-        set_command(&mut space, address, COMMAND_MEMORY);
-        Self { address, space }
+        let mut function = Self { address, space };
+        function.enable_memory();
+        function
+    }
+
+    /// Lets the device answer at its memory addresses.
+    pub fn enable_memory(&mut self) {
+        set_command(&mut self.space, self.address, COMMAND_MEMORY);
     }
 
     /// Maps `bytes` bytes of registers at `offset` behind base address register `bar`, and returns where.
@@ -54,4 +62,11 @@ impl Function {
     pub fn disable_bus_mastering(&mut self) {
         clear_command(&mut self.space, self.address, COMMAND_BUS_MASTER);
     }
+}
+
+/// Reads the command register of the function at `address`. To be called by the lead.
+pub fn command(address: u32) -> u16 {
+    // SAFETY: the lead alone uses the configuration ports.
+    let mut space = unsafe { PortConfigSpace::take() };
+    space.read(address, REGISTER_COMMAND) as u16
 }

@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use health::{Fault, Stall};
 use smoltcp::phy::{self, ChecksumCapabilities, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
@@ -24,6 +25,9 @@ const SENDING_FRAMES: usize = 256;
 /// Frames that may wait at the gate; when it is full, the TCP stack keeps its data.
 const WAITING_FRAMES_MAX: usize = 512;
 
+/// For how long frames may wait without one leaving, or be at the card without one coming back, in ns.
+const STALL_NS_MAX: u64 = 2_000_000_000;
+
 /// The machine is no longer in this instance's epoch: nothing left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Superseded;
@@ -33,6 +37,12 @@ pub struct Gate {
     card: Option<Box<dyn NicDriver>>,
     spare: Vec<Frame>,
     waiting: VecDeque<Frame>,
+    /// Frames that were given to the card.
+    sent: u64,
+    /// Frames that the card has returned.
+    reaped: u64,
+    waiting_stall: Stall,
+    reaping_stall: Stall,
 }
 
 impl Gate {
@@ -44,6 +54,10 @@ impl Gate {
                 .map(|_| Frame::new())
                 .collect(),
             waiting: VecDeque::with_capacity(WAITING_FRAMES_MAX),
+            sent: 0,
+            reaped: 0,
+            waiting_stall: Stall::default(),
+            reaping_stall: Stall::default(),
         }
     }
 
@@ -51,6 +65,34 @@ impl Gate {
     pub fn attach(&mut self, card: Box<dyn NicDriver>) {
         self.card = Some(card);
         self.give_buffers(RECEIVE_BUFFERS_AT_FIRST);
+    }
+
+    /// Drops the card, which is silent then. Frames that it had are lost, as on a cable.
+    pub fn detach(&mut self) {
+        self.card = None;
+        self.reaped = self.sent;
+        self.waiting_stall = Stall::default();
+        self.reaping_stall = Stall::default();
+    }
+
+    /// Checks that the card can serve, and that frames leave.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&mut self, now_ns: u64) -> Result<(), Fault> {
+        let Some(card) = &mut self.card else {
+            return Ok(());
+        };
+        card.check()?;
+        let waits = !self.waiting.is_empty();
+        if self.waiting_stall.look(now_ns, waits, self.sent) > STALL_NS_MAX {
+            return Err(Fault::FramesWait);
+        }
+        let is_at_the_card = self.sent != self.reaped;
+        if self.reaping_stall.look(now_ns, is_at_the_card, self.reaped) > STALL_NS_MAX {
+            return Err(Fault::NotReaped);
+        }
+        Ok(())
     }
 
     /// Gives the card the rest of the buffers. Once, when nobody waits for a reply.
@@ -89,6 +131,7 @@ impl Gate {
         };
         while let Some(sent) = card.take_sent() {
             self.spare.push(sent);
+            self.reaped += 1;
         }
         let mut released = 0;
         while card.can_send() {
@@ -98,6 +141,7 @@ impl Gate {
             card.send(frame);
             released += 1;
         }
+        self.sent += released as u64;
         Ok(released)
     }
 

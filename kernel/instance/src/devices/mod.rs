@@ -2,7 +2,6 @@
 //! promotion: reset, and brought up anew. A waiting backup touches none.
 
 mod dma;
-mod error;
 mod frame;
 mod function;
 mod msix;
@@ -11,6 +10,7 @@ mod virtio;
 mod virtio_net;
 
 pub mod disk;
+pub mod error;
 pub mod gate;
 
 use ipi::MsiMessage;

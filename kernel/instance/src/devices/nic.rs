@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use health::Fault;
 use ipi::MsiMessage;
 use sharedmem::hand_off::PciFunction;
 use smoltcp::wire::EthernetAddress;
@@ -38,6 +39,13 @@ pub trait NicDriver: Send {
 
     /// Takes back a frame that was sent.
     fn take_sent(&mut self) -> Option<Frame>;
+
+    /// Checks everything that can be read of the card: that it answers, that it works, and that what it says of its
+    /// queues can be. Called some 40 times a second.
+    ///
+    /// # Errors
+    /// What is wrong. The card is not used any longer.
+    fn check(&mut self) -> Result<(), Fault>;
 }
 
 /// A network card that was brought up, or why it was not.

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use health::{Fault, Queue, UsedRing};
 use ipi::MsiMessage;
 use sharedmem::hand_off::PciFunction;
 use smoltcp::wire::EthernetAddress;
@@ -11,14 +12,16 @@ use virtio_drivers::transport::DeviceType;
 
 use super::dma::SliceDma;
 use super::error::DeviceError;
-use super::frame::{Frame, HEADROOM_BYTES};
+use super::frame::{FRAME_BYTES_MAX, Frame, HEADROOM_BYTES};
 use super::nic::{NicDriver, NicModel};
-use super::virtio::{VirtioTransport, is_virtio};
+use super::virtio::{DeviceWatch, VirtioTransport, is_virtio};
 
 /// Descriptors in each queue; a power of two that every implementation offers.
 const QUEUE_SIZE: usize = 256;
 /// The queue on which frames arrive (virtio 1.2, 5.1.2).
 const RECEIVE_QUEUE: u16 = 0;
+/// The queue on which frames leave.
+const TRANSMIT_QUEUE: u16 = 1;
 /// virtio's header before each frame (virtio 1.2, 5.1.6): it is the headroom.
 const HEADER_BYTES: usize = 12;
 const _: () = assert!(HEADER_BYTES == HEADROOM_BYTES);
@@ -35,18 +38,52 @@ struct VirtioNet {
     driver: Box<VirtIONetRaw<SliceDma, VirtioTransport, QUEUE_SIZE>>,
     receiving: Vec<Option<Frame>>,
     sending: Vec<Option<Frame>>,
+    watch: DeviceWatch,
+    receive_used: UsedRing,
+    transmit_used: UsedRing,
+    /// What is wrong with what the card returned. From then on nothing is taken from it.
+    fault: Option<Fault>,
 }
 
 impl VirtioNet {
     fn adopt(function: &PciFunction, message: MsiMessage) -> Result<Self, DeviceError> {
         let interrupt = Some((RECEIVE_QUEUE, message));
         let transport = VirtioTransport::adopt(function, DeviceType::Network, interrupt)?;
+        let watch = transport.watch();
         let driver = VirtIONetRaw::new(transport).map_err(|_| DeviceError::Queues)?;
         Ok(Self {
             driver: Box::new(driver),
             receiving: (0..QUEUE_SIZE).map(|_| None).collect(),
             sending: (0..QUEUE_SIZE).map(|_| None).collect(),
+            watch,
+            receive_used: UsedRing::new(Queue::Receive),
+            transmit_used: UsedRing::new(Queue::Transmit),
+            fault: None,
         })
+    }
+
+    /// Checks what the card says that it has used of both queues, before any of it is believed.
+    fn check_used(&mut self) -> Result<(), Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let rings = [
+            (RECEIVE_QUEUE, &mut self.receive_used),
+            (TRANSMIT_QUEUE, &mut self.transmit_used),
+        ];
+        for (queue, ring) in rings {
+            if let Some(found) = self.watch.used_index(queue) {
+                ring.check(found)
+                    .inspect_err(|fault| self.fault = Some(*fault))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that the card returned what it cannot return.
+    fn refuse<T>(&mut self, queue: Queue) -> Option<T> {
+        self.fault = Some(Fault::UsedEntry { queue });
+        None
     }
 }
 
@@ -60,6 +97,7 @@ impl NicDriver for VirtioNet {
         match unsafe { self.driver.receive_begin(buffer.buffer_mut()) } {
             Ok(token) => {
                 self.receiving[usize::from(token) % QUEUE_SIZE] = Some(buffer);
+                self.receive_used.gave();
                 Ok(())
             }
             Err(_) => Err(buffer),
@@ -67,17 +105,31 @@ impl NicDriver for VirtioNet {
     }
 
     fn has_received(&self) -> bool {
-        self.driver.poll_receive().is_some()
+        self.fault.is_none() && self.driver.poll_receive().is_some()
     }
 
     fn receive(&mut self) -> Option<Frame> {
+        self.check_used().ok()?;
         let token = self.driver.poll_receive()?;
-        let mut frame = self.receiving[usize::from(token) % QUEUE_SIZE].take()?;
+        let Some(mut frame) = self
+            .receiving
+            .get_mut(usize::from(token))
+            .and_then(Option::take)
+        else {
+            return self.refuse(Queue::Receive);
+        };
         // SAFETY: this is the buffer that `receive_begin` got when it returned the token.
-        let received = unsafe { self.driver.receive_complete(token, frame.buffer_mut()) };
-        let (_, bytes) = received.unwrap_or((0, 0));
-        frame.set_len(bytes);
-        Some(frame)
+        match unsafe { self.driver.receive_complete(token, frame.buffer_mut()) } {
+            Ok((_, bytes)) if bytes <= FRAME_BYTES_MAX => {
+                frame.set_len(bytes);
+                Some(frame)
+            }
+            _ => {
+                // The card may still have it.
+                self.receiving[usize::from(token)] = Some(frame);
+                self.refuse(Queue::Receive)
+            }
+        }
     }
 
     fn can_send(&self) -> bool {
@@ -90,14 +142,32 @@ impl NicDriver for VirtioNet {
         // SAFETY: the buffer is kept untouched in `sending` until the card has returned it.
         if let Ok(token) = unsafe { self.driver.transmit_begin(frame.with_headroom()) } {
             self.sending[usize::from(token) % QUEUE_SIZE] = Some(frame);
+            self.transmit_used.gave();
         }
     }
 
     fn take_sent(&mut self) -> Option<Frame> {
+        self.check_used().ok()?;
         let token = self.driver.poll_transmit()?;
-        let frame = self.sending[usize::from(token) % QUEUE_SIZE].take()?;
+        let Some(frame) = self
+            .sending
+            .get_mut(usize::from(token))
+            .and_then(Option::take)
+        else {
+            return self.refuse(Queue::Transmit);
+        };
         // SAFETY: this is the buffer that `transmit_begin` got when it returned the token.
-        let _ = unsafe { self.driver.transmit_complete(token, frame.with_headroom()) };
-        Some(frame)
+        match unsafe { self.driver.transmit_complete(token, frame.with_headroom()) } {
+            Ok(_) => Some(frame),
+            Err(_) => {
+                self.sending[usize::from(token)] = Some(frame);
+                self.refuse(Queue::Transmit)
+            }
+        }
+    }
+
+    fn check(&mut self) -> Result<(), Fault> {
+        self.watch.check()?;
+        self.check_used()
     }
 }

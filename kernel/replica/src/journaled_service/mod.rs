@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 
 use journal::AppendError;
 use network::{ConnectionEvent, EventSink, Flows};
-use service::{Input, InputRecord};
+use service::{CANARY, Input, InputRecord};
 use sharedmem::RecordKind;
 use sharedmem::event::RetentionLost;
 
 use crate::backup_monitor::{BackupMonitor, BackupView};
+use crate::canary::{self, CANARY_INTERVAL_NS, CanaryError};
 use crate::host::{Host, ReplicationStatus};
 use crate::replica::Replica;
 use checkpointing::Checkpoints;
@@ -32,6 +33,8 @@ pub struct JournaledService<H> {
     entropy: u64,
     /// When the status was committed last, in ns since the machine's boot.
     status_ns: Option<u64>,
+    /// When the next canary is due, in ns since the machine's boot.
+    canary_due_ns: u64,
     checkpoints: Checkpoints,
 }
 
@@ -41,6 +44,7 @@ impl<H: Host> JournaledService<H> {
     pub fn new(host: H, epoch: u64, replica: Replica<H>, is_damaged: bool) -> Self {
         let mut service = Self {
             backup: BackupMonitor::new(&host, epoch),
+            canary_due_ns: host.now_ns().saturating_add(CANARY_INTERVAL_NS),
             host,
             epoch,
             entropy: 0,
@@ -61,7 +65,8 @@ impl<H: Host> JournaledService<H> {
 
     /// Commits an input, then applies it.
     pub fn submit(&mut self, input: Input<'_>) {
-        if matches!(input, Input::Bytes { .. }) {
+        // A canary does not ask for the status.
+        if matches!(input, Input::Bytes { connection, .. } if connection != CANARY) {
             self.refresh_status();
         }
         self.entropy = self
@@ -76,6 +81,22 @@ impl<H: Host> JournaledService<H> {
             |payload| record.encode(payload),
             |replica| replica.apply(&record),
         );
+    }
+
+    /// Submits a canary if one is due, and checks the reply. To be called in each round of the main loop.
+    ///
+    /// # Errors
+    /// The service does not answer.
+    pub fn check_service(&mut self) -> Result<(), CanaryError> {
+        let now_ns = self.host.now_ns();
+        if now_ns < self.canary_due_ns {
+            return Ok(());
+        }
+        self.canary_due_ns = now_ns.saturating_add(CANARY_INTERVAL_NS);
+        let bytes = &canary::request(now_ns);
+        let connection = CANARY;
+        self.submit(Input::Bytes { connection, bytes });
+        self.replica.check_canary(now_ns)
     }
 
     /// Returns whether the machine is to be handed over now: a client asked for it, and a backup waits.

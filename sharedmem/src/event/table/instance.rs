@@ -44,6 +44,17 @@ events! {
         edges: EdgeTimes,
     }
 
+    event NotServing = "not-serving":
+    /// The primary has found that it serves nobody.
+    {
+        /// What its epitaph gives as the cause, if it dies of it.
+        cause: EpitaphCause,
+        /// Whether it dies, so that the backup takes over. If not, it serves on as it can, and resets the card itself.
+        dies: bool,
+        /// What was found.
+        reason: Text,
+    }
+
     event FirstReply = "first-reply":
     /// The first reply after a takeover has left.
     {

@@ -6,10 +6,13 @@
 //! registers.
 
 mod structures;
+mod watch;
 
+use alloc::sync::Arc;
 use core::mem::size_of;
 use core::ptr::NonNull;
 use core::result::Result as CoreResult;
+use core::sync::atomic::Ordering;
 
 use ipi::MsiMessage;
 use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field, field_shared};
@@ -19,6 +22,8 @@ use virtio_drivers::{Error, PhysAddr, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use self::structures::Registers;
+use self::watch::DeviceAreas;
+pub use self::watch::DeviceWatch;
 use super::error::DeviceError;
 use super::function::Function;
 use super::msix;
@@ -29,6 +34,8 @@ const VENDOR: u32 = 0x1af4;
 const MODERN_ID: u32 = 0x1040;
 /// No interrupt (virtio 1.2, 4.1.5.1.2).
 const NO_VECTOR: u16 = 0xffff;
+/// What every register of a device reads that does not answer.
+const GONE: u8 = 0xff;
 /// Reads of a status that does not become zero, before the device is given up.
 const RESET_READS_MAX: u32 = 1_000_000;
 
@@ -51,6 +58,8 @@ pub struct VirtioTransport {
     registers: Registers,
     /// The queue that interrupts by entry 0 of the MSI-X table; the others do not interrupt.
     interrupting_queue: Option<u16>,
+    /// Where the device says what it has used.
+    areas: Arc<DeviceAreas>,
 }
 
 impl VirtioTransport {
@@ -70,6 +79,7 @@ impl VirtioTransport {
             function,
             registers,
             interrupting_queue: None,
+            areas: Arc::default(),
         };
         transport.reset()?;
         transport.function.enable_bus_mastering();
@@ -80,12 +90,21 @@ impl VirtioTransport {
         Ok(transport)
     }
 
-    /// Resets the device and waits until it says that it is done (virtio 1.2, 4.1.4.3.1).
+    /// Returns a watch over the device. It works as long as the driver that gets this transport.
+    pub fn watch(&self) -> DeviceWatch {
+        let common = self.registers.common.ptr();
+        DeviceWatch::new(self.function.address, common, Arc::clone(&self.areas))
+    }
+
+    /// Resets the device and waits until it says that it is done (virtio 1.2, 4.1.4.3.1). Does not wait for a device
+    /// that is gone.
     fn reset(&mut self) -> CoreResult<(), DeviceError> {
         self.set_status(DeviceStatus::empty());
         (0..RESET_READS_MAX)
-            .any(|_| self.get_status().is_empty())
-            .then_some(())
+            .map(|_| field_shared!(self.registers.common, device_status).read())
+            .find(|status| matches!(*status, 0 | GONE))
+            .filter(|status| *status == 0)
+            .map(|_| ())
             .ok_or(DeviceError::Reset)
     }
 
@@ -114,6 +133,7 @@ impl Drop for VirtioTransport {
     fn drop(&mut self) {
         // Even if the reset fails, the device can no longer write to memory that is given to somebody else.
         self.function.disable_bus_mastering();
+        self.function.enable_memory();
         let _ = self.reset();
     }
 }
@@ -181,6 +201,9 @@ impl Transport for VirtioTransport {
     ) {
         let interrupts = self.interrupting_queue == Some(queue);
         let vector = if interrupts { 0 } else { NO_VECTOR };
+        if let Some(area) = self.areas.get(usize::from(queue)) {
+            area.store(device_area, Ordering::Relaxed);
+        }
         field!(self.registers.common, config_vector).write(NO_VECTOR);
         field!(self.registers.common, queue_select).write(queue);
         field!(self.registers.common, queue_vector).write(vector);
