@@ -129,6 +129,8 @@
 #define US_EPITAPH_CAUSE_REBOOT         5 /* it asked to be started again */
 #define US_EPITAPH_CAUSE_SWITCHOVER     6 /* it asked for a switchover */
 #define US_EPITAPH_CAUSE_APPLICATION    7 /* a program's watchdog expired */
+#define US_EPITAPH_CAUSE_SERVICE        8 /* its service did not answer the canary */
+#define US_EPITAPH_CAUSE_DEVICE         9 /* its network card could not serve any longer */
 
 /* ParkState */
 #define US_PARK_STATE_RUNNING           0 /* it runs, or was never started */
