@@ -70,6 +70,8 @@ pub enum DebugCommand {
     BackupPanic,
     /// The backup hangs.
     BackupHang,
+    /// A part breaks without which nobody is served; the main loop goes on.
+    Break(BrokenPart),
     /// The kernel measures append and commit.
     JournalBench {
         /// Number of records.
@@ -109,4 +111,36 @@ pub enum HangTarget {
     AllCores,
     /// The main loop, while interrupts stay on: the timer goes on ticking.
     MainLoop,
+}
+
+/// What a `DEBUG BREAK` breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenPart {
+    /// Bus mastering of the network card is switched off.
+    BusMaster,
+    /// Memory space of the network card is switched off.
+    PciMemory,
+    /// The status register of the network card is written 0.
+    DeviceStatus,
+    /// The used index of the receive queue jumps.
+    ReceiveUsed,
+    /// The used index of the transmit queue jumps.
+    TransmitUsed,
+    /// The code that lets frames leave does nothing.
+    Gate,
+    /// The code that submits input to the service does nothing.
+    Service,
+}
+
+impl BrokenPart {
+    /// All parts, by name.
+    pub const NAMES: &'static [(&'static str, Self)] = &[
+        ("bus-master", Self::BusMaster),
+        ("pci-memory", Self::PciMemory),
+        ("device-status", Self::DeviceStatus),
+        ("receive-used", Self::ReceiveUsed),
+        ("transmit-used", Self::TransmitUsed),
+        ("gate", Self::Gate),
+        ("service", Self::Service),
+    ];
 }

@@ -72,7 +72,7 @@ pub mod testing;
 pub use crate::checkpoint::ServiceRestorer;
 pub use access::{Network, Password};
 pub use connection::{CANARY, CONSOLE};
-pub use host::{DeathKind, DebugCommand, HangTarget, Host, OperatorCommand};
+pub use host::{BrokenPart, DeathKind, DebugCommand, HangTarget, Host, OperatorCommand};
 pub use limits::ServiceLimits;
 pub use resp::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use service::Service;

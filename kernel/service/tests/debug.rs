@@ -62,6 +62,11 @@ fn every_fault_reaches_the_host() {
             },
         ),
     ];
+    for (name, part) in service::BrokenPart::NAMES {
+        bench.host.debugged.clear();
+        assert_eq!(bench.send(&format!("DEBUG BREAK {name}")), "+OK\r\n");
+        assert_eq!(bench.host.debugged, [(DebugCommand::Break(*part), 0)]);
+    }
     for (line, command) in cases {
         bench.host.debugged.clear();
         assert_eq!(bench.send(&format!("DEBUG {line}")), "+OK\r\n", "{line}");
@@ -70,6 +75,8 @@ fn every_fault_reaches_the_host() {
     bench.host.debugged.clear();
     for line in [
         "HANG me",
+        "BREAK",
+        "BREAK nothing",
         "HANG -1",
         "HANG 1 2",
         "DIE-IN 5",

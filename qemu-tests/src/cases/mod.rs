@@ -13,6 +13,7 @@ mod journal;
 mod linux;
 mod mixed;
 mod model;
+mod not_serving;
 mod rearm;
 mod refusals;
 mod reset;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Test> {
     let subjects = [
         boot::tests(),
         deaths::tests(),
+        not_serving::tests(),
         images::tests(),
         journal::tests(),
         backup::tests(),

@@ -3,6 +3,7 @@
 //! The rest of the kernel calls two hooks: [`execute`], which carries out a command, and [`at`], at each [`Point`]
 //! where a fault may strike later than its command.
 
+mod breakage;
 mod faults;
 mod instant;
 mod journal_bench;
@@ -76,6 +77,7 @@ pub fn execute(context: &'static Context, command: DebugCommand) {
         DebugCommand::PromotionPanic => faults::order_promotion_panic(context),
         DebugCommand::PromotionHang => faults::order_promotion_hang(context),
         DebugCommand::BackupPanic => debug.panic_backup.store(1, Ordering::Release),
+        DebugCommand::Break(part) => breakage::break_part(context, part),
         DebugCommand::BackupHang => debug.hang_backup.store(1, Ordering::Release),
         DebugCommand::JournalBench { records } => journal_bench::run(context, records),
     }

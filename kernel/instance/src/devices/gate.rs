@@ -121,6 +121,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`Superseded`], if this instance does not own the machine: the frames are discarded.
+    #[inline(never)] // `DEBUG BREAK gate` overwrites it.
     pub fn release(&mut self, is_primary: bool) -> Result<usize, Superseded> {
         if !is_primary {
             self.waiting.clear();

@@ -9,11 +9,13 @@ mod nic;
 mod virtio;
 mod virtio_net;
 
+pub mod debug;
 pub mod disk;
 pub mod error;
 pub mod gate;
 
 use ipi::MsiMessage;
+use sharedmem::hand_off::PciFunction;
 use smoltcp::wire::EthernetAddress;
 
 use self::disk::IncidentDisk;
@@ -32,20 +34,27 @@ const NIC_MODELS: &[NicModel] = &[virtio_net::MODEL];
 /// # Errors
 /// What is missing or does not work.
 pub fn adopt_network(context: &Context, gate: &mut Gate) -> Result<EthernetAddress, DeviceError> {
-    let functions = context.hand_off.pci_functions().iter();
-    let (function, model) = functions
-        .filter_map(|function| {
-            let model = NIC_MODELS.iter().find(|model| (model.is_model)(function))?;
-            Some((function, model))
-        })
-        .next()
-        .ok_or(DeviceError::Missing)?;
+    let (function, model) = find_network(context).ok_or(DeviceError::Missing)?;
     let message = MsiMessage::fixed(context.hand_off.cores()[0], vectors::NETWORK)
         .map_err(|_| DeviceError::Destination)?;
     let card = (model.adopt)(function, message)?;
     let mac = card.mac();
     gate.attach(card);
     Ok(mac)
+}
+
+/// Returns the PCI function of the machine's network card.
+pub fn network_function(context: &Context) -> Option<&PciFunction> {
+    find_network(context).map(|(function, _)| function)
+}
+
+/// Finds the first card that a driver here drives.
+fn find_network(context: &Context) -> Option<(&PciFunction, &'static NicModel)> {
+    let mut functions = context.hand_off.pci_functions().iter();
+    functions.find_map(|function| {
+        let model = NIC_MODELS.iter().find(|model| (model.is_model)(function))?;
+        Some((function, model))
+    })
 }
 
 /// Adopts the machine's disk, if it is one for incidents.

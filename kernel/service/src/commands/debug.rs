@@ -1,7 +1,7 @@
 //! `DEBUG`: injects faults, and fills the server. It has to be allowed at boot.
 
 use super::{Context, count, help, integer, is};
-use crate::host::{DeathKind, DebugCommand, HangTarget};
+use crate::host::{BrokenPart, DeathKind, DebugCommand, HangTarget};
 use crate::reply::{Failure, Outcome};
 use crate::store::{Bytes, Deadline, ENTRY_BYTES, Value, heap_bytes};
 use resp::{Arguments, BULK_MAX_BYTES, Step};
@@ -53,6 +53,7 @@ fn host_command(words: &[Bytes]) -> Result<DebugCommand, Failure> {
         [] if is(name, "corrupt-tail") => DebugCommand::CorruptTail,
         [] if is(name, "backup-panic") => DebugCommand::BackupPanic,
         [] if is(name, "backup-hang") => DebugCommand::BackupHang,
+        [part] if is(name, "break") => DebugCommand::Break(broken_part(part)?),
         [target] if is(name, "hang") => DebugCommand::Hang(hang_target(target)?),
         [delay, end] if is(name, "die-in") => DebugCommand::DieIn {
             delay_ns: count(delay)? as u64,
@@ -73,6 +74,13 @@ fn host_command(words: &[Bytes]) -> Result<DebugCommand, Failure> {
         }
     };
     Ok(command)
+}
+
+fn broken_part(word: &[u8]) -> Result<BrokenPart, Failure> {
+    let mut names = BrokenPart::NAMES.iter();
+    names
+        .find_map(|(name, part)| is(word, name).then_some(*part))
+        .ok_or(Failure::Fixed("ERR nothing of that name can be broken"))
 }
 
 fn end_of(word: &[u8]) -> Result<DeathKind, Failure> {
@@ -156,6 +164,9 @@ fn show_help(context: &mut Context<'_, '_>) -> Outcome {
             "    Hang the waiting backup.",
             "BACKUP-PANIC",
             "    Make the waiting backup panic.",
+            "BREAK <part>",
+            "    Break a part without which nobody is served: bus-master, pci-memory, device-status,",
+            "    receive-used, transmit-used, gate, service.",
             "CHECKPOINT",
             "    Keep nothing in the journal, so that the next checkpoint is written at once.",
             "CORRUPT-TAIL",

@@ -5,7 +5,7 @@
 //! reset for ever; it uses MSI-X; and it does not switch address decoding off, as the library does to size base address
 //! registers.
 
-mod structures;
+pub mod structures;
 mod watch;
 
 use alloc::sync::Arc;
