@@ -14,7 +14,8 @@ pub enum Remedy {
 }
 
 impl Remedy {
-    /// Chooses. A primary dies only while a backup can take over, and not soon after a predecessor that died of the same.
+    /// Chooses. A primary dies only while a backup can take over, and not soon after a predecessor that died of the
+    /// same.
     pub fn choose(is_protected: bool, predecessor_died_of_it: bool, served_ns: u64) -> Self {
         let would_repeat = predecessor_died_of_it && served_ns < CALM_NS;
         match is_protected && !would_repeat {

@@ -230,4 +230,78 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
             wrong: "let Some(debtor) = Some(connection) else {",
         },
     },
+    HostMutant {
+        test: "replica --lib canary",
+        mutant: Mutant {
+            name: "canary-not-compared",
+            what: "any reply to the canary will do",
+            file: "kernel/replica/src/canary.rs",
+            right: "(self.length == REPLY_BYTES && self.bytes == expected)",
+            wrong: "(self.length == REPLY_BYTES || self.bytes == expected)",
+        },
+    },
+    HostMutant {
+        test: "service --test canary",
+        mutant: Mutant {
+            name: "canary-unanswered",
+            what: "the service ignores its canaries",
+            file: "kernel/service/src/service.rs",
+            right: r#"        self.receive(CANARY, bytes, stamp, host);
+"#,
+            wrong: r#"        let _ = (bytes, stamp);
+"#,
+        },
+    },
+    HostMutant {
+        test: "service --test canary",
+        mutant: Mutant {
+            name: "canary-counted",
+            what: "clients see the canary in their statistics",
+            file: "kernel/service/src/service.rs",
+            right: r#"        self.statistics = statistics;
+"#,
+            wrong: r#"        let _ = statistics;
+"#,
+        },
+    },
+    HostMutant {
+        test: "health --lib registers",
+        mutant: Mutant {
+            name: "status-unchecked",
+            what: "a device that was reset counts as working",
+            file: "kernel/health/src/registers.rs",
+            right: "(found == WORKING)",
+            wrong: "(found & !WORKING == 0)",
+        },
+    },
+    HostMutant {
+        test: "health --lib used_ring",
+        mutant: Mutant {
+            name: "used-index-believed",
+            what: "a used index that jumps back is believed",
+            file: "kernel/health/src/used_ring.rs",
+            right: "found.wrapping_sub(self.seen) > may_advance",
+            wrong: "found > self.seen && found.wrapping_sub(self.seen) > may_advance",
+        },
+    },
+    HostMutant {
+        test: "health --lib stall",
+        mutant: Mutant {
+            name: "absence-counts-as-waiting",
+            what: "time in which the machine was stopped counts as waiting",
+            file: "kernel/health/src/stall.rs",
+            right: "            .min(STEP_NS_MAX);",
+            wrong: "            .min(u64::MAX);",
+        },
+    },
+    HostMutant {
+        test: "health --lib remedy",
+        mutant: Mutant {
+            name: "takeovers-without-end",
+            what: "a card that stays broken costs one takeover after the other",
+            file: "kernel/health/src/remedy.rs",
+            right: "is_protected && !would_repeat",
+            wrong: "is_protected && (!would_repeat || served_ns > 0)",
+        },
+    },
 ];

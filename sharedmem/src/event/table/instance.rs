@@ -49,7 +49,7 @@ events! {
     {
         /// What its epitaph gives as the cause, if it dies of it.
         cause: EpitaphCause,
-        /// Whether it dies, so that the backup takes over. If not, it serves on as it can, and resets the card itself.
+        /// Whether it dies, so that the backup takes over. If not, it resets the card itself.
         dies: bool,
         /// What was found.
         reason: Text,
