@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * PCI configuration space: memory-mapped if the hand-off says where it is,
- * otherwise by the two ports, which reach the first 256 bytes of each
- * function.
+ * The PCI configuration space of the buses of a root: memory-mapped if the
+ * hand-off says where it is, otherwise by the two ports, which reach the
+ * first 256 bytes of each function of segment 0.
  */
 #include <linux/io.h>
 #include <linux/pci-ecam.h>
@@ -14,21 +14,21 @@
 #define PORT_DATA	0xcfc
 #define PORT_SPACE	256
 
-static void __iomem *ecam;
 static DEFINE_RAW_SPINLOCK(port_lock);
 
-static u32 mapped_read(unsigned int bus, unsigned int devfn, int where, int size)
+static void __iomem *place(const struct us_config_space *space, unsigned int bus,
+			   unsigned int devfn, int where)
 {
-	void __iomem *at = ecam + PCIE_ECAM_OFFSET(bus, devfn, where);
+	return space->ecam + PCIE_ECAM_OFFSET(bus - space->first_bus, devfn, where);
+}
 
+static u32 mapped_read(void __iomem *at, int size)
+{
 	return size == 1 ? readb(at) : size == 2 ? readw(at) : readl(at);
 }
 
-static void mapped_write(unsigned int bus, unsigned int devfn, int where, int size,
-			 u32 value)
+static void mapped_write(void __iomem *at, int size, u32 value)
 {
-	void __iomem *at = ecam + PCIE_ECAM_OFFSET(bus, devfn, where);
-
 	if (size == 1)
 		writeb(value, at);
 	else if (size == 2)
@@ -73,54 +73,59 @@ static void port_write(unsigned int bus, unsigned int devfn, int where, int size
 }
 
 /**
- * us_config_space_init() - maps configuration space for all buses there are
+ * us_config_space_init() - maps the configuration space of a root's buses, as
+ * far as there is something on them
+ * @space: what is filled in
+ * @root: the root
  */
-void us_config_space_init(void)
+void us_config_space_init(struct us_config_space *space, const struct us_pci_root *root)
 {
-	u32 last_bus = 0;
 	u32 i;
 
-	for (i = 0; i < us_hand_off.function_count; i++)
-		last_bus = max(last_bus, us_hand_off.functions[i].address >> 8);
-	if (us_hand_off.ecam)
-		ecam = ioremap(us_hand_off.ecam, PCIE_ECAM_OFFSET(last_bus + 1, 0, 0));
-}
+	space->first_bus = root->first_bus;
+	space->last_bus = root->first_bus;
+	for (i = 0; i < us_hand_off.function_count; i++) {
+		u32 bus = us_functions[i].address >> 8 & 0xff;
 
-/**
- * us_config_space_is_mapped() - returns whether it can be used beside another
- * kernel; the ports cannot, because an access takes two of them
- */
-bool us_config_space_is_mapped(void)
-{
-	return ecam;
+		if (us_functions[i].address >> 16 == root->segment && bus <= root->last_bus)
+			space->last_bus = max(space->last_bus, bus);
+	}
+	if (root->ecam)
+		space->ecam = ioremap(root->ecam,
+				      PCIE_ECAM_OFFSET(space->last_bus - space->first_bus + 1,
+						       0, 0));
 }
 
 /**
  * us_config_space_reaches() - returns whether a register can be accessed
+ * @space: configuration space
+ * @bus: the bus of the function
  * @where: its offset in bytes
  */
-bool us_config_space_reaches(int where)
+bool us_config_space_reaches(const struct us_config_space *space, unsigned int bus, int where)
 {
-	return ecam || where < PORT_SPACE;
+	return bus >= space->first_bus && bus <= space->last_bus &&
+	       (space->ecam || where < PORT_SPACE);
 }
 
 /**
  * us_config_space_read() - reads @size bytes, 1, 2 or 4
  */
-u32 us_config_space_read(unsigned int bus, unsigned int devfn, int where, int size)
+u32 us_config_space_read(const struct us_config_space *space, unsigned int bus,
+			 unsigned int devfn, int where, int size)
 {
-	return ecam ? mapped_read(bus, devfn, where, size) :
-		      port_read(bus, devfn, where, size);
+	return space->ecam ? mapped_read(place(space, bus, devfn, where), size) :
+			     port_read(bus, devfn, where, size);
 }
 
 /**
  * us_config_space_write() - writes @size bytes, 1, 2 or 4
  */
-void us_config_space_write(unsigned int bus, unsigned int devfn, int where, int size,
-			   u32 value)
+void us_config_space_write(const struct us_config_space *space, unsigned int bus,
+			   unsigned int devfn, int where, int size, u32 value)
 {
-	if (ecam)
-		mapped_write(bus, devfn, where, size, value);
+	if (space->ecam)
+		mapped_write(place(space, bus, devfn, where), size, value);
 	else
 		port_write(bus, devfn, where, size, value);
 }

@@ -9,6 +9,7 @@
 #include "understudy.h"
 
 struct us_linux_hand_off us_hand_off;
+struct us_linux_function *us_functions;
 void *us_region;
 u64 us_ns_per_tick_q32;
 u32 us_role = UNDERSTUDY_ROLE_BACKUP;

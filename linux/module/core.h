@@ -15,6 +15,9 @@
 /* The monitor's hand-off. It never changes once the module is loaded. */
 extern struct us_linux_hand_off us_hand_off;
 
+/* The machine's PCI functions by rising addresses; us_hand_off.function_count of them. */
+extern struct us_linux_function *us_functions;
+
 /* The shared region. Others write it, so what is read there is a claim. */
 extern void *us_region;
 
@@ -107,15 +110,24 @@ void us_park_init(void);
 bool us_was_resumed(void);
 
 /* config_space.c */
-void us_config_space_init(void);
-bool us_config_space_is_mapped(void);
-bool us_config_space_reaches(int where);
-u32 us_config_space_read(unsigned int bus, unsigned int devfn, int where, int size);
-void us_config_space_write(unsigned int bus, unsigned int devfn, int where, int size,
-			   u32 value);
+struct us_config_space {
+	u32 first_bus;
+	u32 last_bus;
+	/* Where the first bus begins; NULL if there are only the ports. */
+	void __iomem *ecam;
+};
+
+void us_config_space_init(struct us_config_space *space, const struct us_pci_root *root);
+bool us_config_space_reaches(const struct us_config_space *space, unsigned int bus, int where);
+u32 us_config_space_read(const struct us_config_space *space, unsigned int bus,
+			 unsigned int devfn, int where, int size);
+void us_config_space_write(const struct us_config_space *space, unsigned int bus,
+			   unsigned int devfn, int where, int size, u32 value);
 
 /* pci.c */
-void us_pci_init(void);
+int us_pci_init(void);
+void us_pci_exit(void);
+void us_pci_warm(void);
 void us_pci_release(void);
 void us_pci_adopt(void);
 bool us_pci_adopted(void);

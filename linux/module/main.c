@@ -28,7 +28,8 @@ static int check_hand_off(const struct us_linux_hand_off *h)
 
 	if (h->instance >= US_INSTANCES || h->pool_count > ARRAY_SIZE(h->pool) ||
 	    h->core_count == 0 || h->core_count > US_MAX_CORES ||
-	    h->function_count > ARRAY_SIZE(h->functions) ||
+	    h->function_count > US_LINUX_FUNCTIONS_MAX ||
+	    h->root_count > ARRAY_SIZE(h->roots) ||
 	    shared <= US_CONTROL_BYTES || !PAGE_ALIGNED(h->shared.start) ||
 	    !PAGE_ALIGNED(shared) || h->tsc_hz < TSC_HZ_MIN ||
 	    h->tsc_hz > TSC_HZ_MAX || h->keepalive_ns == 0 ||
@@ -39,7 +40,35 @@ static int check_hand_off(const struct us_linux_hand_off *h)
 	return 0;
 }
 
-/* Copies the hand-off from its ACPI table, and checks it. */
+/* Copies the hand-off and the functions behind it, and checks the hand-off. */
+static int copy_hand_off(const struct acpi_table_header *table)
+{
+	size_t bytes = table->length - sizeof(*table);
+	int error;
+
+	if (bytes < sizeof(us_hand_off)) {
+		pr_err("table " US_TABLE_SIGNATURE " has %u bytes, expected %zu at least\n",
+		       table->length, sizeof(*table) + sizeof(us_hand_off));
+		return -EINVAL;
+	}
+	memcpy(&us_hand_off, table + 1, sizeof(us_hand_off));
+	error = check_hand_off(&us_hand_off);
+	if (error)
+		return error;
+	bytes -= sizeof(us_hand_off);
+	if (bytes != us_hand_off.function_count * sizeof(*us_functions)) {
+		pr_err("table " US_TABLE_SIGNATURE " has %zu bytes for %u PCI functions\n",
+		       bytes, us_hand_off.function_count);
+		return -EINVAL;
+	}
+	us_functions = kvmalloc(max_t(size_t, bytes, 1), GFP_KERNEL);
+	if (!us_functions)
+		return -ENOMEM;
+	memcpy(us_functions, (const void *)(table + 1) + sizeof(us_hand_off), bytes);
+	return 0;
+}
+
+/* Reads the hand-off from its ACPI table. */
 static int read_hand_off(void)
 {
 	struct acpi_table_header *table;
@@ -60,15 +89,8 @@ static int read_hand_off(void)
 
 		error = us_check_revisions(revisions[0], revisions[1], "the monitor");
 	}
-	if (!error && table->length != sizeof(*table) + sizeof(us_hand_off)) {
-		pr_err("table " US_TABLE_SIGNATURE " has %u bytes, expected %zu\n",
-		       table->length, sizeof(*table) + sizeof(us_hand_off));
-		error = -EINVAL;
-	}
-	if (!error) {
-		memcpy(&us_hand_off, table + 1, sizeof(us_hand_off));
-		error = check_hand_off(&us_hand_off);
-	}
+	if (!error)
+		error = copy_hand_off(table);
 	acpi_put_table(table);
 	return error;
 }
@@ -122,13 +144,16 @@ static int __init us_init(void)
 	us_ns_per_tick_q32 = div64_u64((u64)NSEC_PER_SEC << 32, us_hand_off.tsc_hz);
 	error = map_region();
 	if (error)
-		return error;
+		goto free;
 	error = us_keepalive_init();
 	if (error)
 		goto unmap;
-	error = us_device_init();
+	error = us_pci_init();
 	if (error)
 		goto no_keepalive;
+	error = us_device_init();
+	if (error)
+		goto no_pci;
 	/* From here on, nothing fails and nothing is undone. */
 	us_death_init();
 	us_pmem_init();
@@ -137,7 +162,7 @@ static int __init us_init(void)
 		us_become_primary();
 		us_keepalive_start();
 	} else {
-		us_pci_init();
+		us_pci_warm();
 	}
 	us_park_init();
 	pr_info("instance %u is the %s, epoch %llu, keepalive %llu us, time-out %llu us\n",
@@ -146,10 +171,14 @@ static int __init us_init(void)
 		us_hand_off.timeout_ns / NSEC_PER_USEC);
 	return 0;
 
+no_pci:
+	us_pci_exit();
 no_keepalive:
 	us_keepalive_exit();
 unmap:
 	memunmap(us_region);
+free:
+	kvfree(us_functions);
 	return error;
 }
 module_init(us_init);

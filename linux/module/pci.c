@@ -38,38 +38,74 @@ MODULE_PARM_DESC(warm_by_ports, "adopt warm= even if that uses the ports 0xcf8/0
 #define ROM_INDEX	6
 #define NO_INDEX	-1
 
-/* The state of each of us_hand_off.functions. */
+/* The state of each of us_functions. */
 static struct {
 	bool is_warm;
 	bool is_left;
 	/* Registers to which all ones were written last, one bit per index. */
 	u8 sizing;
-} states[ARRAY_SIZE(us_hand_off.functions)];
+} *states;
+
+/* A bus that no bridge leads to. */
+struct root {
+	/* First, because the bus leads back to it. */
+	struct pci_sysdata sysdata;
+	struct us_config_space space;
+	struct resource bus_numbers;
+	struct pci_bus *bus;
+};
+
+static struct root roots[ARRAY_SIZE(us_hand_off.roots)];
 
 /* The warm functions are the machine's, and are released before a primary starts. */
 static bool warm_is_borrowed;
 
-static struct pci_bus *root;
 static bool is_adopted;
 static bool is_scanning;
 
-static int find(unsigned int bus, unsigned int devfn)
+static struct root *root_of(struct pci_bus *bus)
 {
-	u32 i;
+	return container_of((struct pci_sysdata *)bus->sysdata, struct root, sysdata);
+}
 
-	for (i = 0; i < us_hand_off.function_count; i++)
-		if (us_hand_off.functions[i].address == (bus << 8 | devfn))
-			return i;
+/* Returns the index of the function at an address, or -1. A scan asks for
+ * each place on each bus, so the search is binary. */
+static int find(u32 address)
+{
+	u32 low = 0, high = us_hand_off.function_count;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (us_functions[middle].address == address)
+			return middle;
+		if (us_functions[middle].address < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return -1;
 }
 
-/* Returns the index of the function at this address, or -1 if there is
- * none that this kernel may touch now. */
-static int find_own(unsigned int bus, unsigned int devfn)
+static u32 address_of(u32 segment, unsigned int bus, unsigned int devfn)
 {
-	int i = find(bus, devfn);
+	return segment << 16 | bus << 8 | devfn;
+}
 
-	if (i < 0 || states[i].is_left)
+/* Returns whether the takeover has cut this function off, because it could
+ * not be made quiet. */
+static bool is_withheld(int i)
+{
+	return READ_ONCE(us_word(US_AT_WITHHELD)[i / 64]) >> (i % 64) & 1;
+}
+
+/* Returns the index of the function at this place, or -1 if there is none
+ * that this kernel may touch now. */
+static int find_own(struct pci_bus *bus, unsigned int devfn)
+{
+	int i = find(address_of(pci_domain_nr(bus), bus->number, devfn));
+
+	if (i < 0 || states[i].is_left || is_withheld(i))
 		return -1;
 	return states[i].is_warm || READ_ONCE(is_adopted) ? i : -1;
 }
@@ -103,26 +139,27 @@ static bool asks_for_size(int index, u32 value)
 static int config_read(struct pci_bus *bus, unsigned int devfn, int where, int size,
 		       u32 *value)
 {
-	int i = find_own(bus->number, devfn);
+	int i = find_own(bus, devfn);
 	int index;
 
 	*value = ~0U;
 	if (i < 0)
 		return PCIBIOS_DEVICE_NOT_FOUND;
-	if (!us_config_space_reaches(where))
+	if (!us_config_space_reaches(&root_of(bus)->space, bus->number, where))
 		return PCIBIOS_BAD_REGISTER_NUMBER;
-	index = bar_index(&us_hand_off.functions[i], where);
+	index = bar_index(&us_functions[i], where);
 	if (index != NO_INDEX && (states[i].sizing & BIT(index)))
-		*value = mask_of(&us_hand_off.functions[i], index);
+		*value = mask_of(&us_functions[i], index);
 	else
-		*value = us_config_space_read(bus->number, devfn, where, size);
+		*value = us_config_space_read(&root_of(bus)->space, bus->number,
+					      devfn, where, size);
 	return PCIBIOS_SUCCESSFUL;
 }
 
 /* Returns whether the write is part of sizing a base address, and must be omitted. */
 static bool is_sizing(int i, int where, int size, u32 value)
 {
-	int index = bar_index(&us_hand_off.functions[i], where);
+	int index = bar_index(&us_functions[i], where);
 
 	if (index == NO_INDEX || size != 4)
 		return false;
@@ -149,37 +186,30 @@ static bool is_deafening(struct pci_bus *bus, unsigned int devfn, int where, u32
 
 	if (!READ_ONCE(is_scanning) || where != PCI_COMMAND)
 		return false;
-	command = us_config_space_read(bus->number, devfn, PCI_COMMAND, 2);
+	command = us_config_space_read(&root_of(bus)->space, bus->number, devfn,
+				       PCI_COMMAND, 2);
 	return !((value ^ command) & 0xffff & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
 }
 
 static int config_write(struct pci_bus *bus, unsigned int devfn, int where, int size,
 			u32 value)
 {
-	int i = find_own(bus->number, devfn);
+	int i = find_own(bus, devfn);
 
 	if (i < 0)
 		return PCIBIOS_DEVICE_NOT_FOUND;
-	if (!us_config_space_reaches(where))
+	if (!us_config_space_reaches(&root_of(bus)->space, bus->number, where))
 		return PCIBIOS_BAD_REGISTER_NUMBER;
 	if (is_sizing(i, where, size, value) ||
 	    is_deafening(bus, devfn, where, value))
 		return PCIBIOS_SUCCESSFUL;
-	us_config_space_write(bus->number, devfn, where, size, value);
+	us_config_space_write(&root_of(bus)->space, bus->number, devfn, where, size, value);
 	return PCIBIOS_SUCCESSFUL;
 }
 
 static struct pci_ops ops = {
 	.read = config_read,
 	.write = config_write,
-};
-
-static struct pci_sysdata sysdata = { .node = NUMA_NO_NODE };
-
-static struct resource bus_numbers = {
-	.name = "PCI buses",
-	.end = 255,
-	.flags = IORESOURCE_BUS,
 };
 
 /*
@@ -196,36 +226,42 @@ static void refuse_port_services(struct pci_host_bridge *bridge)
 	bridge->native_dpc = 0;
 }
 
-static struct pci_bus *make_root(void)
+static void make_root_bus(struct root *root)
 {
 	LIST_HEAD(resources);
-	struct pci_bus *bus;
 
-	pci_add_resource(&resources, &bus_numbers);
+	pci_add_resource(&resources, &root->bus_numbers);
 	pci_add_resource(&resources, &ioport_resource);
 	pci_add_resource(&resources, &iomem_resource);
-	bus = pci_create_root_bus(NULL, 0, &ops, &sysdata, &resources);
-	if (bus)
-		refuse_port_services(to_pci_host_bridge(bus->bridge));
-	else
-		pci_free_resource_list(&resources);
-	return bus;
+	root->bus = pci_create_root_bus(NULL, root->bus_numbers.start, &ops, &root->sysdata,
+					&resources);
+	if (root->bus) {
+		refuse_port_services(to_pci_host_bridge(root->bus->bridge));
+		return;
+	}
+	pci_free_resource_list(&resources);
+	pr_err("cannot make PCI bus %04x:%02x: is there one already, without pci=off?\n",
+	       root->sysdata.domain, (u32)root->bus_numbers.start);
 }
 
-/* Scans the bus for the functions that may be touched now, and attaches drivers. */
+/* Scans the buses for the functions that may be touched now, and attaches drivers. */
 static void scan(void)
 {
+	u32 i;
+
 	pci_lock_rescan_remove();
-	if (!root)
-		root = make_root();
-	if (root) {
+	for (i = 0; i < us_hand_off.root_count; i++) {
+		struct root *root = &roots[i];
+
+		if (!root->bus)
+			make_root_bus(root);
+		if (!root->bus)
+			continue;
 		WRITE_ONCE(is_scanning, true);
-		pci_scan_child_bus(root);
+		pci_scan_child_bus(root->bus);
 		WRITE_ONCE(is_scanning, false);
-		pci_bus_claim_resources(root);
-		pci_bus_add_devices(root);
-	} else {
-		pr_err("cannot make a PCI bus: is there one already, without pci=off?\n");
+		pci_bus_claim_resources(root->bus);
+		pci_bus_add_devices(root->bus);
 	}
 	pci_unlock_rescan_remove();
 }
@@ -233,13 +269,15 @@ static void scan(void)
 /* Returns the index of the function that @name names; -1 and a message if there is none. */
 static int parse(const char *name)
 {
-	unsigned int bus, device, function;
+	unsigned int segment, bus, device, function;
 	int i = -1;
 
-	if (!strncmp(name, "0000:", 5))
-		name += 5;
-	if (sscanf(name, "%x:%x.%x", &bus, &device, &function) == 3)
-		i = find(bus, PCI_DEVFN(device, function));
+	if (strchr(name, ':') == strrchr(name, ':')) {
+		if (sscanf(name, "%x:%x.%x", &bus, &device, &function) == 3)
+			i = find(address_of(0, bus, PCI_DEVFN(device, function)));
+	} else if (sscanf(name, "%x:%x:%x.%x", &segment, &bus, &device, &function) == 4) {
+		i = find(address_of(segment, bus, PCI_DEVFN(device, function)));
+	}
 	if (i < 0)
 		pr_warn("PCI function %s: the monitor has not found it\n", name);
 	return i;
@@ -252,7 +290,7 @@ static bool borrow_all(void)
 	u32 i;
 
 	for (i = 0; i < us_hand_off.function_count; i++) {
-		u8 class = us_hand_off.functions[i].class >> 24;
+		u8 class = us_functions[i].class >> 24;
 
 		states[i].is_warm = !states[i].is_left &&
 			(class == PCI_BASE_CLASS_STORAGE || class == PCI_BASE_CLASS_NETWORK);
@@ -291,32 +329,78 @@ static bool read_lists(void)
 	return has_warm;
 }
 
-/* Returns whether functions may be adopted now. Two kernels must not share
- * the ports, because an access takes two of them. */
+/* Returns whether all of configuration space can be used beside another
+ * kernel; the ports cannot, because an access takes two of them. */
+static bool is_mapped(void)
+{
+	u32 i;
+
+	for (i = 0; i < us_hand_off.root_count; i++)
+		if (!roots[i].space.ecam)
+			return false;
+	return true;
+}
+
+/* Returns whether functions may be adopted now. */
 static bool may_warm(void)
 {
 	const struct us_keepalive_slot *slot = us_region + US_AT_PRIMARY_KEEPALIVE;
 
 	if (READ_ONCE(slot->version) == 0)
 		return true;
-	return !warm_is_borrowed && (us_config_space_is_mapped() || warm_by_ports);
+	return !warm_is_borrowed && (is_mapped() || warm_by_ports);
 }
 
 /**
- * us_pci_init() - adopts the functions of a backup's own
+ * us_pci_init() - prepares for the buses
  */
-void us_pci_init(void)
+int us_pci_init(void)
 {
-	bool has_warm;
 	u32 i;
 
-	us_config_space_init();
-	has_warm = read_lists();
+	states = kvcalloc(max(us_hand_off.function_count, 1U), sizeof(*states), GFP_KERNEL);
+	if (!states)
+		return -ENOMEM;
+	for (i = 0; i < us_hand_off.root_count; i++) {
+		const struct us_pci_root *root = &us_hand_off.roots[i];
+
+		roots[i].sysdata.domain = root->segment;
+		roots[i].sysdata.node = NUMA_NO_NODE;
+		roots[i].bus_numbers.name = "PCI buses";
+		roots[i].bus_numbers.start = root->first_bus;
+		roots[i].bus_numbers.end = root->last_bus;
+		roots[i].bus_numbers.flags = IORESOURCE_BUS;
+		us_config_space_init(&roots[i].space, root);
+	}
+	return 0;
+}
+
+/**
+ * us_pci_exit() - undoes us_pci_init()
+ */
+void us_pci_exit(void)
+{
+	u32 i;
+
+	for (i = 0; i < us_hand_off.root_count; i++)
+		if (roots[i].space.ecam)
+			iounmap(roots[i].space.ecam);
+	kvfree(states);
+}
+
+/**
+ * us_pci_warm() - adopts the functions of a backup's own
+ */
+void us_pci_warm(void)
+{
+	bool has_warm = read_lists();
+	u32 i;
+
 	if (has_warm && may_warm()) {
 		scan();
 		return;
 	}
-	for (i = 0; i < ARRAY_SIZE(states); i++)
+	for (i = 0; i < us_hand_off.function_count; i++)
 		states[i].is_warm = false;
 	if (has_warm)
 		pr_warn("warm= is ignored: a primary may be using the PCI ports\n");
@@ -328,12 +412,17 @@ void us_pci_init(void)
 void us_pci_release(void)
 {
 	struct pci_dev *device, *next;
+	u32 i;
 
-	if (!root || !warm_is_borrowed)
+	if (!warm_is_borrowed)
 		return;
 	pci_lock_rescan_remove();
-	list_for_each_entry_safe_reverse(device, next, &root->devices, bus_list)
-		pci_stop_and_remove_bus_device(device);
+	for (i = 0; i < us_hand_off.root_count; i++) {
+		if (!roots[i].bus)
+			continue;
+		list_for_each_entry_safe_reverse(device, next, &roots[i].bus->devices, bus_list)
+			pci_stop_and_remove_bus_device(device);
+	}
 	pci_unlock_rescan_remove();
 }
 

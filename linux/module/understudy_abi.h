@@ -17,6 +17,7 @@
 
 /* Sizes */
 #define US_MAX_CORES                    32
+#define US_LINUX_FUNCTIONS_MAX          4096
 #define US_INSTANCES                    2
 #define US_CONTROL_BYTES                0x200000
 #define US_LOG_BYTES                    16384
@@ -39,6 +40,7 @@
 #define US_AT_TIMELINES                 0xb80
 #define US_AT_INSTANCE_LOGS             0x5980
 #define US_AT_RESUME_SLOTS              0xda80
+#define US_AT_WITHHELD                  0xde00
 
 /* Journal */
 #define US_RECORD_HEADER_BYTES          24
@@ -334,6 +336,20 @@ static_assert(offsetof(struct us_linux_function, rom) == 64);
 static_assert(offsetof(struct us_linux_function, rom_mask) == 68);
 static_assert(sizeof(struct us_linux_function) == 72);
 
+struct us_pci_root {
+	u32 segment;
+	u32 first_bus;
+	u32 last_bus;
+	u32 reserved;
+	u64 ecam;
+};
+static_assert(offsetof(struct us_pci_root, segment) == 0);
+static_assert(offsetof(struct us_pci_root, first_bus) == 4);
+static_assert(offsetof(struct us_pci_root, last_bus) == 8);
+static_assert(offsetof(struct us_pci_root, reserved) == 12);
+static_assert(offsetof(struct us_pci_root, ecam) == 16);
+static_assert(sizeof(struct us_pci_root) == 24);
+
 struct us_linux_hand_off {
 	u32 abi_revision;
 	u32 journal_revision;
@@ -350,12 +366,13 @@ struct us_linux_hand_off {
 	u64 tsc_at_boot;
 	u64 keepalive_ns;
 	u64 timeout_ns;
-	u64 ecam;
 	u32 core_count;
 	u32 function_count;
+	u32 root_count;
+	u32 reserved;
 	u32 core_apic_ids[32];
 	u32 core_numbers[32];
-	struct us_linux_function functions[64];
+	struct us_pci_root roots[64];
 };
 static_assert(offsetof(struct us_linux_hand_off, abi_revision) == 0);
 static_assert(offsetof(struct us_linux_hand_off, journal_revision) == 4);
@@ -372,13 +389,14 @@ static_assert(offsetof(struct us_linux_hand_off, tsc_hz) == 216);
 static_assert(offsetof(struct us_linux_hand_off, tsc_at_boot) == 224);
 static_assert(offsetof(struct us_linux_hand_off, keepalive_ns) == 232);
 static_assert(offsetof(struct us_linux_hand_off, timeout_ns) == 240);
-static_assert(offsetof(struct us_linux_hand_off, ecam) == 248);
-static_assert(offsetof(struct us_linux_hand_off, core_count) == 256);
-static_assert(offsetof(struct us_linux_hand_off, function_count) == 260);
+static_assert(offsetof(struct us_linux_hand_off, core_count) == 248);
+static_assert(offsetof(struct us_linux_hand_off, function_count) == 252);
+static_assert(offsetof(struct us_linux_hand_off, root_count) == 256);
+static_assert(offsetof(struct us_linux_hand_off, reserved) == 260);
 static_assert(offsetof(struct us_linux_hand_off, core_apic_ids) == 264);
 static_assert(offsetof(struct us_linux_hand_off, core_numbers) == 392);
-static_assert(offsetof(struct us_linux_hand_off, functions) == 520);
-static_assert(sizeof(struct us_linux_hand_off) == 5128);
+static_assert(offsetof(struct us_linux_hand_off, roots) == 520);
+static_assert(sizeof(struct us_linux_hand_off) == 2056);
 
 #endif /* __ASSEMBLY__ */
 

@@ -22,6 +22,7 @@ use crate::protection::ProtectionWord;
 use crate::resume_slot::ResumeSlot;
 use crate::timeline::TimelineLog;
 use crate::version::VersionText;
+use crate::withheld::Withheld;
 
 /// Magic number of a shared region: "UNDRSTDY".
 pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"UNDRSTDY");
@@ -108,6 +109,8 @@ pub struct Control {
     /// Version of the image that was last loaded as each instance; it stays when the instance dies. Writer: the
     /// monitor.
     pub versions: PerInstance<CachePadded<VersionText>>,
+    /// PCI functions that the new primary must not use. Writer: the monitor.
+    pub withheld: CachePadded<Withheld>,
 }
 
 // The model checker's words are larger.
@@ -209,6 +212,7 @@ mod tests {
         assert_eq!(span_of!(Control, resume_slots), 0xda80..0xdb80);
         assert_eq!(span_of!(Control, mailbox), 0xdb80..0xdd00);
         assert_eq!(span_of!(Control, versions), 0xdd00..0xde00);
+        assert_eq!(span_of!(Control, withheld), 0xde00..0xe000);
         assert_eq!(size_of::<BackupReport>(), 112);
         assert_eq!(offset_of!(Header, journal_salt), 32);
     }

@@ -33,20 +33,20 @@ impl PhysicalRange {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PciFunction {
-    /// Bus in bits 15..8, device in 7..3, function in 2..0.
+    /// Segment in bits 31..16, bus in 15..8, device in 7..3, function in 2..0.
     pub address: u32,
     /// Device ID in bits 31..16, vendor ID in 15..0.
     pub id: u32,
     /// Class code in bits 31..8, revision in 7..0.
     pub class: u32,
-    /// Unused.
-    pub reserved: u32,
+    /// Its number: its place in the monitor's list of all functions.
+    pub number: u32,
 }
 
 /// Maximum number of memory ranges of a slice.
 pub const RANGES_MAX: usize = 8;
 
-/// Maximum number of PCI functions in the hand-off.
+/// Maximum number of PCI functions in the hand-off; it has only those that a native instance may have a driver for.
 pub const PCI_FUNCTIONS_MAX: usize = 64;
 
 /// Maximum length of the command line, in bytes.
@@ -111,7 +111,7 @@ pub struct HandOff {
     pub pci_function_count: u32,
     /// Length of `command_line`, in bytes.
     pub command_line_len: u32,
-    /// The PCI functions of the machine.
+    /// The disks and network cards of the machine, in segment 0.
     pub pci_functions: [PciFunction; PCI_FUNCTIONS_MAX],
     /// The boot command line, UTF-8.
     pub command_line: [u8; COMMAND_LINE_MAX],

@@ -113,7 +113,7 @@ mod tests {
     use crate::epitaph::Epitaph;
     use crate::hand_off::PhysicalRange;
     use crate::keepalive::KeepaliveSlot;
-    use crate::linux::{LinuxFunction, LinuxHandOff};
+    use crate::linux::{LinuxFunction, LinuxHandOff, PciRoot};
     use crate::log_ring::LogRing;
     use crate::resume_slot::ResumeSlot;
     use crate::timeline::Timeline;
@@ -136,6 +136,7 @@ mod tests {
         assert_whole::<ResumeSlot>();
         assert_whole::<PhysicalRange>();
         assert_whole::<LinuxFunction>();
+        assert_whole::<PciRoot>();
         assert_whole::<LinuxHandOff>();
         assert_whole::<DeviceInfo>();
     }

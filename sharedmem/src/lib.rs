@@ -41,6 +41,7 @@ pub mod resume_slot;
 pub mod sync;
 pub mod timeline;
 pub mod version;
+pub mod withheld;
 pub mod words;
 
 pub use abi::{ABI_REVISION, JOURNAL_REVISION, MAX_CORES, Revisions};

@@ -11,8 +11,8 @@ pub const TABLE_SIGNATURE: [u8; 4] = *b"UNDS";
 /// machine (FADT: RESET_VALUE).
 pub const RESET_VALUE: u8 = 1;
 
-/// Maximum number of PCI functions in the hand-off.
-pub const LINUX_FUNCTIONS_MAX: usize = 64;
+/// Maximum number of PCI functions behind the hand-off.
+pub const LINUX_FUNCTIONS_MAX: usize = 4096;
 
 /// Maximum number of ranges of pool memory in the hand-off.
 pub const POOL_RANGES_MAX: usize = RANGES_MAX;
@@ -21,7 +21,7 @@ pub const POOL_RANGES_MAX: usize = RANGES_MAX;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinuxFunction {
-    /// Bus in bits 15..8, device in 7..3, function in 2..0.
+    /// Segment in bits 31..16, bus in 15..8, device in 7..3, function in 2..0.
     pub address: u32,
     /// Device ID in bits 31..16, vendor ID in 15..0.
     pub id: u32,
@@ -41,7 +41,29 @@ pub struct LinuxFunction {
 
 layout!(LinuxFunction: address, id, class, header, bars, bar_masks, rom, rom_mask);
 
-/// What a Linux instance needs to know about itself and the machine: the body of the table [`TABLE_SIGNATURE`].
+/// Maximum number of root buses in the hand-off.
+pub const ROOTS_MAX: usize = 64;
+
+/// A PCI bus that no bridge leads to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PciRoot {
+    /// Its segment.
+    pub segment: u32,
+    /// Its number.
+    pub first_bus: u32,
+    /// The last bus that can be behind it.
+    pub last_bus: u32,
+    /// Unused.
+    pub reserved: u32,
+    /// Physical address of the memory-mapped configuration space of `first_bus`; 0 if there are only the ports.
+    pub ecam: u64,
+}
+
+layout!(PciRoot: segment, first_bus, last_bus, reserved, ecam);
+
+/// What a Linux instance needs to know about itself and the machine: the body of the table [`TABLE_SIGNATURE`]. Behind
+/// it are `function_count` [`LinuxFunction`]s, by rising addresses.
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub struct LinuxHandOff {
@@ -76,22 +98,24 @@ pub struct LinuxHandOff {
     pub keepalive_ns: u64,
     /// How long a primary may be silent before it counts as dead, in ns.
     pub timeout_ns: u64,
-    /// Physical address of the memory-mapped configuration space of segment 0, bus 0; 0 if there is none.
-    pub ecam: u64,
     /// Number of cores the instance may run on: entries in `core_apic_ids`. The machine number of entry i is
     /// `core_numbers[i]`.
     pub core_count: u32,
-    /// Number of entries in `functions`.
+    /// Number of functions behind the hand-off.
     pub function_count: u32,
+    /// Number of entries in `roots`.
+    pub root_count: u32,
+    /// Unused.
+    pub reserved: u32,
     /// APIC ids. The instance starts on the first.
     pub core_apic_ids: [u32; MAX_CORES],
     /// Machine numbers of the same cores.
     pub core_numbers: [u32; MAX_CORES],
-    /// The machine's PCI functions.
-    pub functions: [LinuxFunction; LINUX_FUNCTIONS_MAX],
+    /// The root buses.
+    pub roots: [PciRoot; ROOTS_MAX],
 }
 
 layout!(LinuxHandOff:
     abi_revision, journal_revision, instance, rearm_auto, shared, pmem, slot, spare, pool, pool_count, seat_apic_id,
-    tsc_hz, tsc_at_boot, keepalive_ns, timeout_ns, ecam, core_count, function_count, core_apic_ids, core_numbers,
-    functions);
+    tsc_hz, tsc_at_boot, keepalive_ns, timeout_ns, core_count, function_count, root_count, reserved,
+    core_apic_ids, core_numbers, roots);

@@ -22,7 +22,7 @@ const COPIES: u64 = 0x800_1000;
 const RESET_REGISTER: (u64, u8) = (0x300_d980, 1);
 
 /// Limit of the reads: the RSDP may be at every 16 bytes of two areas, a table has an entry every 4 bytes at most, and
-/// each is read twice.
+/// each is read twice (three times, if it is an MCFG).
 const READS_MAX: u64 = 4 * (1024 + 0x2_0000) / 16 + 2 * (1 << 20) / 4;
 
 /// Checks the property. See the module.
@@ -61,6 +61,14 @@ fn is_sound(info: &AcpiInfo, bsp: ApicId) {
     assert_eq!(info.cpus.first(), Some(&bsp));
     let distinct: BTreeSet<_> = info.cpus.iter().collect();
     assert_eq!(distinct.len(), info.cpus.len());
+    if let Ok(windows) = &info.ecam {
+        for (index, window) in windows.iter().enumerate() {
+            let buses = u64::from(window.last_bus - window.first_bus) + 1;
+            assert_eq!(window.range.len(), buses << 20);
+            let mut others = windows[..index].iter();
+            assert!(!others.any(|other| other.range.overlaps(window.range)));
+        }
+    }
     for isa_irq in 0..=255 {
         let _ = info.isa_interrupt(isa_irq);
     }

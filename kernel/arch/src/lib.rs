@@ -5,6 +5,7 @@
 //! policy is above it.
 #![no_std]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 

@@ -10,15 +10,12 @@ use arch::clock::{self, Clock};
 use arch::console::SerialConsole;
 use arch::cpu;
 use arch::descriptors::CoreTables;
-use arch::pci::{self, PortConfigSpace, bars};
 use ipi::{LocalApic, Mode};
 use partition::acpi::{AcpiInfo, ApicId, Originals};
 use partition::cmdline::{ApicMode, Options};
 use partition::{BootFiles, BootInfo, Kinds, Machine, PhysicalMemory, Plan, Range, plan};
 use raw_cpuid::CpuId;
 use sharedmem::event::{Refused, Text};
-use sharedmem::hand_off::PciFunction;
-use sharedmem::linux::LinuxFunction;
 use spin::Once;
 
 use crate::facts::BootFacts;
@@ -37,7 +34,7 @@ pub struct BootRefusal {
 }
 
 impl BootRefusal {
-    fn of_input(text: impl Display) -> Self {
+    pub(crate) fn of_input(text: impl Display) -> Self {
         Self {
             option: "none".into(),
             text: text.to_string(),
@@ -114,11 +111,6 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         kinds: kinds(&options, &info),
     };
     let plan = plan(&options, &machine)?;
-    let functions = scan_devices();
-    let sized_functions = match plan.kinds.any(|it| it.needs_bar_sizes) {
-        true => size_devices(&functions),
-        false => Vec::new(),
-    };
     let modules = info.modules.iter();
     let facts = BootFacts {
         modules: modules.map(|it| (it.name.clone(), it.range)).collect(),
@@ -131,8 +123,9 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         is_x2apic: mode == Mode::X2Apic,
         frequencies,
         tsc_at_boot,
-        functions,
-        sized_functions,
+        functions: Vec::new(),
+        sized_functions: Vec::new(),
+        roots: Vec::new(),
     };
     Ok((facts, plan))
 }
@@ -238,20 +231,4 @@ fn kinds(options: &Options, info: &BootInfo) -> Kinds {
     });
     let files = BootFiles::new(visible).unwrap_or_default();
     Kinds::of(options, &files)
-}
-
-fn size_devices(functions: &[PciFunction]) -> Vec<LinuxFunction> {
-    // SAFETY: at boot the configuration ports are ours, and nobody uses a device.
-    let mut space = unsafe { PortConfigSpace::take() };
-    let describe = |f: &PciFunction| bars::describe(&mut space, f.address, f.id, f.class);
-    functions.iter().map(describe).collect()
-}
-
-fn scan_devices() -> Vec<PciFunction> {
-    let mut functions = Vec::new();
-    // SAFETY: at boot the configuration ports are ours.
-    pci::scan(&mut unsafe { PortConfigSpace::take() }, |function| {
-        functions.push(function)
-    });
-    functions
 }

@@ -8,7 +8,7 @@ use ipi::LocalApic;
 use partition::acpi::{AcpiInfo, Originals};
 use partition::{MemoryMap, Range};
 use sharedmem::hand_off::PciFunction;
-use sharedmem::linux::LinuxFunction;
+use sharedmem::linux::{LinuxFunction, PciRoot};
 
 use crate::calibrate::Frequencies;
 
@@ -34,10 +34,12 @@ pub struct BootFacts {
     pub tsc_at_boot: u64,
     /// Physical address of the page in which other cores start.
     pub start_page: u64,
-    /// All PCI functions.
+    /// All PCI functions; empty until they are looked for, in the monitor's own space.
     pub functions: Vec<PciFunction>,
     /// The same with the sizes of their base address registers; empty if no tenant needs them.
     pub sized_functions: Vec<LinuxFunction>,
+    /// The buses that no bridge leads to.
+    pub roots: Vec<PciRoot>,
 }
 
 impl BootFacts {

@@ -2,16 +2,27 @@
 
 use alloc::vec::Vec;
 
-use arch::pci::{self, PortConfigSpace};
+use arch::clock::Clock;
+use arch::pci::{Place, Quieted};
 use ipi::IoApic;
-use sharedmem::hand_off::PciFunction;
+use sharedmem::Control;
+use sharedmem::event::{FunctionAdded, FunctionFault, FunctionsLeftOut, Word};
+
+use crate::devices::Devices;
+
+/// Maximum number of functions that are named one by one after a takeover; the log has no room for thousands.
+const NAMED_MAX: usize = 32;
 
 /// Interrupt controllers and devices of the machine.
 pub struct Hardware {
     /// Addresses of the I/O APICs' registers, identity mapped.
     pub io_apics: Vec<u64>,
-    /// All PCI functions, as found at boot.
-    pub functions: Vec<PciFunction>,
+    /// All PCI functions, and the way to them.
+    pub devices: Devices,
+    /// Where instances read which functions they must not use.
+    pub control: &'static Control,
+    /// The machine's time.
+    pub clock: Clock,
 }
 
 impl Hardware {
@@ -37,23 +48,43 @@ impl Hardware {
         }
     }
 
-    /// Takes bus mastering and interrupts from every device. False if one does not obey.
+    /// Takes bus mastering and interrupts from every device, after a look for those that were plugged since boot. What
+    /// does not obey is cut off, named, and withheld from the new owner. False if one still reaches memory.
     pub fn quiet_devices(&mut self) -> bool {
-        // SAFETY: the old primary is stopped and the new one not started.
-        let mut space = unsafe { PortConfigSpace::take() };
-        let devices = self
-            .functions
-            .iter()
-            .filter(|function| !pci::is_bridge(function));
-        devices.fold(true, |all, device| {
-            let is_quiet = pci::quiet(&mut space, device.address);
-            if !is_quiet {
-                log::error!(
-                    "the PCI function {:#06x} does not stop mastering the bus",
-                    device.address
-                );
-            }
-            all && is_quiet
-        })
+        let Devices { space, tree } = &mut self.devices;
+        let quieted = tree.quiet(space, || self.clock.now_ns());
+        self.control.withheld.set(quieted.withheld.iter().copied());
+        report(&quieted);
+        quieted.is_complete()
+    }
+}
+
+/// Names what is wrong.
+fn report(quieted: &Quieted) {
+    for fault in quieted.faults.iter().take(NAMED_MAX) {
+        let event = FunctionFault {
+            function: Word::of(Place(fault.address)),
+            fault: fault.kind.name().into(),
+            cut_at: fault.cut_at.map(|bridge| Word::of(Place(bridge))),
+            contained: fault.is_contained,
+        };
+        log::error!("{event}");
+    }
+    for address in quieted.added.iter().take(NAMED_MAX) {
+        let function = Word::of(Place(*address));
+        log::warn!("{}", FunctionAdded { function });
+    }
+    let unnamed =
+        [quieted.faults.len(), quieted.added.len()].map(|it| it.saturating_sub(NAMED_MAX));
+    if unnamed != [0, 0] {
+        log::error!(
+            "{} more functions do not obey, and {} more were added",
+            unnamed[0],
+            unnamed[1]
+        );
+    }
+    if quieted.left_out > 0 {
+        let count = quieted.left_out;
+        log::error!("{}", FunctionsLeftOut { count });
     }
 }

@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 use arch::cpu;
 use arch::logger::LOGGER;
 use arrayvec::ArrayVec;
-use partition::acpi::Register;
+use partition::acpi::{Ecam, Register};
 use partition::cmdline::{Rearm, Reset};
 use partition::{Plan, Range};
 use sharedmem::event;
@@ -20,6 +20,7 @@ use takeover::{Backup, Config, CoreSet, DetectorConfig, FenceConfig, Machine};
 
 use crate::ap::OtherCores;
 use crate::console::{MonitorConsole, SerialPort};
+use crate::devices::{self, Devices};
 use crate::facts::BootFacts;
 use crate::hardware::Hardware;
 use crate::images::{Context, Images};
@@ -28,14 +29,20 @@ use crate::platform::BareMachine;
 use crate::ranges::physical;
 use crate::tenants::Tenant;
 use crate::window::Windows;
-use crate::{cores, early_log, last_words, memory, region, timer, traps};
+use crate::{boot, cores, early_log, last_words, memory, region, timer, traps};
 
 /// Loads and starts everything, and supervises it.
-pub fn run(facts: BootFacts, plan: Plan) -> ! {
-    let facts: &'static BootFacts = Box::leak(Box::new(facts));
+pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
     let plan: &'static Plan = Box::leak(Box::new(plan));
     let clock = facts.clock();
-    let windows = Windows::new(enter_own_space(facts, physical(plan.shared)));
+    let ecam = devices::usable_windows(&facts);
+    let (space, bases) = enter_own_space(&facts, physical(plan.shared), &ecam);
+    let needs_bar_sizes = plan.kinds.any(|it| it.needs_bar_sizes);
+    // SAFETY: no other kernel runs yet; the windows were mapped at these addresses.
+    let found = unsafe { devices::find(&mut facts, &ecam, &bases, needs_bar_sizes) };
+    let devices = found.unwrap_or_else(|refusal| boot::refuse(&refusal));
+    let facts: &'static BootFacts = Box::leak(Box::new(facts));
+    let windows = Windows::new(space);
     let may_go_on = plan.options.failover_reset == Reset::Auto;
     let region = region::make(physical(plan.shared), may_go_on);
     let mut console = open_console(region.control);
@@ -67,7 +74,7 @@ pub fn run(facts: BootFacts, plan: Plan) -> ! {
             local_apic: facts.local_apic,
             clock,
         },
-        bare_machine(facts, images),
+        bare_machine(facts, images, devices, region.control),
         console,
         &traps::KEEPALIVE_ANSWER,
         Policy {
@@ -106,7 +113,12 @@ fn load(images: &Images, role: Role, cores: &[u32]) -> Option<Box<Tenant>> {
         .ok()
 }
 
-fn bare_machine(facts: &BootFacts, images: Images) -> BareMachine {
+fn bare_machine(
+    facts: &BootFacts,
+    images: Images,
+    devices: Devices,
+    control: &'static Control,
+) -> BareMachine {
     let reset_port = facts.acpi.reset.and_then(|reset| match reset.register {
         Register::Port(port) => Some((port, reset.value)),
         Register::Memory(_) => None,
@@ -114,27 +126,37 @@ fn bare_machine(facts: &BootFacts, images: Images) -> BareMachine {
     BareMachine {
         hardware: Hardware {
             io_apics: facts.io_apics().collect(),
-            functions: facts.functions.clone(),
+            devices,
+            control,
+            clock: facts.clock(),
         },
         images,
         reset_port,
     }
 }
 
-/// Makes the monitor's own address space, prepares the start page, and leaves the boot tables.
-fn enter_own_space(facts: &BootFacts, shared: PhysicalRange) -> MonitorSpace {
+/// Makes the monitor's own address space, prepares the start page, and leaves the boot tables. Returns also where the
+/// parts of configuration space are mapped.
+fn enter_own_space(
+    facts: &BootFacts,
+    shared: PhysicalRange,
+    ecam: &[Ecam],
+) -> (MonitorSpace, Vec<u64>) {
     let local_apic = facts.acpi.local_apic_address;
     let registers: Vec<u64> = facts.io_apics().chain([local_apic]).collect();
     let ids = facts.acpi.cpus.iter().map(|id| id.0);
     let ids: ArrayVec<u32, MAX_CORES> = ids.take(MAX_CORES).collect();
-    // SAFETY: once, with the boot tables loaded; the addresses are those of the MADT and the plan. The start page is
-    // free by the plan.
+    // SAFETY: once, with the boot tables loaded; the addresses are those of the MADT, the MCFG and the plan. The start
+    // page is free by the plan.
     unsafe {
-        let space = MonitorSpace::make(facts.start_page, &registers, shared)
+        let mut space = MonitorSpace::make(facts.start_page, &registers, shared)
             .expect("the table pool holds the monitor's own maps");
+        let map = |window: &Ecam| space.map_config_space(physical(window.range));
+        let bases = ecam.iter().map(map).collect::<Result<_, _>>();
+        let bases = bases.expect("the table pool holds configuration space");
         cores::prepare(facts.start_page, &space, &ids);
         space.load();
-        space
+        (space, bases)
     }
 }
 

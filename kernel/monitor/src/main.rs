@@ -13,6 +13,7 @@ mod boot;
 mod calibrate;
 mod console;
 mod cores;
+mod devices;
 mod early_log;
 mod entry;
 mod facts;

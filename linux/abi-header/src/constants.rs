@@ -84,6 +84,10 @@ fn revisions() -> Vec<(&'static str, String)> {
 fn sizes() -> Vec<(&'static str, String)> {
     vec![
         ("MAX_CORES", number(abi::MAX_CORES)),
+        (
+            "LINUX_FUNCTIONS_MAX",
+            number(sharedmem::linux::LINUX_FUNCTIONS_MAX),
+        ),
         ("INSTANCES", number(Instance::COUNT)),
         ("CONTROL_BYTES", hex(abi::CONTROL_BYTES as u64)),
         ("LOG_BYTES", number(LOG_BYTES)),
@@ -125,6 +129,7 @@ fn offsets() -> Vec<(&'static str, String)> {
         ("AT_TIMELINES", offset_of!(Control, timelines)),
         ("AT_INSTANCE_LOGS", offset_of!(Control, instance_logs)),
         ("AT_RESUME_SLOTS", offset_of!(Control, resume_slots)),
+        ("AT_WITHHELD", offset_of!(Control, withheld)),
     ]
     .map(|(name, offset)| (name, hex(offset as u64)))
     .to_vec()

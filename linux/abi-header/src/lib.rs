@@ -107,7 +107,7 @@ mod tests {
             "\tu64 progress[32];",
             "static_assert(offsetof(struct us_keepalive_slot, progress) == 40);",
             "static_assert(sizeof(struct us_keepalive_slot) == 296);",
-            "\tstruct us_linux_function functions[64];",
+            "\tstruct us_pci_root roots[64];",
             "#define US_EPITAPH_CAUSE_BOOT_FAILED    4 /* it could not boot */",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}");

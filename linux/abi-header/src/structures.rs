@@ -5,7 +5,7 @@ use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::keepalive::KeepaliveSlot;
 use sharedmem::layout::{Element, Field, Layout};
-use sharedmem::linux::{LinuxFunction, LinuxHandOff};
+use sharedmem::linux::{LinuxFunction, LinuxHandOff, PciRoot};
 use sharedmem::log_ring::LogRing;
 use sharedmem::resume_slot::ResumeSlot;
 use sharedmem::timeline::Timeline;
@@ -13,7 +13,7 @@ use sharedmem::timeline::Timeline;
 use crate::snake;
 
 /// Returns all structures, each before those that contain it.
-pub fn all() -> [String; 9] {
+pub fn all() -> [String; 10] {
     [
         structure::<Header>(),
         structure::<KeepaliveSlot>(),
@@ -23,6 +23,7 @@ pub fn all() -> [String; 9] {
         structure::<ResumeSlot>(),
         structure::<PhysicalRange>(),
         structure::<LinuxFunction>(),
+        structure::<PciRoot>(),
         structure::<LinuxHandOff>(),
     ]
 }

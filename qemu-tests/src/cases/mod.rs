@@ -5,6 +5,7 @@ mod boot;
 mod clients;
 mod connections;
 mod deaths;
+mod devices;
 mod hostile;
 mod images;
 mod instants;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Test> {
     let subjects = [
         boot::tests(),
         deaths::tests(),
+        devices::tests(),
         not_serving::tests(),
         images::tests(),
         journal::tests(),

@@ -4,7 +4,7 @@ use sharedmem::linux::LinuxFunction;
 
 use super::config::{ConfigSpace, REGISTER_COMMAND, REGISTER_HEADER};
 
-const REGISTER_BARS: u8 = 0x10;
+pub(super) const REGISTER_BARS: u16 = 0x10;
 const COMMAND_DECODE: u32 = 0b11;
 const ROM_ADDRESS: u32 = 0xffff_f800;
 
@@ -13,7 +13,7 @@ const CLASS_HOST_BRIDGE: u32 = 0x0600;
 
 /// Returns the physical address in memory BAR `bar`; `None` if the BAR is for ports.
 pub fn memory_bar(space: &mut impl ConfigSpace, address: u32, bar: u8) -> Option<u64> {
-    let register = REGISTER_BARS + bar.min(5) * 4;
+    let register = REGISTER_BARS + u16::from(bar.min(5)) * 4;
     let low = space.read(address, register);
     if low & 1 != 0 {
         return None;
@@ -50,7 +50,7 @@ pub fn describe(space: &mut impl ConfigSpace, address: u32, id: u32, class: u32)
     let command = space.read(address, REGISTER_COMMAND) & 0xffff;
     space.write(address, REGISTER_COMMAND, command & !COMMAND_DECODE);
     for index in 0..bars {
-        let register = REGISTER_BARS + 4 * index as u8;
+        let register = REGISTER_BARS + 4 * index as u16;
         (function.bars[index], function.bar_masks[index]) =
             size(space, address, register, u32::MAX);
     }
@@ -62,7 +62,7 @@ pub fn describe(space: &mut impl ConfigSpace, address: u32, id: u32, class: u32)
 }
 
 /// Returns what the register holds, and what it reads after `ones` were written to it.
-fn size(space: &mut impl ConfigSpace, address: u32, register: u8, ones: u32) -> (u32, u32) {
+fn size(space: &mut impl ConfigSpace, address: u32, register: u16, ones: u32) -> (u32, u32) {
     let value = space.read(address, register);
     space.write(address, register, ones);
     let mask = space.read(address, register);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     impl ConfigSpace for Fake {
-        fn read(&mut self, _address: u32, offset: u8) -> u32 {
+        fn read(&mut self, _address: u32, offset: u16) -> u32 {
             match offset {
                 0x04 => self.command | 0x10_0000,
                 0x0c => 0,
@@ -94,7 +94,7 @@ mod tests {
                 _ => u32::MAX,
             }
         }
-        fn write(&mut self, _address: u32, offset: u8, value: u32) {
+        fn write(&mut self, _address: u32, offset: u16, value: u32) {
             let is_one = value == u32::MAX || value == ROM_ADDRESS;
             self.decoded_wrong |= is_one && self.command & COMMAND_DECODE != 0;
             match offset {

@@ -1,27 +1,32 @@
-//! Configuration space, by the ports 0xCF8 and 0xCFC, which both the old and the new machine type have.
+//! Configuration space: what every access goes through, and the ports 0xCF8 and 0xCFC, which every machine has.
 
 use x86_64::instructions::port::Port;
 
 /// Access to configuration space, one 32-bit register at a time.
 ///
-/// A function's address is its bus number << 8, device number << 3 and function number, as in a requester ID.
+/// A function's address is its segment << 16, bus number << 8, device number << 3 and function number; the lower half
+/// is its requester ID.
 pub trait ConfigSpace {
     /// Reads the register at byte `offset` (a multiple of 4) of the function at `address`. An absent function reads as
     /// all ones.
-    fn read(&mut self, address: u32, offset: u8) -> u32;
+    fn read(&mut self, address: u32, offset: u16) -> u32;
     /// Writes the register at byte `offset` (a multiple of 4) of the function at `address`.
-    fn write(&mut self, address: u32, offset: u8, value: u32);
+    fn write(&mut self, address: u32, offset: u16, value: u32);
 }
 
 /// Vendor and device.
-pub const REGISTER_ID: u8 = 0x00;
+pub const REGISTER_ID: u16 = 0x00;
 /// Command (low half) and status.
-pub const REGISTER_COMMAND: u8 = 0x04;
+pub const REGISTER_COMMAND: u16 = 0x04;
 /// Class (upper three bytes) and revision.
-pub const REGISTER_CLASS: u8 = 0x08;
+pub const REGISTER_CLASS: u16 = 0x08;
 /// Header type, in the third byte.
-pub const REGISTER_HEADER: u8 = 0x0c;
+pub const REGISTER_HEADER: u16 = 0x0c;
+/// Of a bridge: the buses above it and behind it, and the last bus behind it.
+pub const REGISTER_BUSES: u16 = 0x18;
 
+/// Command: the function answers at its ports.
+pub const COMMAND_IO: u32 = 1 << 0;
 /// Command: the function answers at its memory addresses.
 pub const COMMAND_MEMORY: u32 = 1 << 1;
 /// Command: the function may access memory by itself.
@@ -43,7 +48,8 @@ pub fn clear_command(space: &mut impl ConfigSpace, address: u32, bits: u32) {
     space.write(address, REGISTER_COMMAND, command & !bits);
 }
 
-/// Configuration mechanism 1 (PCI 3.0, 3.2.2.3.2).
+/// Configuration mechanism 1 (PCI 3.0, 3.2.2.3.2). It reaches the first 256 bytes of the functions of segment 0; all
+/// others read as all ones.
 pub struct PortConfigSpace {
     address: Port<u32>,
     data: Port<u32>,
@@ -61,25 +67,33 @@ impl PortConfigSpace {
         }
     }
 
-    fn select(&mut self, address: u32, offset: u8) {
+    /// Selects a register; false if it is out of reach.
+    fn select(&mut self, address: u32, offset: u16) -> bool {
+        if address > 0xffff || offset > 0xff {
+            return false;
+        }
         // SAFETY: the ports are ours by `take`.
         unsafe {
             self.address
                 .write(1 << 31 | address << 8 | u32::from(offset & 0xfc))
         };
+        true
     }
 }
 
 impl ConfigSpace for PortConfigSpace {
-    fn read(&mut self, address: u32, offset: u8) -> u32 {
-        self.select(address, offset);
-        // SAFETY: as in `select`.
-        unsafe { self.data.read() }
+    fn read(&mut self, address: u32, offset: u16) -> u32 {
+        match self.select(address, offset) {
+            // SAFETY: as in `select`.
+            true => unsafe { self.data.read() },
+            false => u32::MAX,
+        }
     }
 
-    fn write(&mut self, address: u32, offset: u8, value: u32) {
-        self.select(address, offset);
-        // SAFETY: as in `select`.
-        unsafe { self.data.write(value) };
+    fn write(&mut self, address: u32, offset: u16, value: u32) {
+        if self.select(address, offset) {
+            // SAFETY: as in `select`.
+            unsafe { self.data.write(value) };
+        }
     }
 }

@@ -1,12 +1,25 @@
-//! Configuration space for tests.
+//! Configuration space for tests: a machine whose functions may be hostile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::config::{ConfigSpace, REGISTER_CLASS, REGISTER_COMMAND, REGISTER_HEADER, REGISTER_ID};
+use super::config::{
+    COMMAND_BUS_MASTER, ConfigSpace, REGISTER_BUSES, REGISTER_CLASS, REGISTER_COMMAND,
+    REGISTER_HEADER, REGISTER_ID, STATUS_CAPABILITIES,
+};
 
 /// Configuration space as a map; absent functions read as all ones.
 #[derive(Default)]
-pub struct Fake(HashMap<(u32, u8), u32>);
+pub struct Fake {
+    registers: HashMap<(u32, u16), u32>,
+    /// Functions whose bus mastering stays on.
+    pub stubborn: HashSet<u32>,
+    /// After so many more accesses, the function reads as all ones.
+    pub dies_after: HashMap<u32, u32>,
+    /// Registers whose bit stays set for so many more reads.
+    pub pending: HashMap<(u32, u16), u32>,
+    /// Number of accesses.
+    pub accesses: u32,
+}
 
 impl Fake {
     /// Adds a function, with all other registers zero.
@@ -19,19 +32,93 @@ impl Fake {
         self.set(address, REGISTER_HEADER, header << 16);
     }
 
+    /// Adds a network card that masters the bus, with the capabilities for messages and PCI Express.
+    pub fn card(&mut self, address: u32) {
+        self.function(address, 0x02_0000, 0);
+        self.set(address, REGISTER_COMMAND, STATUS_CAPABILITIES | 7);
+        self.set(address, 0x34, 0x40);
+        self.set(address, 0x40, 0x8003_0000 | 0x50 << 8 | 0x11);
+        self.set(address, 0x50, 0x0081_0000 | 0x60 << 8 | 0x05);
+        self.set(address, 0x60, 0x0002_0000 | 0x10);
+        self.set(address, 0x68, 0);
+    }
+
+    /// Adds a port with a link, that forwards, and whose bus is `bus`.
+    pub fn port(&mut self, address: u32, bus: u32) {
+        self.bridge(address, bus);
+        self.set(address, REGISTER_COMMAND, STATUS_CAPABILITIES | 7);
+        self.set(address, 0x34, 0x40);
+        self.set(address, 0x40, 0x0042_0010);
+        self.set(address, 0x68, 0);
+    }
+
+    /// Adds a bridge with 32 devices.
+    pub fn bridge(&mut self, address: u32, bus: u32) {
+        self.function(address, 0x06_0400, 1);
+        self.set(address, REGISTER_COMMAND, 7);
+        self.set(address, REGISTER_BUSES, bus << 16 | bus << 8);
+    }
+
+    /// Takes a function away.
+    pub fn remove(&mut self, address: u32) {
+        self.registers.retain(|(at, _), _| *at != address);
+    }
+
     /// Sets a register to `value`, read-only bits too.
-    pub fn set(&mut self, address: u32, offset: u8, value: u32) {
-        self.0.insert((address, offset), value);
+    pub fn set(&mut self, address: u32, offset: u16, value: u32) {
+        self.registers.insert((address, offset), value);
+    }
+
+    /// Returns whether the function is there and masters the bus.
+    pub fn masters(&self, address: u32) -> bool {
+        let command = self.registers.get(&(address, REGISTER_COMMAND));
+        command.is_some_and(|command| command & COMMAND_BUS_MASTER != 0)
+    }
+
+    /// Counts an access; false if the function no longer answers.
+    fn answers(&mut self, address: u32) -> bool {
+        self.accesses += 1;
+        match self.dies_after.get_mut(&address) {
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => true,
+        }
     }
 }
 
 impl ConfigSpace for Fake {
-    fn read(&mut self, address: u32, offset: u8) -> u32 {
-        self.0.get(&(address, offset)).copied().unwrap_or(u32::MAX)
+    fn read(&mut self, address: u32, offset: u16) -> u32 {
+        if !self.answers(address) {
+            return u32::MAX;
+        }
+        let value = self.registers.get(&(address, offset));
+        let value = value
+            .copied()
+            .unwrap_or(match self.registers.get(&(address, 0)) {
+                // What a function has not, reads as zeros.
+                Some(_) => 0,
+                None => u32::MAX,
+            });
+        match self.pending.get_mut(&(address, offset)) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                value | 1 << 21
+            }
+            _ => value,
+        }
     }
 
-    fn write(&mut self, address: u32, offset: u8, value: u32) {
-        let Some(word) = self.0.get_mut(&(address, offset)) else {
+    fn write(&mut self, address: u32, offset: u16, mut value: u32) {
+        if !self.answers(address) {
+            return;
+        }
+        if offset == REGISTER_COMMAND && self.stubborn.contains(&address) {
+            value |= COMMAND_BUS_MASTER;
+        }
+        let Some(word) = self.registers.get_mut(&(address, offset)) else {
             return;
         };
         *word = if offset == REGISTER_COMMAND {

@@ -36,7 +36,7 @@ impl Msix {
     pub fn enable(self, space: &mut impl ConfigSpace, address: u32) {
         let header = self.capability.read(space, address, 0);
         let enabled = header & !MASK_FUNCTION | ENABLE;
-        space.write(address, self.capability.offset, enabled);
+        space.write(address, self.capability.offset.into(), enabled);
     }
 }
 

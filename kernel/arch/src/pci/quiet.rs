@@ -1,53 +1,285 @@
-//! How a function is made quiet between two primaries.
+//! How all functions are made quiet between two primaries, and what is done about those that do not obey.
+//!
+//! ```text
+//! look again -> each function off -> read back -> bridges off -> pending transactions -> faults cut off -> bridges on
+//! ```
+//!
+//! A function is switched off before the bridge above it. Its answer to the read back pushes what it wrote before to
+//! memory (PCI Express 5.0, 2.4.1), so no write is in flight when the bridge stops forwarding. A fault is cut off at
+//! the nearest bridge above it that obeys. That bridge stays off, with everything behind it.
 
-use super::capability;
-use super::config::{COMMAND_BUS_MASTER, COMMAND_INTX_DISABLE, ConfigSpace, REGISTER_COMMAND};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::config::{
+    COMMAND_BUS_MASTER, COMMAND_INTX_DISABLE, COMMAND_IO, COMMAND_MEMORY, ConfigSpace,
+    REGISTER_COMMAND, clear_command, set_command,
+};
+use super::node::{Node, identity};
+use super::tree::Tree;
+use super::{virtual_functions, wake};
 
 const MSI_ENABLE: u32 = 1 << 16;
 const MSIX_ENABLE: u32 = 1 << 31;
 
-/// Makes a function quiet: it no longer writes to memory and no longer interrupts, by line or message.
-/// Returns false if the function does not answer or does not obey.
-pub fn quiet(space: &mut impl ConfigSpace, address: u32) -> bool {
-    let command = space.read(address, REGISTER_COMMAND) & 0xffff;
-    space.write(
-        address,
-        REGISTER_COMMAND,
-        command & !COMMAND_BUS_MASTER | COMMAND_INTX_DISABLE,
-    );
-    for (id, enable) in [
-        (capability::MSI, MSI_ENABLE),
-        (capability::MSIX, MSIX_ENABLE),
-    ] {
-        if let Some(found) = capability::find(space, address, id) {
-            space.write(address, found.offset, found.header & !enable);
+/// Register Device Control and Status, from the PCI Express capability on, and its bit: a request was not answered yet.
+const DEVICE_STATUS: u16 = 0x08;
+const TRANSACTIONS_PENDING: u32 = 1 << 21;
+
+/// How long all functions together may take to get their last answers. The longest completion time-out in the default
+/// range is 50 ms (PCI Express 5.0, 2.8).
+pub const PENDING_LIMIT_NS: u64 = 50_000_000;
+
+/// What is wrong with a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It is gone, or reads as all ones.
+    Silent,
+    /// It goes on mastering the bus.
+    Disobeys,
+    /// It still waits for an answer. It can ask nothing more.
+    Pending,
+}
+
+impl FaultKind {
+    /// Returns its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Disobeys => "disobeys",
+            Self::Pending => "pending",
         }
     }
-    let command = space.read(address, REGISTER_COMMAND);
+}
+
+/// A function that is not as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its address.
+    pub address: u32,
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// The bridge at which it was cut off.
+    pub cut_at: Option<u32>,
+    /// Whether it can no longer reach memory.
+    pub is_contained: bool,
+}
+
+/// The outcome.
+#[derive(Debug, Default)]
+pub struct Quieted {
+    /// What is wrong, function by function.
+    pub faults: Vec<Fault>,
+    /// Functions that were plugged since the last look.
+    pub added: Vec<u32>,
+    /// Functions that nobody may use: faults, bridges at which they were cut off, and all that is behind those. By
+    /// their numbers.
+    pub withheld: Vec<u32>,
+    /// Functions that there was no room for, and that were not made quiet.
+    pub left_out: u32,
+}
+
+impl Quieted {
+    /// Returns whether no function reaches memory. Otherwise no new owner may start.
+    pub fn is_complete(&self) -> bool {
+        self.left_out == 0 && self.faults.iter().all(|fault| fault.is_contained)
+    }
+}
+
+impl Tree {
+    /// Makes every function of the machine quiet: it no longer writes to memory and no longer interrupts, by line or
+    /// message. `now_ns` is the time; the waits end by it.
+    pub fn quiet(
+        &mut self,
+        space: &mut impl ConfigSpace,
+        mut now_ns: impl FnMut() -> u64,
+    ) -> Quieted {
+        let added = self.look_again(space);
+        let (bridges, functions): (Vec<Node>, Vec<Node>) = self
+            .nodes
+            .values()
+            .filter(|node| !node.is_fixed())
+            .partition(|node| node.is_bridge());
+        functions.iter().for_each(|node| switch_off(space, node));
+        let mut faults: BTreeMap<u32, FaultKind> = BTreeMap::new();
+        let mut fallen = Vec::new();
+        for node in &functions {
+            if let Some(kind) = self.check(space, node) {
+                faults.insert(node.address(), kind);
+            }
+        }
+        for bridge in bridges.iter().filter(|it| it.round != self.round) {
+            faults.insert(bridge.address(), FaultKind::Silent);
+        }
+        let were_on = stop_bridges(space, &bridges);
+        let sound = |node: &&Node| !faults.contains_key(&node.address());
+        let mut pending: Vec<Node> = functions.iter().filter(sound).copied().collect();
+        let waking = wake::wake(space, &pending);
+        let limit_ns = if waking.is_empty() { 0 } else { wake::WAKE_NS };
+        wait(&mut now_ns, limit_ns, || false);
+        wake::restore(space, &waking);
+        wait(&mut now_ns, PENDING_LIMIT_NS, || {
+            pending.retain(|node| match is_pending(space, node) {
+                Some(is_pending) => is_pending,
+                None => {
+                    fallen.push(node.address());
+                    false
+                }
+            });
+            pending.is_empty()
+        });
+        faults.extend(fallen.iter().map(|it| (*it, FaultKind::Silent)));
+        faults.extend(pending.iter().map(|it| (it.address(), FaultKind::Pending)));
+        for node in &functions {
+            if !faults.contains_key(&node.address()) && !virtual_functions::switch_off(space, node)
+            {
+                faults.insert(node.address(), FaultKind::Disobeys);
+            }
+        }
+        let faults = self.cut_off(space, &faults, &fallen);
+        let cuts: Vec<u32> = faults.iter().filter_map(|fault| fault.cut_at).collect();
+        for bridge in were_on.into_iter().filter(|it| !cuts.contains(it)) {
+            set_command(space, bridge, COMMAND_BUS_MASTER);
+        }
+        Quieted {
+            withheld: self.withheld(&faults, &cuts),
+            faults,
+            added,
+            left_out: self.left_out,
+        }
+    }
+
+    /// Returns what is wrong with a function that was switched off.
+    fn check(&self, space: &mut impl ConfigSpace, node: &Node) -> Option<FaultKind> {
+        let command = space.read(node.address(), REGISTER_COMMAND);
+        if node.round != self.round || command == u32::MAX {
+            return Some(FaultKind::Silent);
+        }
+        (command & COMMAND_BUS_MASTER != 0).then_some(FaultKind::Disobeys)
+    }
+
+    /// Cuts each fault off at the nearest bridge above it that obeys. Those that have `fallen` had obeyed before.
+    fn cut_off(
+        &self,
+        space: &mut impl ConfigSpace,
+        faults: &BTreeMap<u32, FaultKind>,
+        fallen: &[u32],
+    ) -> Vec<Fault> {
+        let mut cut_off = |(address, kind): (&u32, &FaultKind)| {
+            let (address, kind) = (*address, *kind);
+            let node = &self.nodes[&address];
+            let cut_at = match kind {
+                FaultKind::Pending => None,
+                _ => self
+                    .bridges_above(node)
+                    .find(|bridge| is_stopped(space, *bridge)),
+            };
+            if kind == FaultKind::Disobeys {
+                clear_command(space, address, COMMAND_IO | COMMAND_MEMORY);
+            }
+            Fault {
+                address,
+                kind,
+                cut_at,
+                is_contained: cut_at.is_some()
+                    || fallen.contains(&address)
+                    || match kind {
+                        FaultKind::Pending => true,
+                        // Nothing is left where something may be taken away.
+                        FaultKind::Silent => node.may_be_removed() && !self.hangs(space, node),
+                        FaultKind::Disobeys => false,
+                    },
+            }
+        };
+        faults.iter().map(&mut cut_off).collect()
+    }
+
+    /// Returns whether a function is behind bridges of which one answers but none stops to forward.
+    fn hangs(&self, space: &mut impl ConfigSpace, node: &Node) -> bool {
+        self.bridges_above(node)
+            .any(|bridge| identity(space, bridge).is_some())
+    }
+
+    /// Returns the numbers of the functions that nobody may use.
+    fn withheld(&self, faults: &[Fault], cuts: &[u32]) -> Vec<u32> {
+        let is_faulty = |node: &Node| {
+            let is_it = |fault: &Fault| fault.address == node.address();
+            let fault = faults.iter().find(|fault| is_it(fault));
+            fault.is_some_and(|fault| fault.kind != FaultKind::Pending)
+        };
+        let is_cut = |node: &Node| {
+            let mut chain = [node.address()].into_iter().chain(self.bridges_above(node));
+            chain.any(|it| cuts.contains(&it))
+        };
+        if faults.is_empty() {
+            return Vec::new();
+        }
+        let withheld = self
+            .nodes
+            .values()
+            .filter(|node| is_cut(node) || is_faulty(node));
+        withheld.map(|node| node.number).collect()
+    }
+}
+
+/// Takes bus mastering and interrupts from a function and its virtual functions.
+fn switch_off(space: &mut impl ConfigSpace, node: &Node) {
+    virtual_functions::stop(space, node);
+    let command = space.read(node.address(), REGISTER_COMMAND) & 0xffff;
+    let off = command & !COMMAND_BUS_MASTER | COMMAND_INTX_DISABLE;
+    space.write(node.address(), REGISTER_COMMAND, off);
+    silence(space, node);
+}
+
+/// Switches messages off.
+fn silence(space: &mut impl ConfigSpace, node: &Node) {
+    for (place, enable) in [(node.msi, MSI_ENABLE), (node.msix, MSIX_ENABLE)] {
+        let Some(at) = place.map(u16::from) else {
+            continue;
+        };
+        let header = space.read(node.address(), at);
+        if header & enable != 0 {
+            space.write(node.address(), at, header & !enable);
+        }
+    }
+}
+
+/// Stops what passes bridges upwards, and their own messages. Returns those that were on.
+fn stop_bridges(space: &mut impl ConfigSpace, bridges: &[Node]) -> Vec<u32> {
+    let mut were_on = Vec::new();
+    for bridge in bridges {
+        silence(space, bridge);
+        let command = space.read(bridge.address(), REGISTER_COMMAND);
+        if command != u32::MAX && command & COMMAND_BUS_MASTER != 0 {
+            were_on.push(bridge.address());
+            clear_command(space, bridge.address(), COMMAND_BUS_MASTER);
+        }
+    }
+    were_on
+}
+
+/// Returns whether a bridge answers and forwards nothing upwards.
+fn is_stopped(space: &mut impl ConfigSpace, bridge: u32) -> bool {
+    let command = space.read(bridge, REGISTER_COMMAND);
     command != u32::MAX && command & COMMAND_BUS_MASTER == 0
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pci::fake::Fake;
+/// Returns whether a function waits for an answer; `None` if it reads as all ones.
+fn is_pending(space: &mut impl ConfigSpace, node: &Node) -> Option<bool> {
+    let Some(at) = node.express.map(u16::from) else {
+        return Some(false);
+    };
+    let status = space.read(node.address(), at + DEVICE_STATUS);
+    (status != u32::MAX).then_some(status & TRANSACTIONS_PENDING != 0)
+}
 
-    #[test]
-    fn a_quiet_function_neither_writes_nor_interrupts() {
-        let mut fake = Fake::default();
-        fake.function(0x18, 0x02_0000, 0);
-        fake.set(0x18, REGISTER_COMMAND, 0x0010_0007);
-        fake.set(0x18, 0x34, 0x40);
-        fake.set(0x18, 0x40, 0x8003_0011 | 0x50 << 8);
-        fake.set(0x18, 0x50, 0x0081_0005);
-        assert!(quiet(&mut fake, 0x18));
-        let command = fake.read(0x18, REGISTER_COMMAND);
-        assert_eq!(
-            command & (COMMAND_BUS_MASTER | COMMAND_INTX_DISABLE),
-            COMMAND_INTX_DISABLE
-        );
-        assert_eq!(fake.read(0x18, 0x40) & MSIX_ENABLE, 0);
-        assert_eq!(fake.read(0x18, 0x50) & MSI_ENABLE, 0);
-        assert!(!quiet(&mut fake, 0x20), "an absent function did not obey");
+/// Waits until `is_done` or for `limit_ns`.
+fn wait(now_ns: &mut impl FnMut() -> u64, limit_ns: u64, mut is_done: impl FnMut() -> bool) {
+    if limit_ns == 0 || is_done() {
+        return;
+    }
+    let begin_ns = now_ns();
+    while now_ns().saturating_sub(begin_ns) < limit_ns && !is_done() {
+        core::hint::spin_loop();
     }
 }

@@ -1,86 +1,131 @@
 //! The walk over the buses.
 
-use sharedmem::hand_off::PciFunction;
+use alloc::collections::BTreeSet;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::config::{ConfigSpace, REGISTER_CLASS, REGISTER_HEADER, REGISTER_ID};
+use super::config::{ConfigSpace, REGISTER_BUSES};
+use super::node::{Node, identity};
+use super::tree::{FUNCTIONS_MAX, Tree};
 
-const REGISTER_BUSES: u8 = 0x18;
-const CLASS_BRIDGE: u32 = 0x06;
-const SUBCLASS_PCI_BRIDGE: u32 = 0x04;
+/// Register Device Control 2, from the PCI Express capability on, and its bit: more than eight functions of the device
+/// below are reached.
+const DEVICE_CONTROL_2: u16 = 0x28;
+const ARI_FORWARDING: u32 = 1 << 5;
 
-/// Calls `found` for every function on bus 0 and behind it. Reads only.
-pub fn scan(space: &mut impl ConfigSpace, mut found: impl FnMut(PciFunction)) {
-    let mut pending = [false; 256];
-    let mut seen = [false; 256];
-    pending[0] = true;
-    // No bus is scanned twice, so a loop in hostile bus numbers ends.
-    while let Some(bus) = (0..256).find(|bus| pending[*bus] && !seen[*bus]) {
-        seen[bus] = true;
-        for slot in 0..32 {
-            let address = (bus as u32) << 8 | slot << 3;
-            scan_slot(space, address, &mut pending, &mut found);
+/// A bus to walk over, and the bridge above it.
+type Pending = (u32, Option<u32>);
+
+impl Tree {
+    /// Meets every function on a bus and behind it. No bus is walked over twice, so a loop in hostile bus numbers ends.
+    pub(super) fn walk(
+        &mut self,
+        space: &mut impl ConfigSpace,
+        bus: u32,
+        seen: &mut BTreeSet<u32>,
+    ) {
+        let mut pending = vec![(bus, None)];
+        while let Some((bus, above)) = pending.pop() {
+            if seen.insert(bus) {
+                self.walk_bus(space, bus, above, &mut pending);
+            }
         }
+    }
+
+    fn walk_bus(
+        &mut self,
+        space: &mut impl ConfigSpace,
+        bus: u32,
+        above: Option<u32>,
+        pending: &mut Vec<Pending>,
+    ) {
+        let port = above.and_then(|above| self.nodes.get(&above).copied());
+        let port = port.filter(Node::is_single_port);
+        let devices = if port.is_some() { 1 } else { 32 };
+        for device in 0..devices {
+            let first = bus << 8 | device << 3;
+            let Some(node) = self.meet(space, first, above, pending) else {
+                continue;
+            };
+            if port.is_some_and(|port| forwards_ari(space, &port)) && node.ari.is_some() {
+                self.walk_ari(space, node, above, pending);
+            } else if node.is_multi_function() {
+                for function in 1..8 {
+                    self.meet(space, first | function, above, pending);
+                }
+            }
+        }
+    }
+
+    /// Follows the list of functions of a device with more than eight (PCI Express 5.0, 7.8.8). The numbers must rise,
+    /// so a list that loops ends.
+    fn walk_ari(
+        &mut self,
+        space: &mut impl ConfigSpace,
+        first: Node,
+        above: Option<u32>,
+        pending: &mut Vec<Pending>,
+    ) {
+        let mut node = first;
+        while let Some(ari) = node.ari {
+            let next = space.read(node.address(), ari + 4) >> 8 & 0xff;
+            if next <= node.address() & 0xff {
+                return;
+            }
+            let address = node.address() & !0xff | next;
+            let Some(found) = self.meet(space, address, above, pending) else {
+                return;
+            };
+            node = found;
+        }
+    }
+
+    /// Notes the function at `address`, if there is one, and the bus behind it, if it is a bridge.
+    fn meet(
+        &mut self,
+        space: &mut impl ConfigSpace,
+        address: u32,
+        above: Option<u32>,
+        pending: &mut Vec<Pending>,
+    ) -> Option<Node> {
+        let node = match self.nodes.get_mut(&address) {
+            // One access for each function that is there as before: a takeover waits for this.
+            Some(known) if identity(space, address)? == known.function.id => {
+                known.round = self.round;
+                *known
+            }
+            _ => self.note(Node::read(space, address)?, above)?,
+        };
+        if node.is_bridge() {
+            let bus = space.read(address, REGISTER_BUSES) >> 8 & 0xff;
+            let bus = address >> 16 << 8 | bus;
+            if self.ranges.iter().any(|range| range.contains(bus)) {
+                pending.push((bus, Some(address)));
+            }
+        }
+        Some(node)
+    }
+
+    /// Takes in a function that is new, or another one at an address that was known.
+    fn note(&mut self, mut node: Node, above: Option<u32>) -> Option<Node> {
+        if self.nodes.len() >= FUNCTIONS_MAX && !self.nodes.contains_key(&node.address()) {
+            self.left_out += 1;
+            return None;
+        }
+        node.number = self.next_number;
+        self.next_number += 1;
+        node.function.number = node.number;
+        node.round = self.round;
+        node.above = above;
+        self.nodes.insert(node.address(), node);
+        Some(node)
     }
 }
 
-fn scan_slot(
-    space: &mut impl ConfigSpace,
-    slot: u32,
-    pending: &mut [bool; 256],
-    found: &mut impl FnMut(PciFunction),
-) {
-    let mut functions = 1;
-    let mut function = 0;
-    while function < functions {
-        let address = slot | function;
-        function += 1;
-        let id = space.read(address, REGISTER_ID);
-        if id & 0xffff == 0xffff || id & 0xffff == 0 {
-            continue;
-        }
-        let class = space.read(address, REGISTER_CLASS);
-        let header = space.read(address, REGISTER_HEADER) >> 16 & 0xff;
-        if header & 0x80 != 0 {
-            functions = 8;
-        }
-        if class >> 24 == CLASS_BRIDGE
-            && class >> 16 & 0xff == SUBCLASS_PCI_BRIDGE
-            && header & 0x7f == 1
-        {
-            pending[(space.read(address, REGISTER_BUSES) >> 8 & 0xff) as usize] = true;
-        }
-        found(PciFunction {
-            address,
-            id,
-            class,
-            reserved: 0,
-        });
-    }
-}
-
-/// Returns whether the function is a bridge. Bridges keep bus mastering, because nothing behind them works without.
-pub fn is_bridge(function: &PciFunction) -> bool {
-    function.class >> 24 == CLASS_BRIDGE
-}
-
-#[cfg(test)]
-mod tests {
-    use std::vec::Vec;
-
-    use super::*;
-    use crate::pci::fake::Fake;
-
-    #[test]
-    fn finds_functions_behind_bridges_and_survives_a_loop_of_them() {
-        let mut fake = Fake::default();
-        fake.function(0x08, 0x02_0000, 0x80);
-        fake.function(0x0b, 0x01_0000, 0);
-        fake.function(0x10, 0x06_0400, 1);
-        fake.set(0x10, REGISTER_BUSES, 2 << 8);
-        fake.function(2 << 8, 0x06_0400, 1);
-        fake.set(2 << 8, REGISTER_BUSES, 0);
-        let mut addresses = Vec::new();
-        scan(&mut fake, |function| addresses.push(function.address));
-        assert_eq!(addresses, [0x08, 0x0b, 0x10, 0x200]);
-    }
+fn forwards_ari(space: &mut impl ConfigSpace, port: &Node) -> bool {
+    let express = port.express.map(u16::from);
+    express.is_some_and(|at| {
+        let control = space.read(port.address(), at + DEVICE_CONTROL_2);
+        control != u32::MAX && control & ARI_FORWARDING != 0
+    })
 }

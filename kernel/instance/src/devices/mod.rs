@@ -50,8 +50,7 @@ pub fn network_function(context: &Context) -> Option<&PciFunction> {
 
 /// Finds the first card that a driver here drives.
 fn find_network(context: &Context) -> Option<(&PciFunction, &'static NicModel)> {
-    let mut functions = context.hand_off.pci_functions().iter();
-    functions.find_map(|function| {
+    usable(context).find_map(|function| {
         let model = NIC_MODELS.iter().find(|model| (model.is_model)(function))?;
         Some((function, model))
     })
@@ -59,7 +58,7 @@ fn find_network(context: &Context) -> Option<(&PciFunction, &'static NicModel)> 
 
 /// Adopts the machine's disk, if it is one for incidents.
 pub fn adopt_disk(context: &Context) -> Option<IncidentDisk> {
-    let mut functions = context.hand_off.pci_functions().iter();
+    let mut functions = usable(context);
     let function = functions.find(|function| disk::is_disk(function))?;
     match IncidentDisk::adopt(function) {
         Ok(disk) => Some(disk),
@@ -68,4 +67,11 @@ pub fn adopt_disk(context: &Context) -> Option<IncidentDisk> {
             None
         }
     }
+}
+
+/// Returns the functions that may be used: all but those that the takeover has cut off.
+fn usable(context: &Context) -> impl Iterator<Item = &PciFunction> {
+    let withheld = &context.region.control.withheld;
+    let functions = context.hand_off.pci_functions().iter();
+    functions.filter(|function| !withheld.contains(function.number))
 }

@@ -1,12 +1,13 @@
 //! What a Linux instance is told: the body of its ACPI table.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use partition::Plan;
 use partition::cmdline::Rearm;
 use partition::tenant::LINUX;
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::linux::{LINUX_FUNCTIONS_MAX, LinuxHandOff, POOL_RANGES_MAX};
+use sharedmem::linux::{LinuxFunction, LinuxHandOff, POOL_RANGES_MAX, PciRoot, ROOTS_MAX};
 use sharedmem::{ABI_REVISION, Instance, JOURNAL_REVISION};
 
 use crate::facts::BootFacts;
@@ -62,23 +63,29 @@ pub fn make(
         hand_off.core_apic_ids[index] = facts.acpi.cpus[core as usize].0;
         hand_off.core_count = index as u32 + 1;
     }
-    for (place, function) in hand_off.functions.iter_mut().zip(&facts.sized_functions) {
-        *place = *function;
+    for (place, root) in hand_off.roots.iter_mut().zip(&facts.roots) {
+        *place = *root;
     }
-    hand_off.function_count = facts.sized_functions.len().min(LINUX_FUNCTIONS_MAX) as u32;
+    // The boot refuses a machine with more of either.
+    hand_off.root_count = facts.roots.len() as u32;
+    hand_off.function_count = facts.sized_functions.len() as u32;
     hand_off
 }
 
-/// Returns the hand-off as the bytes of the table.
-pub fn bytes(hand_off: &LinuxHandOff) -> &[u8] {
-    // SAFETY: a plain structure of numbers without padding between or behind them (asserted below), read as bytes for
-    // its own lifetime.
-    unsafe {
-        core::slice::from_raw_parts(
-            core::ptr::from_ref(hand_off).cast(),
-            size_of::<LinuxHandOff>(),
+/// Returns the body of the table: the hand-off, and the functions behind it.
+pub fn bytes(hand_off: &LinuxHandOff, functions: &[LinuxFunction]) -> Vec<u8> {
+    // SAFETY: plain structures of numbers without padding between or behind them (asserted below), read as bytes for
+    // their own lifetimes.
+    let (head, tail): (&[u8], &[u8]) = unsafe {
+        (
+            core::slice::from_raw_parts(
+                core::ptr::from_ref(hand_off).cast(),
+                size_of::<LinuxHandOff>(),
+            ),
+            core::slice::from_raw_parts(functions.as_ptr().cast(), size_of_val(functions)),
         )
-    }
+    };
+    [head, tail].concat()
 }
 
 const _: () = assert!(
@@ -87,8 +94,10 @@ const _: () = assert!(
             + 4 * 16
             + POOL_RANGES_MAX * 16
             + 8
-            + 5 * 8
-            + 8
+            + 4 * 8
+            + 16
             + 2 * 4 * sharedmem::MAX_CORES
-            + LINUX_FUNCTIONS_MAX * size_of::<sharedmem::linux::LinuxFunction>()
+            + ROOTS_MAX * size_of::<PciRoot>()
 );
+const _: () = assert!(size_of::<LinuxFunction>() == 4 * 4 + 12 * 4 + 2 * 4);
+const _: () = assert!(size_of::<PciRoot>() == 4 * 4 + 8);

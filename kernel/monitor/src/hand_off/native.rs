@@ -1,8 +1,12 @@
 //! What a native instance is told.
 
+use alloc::vec::Vec;
+
 use partition::{Plan, Range};
 use sharedmem::abi::ABI_REVISION;
-use sharedmem::hand_off::{COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX};
+use sharedmem::hand_off::{
+    COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX, PciFunction,
+};
 use supervisor::LoadRequest;
 
 use crate::facts::BootFacts;
@@ -10,6 +14,10 @@ use crate::ranges::{self, physical};
 
 /// Memory of a slice that is not the service's to fill: image, tables, network buffers.
 const OVERHEAD_BYTES: u64 = 14 << 20;
+
+/// Base classes.
+const CLASS_STORAGE: u32 = 0x01;
+const CLASS_NETWORK: u32 = 0x02;
 
 /// The first serial port's interrupt, as the ISA bus numbers it.
 const SERIAL_INTERRUPT: u8 = 4;
@@ -56,10 +64,22 @@ fn describe_machine(facts: &BootFacts, hand_off: &mut HandOff) {
     hand_off.tsc_hz = facts.frequencies.tsc_hz;
     hand_off.tsc_at_boot = facts.tsc_at_boot;
     hand_off.apic_timer_hz = facts.frequencies.apic_timer_hz;
-    for (place, function) in hand_off.pci_functions.iter_mut().zip(&facts.functions) {
+    let useful: Vec<PciFunction> = facts.functions.iter().copied().filter(is_useful).collect();
+    for (place, function) in hand_off.pci_functions.iter_mut().zip(&useful) {
         *place = *function;
     }
-    hand_off.pci_function_count = facts.functions.len().min(PCI_FUNCTIONS_MAX) as u32;
+    hand_off.pci_function_count = useful.len().min(PCI_FUNCTIONS_MAX) as u32;
+    if let Some(count @ 1..) = useful.len().checked_sub(PCI_FUNCTIONS_MAX) {
+        log::warn!(
+            "{count} disks and network cards beyond the first {PCI_FUNCTIONS_MAX} are not offered to instances"
+        );
+    }
+}
+
+/// Returns whether a native instance may have a driver for the function: it is a disk or a network card, and its
+/// configuration space is reached by the ports, which instances use.
+fn is_useful(function: &PciFunction) -> bool {
+    function.address >> 16 == 0 && matches!(function.class >> 24, CLASS_STORAGE | CLASS_NETWORK)
 }
 
 /// Returns how many bytes of state the service may hold: what fits into the smaller of the two slices, with a quarter

@@ -115,13 +115,14 @@ fn make_tables(
         adds_pool: request.role == Role::Backup,
     };
     let body = hand_off::make(facts, plan, request.instance, request.cores[0], &slots);
+    let body = hand_off::bytes(&body, &facts.sized_functions);
     let apic_id = |core: &u32| facts.acpi.cpus[*core as usize];
     let cores: Vec<ApicId> = request.cores.iter().map(apic_id).collect();
     // The region is identity mapped.
     let reset = ptr::from_ref(&context.region.control.resume_slots[request.instance].reset) as u64;
     let table_facts = TableFacts {
         reset_register: (reset, RESET_VALUE),
-        own_table: (TABLE_SIGNATURE, hand_off::bytes(&body)),
+        own_table: (TABLE_SIGNATURE, &body),
         seat: facts.acpi.cpus[0],
         cores: &cores,
         local_apic_address: facts.acpi.local_apic_address,

@@ -7,7 +7,7 @@ const SUBJECT: &str = "device";
 
 const DEVICES: &str = "sys/bus/pci/devices";
 
-/// Maximum number of PCI functions in a new primary's hand-off.
+/// Maximum number of PCI functions of a machine, virtual ones aside.
 const FUNCTIONS_MAX: usize = sharedmem::linux::LINUX_FUNCTIONS_MAX;
 
 /// Configuration space (PCI 3.0, 6.1 and 6.7): the status register and its bit, offsets, and identities of
@@ -58,14 +58,16 @@ pub fn findings(root: &Root) -> Vec<Finding> {
             "without a disk and a network, a takeover brings back only what is in memory",
         ));
     }
-    if addresses.len() > FUNCTIONS_MAX {
-        findings.push(Finding::warning(
+    let is_virtual = |address: &&String| {
+        root.link_name(format!("{DEVICES}/{address}/physfn"))
+            .is_some()
+    };
+    let count = addresses.iter().filter(|it| !is_virtual(it)).count();
+    if count > FUNCTIONS_MAX {
+        findings.push(Finding::no(
             SUBJECT,
-            format!(
-                "{} PCI functions, of which a new primary gets the first {FUNCTIONS_MAX}",
-                addresses.len()
-            ),
-            "the ones with the highest addresses would not come back",
+            format!("{count} PCI functions, and the monitor has room for {FUNCTIONS_MAX}"),
+            "it would refuse to boot; switch functions off in the firmware's set-up",
         ));
     }
     findings
@@ -302,10 +304,22 @@ mod tests {
     #[test]
     fn too_many_are_told() {
         let (_directory, root) = root_of(&[]);
-        for index in 0..65 {
-            let address = format!("0000:{index:02x}:00.0");
-            add(&root, &address, "0x060400", None, &config(0, &[]));
+        for index in 0..=FUNCTIONS_MAX + 1 {
+            let (bus, function) = (index / 256, index % 256);
+            let address = format!("0000:{bus:02x}:{:02x}.{}", function / 8, function % 8);
+            put(&root, &format!("{DEVICES}/{address}/vendor"), b"0x1af4");
         }
-        assert!(findings(&root)[0].text.starts_with("65 PCI functions"));
+        let finding = &findings(&root)[0];
+        assert!(finding.text.starts_with("4098 PCI functions"));
+        assert_eq!(finding.level, Level::No);
+        // Virtual functions vanish with the one that they are of.
+        for address in ["0000:00:00.1", "0000:00:00.2"] {
+            symlink(
+                "../0000:00:00.0",
+                root.path(format!("{DEVICES}/{address}/physfn")),
+            )
+            .unwrap();
+        }
+        assert!(findings(&root).is_empty());
     }
 }

@@ -5,6 +5,7 @@
 
 mod fixed;
 mod madt;
+mod mcfg;
 mod root;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use core::fmt;
 
 pub use fixed::{PmTimer, Register, ResetRegister};
 pub use madt::{InterruptOverride, IoApic, IsaInterrupt};
+pub use mcfg::Ecam;
 pub use root::Rsdp;
 
 use crate::physical::{InputError, PhysicalMemory};
@@ -47,6 +49,9 @@ pub struct AcpiInfo {
     pub reset: Option<ResetRegister>,
     /// Physical address of the high precision event timer's registers, if there is one.
     pub hpet: Option<u64>,
+    /// Where PCI configuration space lies in memory: none without an MCFG; an error if the MCFG cannot be used. The
+    /// machine boots nevertheless, because the ports reach the first segment.
+    pub ecam: Result<Vec<Ecam>, InputError>,
 }
 
 /// The firmware's tables as a copy for another kernel needs them.
@@ -89,6 +94,9 @@ impl AcpiInfo {
             None => (None, None),
         };
         let hpet = tables.hpet.as_ref().map(fixed::hpet).transpose()?.flatten();
+        let ecam = tables
+            .mcfg
+            .map_or(Ok(Vec::new()), |mcfg| mcfg::parse(&mcfg?));
         Ok(Self {
             cpus: madt.cpus,
             local_apic_address: madt.local_apic_address,
@@ -98,6 +106,7 @@ impl AcpiInfo {
             pm_timer,
             reset,
             hpet,
+            ecam,
         })
     }
 

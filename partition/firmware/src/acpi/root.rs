@@ -30,6 +30,8 @@ pub(super) struct Tables {
     pub madt: Block,
     pub fadt: Option<Block>,
     pub hpet: Option<Block>,
+    /// What reads the devices, and no more, must not keep a machine from booting.
+    pub mcfg: Option<Result<Block, InputError>>,
     /// Addresses of all tables but MADT and FADT.
     pub others: Vec<u64>,
 }
@@ -45,7 +47,7 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
     };
     let (root_table, entry_bytes) = read_root_table(&root, memory)?;
 
-    let (mut madt, mut fadt, mut hpet) = (None, None, None);
+    let (mut madt, mut fadt, mut hpet, mut mcfg) = (None, None, None, None);
     let mut others = Vec::new();
     for entry in root_table.bytes[HEADER_BYTES..].chunks_exact(entry_bytes) {
         let mut wide = [0; 8];
@@ -58,6 +60,9 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
         let header = Block::read(memory, address, HEADER_BYTES, root_table.name)?;
         if !matches!(&header.bytes[..4], b"APIC" | b"FACP") {
             others.push(address);
+        }
+        if header.bytes.starts_with(b"MCFG") && mcfg.is_none() {
+            mcfg = Some(read_table(address, "MCFG", memory));
         }
         let (slot, name) = match &header.bytes[..4] {
             b"APIC" => (&mut madt, "MADT"),
@@ -78,6 +83,7 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
         ))?,
         fadt,
         hpet,
+        mcfg,
         others,
     })
 }

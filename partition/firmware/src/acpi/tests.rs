@@ -95,6 +95,64 @@ fn read(memory: &FakeMemory) -> Result<AcpiInfo, String> {
     AcpiInfo::read(&Rsdp::Address(0xf_0000), ApicId(0), memory).map_err(|error| error.to_string())
 }
 
+fn mcfg(entries: &[(u64, u16, u8, u8)]) -> Vec<u8> {
+    let mut body = vec![0; 8];
+    for (base, segment, first, last) in entries {
+        body.extend(base.to_le_bytes());
+        body.extend(segment.to_le_bytes());
+        body.extend([*first, *last, 0, 0, 0, 0]);
+    }
+    table(b"MCFG", &body)
+}
+
+#[test]
+fn configuration_space_in_memory_is_found_segment_by_segment() {
+    let table = mcfg(&[(0xb000_0000, 0, 0, 255), (0x10_0000_0000, 1, 0x40, 0x7f)]);
+    let info = read(&machine(&[qemu_madt(), table])).unwrap();
+    let windows = info.ecam.unwrap();
+    let found = windows
+        .iter()
+        .map(|it| (it.segment, it.range.start, it.range.len()));
+    let expected = [(0, 0xb000_0000, 256 << 20), (1, 0x10_0400_0000, 64 << 20)];
+    assert!(found.eq(expected), "{windows:?}");
+    assert_eq!(read(&machine(&[qemu_madt()])).unwrap().ecam, Ok(vec![]));
+}
+
+#[test]
+fn an_mcfg_that_cannot_be_used_is_named_and_the_machine_boots() {
+    let wrong = [
+        (vec![(0xb000_0000, 0, 9, 8)], "last bus"),
+        (vec![(0xb008_0000, 0, 0, 8)], "base address"),
+        (vec![(0, 0, 0, 8)], "base address"),
+        (vec![(u64::MAX << 20, 0, 0, 255)], "base address"),
+        (
+            vec![(0xb000_0000, 0, 0, 8), (0xc000_0000, 0, 8, 9)],
+            "segment",
+        ),
+        (
+            vec![(0xb000_0000, 0, 0, 8), (0xb080_0000, 1, 0, 9)],
+            "base address",
+        ),
+    ];
+    for (entries, field) in wrong {
+        let info = read(&machine(&[qemu_madt(), mcfg(&entries)])).unwrap();
+        let error = info.ecam.unwrap_err().to_string();
+        assert!(error.contains("MCFG") && error.contains(field), "{error}");
+    }
+    let mut cut = mcfg(&[(0xb000_0000, 0, 0, 255)]);
+    cut.truncate(50);
+    let info = read(&machine(&[qemu_madt(), seal(cut)])).unwrap();
+    assert!(info.ecam.is_err());
+    let mut unsealed = mcfg(&[(0xb000_0000, 0, 0, 255)]);
+    unsealed[44] ^= 1;
+    assert!(
+        read(&machine(&[qemu_madt(), unsealed]))
+            .unwrap()
+            .ecam
+            .is_err()
+    );
+}
+
 #[test]
 fn the_tables_of_an_ordinary_machine() {
     let hpet = table(

@@ -92,6 +92,8 @@ pub struct MachineSpec {
     /// The cable that leads to the same hub as the machine's card, if there is one. QEMU's network then takes nothing
     /// that begins on the cable.
     pub wire: Option<WireEnds>,
+    /// Further devices, as QEMU's `-device` takes them.
+    pub devices: Vec<String>,
     /// Whether a reset boots it again; else QEMU ends, as a test that does not expect one had better notice.
     pub may_reset: bool,
 }
@@ -109,6 +111,7 @@ impl MachineSpec {
             append: String::new(),
             port: HostPort::Any,
             wire: None,
+            devices: Vec::new(),
             may_reset: false,
         }
     }
@@ -194,6 +197,9 @@ impl MachineSpec {
                 format!("if=none,id=d0,format=raw,file={}", commas_doubled(disk)),
             );
             list.add("-device", "virtio-blk-pci,drive=d0,disable-legacy=on");
+        }
+        for device in &self.devices {
+            list.add("-device", device);
         }
         list.0
     }

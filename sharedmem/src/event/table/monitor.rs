@@ -186,6 +186,33 @@ events! {
         cores: List,
     }
 
+    event FunctionFault = "function-fault":
+    /// A takeover found that a PCI function is not as it should be.
+    {
+        /// Its address.
+        function: Word,
+        /// `silent` (it reads as all ones), `disobeys` (it masters the bus) or `pending`.
+        fault: Word,
+        /// The bridge at which it was cut off. Left out if it was not.
+        cut_at: Option<Word>,
+        /// Whether it no longer reaches memory. If not, the takeover is refused.
+        contained: bool,
+    }
+
+    event FunctionAdded = "function-added":
+    /// A takeover found a PCI function that was plugged after boot. It was made quiet. The new primary does not use it.
+    {
+        /// Its address.
+        function: Word,
+    }
+
+    event FunctionsLeftOut = "functions-left-out":
+    /// The machine has more PCI functions than there is room for.
+    {
+        /// How many more.
+        count: u32,
+    }
+
     event Reset = "reset":
     /// No instance serves, so the monitor resets the machine.
     {
