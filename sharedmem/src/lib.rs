@@ -37,6 +37,7 @@ pub mod protection;
 pub mod record;
 #[cfg(not(loom))]
 pub mod region;
+pub mod reset_row;
 pub mod resume_slot;
 pub mod sync;
 pub mod timeline;

@@ -1,18 +1,30 @@
 //! How this kernel dies: it writes an epitaph, sends the seat one last interrupt, and stops.
 //!
-//! It does this first and waits for nothing, so the monitor detects the death at once and not by time-out.
+//! It does this first and waits for nothing, so the monitor detects the death at once and not by time-out. Only if the
+//! monitor is dead as well does the dying kernel do one thing more: it resets the machine, whose memory keeps the
+//! state.
 
 use core::fmt::{Display, Write};
 use core::panic::PanicInfo;
 
-use arch::cpu;
 use arch::traps::{TrapFrame, VECTOR_PAGE_FAULT, exception_name};
+use arch::{cpu, reset};
 use ipi::Ipi;
+use partition::cmdline::Reset;
+use replica::MonitorSilence;
 use sharedmem::abi::Vector;
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use x86_64::registers::control::Cr2;
 
+use crate::context::Context;
 use crate::{context, epoch, memory};
+
+/// How often a dying kernel asks whether the monitor is there, in ns.
+const ASK_NS: u64 = 10_000_000;
+
+/// For how long the monitor answers nothing to a dying kernel until it counts as dead, in ns. A takeover takes
+/// milliseconds.
+const MONITOR_DEAD_NS: u64 = 1_000_000_000;
 
 /// Dies of a Rust panic.
 pub fn by_panic(info: &PanicInfo<'_>) -> ! {
@@ -115,5 +127,37 @@ fn leave(text: EpitaphText) -> ! {
         context.hand_off.seat_apic_id,
         Ipi::Fixed(Vector::Epitaph.byte()),
     );
+    await_fence(context, text.epoch)
+}
+
+/// Waits to be fenced. Resets the machine if the monitor answers nothing all the while: then nobody will come.
+fn await_fence(context: &'static Context, epoch: u64) -> ! {
+    let control = context.region.control;
+    let mut silence = MonitorSilence::begin(control, context.now_ns());
+    while context.options.failover_reset == Reset::Auto && control.epoch.is_owned_by(epoch) {
+        let _ = context.local_apic.send(
+            context.hand_off.seat_apic_id,
+            Ipi::Fixed(Vector::KeepaliveToSeat.byte()),
+        );
+        context.clock.spin_ns(ASK_NS);
+        if silence.look(control, context.now_ns()) >= MONITOR_DEAD_NS {
+            reset_machine(context);
+            break;
+        }
+    }
     cpu::stop()
+}
+
+/// Resets the machine in place of the monitor, unless that did not help several times in a row.
+pub fn reset_machine(context: &Context) {
+    if context
+        .region
+        .control
+        .header
+        .count_reset(context.now_ns())
+        .is_ok()
+    {
+        // SAFETY: nobody serves any more, and what is to be kept is in memory.
+        unsafe { reset::machine(None) }
+    }
 }

@@ -29,6 +29,7 @@ mod epoch;
 mod host;
 mod keepalive;
 mod liveness;
+mod lone_primary;
 mod memory;
 mod note;
 mod operator;

@@ -22,6 +22,7 @@ use crate::debug::{self, Point};
 use crate::devices::disk::IncidentDisk;
 use crate::devices::gate::Gate;
 use crate::liveness::Liveness;
+use crate::lone_primary::LonePrimary;
 use crate::page::{PageSockets, ReplySource};
 use crate::standby::Standby;
 use crate::{bringup, death, devices, epoch, keepalive, operator, report, standby, status};
@@ -47,6 +48,7 @@ pub struct Server {
     epitaph: Option<EpitaphText>,
     last_tick_ms: u64,
     liveness: Liveness,
+    lone: LonePrimary,
 }
 
 /// Starts cold, as the first primary.
@@ -129,6 +131,7 @@ impl Server {
             epitaph,
             last_tick_ms: 0,
             liveness,
+            lone: LonePrimary::begin(context),
         }
     }
 
@@ -149,8 +152,9 @@ impl Server {
         let core = cores::core(LEAD);
         core.advance();
         let now_ns = self.context.now_ns();
+        let is_lone = self.lone.look(self.context, now_ns);
         // A primary that is about to hand over takes nothing in: clients send it again to the successor.
-        let is_leaving = self.journal.is_leaving(now_ns);
+        let is_leaving = is_lone || self.journal.is_leaving(now_ns);
         let more = !is_leaving && self.network.ingress(now_ns, &mut self.journal);
         self.network.report(now_ns, &mut self.journal);
         self.run_commands();
@@ -162,7 +166,12 @@ impl Server {
         self.network
             .egress(self.context.now_ns(), &mut self.journal);
         self.release();
-        if is_leaving && self.network.device().is_empty() && self.journal.is_backup_level() {
+        let has_drained = self.network.device().is_empty();
+        if is_lone {
+            let is_printed = !self.console.pump(self.context);
+            self.lone
+                .leave(self.context, has_drained && is_printed, now_ns);
+        } else if is_leaving && has_drained && self.journal.is_backup_level() {
             death::hand_over();
         }
         if !self.is_settled {

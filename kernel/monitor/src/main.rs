@@ -35,7 +35,6 @@ mod window;
 
 use core::panic::PanicInfo;
 
-use arch::cpu;
 use arch::logger::LOGGER;
 use sharedmem::event::{MonitorPanicked, Text};
 
@@ -56,6 +55,5 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     unsafe { LOGGER.break_lock() };
     let message = Text::of(info);
     log::error!("{}", MonitorPanicked { message });
-    last_words::print();
-    cpu::stop()
+    last_words::end()
 }

@@ -1,9 +1,9 @@
 //! Interrupts and exceptions on the seat, in the monitor as in the backup that is its guest.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arch::clock::Clock;
-use arch::cpu;
+use arch::logger::LOGGER;
 use arch::traps::{FIRST_INTERRUPT, TrapFrame, VECTOR_NMI, VECTOR_PAGE_FAULT, exception_name};
 use ipi::{Ipi, LocalApic};
 use sharedmem::SharedRegion;
@@ -29,6 +29,8 @@ pub struct TrapContext {
 
 static CONTEXT: Once<TrapContext> = Once::new();
 static WAKES: AtomicU64 = AtomicU64::new(0);
+/// Whether an interrupt is being handled: an exception then is the monitor's own, whoever was interrupted.
+static IS_HANDLING: AtomicBool = AtomicBool::new(false);
 
 /// What the handler of keepalives and the main loop have in common.
 pub static KEEPALIVE_ANSWER: KeepaliveAnswer = KeepaliveAnswer::new();
@@ -43,11 +45,23 @@ pub fn wake_count() -> u64 {
     WAKES.load(Ordering::Acquire)
 }
 
+/// Returns the time, in ns since the machine's boot; 0 before [`begin`].
+pub fn now_ns() -> u64 {
+    CONTEXT.get().map_or(0, |it| it.clock.now_ns())
+}
+
 /// Handles every trap on the seat.
 pub fn handle(frame: &mut TrapFrame) {
     if frame.vector < FIRST_INTERRUPT {
         return exception(frame);
     }
+    IS_HANDLING.store(true, Ordering::Release);
+    interrupt(frame);
+    IS_HANDLING.store(false, Ordering::Release);
+}
+
+/// Handles an interrupt; none can come in between.
+fn interrupt(frame: &mut TrapFrame) {
     let Some(it) = CONTEXT.get() else { return };
     WAKES.fetch_add(1, Ordering::Release);
     match frame.vector as u8 {
@@ -80,7 +94,8 @@ fn backup_progress(it: &TrapContext) -> u64 {
 
 /// Handles an exception: the guest's ends its call; the monitor's own ends the machine's protection, and is logged.
 fn exception(frame: &mut TrapFrame) {
-    if guest::is_running() && frame.vector != VECTOR_NMI {
+    let is_guests = guest::is_running() && !IS_HANDLING.load(Ordering::Acquire);
+    if is_guests && frame.vector != VECTOR_NMI {
         let name = exception_name(frame.vector);
         let address = if frame.vector == VECTOR_PAGE_FAULT {
             Cr2::read_raw()
@@ -96,6 +111,8 @@ fn exception(frame: &mut TrapFrame) {
     if frame.vector == VECTOR_NMI {
         return;
     }
+    // SAFETY: this core is the only one that logs as the monitor, and it does not go back to what it did.
+    unsafe { LOGGER.break_lock() };
     log::error!(
         "{} in the monitor: rip {:#x}, error code {:#x}, address {:#x}",
         exception_name(frame.vector),
@@ -103,6 +120,5 @@ fn exception(frame: &mut TrapFrame) {
         frame.error_code,
         Cr2::read_raw()
     );
-    last_words::print();
-    cpu::stop()
+    last_words::end()
 }

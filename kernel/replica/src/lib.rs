@@ -5,6 +5,7 @@
 //! - [`Replica`]: state and journal. A backup follows and recovers with it.
 //! - [`JournaledService`]: a primary commits with it: journal first, then apply; room in the journal; checkpoints.
 //! - [`BackupMonitor`]: what a primary knows of its backup.
+//! - [`MonitorSilence`]: whether the monitor itself is dead.
 //!
 //! The kernel around it is one trait, [`Host`]. So the code that decides in the kernel is the code that is simulated.
 #![no_std]
@@ -20,6 +21,7 @@ mod effects;
 mod findings;
 mod host;
 mod journaled_service;
+mod monitor_silence;
 mod replica;
 mod shared_journal;
 mod state;
@@ -29,6 +31,7 @@ pub use canary::CanaryError;
 pub use checkpoint::CheckpointedState;
 pub use host::{Host, ReplicaLimits, ReplicationStatus};
 pub use journaled_service::JournaledService;
+pub use monitor_silence::MonitorSilence;
 pub use replica::Replica;
 pub use shared_journal::{SharedJournal, open_journal};
 pub use state::ReplicaState;

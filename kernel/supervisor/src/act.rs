@@ -26,6 +26,10 @@ impl<P: Platform> Supervisor<P> {
     fn advance(&mut self, now_ns: u64, event: Event<'_>) -> Actions {
         let was_lost = matches!(self.machine.backup(), Backup::Lost(_));
         let actions = self.machine.step(now_ns, event);
+        // Before anything is done: the monitor may fail in doing it.
+        let is_served = matches!(self.machine.state(), State::Watching | State::Unprotected);
+        let must_reset = !is_served && self.resetting.is_allowed();
+        self.keepalive_answer.set_must_reset(must_reset);
         if let Backup::Lost(loss) = self.machine.backup()
             && !was_lost
         {

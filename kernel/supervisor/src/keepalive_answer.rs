@@ -1,6 +1,7 @@
-//! The seat's keepalives: each answers one of the primary's, and says how often the main loop came round.
+//! What the supervisor's main loop tells the trap handlers beside it: the seat's keepalives, each of which answers one
+//! of the primary's and says how often the main loop came round; and what a monitor does that cannot go on.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use sharedmem::Control;
 use sharedmem::keepalive::Keepalive;
@@ -13,6 +14,7 @@ pub struct KeepaliveAnswer {
     rounds: AtomicU64,
     sequence: AtomicU64,
     answers_to: AtomicU32,
+    must_reset: AtomicBool,
 }
 
 impl Default for KeepaliveAnswer {
@@ -28,6 +30,7 @@ impl KeepaliveAnswer {
             rounds: AtomicU64::new(0),
             sequence: AtomicU64::new(0),
             answers_to: AtomicU32::new(NOBODY),
+            must_reset: AtomicBool::new(false),
         }
     }
 
@@ -35,6 +38,17 @@ impl KeepaliveAnswer {
     #[inline]
     pub(crate) fn count_round(&self) {
         self.rounds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes whether a monitor that cannot go on must reset the machine, because nobody serves.
+    pub(crate) fn set_must_reset(&self, must_reset: bool) {
+        self.must_reset.store(must_reset, Ordering::Release);
+    }
+
+    /// Returns whether a monitor that cannot go on must reset the machine. If not, either somebody serves, or the
+    /// operator does not want resets.
+    pub fn must_reset(&self) -> bool {
+        self.must_reset.load(Ordering::Acquire)
     }
 
     /// Sets the core to which keepalives go; `None` if the primary polls for them.

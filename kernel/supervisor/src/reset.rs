@@ -1,10 +1,11 @@
 //! Resets the machine when nobody serves, and no kernel can be loaded that would go on with the state in the journal.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::Ordering::Acquire;
 
 use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
 use sharedmem::event;
+use sharedmem::reset_row::TooManyResets;
 use takeover::{Backup, BackupLoss, State};
 
 use crate::platform::Platform;
@@ -18,12 +19,6 @@ const LOOK_NS_MAX: u64 = 100_000_000;
 
 /// Kernels that are loaded in vain before the machine is reset.
 const LOADS_MAX: u32 = 2;
-
-/// Resets in a row before the machine stands still: another one would not help.
-const IN_A_ROW_MAX: u64 = 3;
-
-/// A boot that lasted so long begins a new row, in ns.
-const ROW_NS: u64 = 60_000_000_000;
 
 /// When the machine is reset.
 pub(crate) struct Resetting {
@@ -49,6 +44,11 @@ impl Resetting {
         self.loads += 1;
     }
 
+    /// Returns whether the machine may be reset.
+    pub(crate) fn is_allowed(&self) -> bool {
+        self.is_allowed
+    }
+
     /// Returns whether nobody has served for long enough, and nobody is about to.
     fn is_due(&mut self, is_hopeless: bool, now_ns: u64) -> bool {
         if !is_hopeless || !self.is_allowed {
@@ -60,14 +60,6 @@ impl Resetting {
         let seen_ns = now_ns.saturating_sub(looked_ns).min(LOOK_NS_MAX);
         self.dead = Some((dead_ns + seen_ns, now_ns));
         dead_ns + seen_ns >= GRACE_NS
-    }
-}
-
-/// Returns how many resets in a row came before one at `now_ns`, if `resets` were counted.
-fn row_before(now_ns: u64, resets: u64) -> u64 {
-    match now_ns < ROW_NS {
-        true => resets,
-        false => 0,
     }
 }
 
@@ -113,19 +105,19 @@ impl<P: Platform> Supervisor<P> {
 
     fn reset(&mut self, now_ns: u64) {
         let control = self.control;
-        let resets = &control.header.resets;
-        let in_a_row = row_before(now_ns, resets.load(Relaxed));
         self.console.give_to(control, ConsoleOwner::Monitor);
-        if in_a_row >= IN_A_ROW_MAX {
-            self.resetting.is_allowed = false;
-            log::error!("{}", event::StandsStill { resets: in_a_row });
-            return self.console.flush(control);
+        match control.header.count_reset(now_ns) {
+            Err(TooManyResets(resets)) => {
+                self.resetting.is_allowed = false;
+                log::error!("{}", event::StandsStill { resets });
+                self.console.flush(control);
+            }
+            Ok(number) => {
+                log::error!("{}", event::Reset { number });
+                self.console.flush(control);
+                self.platform.reset()
+            }
         }
-        resets.store(in_a_row + 1, Relaxed);
-        let number = in_a_row + 1;
-        log::error!("{}", event::Reset { number });
-        self.console.flush(control);
-        self.platform.reset()
     }
 }
 
@@ -165,11 +157,5 @@ mod tests {
         let mut resetting = Resetting::new(false);
         assert!(!resetting.is_due(true, 0));
         assert!(!resetting.is_due(true, 2 * GRACE_NS));
-    }
-
-    #[test]
-    fn a_boot_that_lasted_begins_a_new_row() {
-        assert_eq!(row_before(ROW_NS - 1, 2), 2);
-        assert_eq!(row_before(ROW_NS, 2), 0);
     }
 }

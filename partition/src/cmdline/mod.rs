@@ -48,6 +48,16 @@ pub enum Reset {
     Off,
 }
 
+/// What a primary does that serves while the monitor is dead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoneMonitor {
+    /// It says so and serves on.
+    #[default]
+    Alarm,
+    /// It sends what is to be sent and resets the machine; the next boot goes on with the state in memory.
+    Reset,
+}
+
 /// The mode the local APICs are used in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ApicMode {
@@ -110,6 +120,8 @@ pub struct Options {
     pub failover_rearm: Rearm,
     /// What is done when nobody serves.
     pub failover_reset: Reset,
+    /// What a primary does that serves while the monitor is dead.
+    pub failover_monitor: LoneMonitor,
     /// Memory of the journal, in bytes.
     pub journal_bytes: u64,
     /// Memory that is offered to Linux tenants as a disk in RAM, in bytes; 0 for none.
@@ -247,6 +259,7 @@ impl Options {
             failover_boot_timeout_ns: 0,
             failover_rearm: Rearm::default(),
             failover_reset: Reset::default(),
+            failover_monitor: LoneMonitor::default(),
             journal_bytes: 0,
             pmem_bytes: 0,
             service: Service::Redis { port: 0 },
@@ -285,6 +298,14 @@ impl Options {
                 DurationText(keepalive)
             );
             return Err(Refusal::new(name, self.as_given(name), reason, would_work));
+        }
+        if self.failover_monitor == LoneMonitor::Reset && self.failover_reset == Reset::Off {
+            return Err(Refusal::new(
+                "failover_monitor",
+                self.as_given("failover_monitor"),
+                "with failover_reset=off the next boot does not look for the state",
+                "failover_monitor=alarm, or failover_reset=auto",
+            ));
         }
         if self.failover_boot_timeout_ns < timeout {
             return Err(Refusal::new(
@@ -376,6 +397,15 @@ impl fmt::Display for Reset {
         f.write_str(match self {
             Self::Auto => "auto",
             Self::Off => "off",
+        })
+    }
+}
+
+impl fmt::Display for LoneMonitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alarm => "alarm",
+            Self::Reset => "reset",
         })
     }
 }

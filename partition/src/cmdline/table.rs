@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::secret::{REQUIREPASS, Secret};
 use super::value::{duration_in, one_of, parse_service, parse_status_port};
-use super::{ApicMode, NetworkConfig, Options, Rearm, Reset, StatusClients, exec};
+use super::{ApicMode, LoneMonitor, NetworkConfig, Options, Rearm, Reset, StatusClients, exec};
 use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::parse_duration;
@@ -223,6 +223,17 @@ pub const OPTIONS: &[OptionSpec] = &[
         help: "whether the machine is reset when nobody serves, and goes on with the state that is still in memory",
         apply: |options, value| {
             options.failover_reset = one_of(value, &[("auto", Reset::Auto), ("off", Reset::Off)])?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_monitor",
+        syntax: "alarm|reset",
+        preset: Preset::Value("alarm"),
+        help: "what a primary does that serves while the monitor is dead: says so, or resets the machine and goes on",
+        apply: |options, value| {
+            let choices = [("alarm", LoneMonitor::Alarm), ("reset", LoneMonitor::Reset)];
+            options.failover_monitor = one_of(value, &choices)?;
             Ok(())
         },
     },

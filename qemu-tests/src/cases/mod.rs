@@ -14,6 +14,7 @@ mod journal;
 mod linux;
 mod mixed;
 mod model;
+mod monitor;
 mod not_serving;
 mod rearm;
 mod refusals;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Test> {
         rearm::tests(),
         instants::tests(),
         reset::tests(),
+        monitor::tests(),
         upgrade::tests(),
         refusals::tests(),
         iso::tests(),

@@ -55,6 +55,13 @@ events! {
         reason: Text,
     }
 
+    event MonitorSilent = "monitor-silent":
+    /// The monitor has answered nothing for so long that it counts as dead: nobody would replace this primary.
+    {
+        /// For how long, in ms.
+        silent_ms: u64,
+    }
+
     event FirstReply = "first-reply":
     /// The first reply after a takeover has left.
     {

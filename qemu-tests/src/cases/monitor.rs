@@ -1,0 +1,65 @@
+//! The monitor dies: whoever is left brings the machine back.
+
+use sharedmem::event::{MonitorSilent, ResetSurvived};
+
+use crate::campaigns::rearm;
+use crate::suite::{Test, TestContext, Verdict};
+use harness::client;
+use harness::debugger::{Debugger, Space, Symbols};
+use harness::fleet::Fleet;
+use harness::machine::QemuMachine;
+use harness::problem::Problem;
+
+/// Keys that are there.
+const KEYS: u64 = 10_000;
+
+/// `ud2`, which no CPU executes.
+const INVALID: [u8; 2] = [0x0f, 0x0b];
+
+pub(super) fn tests() -> Vec<Test> {
+    let mut tests = vec![
+        Test::new(
+            "monitor-dies",
+            "the monitor faults: the primary says so and serves on; it panics: the next boot goes on with the state",
+            rearm::OPTIONS,
+            |context| survive(context, Some("DEBUG PANIC")),
+        ),
+        Test::new(
+            "monitor-reset",
+            "failover_monitor=reset: the monitor faults, and the primary resets the machine without losing anything",
+            "failover_rearm=auto debug=1 failover_monitor=reset",
+            |context| survive(context, None),
+        ),
+    ];
+    for test in &mut tests {
+        test.machine.may_reset = true;
+    }
+    tests
+}
+
+/// Kills the monitor under clients that never reconnect, and the primary by `death` if it does not act by itself.
+fn survive(context: &TestContext<'_>, death: Option<&str>) -> Verdict {
+    let machine = context.boot()?;
+    let port = machine.port()?;
+    let clients = Fleet::start(&machine, KEYS)?;
+    kill_monitor(&machine)?;
+    machine.wait_event::<MonitorSilent>()?;
+    if let Some(command) = death {
+        clients.do_more(&machine)?;
+        client::inject(port, command)?;
+    }
+    machine.wait_event::<ResetSurvived>()?;
+    machine.wait_serving(2)?;
+    rearm::wait_protected(&machine, port)?;
+    clients.do_more(&machine)?;
+    client::inject(port, "DEBUG PANIC")?;
+    machine.wait_takeover(3)?;
+    clients.finish(&machine)?;
+    machine.closing_word()
+}
+
+/// Puts an invalid instruction where the monitor's main loop begins.
+fn kill_monitor(machine: &QemuMachine) -> Result<(), Problem> {
+    let round = Symbols::of_monitor()?.find(&["Supervisor$LT$P$GT$", "round"])?;
+    Debugger::attach(machine)?.write(Space::Physical, round.address, &INVALID)
+}
