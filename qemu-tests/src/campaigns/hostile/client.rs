@@ -9,6 +9,9 @@ use harness::problem::Problem;
 /// How long a connection or one write may take. A server that does not read any more is no reason to wait longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// QEMU's network has no queue for clients who connect at once; the host would try again after a second only.
+const ATTEMPT: Duration = Duration::from_millis(30);
+
 /// A connection. What is sent need not be a command.
 pub struct RawClient(TcpStream);
 
@@ -19,7 +22,14 @@ impl RawClient {
     /// Nobody listens.
     pub fn connect(port: u16) -> Result<Self, Problem> {
         let address = ([127, 0, 0, 1], port).into();
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(failed)?;
+        let deadline = Instant::now() + PATIENCE;
+        let stream = loop {
+            match TcpStream::connect_timeout(&address, ATTEMPT) {
+                Ok(stream) => break stream,
+                Err(error) if Instant::now() >= deadline => return Err(failed(error)),
+                Err(_) => {}
+            }
+        };
         stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         Ok(Self(stream))

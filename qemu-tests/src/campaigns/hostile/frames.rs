@@ -12,8 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const MACHINE: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 const GATEWAY: [u8; 6] = [0x52, 0x55, 10, 0, 2, 2];
 const MACHINE_ADDRESS: [u8; 4] = [10, 0, 2, 15];
-/// Somebody outside (RFC 5737).
-const STRANGER: [u8; 4] = [203, 0, 113, 0];
+/// Somebody in the machine's own network who answers nothing, so what is sent to them leads to no reset.
+const STRANGER: [u8; 4] = [10, 0, 2, 100];
 const SERVICE: u16 = 6379;
 /// Offsets in a frame without options: of the IP header, of TCP's and its fields, of the payload.
 const IP: usize = 14;
@@ -95,7 +95,7 @@ pub(super) fn attacks() -> Vec<Attack> {
 fn syn_flood(target: &Target<'_>) -> Result<(), Problem> {
     for number in 0..3_000u16 {
         let mut source = STRANGER;
-        source[3] = number as u8;
+        source[3] += (number % 100) as u8;
         let segment = Segment {
             source,
             port: 1024 + number,

@@ -33,7 +33,7 @@ const PASSWORD: &str = "password-of-the-trial";
 /// Between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Time for one attack.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(240);
 /// The client that works beside the attack waits so long before it counts the wait and connects anew.
 const BYSTANDER: Patience = Patience {
     connect: Duration::from_secs(5),
@@ -100,7 +100,10 @@ pub fn run(attack: &Attack, images: &Images) -> Result<Observed, Problem> {
         return Err(observed.harm.take().expect("it was just seen"));
     }
     look(&machine, port, &mut observed);
-    Ok(observed)
+    match machine.console().ended() {
+        None => Ok(observed),
+        Some(end) => Err(Problem::TimedOut(format!("the machine has ended: {end:?}"))),
+    }
 }
 
 fn look(machine: &QemuMachine, port: u16, observed: &mut Observed) {

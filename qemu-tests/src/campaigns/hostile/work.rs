@@ -61,27 +61,39 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         Attack::new(
             "keys-pattern",
-            "KEYS with a pattern of 80 KB on a key of 64 KB",
+            "KEYS with a pattern of 32 KB on keys of 64 KB",
             |target| {
                 let mut client = with_long_keys(target)?;
-                let sent = command(&[b"KEYS", &stars(80 << 10)]);
+                let sent = command(&[b"KEYS", &backtracking(32 << 10)]);
                 answered(&mut client, &sent)
             },
         )
         .quick(),
         Attack::new(
             "scan-pattern",
-            "SCAN with a pattern of 20 KB on a key of 64 KB",
+            "SCAN with a pattern of 32 KB on keys of 64 KB",
             |target| {
                 let mut client = with_long_keys(target)?;
-                let sent = command(&[b"SCAN", b"0", b"MATCH", &stars(20 << 10), b"COUNT", b"1000"]);
+                let sent = command(&[
+                    b"SCAN",
+                    b"0",
+                    b"MATCH",
+                    &backtracking(32 << 10),
+                    b"COUNT",
+                    b"1000",
+                ]);
                 answered(&mut client, &sent)
             },
         ),
         Attack::new(
             "config-pattern",
             "CONFIG GET with a pattern of 1 MB",
-            |target| send(target, &command(&[b"CONFIG", b"GET", &stars(1 << 20)])),
+            |target| {
+                send(
+                    target,
+                    &command(&[b"CONFIG", b"GET", &backtracking(1 << 20)]),
+                )
+            },
         )
         .quick(),
         Attack::new(
@@ -92,9 +104,10 @@ pub(super) fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// Returns `*a*a*a...b`: each star can match everything.
-fn stars(bytes: usize) -> Vec<u8> {
-    let mut pattern = b"*a".repeat(bytes / 2);
+/// Returns `*aa...ab`: a matcher that goes back to the star compares all of it at each place of the text.
+fn backtracking(bytes: usize) -> Vec<u8> {
+    let mut pattern = vec![b'a'; bytes];
+    pattern[0] = b'*';
     pattern.push(b'b');
     pattern
 }
