@@ -29,6 +29,9 @@ const LINGER_ROUNDS: u32 = 2_000_000;
 /// No core's APIC id: as a destination it would be everybody's.
 const NO_CORE: u32 = u32::MAX;
 
+/// Stack of all cores until they have found their own, in bytes. Only an NMI uses it.
+const EARLY_STACK_BYTES: usize = 256;
+
 /// Stack of a core while it is with the monitor, in bytes.
 const CORE_STACK_BYTES: usize = 4096;
 
@@ -41,6 +44,7 @@ global_asm!(
     .balign 16
     .global start_page, start_page_end, start_gdt, start_gdt_address, start_long_mode, start_far, start_cr3
     .global start_ids, start_stacks, start_arrive, start_count, start_gate
+    .global start_idt, start_idt_nmi, start_idt_address, start_early_stack, start_nmi
 start_page:
     .code16
     jmp start_real_mode
@@ -53,10 +57,19 @@ start_gdt_pointer:
     .short 23
 start_gdt_address:
     .long 0
-start_no_idt:
-    .short 0
+    /* An NMI may come at any time: the fence sends some, and there are strays. No other vector has an entry. */
+    .balign 16
+start_idt:
+    .quad 0, 0, 0, 0
+start_idt_nmi:
+    .quad 0, 0
+start_idt_pointer:
+    .short 47
+start_idt_address:
     .quad 0
     .balign 8
+start_early_stack:
+    .quad 0
 start_far:
     .long 0
     .short 0x08
@@ -106,7 +119,9 @@ start_long_mode:
     xor eax, eax
     mov fs, eax
     mov gs, eax
-    lidt [rip + start_no_idt]
+    lidt [rip + start_idt_pointer]
+start_find_stack:
+    mov rsp, [rip + start_early_stack]
     /* Own APIC id: leaf 0xB if there is one, else leaf 1. No APIC register is touched: its mode is not known here. */
     xor eax, eax
     cpuid
@@ -142,6 +157,28 @@ start_long_mode:
     call [rip + start_arrive]
     ud2
 
+    /* Once a core has a stack of its own, it goes on where it was. Before that, all cores have the same early stack, and
+       what the processor pushed there may be another core's: so nothing is read from it, and the core begins anew. All
+       cores push the same words then, so none minds another's. IRETQ lets NMIs through again. */
+    .balign 16
+start_nmi:
+    push rax
+    mov rax, [rip + start_early_stack]
+    sub rax, rsp
+    cmp rax, {early_stack_bytes}
+    ja 7f
+    mov rsp, [rip + start_early_stack]
+    mov rcx, rsp
+    push 0x10
+    push rcx
+    push 2
+    push 0x08
+    lea rcx, [rip + start_find_stack]
+    push rcx
+    iretq
+7:  pop rax
+    iretq
+
     .balign 16
 start_gate:
     /* rdi, rsi, rdx: the entry's arguments. rcx: entry. r8: page table. r9: stack. */
@@ -158,6 +195,7 @@ start_page_end:
     cr4 = const CR4,
     cr0 = const CR0,
     efer = const EFER,
+    early_stack_bytes = const EARLY_STACK_BYTES,
 );
 
 unsafe extern "C" {
@@ -173,6 +211,11 @@ unsafe extern "C" {
     static start_arrive: u8;
     static start_count: u8;
     static start_gate: u8;
+    static start_idt: u8;
+    static start_idt_nmi: u8;
+    static start_idt_address: u8;
+    static start_early_stack: u8;
+    static start_nmi: u8;
 }
 
 #[repr(C, align(4096))]
@@ -181,6 +224,13 @@ struct Stacks(UnsafeCell<[[u8; CORE_STACK_BYTES]; MAX_CORES]>);
 // SAFETY: each core uses its own element.
 unsafe impl Sync for Stacks {}
 
+#[repr(C, align(16))]
+struct EarlyStack(UnsafeCell<[u8; EARLY_STACK_BYTES]>);
+
+// SAFETY: only the start page's code uses it, which reads nothing that another core may have written there.
+unsafe impl Sync for EarlyStack {}
+
+static EARLY_STACK: EarlyStack = EarlyStack(UnsafeCell::new([0; EARLY_STACK_BYTES]));
 static AP_MAILBOXES: ApMailboxes = ApMailboxes::new();
 static STACKS: Stacks = Stacks(UnsafeCell::new([[0; CORE_STACK_BYTES]; MAX_CORES]));
 static APIC_IDS: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(NO_CORE) }; MAX_CORES];
@@ -224,6 +274,18 @@ pub unsafe fn prepare(page: u64, space: &MonitorSpace, apic_ids: &[u32]) {
             &raw const start_far,
             page + offset(&raw const start_long_mode) as u64,
         );
+        put_u64(
+            &raw const start_idt_address,
+            page + offset(&raw const start_idt) as u64,
+        );
+        put_u64(
+            &raw const start_idt_nmi,
+            interrupt_gate(page + offset(&raw const start_nmi) as u64),
+        );
+        put_u64(
+            &raw const start_early_stack,
+            EARLY_STACK.0.get() as u64 + EARLY_STACK_BYTES as u64,
+        );
         put_u64(&raw const start_cr3, space.root());
         put_u64(&raw const start_ids, APIC_IDS.as_ptr() as u64);
         put_u64(&raw const start_stacks, STACKS.0.get() as u64);
@@ -231,6 +293,17 @@ pub unsafe fn prepare(page: u64, space: &MonitorSpace, apic_ids: &[u32]) {
         put_u64(&raw const start_count, apic_ids.len() as u64);
     }
     START_PAGE.store(page, Ordering::Release);
+}
+
+/// Returns the lower half of an interrupt gate to `address`, which is below 4 GiB, in the start page's code segment (Intel
+/// SDM vol. 3A, figure 6-8). The upper half is 0.
+const fn interrupt_gate(address: u64) -> u64 {
+    const CODE_SEGMENT: u64 = 0x08;
+    const PRESENT_INTERRUPT_GATE: u64 = 0x8e00;
+    address & 0xffff
+        | CODE_SEGMENT << 16
+        | PRESENT_INTERRUPT_GATE << 32
+        | (address >> 16 & 0xffff) << 48
 }
 
 /// Returns the page number of the start page: the vector of SIPI.
@@ -264,8 +337,8 @@ pub fn note_lent_generation(generation: u64) {
     LENT_GENERATION.store(generation, Ordering::Relaxed);
 }
 
-/// Receives a started core, on a small stack of its own, in the monitor's address space, with interrupts off and no
-/// interrupt table.
+/// Receives a started core, on a small stack of its own, in the monitor's address space, with interrupts off; an NMI
+/// returns.
 extern "C" fn arrive(core: u64) -> ! {
     let core = core as u32;
     let arrived = AP_MAILBOXES.arrive(core);

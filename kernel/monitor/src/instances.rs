@@ -29,7 +29,7 @@ use crate::platform::BareMachine;
 use crate::ranges::physical;
 use crate::tenants::Tenant;
 use crate::window::Windows;
-use crate::{boot, cores, early_log, last_words, memory, region, timer, traps};
+use crate::{boot, cores, early_log, guest, last_words, memory, region, timer, traps};
 
 /// Loads and starts everything, and supervises it.
 pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
@@ -47,6 +47,7 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
     let region = region::make(physical(plan.shared), may_go_on);
     let mut console = open_console(region.control);
     report_plan(facts, plan);
+    guest::set_slice(plan.options.failover_timeout_ns / 4);
     timer::begin(facts.local_apic, facts.frequencies.apic_timer_hz);
     traps::begin(traps::TrapContext {
         clock,

@@ -65,12 +65,12 @@ fn interrupt(frame: &mut TrapFrame) {
     let Some(it) = CONTEXT.get() else { return };
     WAKES.fetch_add(1, Ordering::Release);
     match frame.vector as u8 {
-        timer::VECTOR => guest::watch(frame, backup_progress(it), it.clock.now_ns()),
+        timer::VECTOR => guest::end_slice(frame, backup_progress(it)),
         VECTOR_SPURIOUS => return,
         vector => match Vector::from_number(vector.into()) {
             Some(Vector::KeepaliveToSeat) => answer(it),
-            // The epitaph is found by looking.
-            Some(Vector::Epitaph) => {}
+            // The epitaph is found by looking, which must not wait for the guest.
+            Some(Vector::Epitaph) => guest::suspend(frame),
             // A stray interrupt is acknowledged like any other, or it would block those below it.
             Some(Vector::KeepaliveToPrimary) | None => {}
         },

@@ -25,8 +25,8 @@ pub enum Wait {
 pub enum Readiness {
     /// It waits, and may be promoted from now on.
     Ready,
-    /// It still gets ready; ask again.
-    NotYet,
+    /// It still gets ready; ask again, at once if there is more.
+    NotYet(Wait),
     /// It is told the state by the primary; ask again, at once if there is more.
     Filling(Wait),
 }
@@ -64,13 +64,14 @@ pub trait Tenant<C: Cores> {
     /// Returns how many bytes of memory its image, stacks and tables take while it waits.
     fn fixed_bytes(&self) -> u64;
 
-    /// Takes the next step towards waiting as a backup.
+    /// Takes the next step towards waiting as a backup, for a fraction of the time-out at most.
     ///
     /// # Errors
     /// Why it will not wait.
     fn prepare(&mut self, dispatch: &mut Dispatch<C>) -> Result<Readiness, BackupLoss>;
 
-    /// Does some of what a waiting instance has to do.
+    /// Does some of what a waiting instance has to do, for a fraction of the time-out at most: the primary is not looked
+    /// at meanwhile.
     ///
     /// # Errors
     /// How it ended.

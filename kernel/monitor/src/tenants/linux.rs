@@ -204,7 +204,7 @@ impl Tenant<OtherCores> for Linux {
             }
             Stage::Parked => return Ok(Readiness::Ready),
         }
-        Ok(Readiness::NotYet)
+        Ok(Readiness::NotYet(Wait::Idle))
     }
 
     fn work(&mut self) -> Result<Wait, BackupLoss> {

@@ -12,7 +12,7 @@ use takeover::BackupLoss;
 
 use super::Dispatch;
 use crate::ap::OtherCores;
-use crate::guest::{self, Loaded};
+use crate::guest::{self, Loaded, Unreturned};
 
 /// A native instance in its slice.
 pub struct Native {
@@ -24,6 +24,8 @@ pub struct Native {
     loaded: Loaded,
     /// It was entered on the seat.
     is_begun: bool,
+    /// Its call was suspended, to be resumed.
+    is_suspended: bool,
 }
 
 impl Native {
@@ -36,16 +38,33 @@ impl Native {
             cores: request.cores.iter().copied().take(MAX_CORES).collect(),
             loaded,
             is_begun: false,
+            is_suspended: false,
         }
     }
 
-    fn call(&mut self, reason: EntryReason) -> Result<SeatStatus, BackupLoss> {
-        // SAFETY: the instance is in its slice and runs nowhere while it waits; the seat has its trap handlers, and
-        // interrupts are on.
-        match unsafe { guest::call(&self.loaded, reason) } {
-            Ok(status) => outcome_of(status),
-            Err(guest::Aborted::Crashed) => Err(BackupLoss::Crashed),
-            Err(guest::Aborted::Hung) => Err(BackupLoss::Hung),
+    /// Calls it on the seat for a time slice, or goes on with its suspended call. `None` if the call is suspended.
+    fn call(&mut self) -> Result<Option<SeatStatus>, BackupLoss> {
+        let returned = match self.is_suspended {
+            // SAFETY: this instance's call was suspended, and its slice is touched by nobody else while it waits. No
+            // other instance was called since: there is one backup at a time, and a new one begins with a call.
+            true => unsafe { guest::resume(&self.loaded) },
+            false => {
+                let reason = match self.is_begun {
+                    true => EntryReason::SeatStep,
+                    false => EntryReason::SeatInit,
+                };
+                self.is_begun = true;
+                // SAFETY: the instance is in its slice and runs nowhere while it waits; the seat has its trap handlers,
+                // and interrupts are on.
+                unsafe { guest::call(&self.loaded, reason) }
+            }
+        };
+        self.is_suspended = returned == Err(Unreturned::Suspended);
+        match returned {
+            Ok(status) => outcome_of(status).map(Some),
+            Err(Unreturned::Suspended) => Ok(None),
+            Err(Unreturned::Crashed) => Err(BackupLoss::Crashed),
+            Err(Unreturned::Hung) => Err(BackupLoss::Hung),
         }
     }
 
@@ -81,24 +100,18 @@ impl Tenant<OtherCores> for Native {
     }
 
     fn prepare(&mut self, _dispatch: &mut Dispatch) -> Result<Readiness, BackupLoss> {
-        let reason = match self.is_begun {
-            true => EntryReason::SeatStep,
-            false => EntryReason::SeatInit,
-        };
-        self.is_begun = true;
-        Ok(match self.call(reason)? {
-            SeatStatus::Filling => Readiness::Filling(Wait::Idle),
-            SeatStatus::More => Readiness::Filling(Wait::More),
-            _ => Readiness::Ready,
+        Ok(match self.call()? {
+            None => Readiness::NotYet(Wait::More),
+            Some(SeatStatus::Filling) => Readiness::Filling(Wait::Idle),
+            Some(SeatStatus::More) => Readiness::Filling(Wait::More),
+            Some(_) => Readiness::Ready,
         })
     }
 
     fn work(&mut self) -> Result<Wait, BackupLoss> {
-        let status = self.call(EntryReason::SeatStep)?;
-        Ok(if status == SeatStatus::More {
-            Wait::More
-        } else {
-            Wait::Idle
+        Ok(match self.call()? {
+            None | Some(SeatStatus::More) => Wait::More,
+            Some(_) => Wait::Idle,
         })
     }
 
@@ -107,6 +120,10 @@ impl Tenant<OtherCores> for Native {
     }
 
     fn promote(&mut self) -> Result<Order, BackupLoss> {
+        // The old primary is fenced: what its backup was amid is finished first. A call that hangs ends all the same.
+        while self.is_suspended {
+            self.call()?;
+        }
         Ok(self.order(EntryReason::Promote, 0))
     }
 
