@@ -117,6 +117,7 @@
 #define US_BACKUP_LOSS_UNFILLED         8 /* the primary died before the backup had the whole state */
 #define US_BACKUP_LOSS_DAMAGED          9 /* it read a record that is damaged, missing or impossible */
 #define US_BACKUP_LOSS_DIVERGED         10 /* its state is not the primary's */
+#define US_BACKUP_LOSS_OVERWRITTEN      11 /* the word that says that it waits was overwritten */
 
 /* EpitaphState */
 #define US_EPITAPH_STATE_EMPTY          0 /* nothing was written */

@@ -59,6 +59,8 @@ numbered! {
         Damaged = 9, "damaged", "it read a record that is damaged, missing or impossible";
         /// At the same position of the journal its state was not the primary's.
         Diverged = 10, "diverged", "its state is not the primary's";
+        /// The protection word was overwritten, so the primary may believe that none waits.
+        Overwritten = 11, "overwritten", "the word that says that it waits was overwritten";
     }
 }
 

@@ -11,6 +11,11 @@ pub const FIRST_EPOCH: u64 = 1;
 pub struct EpochWord(AtomicU64);
 
 impl EpochWord {
+    /// Returns the word itself, to be kept true.
+    pub(crate) fn word(&self) -> &AtomicU64 {
+        &self.0
+    }
+
     /// Returns the present epoch.
     #[inline]
     pub fn current(&self) -> u64 {

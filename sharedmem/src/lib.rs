@@ -27,6 +27,7 @@ pub mod event;
 pub mod hand_off;
 pub mod instance;
 pub mod keepalive;
+pub mod keeping;
 pub mod layout;
 pub mod linux;
 pub mod log_ring;

@@ -31,6 +31,16 @@ impl ProtectionWord {
         ProtectionState::from_number(number).unwrap_or(ProtectionState::NoBackup)
     }
 
+    /// Returns whether the word holds one of the states. If not, something wrote there that may not.
+    pub fn is_known(&self) -> bool {
+        ProtectionState::from_number(self.0.load(Ordering::Acquire)).is_some()
+    }
+
+    /// Overwrites the word, as a stray store does. For fault injection.
+    pub fn scribble(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// Notes, for the monitor, that a backup waits to receive the state.
     pub fn fill(&self) {
         self.0

@@ -4,6 +4,8 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
+use sharedmem::sync::Ordering;
+
 use crate::kernels::monitor;
 use crate::machine::MS;
 use crate::machine::events::Event;
@@ -69,6 +71,12 @@ pub fn run(scenario: Scenario) -> Outcome {
         oracle.check(match is_whole {
             true => oracle.counted_all(),
             false => is_excused(world, was_protected),
+        });
+        let control = world.memory.region.control;
+        let region_bytes = control.header.region_bytes.load(Ordering::Relaxed);
+        oracle.check(match control.header.check(region_bytes) {
+            Err(error) if is_whole => Err(format!("the header is not restored: {error}")),
+            _ => Ok(()),
         });
         let takeovers = oracle.primary.takeovers.get();
         oracle.check(match world.scenario.is_only_paused() && takeovers > 0 {

@@ -157,9 +157,9 @@ start_find_stack:
     call [rip + start_arrive]
     ud2
 
-    /* Once a core has a stack of its own, it goes on where it was. Before that, all cores have the same early stack, and
-       what the processor pushed there may be another core's: so nothing is read from it, and the core begins anew. All
-       cores push the same words then, so none minds another's. IRETQ lets NMIs through again. */
+    /* Once a core has a stack of its own, it goes on where it was. Before that, all cores have the same early stack,
+       and what the processor pushed there may be another core's: so nothing is read from it, and the core begins anew.
+       All cores push the same words then, so none minds another's. IRETQ lets NMIs through again. */
     .balign 16
 start_nmi:
     push rax
@@ -295,8 +295,8 @@ pub unsafe fn prepare(page: u64, space: &MonitorSpace, apic_ids: &[u32]) {
     START_PAGE.store(page, Ordering::Release);
 }
 
-/// Returns the lower half of an interrupt gate to `address`, which is below 4 GiB, in the start page's code segment (Intel
-/// SDM vol. 3A, figure 6-8). The upper half is 0.
+/// Returns the lower half of an interrupt gate to `address`, which is below 4 GiB, in the start page's code segment
+/// (Intel SDM vol. 3A, figure 6-8). The upper half is 0.
 const fn interrupt_gate(address: u64) -> u64 {
     const CODE_SEGMENT: u64 = 0x08;
     const PRESENT_INTERRUPT_GATE: u64 = 0x8e00;

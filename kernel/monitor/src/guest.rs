@@ -37,8 +37,8 @@ pub struct Loaded {
 /// The flag that lets interrupts in.
 const INTERRUPTS_ON: u64 = 1 << 9;
 
-/// Flags for the way out of a call: nothing of what the guest had, as a direction flag left set would turn the monitor's
-/// copies round.
+/// Flags for the way out of a call: nothing of what the guest had, as a direction flag left set would turn the
+/// monitor's copies round.
 const INTERRUPTS_OFF: u64 = 1 << 1;
 
 /// What the call returns when a trap handler ended it.
@@ -182,8 +182,8 @@ pub enum Unreturned {
     Suspended,
 }
 
-/// The backup's progress at the end of its last time slice, and how many whole slices it has had since it moved. A pause
-/// of the machine is one slice at most.
+/// The backup's progress at the end of its last time slice, and how many whole slices it has had since it moved. A
+/// pause of the machine is one slice at most.
 static PROGRESS: AtomicU64 = AtomicU64::new(0);
 static STILL_SLICES: AtomicU64 = AtomicU64::new(0);
 static WAS_HUNG: AtomicBool = AtomicBool::new(false);
@@ -229,9 +229,9 @@ pub unsafe fn call(loaded: &Loaded, reason: EntryReason) -> Result<SeatStatus, U
 /// its slice was changed since.
 pub unsafe fn resume(loaded: &Loaded) -> Result<SeatStatus, Unreturned> {
     during_slice(|| {
-        // SAFETY: the handler that suspended the call has filled the frame, and `seat_suspend` the FPU's state. Both lie
-        // in the monitor's memory, which the seat's page table maps. An interrupt uses a stack of its own, so nothing
-        // is pushed onto the frame.
+        // SAFETY: the handler that suspended the call has filled the frame, and `seat_suspend` the FPU's state. Both
+        // lie in the monitor's memory, which the seat's page table maps. An interrupt uses a stack of its own, so
+        // nothing is pushed onto the frame.
         unsafe {
             seat_resume(
                 loaded.seat_page_table.as_u64(),

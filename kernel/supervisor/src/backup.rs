@@ -73,9 +73,17 @@ impl<P: Platform> Supervisor<P> {
         let Some(backup) = self.backup.as_mut().filter(|_| is_waiting) else {
             return Wait::Idle;
         };
-        if self.control.protection.state() == ProtectionState::Dropped {
-            self.lose_backup(BackupLoss::Dropped);
-            return Wait::Idle;
+        match self.control.protection.state() {
+            ProtectionState::Armed | ProtectionState::Claimed => {}
+            ProtectionState::Dropped => {
+                self.lose_backup(BackupLoss::Dropped);
+                return Wait::Idle;
+            }
+            // The primary reads the same: it may have used the room of what the backup has not read.
+            ProtectionState::NoBackup | ProtectionState::Filling => {
+                self.lose_backup(BackupLoss::Overwritten);
+                return Wait::Idle;
+            }
         }
         if let Some(doubted) = self.doubted {
             self.replace_doubted(doubted);
@@ -140,7 +148,7 @@ impl<P: Platform> Supervisor<P> {
         let before = protection.state();
         match backup.prepare(&mut self.dispatch) {
             _ if before == ProtectionState::Dropped => self.lose_backup(BackupLoss::Dropped),
-            Ok(Readiness::NotYet) => {}
+            Ok(Readiness::NotYet(wait)) => return wait,
             Ok(Readiness::Filling(Wait::Idle)) if is_alone => {
                 self.lose_backup(BackupLoss::Unfilled)
             }
@@ -216,7 +224,8 @@ fn is_images_fault(loss: BackupLoss) -> bool {
         | BackupLoss::Disarmed
         | BackupLoss::Unfilled
         | BackupLoss::Damaged
-        | BackupLoss::Diverged => false,
+        | BackupLoss::Diverged
+        | BackupLoss::Overwritten => false,
     }
 }
 

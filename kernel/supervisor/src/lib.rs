@@ -38,6 +38,7 @@ mod cores;
 mod dispatch;
 mod image;
 mod keepalive_answer;
+mod known_words;
 mod operator;
 mod platform;
 mod rearm;

@@ -52,11 +52,6 @@ impl Rearming {
         self.not_before_ns = 0;
     }
 
-    /// Returns whether another image was asked for.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.is_asked
-    }
-
     /// Notes that a backup became the primary.
     pub(crate) fn succeeded(&mut self) {
         (self.failures, self.not_before_ns) = (0, 0);
@@ -125,16 +120,18 @@ impl<P: Platform> Supervisor<P> {
 /// Returns whether the next backup is loaded by itself after such a loss.
 fn may_be_followed(loss: BackupLoss) -> bool {
     match loss {
-        // It would be refused again; or it is not wanted.
-        BackupLoss::ImageRefused | BackupLoss::Disarmed => false,
-        BackupLoss::Failed
+        BackupLoss::Disarmed => false,
+        // A refusal may be the fault of the monitor's own memory, so it is not final: the pause grows with each.
+        BackupLoss::ImageRefused
+        | BackupLoss::Failed
         | BackupLoss::Crashed
         | BackupLoss::Hung
         | BackupLoss::Dropped
         | BackupLoss::Promoted
         | BackupLoss::Unfilled
         | BackupLoss::Damaged
-        | BackupLoss::Diverged => true,
+        | BackupLoss::Diverged
+        | BackupLoss::Overwritten => true,
     }
 }
 
@@ -163,6 +160,6 @@ mod tests {
         let mut rearming = Rearming::new(false);
         rearming.failed(7);
         rearming.ask();
-        assert!(rearming.is_asked() && rearming.is_time(0));
+        assert!(rearming.is_asked && rearming.is_time(0));
     }
 }

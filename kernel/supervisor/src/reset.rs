@@ -6,7 +6,7 @@ use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
 use sharedmem::event;
 use sharedmem::reset_row::TooManyResets;
-use takeover::{Backup, BackupLoss, State};
+use takeover::State;
 
 use crate::platform::Platform;
 use crate::supervisor::{PREPARE_POLL_NS, Supervisor};
@@ -68,12 +68,7 @@ impl<P: Platform> Supervisor<P> {
     pub(crate) fn can_read_state(&self) -> bool {
         let journal = &self.control.journal;
         let is_in_journal = self.policy.kinds.all(|it| it.reads_journal);
-        let is_refused = matches!(
-            self.machine.backup(),
-            Backup::Lost(BackupLoss::ImageRefused)
-        ) && !self.rearming.is_asked();
         is_in_journal
-            && !is_refused
             && self.resetting.loads < LOADS_MAX
             && journal.retained.load(Acquire) != NOTHING_RETAINED
     }

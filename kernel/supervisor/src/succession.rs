@@ -41,6 +41,7 @@ impl<P: Platform> Supervisor<P> {
             return Event::BackupLost(BackupLoss::Dropped);
         }
         control.epoch.reset(to);
+        self.known_words.wrote("epoch", to);
         control.primary_keepalive.clear();
         self.console.give_to(control, ConsoleOwner::Nobody);
         Event::Completed(Stage::RaiseEpoch)
@@ -59,6 +60,8 @@ impl<P: Platform> Supervisor<P> {
         };
         self.primary_instance = backup.instance();
         control.header.set_primary(self.primary_instance);
+        let number = self.primary_instance.number();
+        self.known_words.wrote("primary_instance", number);
         control.protection.withdraw();
         control.backup.version.set("");
         self.rearming.succeeded();

@@ -15,6 +15,7 @@ use crate::console::Console;
 use crate::dispatch::Dispatch;
 use crate::image::Source;
 use crate::keepalive_answer::KeepaliveAnswer;
+use crate::known_words::KnownWords;
 use crate::platform::Platform;
 use crate::rearm::Rearming;
 use crate::reset::Resetting;
@@ -75,6 +76,8 @@ pub struct Supervisor<P: Platform> {
     pub(crate) rearming: Rearming,
     /// When the machine is reset.
     pub(crate) resetting: Resetting,
+    /// What the monitor alone writes in the shared region.
+    pub(crate) known_words: KnownWords,
 }
 
 impl<P: Platform> Supervisor<P> {
@@ -106,6 +109,7 @@ impl<P: Platform> Supervisor<P> {
             // A primary that lends a core asks by itself for the backup that boots there.
             rearming: Rearming::new(policy.rearms && !policy.kinds.any(|it| it.boots_on_lent_core)),
             resetting: Resetting::new(policy.resets),
+            known_words: KnownWords::of(control),
         }
     }
 
@@ -136,6 +140,7 @@ impl<P: Platform> Supervisor<P> {
         self.keepalive_answer.count_round();
         // Taken before the look: an interrupt that comes after it is a reason not to sleep.
         let seen = self.platform.wake_count();
+        self.known_words.restore(self.control);
         self.look();
         self.dispatch.retry_pending();
         if matches!(self.machine.state(), State::Fencing(_)) {

@@ -70,8 +70,8 @@ pub trait Tenant<C: Cores> {
     /// Why it will not wait.
     fn prepare(&mut self, dispatch: &mut Dispatch<C>) -> Result<Readiness, BackupLoss>;
 
-    /// Does some of what a waiting instance has to do, for a fraction of the time-out at most: the primary is not looked
-    /// at meanwhile.
+    /// Does some of what a waiting instance has to do, for a fraction of the time-out at most: the primary is not
+    /// looked at meanwhile.
     ///
     /// # Errors
     /// How it ended.

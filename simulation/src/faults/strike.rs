@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use sharedmem::epitaph::EpitaphCause;
+use sharedmem::keeping::RESTORED;
 
 use crate::machine::core::{Core, Run};
 use crate::machine::events::Event;
@@ -65,6 +66,7 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
             silence(world, incarnation);
         }
         Strike::SeatPause { ns } => pause_seat(world, ns),
+        Strike::Scribble { word, value } => scribble(world, word, value),
         Strike::MachinePause { ns } => {
             pause_seat(world, ns);
             pause(world, incarnation, ns);
@@ -111,6 +113,18 @@ fn silence(world: &World, incarnation: u32) -> ! {
         core.run.set(Run::Still);
     }
     world.scheduler.halt()
+}
+
+/// Overwrites a word, as a stray store does.
+fn scribble(world: &World, word: usize, value: u64) {
+    let control = world.memory.region.control;
+    match RESTORED.get(word) {
+        Some(word) => unobserved((word.of)(control)).store(value, Ordering::Relaxed),
+        None => {
+            world.monitor.is_scribbled.set(true);
+            control.protection.scribble(value | 8);
+        }
+    }
 }
 
 /// Flips bits in the journal's ring and in its cursors.

@@ -31,6 +31,8 @@ pub struct Monitor {
     pub wakes: Cell<u64>,
     /// The monitor asked for a reset of the machine.
     pub is_reset: Cell<bool>,
+    /// The protection word was overwritten since the monitor's last round ended, which the next round must notice.
+    pub is_scribbled: Cell<bool>,
     /// What answers the primary's keepalives.
     keepalive_answer: Cell<Option<&'static KeepaliveAnswer>>,
     /// What the monitor believed after its last round.
@@ -165,7 +167,9 @@ fn watch(world: &World, mut supervisor: Supervisor<Board>) {
         up_since_ns = is_up.then_some(before.unwrap_or(world.now_ns()));
         let oracle = &world.oracle;
         let is_protected = machine.is_protected();
-        oracle.check(oracle.primary.protects(&world.memory, is_protected));
+        if !world.monitor.is_scribbled.take() {
+            oracle.check(oracle.primary.protects(&world.memory, is_protected));
+        }
         world.monitor.seen.set(Some(Seen {
             state: machine.state(),
             backup: machine.backup(),

@@ -1,6 +1,7 @@
 //! Plans: which fault strikes, and at which access to shared memory.
 
 use fastrand::Rng;
+use sharedmem::keeping::RESTORED;
 
 use crate::machine::MS;
 
@@ -44,6 +45,13 @@ pub enum Strike {
     SeatPause {
         /// Duration, in ns.
         ns: u64,
+    },
+    /// A stray store hits a word that the monitor alone writes, or the protection word.
+    Scribble {
+        /// Which word, by its place in `sharedmem::keeping::RESTORED`; behind the last, the protection word.
+        word: usize,
+        /// What it is then.
+        value: u64,
     },
     /// All cores pause together, the seat as well, and then go on.
     MachinePause {
@@ -90,7 +98,7 @@ pub struct Plan {
 impl Plan {
     /// Draws a plan. Early moments, at which a kernel has hardly taken over, are as likely as the many late ones.
     pub fn of(rng: &mut Rng) -> Self {
-        let strike = match rng.u8(0..47) {
+        let strike = match rng.u8(0..49) {
             0..8 => Strike::Panic,
             8..16 => Strike::Silence,
             16..20 => Strike::HungLoop,
@@ -115,6 +123,10 @@ impl Plan {
             },
             41 | 42 => Strike::PauseAndDrop {
                 ns: rng.u64(MS..60 * MS),
+            },
+            45 | 46 => Strike::Scribble {
+                word: rng.usize(0..RESTORED.len() + 2),
+                value: rng.u64(..),
             },
             43 | 44 => Strike::MachinePause {
                 ns: rng.u64(MS..400 * MS),

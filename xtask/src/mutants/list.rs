@@ -64,6 +64,13 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "                let _ = (now_ns, unseen_ns);",
     },
     Mutant {
+        name: "scribbled-word-believed",
+        what: "a protection word that was overwritten counts as a backup that waits",
+        file: "kernel/supervisor/src/backup.rs",
+        right: "                self.lose_backup(BackupLoss::Overwritten);",
+        wrong: "",
+    },
+    Mutant {
         name: "detector-patient",
         what: "silence counts as death after ten time-outs",
         file: "takeover/src/detector.rs",

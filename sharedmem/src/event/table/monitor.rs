@@ -3,7 +3,7 @@
 use crate::Instance;
 use crate::cause::{BackupLoss, Cause};
 use crate::event::declare::events;
-use crate::event::{List, Text, Word};
+use crate::event::{Hex, List, Text, Word};
 use crate::hand_off::PhysicalRange;
 
 events! {
@@ -125,6 +125,19 @@ events! {
         cause: Cause,
         /// Its failed core, in its own count. Left out if no single core failed.
         core: Option<u32>,
+    }
+
+    event WordRestored = "word-restored":
+    /// Somebody overwrote a word of the shared region that the monitor alone writes; it is as before.
+    {
+        /// The word.
+        word: Word,
+        /// What it was found to be.
+        found: Hex,
+        /// What it must be, and is again.
+        value: Hex,
+        /// How often it was overwritten.
+        times: u64,
     }
 
     event SeatAbsent = "seat-absent":
