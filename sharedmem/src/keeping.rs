@@ -65,6 +65,7 @@ pub const PARTS: &[(&str, usize, Keeping)] = &[
     ),
     ("mailbox", offset_of!(Control, mailbox), Keeping::Checked),
     ("versions", offset_of!(Control, versions), Keeping::Checked),
+    ("withheld", offset_of!(Control, withheld), Keeping::Checked),
 ];
 
 /// A word that the monitor alone writes.
