@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sharedmem::cause::BackupLoss;
 use sharedmem::event::{
-    BackupLost, MonitorPanicked, Protected, ResetSurvived, StateLost, Takeover,
+    BackupLost, MonitorPanicked, MonitorSilent, Protected, ResetSurvived, StateLost, Takeover,
 };
 
 use super::{Fault, Observed};
@@ -87,6 +87,7 @@ fn observe(
         // Those that come later were forced, or are counted as what the forced death led to.
         observed.takeovers = machine.console().events::<Takeover>().len();
         observed.resets = machine.console().events::<ResetSurvived>().len();
+        observed.is_probe_wrong = is_probe_wrong(machine)?;
         client::inject(machine.port()?, "DEBUG PANIC")?;
         thread::sleep(OBSERVED);
         observed.is_hung = !serves(&writers);
@@ -99,6 +100,7 @@ fn observe(
     let console = machine.console();
     observed.resets = observed.resets.max(console.events::<ResetSurvived>().len());
     observed.alarms = console.events::<MonitorPanicked>().len();
+    observed.alarms += console.events::<MonitorSilent>().len();
     let losses = console.events::<BackupLost>().into_iter();
     observed.losses = losses
         .filter(|lost| lost.loss != BackupLoss::Promoted)
@@ -113,9 +115,13 @@ fn observe(
     for ledger in &ledgers {
         observed.lost += lost_by_ledger(machine, ledger)?;
     }
-    let probe: String = client::ask(machine.port()?, &format!("GET {PROBE_KEY}"))?;
-    observed.is_probe_wrong = probe != probe_value();
+    observed.is_probe_wrong |= is_probe_wrong(machine)?;
     Ok(observed)
+}
+
+fn is_probe_wrong(machine: &QemuMachine) -> Result<bool, Problem> {
+    let probe: String = client::ask(machine.port()?, &format!("GET {PROBE_KEY}"))?;
+    Ok(probe != probe_value())
 }
 
 fn serves(writers: &[KeyWriter]) -> bool {
