@@ -2,8 +2,6 @@
 
 pub mod bench;
 pub mod demo;
-pub mod faults;
-pub mod hostile;
 pub mod instants;
 pub mod linux;
 pub mod rearm;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::campaigns::hostile::{self, Attack};
 use crate::suite::{Test, TestContext, Verdict};
+use adversary::hostile::{self, Attack};
 use harness::problem::require;
 
 /// Time for all of them, on a busy host.

@@ -1,8 +1,8 @@
 //! `cargo xtask faults`.
 
+use adversary::faults;
 use anyhow::{Result, anyhow};
 use clap::Args;
-use qemu_tests::campaigns::faults;
 
 use super::prepare::prepare;
 

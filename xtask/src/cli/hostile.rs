@@ -1,8 +1,8 @@
 //! `cargo xtask hostile`.
 
+use adversary::hostile;
 use anyhow::{Result, anyhow};
 use clap::Args;
-use qemu_tests::campaigns::hostile;
 
 use super::prepare::prepare;
 

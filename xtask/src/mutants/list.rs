@@ -125,10 +125,10 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "damage-unnamed",
-        what: "what a backup misses while it waits is not told when it is the primary",
+        what: "a waiting backup that misses a record is neither given up, nor says so when it is the primary",
         file: "kernel/replica/src/replica.rs",
-        right: "                    self.damage_seen.note(finding.to_string());\n",
-        wrong: "",
+        right: "                    doubted = finding\n                        .was_applied\n",
+        wrong: "                    doubted = false\n",
     },
     Mutant {
         name: "resume-too-early",
@@ -177,15 +177,11 @@ pub const MUTANTS: &[Mutant] = &[
         name: "replayed-twice",
         what: "the backup applies again what it has just applied",
         file: "kernel/replica/src/replica.rs",
-        right: r#"                Next::Record(record) => self.state.replay(&record, &self.host),
-                // Damage below"#,
-        wrong: r#"                Next::Record(record) => {
-                    self.state.replay(&record, &self.host);
-                    if record.position.is_multiple_of(56) {
-                        self.state.replay(&record, &self.host);
+        right: "                    if let Err(doubt) = self.state.replay(&record, &self.host) {\n",
+        wrong: "                    if record.position.is_multiple_of(56) {
+                        let _ = self.state.replay(&record, &self.host);
                     }
-                }
-                // Damage below"#,
+                    if let Err(doubt) = self.state.replay(&record, &self.host) {\n",
     },
     Mutant {
         name: "consumed-too-early",
