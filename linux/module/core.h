@@ -124,6 +124,16 @@ u32 us_config_space_read(const struct us_config_space *space, unsigned int bus,
 void us_config_space_write(const struct us_config_space *space, unsigned int bus,
 			   unsigned int devfn, int where, int size, u32 value);
 
+/* functions.c */
+int us_functions_init(void);
+void us_functions_exit(void);
+int us_function_find(u32 address);
+u32 us_function_address(u32 segment, unsigned int bus, unsigned int devfn);
+bool us_function_is_own(int i, bool is_adopted);
+bool us_functions_read_lists(void);
+void us_functions_forget_warm(void);
+bool us_warm_is_borrowed(void);
+
 /* pci.c */
 int us_pci_init(void);
 void us_pci_exit(void);

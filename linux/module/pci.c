@@ -20,15 +20,6 @@
 
 #include "core.h"
 
-static char *warm;
-module_param(warm, charp, 0444);
-MODULE_PARM_DESC(warm, "PCI functions (bb:dd.f,...) that the backup adopts at once; \"all\": "
-		 "all disks and network cards, until it parks, if no primary was started yet");
-
-static char *leave;
-module_param(leave, charp, 0444);
-MODULE_PARM_DESC(leave, "PCI functions (bb:dd.f,...) that are never adopted");
-
 static bool warm_by_ports;
 module_param(warm_by_ports, bool, 0444);
 MODULE_PARM_DESC(warm_by_ports, "adopt warm= even if that uses the ports 0xcf8/0xcfc "
@@ -38,13 +29,9 @@ MODULE_PARM_DESC(warm_by_ports, "adopt warm= even if that uses the ports 0xcf8/0
 #define ROM_INDEX	6
 #define NO_INDEX	-1
 
-/* The state of each of us_functions. */
-static struct {
-	bool is_warm;
-	bool is_left;
-	/* Registers to which all ones were written last, one bit per index. */
-	u8 sizing;
-} *states;
+/* Registers of each of us_functions to which all ones were written last, one
+ * bit per index. */
+static u8 *sizing;
 
 /* A bus that no bridge leads to. */
 struct root {
@@ -57,9 +44,6 @@ struct root {
 
 static struct root roots[ARRAY_SIZE(us_hand_off.roots)];
 
-/* The warm functions are the machine's, and are released before a primary starts. */
-static bool warm_is_borrowed;
-
 static bool is_adopted;
 static bool is_scanning;
 
@@ -68,46 +52,13 @@ static struct root *root_of(struct pci_bus *bus)
 	return container_of((struct pci_sysdata *)bus->sysdata, struct root, sysdata);
 }
 
-/* Returns the index of the function at an address, or -1. A scan asks for
- * each place on each bus, so the search is binary. */
-static int find(u32 address)
-{
-	u32 low = 0, high = us_hand_off.function_count;
-
-	while (low < high) {
-		u32 middle = low + (high - low) / 2;
-
-		if (us_functions[middle].address == address)
-			return middle;
-		if (us_functions[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return -1;
-}
-
-static u32 address_of(u32 segment, unsigned int bus, unsigned int devfn)
-{
-	return segment << 16 | bus << 8 | devfn;
-}
-
-/* Returns whether the takeover has cut this function off, because it could
- * not be made quiet. */
-static bool is_withheld(int i)
-{
-	return READ_ONCE(us_word(US_AT_WITHHELD)[i / 64]) >> (i % 64) & 1;
-}
-
 /* Returns the index of the function at this place, or -1 if there is none
  * that this kernel may touch now. */
 static int find_own(struct pci_bus *bus, unsigned int devfn)
 {
-	int i = find(address_of(pci_domain_nr(bus), bus->number, devfn));
+	int i = us_function_find(us_function_address(pci_domain_nr(bus), bus->number, devfn));
 
-	if (i < 0 || states[i].is_left || is_withheld(i))
-		return -1;
-	return states[i].is_warm || READ_ONCE(is_adopted) ? i : -1;
+	return i >= 0 && us_function_is_own(i, READ_ONCE(is_adopted)) ? i : -1;
 }
 
 /* Returns the index of the base address at this offset in configuration space. */
@@ -148,7 +99,7 @@ static int config_read(struct pci_bus *bus, unsigned int devfn, int where, int s
 	if (!us_config_space_reaches(&root_of(bus)->space, bus->number, where))
 		return PCIBIOS_BAD_REGISTER_NUMBER;
 	index = bar_index(&us_functions[i], where);
-	if (index != NO_INDEX && (states[i].sizing & BIT(index)))
+	if (index != NO_INDEX && (sizing[i] & BIT(index)))
 		*value = mask_of(&us_functions[i], index);
 	else
 		*value = us_config_space_read(&root_of(bus)->space, bus->number,
@@ -164,13 +115,13 @@ static bool is_sizing(int i, int where, int size, u32 value)
 	if (index == NO_INDEX || size != 4)
 		return false;
 	if (asks_for_size(index, value)) {
-		states[i].sizing |= BIT(index);
+		sizing[i] |= BIT(index);
 		return true;
 	}
-	if (!(states[i].sizing & BIT(index)))
+	if (!(sizing[i] & BIT(index)))
 		return false;
 	/* The register still holds its address, so there is nothing to write back. */
-	states[i].sizing &= ~BIT(index);
+	sizing[i] &= ~BIT(index);
 	return true;
 }
 
@@ -266,69 +217,6 @@ static void scan(void)
 	pci_unlock_rescan_remove();
 }
 
-/* Returns the index of the function that @name names; -1 and a message if there is none. */
-static int parse(const char *name)
-{
-	unsigned int segment, bus, device, function;
-	int i = -1;
-
-	if (strchr(name, ':') == strrchr(name, ':')) {
-		if (sscanf(name, "%x:%x.%x", &bus, &device, &function) == 3)
-			i = find(address_of(0, bus, PCI_DEVFN(device, function)));
-	} else if (sscanf(name, "%x:%x:%x.%x", &segment, &bus, &device, &function) == 4) {
-		i = find(address_of(segment, bus, PCI_DEVFN(device, function)));
-	}
-	if (i < 0)
-		pr_warn("PCI function %s: the monitor has not found it\n", name);
-	return i;
-}
-
-/* Marks all disks and network cards, so that their drivers run once before it is urgent. */
-static bool borrow_all(void)
-{
-	bool has_warm = false;
-	u32 i;
-
-	for (i = 0; i < us_hand_off.function_count; i++) {
-		u8 class = us_functions[i].class >> 24;
-
-		states[i].is_warm = !states[i].is_left &&
-			(class == PCI_BASE_CLASS_STORAGE || class == PCI_BASE_CLASS_NETWORK);
-		has_warm |= states[i].is_warm;
-	}
-	warm_is_borrowed = true;
-	return has_warm;
-}
-
-/* Reads both lists of functions, and marks these functions. */
-static bool read_lists(void)
-{
-	char *warm_names = warm ? kstrdup(warm, GFP_KERNEL) : NULL;
-	char *leave_names = leave ? kstrdup(leave, GFP_KERNEL) : NULL;
-	char *rest = leave_names;
-	bool has_warm = false;
-	char *name;
-	int i;
-
-	while ((name = strsep(&rest, ",")))
-		if (*name && (i = parse(name)) >= 0)
-			states[i].is_left = true;
-	rest = warm_names;
-	if (rest && !strcmp(rest, "all")) {
-		has_warm = borrow_all();
-		rest = NULL;
-	}
-	while ((name = strsep(&rest, ","))) {
-		if (*name && (i = parse(name)) >= 0) {
-			states[i].is_warm = true;
-			has_warm = true;
-		}
-	}
-	kfree(warm_names);
-	kfree(leave_names);
-	return has_warm;
-}
-
 /* Returns whether all of configuration space can be used beside another
  * kernel; the ports cannot, because an access takes two of them. */
 static bool is_mapped(void)
@@ -348,7 +236,7 @@ static bool may_warm(void)
 
 	if (READ_ONCE(slot->version) == 0)
 		return true;
-	return !warm_is_borrowed && (is_mapped() || warm_by_ports);
+	return !us_warm_is_borrowed() && (is_mapped() || warm_by_ports);
 }
 
 /**
@@ -356,11 +244,16 @@ static bool may_warm(void)
  */
 int us_pci_init(void)
 {
+	int error = us_functions_init();
 	u32 i;
 
-	states = kvcalloc(max(us_hand_off.function_count, 1U), sizeof(*states), GFP_KERNEL);
-	if (!states)
+	if (error)
+		return error;
+	sizing = kvcalloc(max(us_hand_off.function_count, 1U), sizeof(*sizing), GFP_KERNEL);
+	if (!sizing) {
+		us_functions_exit();
 		return -ENOMEM;
+	}
 	for (i = 0; i < us_hand_off.root_count; i++) {
 		const struct us_pci_root *root = &us_hand_off.roots[i];
 
@@ -385,7 +278,8 @@ void us_pci_exit(void)
 	for (i = 0; i < us_hand_off.root_count; i++)
 		if (roots[i].space.ecam)
 			iounmap(roots[i].space.ecam);
-	kvfree(states);
+	kvfree(sizing);
+	us_functions_exit();
 }
 
 /**
@@ -393,15 +287,13 @@ void us_pci_exit(void)
  */
 void us_pci_warm(void)
 {
-	bool has_warm = read_lists();
-	u32 i;
+	bool has_warm = us_functions_read_lists();
 
 	if (has_warm && may_warm()) {
 		scan();
 		return;
 	}
-	for (i = 0; i < us_hand_off.function_count; i++)
-		states[i].is_warm = false;
+	us_functions_forget_warm();
 	if (has_warm)
 		pr_warn("warm= is ignored: a primary may be using the PCI ports\n");
 }
@@ -414,7 +306,7 @@ void us_pci_release(void)
 	struct pci_dev *device, *next;
 	u32 i;
 
-	if (!warm_is_borrowed)
+	if (!us_warm_is_borrowed())
 		return;
 	pci_lock_rescan_remove();
 	for (i = 0; i < us_hand_off.root_count; i++) {

@@ -1,6 +1,7 @@
 //! The boot command line, with Linux's habits: words separated by blanks, double quotes around values with blanks, `-`
 //! and `_` alike in names, and the last of several wins.
 
+mod choices;
 mod exec;
 mod network;
 mod secret;
@@ -14,8 +15,8 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
+pub use choices::{ApicMode, LoneMonitor, Rearm, Reset, Service, StatusClients};
 pub use exec::ExecClause;
 pub use network::NetworkConfig;
 pub use secret::Secret;
@@ -27,68 +28,6 @@ use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
 use crate::refusal::Refusal;
 use crate::size::SizeAt;
-
-/// What happens after a takeover.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rearm {
-    /// A new backup is loaded at once.
-    Auto,
-    /// The operator loads one.
-    #[default]
-    Manual,
-}
-
-/// What is done when nobody serves and no kernel can be loaded that would go on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reset {
-    /// The machine is reset; the next boot goes on with the state that the journal in memory makes.
-    #[default]
-    Auto,
-    /// The machine stands still, and a boot does not look at what is in memory.
-    Off,
-}
-
-/// What a primary does that serves while the monitor is dead.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LoneMonitor {
-    /// It says so and serves on.
-    #[default]
-    Alarm,
-    /// It sends what is to be sent and resets the machine; the next boot goes on with the state in memory.
-    Reset,
-}
-
-/// The mode the local APICs are used in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ApicMode {
-    /// x2APIC where the CPU has it.
-    #[default]
-    Auto,
-    /// xAPIC.
-    Xapic,
-    /// x2APIC.
-    X2apic,
-}
-
-/// Who may see the status page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StatusClients {
-    /// Clients in the machine's own network.
-    #[default]
-    Near,
-    /// All.
-    All,
-}
-
-/// What the primary serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    /// A Redis-protocol server.
-    Redis {
-        /// TCP port.
-        port: u16,
-    },
-}
 
 /// The options of a boot, complete: an option that was not given has its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -381,40 +320,5 @@ fn unknown(name: &str, value: &str, plain_name: &str) -> Refusal {
     } else {
         let reason = format!("there is no such option, the nearest is {nearest}=");
         Refusal::new(name, value, reason, "to leave it out")
-    }
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Redis { port } => write!(f, "redis:{port}"),
-        }
-    }
-}
-
-impl fmt::Display for Reset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Off => "off",
-        })
-    }
-}
-
-impl fmt::Display for LoneMonitor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Alarm => "alarm",
-            Self::Reset => "reset",
-        })
-    }
-}
-
-impl fmt::Display for Rearm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Manual => "manual",
-        })
     }
 }

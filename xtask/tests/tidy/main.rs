@@ -3,6 +3,7 @@
 //! Each test prints all violations at once.
 
 mod comments;
+mod length;
 mod named_tests;
 mod references;
 mod sources;

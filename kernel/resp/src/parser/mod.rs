@@ -4,43 +4,30 @@
 //! and only an incomplete *line* (at most 64 KiB) is buffered. The result does not depend on how the stream is cut
 //! into records.
 
+mod error;
 mod inline;
+mod limits;
+mod progress;
 #[cfg(test)]
 mod tests;
+
+pub use error::ProtocolError;
+pub use limits::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES, RequestLimits};
+pub use progress::ParserProgress;
 
 use crate::number::parse_integer;
 use crate::{Arguments, Bytes, Step, heap_bytes};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::mem;
+use limits::{UNAUTHENTICATED_ARGUMENTS_MAX, UNAUTHENTICATED_BULK_MAX_BYTES};
 use serde::{Deserialize, Serialize};
-
-/// Longest line, in bytes: an inline command, a count or a length (Redis' `PROTO_INLINE_MAX_SIZE`).
-pub const LINE_MAX_BYTES: usize = 64 * 1024;
-/// Longest argument and longest string value, in bytes (Redis' `proto-max-bulk-len`).
-pub const BULK_MAX_BYTES: usize = 16 * 1024 * 1024;
-/// Most arguments of one request.
-pub const ARGUMENTS_MAX: usize = 1024 * 1024;
 
 /// Memory reserved for an announced argument before its bytes are there. Announcing costs a client nothing, so this
 /// is small.
 const RESERVE_MAX_BYTES: usize = 64 * 1024;
 /// Argument slots kept between requests.
 const KEPT_ARGUMENTS: usize = 64;
-
-/// Most arguments of a client that has not given the password, as in Redis.
-const UNAUTHENTICATED_ARGUMENTS_MAX: i64 = 10;
-/// Longest argument of a client that has not given the password, in bytes, as in Redis.
-const UNAUTHENTICATED_BULK_MAX_BYTES: usize = 16 * 1024;
-
-/// What a request may take.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestLimits {
-    /// Memory of all arguments together, in bytes.
-    pub request_bytes: usize,
-    /// Whether the client has given the password, or needs none.
-    pub is_authenticated: bool,
-}
 
 /// What the parser found.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,34 +36,6 @@ pub enum Found {
     Request,
     /// All bytes are used up.
     NeedMore,
-}
-
-/// Why the stream is not the protocol. The connection must end.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ProtocolError {
-    /// An inline command is longer than [`LINE_MAX_BYTES`].
-    InlineTooLong,
-    /// A number of arguments is longer than [`LINE_MAX_BYTES`].
-    CountTooLong,
-    /// A length is longer than [`LINE_MAX_BYTES`].
-    LengthTooLong,
-    /// A quote in an inline command is not closed.
-    UnbalancedQuotes,
-    /// The number of arguments is none, or more than [`ARGUMENTS_MAX`].
-    InvalidCount,
-    /// The length of an argument is none, or more than [`BULK_MAX_BYTES`].
-    InvalidLength,
-    /// More than 10 arguments, from a client that has not given the password.
-    UnauthenticatedCount,
-    /// An argument of more than 16 KiB, from a client that has not given the password.
-    UnauthenticatedLength,
-    /// Something else than a length follows.
-    ExpectedBulk {
-        /// Its first byte.
-        found: u8,
-    },
-    /// The arguments would take more memory than allowed.
-    RequestTooBig,
 }
 
 #[derive(Default, Debug, PartialEq, Eq, Clone, Copy, Serialize, Deserialize)]
@@ -112,68 +71,7 @@ pub struct Parser {
     arguments: Vec<Bytes>,
 }
 
-/// The state of a parser without its strings: those are the incomplete line, and the arguments so far.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ParserProgress {
-    state: State,
-    remaining: usize,
-    request_bytes: usize,
-}
-
 impl Parser {
-    /// Restores a parser. Returns `None` if no stream leads to such a state.
-    pub fn restored(
-        progress: ParserProgress,
-        line: Vec<u8>,
-        arguments: Vec<Bytes>,
-    ) -> Option<Self> {
-        let complete = match progress.state {
-            State::Argument { .. } => arguments.len().saturating_sub(1),
-            _ => arguments.len(),
-        };
-        let strings = arguments[..complete].iter();
-        let parser = Self {
-            state: progress.state,
-            line,
-            remaining: progress.remaining,
-            request_bytes: progress.request_bytes,
-            strings_bytes: strings.map(|word| heap_bytes(word.len()) as usize).sum(),
-            arguments,
-        };
-        parser.is_sound().then_some(parser)
-    }
-
-    /// Returns whether some stream leads to this state. Everything else relies on it.
-    fn is_sound(&self) -> bool {
-        let is_idle = self.remaining == 0 && self.arguments.is_empty();
-        let is_amid = (1..=ARGUMENTS_MAX).contains(&self.remaining);
-        let is_open = is_amid && self.line.is_empty() && !self.arguments.is_empty();
-        let mut announced_bytes = self.arguments.len() * size_of::<Bytes>();
-        announced_bytes += self.arguments.iter().map(|word| word.len()).sum::<usize>();
-        let fits = match self.state {
-            State::Start => is_idle && self.line.is_empty(),
-            State::Inline => is_idle,
-            State::Count => is_idle && self.line.starts_with(b"*"),
-            State::Length => is_amid,
-            State::Argument { missing } => {
-                announced_bytes = announced_bytes.saturating_add(missing);
-                is_open && missing <= BULK_MAX_BYTES
-            }
-            State::ArgumentEnd { skip } => is_open && (1..=2).contains(&skip),
-        };
-        // A header's CR may be in the line already.
-        fits && self.line.len() <= LINE_MAX_BYTES + 1 && self.request_bytes == announced_bytes
-    }
-
-    /// Returns the state without its strings.
-    pub fn progress(&self) -> ParserProgress {
-        ParserProgress {
-            state: self.state,
-            remaining: self.remaining,
-            request_bytes: self.request_bytes,
-        }
-    }
-
     /// Returns the incomplete line.
     pub fn line(&self) -> &[u8] {
         &self.line
