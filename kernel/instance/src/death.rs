@@ -22,9 +22,9 @@ use crate::{context, epoch, memory};
 /// How often a dying kernel asks whether the monitor is there, in ns.
 const ASK_NS: u64 = 10_000_000;
 
-/// For how long the monitor answers nothing to a dying kernel until it counts as dead, in ns. A takeover takes
-/// milliseconds.
-const MONITOR_DEAD_NS: u64 = 1_000_000_000;
+/// For how long the monitor does nothing for a dying kernel until it counts as dead, in ns. A takeover takes
+/// milliseconds; a monitor that is just loading an image needs longer.
+const MONITOR_DEAD_NS: u64 = 3_000_000_000;
 
 /// Dies of a Rust panic.
 pub fn by_panic(info: &PanicInfo<'_>) -> ! {
@@ -130,7 +130,7 @@ fn leave(text: EpitaphText) -> ! {
     await_fence(context, text.epoch)
 }
 
-/// Waits to be fenced. Resets the machine if the monitor answers nothing all the while: then nobody will come.
+/// Waits to be fenced. Resets the machine if the monitor does nothing all the while: then nobody will come.
 fn await_fence(context: &'static Context, epoch: u64) -> ! {
     let control = context.region.control;
     let mut silence = MonitorSilence::begin(control, context.now_ns());

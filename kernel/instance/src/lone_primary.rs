@@ -13,8 +13,8 @@ use sharedmem::event::MonitorSilent;
 use crate::context::Context;
 use crate::death;
 
-/// For how long the monitor answers nothing until it counts as dead, in ns. Much longer than anything that it does in
-/// one piece.
+/// For how long the monitor does nothing until it counts as dead, in ns. Much longer than anything that it does in one
+/// piece.
 const MONITOR_DEAD_NS: u64 = 5_000_000_000;
 
 /// How long output may take to leave before the reset, in ns.

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use arch::{cpu, reset};
 use sharedmem::Instance;
 use sharedmem::hand_off::PhysicalRange;
-use supervisor::{LoadRequest, Platform, Source};
+use supervisor::{LoadRequest, MAIN_LOOP_LOOK_NS, Platform, Source};
 
 use crate::ap::OtherCores;
 use crate::console::SerialPort;
@@ -70,6 +70,10 @@ impl Platform for BareMachine {
         file: PhysicalRange,
     ) -> Result<Source, Refusal> {
         self.images.store_uploaded(instance, file)
+    }
+
+    fn watch_main_loop(&mut self) {
+        timer::arm(MAIN_LOOP_LOOK_NS);
     }
 
     fn heap_bytes(&self) -> usize {

@@ -9,7 +9,7 @@ use ipi::{Ipi, LocalApic};
 use sharedmem::SharedRegion;
 use sharedmem::abi::Vector;
 use spin::Once;
-use supervisor::KeepaliveAnswer;
+use supervisor::{KeepaliveAnswer, MAIN_LOOP_LOOK_NS};
 use x86_64::registers::control::Cr2;
 
 use crate::{cores, guest, last_words, timer};
@@ -65,7 +65,8 @@ fn interrupt(frame: &mut TrapFrame) {
     let Some(it) = CONTEXT.get() else { return };
     WAKES.fetch_add(1, Ordering::Release);
     match frame.vector as u8 {
-        timer::VECTOR => guest::end_slice(frame, backup_progress(it)),
+        timer::VECTOR if guest::is_running() => guest::end_slice(frame, backup_progress(it)),
+        timer::VECTOR => watch_main_loop(),
         VECTOR_SPURIOUS => return,
         vector => match Vector::from_number(vector.into()) {
             Some(Vector::KeepaliveToSeat) => answer(it),
@@ -76,6 +77,19 @@ fn interrupt(frame: &mut TrapFrame) {
         },
     }
     it.local_apic.end_of_interrupt();
+}
+
+/// Ends a monitor whose main loop is stuck while nobody serves.
+fn watch_main_loop() {
+    if KEEPALIVE_ANSWER.is_stuck() {
+        // SAFETY: this core is the only one that logs as the monitor, and it does not go back to what it did.
+        unsafe { LOGGER.break_lock() };
+        log::error!("the monitor's main loop is stuck");
+        last_words::end();
+    }
+    if KEEPALIVE_ANSWER.must_reset() {
+        timer::arm(MAIN_LOOP_LOOK_NS);
+    }
 }
 
 /// Answers the primary's keepalive with the seat's: slot first, then the interrupt.

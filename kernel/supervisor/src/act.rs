@@ -30,6 +30,9 @@ impl<P: Platform> Supervisor<P> {
         let is_served = matches!(self.machine.state(), State::Watching | State::Unprotected);
         let must_reset = !is_served && self.resetting.is_allowed();
         self.keepalive_answer.set_must_reset(must_reset);
+        if must_reset {
+            self.platform.watch_main_loop();
+        }
         if let Backup::Lost(loss) = self.machine.backup()
             && !was_lost
         {

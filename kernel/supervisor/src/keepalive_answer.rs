@@ -6,6 +6,13 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use sharedmem::Control;
 use sharedmem::keepalive::Keepalive;
 
+/// How often the timer looks whether the main loop comes round, in ns.
+pub const MAIN_LOOP_LOOK_NS: u64 = 100_000_000;
+
+/// Looks without a round after which the main loop is stuck: three seconds, longer than anything that it does in one
+/// piece. Looks are counted and not time, so a pause of the whole machine counts as one.
+const LOOKS_MAX: u32 = 30;
+
 /// No core's number.
 const NOBODY: u32 = u32::MAX;
 
@@ -15,6 +22,9 @@ pub struct KeepaliveAnswer {
     sequence: AtomicU64,
     answers_to: AtomicU32,
     must_reset: AtomicBool,
+    /// The rounds at the last look, and how many looks in a row have found as many.
+    looked_at: AtomicU64,
+    looks: AtomicU32,
 }
 
 impl Default for KeepaliveAnswer {
@@ -31,6 +41,8 @@ impl KeepaliveAnswer {
             sequence: AtomicU64::new(0),
             answers_to: AtomicU32::new(NOBODY),
             must_reset: AtomicBool::new(false),
+            looked_at: AtomicU64::new(0),
+            looks: AtomicU32::new(0),
         }
     }
 
@@ -51,6 +63,16 @@ impl KeepaliveAnswer {
         self.must_reset.load(Ordering::Acquire)
     }
 
+    /// Looks whether the main loop is stuck while nobody serves, so that the monitor must end.
+    pub fn is_stuck(&self) -> bool {
+        let rounds = self.rounds.load(Ordering::Relaxed);
+        if self.looked_at.swap(rounds, Ordering::Relaxed) != rounds || !self.must_reset() {
+            self.looks.store(0, Ordering::Relaxed);
+            return false;
+        }
+        self.looks.fetch_add(1, Ordering::Relaxed) >= LOOKS_MAX
+    }
+
     /// Sets the core to which keepalives go; `None` if the primary polls for them.
     pub(crate) fn answer_to(&self, core: Option<u32>) {
         self.answers_to
@@ -69,5 +91,23 @@ impl KeepaliveAnswer {
         control.seat_keepalive.publish(&keepalive);
         let core = self.answers_to.load(Ordering::Acquire);
         (core != NOBODY).then_some(core)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_main_loop_that_does_not_come_round_is_stuck_only_while_nobody_serves() {
+        let answer = KeepaliveAnswer::new();
+        let look = |times| (0..times).fold(false, |_, _| answer.is_stuck());
+        assert!(!look(10 * LOOKS_MAX));
+        answer.set_must_reset(true);
+        answer.count_round();
+        assert!(!look(LOOKS_MAX));
+        answer.count_round();
+        assert!(!look(LOOKS_MAX + 1));
+        assert!(look(1));
     }
 }

@@ -53,7 +53,7 @@ pub use console::{Console, Port};
 pub use cores::{Cores, Signal};
 pub use dispatch::Dispatch;
 pub use image::{LoadRequest, Source};
-pub use keepalive_answer::KeepaliveAnswer;
+pub use keepalive_answer::{KeepaliveAnswer, MAIN_LOOP_LOOK_NS};
 pub use platform::Platform;
 pub use sharedmem::Role;
 pub use supervisor::{Policy, Supervisor};

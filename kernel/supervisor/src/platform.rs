@@ -69,6 +69,10 @@ pub trait Platform: Sized {
         file: PhysicalRange,
     ) -> Result<Source, Self::Refusal>;
 
+    /// Lets [`KeepaliveAnswer::is_stuck`](crate::KeepaliveAnswer::is_stuck) be asked by the timer, every
+    /// [`MAIN_LOOP_LOOK_NS`](crate::MAIN_LOOP_LOOK_NS), for as long as nobody serves.
+    fn watch_main_loop(&mut self);
+
     /// Returns how many bytes of the monitor's heap are in use, for the log.
     fn heap_bytes(&self) -> usize;
 

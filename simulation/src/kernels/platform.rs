@@ -149,6 +149,9 @@ impl Platform for Board {
         Err("nothing can be uploaded here")
     }
 
+    /// Does nothing: code that is simulated does not get stuck.
+    fn watch_main_loop(&mut self) {}
+
     fn heap_bytes(&self) -> usize {
         0
     }

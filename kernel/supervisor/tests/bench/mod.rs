@@ -263,6 +263,8 @@ impl Platform for Bench {
         Ok(Source::Uploaded(file))
     }
 
+    fn watch_main_loop(&mut self) {}
+
     fn heap_bytes(&self) -> usize {
         0
     }

@@ -57,10 +57,12 @@ fn deaf_core(machine: &QemuMachine) -> Result<(), Problem> {
     let all: Vec<usize> = (0..debugger.cpus()?).collect();
     let killer = thread::spawn(move || {
         thread::sleep(BEFORE_DEATH);
-        client::inject(port, "DEBUG PANIC")
+        // The machine stands still before the connection ends, so there may be no answer. That it struck is seen
+        // by what follows: this fault cannot be harmless.
+        let _ = client::inject(port, "DEBUG PANIC");
     });
     debugger.run_only(&all[..all.len() - 1], DEAF)?;
     killer
         .join()
-        .map_err(|_| Problem::BrokenSetUp("the killing client panicked".into()))?
+        .map_err(|_| Problem::BrokenSetUp("the killing client panicked".into()))
 }

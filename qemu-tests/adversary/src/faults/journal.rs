@@ -76,21 +76,22 @@ fn flip_unread(machine: &QemuMachine, kind: RecordKind) -> Result<(), Problem> {
     )))
 }
 
-/// Returns the position of the first whole record of `kind` that the primary has applied and the backup has not read.
+/// Returns the position of the last record of `kind` that the primary has applied and the backup has not read. The
+/// backup may be amid the first.
 fn unread(
     debugger: &mut Debugger,
     region: &Region,
     kind: RecordKind,
 ) -> Result<Option<u64>, Problem> {
     let cursors = region.cursors(debugger)?;
-    let mut position = cursors.consumed;
+    let (mut position, mut last) = (cursors.consumed, None);
     while position < cursors.applied {
         let length = debugger.word(Space::Physical, region.place(position + 8))? as u32;
         let found = debugger.word(Space::Physical, region.place(position + 16))? >> 48;
-        if found == kind.number() {
-            return Ok(Some(position));
+        if found == kind.number() && position != cursors.consumed {
+            last = Some(position);
         }
         position += record_bytes(length);
     }
-    Ok(None)
+    Ok(last)
 }

@@ -56,7 +56,7 @@ events! {
     }
 
     event MonitorSilent = "monitor-silent":
-    /// The monitor has answered nothing for so long that it counts as dead: nobody would replace this primary.
+    /// The monitor has done nothing for so long that it counts as dead: nobody would replace this primary.
     {
         /// For how long, in ms.
         silent_ms: u64,
