@@ -29,8 +29,7 @@ impl<P: Platform> Supervisor<P> {
         // Before anything is done: the monitor may fail in doing it.
         let is_served = matches!(self.machine.state(), State::Watching | State::Unprotected);
         let must_reset = !is_served && self.resetting.is_allowed();
-        self.keepalive_answer.set_must_reset(must_reset);
-        if must_reset {
+        if self.keepalive_answer.set_must_reset(must_reset) {
             self.platform.watch_main_loop();
         }
         if let Backup::Lost(loss) = self.machine.backup()

@@ -52,9 +52,12 @@ impl KeepaliveAnswer {
         self.rounds.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes whether a monitor that cannot go on must reset the machine, because nobody serves.
-    pub(crate) fn set_must_reset(&self, must_reset: bool) {
+    /// Notes whether a monitor that cannot go on must reset the machine, because nobody serves. Returns whether that
+    /// begins to be so.
+    pub(crate) fn set_must_reset(&self, must_reset: bool) -> bool {
+        let had_to = self.must_reset.load(Ordering::Relaxed);
         self.must_reset.store(must_reset, Ordering::Release);
+        must_reset && !had_to
     }
 
     /// Returns whether a monitor that cannot go on must reset the machine. If not, either somebody serves, or the

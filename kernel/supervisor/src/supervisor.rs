@@ -140,9 +140,9 @@ impl<P: Platform> Supervisor<P> {
         self.keepalive_answer.count_round();
         // Taken before the look: an interrupt that comes after it is a reason not to sleep.
         let seen = self.platform.wake_count();
-        self.known_words.restore(self.control);
         self.look();
         self.dispatch.retry_pending();
+        self.known_words.restore(self.control);
         if matches!(self.machine.state(), State::Fencing(_)) {
             return self.sleep_until(seen, FENCE_POLL_NS);
         }
