@@ -39,8 +39,10 @@ impl Clock {
         ((u128::from(ticks) * u128::from(self.ns_per_tick_q32)) >> 32) as u64
     }
 
-    /// Spins until `duration_ns` have passed.
+    /// Spins until `duration_ns` have passed. Lets others go first: where processors are emulated one after another, or
+    /// share a core, somebody else has more to do.
     pub fn spin_ns(&self, duration_ns: u64) {
+        core::hint::spin_loop();
         self.spin_until(duration_ns, || false);
     }
 

@@ -133,6 +133,8 @@ fn leave(text: EpitaphText) -> ! {
 /// Waits to be fenced. Resets the machine if the monitor does nothing all the while: then nobody will come.
 fn await_fence(context: &'static Context, epoch: u64) -> ! {
     let control = context.region.control;
+    // A takeover is over by then, and nothing has held it up.
+    context.clock.spin_ns(ASK_NS);
     let mut silence = MonitorSilence::begin(control, context.now_ns());
     while context.options.failover_reset == Reset::Auto && control.epoch.is_owned_by(epoch) {
         let _ = context.local_apic.send(

@@ -54,10 +54,13 @@ impl KeepaliveAnswer {
 
     /// Notes whether a monitor that cannot go on must reset the machine, because nobody serves. Returns whether that
     /// begins to be so.
+    #[inline]
     pub(crate) fn set_must_reset(&self, must_reset: bool) -> bool {
-        let had_to = self.must_reset.load(Ordering::Relaxed);
-        self.must_reset.store(must_reset, Ordering::Release);
-        must_reset && !had_to
+        let is_change = self.must_reset.load(Ordering::Relaxed) != must_reset;
+        if is_change {
+            self.must_reset.store(must_reset, Ordering::Release);
+        }
+        is_change && must_reset
     }
 
     /// Returns whether a monitor that cannot go on must reset the machine. If not, either somebody serves, or the
