@@ -32,6 +32,11 @@ pub struct Cursors {
 }
 
 impl<'c, W: Words + Copy> Journal<'c, W> {
+    /// Returns the salt that it was opened with.
+    pub fn salt(&self) -> u64 {
+        self.salt
+    }
+
     /// Opens the journal in `words`. `salt` is a secret random number of this boot; `crc` suits the processor.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use crate::doubt::Doubt;
 use crate::effects::note_backup_progress;
 use crate::findings::{log_damage, log_finding};
 use crate::host::Host;
-use crate::shared_journal::{SharedJournal, SharedReader, open_journal};
+use crate::shared_journal::{SharedJournal, SharedReader, open_journal, salt};
 use crate::state::ReplicaState;
 
 /// Records that a backup applies before the monitor looks at its detector again.
@@ -99,6 +99,7 @@ impl<H: Host> Replica<H> {
         if let Some(doubt) = &self.doubt {
             return doubt.status();
         }
+        self.reopen_if_missalted();
         let mut reader = self.take_reader();
         let status = self.follow_with(&mut reader);
         // If the cursors lead a backup astray before its state is whole, it begins again, at the checkpoint that the
@@ -109,6 +110,16 @@ impl<H: Host> Replica<H> {
             self.reader = Some(reader);
         }
         status
+    }
+
+    /// Opens the journal anew and begins again, if the salt was overwritten when this backup opened it: with a wrong one
+    /// every record is damage. The monitor restores the salt.
+    fn reopen_if_missalted(&mut self) {
+        if !self.state.is_whole() && self.journal.salt() != salt(&self.host) {
+            self.journal = open_journal(&self.host);
+            self.reader = None;
+            self.state.clear();
+        }
     }
 
     fn follow_with(&mut self, reader: &mut SharedReader) -> SeatStatus {

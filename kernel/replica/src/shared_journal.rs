@@ -18,7 +18,12 @@ pub(crate) type SharedReader = Reader<'static, &'static [AtomicU64]>;
 pub fn open_journal(host: &impl Host) -> SharedJournal {
     let region = host.region();
     let control = region.control;
-    let salt = control.header.journal_salt.load(Ordering::Relaxed);
-    Journal::salted(region.journal, &control.journal, salt, host.crc())
+    Journal::salted(region.journal, &control.journal, salt(host), host.crc())
         .expect("the plan gives the journal its least size")
+}
+
+/// Returns the journal's salt as the region has it.
+pub(crate) fn salt(host: &impl Host) -> u64 {
+    let header = &host.region().control.header;
+    header.journal_salt.load(Ordering::Relaxed)
 }

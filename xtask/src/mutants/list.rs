@@ -124,6 +124,13 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "checksum(self.journal.crc, position, length_bytes, word_2, copy) == expected || end > 0;",
     },
     Mutant {
+        name: "salt-read-once",
+        what: "a new backup that read an overwritten salt takes every record for damage, for ever",
+        file: "kernel/replica/src/replica.rs",
+        right: "        if !self.state.is_whole() && self.journal.salt() != salt(&self.host) {\n",
+        wrong: "        if false && self.journal.salt() != salt(&self.host) {\n",
+    },
+    Mutant {
         name: "damage-unnamed",
         what: "a waiting backup that misses a record is neither given up, nor says so when it is the primary",
         file: "kernel/replica/src/replica.rs",
