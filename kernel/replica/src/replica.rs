@@ -112,8 +112,8 @@ impl<H: Host> Replica<H> {
         status
     }
 
-    /// Opens the journal anew and begins again, if the salt was overwritten when this backup opened it: with a wrong one
-    /// every record is damage. The monitor restores the salt.
+    /// Opens the journal anew and begins again, if the salt was overwritten when this backup opened it: with a wrong
+    /// one every record is damage. The monitor restores the salt.
     fn reopen_if_missalted(&mut self) {
         if !self.state.is_whole() && self.journal.salt() != salt(&self.host) {
             self.journal = open_journal(&self.host);
