@@ -61,13 +61,13 @@ pub unsafe fn find(
     bases: &[u64],
     needs_bar_sizes: bool,
 ) -> Result<Devices, BootRefusal> {
-    let mapped = windows.iter().zip(bases).map(|(window, base)| EcamWindow {
-        buses: BusRange {
+    let mapped = windows.iter().zip(bases).map(|(window, base)| {
+        let buses = BusRange {
             segment: window.segment,
             first: window.first_bus,
             last: window.last_bus,
-        },
-        base: *base,
+        };
+        EcamWindow::new(buses, *base)
     });
     // SAFETY: by the caller's promise; later, the monitor uses it only while no primary runs.
     let mut space = unsafe { MachineConfigSpace::new(mapped.collect()) };

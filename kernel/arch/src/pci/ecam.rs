@@ -5,32 +5,54 @@ use alloc::vec::Vec;
 use super::config::{ConfigSpace, PortConfigSpace};
 use super::tree::BusRange;
 
-/// Bytes of configuration space of a bus.
-const BUS_BYTES: u64 = 1 << 20;
-/// Bytes of configuration space of a function.
+/// Bytes of configuration space of a function. Those of the functions of a bus follow each other, and so do the buses.
 const FUNCTION_BYTES: u16 = 4096;
+/// Functions of a bus.
+const BUS_FUNCTIONS: u32 = 256;
 
 /// A mapped window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EcamWindow {
-    /// The buses that it shows.
-    pub buses: BusRange,
+    /// Address of the first function that it could show.
+    first: u32,
+    /// How many functions it could show.
+    count: u32,
     /// Where the first of them begins.
-    pub base: u64,
+    base: u64,
 }
 
 impl EcamWindow {
+    /// Describes a window that shows `buses`, and begins at `base`.
+    pub fn new(buses: BusRange, base: u64) -> Self {
+        Self {
+            first: u32::from(buses.segment) << 16 | u32::from(buses.first) << 8,
+            count: buses.count() as u32 * BUS_FUNCTIONS,
+            base,
+        }
+    }
+
     /// Returns its length.
     pub fn len_bytes(&self) -> u64 {
-        (u64::from(self.buses.last) - u64::from(self.buses.first) + 1) * BUS_BYTES
+        u64::from(self.count) * u64::from(FUNCTION_BYTES)
+    }
+
+    /// Returns the buses that it shows.
+    fn buses(&self) -> BusRange {
+        let first = (self.first >> 8) as u8;
+        BusRange {
+            segment: (self.first >> 16) as u16,
+            first,
+            last: first + (self.count / BUS_FUNCTIONS - 1) as u8,
+        }
     }
 
     /// Returns where a register is, if the window shows it.
+    #[inline]
     fn place(&self, address: u32, offset: u16) -> Option<u64> {
-        let is_here = self.buses.contains(address >> 8) && offset < FUNCTION_BYTES;
-        let bus = u64::from(address >> 8 & 0xff).checked_sub(self.buses.first.into())?;
-        let function = u64::from(address & 0xff) * u64::from(FUNCTION_BYTES);
-        is_here.then_some(self.base + bus * BUS_BYTES + function + u64::from(offset & !3))
+        let index = address.wrapping_sub(self.first);
+        let is_here = index < self.count && offset < FUNCTION_BYTES;
+        let function = u64::from(index) * u64::from(FUNCTION_BYTES);
+        is_here.then_some(self.base + function + u64::from(offset & !3))
     }
 }
 
@@ -56,13 +78,14 @@ impl MachineConfigSpace {
 
     /// Returns the buses that can be reached: those of the windows, and all of segment 0.
     pub fn buses(&self) -> Vec<BusRange> {
-        let others = self.windows.iter().map(|window| window.buses);
+        let others = self.windows.iter().map(EcamWindow::buses);
         [BusRange::SEGMENT_0]
             .into_iter()
             .chain(others.filter(|buses| buses.segment != 0))
             .collect()
     }
 
+    #[inline]
     fn place(&self, address: u32, offset: u16) -> Option<u64> {
         self.windows
             .iter()
@@ -71,6 +94,7 @@ impl MachineConfigSpace {
 }
 
 impl ConfigSpace for MachineConfigSpace {
+    #[inline]
     fn read(&mut self, address: u32, offset: u16) -> u32 {
         match self.place(address, offset) {
             // SAFETY: inside a window, by `new`.
@@ -79,6 +103,7 @@ impl ConfigSpace for MachineConfigSpace {
         }
     }
 
+    #[inline]
     fn write(&mut self, address: u32, offset: u16, value: u32) {
         match self.place(address, offset) {
             // SAFETY: inside a window, by `new`.
@@ -99,10 +124,8 @@ mod tests {
             first: 0x40,
             last: 0x7f,
         };
-        let window = EcamWindow {
-            buses,
-            base: 0x1_e000_0000,
-        };
+        let window = EcamWindow::new(buses, 0x1_e000_0000);
+        assert_eq!(window.buses(), buses);
         assert_eq!(window.len_bytes(), 64 << 20);
         assert_eq!(window.place(0x2_4000, 0), Some(0x1_e000_0000));
         assert_eq!(window.place(0x2_410b, 0x104), Some(0x1_e010_b104));
@@ -110,5 +133,10 @@ mod tests {
         for address in [0x2_3fff, 0x2_8000, 0x4000, 0x1_4000] {
             assert_eq!(window.place(address, 0), None, "{address:#x}");
         }
+        let all = EcamWindow::new(BusRange::SEGMENT_0, 0);
+        assert_eq!(
+            (all.len_bytes(), all.buses()),
+            (256 << 20, BusRange::SEGMENT_0)
+        );
     }
 }

@@ -95,42 +95,41 @@ impl Tree {
         mut now_ns: impl FnMut() -> u64,
     ) -> Quieted {
         let added = self.look_again(space);
-        let (bridges, functions): (Vec<Node>, Vec<Node>) = self
-            .nodes
-            .values()
-            .filter(|node| !node.is_fixed())
-            .partition(|node| node.is_bridge());
-        functions.iter().for_each(|node| switch_off(space, node));
+        self.functions().for_each(|node| switch_off(space, node));
         let mut faults: BTreeMap<u32, FaultKind> = BTreeMap::new();
         let mut fallen = Vec::new();
-        for node in &functions {
+        for node in self.functions() {
             if let Some(kind) = self.check(space, node) {
                 faults.insert(node.address(), kind);
             }
         }
-        for bridge in bridges.iter().filter(|it| it.round != self.round) {
+        for bridge in self.bridges().filter(|it| it.round != self.round) {
             faults.insert(bridge.address(), FaultKind::Silent);
         }
-        let were_on = stop_bridges(space, &bridges);
-        let sound = |node: &&Node| !faults.contains_key(&node.address());
-        let mut pending: Vec<Node> = functions.iter().filter(sound).copied().collect();
-        let waking = wake::wake(space, &pending);
+        let were_on = stop_bridges(space, self.bridges());
+        let sound = || {
+            let is_sound = |node: &&Node| !faults.contains_key(&node.address());
+            self.functions().filter(is_sound)
+        };
+        let waking = wake::wake(space, sound());
         let limit_ns = if waking.is_empty() { 0 } else { wake::WAKE_NS };
         wait(&mut now_ns, limit_ns, || false);
         wake::restore(space, &waking);
+        let mut is_pending = |node: &&Node| match is_pending(space, node) {
+            Some(is_pending) => is_pending,
+            None => {
+                fallen.push(node.address());
+                false
+            }
+        };
+        let mut pending: Vec<&Node> = sound().filter(&mut is_pending).collect();
         wait(&mut now_ns, PENDING_LIMIT_NS, || {
-            pending.retain(|node| match is_pending(space, node) {
-                Some(is_pending) => is_pending,
-                None => {
-                    fallen.push(node.address());
-                    false
-                }
-            });
+            pending.retain(&mut is_pending);
             pending.is_empty()
         });
         faults.extend(fallen.iter().map(|it| (*it, FaultKind::Silent)));
         faults.extend(pending.iter().map(|it| (it.address(), FaultKind::Pending)));
-        for node in &functions {
+        for node in self.functions() {
             if !faults.contains_key(&node.address()) && !virtual_functions::switch_off(space, node)
             {
                 faults.insert(node.address(), FaultKind::Disobeys);
@@ -147,6 +146,16 @@ impl Tree {
             added,
             left_out: self.left_out,
         }
+    }
+
+    /// Returns the functions that are switched off.
+    fn functions(&self) -> impl Iterator<Item = &Node> {
+        let nodes = self.nodes.iter();
+        nodes.filter(|node| !node.is_fixed() && !node.is_bridge())
+    }
+
+    fn bridges(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.is_bridge())
     }
 
     /// Returns what is wrong with a function that was switched off.
@@ -167,12 +176,11 @@ impl Tree {
     ) -> Vec<Fault> {
         let mut cut_off = |(address, kind): (&u32, &FaultKind)| {
             let (address, kind) = (*address, *kind);
-            let node = &self.nodes[&address];
+            let node = self.get(address);
+            let mut above = node.into_iter().flat_map(|node| self.bridges_above(node));
             let cut_at = match kind {
                 FaultKind::Pending => None,
-                _ => self
-                    .bridges_above(node)
-                    .find(|bridge| is_stopped(space, *bridge)),
+                _ => above.find(|bridge| is_stopped(space, *bridge)),
             };
             if kind == FaultKind::Disobeys {
                 clear_command(space, address, COMMAND_IO | COMMAND_MEMORY);
@@ -186,7 +194,8 @@ impl Tree {
                     || match kind {
                         FaultKind::Pending => true,
                         // Nothing is left where something may be taken away.
-                        FaultKind::Silent => node.may_be_removed() && !self.hangs(space, node),
+                        FaultKind::Silent => node
+                            .is_some_and(|node| node.may_be_removed() && !self.hangs(space, node)),
                         FaultKind::Disobeys => false,
                     },
             }
@@ -216,7 +225,7 @@ impl Tree {
         }
         let withheld = self
             .nodes
-            .values()
+            .iter()
             .filter(|node| is_cut(node) || is_faulty(node));
         withheld.map(|node| node.number).collect()
     }
@@ -245,7 +254,10 @@ fn silence(space: &mut impl ConfigSpace, node: &Node) {
 }
 
 /// Stops what passes bridges upwards, and their own messages. Returns those that were on.
-fn stop_bridges(space: &mut impl ConfigSpace, bridges: &[Node]) -> Vec<u32> {
+fn stop_bridges<'a>(
+    space: &mut impl ConfigSpace,
+    bridges: impl Iterator<Item = &'a Node>,
+) -> Vec<u32> {
     let mut were_on = Vec::new();
     for bridge in bridges {
         silence(space, bridge);

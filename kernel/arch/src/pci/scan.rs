@@ -1,6 +1,5 @@
 //! The walk over the buses.
 
-use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -17,16 +16,11 @@ const ARI_FORWARDING: u32 = 1 << 5;
 type Pending = (u32, Option<u32>);
 
 impl Tree {
-    /// Meets every function on a bus and behind it. No bus is walked over twice, so a loop in hostile bus numbers ends.
-    pub(super) fn walk(
-        &mut self,
-        space: &mut impl ConfigSpace,
-        bus: u32,
-        seen: &mut BTreeSet<u32>,
-    ) {
+    /// Meets every function on a bus and behind it.
+    pub(super) fn walk(&mut self, space: &mut impl ConfigSpace, bus: u32) {
         let mut pending = vec![(bus, None)];
         while let Some((bus, above)) = pending.pop() {
-            if seen.insert(bus) {
+            if self.buses.enter(bus, self.round) {
                 self.walk_bus(space, bus, above, &mut pending);
             }
         }
@@ -39,19 +33,25 @@ impl Tree {
         above: Option<u32>,
         pending: &mut Vec<Pending>,
     ) {
-        let port = above.and_then(|above| self.nodes.get(&above).copied());
+        let port = above.and_then(|above| self.get(above).copied());
         let port = port.filter(Node::is_single_port);
         let devices = if port.is_some() { 1 } else { 32 };
         for device in 0..devices {
             let first = bus << 8 | device << 3;
-            let Some(node) = self.meet(space, first, above, pending) else {
+            // Most places are empty, and a takeover waits for the look at each.
+            let Some(id) = identity(space, first) else {
+                continue;
+            };
+            let Some(node) = self.meet(space, first, id, above, pending) else {
                 continue;
             };
             if port.is_some_and(|port| forwards_ari(space, &port)) && node.ari.is_some() {
                 self.walk_ari(space, node, above, pending);
             } else if node.is_multi_function() {
                 for function in 1..8 {
-                    self.meet(space, first | function, above, pending);
+                    if let Some(id) = identity(space, first | function) {
+                        self.meet(space, first | function, id, above, pending);
+                    }
                 }
             }
         }
@@ -73,42 +73,49 @@ impl Tree {
                 return;
             }
             let address = node.address() & !0xff | next;
-            let Some(found) = self.meet(space, address, above, pending) else {
+            let Some(id) = identity(space, address) else {
+                return;
+            };
+            let Some(found) = self.meet(space, address, id, above, pending) else {
                 return;
             };
             node = found;
         }
     }
 
-    /// Notes the function at `address`, if there is one, and the bus behind it, if it is a bridge.
+    /// Notes the function `id` at `address`, and the bus behind it, if it is a bridge. `None` if there is no room, or
+    /// if it is gone again.
     fn meet(
         &mut self,
         space: &mut impl ConfigSpace,
         address: u32,
+        id: u32,
         above: Option<u32>,
         pending: &mut Vec<Pending>,
     ) -> Option<Node> {
-        let node = match self.nodes.get_mut(&address) {
-            // One access for each function that is there as before: a takeover waits for this.
-            Some(known) if identity(space, address)? == known.function.id => {
-                known.round = self.round;
-                *known
+        let node = match self.index(address) {
+            // A function that is as before costs no further access: a takeover waits for this.
+            Ok(index) if self.nodes[index].function.id == id => {
+                self.nodes[index].round = self.round;
+                self.nodes[index]
             }
-            _ => self.note(Node::read(space, address)?, above)?,
+            place => self.note(Node::read(space, address)?, above, place)?,
         };
         if node.is_bridge() {
             let bus = space.read(address, REGISTER_BUSES) >> 8 & 0xff;
-            let bus = address >> 16 << 8 | bus;
-            if self.ranges.iter().any(|range| range.contains(bus)) {
-                pending.push((bus, Some(address)));
-            }
+            pending.push((address >> 16 << 8 | bus, Some(address)));
         }
         Some(node)
     }
 
-    /// Takes in a function that is new, or another one at an address that was known.
-    fn note(&mut self, mut node: Node, above: Option<u32>) -> Option<Node> {
-        if self.nodes.len() >= FUNCTIONS_MAX && !self.nodes.contains_key(&node.address()) {
+    /// Takes in a function that is new, or another one at an address that was known. `place` is what `index` says.
+    fn note(
+        &mut self,
+        mut node: Node,
+        above: Option<u32>,
+        place: Result<usize, usize>,
+    ) -> Option<Node> {
+        if self.nodes.len() >= FUNCTIONS_MAX && place.is_err() {
             self.left_out += 1;
             return None;
         }
@@ -117,7 +124,10 @@ impl Tree {
         node.function.number = node.number;
         node.round = self.round;
         node.above = above;
-        self.nodes.insert(node.address(), node);
+        match place {
+            Ok(index) => self.nodes[index] = node,
+            Err(index) => self.nodes.insert(index, node),
+        }
         Some(node)
     }
 }

@@ -88,8 +88,8 @@ fn bridges_that_form_a_circle_and_buses_out_of_range_end_the_walk() {
     fake.bridge(0x1_0010, 0x20);
     let tree = find(&mut fake);
     assert_eq!(addresses(&tree), [0x10, 0x200, 0x300, 0x308, 0x1_0010]);
-    let node = tree.nodes[&0x308];
-    assert_eq!(tree.bridges_above(&node).collect::<Vec<_>>(), [0x200, 0x10]);
+    let node = tree.get(0x308).unwrap();
+    assert_eq!(tree.bridges_above(node).collect::<Vec<_>>(), [0x200, 0x10]);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_function_that_was_taken_away_is_cut_off_and_refuses_nothing() {
 }
 
 fn withheld(tree: &Tree, quieted: &Quieted) -> Vec<u32> {
-    let nodes = tree.nodes.values();
+    let nodes = tree.nodes.iter();
     let withheld = nodes.filter(|node| quieted.withheld.contains(&node.number));
     withheld.map(|node| node.address()).collect()
 }

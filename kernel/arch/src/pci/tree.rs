@@ -1,6 +1,6 @@
 //! All functions of the machine, each with the bridge above it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::config::ConfigSpace;
@@ -34,16 +34,60 @@ impl BusRange {
         bus >> 8 == u32::from(self.segment) && numbers.contains(&(bus & 0xff))
     }
 
+    /// Returns how many buses these are.
+    pub(super) fn count(self) -> usize {
+        usize::from(self.last.saturating_sub(self.first)) + 1
+    }
+
     fn buses(self) -> impl Iterator<Item = u32> {
         (self.first..=self.last).map(move |bus| u32::from(self.segment) << 8 | u32::from(bus))
     }
 }
 
+/// The buses that can be reached, and the round in which each was last walked over.
+#[derive(Debug, Default)]
+pub(super) struct Buses {
+    ranges: Vec<BusRange>,
+    walked: Vec<u32>,
+}
+
+impl Buses {
+    fn new(ranges: Vec<BusRange>) -> Self {
+        let count = ranges.iter().map(|range| range.count()).sum();
+        Self {
+            ranges,
+            walked: vec![0; count],
+        }
+    }
+
+    fn all(&self) -> Vec<u32> {
+        self.ranges.iter().flat_map(|range| range.buses()).collect()
+    }
+
+    /// Begins to walk over a bus. Returns false if it cannot be reached, or was walked over in this round already: so
+    /// a loop in hostile bus numbers ends.
+    pub(super) fn enter(&mut self, bus: u32, round: u32) -> bool {
+        let mut first = 0;
+        for range in &self.ranges {
+            if range.contains(bus) {
+                let index = first + (bus & 0xff) as usize - usize::from(range.first);
+                return core::mem::replace(&mut self.walked[index], round) != round;
+            }
+            first += range.count();
+        }
+        false
+    }
+}
+
 /// The functions of the machine.
+///
+/// A takeover waits for the walk over them, so they lie in one piece of memory, and a walk that meets nothing new
+/// allocates next to nothing.
 #[derive(Debug, Default)]
 pub struct Tree {
-    pub(super) nodes: BTreeMap<u32, Node>,
-    pub(super) ranges: Vec<BusRange>,
+    /// By address.
+    pub(super) nodes: Vec<Node>,
+    pub(super) buses: Buses,
     roots: Vec<u32>,
     pub(super) round: u32,
     pub(super) left_out: u32,
@@ -56,19 +100,19 @@ impl Tree {
     /// A bus that no bridge leads to is the root of another tree if something answers there.
     pub fn find(space: &mut impl ConfigSpace, ranges: Vec<BusRange>) -> Self {
         let mut tree = Self {
-            ranges,
+            buses: Buses::new(ranges),
+            // No bus was walked over in a round before the first.
+            round: 1,
             ..Self::default()
         };
-        let mut seen = BTreeSet::new();
-        let buses: Vec<u32> = tree.ranges.iter().flat_map(|range| range.buses()).collect();
-        for bus in buses {
+        for bus in tree.buses.all() {
             let known = tree.next_number + tree.left_out;
-            tree.walk(space, bus, &mut seen);
+            tree.walk(space, bus);
             if tree.next_number + tree.left_out > known {
                 tree.roots.push(bus);
             }
         }
-        for (number, node) in tree.nodes.values_mut().enumerate() {
+        for (number, node) in tree.nodes.iter_mut().enumerate() {
             node.number = number as u32;
             node.function.number = number as u32;
         }
@@ -81,23 +125,33 @@ impl Tree {
         self.round += 1;
         self.left_out = 0;
         let first_new = self.next_number;
-        let mut seen = BTreeSet::new();
-        for bus in self.roots.clone() {
-            self.walk(space, bus, &mut seen);
+        for index in 0..self.roots.len() {
+            self.walk(space, self.roots[index]);
         }
         // A bridge whose bus numbers were overwritten leads the walk past functions that still answer.
-        for node in self.nodes.values_mut().filter(|it| it.round != self.round) {
+        let round = self.round;
+        for node in self.nodes.iter_mut().filter(|it| it.round != round) {
             if identity(space, node.address()) == Some(node.function.id) {
-                node.round = self.round;
+                node.round = round;
             }
         }
-        let added = self.nodes.values().filter(|it| it.number >= first_new);
+        let added = self.nodes.iter().filter(|it| it.number >= first_new);
         added.map(Node::address).collect()
+    }
+
+    /// Returns the function at `address`.
+    pub(super) fn get(&self, address: u32) -> Option<&Node> {
+        self.index(address).ok().map(|index| &self.nodes[index])
+    }
+
+    /// Returns where the function at `address` is among the nodes, or where it would be.
+    pub(super) fn index(&self, address: u32) -> Result<usize, usize> {
+        self.nodes.binary_search_by_key(&address, Node::address)
     }
 
     /// Returns the functions by their numbers: those of the first walk by address, and then what was plugged since.
     pub fn in_order(&self) -> Vec<Node> {
-        let mut nodes: Vec<Node> = self.nodes.values().copied().collect();
+        let mut nodes = self.nodes.clone();
         nodes.sort_unstable_by_key(|node| node.number);
         nodes
     }
@@ -109,9 +163,9 @@ impl Tree {
 
     /// Returns the number of the last bus in the segment of `bus` on which something is.
     pub fn last_bus(&self, bus: u32) -> u32 {
-        let segment = bus >> 8 << 16;
-        let last = self.nodes.range(segment..=segment | 0xffff).next_back();
-        last.map_or(bus & 0xff, |(address, _)| address >> 8 & 0xff)
+        let is_there = |node: &&Node| node.address() >> 16 == bus >> 8;
+        let last = self.nodes.iter().rfind(is_there);
+        last.map_or(bus & 0xff, |node| node.address() >> 8 & 0xff)
     }
 
     /// Returns how many functions were left out because there is no room for them.
@@ -124,7 +178,7 @@ impl Tree {
         let mut above = node.above;
         core::iter::from_fn(move || {
             let bridge = above?;
-            above = self.nodes.get(&bridge).and_then(|it| it.above);
+            above = self.get(bridge).and_then(|it| it.above);
             Some(bridge)
         })
         // A chain of bridges is no longer than a segment has buses.

@@ -37,9 +37,12 @@ pub struct Waking {
 }
 
 /// Wakes the functions that sleep. They may be used after [`WAKE_NS`] and [`restore`].
-pub fn wake(space: &mut impl ConfigSpace, nodes: &[Node]) -> Vec<Waking> {
+pub fn wake<'a>(
+    space: &mut impl ConfigSpace,
+    functions: impl Iterator<Item = &'a Node>,
+) -> Vec<Waking> {
     let mut waking = Vec::new();
-    for node in nodes.iter().filter(|node| !node.is_bridge()) {
+    for node in functions {
         let Some(at) = node.power.map(|at| u16::from(at) + CONTROL) else {
             continue;
         };
