@@ -1,5 +1,6 @@
 //! The plan, as its users see it: of ordinary machines, and what is refused.
 
+use partition::acpi::iommu::{Iommus, ReservedMemory, Skipped, Unit, Vendor};
 use partition::memory::{Region, RegionKind};
 use partition::tenant::{LINUX, NATIVE};
 use partition::{Kinds, Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
@@ -50,6 +51,35 @@ primary_kernel /boot/a, failover_kernel /boot/b, service redis:6379
         expected.replace("  \n", "\n")
     );
     assert_eq!(plan.journal(), Range::new(0x320_0000, 0x520_0000));
+}
+
+#[test]
+fn the_plan_shows_the_iommus_and_what_the_firmware_reserves() {
+    let mut machine = machine_with_boot(4, 512);
+    machine.iommus = Iommus {
+        units: vec![Unit {
+            vendor: Vendor::Intel,
+            segment: 1,
+            registers: 0xfed9_0000,
+        }],
+        reserved: vec![ReservedMemory {
+            segment: 0,
+            range: Range::new(0x7d80_0000, 0x8000_0000),
+        }],
+        skipped: vec![Skipped {
+            name: "ATSR",
+            kind: 2,
+            offset: 72,
+        }],
+    };
+    let text = planned("", &machine).unwrap().to_string();
+    for row in [
+        "IOMMU    -      0xfed90000-0xfed91000    4K  VT-d, segment 1: its registers",
+        "IOMMU    -      0x7d800000-0x80000000   40M  reserved: devices of segment 0 reach it always",
+        "IOMMU    -      -                         -  entry ATSR (type 2) at byte 72: not used",
+    ] {
+        assert!(text.contains(row), "{text}");
+    }
 }
 
 #[test]

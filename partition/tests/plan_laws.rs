@@ -3,7 +3,7 @@
 use partition::acpi::ApicId;
 use partition::memory::{Region, RegionKind};
 use partition::plan::{ALIGN_BYTES, SHARED_END, SURVIVES_RESET_START};
-use partition::{Kinds, Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
+use partition::{Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
 use proptest::prelude::*;
 use sharedmem::MAX_CORES;
 use sharedmem::hand_off::RANGES_MAX;
@@ -139,7 +139,7 @@ fn any_machine() -> impl Strategy<Value = Machine> {
             cpus: (0..cpus).map(ApicId).collect(),
             memory_map,
             occupied,
-            kinds: Kinds::default(),
+            ..Machine::default()
         })
 }
 

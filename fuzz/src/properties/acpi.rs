@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use arbitrary::Unstructured;
+use partition::acpi::iommu::{Iommus, UNITS_MAX};
 use partition::acpi::{Originals, Register, Rsdp};
 use partition::linux::acpi::{TableFacts, Tables, of_backup, of_primary};
 use partition::{AcpiInfo, ApicId};
@@ -22,7 +23,7 @@ const COPIES: u64 = 0x800_1000;
 const RESET_REGISTER: (u64, u8) = (0x300_d980, 1);
 
 /// Limit of the reads: the RSDP may be at every 16 bytes of two areas, a table has an entry every 4 bytes at most, and
-/// each is read twice (three times, if it is an MCFG).
+/// each is read twice (three times, if it is an MCFG, a DMAR or an IVRS).
 const READS_MAX: u64 = 4 * (1024 + 0x2_0000) / 16 + 2 * (1 << 20) / 4;
 
 /// Checks the property. See the module.
@@ -69,6 +70,12 @@ fn is_sound(info: &AcpiInfo, bsp: ApicId) {
             assert!(!others.any(|other| other.range.overlaps(window.range)));
         }
     }
+    if let Ok(iommus) = &info.iommus {
+        let registers: BTreeSet<_> = iommus.units.iter().map(|unit| unit.registers).collect();
+        assert_eq!(registers.len(), iommus.units.len());
+        assert!(registers.len() <= UNITS_MAX && !registers.contains(&0));
+        assert!(iommus.reserved.iter().all(|it| !it.range.is_empty()));
+    }
     for isa_irq in 0..=255 {
         let _ = info.isa_interrupt(isa_irq);
     }
@@ -84,6 +91,7 @@ fn copies_are_sound(info: &AcpiInfo, originals: &Originals, mut memory: FakeMemo
         seat,
         cores: &own,
         local_apic_address: info.local_apic_address,
+        has_iommu: own.len() % 2 == 1,
     };
     let expected = |info: &AcpiInfo| -> BTreeSet<ApicId> {
         let mine = |id: &ApicId| own.contains(id) || *id == seat;
@@ -103,6 +111,10 @@ fn copies_are_sound(info: &AcpiInfo, originals: &Originals, mut memory: FakeMemo
             (&copy.io_apics, &copy.overrides),
             (&info.io_apics, &info.overrides)
         );
+        match facts.has_iommu {
+            true => assert_eq!(copy.iommus, info.iommus),
+            false => assert_eq!(copy.iommus, Ok(Iommus::default())),
+        }
         if originals.fadt.is_some() {
             let reset = copy.reset.expect("a reset register");
             let found = (reset.register, reset.value);

@@ -94,6 +94,7 @@ fn machine_of(input: &mut Unstructured<'_>) -> arbitrary::Result<Machine> {
             primary: kind(kinds & 15),
             backup: kind(kinds >> 4),
         },
+        ..Machine::default()
     })
 }
 

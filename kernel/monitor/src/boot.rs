@@ -11,6 +11,7 @@ use arch::console::SerialConsole;
 use arch::cpu;
 use arch::descriptors::CoreTables;
 use ipi::{LocalApic, Mode};
+use partition::acpi::iommu::Iommus;
 use partition::acpi::{AcpiInfo, ApicId, Originals};
 use partition::cmdline::{ApicMode, Options};
 use partition::{BootFiles, BootInfo, Kinds, Machine, PhysicalMemory, Plan, Range, plan};
@@ -109,6 +110,7 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         memory_map: info.memory_map.clone(),
         occupied: occupied(&info, start_page(&info)?),
         kinds: kinds(&options, &info),
+        iommus: iommus(&acpi),
     };
     let plan = plan(&options, &machine)?;
     let modules = info.modules.iter();
@@ -128,6 +130,14 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         roots: Vec::new(),
     };
     Ok((facts, plan))
+}
+
+/// Returns the IOMMUs. What is said of them and cannot be used is named, and there are none then.
+fn iommus(acpi: &AcpiInfo) -> Iommus {
+    acpi.iommus.clone().unwrap_or_else(|error| {
+        log::error!("{error}; the machine is used as one without an IOMMU");
+        Iommus::default()
+    })
 }
 
 /// Gives the seat its own descriptor tables and traps, and brings its local APIC up.

@@ -14,6 +14,7 @@ use core::fmt;
 use sharedmem::PerInstance;
 
 use crate::acpi::ApicId;
+use crate::acpi::iommu::Iommus;
 use crate::cmdline::{Options, Rearm};
 use crate::memory::{MemoryMap, Region, RegionKind};
 use crate::range::{Range, RangeSet};
@@ -62,6 +63,8 @@ pub struct Machine {
     pub occupied: Vec<(Range, &'static str)>,
     /// What the images are.
     pub kinds: Kinds,
+    /// The IOMMUs.
+    pub iommus: Iommus,
 }
 
 impl Machine {
@@ -96,6 +99,7 @@ impl Machine {
             memory_map: MemoryMap::new(claims),
             occupied: Vec::new(),
             kinds: Kinds::default(),
+            iommus: Iommus::default(),
         }
     }
 }
@@ -138,6 +142,8 @@ pub struct Plan {
     pub left_over: Vec<Range>,
     /// Memory that was in use before, and for what.
     pub occupied: Vec<(Range, &'static str)>,
+    /// The IOMMUs.
+    pub iommus: Iommus,
     /// What was asked for.
     pub options: Options,
 }
@@ -178,6 +184,7 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
         parked: cores.parked,
         left_over: memory.left_over,
         occupied: machine.occupied.clone(),
+        iommus: machine.iommus.clone(),
         options: options.clone(),
     })
 }

@@ -9,6 +9,7 @@ use super::{Cpu, Plan, Slice};
 use sharedmem::hand_off::RANGES_MAX;
 use sharedmem::{MAX_CORES, Role};
 
+use crate::acpi::iommu::{Iommus, Skipped};
 use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
@@ -64,6 +65,7 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     for (range, name) in &plan.occupied {
         rows.push(row("boot", &[], Some(*range), name));
     }
+    iommus(&mut rows, &plan.iommus);
     if !plan.parked.is_empty() {
         let why = format!("more than {MAX_CORES} CPUs: they stay parked");
         rows.push(row("nobody", &plan.parked, None, &why));
@@ -78,6 +80,26 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         .collect();
     write_columns(f, &cells, Some(3))?;
     write_options(f, plan)
+}
+
+/// Adds a row for each unit, for each piece of reserved memory, and for what is not used.
+fn iommus(rows: &mut Vec<Row>, iommus: &Iommus) {
+    for unit in &iommus.units {
+        let registers = Range::new(unit.registers, unit.registers.saturating_add(4096));
+        let why = format!("{}, segment {}: its registers", unit.vendor, unit.segment);
+        rows.push(row("IOMMU", &[], Some(registers), &why));
+    }
+    for reserved in &iommus.reserved {
+        let why = format!(
+            "reserved: devices of segment {} reach it always",
+            reserved.segment
+        );
+        rows.push(row("IOMMU", &[], Some(reserved.range), &why));
+    }
+    for Skipped { name, kind, offset } in &iommus.skipped {
+        let why = format!("entry {name} (type {kind}) at byte {offset}: not used");
+        rows.push(row("IOMMU", &[], None, &why));
+    }
 }
 
 fn write_options(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {

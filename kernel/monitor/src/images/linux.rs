@@ -126,6 +126,7 @@ fn make_tables(
         seat: facts.acpi.cpus[0],
         cores: &cores,
         local_apic_address: facts.acpi.local_apic_address,
+        has_iommu: true,
     };
     Ok(match request.role {
         Role::Primary => acpi::of_primary(&facts.acpi_tables, table_facts, at)?,

@@ -4,6 +4,7 @@
 //! specification 1.0a.
 
 mod fixed;
+pub mod iommu;
 mod madt;
 mod mcfg;
 mod root;
@@ -52,6 +53,9 @@ pub struct AcpiInfo {
     /// Where PCI configuration space lies in memory: none without an MCFG; an error if the MCFG cannot be used. The
     /// machine boots nevertheless, because the ports reach the first segment.
     pub ecam: Result<Vec<Ecam>, InputError>,
+    /// The IOMMUs: none without a DMAR or an IVRS; an error if the table cannot be used. The machine boots
+    /// nevertheless, as one without an IOMMU.
+    pub iommus: Result<iommu::Iommus, InputError>,
 }
 
 /// The firmware's tables as a copy for another kernel needs them.
@@ -61,6 +65,8 @@ pub struct Originals {
     pub madt: Vec<u8>,
     /// The FADT, if there is one.
     pub fadt: Option<Vec<u8>>,
+    /// Physical addresses of DMAR and IVRS.
+    pub iommu: Vec<u64>,
     /// Physical addresses of all others.
     pub others: Vec<u64>,
 }
@@ -75,6 +81,7 @@ impl Originals {
         Ok(Self {
             madt: tables.madt.bytes,
             fadt: tables.fadt.map(|fadt| fadt.bytes),
+            iommu: tables.iommu,
             others: tables.others,
         })
     }
@@ -97,6 +104,7 @@ impl AcpiInfo {
         let ecam = tables
             .mcfg
             .map_or(Ok(Vec::new()), |mcfg| mcfg::parse(&mcfg?));
+        let iommus = iommu::parse(tables.dmar, tables.ivrs);
         Ok(Self {
             cpus: madt.cpus,
             local_apic_address: madt.local_apic_address,
@@ -107,6 +115,7 @@ impl AcpiInfo {
             reset,
             hpet,
             ecam,
+            iommus,
         })
     }
 

@@ -32,7 +32,11 @@ pub(super) struct Tables {
     pub hpet: Option<Block>,
     /// What reads the devices, and no more, must not keep a machine from booting.
     pub mcfg: Option<Result<Block, InputError>>,
-    /// Addresses of all tables but MADT and FADT.
+    pub dmar: Option<Result<Block, InputError>>,
+    pub ivrs: Option<Result<Block, InputError>>,
+    /// Addresses of DMAR and IVRS.
+    pub iommu: Vec<u64>,
+    /// Addresses of all tables but those and MADT and FADT.
     pub others: Vec<u64>,
 }
 
@@ -47,8 +51,9 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
     };
     let (root_table, entry_bytes) = read_root_table(&root, memory)?;
 
-    let (mut madt, mut fadt, mut hpet, mut mcfg) = (None, None, None, None);
-    let mut others = Vec::new();
+    let (mut madt, mut fadt, mut hpet) = (None, None, None);
+    let (mut mcfg, mut dmar, mut ivrs) = (None, None, None);
+    let (mut iommu, mut others) = (Vec::new(), Vec::new());
     for entry in root_table.bytes[HEADER_BYTES..].chunks_exact(entry_bytes) {
         let mut wide = [0; 8];
         wide[..entry_bytes].copy_from_slice(entry);
@@ -58,11 +63,19 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
             continue;
         }
         let header = Block::read(memory, address, HEADER_BYTES, root_table.name)?;
-        if !matches!(&header.bytes[..4], b"APIC" | b"FACP") {
-            others.push(address);
+        match &header.bytes[..4] {
+            b"APIC" | b"FACP" => {}
+            b"DMAR" | b"IVRS" => iommu.push(address),
+            _ => others.push(address),
         }
-        if header.bytes.starts_with(b"MCFG") && mcfg.is_none() {
-            mcfg = Some(read_table(address, "MCFG", memory));
+        let optional = match &header.bytes[..4] {
+            b"MCFG" => Some((&mut mcfg, "MCFG")),
+            b"DMAR" => Some((&mut dmar, "DMAR")),
+            b"IVRS" => Some((&mut ivrs, "IVRS")),
+            _ => None,
+        };
+        if let Some((slot @ None, name)) = optional {
+            *slot = Some(read_table(address, name, memory));
         }
         let (slot, name) = match &header.bytes[..4] {
             b"APIC" => (&mut madt, "MADT"),
@@ -84,6 +97,9 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
         fadt,
         hpet,
         mcfg,
+        dmar,
+        ivrs,
+        iommu,
         others,
     })
 }

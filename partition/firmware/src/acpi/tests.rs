@@ -6,7 +6,7 @@ use alloc::{format, vec};
 use proptest::prelude::*;
 
 /// Gives a table its length and makes its bytes sum up to 0.
-fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
+pub fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
     let length = bytes.len() as u32;
     bytes[4..8].copy_from_slice(&length.to_le_bytes());
     bytes[9] = 0;
@@ -14,7 +14,7 @@ fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn table(signature: &[u8; 4], body: &[u8]) -> Vec<u8> {
+pub fn table(signature: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 36];
     bytes[..4].copy_from_slice(signature);
     bytes.extend(body);
@@ -63,7 +63,7 @@ fn rsdp(revision: u8, rsdt: u32, xsdt: u64) -> Vec<u8> {
     bytes
 }
 
-fn qemu_madt() -> Vec<u8> {
+pub fn qemu_madt() -> Vec<u8> {
     madt(&[
         cpu(0, 1),
         cpu(1, 1),
@@ -78,7 +78,7 @@ fn qemu_madt() -> Vec<u8> {
 }
 
 /// Makes a machine with these tables under an XSDT; the RSDP is at 0xf0000.
-fn machine(tables: &[Vec<u8>]) -> FakeMemory {
+pub fn machine(tables: &[Vec<u8>]) -> FakeMemory {
     let mut memory = FakeMemory::default();
     let mut entries = vec![];
     for (number, table) in tables.iter().enumerate() {
@@ -91,7 +91,7 @@ fn machine(tables: &[Vec<u8>]) -> FakeMemory {
     memory
 }
 
-fn read(memory: &FakeMemory) -> Result<AcpiInfo, String> {
+pub fn read(memory: &FakeMemory) -> Result<AcpiInfo, String> {
     AcpiInfo::read(&Rsdp::Address(0xf_0000), ApicId(0), memory).map_err(|error| error.to_string())
 }
 

@@ -62,6 +62,8 @@ pub struct TableFacts<'a> {
     pub cores: &'a [ApicId],
     /// Physical address of the local APIC's registers.
     pub local_apic_address: u64,
+    /// Whether the IOMMU is left to it.
+    pub has_iommu: bool,
 }
 
 /// Tables, to be put at the address they were made for.
@@ -74,7 +76,7 @@ pub struct Tables {
 }
 
 /// Makes the tables of a Linux that owns the machine, for physical address `at`: the firmware's, but other processors
-/// than its own are disabled and the reset register is ours.
+/// than its own are disabled, the reset register is ours, and DMAR and IVRS are left out unless the IOMMU is its own.
 ///
 /// # Errors
 /// [`LinuxError::TablesTooLong`].
@@ -85,6 +87,9 @@ pub fn of_primary(
 ) -> Result<Tables, LinuxError> {
     let mut builder = Builder::new(at);
     let mut roots = originals.others.clone();
+    if facts.has_iommu {
+        roots.extend(&originals.iommu);
+    }
     if let Some(fadt) = &originals.fadt {
         roots.push(builder.put(patched_fadt(fadt, facts)));
     }

@@ -11,6 +11,7 @@ fn facts<'a>(cores: &'a [ApicId]) -> TableFacts<'a> {
         seat: ApicId(0),
         cores,
         local_apic_address: 0xfee0_0000,
+        has_iommu: false,
     }
 }
 
@@ -25,8 +26,17 @@ fn originals(fadt_bytes: usize, revision: u8) -> Originals {
     Originals {
         madt: table(*b"APIC", 3, &body),
         fadt: Some(sealed(fadt)),
+        iommu: vec![0x7100_0000],
         others: vec![0x7000_0000],
     }
+}
+
+/// Makes a table of one unit.
+fn dmar() -> Vec<u8> {
+    let mut body = vec![0; 12 + 16];
+    body[14] = 16;
+    body[20..24].copy_from_slice(&0xfed9_0000_u32.to_le_bytes());
+    table(*b"DMAR", 1, &body)
 }
 
 /// Reads the tables as a kernel would.
@@ -34,11 +44,26 @@ fn read(tables: &Tables, bsp: u32) -> AcpiInfo {
     let mut memory = FakeMemory::default();
     memory.put(AT, &tables.bytes);
     memory.put(0x7000_0000, &table(*b"WAET", 1, &[0; 4]));
+    memory.put(0x7100_0000, &dmar());
     AcpiInfo::read(&Rsdp::Address(tables.rsdp), ApicId(bsp), &memory).unwrap()
 }
 
 fn ids(info: &AcpiInfo) -> Vec<u32> {
     info.cpus.iter().map(|id| id.0).collect()
+}
+
+#[test]
+fn a_linux_sees_the_iommu_only_if_it_is_left_to_it() {
+    for has_iommu in [false, true] {
+        let facts = TableFacts {
+            has_iommu,
+            ..facts(&[ApicId(1)])
+        };
+        let units = |tables: Tables| read(&tables, 0).iommus.unwrap().units.len();
+        let primary = of_primary(&originals(244, 3), facts, AT).unwrap();
+        assert_eq!(units(primary), usize::from(has_iommu));
+        assert_eq!(units(of_backup(facts, AT).unwrap()), 0);
+    }
 }
 
 #[test]
