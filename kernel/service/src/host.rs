@@ -72,6 +72,11 @@ pub enum DebugCommand {
     BackupHang,
     /// A part breaks without which nobody is served; the main loop goes on.
     Break(BrokenPart),
+    /// The kernel logs more than its log takes.
+    LogFlood {
+        /// Number of lines.
+        lines: u64,
+    },
     /// The kernel measures append and commit.
     JournalBench {
         /// Number of records.

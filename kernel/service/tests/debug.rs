@@ -55,6 +55,7 @@ fn every_fault_reaches_the_host() {
             "JOURNAL-BENCH 100",
             DebugCommand::JournalBench { records: 100 },
         ),
+        ("LOG-FLOOD 1000", DebugCommand::LogFlood { lines: 1000 }),
         (
             "SLEEP 0.25",
             DebugCommand::Sleep {
@@ -86,6 +87,7 @@ fn every_fault_reaches_the_host() {
         "SLEEP nan",
         "SLEEP",
         "JOURNAL-BENCH x",
+        "LOG-FLOOD -1",
         "NOSUCH",
         "PANIC now",
     ] {

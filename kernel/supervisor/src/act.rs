@@ -110,6 +110,12 @@ impl<P: Platform> Supervisor<P> {
             }
             _ => {}
         }
-        log::info!("{notice}");
+        // A warning stays in the log: why there is no backup, or no primary.
+        match notice {
+            Notice::Unprotected(_) => log::warn!("{notice}"),
+            Notice::TakeoverBegan { .. } => log::warn!("{notice}"),
+            Notice::Refused(_) | Notice::Dead(_) => log::error!("{notice}"),
+            _ => log::info!("{notice}"),
+        }
     }
 }

@@ -40,6 +40,7 @@ impl<P: Port> Console<P> {
     /// Prints some of what was logged. Returns whether there is more. Leaves the port alone once a primary says that it
     /// has it: the output of two would be mixed. What was not printed is still in the rings.
     pub fn pump(&mut self, control: &Control) -> bool {
+        log::logger().flush();
         if control.console.owner() != ConsoleOwner::Monitor {
             self.port = None;
         }

@@ -1,12 +1,22 @@
 //! The backup's death never hurts the primary.
 
-use sharedmem::event;
+use std::thread;
+use std::time::Duration;
+
+use sharedmem::Instance;
+use sharedmem::event::{self, Event};
 
 use super::survival::WRITES;
 use crate::suite::{Test, TestContext, Verdict, audit};
 use harness::client::{self, IMPATIENT};
-use harness::problem::require_equal;
+use harness::debugger::{Debugger, Region};
+use harness::problem::{require, require_equal};
 use harness::writer::KeyWriter;
+
+/// Lines of a flood, how many floods there are, and the time between two.
+const FLOOD_LINES: u64 = 10_000;
+const FLOODS: u32 = 6;
+const BETWEEN_FLOODS: Duration = Duration::from_millis(700);
 
 pub(super) fn tests() -> Vec<Test> {
     [
@@ -23,6 +33,12 @@ pub(super) fn tests() -> Vec<Test> {
         )
     })
     .into_iter()
+    .chain([Test::new(
+        "log-flood",
+        "a flood of log lines leaves the reason in the log why there is no backup, and says what it left out",
+        "debug=1 failover_rearm=manual",
+        flood_log,
+    )])
     .chain([Test::new(
         "backup-busy",
         "the primary dies while its backup is amid a long piece of work: that is found at once, not after the work",
@@ -46,6 +62,33 @@ fn die_beside_busy_backup(context: &TestContext<'_>) -> Verdict {
     require_equal("backups lost before the takeover began", losses, 0)?;
     writer.wait_more(WRITES, context.time_left())?;
     audit(port, &writer.finish()?)?;
+    machine.closing_word()
+}
+
+/// Loses the backup, and then lets the primary log so much that its ring turns several times.
+fn flood_log(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
+    let port = machine.port()?;
+    client::ask::<String>(port, "DEBUG BACKUP-PANIC")?;
+    let reason = machine.wait_event::<event::Unprotected>()?;
+    for _ in 0..FLOODS {
+        client::ask::<String>(port, &format!("DEBUG LOG-FLOOD {FLOOD_LINES}"))?;
+        thread::sleep(BETWEEN_FLOODS);
+    }
+    machine.wait_event_where::<event::LinesLeftOut>(|it| it.lines > FLOOD_LINES / 10)?;
+    let mut debugger = Debugger::attach(&machine)?;
+    let region = Region::find(&mut debugger)?;
+    let log = region.log(&mut debugger, Some(Instance::A))?;
+    drop(debugger);
+    require(log.contains("earlier: "), || {
+        "the ring has not turned".into()
+    })?;
+    require(log.contains(&reason.to_string()), || {
+        "the reason is not in the ring any more".into()
+    })?;
+    require(!log.contains(event::Serving::SPEC.name), || {
+        "what is no reason is still in the ring".into()
+    })?;
     machine.closing_word()
 }
 

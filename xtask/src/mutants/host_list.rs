@@ -304,4 +304,24 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
             wrong: "is_protected && (!would_repeat || served_ns > 0)",
         },
     },
+    HostMutant {
+        test: "arch logger",
+        mutant: Mutant {
+            name: "flood-fills-the-log",
+            what: "a place in the code may log as much as it likes",
+            file: "kernel/arch/src/logger/budget.rs",
+            right: "        self.free_bytes = after.unwrap_or(left) as u32;",
+            wrong: "        self.free_bytes = after.map_or(left, |_| left) as u32;",
+        },
+    },
+    HostMutant {
+        test: "arch logger",
+        mutant: Mutant {
+            name: "reason-pushed-out",
+            what: "warnings and errors are written into the log once only",
+            file: "kernel/arch/src/logger/reasons.rs",
+            right: "age_bytes >= AGAIN_AFTER_BYTES as u64",
+            wrong: "age_bytes > u64::MAX - 1",
+        },
+    },
 ];

@@ -51,6 +51,7 @@ impl PrimaryConsole {
 
     /// Moves some log text to the serial port. Returns whether there is more.
     pub fn pump(&mut self, context: &Context) -> bool {
+        log::logger().flush();
         self.serial
             .as_mut()
             .is_some_and(|serial| serial.pump(context))

@@ -7,6 +7,7 @@ mod breakage;
 mod faults;
 mod instant;
 mod journal_bench;
+mod log_flood;
 
 use core::sync::atomic::Ordering;
 
@@ -50,7 +51,10 @@ pub fn execute(context: &'static Context, command: DebugCommand) {
     let debug = &context.region.control.debug;
     if !matches!(
         command,
-        DebugCommand::JournalBench { .. } | DebugCommand::Checkpoint | DebugCommand::DieIn { .. }
+        DebugCommand::JournalBench { .. }
+            | DebugCommand::LogFlood { .. }
+            | DebugCommand::Checkpoint
+            | DebugCommand::DieIn { .. }
     ) {
         debug.injected_ns.store(context.now_ns(), Ordering::Release);
     }
@@ -79,6 +83,7 @@ pub fn execute(context: &'static Context, command: DebugCommand) {
         DebugCommand::BackupPanic => debug.panic_backup.store(1, Ordering::Release),
         DebugCommand::Break(part) => breakage::break_part(context, part),
         DebugCommand::BackupHang => debug.hang_backup.store(1, Ordering::Release),
+        DebugCommand::LogFlood { lines } => log_flood::run(lines),
         DebugCommand::JournalBench { records } => journal_bench::run(context, records),
     }
 }

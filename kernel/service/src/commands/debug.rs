@@ -59,6 +59,9 @@ fn host_command(words: &[Bytes]) -> Result<DebugCommand, Failure> {
             delay_ns: count(delay)? as u64,
             end: end_of(end)?,
         },
+        [lines] if is(name, "log-flood") => DebugCommand::LogFlood {
+            lines: count(lines)? as u64,
+        },
         [records] if is(name, "journal-bench") => DebugCommand::JournalBench {
             records: count(records)? as u64,
         },
@@ -181,6 +184,8 @@ fn show_help(context: &mut Context<'_, '_>) -> Outcome {
             "    Stop this core, one core or all cores with interrupts off, or only the main loop.",
             "JOURNAL-BENCH <count>",
             "    Append and commit <count> records, and report the cost on the console.",
+            "LOG-FLOOD <lines>",
+            "    Write <lines> lines to the kernel's log, from six places in the code.",
             "PANIC",
             "    Make the kernel panic.",
             "POISON",

@@ -2,8 +2,10 @@
 
 use std::mem::offset_of;
 
+use sharedmem::Instance;
 use sharedmem::abi::CONTROL_BYTES;
 use sharedmem::control::{CONTROL_MAGIC, Control, Header, JournalCursors};
+use sharedmem::log_ring::LogRing;
 
 use super::{Debugger, Space};
 use crate::problem::Problem;
@@ -100,6 +102,31 @@ impl Region {
             applied: self.word(debugger, Self::APPLIED)?,
             consumed: self.word(debugger, Self::CONSUMED)?,
         })
+    }
+
+    /// Reads what is in the log ring of the monitor (`None`) or of an instance, whether it was printed or not. The
+    /// newest text is somewhere in the middle.
+    ///
+    /// # Errors
+    /// QEMU does not answer.
+    pub fn log(
+        &self,
+        debugger: &mut Debugger,
+        writer: Option<Instance>,
+    ) -> Result<String, Problem> {
+        let offset = match writer {
+            None => offset_of!(Control, monitor_log),
+            Some(instance) => {
+                let [start, end] = [
+                    offset_of!(Control, instance_logs),
+                    offset_of!(Control, resume_slots),
+                ];
+                start + (end - start) / 2 * instance.index()
+            }
+        };
+        let start = self.start + offset as u64;
+        let bytes = debugger.read(Space::Physical, start, size_of::<LogRing>())?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Returns the physical address of the journal's byte at `position`.

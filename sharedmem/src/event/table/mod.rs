@@ -2,20 +2,23 @@
 
 mod guest;
 mod instance;
+mod log;
 mod monitor;
 mod understudyctl;
 
 pub use guest::*;
 pub use instance::*;
+pub use log::*;
 pub use monitor::*;
 pub use understudyctl::*;
 
 use super::Group;
 
 /// The parts of the table.
-pub const GROUPS: [Group; 4] = [
+pub const GROUPS: [Group; 5] = [
     monitor::GROUP,
     instance::GROUP,
+    log::GROUP,
     understudyctl::GROUP,
     guest::GROUP,
 ];
@@ -25,6 +28,7 @@ pub const GROUPS: [Group; 4] = [
 pub(super) fn check_round_trips() {
     monitor::check_round_trips();
     instance::check_round_trips();
+    log::check_round_trips();
     understudyctl::check_round_trips();
     guest::check_round_trips();
 }

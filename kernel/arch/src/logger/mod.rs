@@ -1,27 +1,35 @@
 //! The logger: writes lines like `[    1.234567] who: text` into the program's ring.
+//!
+//! A flood from one place in the code is cut to that place's [`budget`], and a warning or an error is a reason that
+//! stays in the ring whatever follows ([`reasons`]).
 
-use core::fmt::{self, Write};
+mod budget;
+mod reasons;
+mod writer;
+
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use sharedmem::log_ring::{LINE_BYTES, LogRing};
+use sharedmem::log_ring::LogRing;
 use spin::{Mutex, Once};
 
 use crate::clock::Clock;
+use budget::Site;
+use writer::{Line, LogWriter, Stamp};
 
 /// The program's logger.
 pub struct Logger {
     identity: Once<(&'static str, Clock)>,
     ring: AtomicPtr<LogRing>,
-    lock: Mutex<()>,
+    writer: Mutex<LogWriter>,
 }
 
 /// The one logger of this program.
 pub static LOGGER: Logger = Logger {
     identity: Once::new(),
     ring: AtomicPtr::new(ptr::null_mut()),
-    lock: Mutex::new(()),
+    writer: Mutex::new(LogWriter::new()),
 };
 
 impl Logger {
@@ -40,13 +48,23 @@ impl Logger {
             .store(ptr::from_ref(ring).cast_mut(), Ordering::Release);
     }
 
+    /// Returns the ring, and who logs when; `None` before the start.
+    fn now(&self) -> Option<(&'static LogRing, Stamp)> {
+        let ring = self.ring.load(Ordering::Acquire);
+        let (who, clock) = self.identity.get()?;
+        let now_us = clock.now_ns() / 1000;
+        // SAFETY: null, or set from a `&'static LogRing`.
+        let ring = unsafe { ring.as_ref() }?;
+        Some((ring, Stamp { who, now_us }))
+    }
+
     /// Frees the lock by force. For a dying kernel, whose stopped cores may hold it.
     ///
     /// # Safety
     /// The core that holds the lock never runs again.
     pub unsafe fn break_lock(&self) {
         // SAFETY: the caller's promise.
-        unsafe { self.lock.force_unlock() };
+        unsafe { self.writer.force_unlock() };
     }
 }
 
@@ -60,51 +78,28 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let ring = self.ring.load(Ordering::Acquire);
-        let (Some((who, clock)), false) = (self.identity.get(), ring.is_null()) else {
+        let Some((ring, stamp)) = self.now() else {
             return;
         };
-        let mut line = Line {
-            bytes: [0; LINE_BYTES],
-            length: 0,
+        let site = Site {
+            module: record.module_path_static().unwrap_or("?"),
+            line: record.line().unwrap_or(0),
         };
-        let now_us = clock.now_ns() / 1000;
-        let _ = write!(
-            line,
-            "[{:5}.{:06}] {who}: {}",
-            now_us / 1_000_000,
-            now_us % 1_000_000,
-            record.args()
-        );
-        line.end();
-        let _guard = self.lock.lock();
-        // SAFETY: set from a `&'static LogRing`.
-        unsafe { &*ring }.write(&line.bytes[..line.length]);
+        if self.writer.lock().leaves_out(ring, site, stamp) {
+            return;
+        }
+        let line = Line::of(stamp, record.args());
+        let is_reason = record.level() <= Level::Warn;
+        self.writer
+            .lock()
+            .write(ring, site, stamp, &line, is_reason);
     }
 
-    fn flush(&self) {}
-}
-
-/// A line under construction. One byte is always kept free for the newline. What is beyond [`LINE_BYTES`] is cut off.
-struct Line {
-    bytes: [u8; LINE_BYTES],
-    length: usize,
-}
-
-impl Line {
-    /// Appends the newline.
-    fn end(&mut self) {
-        self.bytes[self.length] = b'\n';
-        self.length += 1;
-    }
-}
-
-impl Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let free = LINE_BYTES - 1 - self.length;
-        let taken = text.len().min(free);
-        self.bytes[self.length..self.length + taken].copy_from_slice(&text.as_bytes()[..taken]);
-        self.length += taken;
-        Ok(())
+    /// Reports lines that were left out, as far as that is due. For a main loop: if nobody logs any more, nothing else
+    /// does.
+    fn flush(&self) {
+        if let Some((ring, stamp)) = self.now() {
+            self.writer.lock().report_left_out(ring, stamp);
+        }
     }
 }
