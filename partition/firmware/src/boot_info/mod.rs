@@ -1,5 +1,6 @@
 //! What the boot loader hands over: command line, memory map, ACPI root pointer, boot archive.
 
+mod framebuffer;
 mod multiboot2;
 mod pvh;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use framebuffer::{Framebuffer, NoScreen, PixelFormat};
 pub use multiboot2::MAGIC as MULTIBOOT2_MAGIC;
 pub use pvh::MAGIC as PVH_MAGIC;
 
@@ -46,6 +48,8 @@ pub struct BootInfo {
     pub rsdp: Rsdp,
     /// Files in memory: the boot archive, and with Multiboot2 any others.
     pub modules: Vec<Module>,
+    /// The screen, or why nothing is drawn on one.
+    pub screen: Result<Framebuffer, NoScreen>,
 }
 
 impl BootInfo {

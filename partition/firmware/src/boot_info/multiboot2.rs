@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::framebuffer::{self, Framebuffer, NoScreen};
 use super::{BootInfo, COMMAND_LINE_BYTES_MAX, MEMORY_MAP_ENTRIES_MAX, MODULES_MAX, Module};
 use crate::acpi::Rsdp;
 use crate::memory::{MemoryMap, Region, RegionKind};
@@ -22,6 +23,7 @@ const END: u32 = 0;
 const COMMAND_LINE: u32 = 1;
 const MODULE: u32 = 3;
 const MEMORY_MAP: u32 = 6;
+const FRAMEBUFFER: u32 = 8;
 const OLD_RSDP: u32 = 14;
 const NEW_RSDP: u32 = 15;
 
@@ -32,6 +34,7 @@ struct Found {
     old_rsdp: Option<Vec<u8>>,
     new_rsdp: Option<Vec<u8>>,
     modules: Vec<Module>,
+    screen: Option<Result<Framebuffer, NoScreen>>,
 }
 
 pub(super) fn read(address: u64, memory: &dyn PhysicalMemory) -> Result<BootInfo, InputError> {
@@ -88,6 +91,11 @@ impl Found {
                 let map = memory_map(&tag)?;
                 put(&mut self.memory_map, map, &tag)
             }
+            FRAMEBUFFER => {
+                let tag = tag("Multiboot2 framebuffer");
+                let screen = framebuffer::read(&tag)?;
+                put(&mut self.screen, screen, &tag)
+            }
             OLD_RSDP | NEW_RSDP => {
                 let tag = tag("Multiboot2 RSDP");
                 let copy = tag.bytes[TAG_HEADER_BYTES..].to_vec();
@@ -111,6 +119,7 @@ impl Found {
                 None => Rsdp::Search,
             },
             modules: self.modules,
+            screen: self.screen.unwrap_or(Err(NoScreen::NotNamed)),
         })
     }
 }

@@ -3,7 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{BootInfo, COMMAND_LINE_BYTES_MAX, MEMORY_MAP_ENTRIES_MAX, MODULES_MAX, Module};
+use super::{
+    BootInfo, COMMAND_LINE_BYTES_MAX, MEMORY_MAP_ENTRIES_MAX, MODULES_MAX, Module, NoScreen,
+};
 use crate::acpi::Rsdp;
 use crate::memory::{MemoryMap, Region, RegionKind};
 use crate::physical::{Block, InputError, PhysicalMemory, Problem, read_text};
@@ -43,6 +45,7 @@ pub(super) fn read(address: u64, memory: &dyn PhysicalMemory) -> Result<BootInfo
             address => Rsdp::Address(address),
         },
         modules: modules(&info, memory)?,
+        screen: Err(NoScreen::NotNamed),
     })
 }
 
