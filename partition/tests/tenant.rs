@@ -15,6 +15,7 @@ static THIRD: Kind = Kind {
         lends_core: true,
         takes_keepalive_interrupts: false,
         drives_console: false,
+        drives_screen: false,
         resets_through_memory: false,
         needs_low_memory: true,
         needs_bar_sizes: false,

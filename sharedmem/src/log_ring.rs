@@ -79,6 +79,24 @@ impl LogRing {
         (taken, lost)
     }
 
+    /// Copies text from `position` on, counted from the beginning of the log, and leaves the ring as it is. Returns
+    /// where the copied text begins, later than `position` if the older text was overwritten, and its length.
+    pub fn copy_from(&self, position: u64, buffer: &mut [u8]) -> (u64, usize) {
+        let written = self.written.load(Ordering::Acquire);
+        // A position that was never written is one of another life of the ring.
+        let position = match position > written {
+            true => 0,
+            false => position,
+        };
+        let start = position.max(written.saturating_sub(LOG_BYTES as u64));
+        let length = (written - start).min(buffer.len() as u64) as usize;
+        for (offset, byte) in buffer[..length].iter_mut().enumerate() {
+            let position = start.wrapping_add(offset as u64);
+            *byte = self.bytes[(position % LOG_BYTES as u64) as usize].load(Ordering::Relaxed);
+        }
+        (start, length)
+    }
+
     /// Copies the newest text, as much as `buffer` has room for, to the start of `buffer`. Leaves the ring as it is.
     /// Returns the number of bytes.
     pub fn copy_tail(&self, buffer: &mut [u8]) -> usize {
@@ -165,6 +183,21 @@ mod tests {
         assert_eq!(ring.copy_tail(&mut large), LOG_BYTES);
         ring.written.store(u64::MAX - 1, Ordering::Relaxed);
         assert_eq!(ring.copy_tail(&mut large), LOG_BYTES);
+    }
+
+    #[test]
+    fn a_follower_reads_all_and_leaves_it_to_the_reader() {
+        let ring = LogRing::default();
+        ring.write(b"one\ntwo\n");
+        let mut buffer = [0; 5];
+        assert_eq!(ring.copy_from(0, &mut buffer), (0, 5));
+        assert_eq!(ring.copy_from(5, &mut buffer), (5, 3));
+        assert_eq!(&buffer[..3], b"wo\n");
+        assert_eq!(ring.copy_from(8, &mut buffer), (8, 0));
+        ring.write(&[b'x'; LOG_BYTES]);
+        assert_eq!(ring.copy_from(3, &mut buffer), (8, 5), "the oldest is lost");
+        assert_eq!(ring.copy_from(u64::MAX, &mut buffer), (8, 5));
+        assert!(!ring.is_drained());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use sharedmem::event::{Refused, Text};
 use spin::Once;
 
 use crate::facts::BootFacts;
-use crate::{calibrate, early_log, memory, timer, traps};
+use crate::{calibrate, early_log, memory, screen, timer, traps};
 
 /// End of the memory that the boot tables map.
 const BOOT_MAP_END: u64 = 4 << 30;
@@ -91,6 +91,7 @@ impl PhysicalMemory for BootMap {
 pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefusal> {
     let tsc_at_boot = clock::ticks();
     let info = BootInfo::read(magic, information, &BootMap)?;
+    open_screen(&info);
     let options = Options::parse(&info.command_line)?;
     let acpi = AcpiInfo::read(&info.rsdp, own_apic_id(), &BootMap)?;
     let acpi_tables = Originals::read(&info.rsdp, &BootMap)?;
@@ -119,6 +120,7 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         start_page: start_page(&info)?,
         command_line: info.command_line,
         memory_map: info.memory_map,
+        screen: info.screen,
         acpi,
         acpi_tables,
         local_apic,
@@ -138,6 +140,16 @@ fn iommus(acpi: &AcpiInfo) -> Iommus {
         log::error!("{error}; the machine is used as one without an IOMMU");
         Iommus::default()
     })
+}
+
+/// Opens the screen, if the boot tables map it. Above 4 GiB it is opened with the monitor's own tables.
+fn open_screen(info: &BootInfo) {
+    if let Ok(framebuffer) = &info.screen
+        && framebuffer.range().end <= BOOT_MAP_END
+    {
+        // SAFETY: identity mapped until the monitor's own tables are loaded, when it is closed; no tenant runs.
+        unsafe { screen::open(framebuffer, framebuffer.address as *mut u8) };
+    }
 }
 
 /// Gives the seat its own descriptor tables and traps, and brings its local APIC up.
@@ -167,10 +179,17 @@ pub fn refuse(refusal: &BootRefusal) -> ! {
     }
     let option = Text::of(&refusal.option);
     log::error!("{}", Refused { option });
+    print_early();
+    cpu::stop()
+}
+
+/// Prints what was logged before there was a shared region.
+pub fn print_early() {
     // SAFETY: no other kernel runs.
     let mut console = unsafe { SerialConsole::take() };
+    // First the screen, which does not drain the log.
+    screen::draw_early(early_log::ring());
     console.flush(early_log::ring().into_iter());
-    cpu::stop()
 }
 
 /// Returns the APIC id of the processor this runs on: from leaf 0xB, which has 32 bits, else from leaf 1.

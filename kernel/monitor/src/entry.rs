@@ -31,6 +31,11 @@ multiboot_header:
     .short 3, 0
     .long 12
     .long multiboot_entry
+    /* A screen is welcome (type 5, optional), of any size. */
+    .balign 8
+    .short 5, 1
+    .long 20
+    .long 0, 0, 0
     .balign 8
     .short 0, 0
     .long 8

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use arch::clock::Clock;
 use ipi::LocalApic;
 use partition::acpi::{AcpiInfo, Originals};
+use partition::boot_info::{Framebuffer, NoScreen};
 use partition::{MemoryMap, Range};
 use sharedmem::hand_off::PciFunction;
 use sharedmem::linux::{LinuxFunction, PciRoot};
@@ -20,6 +21,8 @@ pub struct BootFacts {
     pub modules: Vec<(String, Range)>,
     /// The memory of the machine, as the firmware says.
     pub memory_map: MemoryMap,
+    /// The screen, or why nothing is drawn on one.
+    pub screen: Result<Framebuffer, NoScreen>,
     /// What the ACPI tables say.
     pub acpi: AcpiInfo,
     /// The firmware's ACPI tables.

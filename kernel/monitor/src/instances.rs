@@ -29,7 +29,7 @@ use crate::platform::BareMachine;
 use crate::ranges::physical;
 use crate::tenants::Tenant;
 use crate::window::Windows;
-use crate::{boot, cores, early_log, guest, last_words, memory, region, timer, traps};
+use crate::{boot, cores, early_log, guest, last_words, memory, region, screen, timer, traps};
 
 /// Loads and starts everything, and supervises it.
 pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
@@ -90,6 +90,11 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
     {
         report_footprint(region.control, windows.table_bytes(), image_bytes);
     }
+    if plan.kinds.any(|it| it.drives_screen) {
+        // Draws the plan first.
+        while screen::draw(region.control) {}
+        screen::close();
+    }
     supervisor
         .start_first(primary)
         .expect("the plan keeps the seat to the monitor");
@@ -100,6 +105,7 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
 fn open_console(control: &'static Control) -> MonitorConsole {
     last_words::remember(control);
     let mut port = SerialPort::take();
+    screen::draw_early(early_log::ring());
     port.print_early(early_log::ring());
     LOGGER.use_ring(&control.monitor_log);
     MonitorConsole::new(port)
@@ -152,11 +158,17 @@ fn enter_own_space(
     unsafe {
         let mut space = MonitorSpace::make(facts.start_page, &registers, shared)
             .expect("the table pool holds the monitor's own maps");
-        let map = |window: &Ecam| space.map_config_space(physical(window.range));
+        let map = |window: &Ecam| space.map_device_memory(physical(window.range));
         let bases = ecam.iter().map(map).collect::<Result<_, _>>();
         let bases = bases.expect("the table pool holds configuration space");
         cores::prepare(facts.start_page, &space, &ids);
+        let screen = facts.screen.as_ref().ok();
+        let screen = screen.map(|it| (it, space.map_device_memory(physical(it.range()))));
+        screen::close();
         space.load();
+        if let Some((framebuffer, Ok(base))) = screen {
+            screen::open(framebuffer, base as *mut u8);
+        }
         (space, bases)
     }
 }
@@ -169,6 +181,10 @@ fn report_plan(facts: &BootFacts, plan: &Plan) {
     );
     for line in plan.to_string().lines() {
         log::info!("plan: {line}");
+    }
+    match &facts.screen {
+        Ok(screen) => log::info!("screen: {screen}"),
+        Err(reason) => log::info!("screen: {reason}"),
     }
     let Plan {
         primary,

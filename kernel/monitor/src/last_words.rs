@@ -10,7 +10,7 @@ use sharedmem::event;
 use supervisor::Port;
 
 use crate::console::{MonitorConsole, SerialPort};
-use crate::traps;
+use crate::{boot, screen, traps};
 
 static CONTROL: AtomicPtr<Control> = AtomicPtr::new(ptr::null_mut());
 static HAS_ENDED: AtomicBool = AtomicBool::new(false);
@@ -27,6 +27,7 @@ pub fn end() -> ! {
     let control = CONTROL.load(Ordering::Acquire);
     if control.is_null() {
         // At boot there is nothing to be saved.
+        boot::print_early();
         cpu::stop();
     }
     // SAFETY: set from the `&'static` of the shared region.
@@ -43,6 +44,7 @@ pub fn end() -> ! {
         let mut console = MonitorConsole::new(SerialPort::take());
         console.give_to(control, ConsoleOwner::Monitor);
         console.flush(control);
+        while screen::draw(control) {}
         console.give_to(control, printer);
     }
     if must_reset {

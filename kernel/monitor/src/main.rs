@@ -28,6 +28,7 @@ mod memory;
 mod platform;
 mod ranges;
 mod region;
+mod screen;
 mod tenants;
 mod timer;
 mod traps;

@@ -41,18 +41,18 @@ pub fn image() -> PhysicalRange {
     }
 }
 
-/// Where PCI configuration space is mapped: behind the entry that the backup's space shares, so that a backup cannot
-/// write there.
-const CONFIG_SPACE_BASE: u64 = 1 << 39;
-/// From one part of it to the next: what all buses of a segment take, twice.
-const CONFIG_SPACE_STRIDE: u64 = 512 << 20;
+/// Where PCI configuration space and the screen are mapped: behind the entry that the backup's space shares, so that a
+/// backup cannot write there.
+const DEVICE_MEMORY_BASE: u64 = 1 << 39;
+/// From one window to the next: twice what all buses of a segment take.
+const DEVICE_MEMORY_STRIDE: u64 = 512 << 20;
 const LARGE_PAGE_BYTES: u64 = 2 << 20;
 
 /// The monitor's address space.
 pub struct MonitorSpace {
     space: AddressSpace,
-    /// Number of parts of configuration space that are mapped.
-    config_spaces: u64,
+    /// Number of windows onto device memory.
+    device_windows: u64,
     /// Top tables of instances on the seat.
     seat_tables: PerInstance<Option<u64>>,
 }
@@ -117,23 +117,28 @@ impl MonitorSpace {
         }
         Ok(Self {
             space,
-            config_spaces: 0,
+            device_windows: 0,
             seat_tables: PerInstance::default(),
         })
     }
 
-    /// Maps a part of PCI configuration space, of 256 MiB at most, in large pages. Returns where.
+    /// Maps memory of a device: a part of PCI configuration space, or the screen. Returns where.
     ///
     /// # Errors
-    /// When the table memory does not suffice.
+    /// When the table memory does not suffice, or the range is longer than 256 MiB.
     ///
     /// # Safety
     /// It is what it is said to be.
-    pub unsafe fn map_config_space(&mut self, range: PhysicalRange) -> Result<u64, MapError> {
-        let start = range.start / LARGE_PAGE_BYTES * LARGE_PAGE_BYTES;
-        let bytes = (range.end - start).next_multiple_of(LARGE_PAGE_BYTES);
-        let virt = CONFIG_SPACE_BASE + self.config_spaces * CONFIG_SPACE_STRIDE;
-        self.config_spaces += 1;
+    pub unsafe fn map_device_memory(&mut self, range: PhysicalRange) -> Result<u64, MapError> {
+        let start = range.start / PAGE_BYTES * PAGE_BYTES;
+        let bytes = (range.end - start).next_multiple_of(PAGE_BYTES);
+        if bytes > DEVICE_MEMORY_STRIDE - LARGE_PAGE_BYTES {
+            return Err(MapError::NoTableMemory);
+        }
+        let window = DEVICE_MEMORY_BASE + self.device_windows * DEVICE_MEMORY_STRIDE;
+        self.device_windows += 1;
+        // At the same place within a large page, so that large pages fit.
+        let virt = window + start % LARGE_PAGE_BYTES;
         // SAFETY: by the caller's promise; nothing else is mapped there.
         unsafe { self.space.map(virt, start, bytes, Protection::Device)? };
         Ok(virt + range.start - start)

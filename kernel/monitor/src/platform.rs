@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 
 use arch::{cpu, reset};
-use sharedmem::Instance;
 use sharedmem::hand_off::PhysicalRange;
+use sharedmem::{Control, Instance};
 use supervisor::{LoadRequest, MAIN_LOOP_LOOK_NS, Platform, Source};
 
 use crate::ap::OtherCores;
@@ -12,7 +12,7 @@ use crate::console::SerialPort;
 use crate::hardware::Hardware;
 use crate::images::{Images, Refusal};
 use crate::tenants::Tenant;
-use crate::{heap, timer, traps};
+use crate::{heap, screen, timer, traps};
 
 /// All but the other cores.
 pub struct BareMachine {
@@ -70,6 +70,10 @@ impl Platform for BareMachine {
         file: PhysicalRange,
     ) -> Result<Source, Refusal> {
         self.images.store_uploaded(instance, file)
+    }
+
+    fn draw(&mut self, control: &Control) -> bool {
+        screen::draw(control)
     }
 
     fn watch_main_loop(&mut self) {

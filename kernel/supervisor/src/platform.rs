@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use sharedmem::Instance;
 use sharedmem::hand_off::PhysicalRange;
+use sharedmem::{Control, Instance};
 
 use crate::console::Port;
 use crate::cores::Cores;
@@ -68,6 +68,9 @@ pub trait Platform: Sized {
         instance: Instance,
         file: PhysicalRange,
     ) -> Result<Source, Self::Refusal>;
+
+    /// Draws a bounded part of what was logged on the machine's screen, if it has one. Returns whether there is more.
+    fn draw(&mut self, control: &Control) -> bool;
 
     /// Lets [`KeepaliveAnswer::is_stuck`](crate::KeepaliveAnswer::is_stuck) be asked by the timer, every
     /// [`MAIN_LOOP_LOOK_NS`](crate::MAIN_LOOP_LOOK_NS), for as long as nobody serves.

@@ -40,6 +40,7 @@ pub static LINUX: Kind = Kind {
         lends_core: true,
         takes_keepalive_interrupts: false,
         drives_console: false,
+        drives_screen: true,
         resets_through_memory: true,
         needs_low_memory: true,
         needs_bar_sizes: true,

@@ -48,6 +48,8 @@ pub struct Capabilities {
     pub takes_keepalive_interrupts: bool,
     /// As the primary it drives the serial port and prints what all programs log; otherwise the monitor does.
     pub drives_console: bool,
+    /// As the primary it may drive the machine's screen, which the monitor then leaves alone.
+    pub drives_screen: bool,
     /// Its reset register is a word in the shared region, which the supervisor polls.
     pub resets_through_memory: bool,
     /// Its cores start in memory below 1 MiB that is its own.

@@ -17,6 +17,7 @@ pub static NATIVE: Kind = Kind {
         lends_core: false,
         takes_keepalive_interrupts: true,
         drives_console: true,
+        drives_screen: false,
         resets_through_memory: false,
         needs_low_memory: false,
         needs_bar_sizes: false,

@@ -28,6 +28,7 @@ pub mod paths;
 pub mod problem;
 pub mod qmp;
 pub mod random;
+pub mod screenshot;
 pub mod setup;
 pub mod steady;
 pub mod timeline_report;

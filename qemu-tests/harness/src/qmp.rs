@@ -159,6 +159,15 @@ impl Qmp {
         self.execute("pmemsave", arguments).map(drop)
     }
 
+    /// Has a picture of the machine's screen written to a file, a portable pixmap.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute), or the file cannot be written.
+    pub fn screenshot(&mut self, path: &Path) -> Result<(), Problem> {
+        let arguments = json!({ "filename": path.to_string_lossy() });
+        self.execute("screendump", arguments).map(drop)
+    }
+
     fn read(&mut self) -> Result<Value, Problem> {
         let mut line = String::new();
         let length = self.stream.read_line(&mut line).map_err(broken)?;

@@ -19,6 +19,7 @@ mod not_serving;
 mod rearm;
 mod refusals;
 mod reset;
+mod screen;
 mod survival;
 mod upgrade;
 
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Test> {
         upgrade::tests(),
         refusals::tests(),
         iso::tests(),
+        screen::tests(),
         model::tests(),
         linux::tests(),
         mixed::tests(),

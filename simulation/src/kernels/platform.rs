@@ -150,6 +150,10 @@ impl Platform for Board {
     }
 
     /// Does nothing: code that is simulated does not get stuck.
+    fn draw(&mut self, _: &Control) -> bool {
+        false
+    }
+
     fn watch_main_loop(&mut self) {}
 
     fn heap_bytes(&self) -> usize {

@@ -263,6 +263,10 @@ impl Platform for Bench {
         Ok(Source::Uploaded(file))
     }
 
+    fn draw(&mut self, _: &Control) -> bool {
+        false
+    }
+
     fn watch_main_loop(&mut self) {}
 
     fn heap_bytes(&self) -> usize {
