@@ -113,7 +113,7 @@ impl fmt::Display for CpuList {
         let mut separator = "";
         while let Some(first) = numbers.next() {
             let mut last = first;
-            while let Some(next) = numbers.next_if_eq(&(last + 1)) {
+            while let Some(next) = numbers.next_if_eq(&last.saturating_add(1)) {
                 last = next;
             }
             write!(f, "{separator}{first}")?;

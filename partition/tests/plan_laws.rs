@@ -2,7 +2,7 @@
 
 use partition::acpi::ApicId;
 use partition::memory::{Region, RegionKind};
-use partition::plan::{ALIGN_BYTES, SHARED_END, SURVIVES_RESET_START};
+use partition::plan::{ALIGN_BYTES, Cpu, SHARED_END, SURVIVES_RESET_START};
 use partition::{Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
 use proptest::prelude::*;
 use sharedmem::MAX_CORES;
@@ -102,12 +102,24 @@ fn check(plan: &Plan, machine: &Machine) -> Result<(), TestCaseError> {
         .chain(&plan.primary.cpus)
         .chain(&plan.backup.cpus)
         .chain(&plan.parked)
+        .chain(&plan.silent)
         .map(|cpu| cpu.number)
         .collect();
     numbers.sort();
     prop_assert!(
         numbers.iter().copied().eq(0..machine.cpus.len() as u32),
         "each CPU has one owner"
+    );
+    let is_silent = |cpu: &Cpu| machine.silent.contains(&cpu.number);
+    prop_assert!(plan.silent.iter().all(is_silent));
+    prop_assert!(
+        !plan
+            .primary
+            .cpus
+            .iter()
+            .chain(&plan.backup.cpus)
+            .any(is_silent),
+        "nobody owns a CPU that did not answer"
     );
     prop_assert!(plan.seat.number == 0 && !plan.primary.cpus.is_empty());
     prop_assert!(plan.primary.cpus.len() + plan.backup.cpus.len() < MAX_CORES);
@@ -132,10 +144,12 @@ fn any_machine() -> impl Strategy<Value = Machine> {
         .prop_map(|(start, size)| (Range::new(start, start.saturating_add(size)), "thing"));
     (
         0u32..40,
+        proptest::collection::vec(1u32..40, 0..3),
         prop_oneof![wild, typical],
         proptest::collection::vec(occupied, 0..4),
     )
-        .prop_map(|(cpus, memory_map, occupied)| Machine {
+        .prop_map(|(cpus, silent, memory_map, occupied)| Machine {
+            silent,
             cpus: (0..cpus).map(ApicId).collect(),
             memory_map,
             occupied,

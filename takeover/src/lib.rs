@@ -84,7 +84,7 @@ pub use cores::{CoreError, CoreSet, SEAT};
 pub use detector::{Detector, DetectorConfig, Verdict};
 pub use event::{Ending, Event, Stage};
 pub use failure::Failure;
-pub use fence::{Fence, FenceConfig};
+pub use fence::{Fence, FenceConfig, NMI_FROM_ROUND, Strike};
 pub use machine::{Backup, Machine, State, Successor};
 pub use notice::{Notice, Refusal};
 pub use sharedmem::cause::{BackupLoss, Cause};

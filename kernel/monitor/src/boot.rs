@@ -16,11 +16,14 @@ use partition::acpi::{AcpiInfo, ApicId, Originals};
 use partition::cmdline::{ApicMode, Options};
 use partition::{BootFiles, BootInfo, Kinds, Machine, PhysicalMemory, Plan, Range, plan};
 use raw_cpuid::CpuId;
+use sharedmem::MAX_CORES;
 use sharedmem::event::{Refused, Text};
 use spin::Once;
+use takeover::CoreSet;
 
+use crate::ap::OtherCores;
 use crate::facts::BootFacts;
-use crate::{calibrate, early_log, memory, screen, timer, traps};
+use crate::{calibrate, cores, early_log, memory, screen, timer, traps};
 
 /// End of the memory that the boot tables map.
 const BOOT_MAP_END: u64 = 4 << 30;
@@ -105,11 +108,17 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
                 "FADT: there is no running ACPI power-management timer, so no time-out can be kept",
             )
         })?;
-    early_log::start(Clock::new(frequencies.tsc_hz, tsc_at_boot));
+    let clock = Clock::new(frequencies.tsc_hz, tsc_at_boot);
+    early_log::start(clock);
+    let start_page = start_page(&info)?;
+    // SAFETY: the page is free, the boot tables map it and everything of the monitor's, and no other core runs yet.
+    let silent = unsafe { call_the_roll(&acpi, start_page, local_apic, clock) };
     let machine = Machine {
         cpus: acpi.cpus.clone(),
+        silent: silent.iter().collect(),
+        cpu_notes: acpi.cpu_notes.clone(),
         memory_map: info.memory_map.clone(),
-        occupied: occupied(&info, start_page(&info)?),
+        occupied: occupied(&info, start_page),
         kinds: kinds(&options, &info),
         iommus: iommus(&acpi),
     };
@@ -117,7 +126,7 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
     let modules = info.modules.iter();
     let facts = BootFacts {
         modules: modules.map(|it| (it.name.clone(), it.range)).collect(),
-        start_page: start_page(&info)?,
+        start_page,
         command_line: info.command_line,
         memory_map: info.memory_map,
         screen: info.screen,
@@ -150,6 +159,23 @@ fn open_screen(info: &BootInfo) {
         // SAFETY: identity mapped until the monitor's own tables are loaded, when it is closed; no tenant runs.
         unsafe { screen::open(framebuffer, framebuffer.address as *mut u8) };
     }
+}
+
+/// Calls each core that the firmware lists, as far as there is room for it. Returns those that do not answer.
+///
+/// # Safety
+/// As for [`cores::prepare`]; no other core runs.
+unsafe fn call_the_roll(
+    acpi: &AcpiInfo,
+    start_page: u64,
+    local_apic: &'static LocalApic,
+    clock: Clock,
+) -> CoreSet {
+    // SAFETY: by the caller's promise; the boot tables are in the image, for ever.
+    unsafe { cores::prepare(start_page, cpu::page_table().as_u64(), &acpi.cpus) };
+    let others = (1..acpi.cpus.len().min(MAX_CORES)).map(|number| number as u32);
+    let others = CoreSet::from_cores(others).expect("there is room for these");
+    supervisor::roll_call(&OtherCores { local_apic, clock }, others)
 }
 
 /// Gives the seat its own descriptor tables and traps, and brings its local APIC up.

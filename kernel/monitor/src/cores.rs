@@ -8,10 +8,9 @@ use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use partition::ApicId;
 use sharedmem::MAX_CORES;
 use supervisor::{ApMailboxes, Order};
-
-use crate::memory::MonitorSpace;
 
 /// PAE, OSFXSR, OSXMMEXCPT: paging for long mode, and the SSE that compiled code uses.
 pub const CR4: u32 = 1 << 5 | 1 << 9 | 1 << 10;
@@ -237,16 +236,15 @@ static APIC_IDS: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(NO_CORE) }; MA
 static LENT_GENERATION: AtomicU64 = AtomicU64::new(0);
 static START_PAGE: AtomicU64 = AtomicU64::new(0);
 
-/// Writes the start page.
+/// Writes the start page, for the first [`MAX_CORES`] of these cores.
 ///
 /// # Safety
-/// `page` is the physical address of a free page below 640 KiB, identity mapped and writable now; the monitor's space
-/// stays loaded on the seat from here on.
-pub unsafe fn prepare(page: u64, space: &MonitorSpace, apic_ids: &[u32]) {
+/// `page` is the physical address of a free page below 640 KiB, identity mapped and writable now. `page_table` is the
+/// top table of a space that maps the page and all of the monitor, identity mapped, for as long as cores start there.
+pub unsafe fn prepare(page: u64, page_table: u64, apic_ids: &[ApicId]) {
     for (slot, id) in APIC_IDS.iter().zip(apic_ids) {
-        slot.store(*id, Ordering::Relaxed);
+        slot.store(id.0, Ordering::Relaxed);
     }
-    let offset = |symbol: *const u8| symbol as usize - (&raw const start_page) as usize;
     let destination = page as *mut u8;
     // SAFETY: code and words of the start page are shorter than a page (asserted); the page is free by the caller's
     // promise.
@@ -286,13 +284,31 @@ pub unsafe fn prepare(page: u64, space: &MonitorSpace, apic_ids: &[u32]) {
             &raw const start_early_stack,
             EARLY_STACK.0.get() as u64 + EARLY_STACK_BYTES as u64,
         );
-        put_u64(&raw const start_cr3, space.root());
         put_u64(&raw const start_ids, APIC_IDS.as_ptr() as u64);
         put_u64(&raw const start_stacks, STACKS.0.get() as u64);
         put_u64(&raw const start_arrive, arrive as *const () as u64);
-        put_u64(&raw const start_count, apic_ids.len() as u64);
+        let count = apic_ids.len().min(MAX_CORES);
+        put_u64(&raw const start_count, count as u64);
     }
     START_PAGE.store(page, Ordering::Release);
+    // SAFETY: by the caller's promise.
+    unsafe { set_page_table(page_table) };
+}
+
+/// Lets cores start in another address space. Only this word of the page changes: a core that was called before may
+/// be on its way through it.
+///
+/// # Safety
+/// The start page was prepared and is writable now. `page_table` as for [`prepare`].
+pub unsafe fn set_page_table(page_table: u64) {
+    let place = START_PAGE.load(Ordering::Relaxed) + offset(&raw const start_cr3) as u64;
+    // SAFETY: the word is in the start page, aligned, and written by the seat alone.
+    unsafe { (place as *mut u64).write_volatile(page_table) };
+}
+
+/// Returns where a symbol of the start page lies in it.
+fn offset(symbol: *const u8) -> usize {
+    symbol as usize - (&raw const start_page) as usize
 }
 
 /// Returns the lower half of an interrupt gate to `address`, which is below 4 GiB, in the start page's code segment

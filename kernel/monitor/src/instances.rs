@@ -8,13 +8,12 @@ use core::sync::atomic::Ordering;
 
 use arch::cpu;
 use arch::logger::LOGGER;
-use arrayvec::ArrayVec;
 use partition::acpi::{Ecam, Register};
 use partition::cmdline::{Rearm, Reset};
 use partition::{Plan, Range};
 use sharedmem::event;
 use sharedmem::hand_off::PhysicalRange;
-use sharedmem::{Control, Instance, MAX_CORES};
+use sharedmem::{Control, Instance};
 use supervisor::{LoadRequest, Policy, Port, Role, Supervisor};
 use takeover::{Backup, Config, CoreSet, DetectorConfig, FenceConfig, Machine};
 
@@ -142,7 +141,7 @@ fn bare_machine(
     }
 }
 
-/// Makes the monitor's own address space, prepares the start page, and leaves the boot tables. Returns also where the
+/// Makes the monitor's own address space, for all cores, and leaves the boot tables. Returns also where the
 /// parts of configuration space are mapped.
 fn enter_own_space(
     facts: &BootFacts,
@@ -151,17 +150,15 @@ fn enter_own_space(
 ) -> (MonitorSpace, Vec<u64>) {
     let local_apic = facts.acpi.local_apic_address;
     let registers: Vec<u64> = facts.io_apics().chain([local_apic]).collect();
-    let ids = facts.acpi.cpus.iter().map(|id| id.0);
-    let ids: ArrayVec<u32, MAX_CORES> = ids.take(MAX_CORES).collect();
-    // SAFETY: once, with the boot tables loaded; the addresses are those of the MADT, the MCFG and the plan. The start
-    // page is free by the plan.
+    // SAFETY: once, with the boot tables loaded; the addresses are those of the MADT, the MCFG and the plan; the
+    // start page was prepared at boot.
     unsafe {
         let mut space = MonitorSpace::make(facts.start_page, &registers, shared)
             .expect("the table pool holds the monitor's own maps");
         let map = |window: &Ecam| space.map_device_memory(physical(window.range));
         let bases = ecam.iter().map(map).collect::<Result<_, _>>();
         let bases = bases.expect("the table pool holds configuration space");
-        cores::prepare(facts.start_page, &space, &ids);
+        cores::set_page_table(space.root());
         let screen = facts.screen.as_ref().ok();
         let screen = screen.map(|it| (it, space.map_device_memory(physical(it.range()))));
         screen::close();

@@ -6,8 +6,7 @@ use alloc::vec::Vec;
 
 use sharedmem::MAX_CORES;
 
-use super::Cpu;
-use crate::acpi::ApicId;
+use super::{Cpu, Machine};
 use crate::cmdline::{ApicMode, Options};
 use crate::cpu_list::CpuList;
 use crate::refusal::Refusal;
@@ -22,19 +21,22 @@ pub(super) struct Cores {
     pub primary: Vec<Cpu>,
     pub backup: Vec<Cpu>,
     pub parked: Vec<Cpu>,
+    pub silent: Vec<Cpu>,
 }
 
-pub(super) fn share(options: &Options, apic_ids: &[ApicId]) -> Result<Cores, Refusal> {
+pub(super) fn share(options: &Options, machine: &Machine) -> Result<Cores, Refusal> {
     let mut cpus: Vec<Cpu> = (0..)
-        .zip(apic_ids)
+        .zip(&machine.cpus)
         .map(|(number, apic_id)| Cpu {
             number,
             apic_id: *apic_id,
         })
         .collect();
-    check_list(options, cpus.len())?;
     let parked = cpus.split_off(cpus.len().min(MAX_CORES));
     check_mode(options, &cpus)?;
+    let is_silent = |cpu: &Cpu| machine.silent.contains(&cpu.number);
+    let (silent, mut cpus): (Vec<Cpu>, Vec<Cpu>) = cpus.into_iter().partition(is_silent);
+    check_list(options, &cpus, machine.cpus.len())?;
     // `check_list` refused every machine with less than two CPUs.
     let seat = cpus.remove(0);
     let (backup, primary) = cpus
@@ -45,18 +47,27 @@ pub(super) fn share(options: &Options, apic_ids: &[ApicId]) -> Result<Cores, Ref
         primary,
         backup,
         parked,
+        silent,
     })
 }
 
-fn check_list(options: &Options, count: usize) -> Result<(), Refusal> {
+/// Checks the list on a machine with `count` CPUs, of which these answered. It may name one that did not: that is the
+/// machine's fault, and must not keep it from booting.
+fn check_list(options: &Options, cpus: &[Cpu], count: usize) -> Result<(), Refusal> {
     let list = &options.failover_cpus;
     let used = count.min(MAX_CORES) as u32;
     let refuse = |reason, would_work| {
         let given = options.as_given("failover_cpus");
         Err(Refusal::new("failover_cpus", given, reason, would_work))
     };
-    if count < 2 {
-        let reason = format!("the machine has {count} CPU; seat and primary take one each");
+    if cpus.len() < 2 {
+        let reason = match count {
+            0 | 1 => format!("the machine has {count} CPU; seat and primary take one each"),
+            _ => format!(
+                "of the machine's {count} CPUs {} answers; seat and primary take one each",
+                cpus.len()
+            ),
+        };
         return refuse(reason, format!("a machine with 2 to {MAX_CORES} CPUs"));
     }
     let last = list.iter().next_back().unwrap_or(0);
@@ -67,18 +78,25 @@ fn check_list(options: &Options, count: usize) -> Result<(), Refusal> {
     } else if !list.contains(0) {
         "CPU 0 is not in it: INIT stops any CPU but the one that was booted, so the one that fences sits there"
             .into()
-    } else if list.len() as u32 == used {
-        format!("the machine has {count} CPUs, and none is left to the primary")
+    } else if cpus.iter().all(|cpu| list.contains(cpu.number)) {
+        let answering = if cpus.len() as u32 == used {
+            ""
+        } else {
+            " that answer"
+        };
+        let count = count.min(cpus.len());
+        format!("the machine has {count} CPUs{answering}, and none is left to the primary")
     } else {
         return Ok(());
     };
-    refuse(reason, mend(list, used).to_string())
+    refuse(reason, mend(list, cpus).to_string())
 }
 
-/// Returns the nearest list that is allowed on a machine that uses CPUs 0 to `used - 1`.
-fn mend(list: &CpuList, used: u32) -> CpuList {
-    let mut numbers: Vec<u32> = list.iter().filter(|n| (1..used).contains(n)).collect();
-    if numbers.len() as u32 == used - 1 {
+/// Returns the nearest list that is allowed on a machine that uses these CPUs.
+fn mend(list: &CpuList, cpus: &[Cpu]) -> CpuList {
+    let others = cpus.iter().skip(1).map(|cpu| cpu.number);
+    let mut numbers: Vec<u32> = others.filter(|number| list.contains(*number)).collect();
+    if numbers.len() == cpus.len() - 1 {
         numbers.pop();
     }
     numbers.into_iter().chain([0]).collect()
@@ -103,6 +121,7 @@ fn check_mode(options: &Options, cpus: &[Cpu]) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acpi::ApicId;
     use alloc::string::String;
     use alloc::vec;
 
@@ -110,9 +129,21 @@ mod tests {
         Options::parse(&format!("primary_kernel=/a failover_kernel=/b {rest}")).unwrap()
     }
 
+    fn machine(ids: Vec<ApicId>, silent: &[u32]) -> Machine {
+        Machine {
+            cpus: ids,
+            silent: silent.to_vec(),
+            ..Machine::default()
+        }
+    }
+
+    fn shared_without(rest: &str, count: u32, silent: &[u32]) -> Result<Cores, String> {
+        let ids = (0..count).map(|id| ApicId(id * 2)).collect();
+        share(&options(rest), &machine(ids, silent)).map_err(|refusal| refusal.to_string())
+    }
+
     fn shared(rest: &str, count: u32) -> Result<Cores, String> {
-        let ids: Vec<ApicId> = (0..count).map(|id| ApicId(id * 2)).collect();
-        share(&options(rest), &ids).map_err(|refusal| refusal.to_string())
+        shared_without(rest, count, &[])
     }
 
     fn numbers(cpus: &[Cpu]) -> Vec<u32> {
@@ -171,10 +202,24 @@ mod tests {
     }
 
     #[test]
+    fn a_cpu_that_does_not_answer_takes_no_part_and_the_others_keep_their_numbers() {
+        let cores = shared_without("failover_cpus=0,3,4", 6, &[2, 4]).unwrap();
+        assert_eq!(numbers(&cores.primary), [1, 5]);
+        assert_eq!(numbers(&cores.backup), [3]);
+        assert_eq!(numbers(&cores.silent), [2, 4]);
+        let refused = |rest, silent: &[u32]| shared_without(rest, 4, silent).err().unwrap();
+        assert_eq!(
+            refused("failover_cpus=0-2", &[3]),
+            "failover_cpus=0-2: the machine has 3 CPUs that answer, and none is left to the primary; 0-1 would work"
+        );
+        assert!(refused("", &[1, 2, 3]).contains("of the machine's 4 CPUs 1 answers"));
+    }
+
+    #[test]
     fn xapic_mode_does_not_reach_every_cpu() {
         let ids = vec![ApicId(0), ApicId(254)];
-        assert!(share(&options("apic=xapic"), &ids).is_ok());
-        let far = vec![ApicId(0), ApicId(255)];
+        assert!(share(&options("apic=xapic"), &machine(ids, &[])).is_ok());
+        let far = machine(vec![ApicId(0), ApicId(255)], &[]);
         let refusal = share(&options("apic=xapic"), &far).err().unwrap();
         assert_eq!(
             refusal.to_string(),

@@ -13,8 +13,8 @@ use core::fmt;
 
 use sharedmem::PerInstance;
 
-use crate::acpi::ApicId;
 use crate::acpi::iommu::Iommus;
+use crate::acpi::{ApicId, CpuNote};
 use crate::cmdline::{Options, Rearm};
 use crate::memory::{MemoryMap, Region, RegionKind};
 use crate::range::{Range, RangeSet};
@@ -57,6 +57,10 @@ pub struct Cpu {
 pub struct Machine {
     /// The CPUs' local APICs, the BSP's first.
     pub cpus: Vec<ApicId>,
+    /// The numbers of the CPUs that did not answer the roll call; they take no part.
+    pub silent: Vec<u32>,
+    /// What is odd about what the firmware says of CPUs.
+    pub cpu_notes: Vec<(ApicId, CpuNote)>,
     /// The memory.
     pub memory_map: MemoryMap,
     /// Memory that is in use, and for what: boot image, boot archive, trampoline page, ...
@@ -97,9 +101,7 @@ impl Machine {
         Self {
             cpus: (0..cpus).map(ApicId).collect(),
             memory_map: MemoryMap::new(claims),
-            occupied: Vec::new(),
-            kinds: Kinds::default(),
-            iommus: Iommus::default(),
+            ..Self::default()
         }
     }
 }
@@ -137,6 +139,10 @@ pub struct Plan {
     pub control_bytes: u64,
     /// CPUs that take no part, since there are more than [`MAX_CORES`](sharedmem::MAX_CORES).
     pub parked: Vec<Cpu>,
+    /// CPUs that the firmware lists and that did not answer.
+    pub silent: Vec<Cpu>,
+    /// What is odd about what the firmware says of CPUs.
+    pub cpu_notes: Vec<(ApicId, CpuNote)>,
     /// Memory that nobody gets, since the primary's slice would have more than
     /// [`RANGES_MAX`](sharedmem::hand_off::RANGES_MAX) ranges.
     pub left_over: Vec<Range>,
@@ -162,7 +168,7 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
         let given = options.as_given("failover_rearm");
         return Err(Refusal::new("failover_rearm", given, reason, "manual"));
     }
-    let cores = cores::share(options, &machine.cpus)?;
+    let cores = cores::share(options, machine)?;
     let memory = memory::share(options, machine)?;
     let low = low::share(machine)?;
     Ok(Plan {
@@ -182,6 +188,8 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
         kinds: machine.kinds,
         control_bytes: CONTROL_BYTES,
         parked: cores.parked,
+        silent: cores.silent,
+        cpu_notes: machine.cpu_notes.clone(),
         left_over: memory.left_over,
         occupied: machine.occupied.clone(),
         iommus: machine.iommus.clone(),

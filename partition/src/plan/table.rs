@@ -10,6 +10,7 @@ use sharedmem::hand_off::RANGES_MAX;
 use sharedmem::{MAX_CORES, Role};
 
 use crate::acpi::iommu::{Iommus, Skipped};
+use crate::acpi::{ApicId, CpuNote};
 use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
@@ -70,6 +71,22 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         let why = format!("more than {MAX_CORES} CPUs: they stay parked");
         rows.push(row("nobody", &plan.parked, None, &why));
     }
+    if !plan.silent.is_empty() {
+        let ids = plan.silent.iter().map(|cpu| cpu.apic_id);
+        let why = format!(
+            "warning: no answer to INIT and SIPI ({}): left out",
+            apic_ids(ids)
+        );
+        rows.push(row("nobody", &plan.silent, None, &why));
+    }
+    for note in CPU_NOTES {
+        let noted = plan.cpu_notes.iter().filter(|(_, kind)| *kind == note);
+        let ids: Vec<ApicId> = noted.map(|(id, _)| *id).collect();
+        if !ids.is_empty() {
+            let why = format!("MADT, {}: {}", apic_ids(ids.into_iter()), meaning(note));
+            rows.push(row("nobody", &[], None, &why));
+        }
+    }
     for range in &plan.left_over {
         let why = format!("more than {RANGES_MAX} pieces of memory");
         rows.push(row("nobody", &[], Some(*range), &why));
@@ -100,6 +117,30 @@ fn iommus(rows: &mut Vec<Row>, iommus: &Iommus) {
         let why = format!("entry {name} (type {kind}) at byte {offset}: not used");
         rows.push(row("IOMMU", &[], None, &why));
     }
+}
+
+/// The notes in the order in which they are shown.
+const CPU_NOTES: [CpuNote; 4] = [
+    CpuNote::ListedTwice,
+    CpuNote::Broadcast,
+    CpuNote::NotListed,
+    CpuNote::NotPlugged,
+];
+
+fn meaning(note: CpuNote) -> &'static str {
+    match note {
+        CpuNote::ListedTwice => "warning: listed twice; one entry of each counts",
+        CpuNote::Broadcast => "warning: everybody's address is no CPU's; left out",
+        CpuNote::NotListed => "warning: the CPU that was booted is not listed; it is used",
+        CpuNote::NotPlugged => "could be plugged in later; would not be used",
+    }
+}
+
+/// Names APIC ids as a list: `APIC id 4`, `APIC ids 4-7,12`.
+fn apic_ids(ids: impl Iterator<Item = ApicId>) -> String {
+    let list: CpuList = ids.map(|id| id.0).collect();
+    let plural = if list.len() == 1 { "" } else { "s" };
+    format!("APIC id{plural} {list}")
 }
 
 fn write_options(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {

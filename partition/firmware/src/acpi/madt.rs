@@ -1,9 +1,9 @@
 //! The multiple APIC description table (5.2.12): CPUs and interrupt controllers.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::ApicId;
+use super::cpus::Cpus;
 use super::root::HEADER_BYTES;
 use crate::physical::{Block, InputError, Problem};
 
@@ -15,10 +15,6 @@ const IO_APIC: u8 = 1;
 const INTERRUPT_OVERRIDE: u8 = 2;
 const LOCAL_APIC_ADDRESS: u8 = 5;
 const LOCAL_X2APIC: u8 = 9;
-
-/// Flag of a CPU entry: ready to use. Others may be there once they are plugged in ("online capable"); nobody plugs
-/// here.
-const ENABLED: u32 = 1;
 
 /// An I/O APIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +49,7 @@ pub struct IsaInterrupt {
 
 #[derive(Debug, Default)]
 pub(super) struct Madt {
-    pub cpus: Vec<ApicId>,
+    pub cpus: Cpus,
     pub local_apic_address: u64,
     pub has_8259: bool,
     pub io_apics: Vec<IoApic>,
@@ -84,7 +80,7 @@ pub(super) fn parse(table: &Block, bsp: ApicId) -> Result<Madt, InputError> {
         madt.take(&entry)?;
         offset += length;
     }
-    madt.number_cpus(bsp, table)?;
+    madt.cpus.begin_with(bsp);
     Ok(madt)
 }
 
@@ -93,16 +89,14 @@ impl Madt {
         match entry.u8(0, "entry type")? {
             LOCAL_APIC => {
                 let id = entry.u8(3, "local APIC: APIC id")?;
-                // 255 is everybody's address; firmware uses it for sockets that are empty.
-                if entry.u32(4, "local APIC: flags")? & ENABLED != 0 && id != 0xff {
-                    self.cpus.push(ApicId(id.into()));
-                }
+                let flags = entry.u32(4, "local APIC: flags")?;
+                self.cpus
+                    .take(ApicId(id.into()), flags, ApicId(u8::MAX.into()));
             }
             LOCAL_X2APIC => {
                 let id = entry.u32(4, "local x2APIC: x2APIC id")?;
-                if entry.u32(8, "local x2APIC: flags")? & ENABLED != 0 && id != u32::MAX {
-                    self.cpus.push(ApicId(id));
-                }
+                let flags = entry.u32(8, "local x2APIC: flags")?;
+                self.cpus.take(ApicId(id), flags, ApicId(u32::MAX));
             }
             IO_APIC => self.io_apics.push(IoApic {
                 id: entry.u8(2, "I/O APIC: id")?,
@@ -137,19 +131,6 @@ impl Madt {
             }
             None => self.overrides.push(InterruptOverride { isa_irq, to }),
         }
-        Ok(())
-    }
-
-    /// Moves the BSP to the front. A CPU that is listed twice would be planned, and started, twice.
-    fn number_cpus(&mut self, bsp: ApicId, table: &Block) -> Result<(), InputError> {
-        let mut seen = BTreeSet::new();
-        if let Some(twice) = self.cpus.iter().find(|id| !seen.insert(**id)) {
-            return Err(table.error("APIC id", Problem::Duplicate(twice.0.into())));
-        }
-        let Some(place) = self.cpus.iter().position(|id| *id == bsp) else {
-            return Err(table.error("entry of the CPU that was booted", Problem::Missing));
-        };
-        self.cpus[..=place].rotate_right(1);
         Ok(())
     }
 }

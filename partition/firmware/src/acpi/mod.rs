@@ -3,6 +3,7 @@
 //! Sections and offsets are those of the ACPI specification 6.5; the HPET table is that of Intel's IA-PC HPET
 //! specification 1.0a.
 
+mod cpus;
 mod fixed;
 pub mod iommu;
 mod madt;
@@ -14,6 +15,7 @@ mod tests;
 use alloc::vec::Vec;
 use core::fmt;
 
+pub use cpus::CpuNote;
 pub use fixed::{PmTimer, Register, ResetRegister};
 pub use madt::{InterruptOverride, IoApic, IsaInterrupt};
 pub use mcfg::Ecam;
@@ -36,6 +38,8 @@ impl fmt::Display for ApicId {
 pub struct AcpiInfo {
     /// The CPUs that can be used, numbered as Linux does: the BSP is CPU 0, the others follow in the order of the MADT.
     pub cpus: Vec<ApicId>,
+    /// What is odd about the entries of CPUs, with their ids.
+    pub cpu_notes: Vec<(ApicId, CpuNote)>,
     /// Physical address of the local APIC's registers (xAPIC mode).
     pub local_apic_address: u64,
     /// Whether there is an 8259 pair, which must be masked.
@@ -106,7 +110,8 @@ impl AcpiInfo {
             .map_or(Ok(Vec::new()), |mcfg| mcfg::parse(&mcfg?));
         let iommus = iommu::parse(tables.dmar, tables.ivrs);
         Ok(Self {
-            cpus: madt.cpus,
+            cpus: madt.cpus.ids,
+            cpu_notes: madt.cpus.notes,
             local_apic_address: madt.local_apic_address,
             has_8259: madt.has_8259,
             io_apics: madt.io_apics,

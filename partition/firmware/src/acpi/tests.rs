@@ -191,14 +191,26 @@ fn the_bsp_is_cpu_0_and_the_others_follow_in_order() {
     let memory = machine(&[madt(&[cpu(7, 1), cpu(3, 1), x2apic_cpu(300, 1), cpu(1, 1)])]);
     let info = AcpiInfo::read(&Rsdp::Address(0xf_0000), ApicId(300), &memory).unwrap();
     assert_eq!(info.cpus, [300, 7, 3, 1].map(ApicId));
-    let stranger = AcpiInfo::read(&Rsdp::Address(0xf_0000), ApicId(9), &memory).unwrap_err();
-    assert_eq!(stranger.problem, Problem::Missing);
+    let stranger = AcpiInfo::read(&Rsdp::Address(0xf_0000), ApicId(9), &memory).unwrap();
+    assert_eq!(stranger.cpus, [9, 7, 3, 300, 1].map(ApicId));
+    assert_eq!(stranger.cpu_notes, [(ApicId(9), CpuNote::NotListed)]);
 }
 
 #[test]
-fn a_cpu_that_is_there_twice_is_refused_but_an_empty_socket_is_not() {
-    let twice = read(&machine(&[madt(&[cpu(0, 1), cpu(5, 1), x2apic_cpu(5, 1)])]));
-    assert_eq!(twice.unwrap_err(), "MADT: APIC id: there twice (0x5)");
+fn a_cpu_that_is_there_twice_counts_once_and_an_empty_socket_not_at_all() {
+    // As both kinds of entry; and an id of 32 bits that several entries share.
+    let strange = x2apic_cpu(0x1716_1514, 1);
+    let entries = [
+        cpu(0, 1),
+        cpu(5, 1),
+        x2apic_cpu(5, 1),
+        strange.clone(),
+        strange,
+    ];
+    let twice = read(&machine(&[madt(&entries)])).unwrap();
+    assert_eq!(twice.cpus, [0, 5, 0x1716_1514].map(ApicId));
+    let notes = [5, 0x1716_1514].map(|id| (ApicId(id), CpuNote::ListedTwice));
+    assert_eq!(twice.cpu_notes, notes);
     let empty = [
         cpu(0, 1),
         cpu(0, 0),
@@ -206,7 +218,10 @@ fn a_cpu_that_is_there_twice_is_refused_but_an_empty_socket_is_not() {
         cpu(0, 2),
         x2apic_cpu(0, 0),
     ];
-    assert_eq!(read(&machine(&[madt(&empty)])).unwrap().cpus, [ApicId(0)]);
+    let empty = read(&machine(&[madt(&empty)])).unwrap();
+    assert_eq!(empty.cpus, [ApicId(0)]);
+    let notes = [(255, CpuNote::Broadcast), (0, CpuNote::NotPlugged)];
+    assert_eq!(empty.cpu_notes, notes.map(|(id, note)| (ApicId(id), note)));
 }
 
 #[test]
