@@ -183,6 +183,10 @@ fn report_plan(facts: &BootFacts, plan: &Plan) {
         Ok(screen) => log::info!("screen: {screen}"),
         Err(reason) => log::info!("screen: {reason}"),
     }
+    if !plan.silent.is_empty() {
+        let cores = plan.silent.iter().map(|cpu| cpu.number).collect();
+        log::warn!("{}", event::CoresSilent { cores });
+    }
     let Plan {
         primary,
         backup,

@@ -4,6 +4,7 @@ mod backup;
 mod boot;
 mod clients;
 mod connections;
+mod cores;
 mod deaths;
 mod devices;
 mod hostile;
@@ -29,6 +30,7 @@ use crate::suite::Test;
 pub fn all() -> Vec<Test> {
     let subjects = [
         boot::tests(),
+        cores::tests(),
         deaths::tests(),
         devices::tests(),
         not_serving::tests(),

@@ -61,7 +61,11 @@ pub struct Iso {
     image: Vec<u8>,
     boot_line: String,
     modules: Vec<(String, Vec<u8>)>,
+    madt: Option<Vec<u8>>,
 }
+
+/// Where the MADT that replaces the firmware's is on the disc.
+const MADT_PATH: &str = "/boot/madt";
 
 impl Iso {
     /// Begins a disc that starts a boot image with a boot line.
@@ -70,7 +74,15 @@ impl Iso {
             image,
             boot_line: boot_line.into(),
             modules: Vec::new(),
+            madt: None,
         }
+    }
+
+    /// Replaces the firmware's MADT: what the machine is said to have need not be there.
+    #[must_use]
+    pub fn madt(mut self, table: Vec<u8>) -> Self {
+        self.madt = Some(table);
+        self
     }
 
     /// Adds a file that the boot line names by its path.
@@ -108,6 +120,9 @@ impl Iso {
         for (path, bytes) in &self.modules {
             files::write(&on_disc(path), bytes)?;
         }
+        if let Some(table) = &self.madt {
+            files::write(&on_disc(MADT_PATH), table)?;
+        }
         if let Some(parent) = out.parent() {
             fs::create_dir_all(parent)
                 .map_err(|error| Problem::of_host(parent.display(), error))?;
@@ -122,7 +137,11 @@ impl Iso {
     /// GRUB cannot hand the boot line over.
     pub fn menu(&self) -> Result<String, Problem> {
         let modules: Vec<&str> = self.modules.iter().map(|(path, _)| path.as_str()).collect();
-        grub::config(IMAGE_PATH, &self.boot_line, &modules)
+        let menu = grub::config(IMAGE_PATH, &self.boot_line, &modules)?;
+        Ok(match self.madt {
+            Some(_) => format!("acpi --exclude=APIC {MADT_PATH}\n{menu}"),
+            None => menu,
+        })
     }
 }
 

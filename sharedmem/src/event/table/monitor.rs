@@ -33,6 +33,13 @@ events! {
         x2apic: bool,
     }
 
+    event CoresSilent = "cores-silent":
+    /// Cores that the firmware lists did not answer INIT and SIPI. They are left out of everything, and of every fence.
+    {
+        /// Their machine numbers.
+        cores: List,
+    }
+
     event BackupMemory = "backup-memory":
     /// Memory that only the first backup uses while it waits. The monitor writes one event for each range, before
     /// `plan`.
