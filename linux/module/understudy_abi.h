@@ -115,7 +115,7 @@
 #define US_BACKUP_LOSS_PROMOTED         6 /* it became the primary */
 #define US_BACKUP_LOSS_DISARMED         7 /* the operator disarmed it */
 #define US_BACKUP_LOSS_UNFILLED         8 /* the primary died before the backup had the whole state */
-#define US_BACKUP_LOSS_DAMAGED          9 /* it read a record that is damaged, missing or impossible */
+#define US_BACKUP_LOSS_DAMAGED          9 /* a record that it read, its text or its page tables are damaged */
 #define US_BACKUP_LOSS_DIVERGED         10 /* its state is not the primary's */
 #define US_BACKUP_LOSS_OVERWRITTEN      11 /* the word that says that it waits was overwritten */
 

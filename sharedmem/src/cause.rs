@@ -55,8 +55,8 @@ numbered! {
         Promoted = 6, "promoted", "it became the primary";
         Disarmed = 7, "disarmed", "the operator disarmed it";
         Unfilled = 8, "unfilled", "the primary died before the backup had the whole state";
-        /// It cannot have what the primary has; the primary has.
-        Damaged = 9, "damaged", "it read a record that is damaged, missing or impossible";
+        /// It cannot have what the primary has; the primary has. Or it cannot run.
+        Damaged = 9, "damaged", "a record that it read, its text or its page tables are damaged";
         /// At the same position of the journal its state was not the primary's.
         Diverged = 10, "diverged", "its state is not the primary's";
         /// The protection word was overwritten, so the primary may believe that none waits.

@@ -3,6 +3,9 @@
 //! Rust's precompiled `core` uses the red zone, so no trap may run on the interrupted stack: every vector has an
 //! interrupt stack (Intel SDM vol. 3A, 6.14.5), and traps that can interrupt each other have different ones.
 
+use core::mem::offset_of;
+use core::ops::Range;
+
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::load_tss;
 use x86_64::registers::segmentation::{CS, DS, ES, SS, Segment};
@@ -81,6 +84,12 @@ impl CoreTables {
 }
 
 impl CoreTables {
+    /// Returns where the TSS and the GDT of `tables` are. They do not change after [`load`](Self::load).
+    pub fn constant_part(tables: *const Self) -> Range<u64> {
+        let start = tables as u64;
+        start + offset_of!(Self, tss) as u64..start + size_of::<Self>() as u64
+    }
+
     /// Points the exception stack at an address where nothing is mapped, so that the next exception becomes a double
     /// fault. For fault injection.
     ///

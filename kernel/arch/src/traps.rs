@@ -3,6 +3,7 @@
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::mem::transmute;
+use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -165,6 +166,12 @@ pub unsafe fn install(handler: TrapHandler) {
 pub unsafe fn load() {
     // SAFETY: the table is static and complete.
     unsafe { (*TABLE.0.get()).load_unsafe() };
+}
+
+/// Returns where the program's interrupt table is. It does not change after [`install`].
+pub fn table() -> Range<u64> {
+    let start = TABLE.0.get() as u64;
+    start..start + size_of::<InterruptDescriptorTable>() as u64
 }
 
 /// Returns the interrupt stack of a vector.

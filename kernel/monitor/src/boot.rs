@@ -178,6 +178,11 @@ unsafe fn call_the_roll(
     supervisor::roll_call(&OtherCores { local_apic, clock }, others)
 }
 
+/// Returns the seat's descriptor tables.
+pub fn seat_tables() -> *const CoreTables {
+    SEAT_TABLES.0.get()
+}
+
 /// Gives the seat its own descriptor tables and traps, and brings its local APIC up.
 fn take_seat(mode: Mode, registers: u64) -> Result<&'static LocalApic, BootRefusal> {
     // SAFETY: the seat's first instructions with tables of its own; the tables are static and its alone.

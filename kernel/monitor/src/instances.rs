@@ -19,6 +19,7 @@ use takeover::{Backup, Config, CoreSet, DetectorConfig, FenceConfig, Machine};
 
 use crate::ap::OtherCores;
 use crate::console::{MonitorConsole, SerialPort};
+use crate::constant::ConstantMemory;
 use crate::devices::{self, Devices};
 use crate::facts::BootFacts;
 use crate::hardware::Hardware;
@@ -66,6 +67,8 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
         console.flush(region.control);
         cpu::stop();
     }
+    let constant = ConstantMemory::of_monitor(windows, plan)
+        .expect("the monitor has made its page tables itself");
     let image_bytes = backup.as_ref().map(|backup| backup.fixed_bytes());
     let mut supervisor = Supervisor::new(
         machine(plan, region.control.epoch.current(), clock.now_ns()),
@@ -74,7 +77,7 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
             local_apic: facts.local_apic,
             clock,
         },
-        bare_machine(facts, images, devices, region.control),
+        bare_machine(facts, images, devices, region.control, constant),
         console,
         &traps::KEEPALIVE_ANSWER,
         Policy {
@@ -124,6 +127,7 @@ fn bare_machine(
     images: Images,
     devices: Devices,
     control: &'static Control,
+    constant: ConstantMemory,
 ) -> BareMachine {
     let reset_port = facts.acpi.reset.and_then(|reset| match reset.register {
         Register::Port(port) => Some((port, reset.value)),
@@ -137,6 +141,7 @@ fn bare_machine(
             clock: facts.clock(),
         },
         images,
+        constant,
         reset_port,
     }
 }

@@ -12,6 +12,7 @@ mod ap;
 mod boot;
 mod calibrate;
 mod console;
+mod constant;
 mod cores;
 mod devices;
 mod early_log;

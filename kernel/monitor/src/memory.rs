@@ -5,6 +5,7 @@
 //! that the monitor's trap handlers work there. Nothing of a slice is ever in it.
 
 use core::cell::UnsafeCell;
+use core::ops::Range;
 
 use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames};
 use sharedmem::abi::DIRECT_BASE;
@@ -48,6 +49,9 @@ const DEVICE_MEMORY_BASE: u64 = 1 << 39;
 const DEVICE_MEMORY_STRIDE: u64 = 512 << 20;
 const LARGE_PAGE_BYTES: u64 = 2 << 20;
 
+/// Where one large page of physical memory at a time is mapped, to be looked at: behind an entry of its own.
+const PEEK_BASE: u64 = 2 << 39;
+
 /// The monitor's address space.
 pub struct MonitorSpace {
     space: AddressSpace,
@@ -55,7 +59,12 @@ pub struct MonitorSpace {
     device_windows: u64,
     /// Top tables of instances on the seat.
     seat_tables: PerInstance<Option<u64>>,
+    /// The large page at [`PEEK_BASE`].
+    peeked: Option<u64>,
 }
+
+/// The entries of the top table behind which nothing changes once configuration space is mapped.
+pub const CONSTANT_ENTRIES: Range<u16> = 0..2;
 
 impl MonitorSpace {
     /// Makes the address space: image, `start_page`, the pages of `device_registers`, and the `shared` region. Does not
@@ -119,6 +128,7 @@ impl MonitorSpace {
             space,
             device_windows: 0,
             seat_tables: PerInstance::default(),
+            peeked: None,
         })
     }
 
@@ -194,6 +204,31 @@ impl MonitorSpace {
         // SAFETY: the caller's promise.
         let closed = unsafe { self.space.unmap(DIRECT_BASE + range.start, range.len()) };
         debug_assert!(closed.is_ok(), "a window is mapped as a whole");
+    }
+
+    /// Maps the large page around physical address `address` in place of the one before, and returns where the address
+    /// is.
+    ///
+    /// # Errors
+    /// When the table memory does not suffice.
+    ///
+    /// # Safety
+    /// This space is loaded. No reference into the page before is left.
+    pub unsafe fn peek(&mut self, address: u64) -> Result<*const u8, MapError> {
+        let page = address & !(LARGE_PAGE_BYTES - 1);
+        if self.peeked != Some(page) {
+            // SAFETY: by the caller's promise nothing refers to what was there; what is there now is only read.
+            unsafe {
+                if self.peeked.take().is_some() {
+                    self.space.unmap(PEEK_BASE, LARGE_PAGE_BYTES)?;
+                }
+                let protection = Protection::ReadOnly;
+                self.space
+                    .map(PEEK_BASE, page, LARGE_PAGE_BYTES, protection)?;
+            }
+            self.peeked = Some(page);
+        }
+        Ok((PEEK_BASE + address - page) as *const u8)
     }
 
     /// Returns the page of the pool that is kept for the top table of an instance on the seat. One each, for ever: they

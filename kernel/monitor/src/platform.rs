@@ -3,16 +3,18 @@
 use alloc::boxed::Box;
 
 use arch::{cpu, reset};
+use sharedmem::event::{Hex, MemoryAltered};
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Control, Instance};
 use supervisor::{LoadRequest, MAIN_LOOP_LOOK_NS, Platform, Source};
 
 use crate::ap::OtherCores;
 use crate::console::SerialPort;
+use crate::constant::ConstantMemory;
 use crate::hardware::Hardware;
 use crate::images::{Images, Refusal};
 use crate::tenants::Tenant;
-use crate::{heap, screen, timer, traps};
+use crate::{heap, last_words, screen, timer, traps};
 
 /// All but the other cores.
 pub struct BareMachine {
@@ -20,6 +22,8 @@ pub struct BareMachine {
     pub hardware: Hardware,
     /// Loads instances.
     pub images: Images,
+    /// The monitor's own text and tables.
+    pub constant: ConstantMemory,
     /// The port that resets the machine, and what is written there; `None` if ACPI names none.
     pub reset_port: Option<(u16, u8)>,
 }
@@ -78,6 +82,17 @@ impl Platform for BareMachine {
 
     fn watch_main_loop(&mut self) {
         timer::arm(MAIN_LOOP_LOOK_NS);
+    }
+
+    fn check_memory(&mut self, now_ns: u64) {
+        if let Err(altered) = self.constant.check(now_ns) {
+            let altered = MemoryAltered {
+                whose: "monitor".into(),
+                address: Hex(altered.address),
+            };
+            log::error!("{altered}");
+            last_words::end();
+        }
     }
 
     fn heap_bytes(&self) -> usize {

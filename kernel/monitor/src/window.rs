@@ -65,6 +65,23 @@ impl Windows {
         self.0.borrow().first_entry()
     }
 
+    /// Returns where the physical address `address` can be read until the next call.
+    ///
+    /// # Errors
+    /// The table memory does not suffice.
+    ///
+    /// # Safety
+    /// The space is loaded, and nothing refers to what the last call returned.
+    pub unsafe fn peek(self, address: u64) -> Result<*const u8, MapError> {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.borrow_mut().peek(address) }
+    }
+
+    /// Returns the physical address of the monitor's top table.
+    pub fn root(self) -> u64 {
+        self.0.borrow().root()
+    }
+
     /// Returns how many bytes of page tables are in use.
     pub fn table_bytes(self) -> u64 {
         self.0.borrow().table_bytes()

@@ -112,6 +112,20 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
+    /// Compares some memory that must not change with its digest: the monitor's own, and that of a backup that waits. A
+    /// damaged backup is given up at once, whether the primary is alive or not.
+    pub(crate) fn check_memory(&mut self) {
+        let now_ns = self.now_ns();
+        self.platform.check_memory(now_ns);
+        if self.machine.backup() != Backup::Ready {
+            return;
+        }
+        let checked = self.backup.as_mut().map(|it| it.check_memory(now_ns));
+        if let Some(Err(loss)) = checked {
+            self.lose_backup(loss);
+        }
+    }
+
     /// Gives a backup up whose state is not the primary's, as soon as the primary is heard of. If it is dead instead,
     /// nobody has a better state than this backup, which then says what it lacks and reads anew what it can.
     fn replace_doubted(&mut self, doubted: Doubted) {

@@ -76,6 +76,10 @@ pub trait Platform: Sized {
     /// [`MAIN_LOOP_LOOK_NS`](crate::MAIN_LOOP_LOOK_NS), for as long as nobody serves.
     fn watch_main_loop(&mut self);
 
+    /// Compares some of the monitor's own text and tables with their digests, as much as is due at `now_ns`. Ends the
+    /// monitor if they are damaged.
+    fn check_memory(&mut self, now_ns: u64);
+
     /// Returns how many bytes of the monitor's heap are in use, for the log.
     fn heap_bytes(&self) -> usize;
 

@@ -146,6 +146,7 @@ impl<P: Platform> Supervisor<P> {
         if matches!(self.machine.state(), State::Fencing(_)) {
             return self.sleep_until(seen, FENCE_POLL_NS);
         }
+        self.check_memory();
         self.start_remaining();
         self.answer_operator();
         self.rearm_if_due();

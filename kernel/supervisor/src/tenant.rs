@@ -77,6 +77,13 @@ pub trait Tenant<C: Cores> {
     /// How it ended.
     fn work(&mut self) -> Result<Wait, BackupLoss>;
 
+    /// Compares some of what a waiting instance does not change with its digest, as much as is due at `now_ns`: its
+    /// text and its page tables.
+    ///
+    /// # Errors
+    /// It must not be promoted.
+    fn check_memory(&mut self, now_ns: u64) -> Result<(), BackupLoss>;
+
     /// Returns how its lead enters it as the primary, from cold.
     fn start(&self) -> Order;
 

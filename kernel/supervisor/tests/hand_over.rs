@@ -66,6 +66,25 @@ fn a_backup_that_is_given_up_while_its_primary_is_fenced_is_loaded_again_before_
 }
 
 #[test]
+fn a_backup_whose_text_is_damaged_is_loaded_again_and_never_promoted() {
+    for is_silent in [false, true] {
+        let (world, mut supervisor) = protected(&NATIVE);
+        world.is_altered.set(true);
+        world.is_silent.set(is_silent);
+        run(&mut supervisor, |_| {
+            world.log.borrow().iter().any(|it| it == "b loaded")
+        });
+        let loss = world.control.backup.last_loss().map(|lost| lost.loss);
+        assert_eq!(loss, Some(BackupLoss::Damaged));
+        assert_eq!(supervisor.primary_instance(), Instance::A);
+        run(&mut supervisor, |supervisor| match is_silent {
+            false => supervisor.machine().is_protected(),
+            true => supervisor.primary_instance() == Instance::B,
+        });
+    }
+}
+
+#[test]
 fn the_shared_region_tells_what_became_of_backups_and_which_versions_there_are() {
     let (world, mut supervisor) = protected(&NATIVE);
     let control = world.control;

@@ -156,6 +156,9 @@ impl Platform for Board {
 
     fn watch_main_loop(&mut self) {}
 
+    /// Does nothing: the monitor's own text is not simulated.
+    fn check_memory(&mut self, _now_ns: u64) {}
+
     fn heap_bytes(&self) -> usize {
         0
     }

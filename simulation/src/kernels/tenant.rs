@@ -113,6 +113,10 @@ impl Tenant<Others> for Native {
         })
     }
 
+    fn check_memory(&mut self, _now_ns: u64) -> Result<(), BackupLoss> {
+        Ok(())
+    }
+
     fn start(&self) -> Order {
         self.order(EntryReason::StartPrimary)
     }

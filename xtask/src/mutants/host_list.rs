@@ -354,4 +354,44 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
             wrong: "_ if self.seen.insert(id) || flags != 0 => return self.ids.push(id),",
         },
     },
+    HostMutant {
+        test: "integrity --lib sweep",
+        mutant: Mutant {
+            name: "sweep-learns-again",
+            what: "a page that is not as it was counts as learned anew",
+            file: "kernel/integrity/src/sweep.rs",
+            right: "Some(_) => return Err(Altered { address }),",
+            wrong: "Some(_) => self.digests[number] = digest,",
+        },
+    },
+    HostMutant {
+        test: "integrity --lib sweep",
+        mutant: Mutant {
+            name: "accessed-bits-count",
+            what: "what the processor notes in a page table counts as damage",
+            file: "kernel/integrity/src/memory.rs",
+            right: "mask: !BITS_OF_PROCESSOR,",
+            wrong: "mask: !0 >> 1,",
+        },
+    },
+    HostMutant {
+        test: "integrity --lib address_space",
+        mutant: Mutant {
+            name: "foreign-table-followed",
+            what: "a page table of another's memory is followed",
+            file: "kernel/integrity/src/address_space.rs",
+            right: "if !self.memory.owns(table, PAGE_BYTES) {",
+            wrong: "if false && !self.memory.owns(table, PAGE_BYTES) {",
+        },
+    },
+    HostMutant {
+        test: "supervisor --test hand_over damaged",
+        mutant: Mutant {
+            name: "damaged-backup-waits",
+            what: "a backup whose text is damaged goes on waiting",
+            file: "kernel/supervisor/src/backup.rs",
+            right: "if let Some(Err(loss)) = checked {",
+            wrong: "if let Some(Err(loss)) = checked.filter(|_| false) {",
+        },
+    },
 ];

@@ -60,16 +60,8 @@ pub fn load(
         stack_top: linux.kernel_end(),
         arguments: [0, linux.layout.boot_params, 0],
     };
-    let timeout_ns = LINUX.boot_timeout_ns(&context.plan.options);
-    Ok(Box::new(Linux::new(
-        request,
-        linux.image.release(),
-        physical(memory.slot),
-        boot,
-        timeout_ns,
-        context.region,
-        context.windows,
-    )))
+    let (release, slot) = (linux.image.release(), physical(memory.slot));
+    Ok(Box::new(Linux::new(context, request, release, slot, boot)))
 }
 
 /// Finds kernel, initrd and command line: in the boot archive, or, of a staged image, in the slot, which `window`

@@ -15,6 +15,7 @@ use supervisor::{LoadRequest, Source};
 
 use super::context::Context;
 use super::refusal::Refusal;
+use crate::constant::ConstantMemory;
 use crate::guest::Loaded;
 use crate::hand_off::native as hand_off;
 use crate::ranges;
@@ -25,6 +26,9 @@ const HAND_OFF_BYTES: u64 = (size_of::<HandOff>() as u64).next_multiple_of(PAGE_
 
 /// Page tables for image, stacks and trampoline, and for devices to come; the direct map takes one page per GiB more.
 const TABLE_PAGES: u64 = 96;
+
+/// Every entry of a page table.
+const WHOLE_TABLE: core::ops::Range<u16> = 0..512;
 
 /// Loads the native image that the boot line names.
 ///
@@ -65,11 +69,32 @@ pub fn load_image(
     let mut hand_off = hand_off::make(facts, plan, request, context.entropy);
     // SAFETY: the instance's slice is its own by the plan, and nothing of it runs.
     let loaded = unsafe { put(context, image, bytes, slice, &mut hand_off)? };
+    let constant = learn(context, slice, &loaded)?;
     Ok(Box::new(Native::new(
         request,
         image.version.clone(),
         loaded,
+        constant,
     )))
+}
+
+/// Learns the text and the page tables of an instance that was just loaded.
+fn learn(
+    context: &Context,
+    slice: &[PhysicalRange],
+    loaded: &Loaded,
+) -> Result<ConstantMemory, Refusal> {
+    let root = loaded.page_table.as_u64();
+    let constant = ConstantMemory::of_instance(
+        context.windows,
+        context.plan,
+        slice.to_vec(),
+        root,
+        WHOLE_TABLE,
+    );
+    let mut constant = constant.map_err(Refusal::PageTables)?;
+    constant.learn();
+    Ok(constant)
 }
 
 /// Checks that an image can work with this monitor.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use arch::paging::MapError;
+use integrity::WalkError;
 use partition::Kind;
 use partition::archive::ArchiveError;
 use partition::image::ImageError;
@@ -27,6 +28,8 @@ pub enum Refusal {
     Window(&'static str, MapError),
     /// The instance's page tables cannot be made.
     Tables(MapError),
+    /// The instance's page tables cannot be looked after.
+    PageTables(WalkError),
     /// The slice is too small: bytes needed at its start, bytes there.
     TooSmall(u64, u64),
     /// The uploaded image is not in the primary's memory.
@@ -67,6 +70,7 @@ impl fmt::Display for Refusal {
             Self::WrongKind(kind) => write!(f, "it cannot be loaded as a {kind} image"),
             Self::Window(what, error) => write!(f, "no page tables for {what}: {error:?}"),
             Self::Tables(error) => write!(f, "its page tables cannot be made: {error:?}"),
+            Self::PageTables(error) => write!(f, "its page tables cannot be right: {error}"),
             Self::TooSmall(needed_bytes, bytes) => write!(
                 f,
                 "it needs {} KiB at the start of its slice, which has {} KiB",

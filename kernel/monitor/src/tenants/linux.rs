@@ -5,23 +5,28 @@
 //! in any fence, so that from the check-in on no instruction of it runs. It is promoted by sending the core it parked
 //! on through the start page to the ticket's entry.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
 use arrayvec::ArrayVec;
-use partition::Kind;
+use integrity::WalkError;
 use partition::tenant::LINUX;
+use partition::{Kind, Plan};
 use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::resume_slot::{ResumeSlot, Ticket, UPPER_HALF};
-use sharedmem::{Instance, MAX_CORES, SharedRegion};
+use sharedmem::{Instance, MAX_CORES};
 use supervisor::{LoadRequest, Order, Readiness, Source, Tenant, Wait};
 use takeover::fence::Strike;
 use takeover::{BackupLoss, CoreSet, Fence, FenceConfig};
 
-use super::{Dispatch, trampoline};
+use super::{Dispatch, report_altered, trampoline};
 use crate::ap::OtherCores;
+use crate::constant::ConstantMemory;
 use crate::cores;
+use crate::images::Context;
+use crate::ranges::physical;
 use crate::window::Windows;
 
 /// Generations of check-ins from here on are those of lent cores; the takeover machine counts from 1.
@@ -36,10 +41,17 @@ enum Stage {
     /// Its core is being stopped; what follows if that is proven.
     Stopping {
         fence: Fence,
-        outcome: Result<(), BackupLoss>,
+        outcome: Result<Ticket, BackupLoss>,
     },
     /// It holds no core.
-    Parked,
+    Parked(Box<Parked>),
+}
+
+/// A parked Linux, as it was when it parked.
+struct Parked {
+    ticket: Ticket,
+    /// What its kernel does not write: text and page tables. `None` if that is too much to look after.
+    constant: Option<ConstantMemory>,
 }
 
 /// A Linux in its slot.
@@ -52,6 +64,7 @@ pub struct Linux {
     boot: Order,
     boot_timeout_ns: u64,
     windows: Windows,
+    plan: &'static Plan,
     resume_slot: &'static ResumeSlot,
     epitaph: &'static Epitaph,
     stage: Stage,
@@ -61,15 +74,14 @@ impl Linux {
     /// Makes the tenant of a Linux of this release that was loaded into `slot`, to be entered by `boot` on the first of
     /// its cores.
     pub fn new(
+        context: &Context,
         request: &LoadRequest<'_>,
         release: &str,
         slot: PhysicalRange,
         boot: Order,
-        boot_timeout_ns: u64,
-        region: SharedRegion,
-        windows: Windows,
     ) -> Self {
         let instance = request.instance;
+        let control = context.region.control;
         Self {
             instance,
             source: request.source,
@@ -77,10 +89,11 @@ impl Linux {
             cores: request.cores.iter().copied().take(MAX_CORES).collect(),
             slot,
             boot,
-            boot_timeout_ns,
-            windows,
-            resume_slot: &region.control.resume_slots[instance],
-            epitaph: &region.control.epitaphs[instance],
+            boot_timeout_ns: LINUX.boot_timeout_ns(&context.plan.options),
+            windows: context.windows,
+            plan: context.plan,
+            resume_slot: &control.resume_slots[instance],
+            epitaph: &control.epitaphs[instance],
             stage: Stage::Loaded,
         }
     }
@@ -118,20 +131,52 @@ impl Linux {
     }
 
     /// Checks a ticket, which is only a claim: one that cannot be right must not be promoted.
-    fn check(&self, ticket: Ticket) -> Result<(), BackupLoss> {
+    fn check(&self, ticket: Ticket) -> Result<Ticket, BackupLoss> {
         let is_own = (self.slot.start..self.slot.end).contains(&ticket.page_table)
             && ticket.page_table.is_multiple_of(4096);
         let is_kernel = ticket.entry >= UPPER_HALF && ticket.stack >= UPPER_HALF;
         let is_here = cores::core_of(ticket.apic_id) == Some(self.lead());
         if is_own && is_kernel && is_here {
-            return Ok(());
+            return Ok(ticket);
         }
         log::error!("the backup's ticket cannot be right: {ticket:x?}");
         Err(BackupLoss::Failed)
     }
 
+    /// Notes what must not change while it is parked: nothing of it runs any more.
+    ///
+    /// # Errors
+    /// Its page tables cannot be right.
+    fn park(&self, ticket: Ticket) -> Result<Parked, BackupLoss> {
+        let owned = [self.slot, physical(self.plan.low[self.instance])];
+        let constant = ConstantMemory::of_instance(
+            self.windows,
+            self.plan,
+            owned.into(),
+            ticket.page_table,
+            trampoline::UPPER_ENTRIES,
+        );
+        match constant {
+            Ok(constant) => Ok(Parked {
+                ticket,
+                constant: Some(constant),
+            }),
+            Err(error @ WalkError::Foreign(_)) => {
+                log::error!("the backup's page tables cannot be right: {error}");
+                Err(BackupLoss::Failed)
+            }
+            Err(error @ (WalkError::TooManyTables | WalkError::TooManyPages)) => {
+                log::warn!("damage of the waiting backup will not be noticed: {error}");
+                Ok(Parked {
+                    ticket,
+                    constant: None,
+                })
+            }
+        }
+    }
+
     /// Takes the core away. `None` while that goes on.
-    fn stop(&mut self, dispatch: &mut Dispatch) -> Option<Result<(), BackupLoss>> {
+    fn stop(&mut self, dispatch: &mut Dispatch) -> Option<Result<Ticket, BackupLoss>> {
         let lead = self.lead();
         let Stage::Stopping { fence, outcome } = &mut self.stage else {
             return None;
@@ -185,7 +230,7 @@ impl Tenant<OtherCores> for Linux {
     }
 
     fn prepare(&mut self, dispatch: &mut Dispatch) -> Result<Readiness, BackupLoss> {
-        match self.stage {
+        match &self.stage {
             Stage::Loaded => {
                 self.resume_slot.clear();
                 self.epitaph.clear();
@@ -194,15 +239,15 @@ impl Tenant<OtherCores> for Linux {
                     until_ns: dispatch.now_ns() + self.boot_timeout_ns,
                 };
             }
-            Stage::Booting { until_ns } => self.watch_boot(until_ns, dispatch),
+            Stage::Booting { until_ns } => self.watch_boot(*until_ns, dispatch),
             Stage::Stopping { .. } => {
                 if let Some(outcome) = self.stop(dispatch) {
-                    outcome?;
-                    self.stage = Stage::Parked;
+                    let parked = self.park(outcome?)?;
+                    self.stage = Stage::Parked(Box::new(parked));
                     return Ok(Readiness::Ready);
                 }
             }
-            Stage::Parked => return Ok(Readiness::Ready),
+            Stage::Parked(_) => return Ok(Readiness::Ready),
         }
         Ok(Readiness::NotYet(Wait::Idle))
     }
@@ -216,10 +261,30 @@ impl Tenant<OtherCores> for Linux {
         self.boot
     }
 
+    fn check_memory(&mut self, now_ns: u64) -> Result<(), BackupLoss> {
+        let Stage::Parked(parked) = &mut self.stage else {
+            return Ok(());
+        };
+        if self.resume_slot.ticket() != Some(parked.ticket) {
+            log::error!("the backup's ticket was overwritten");
+            return Err(BackupLoss::Damaged);
+        }
+        let constant = parked.constant.as_mut();
+        let checked = constant.map_or(Ok(()), |it| it.check(now_ns));
+        checked.map_err(|altered| report_altered(self.instance, altered))
+    }
+
     fn promote(&mut self) -> Result<Order, BackupLoss> {
-        let ticket = self.resume_slot.ticket().ok_or(BackupLoss::Failed)?;
-        // SAFETY: the instance is parked: nothing of it runs, and its tables are in its slot, as was checked when it
-        // parked; were they changed since, the worst is that its own first instruction faults.
+        let Stage::Parked(parked) = &self.stage else {
+            return Err(BackupLoss::Failed);
+        };
+        // The slot's ticket may have been overwritten since; this one was checked.
+        let ticket = parked.ticket;
+        let constant = parked.constant.as_ref();
+        let checked = constant.map_or(Ok(()), ConstantMemory::check_tables);
+        checked.map_err(|altered| report_altered(self.instance, altered))?;
+        // SAFETY: the instance is parked: nothing of it runs. Its tables are in its slot, and are as they were when it
+        // parked.
         let page_table = unsafe { trampoline::make(self.windows, self.slot, ticket.page_table) };
         self.resume_slot.set_resumed();
         Ok(Order {

@@ -10,8 +10,9 @@ use sharedmem::{Instance, MAX_CORES};
 use supervisor::{LoadRequest, Order, Readiness, Source, Tenant, Wait, outcome_of};
 use takeover::BackupLoss;
 
-use super::Dispatch;
+use super::{Dispatch, report_altered};
 use crate::ap::OtherCores;
+use crate::constant::ConstantMemory;
 use crate::guest::{self, Loaded, Unreturned};
 
 /// A native instance in its slice.
@@ -22,6 +23,8 @@ pub struct Native {
     /// Machine numbers; the first leads.
     cores: ArrayVec<u32, MAX_CORES>,
     loaded: Loaded,
+    /// Its text and its page tables. They change only when it is the primary.
+    constant: ConstantMemory,
     /// It was entered on the seat.
     is_begun: bool,
     /// Its call was suspended, to be resumed.
@@ -30,13 +33,19 @@ pub struct Native {
 
 impl Native {
     /// Makes the tenant of an instance that was `loaded` from an image of this version and not entered yet.
-    pub fn new(request: &LoadRequest<'_>, version: String, loaded: Loaded) -> Self {
+    pub fn new(
+        request: &LoadRequest<'_>,
+        version: String,
+        loaded: Loaded,
+        constant: ConstantMemory,
+    ) -> Self {
         Self {
             instance: request.instance,
             source: request.source,
             version,
             cores: request.cores.iter().copied().take(MAX_CORES).collect(),
             loaded,
+            constant,
             is_begun: false,
             is_suspended: false,
         }
@@ -115,6 +124,12 @@ impl Tenant<OtherCores> for Native {
         })
     }
 
+    fn check_memory(&mut self, now_ns: u64) -> Result<(), BackupLoss> {
+        self.constant
+            .check(now_ns)
+            .map_err(|altered| report_altered(self.instance, altered))
+    }
+
     fn start(&self) -> Order {
         self.order(EntryReason::StartPrimary, 0)
     }
@@ -124,6 +139,9 @@ impl Tenant<OtherCores> for Native {
         while self.is_suspended {
             self.call()?;
         }
+        self.constant
+            .check_tables()
+            .map_err(|altered| report_altered(self.instance, altered))?;
         Ok(self.order(EntryReason::Promote, 0))
     }
 

@@ -2,6 +2,7 @@
 //! instructions in which a core goes from one to the other.
 
 use core::cell::UnsafeCell;
+use core::ops::Range;
 use core::ptr;
 
 use arch::paging::{PAGE_BYTES, Protection};
@@ -10,6 +11,9 @@ use sharedmem::hand_off::PhysicalRange;
 use crate::window::Windows;
 
 const ENTRIES: usize = 512;
+
+/// The entries of a top page table that map the upper half of the address space, where kernels live.
+pub const UPPER_ENTRIES: Range<u16> = 256..512;
 
 #[repr(C, align(4096))]
 struct Table(UnsafeCell<[u64; ENTRIES]>);
@@ -34,7 +38,7 @@ pub unsafe fn make(windows: Windows, slot: PhysicalRange, page_table: u64) -> Op
         return None;
     }
     let trampoline = TRAMPOLINE.0.get().cast::<u64>();
-    let upper = ENTRIES / 2;
+    let upper = usize::from(UPPER_ENTRIES.start);
     // SAFETY: the caller's promises; both tables are mapped now, the trampoline by the monitor's image and the other by
     // the window.
     unsafe {
@@ -42,7 +46,11 @@ pub unsafe fn make(windows: Windows, slot: PhysicalRange, page_table: u64) -> Op
         let kernel = window.at(page.start).cast::<u64>();
         trampoline.write_bytes(0, ENTRIES);
         trampoline.write(windows.first_entry());
-        ptr::copy_nonoverlapping(kernel.add(upper), trampoline.add(upper), upper);
+        ptr::copy_nonoverlapping(
+            kernel.add(upper),
+            trampoline.add(upper),
+            UPPER_ENTRIES.len(),
+        );
     }
     // The monitor is identity mapped.
     Some(trampoline as u64)

@@ -38,6 +38,8 @@ pub struct World {
     pub is_silent: Cell<bool>,
     /// The primary gives its backup up in the instant in which INIT is sent to it.
     pub drops_backup: Cell<bool>,
+    /// The text of the instance that was loaded last is damaged.
+    pub is_altered: Cell<bool>,
     /// What happened.
     pub log: RefCell<Vec<String>>,
 }
@@ -82,6 +84,7 @@ impl World {
 
 /// An instance that is always ready. Its orders tell which one it is.
 struct Ready {
+    world: Rc<World>,
     kind: &'static Kind,
     instance: Instance,
     source: Source,
@@ -128,6 +131,13 @@ impl Tenant<Bench> for Ready {
 
     fn work(&mut self) -> Result<Wait, BackupLoss> {
         Ok(Wait::Idle)
+    }
+
+    fn check_memory(&mut self, _now_ns: u64) -> Result<(), BackupLoss> {
+        match self.world.is_altered.get() {
+            true => Err(BackupLoss::Damaged),
+            false => Ok(()),
+        }
     }
 
     fn start(&self) -> Order {
@@ -236,7 +246,9 @@ impl Platform for Bench {
     fn load(&mut self, request: &LoadRequest<'_>) -> Result<Box<dyn Tenant<Self>>, Self::Refusal> {
         let instance = request.instance;
         self.0.note(format!("{instance} loaded"));
+        self.0.is_altered.set(false);
         Ok(Box::new(Ready {
+            world: self.0.clone(),
             kind: self.0.kind,
             instance,
             source: request.source,
@@ -269,6 +281,8 @@ impl Platform for Bench {
 
     fn watch_main_loop(&mut self) {}
 
+    fn check_memory(&mut self, _now_ns: u64) {}
+
     fn heap_bytes(&self) -> usize {
         0
     }
@@ -294,6 +308,7 @@ pub fn protected(kind: &'static Kind) -> (Rc<World>, Supervisor<Bench>) {
         deaf: Cell::new(None),
         is_silent: Cell::new(false),
         drops_backup: Cell::new(false),
+        is_altered: Cell::new(false),
         log: RefCell::default(),
     });
     let config = Config {

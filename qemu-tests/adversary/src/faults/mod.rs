@@ -4,6 +4,7 @@
 //! Each fault is one entry in the list of its subject: a name, what is done, the outcomes that are right, and a
 //! function. How to add one is in `docs/how-to/fault.md`.
 
+mod constant;
 mod cores;
 mod journal;
 mod monitor;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Fault> {
         journal::faults(),
         serving::faults(),
         monitor::faults(),
+        constant::faults(),
         words::faults(),
         values::faults(),
         cores::faults(),

@@ -147,6 +147,15 @@ events! {
         times: u64,
     }
 
+    event MemoryAltered = "memory-altered":
+    /// Text or tables that nobody may change are not as they were. A backup is given up for that; the monitor ends.
+    {
+        /// Whose they are: `monitor`, `backup-a` or `backup-b`.
+        whose: Word,
+        /// Physical address of the page.
+        address: Hex,
+    }
+
     event SeatAbsent = "seat-absent":
     /// The monitor did not run for a time-out or more; nobody counts as dead for that. Written ever more rarely.
     {

@@ -1,0 +1,74 @@
+//! Kind 4: text and tables that nobody may change are damaged where nobody executes them at the time.
+
+use std::mem::offset_of;
+
+use sharedmem::abi::IMAGE_BASE;
+use sharedmem::event::BackupMemory;
+use sharedmem::hand_off::HandOff;
+
+use super::Fault;
+use super::Outcome::{BackupLostAndRearmed, ResetStateBack};
+use harness::debugger::{Debugger, Space, Symbols};
+use harness::machine::QemuMachine;
+use harness::problem::Problem;
+
+/// A page, in bytes.
+const PAGE_BYTES: u64 = 4096;
+
+pub(super) fn faults() -> Vec<Fault> {
+    vec![
+        Fault {
+            name: "monitor-boot-text",
+            doc: "a bit flips in text of the monitor that does not run any more; then the primary dies",
+            expected: &[ResetStateBack],
+            strike: |machine| monitor(machine, &["boot", "boot"]),
+        },
+        Fault {
+            name: "monitor-interrupt-table",
+            doc: "a bit flips in an entry of the monitor's interrupt table that is not used; then the primary dies",
+            expected: &[ResetStateBack],
+            strike: |machine| monitor(machine, &["traps", "TABLE"]),
+        },
+        Fault {
+            name: "backup-text",
+            doc: "a bit flips in text of the waiting backup that only a primary runs",
+            expected: &[BackupLostAndRearmed],
+            strike: backup_text,
+        },
+        Fault {
+            name: "backup-page-table",
+            doc: "a bit flips in the waiting backup's top page table",
+            expected: &[BackupLostAndRearmed],
+            strike: backup_table,
+        },
+    ]
+}
+
+fn monitor(machine: &QemuMachine, symbol: &[&str]) -> Result<(), Problem> {
+    let symbol = Symbols::of_monitor()?.find(symbol)?;
+    // The last byte of an interrupt table is of no entry that anybody uses.
+    let at = symbol.address + symbol.size_bytes - 1;
+    Debugger::attach(machine)?.flip(Space::Physical, at, 1)
+}
+
+/// Returns where the first backup's slice begins: with its hand-off, behind which its image is.
+fn slice(machine: &QemuMachine) -> Result<u64, Problem> {
+    let ranges = machine.console().events::<BackupMemory>();
+    let first = ranges.first().map(|it| it.range.start);
+    first.ok_or_else(|| Problem::BrokenSetUp("the console does not say where the backup is".into()))
+}
+
+fn backup_text(machine: &QemuMachine) -> Result<(), Problem> {
+    let function = Symbols::of_instance()?.find(&["Gate", "release"])?;
+    let image = slice(machine)? + (size_of::<HandOff>() as u64).next_multiple_of(PAGE_BYTES);
+    let at = image + function.address - IMAGE_BASE;
+    Debugger::attach(machine)?.flip(Space::Physical, at, 1)
+}
+
+fn backup_table(machine: &QemuMachine) -> Result<(), Problem> {
+    let mut debugger = Debugger::attach(machine)?;
+    let place = slice(machine)? + offset_of!(HandOff, page_table) as u64;
+    let table = debugger.word(Space::Physical, place)?;
+    // An entry that maps nothing yet.
+    debugger.flip(Space::Physical, table + 8 * 300, 0)
+}
