@@ -1,14 +1,37 @@
 //! The fence: stops every core of a dead primary for good, with proof.
 //!
-//! INIT stops an application processor in any state (Intel SDM vol. 3A, 9.4), but it is asynchronous: after the ICR
-//! write, the core may still run for milliseconds. So each core is sent INIT, then SIPI into a page of the monitor's,
-//! where it *checks in*. The check-in is the only proof that it has stopped.
+//! INIT stops an application processor (Intel SDM vol. 3A, 9.4), also one with interrupts off, but it is asynchronous:
+//! after the ICR write, the core may still run for milliseconds. So each core is sent INIT, then SIPI into a page of
+//! the monitor's, where it *checks in*. The check-in is the only proof that it has stopped.
 //!
 //! ```text
-//! round:  [NMI - settle -] INIT - settle - SIPI - wait for check-ins --> all in: proven
-//!         (from round 4)    ^                             |
-//!                           +---- those missing, wait x2 -+--> last round: refused
+//! round:  [NMI - leave -] INIT - settle - SIPI - wait for check-ins --> all in: proven
+//!          ^                                            |
+//!          +----------- those missing, wait x2 ---------+--> last round: refused
 //! ```
+//!
+//! # Virtualization
+//!
+//! INIT does not stop every core. It is held while the core is in VMX root operation, and strikes at VMXOFF (Intel SDM
+//! vol. 3C, 24.8); in VMX non-root operation it becomes a VM exit and is gone (26.2). It is also held while the global
+//! interrupt flag is 0 (AMD64 APM vol. 2, 15.17). A Linux with KVM loaded is in VMX root operation on every core. So the
+//! first round around a tenant that may be a hypervisor begins with an NMI: the dead kernel's own handler sees that its
+//! epoch is condemned, leaves virtualization and stops. From round [`NMI_FROM_ROUND`] on every tenant gets one.
+//!
+//! A core may leave virtualization late, between any two signals. This loses no core that is somebody else's, because
+//! a core holds at most one INIT, and no code of another owner runs on it before a check-in counts:
+//!
+//! - It takes SIPI only when it waits for one, thus after INIT has struck: INIT was not held any more.
+//! - If INIT strikes after this round's SIPI, which is lost then, the core waits for the SIPI of the next round.
+//! - INIT of the next round that finds it waiting changes nothing; one that finds it in the page takes it out again,
+//!   and the check-in does not count.
+//!
+//! So when a check-in counts, every INIT of this fence has struck that core, and the supervisor sends no further one.
+//!
+//! What stays: a core that hangs in an NMI handler in VMX root operation, or that hangs while its global interrupt flag
+//! is 0, hears neither signal. The fence is refused, and names it; only a reset of the platform stops that core.
+//!
+//! # Check-ins
 //!
 //! A check-in carries the *generation* that the core found in the page, a number that every round raises when it sends
 //! SIPI. A check-in counts only if it carries the newest generation, and only while no INIT is on its way. One from
@@ -21,14 +44,20 @@
 
 use crate::cores::CoreSet;
 
-/// The first round that sends an NMI before INIT: the dead kernel's NMI handler may dump registers and stop the core by
-/// itself. Earlier rounds send none, because it runs through the dead kernel's descriptor table, which may be damaged.
+/// The first round that sends an NMI before INIT to any tenant: the dead kernel's NMI handler may dump registers and
+/// stop the core by itself. Earlier rounds send none, because it runs through the dead kernel's descriptor table, which
+/// may be damaged. A tenant that may be a hypervisor gets one in its first round too: nothing else stops its cores.
 pub const NMI_FROM_ROUND: u32 = 4;
 
 /// Times and number of rounds of a fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FenceConfig {
-    /// Pause from NMI to INIT, and from INIT to SIPI, in ns.
+    /// Whether the first round sends an NMI as well: the tenant may be a hypervisor, on whose cores INIT is held.
+    pub nmi_first: bool,
+    /// Pause from NMI to INIT, in ns: how long the dead kernel's handler needs to leave virtualization. If it needs
+    /// longer, INIT is held, and the next round finds the core.
+    pub leave_ns: u64,
+    /// Pause from INIT to SIPI, in ns.
     pub settle_ns: u64,
     /// How long the first round waits for check-ins, in ns. Each round doubles it.
     pub check_in_ns: u64,
@@ -39,6 +68,8 @@ pub struct FenceConfig {
 impl Default for FenceConfig {
     fn default() -> Self {
         Self {
+            nmi_first: false,
+            leave_ns: 200_000,
             settle_ns: 50_000,
             check_in_ns: 5_000_000,
             tries_max: 6,
@@ -55,10 +86,18 @@ impl FenceConfig {
     }
 
     fn round_ns(&self, round: u32) -> u64 {
-        let settles = if round >= NMI_FROM_ROUND { 2 } else { 1 };
-        self.settle_ns
-            .saturating_mul(settles)
+        let leave_ns = if self.sends_nmi(round) {
+            self.leave_ns
+        } else {
+            0
+        };
+        leave_ns
+            .saturating_add(self.settle_ns)
             .saturating_add(self.wait_ns(round))
+    }
+
+    fn sends_nmi(&self, round: u32) -> bool {
+        round >= NMI_FROM_ROUND || (self.nmi_first && round == 1)
     }
 
     fn wait_ns(&self, round: u32) -> u64 {
@@ -91,7 +130,7 @@ enum Phase {
     /// The next round is to begin.
     Begin,
     /// NMI was sent.
-    Dumping { until_ns: u64 },
+    Leaving { until_ns: u64 },
     /// INIT was sent.
     Settling { until_ns: u64 },
     /// SIPI was sent.
@@ -126,8 +165,13 @@ impl Fence {
     /// Records that `core` checked in with the `generation` it found in the fence page. Returns true if that is new
     /// proof.
     pub fn check_in(&mut self, core: u32, generation: u64) -> bool {
-        // A check-in that arrives while an INIT is on its way has crossed that INIT.
-        let is_in_page = matches!(self.phase, Phase::Dumping { .. } | Phase::Waiting { .. });
+        // A check-in that arrives while an INIT is on its way has crossed that INIT. Before the first SIPI, the newest
+        // generation is that of an earlier fence.
+        let is_in_page = match self.phase {
+            Phase::Begin | Phase::Settling { .. } => false,
+            Phase::Leaving { .. } => self.round > 1,
+            Phase::Waiting { .. } => true,
+        };
         let counts = is_in_page && generation == self.generation && self.pending.contains(core);
         if counts {
             self.pending = self.pending.without(core);
@@ -142,10 +186,10 @@ impl Fence {
         }
         match self.phase {
             Phase::Begin => self.begin_round(now_ns),
-            Phase::Dumping { until_ns } if now_ns >= until_ns => self.init(now_ns),
+            Phase::Leaving { until_ns } if now_ns >= until_ns => self.init(now_ns),
             Phase::Settling { until_ns } if now_ns >= until_ns => self.startup(now_ns),
             Phase::Waiting { until_ns } if now_ns >= until_ns => self.begin_round(now_ns),
-            Phase::Dumping { .. } | Phase::Settling { .. } | Phase::Waiting { .. } => Strike::Wait,
+            Phase::Leaving { .. } | Phase::Settling { .. } | Phase::Waiting { .. } => Strike::Wait,
         }
     }
 
@@ -166,11 +210,11 @@ impl Fence {
         }
         self.round += 1;
         self.is_excused = false;
-        if self.round < NMI_FROM_ROUND {
+        if !self.config.sends_nmi(self.round) {
             return self.init(now_ns);
         }
-        self.phase = Phase::Dumping {
-            until_ns: now_ns.saturating_add(self.config.settle_ns),
+        self.phase = Phase::Leaving {
+            until_ns: now_ns.saturating_add(self.config.leave_ns),
         };
         Strike::Nmi(self.pending)
     }
@@ -197,7 +241,7 @@ impl Fence {
         match self.phase {
             Phase::Begin => 0,
             _ if self.pending.is_empty() => 0,
-            Phase::Dumping { until_ns }
+            Phase::Leaving { until_ns }
             | Phase::Settling { until_ns }
             | Phase::Waiting { until_ns } => until_ns,
         }

@@ -199,6 +199,12 @@ impl Machine {
         self.lead = lead;
     }
 
+    /// Says whether the primary may be a hypervisor, on whose cores INIT is held: then a fence around it begins with an
+    /// NMI.
+    pub fn set_may_virtualize(&mut self, may_virtualize: bool) {
+        self.config.fence.nmi_first = may_virtualize;
+    }
+
     /// Returns the cores the primary runs on, or ran on when it died.
     pub fn primary_cores(&self) -> CoreSet {
         self.primary

@@ -12,6 +12,7 @@ pub const TIMEOUT: u64 = 10 * MS;
 pub const BOOT_TIMEOUT: u64 = 200 * MS;
 pub const BACKUP_WAIT: u64 = 100 * MS;
 pub const SETTLE: u64 = 50_000;
+pub const LEAVE: u64 = 200_000;
 pub const FIRST_EPOCH: u64 = 7;
 pub const STAGES: [Stage; 3] = [
     Stage::RaiseEpoch,
