@@ -105,6 +105,10 @@ bool us_die(u64 cause, const char *message);
 void us_await_fence(void);
 void us_death_init(void);
 
+/* virtualization.c */
+bool us_leave_virtualization(void);
+void us_virtualization_init(void);
+
 /* park.c */
 void us_park_init(void);
 bool us_was_resumed(void);

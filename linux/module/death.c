@@ -102,6 +102,7 @@ void us_await_fence(void)
 	unsigned long flags;
 
 	local_irq_save(flags);
+	us_leave_virtualization();
 	while (us_now_ns() - begin_ns < FENCE_NS)
 		cpu_relax();
 	local_irq_restore(flags);
@@ -111,6 +112,8 @@ void us_await_fence(void)
 static int on_panic(struct notifier_block *block, unsigned long event, void *message)
 {
 	us_die(US_EPITAPH_CAUSE_PANIC, message ?: "");
+	/* This CPU goes on to print, perhaps where no NMI reaches it. */
+	us_leave_virtualization();
 	return NOTIFY_DONE;
 }
 

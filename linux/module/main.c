@@ -156,6 +156,7 @@ static int __init us_init(void)
 		goto no_pci;
 	/* From here on, nothing fails and nothing is undone. */
 	us_death_init();
+	us_virtualization_init();
 	us_pmem_init();
 	header = us_region + US_AT_HEADER;
 	if (READ_ONCE(header->primary_instance) == us_hand_off.instance) {

@@ -10,9 +10,10 @@
 #define UNDERSTUDY_ABI_H
 
 /* Revisions */
-#define US_ABI_REVISION                 7
+#define US_ABI_REVISION                 8
 #define US_JOURNAL_REVISION             1
 #define US_CONTROL_MAGIC                0x5944545352444e55ULL
+#define US_CONDEMNED_TAG                0xdead000000000000ULL
 #define US_TABLE_SIGNATURE              "UNDS"
 
 /* Sizes */
@@ -26,6 +27,7 @@
 #define US_LOG_STRIDE                   16512
 #define US_RESUME_SLOT_STRIDE           128
 #define US_TIMELINE_STRIDE              216
+#define US_CONDEMNED_STRIDE             128
 
 /* Offsets in the control block */
 #define US_AT_HEADER                    0x0
@@ -41,6 +43,7 @@
 #define US_AT_INSTANCE_LOGS             0x5980
 #define US_AT_RESUME_SLOTS              0xda80
 #define US_AT_WITHHELD                  0xde00
+#define US_AT_CONDEMNED                 0xe000
 
 /* Journal */
 #define US_RECORD_HEADER_BYTES          24
@@ -96,6 +99,7 @@
 
 /* Counter */
 #define US_COUNTER_FENCE_ROUNDS         0 /* rounds the fence needed */
+#define US_COUNTER_CORES_LEFT           1 /* cores that told that they left virtualization for the fence */
 
 /* Cause */
 #define US_CAUSE_PANIC                  1 /* it left an epitaph */
@@ -196,6 +200,7 @@
 #define US_DEVICE_FLAG_RESUMED          2 /* it was parked and took over */
 #define US_DEVICE_FLAG_REARM_AUTO       4 /* failover_rearm=auto */
 #define US_DEVICE_FLAG_ADOPTED          8 /* it has adopted the PCI bus */
+#define US_DEVICE_FLAG_LEAVES_VIRTUALIZATION 16 /* its CPUs leave virtualization when the fence sends an NMI */
 
 #ifndef __ASSEMBLY__
 
@@ -308,6 +313,16 @@ static_assert(offsetof(struct us_resume_slot, stack) == 32);
 static_assert(offsetof(struct us_resume_slot, apic_id) == 40);
 static_assert(offsetof(struct us_resume_slot, real_at_boot_ns) == 48);
 static_assert(sizeof(struct us_resume_slot) == 56);
+
+struct us_condemned {
+	u64 word;
+	u64 heard;
+	u64 left;
+};
+static_assert(offsetof(struct us_condemned, word) == 0);
+static_assert(offsetof(struct us_condemned, heard) == 8);
+static_assert(offsetof(struct us_condemned, left) == 16);
+static_assert(sizeof(struct us_condemned) == 24);
 
 struct us_physical_range {
 	u64 start;

@@ -16,6 +16,7 @@ static THIRD: Kind = Kind {
         takes_keepalive_interrupts: false,
         drives_console: false,
         drives_screen: false,
+        may_virtualize: false,
         resets_through_memory: false,
         needs_low_memory: true,
         needs_bar_sizes: false,

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::numbered::numbered;
 
 /// Revision of every layout in this crate. Any change that an image of the previous revision could misread raises it.
-pub const ABI_REVISION: u32 = 7;
+pub const ABI_REVISION: u32 = 8;
 
 /// Revision of the journal's record format.
 pub const JOURNAL_REVISION: u32 = 1;

@@ -9,6 +9,7 @@ use crossbeam_utils::CachePadded;
 use crate::abi::{CONTROL_BYTES, Revisions};
 use crate::applying::Applying;
 use crate::backup::BackupReport;
+use crate::condemned::Condemned;
 use crate::console::ConsoleWord;
 use crate::debug::Debug;
 use crate::epitaph::Epitaph;
@@ -111,6 +112,8 @@ pub struct Control {
     pub versions: PerInstance<CachePadded<VersionText>>,
     /// PCI functions that the new primary must not use. Writer: the monitor.
     pub withheld: CachePadded<Withheld>,
+    /// One per instance; see the fields.
+    pub condemned: PerInstance<CachePadded<Condemned>>,
 }
 
 // The model checker's words are larger.
@@ -213,6 +216,7 @@ mod tests {
         assert_eq!(span_of!(Control, mailbox), 0xdb80..0xdd00);
         assert_eq!(span_of!(Control, versions), 0xdd00..0xde00);
         assert_eq!(span_of!(Control, withheld), 0xde00..0xe000);
+        assert_eq!(span_of!(Control, condemned), 0xe000..0xe100);
         assert_eq!(size_of::<BackupReport>(), 112);
         assert_eq!(offset_of!(Header, journal_salt), 32);
     }

@@ -66,6 +66,11 @@ pub const PARTS: &[(&str, usize, Keeping)] = &[
     ("mailbox", offset_of!(Control, mailbox), Keeping::Checked),
     ("versions", offset_of!(Control, versions), Keeping::Checked),
     ("withheld", offset_of!(Control, withheld), Keeping::Checked),
+    (
+        "condemned",
+        offset_of!(Control, condemned),
+        Keeping::Checked,
+    ),
 ];
 
 /// A word that the monitor alone writes.

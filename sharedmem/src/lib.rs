@@ -15,6 +15,7 @@ pub mod abi;
 pub mod applying;
 pub mod backup;
 pub mod cause;
+pub mod condemned;
 pub mod console;
 pub mod contract;
 pub mod control;

@@ -32,6 +32,7 @@ numbered! {
     /// What is counted in a takeover. The number is the index in [`Timeline`].
     pub enum Counter {
         FenceRounds = 0, "fence-rounds", "rounds the fence needed";
+        CoresLeft = 1, "cores-left", "cores that told that they left virtualization for the fence";
     }
 }
 

@@ -101,6 +101,8 @@ fn the_document_has_every_part_at_its_place() {
         (offset_of!(Control, resume_slots), "resume slots"),
         (offset_of!(Control, mailbox), "mailbox"),
         (offset_of!(Control, versions), "versions"),
+        (offset_of!(Control, withheld), "withheld functions"),
+        (offset_of!(Control, condemned), "condemned words"),
     ]
     .map(|(offset, name)| (format!("{offset:x}"), name));
     assert!(

@@ -22,3 +22,4 @@ pub mod paging;
 pub mod pci;
 pub mod reset;
 pub mod traps;
+pub mod virtualization;

@@ -114,6 +114,8 @@ pub enum HangTarget {
     Core(u32),
     /// Every core of the instance, with interrupts off.
     AllCores,
+    /// The same, in VMX root operation, where INIT does not stop a core.
+    AllCoresInVmx,
     /// The main loop, while interrupts stay on: the timer goes on ticking.
     MainLoop,
 }

@@ -25,6 +25,7 @@ fn every_fault_reaches_the_host() {
         ("HANG", DebugCommand::Hang(HangTarget::ThisCore)),
         ("HANG 3", DebugCommand::Hang(HangTarget::Core(3))),
         ("hang all", DebugCommand::Hang(HangTarget::AllCores)),
+        ("hang vmx", DebugCommand::Hang(HangTarget::AllCoresInVmx)),
         ("HANG LOOP", DebugCommand::Hang(HangTarget::MainLoop)),
         ("DOUBLE-FAULT", DebugCommand::DoubleFault),
         ("PROMOTION-HANG", DebugCommand::PromotionHang),

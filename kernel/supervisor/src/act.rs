@@ -1,8 +1,10 @@
 //! Carries out what the takeover machine asks for.
 
+use sharedmem::condemned::Condemned;
 use sharedmem::console::ConsoleOwner;
+use sharedmem::event::CoresLeft;
 use sharedmem::timeline::Counter;
-use takeover::{Action, Actions, Backup, Event, Notice, Stage, State};
+use takeover::{Action, Actions, Backup, Event, Notice, Refusal, Stage, State};
 
 use crate::platform::Platform;
 use crate::succession::Remaining;
@@ -49,8 +51,14 @@ impl<P: Platform> Supervisor<P> {
                 let leads = self.machine.next_lead() == Some(core);
                 self.dispatch.startup(core, generation, leads);
             }
-            Action::SendNmi { core } => self.dispatch.nmi(core),
-            Action::RaiseEpoch { to } => return Some(self.raise_epoch(to)),
+            Action::SendNmi { core } => {
+                self.condemned().condemn(self.machine.epoch());
+                self.dispatch.nmi(core);
+            }
+            Action::RaiseEpoch { to } => {
+                self.note_cores_left(to);
+                return Some(self.raise_epoch(to));
+            }
             Action::SeizeInterrupts => {
                 self.platform.seize_interrupts();
                 return Some(Event::Completed(Stage::SeizeInterrupts));
@@ -77,6 +85,20 @@ impl<P: Platform> Supervisor<P> {
         None
     }
 
+    /// Returns where the primary's cores read that they must end.
+    fn condemned(&self) -> &'static Condemned {
+        &self.control.condemned[self.primary_instance]
+    }
+
+    /// Notes what the primary's cores told of their end, in the timeline of the takeover that leads to epoch `to`.
+    fn note_cores_left(&self, to: u64) {
+        if let Some((heard, left)) = self.condemned().told(to.saturating_sub(1)) {
+            let timeline = self.control.timelines.of_epoch(to);
+            timeline.count(Counter::CoresLeft, left);
+            log::info!("{}", CoresLeft { heard, left });
+        }
+    }
+
     /// Returns the epoch that the takeover under way leads to.
     fn timeline_epoch(&self) -> u64 {
         let is_raised = !matches!(self.machine.state(), State::Fencing(_));
@@ -97,6 +119,10 @@ impl<P: Platform> Supervisor<P> {
             Notice::FenceRetry { round, .. } => {
                 let timeline = control.timelines.of_epoch(self.machine.epoch() + 1);
                 timeline.count(Counter::FenceRounds, round.into());
+            }
+            Notice::Refused(Refusal::Unproven { .. }) => {
+                self.console.give_to(control, ConsoleOwner::Monitor);
+                self.note_cores_left(self.machine.epoch() + 1);
             }
             // A primary that was believed dead and is not, prints again.
             Notice::PrimaryUp { .. }

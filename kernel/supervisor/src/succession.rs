@@ -106,6 +106,7 @@ impl<P: Platform> Supervisor<P> {
             .reset
             .store(0, Ordering::Release);
         let capabilities = primary.capabilities();
+        self.machine.set_may_virtualize(capabilities.may_virtualize);
         let takes_interrupts = capabilities.takes_keepalive_interrupts;
         self.keepalive_answer
             .answer_to(takes_interrupts.then_some(lead));

@@ -6,7 +6,7 @@ mod bench;
 use std::sync::atomic::Ordering;
 
 use partition::Kind;
-use partition::tenant::{Capabilities, KINDS, NATIVE};
+use partition::tenant::{Capabilities, KINDS, LINUX, NATIVE};
 use sharedmem::Instance;
 use sharedmem::backup::LostBackup;
 use sharedmem::cause::BackupLoss;
@@ -14,6 +14,7 @@ use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
 use sharedmem::mailbox::{ARGUMENTS, Command};
 use sharedmem::protection::ProtectionState;
+use sharedmem::timeline::Counter;
 use takeover::State;
 
 use bench::{KEEPALIVE_NS, protected, run};
@@ -129,6 +130,27 @@ fn silence_is_death_after_the_time_out() {
     });
     let silent_ns = world.now_ns.get() - from_ns;
     assert!((9 * KEEPALIVE_NS..=11 * KEEPALIVE_NS).contains(&silent_ns));
+}
+
+#[test]
+fn a_hypervisor_is_condemned_before_it_hears_an_nmi_and_fenced_in_the_first_round() {
+    let (world, mut supervisor) = protected(&LINUX);
+    for core in 1..=2 {
+        world.holds_init[core].set(true);
+    }
+    world.panic(Instance::A);
+    run(&mut supervisor, |supervisor| {
+        supervisor.machine().epoch() == 2
+    });
+    let timeline = world.control.timelines.of_epoch(2);
+    assert_eq!(timeline.counter(Counter::FenceRounds), 1);
+    assert_eq!(timeline.counter(Counter::CoresLeft), 2);
+    assert_eq!(
+        world.control.condemned[Instance::A].told(1),
+        Some((3, 2)),
+        "core 3 had nothing to leave"
+    );
+    assert_eq!(world.control.condemned[Instance::B].told(2), None);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crossbeam_utils::CachePadded;
 use memoffset::offset_of;
+use sharedmem::condemned::{CONDEMNED_TAG, Condemned};
 use sharedmem::contract::LISTS;
 use sharedmem::control::{CONTROL_MAGIC, Control, JournalCursors};
 use sharedmem::epitaph::Epitaph;
@@ -77,6 +78,7 @@ fn revisions() -> Vec<(&'static str, String)> {
         ("ABI_REVISION", abi::ABI_REVISION.to_string()),
         ("JOURNAL_REVISION", abi::JOURNAL_REVISION.to_string()),
         ("CONTROL_MAGIC", format!("{CONTROL_MAGIC:#x}ULL")),
+        ("CONDEMNED_TAG", format!("{CONDEMNED_TAG:#x}ULL")),
         ("TABLE_SIGNATURE", format!("\"{signature}\"")),
     ]
 }
@@ -99,6 +101,10 @@ fn sizes() -> Vec<(&'static str, String)> {
             number(size_of::<CachePadded<ResumeSlot>>()),
         ),
         ("TIMELINE_STRIDE", number(size_of::<Timeline>())),
+        (
+            "CONDEMNED_STRIDE",
+            number(size_of::<CachePadded<Condemned>>()),
+        ),
     ]
 }
 
@@ -130,6 +136,7 @@ fn offsets() -> Vec<(&'static str, String)> {
         ("AT_INSTANCE_LOGS", offset_of!(Control, instance_logs)),
         ("AT_RESUME_SLOTS", offset_of!(Control, resume_slots)),
         ("AT_WITHHELD", offset_of!(Control, withheld)),
+        ("AT_CONDEMNED", offset_of!(Control, condemned)),
     ]
     .map(|(name, offset)| (name, hex(offset as u64)))
     .to_vec()

@@ -1,5 +1,6 @@
 //! The structures of the header, with a check of every offset.
 
+use sharedmem::condemned::Condemned;
 use sharedmem::control::Header;
 use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
@@ -13,7 +14,7 @@ use sharedmem::timeline::Timeline;
 use crate::snake;
 
 /// Returns all structures, each before those that contain it.
-pub fn all() -> [String; 10] {
+pub fn all() -> [String; 11] {
     [
         structure::<Header>(),
         structure::<KeepaliveSlot>(),
@@ -21,6 +22,7 @@ pub fn all() -> [String; 10] {
         structure::<Timeline>(),
         structure::<LogRing>(),
         structure::<ResumeSlot>(),
+        structure::<Condemned>(),
         structure::<PhysicalRange>(),
         structure::<LinuxFunction>(),
         structure::<PciRoot>(),

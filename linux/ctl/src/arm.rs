@@ -18,6 +18,7 @@ use crate::mailbox::{self, Before, Loading};
 use crate::module::Module;
 use crate::problem::Problem;
 use crate::root::Root;
+use crate::virtualization::{Outlook, Virtualization};
 
 const PAGE_BYTES: u64 = 4096;
 
@@ -60,6 +61,13 @@ pub fn arm(
         return Err(Problem::No(
             "a backup is ready already; `understudyctl disarm` removes it".into(),
         ));
+    }
+    let virtualization = Virtualization::of(root);
+    if virtualization.outlook() != Outlook::Good {
+        return Err(Problem::No(format!(
+            "a backup could not take over from this kernel: {}",
+            virtualization.text()
+        )));
     }
     let (cpu, core) = lent(root, &info, request.cpu)?;
     let [_, source, places @ ..] = match &request.image {

@@ -13,6 +13,7 @@ use super::*;
 use crate::hand_off::tests::table;
 use crate::root::tests::{put, root_of};
 use crate::testing::FakeModule;
+use crate::virtualization::LEAVES;
 use sharedmem::Role;
 
 /// Makes a kernel of 64 KiB that needs 1 MiB.
@@ -40,13 +41,17 @@ fn machine() -> (tempfile::TempDir, Root) {
     let (directory, root) = root_of(&[("sys/devices/system/cpu/cpu0/x", ""), ("dev/kmsg", "")]);
     let mut cpuinfo = String::new();
     for cpu in 0..4 {
-        cpuinfo += &format!("processor\t: {cpu}\napicid\t\t: {}\n\n", 2 * cpu);
+        cpuinfo += &format!(
+            "processor\t: {cpu}\napicid\t\t: {}\nflags\t\t: fpu vmx\n\n",
+            2 * cpu
+        );
         if cpu > 0 {
             let switch = format!("sys/devices/system/cpu/cpu{cpu}/online");
             put(&root, &switch, b"1");
         }
     }
     put(&root, "proc/cpuinfo", cpuinfo.as_bytes());
+    put(&root, LEAVES, b"Y");
     let cores = [(0, 1), (2, 2), (4, 3), (6, 4)];
     put(&root, "sys/firmware/acpi/tables/UNDS", &table(&cores));
     (directory, root)
@@ -293,4 +298,15 @@ fn only_a_primary_arms() {
     let module = FakeModule::of(&[DeviceInfo::default()]);
     assert!(arm(&module, &root, &request(), &mut |_| ()).is_err());
     assert!(cpus::is_online(&root, 3));
+}
+
+#[test]
+fn a_kernel_whose_cpus_could_not_be_stopped_gets_no_backup() {
+    let (_directory, root) = machine();
+    put(&root, LEAVES, b"N");
+    let module = FakeModule::primary();
+    let problem = arm(&module, &root, &Request::default(), &mut |_| {}).unwrap_err();
+    assert_eq!(problem.exit_code(), 1);
+    assert!(problem.to_string().contains("INIT may not stop a CPU"));
+    assert!(module.control.mailbox.request().is_none());
 }

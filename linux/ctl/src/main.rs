@@ -31,6 +31,7 @@ mod switch;
 #[cfg(test)]
 mod testing;
 mod timeline;
+mod virtualization;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -222,7 +223,7 @@ fn manual() -> Result<(), Problem> {
 
 fn rehearse(device: &Device, root: &Root) -> Result<(), Problem> {
     let (control, hand_off) = (device.control(), HandOff::read(root)?);
-    let items = rehearsal::items(control, &device.info()?, &hand_off);
+    let items = rehearsal::items(control, &device.info()?, &hand_off, root);
     for item in &items {
         let word = if item.is_good { "PASS" } else { "FAIL" };
         print(format_args!("{word}  {}\n", item.text));

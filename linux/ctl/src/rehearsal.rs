@@ -11,7 +11,9 @@ use sharedmem::resume_slot::{Ticket, UPPER_HALF};
 
 use crate::hand_off::HandOff;
 use crate::keepalive;
+use crate::root::Root;
 use crate::timeline::Takeover;
+use crate::virtualization::{Outlook, Virtualization};
 
 const PAGE_BYTES: u64 = 4096;
 
@@ -31,7 +33,7 @@ impl Item {
 }
 
 /// Makes all checks. Takes one time-out of the failure detector, to see whether keepalives continue.
-pub fn items(control: &Control, info: &DeviceInfo, hand_off: &HandOff) -> Vec<Item> {
+pub fn items(control: &Control, info: &DeviceInfo, hand_off: &HandOff, root: &Root) -> Vec<Item> {
     let slots: [&KeepaliveSlot; 2] = [&control.primary_keepalive, &control.seat_keepalive];
     let before = slots.map(count);
     thread::sleep(Duration::from_nanos(hand_off.timeout_ns.min(1_000_000_000)));
@@ -60,6 +62,11 @@ pub fn items(control: &Control, info: &DeviceInfo, hand_off: &HandOff) -> Vec<It
             "this kernel has left no epitaph",
         ),
     ];
+    let virtualization = Virtualization::of(root);
+    items.push(Item::new(
+        virtualization.outlook() == Outlook::Good,
+        virtualization.text(),
+    ));
     match control.resume_slots[info.instance().other()].ticket() {
         Some(ticket) => items.extend(of_ticket(&ticket, info, hand_off)),
         None => items.push(Item::new(false, "the backup has left its ticket")),
@@ -128,6 +135,8 @@ pub fn forecast(control: &Control, hand_off: &HandOff) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::root::tests::root_of;
+    use crate::virtualization::tests::set_up;
     use sharedmem::Instance;
     use sharedmem::Role;
     use sharedmem::keepalive::Keepalive;
@@ -135,6 +144,12 @@ mod tests {
 
     /// Returns the items that are not good, while keepalives go on or not.
     fn bad(control: &Control, beats: bool) -> Vec<String> {
+        let (_directory, root) = root_of(&[]);
+        set_up(&root, "svm", &["kvm_amd"], Some("Y"));
+        bad_with(control, beats, &root)
+    }
+
+    fn bad_with(control: &Control, beats: bool, root: &Root) -> Vec<String> {
         let info = DeviceInfo {
             role: Role::Primary.number() as u32,
             instance: 1,
@@ -161,7 +176,7 @@ mod tests {
                     thread::sleep(Duration::from_millis(2));
                 }
             });
-            let items = items(control, &info, &hand_off);
+            let items = items(control, &info, &hand_off, root);
             is_over.store(true, Ordering::Release);
             items
         });
@@ -184,6 +199,10 @@ mod tests {
         control.protection.arm();
         control.resume_slots[Instance::A].park(GOOD);
         assert_eq!(bad(&control, true), <[String; 0]>::default());
+        let (_directory, root) = root_of(&[]);
+        set_up(&root, "svm", &["kvm_amd"], Some("N"));
+        let [text] = <[String; 1]>::try_from(bad_with(&control, true, &root)).unwrap();
+        assert!(text.contains("INIT may not stop a CPU"), "{text}");
         // Keepalives that were sent in the past do not count.
         assert_eq!(bad(&control, false).len(), 2);
     }

@@ -41,6 +41,7 @@ pub static LINUX: Kind = Kind {
         takes_keepalive_interrupts: false,
         drives_console: false,
         drives_screen: true,
+        may_virtualize: true,
         resets_through_memory: true,
         needs_low_memory: true,
         needs_bar_sizes: true,

@@ -18,6 +18,7 @@ pub static NATIVE: Kind = Kind {
         takes_keepalive_interrupts: true,
         drives_console: true,
         drives_screen: false,
+        may_virtualize: false,
         resets_through_memory: false,
         needs_low_memory: false,
         needs_bar_sizes: false,

@@ -282,7 +282,7 @@ fn a_takeover_has_a_field_for_each_edge_that_was_reached() {
         fault_ns: 0,
         edges: EdgeTimes::default(),
     };
-    let head = "event=takeover epoch=2 fence_rounds=0 records=1 findings=0 fault_ns=0";
+    let head = "event=takeover epoch=2 fence_rounds=0 cores_left=0 records=1 findings=0 fault_ns=0";
     assert_eq!(takeover.to_string(), format!("{head} ;"));
     for edge in Edge::ALL {
         takeover.edges.set(edge, Some(7));

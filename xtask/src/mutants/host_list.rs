@@ -5,6 +5,46 @@ use super::mutant::{HostMutant, Mutant};
 /// All of them.
 pub const HOST_MUTANTS: &[HostMutant] = &[
     HostMutant {
+        test: "takeover --test fence",
+        mutant: Mutant {
+            name: "check-in-of-before",
+            what: "a check-in of an earlier fence counts while the first round waits for its NMI",
+            file: "takeover/src/fence.rs",
+            right: "Phase::Leaving { .. } => self.round > 1,",
+            wrong: "Phase::Leaving { .. } => true,",
+        },
+    },
+    HostMutant {
+        test: "takeover --test virtualization",
+        mutant: Mutant {
+            name: "hypervisor-unwarned",
+            what: "the first round sends a hypervisor no NMI",
+            file: "takeover/src/fence.rs",
+            right: "(self.nmi_first && round == 1)",
+            wrong: "(self.nmi_first && round == 0)",
+        },
+    },
+    HostMutant {
+        test: "supervisor --test hand_over",
+        mutant: Mutant {
+            name: "nmi-without-a-word",
+            what: "the NMI is sent without condemning the primary",
+            file: "kernel/supervisor/src/act.rs",
+            right: "self.condemned().condemn(self.machine.epoch());",
+            wrong: "self.condemned().clear();",
+        },
+    },
+    HostMutant {
+        test: "sharedmem --lib condemned",
+        mutant: Mutant {
+            name: "condemned-for-ever",
+            what: "the word for an earlier epoch condemns the kernels that come after it",
+            file: "sharedmem/src/condemned.rs",
+            right: "self.word.load(Ordering::Acquire) == CONDEMNED_TAG | epoch & EPOCH_BITS",
+            wrong: "self.word.load(Ordering::Acquire) | epoch & EPOCH_BITS >= CONDEMNED_TAG",
+        },
+    },
+    HostMutant {
         test: "service --test bounded_work",
         mutant: Mutant {
             name: "arguments-uncounted",

@@ -1,13 +1,18 @@
 //! The faults: how a core, the primary or the waiting backup is made to fail.
 
+use alloc::vec::Vec;
 use core::hint::black_box;
+use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use arch::cpu;
+use arch::virtualization::{self, VmxError, VmxonRegion};
 use replica::open_journal;
 use sharedmem::debug::PromotionFault;
 use sharedmem::event::WildWriteSucceeded;
 use sharedmem::{MAX_CORES, RecordKind};
+
+use spin::Once;
 
 use crate::context::Context;
 use crate::cores::{self, LEAD};
@@ -15,6 +20,9 @@ use crate::{epoch, memory};
 
 /// Whether a core is to hang at the end of its round.
 static HANG_ORDERS: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
+
+/// A region for each core, if cores are to enter VMX root operation before they hang.
+static VMXON_REGIONS: Once<Vec<VmxonRegion>> = Once::new();
 
 /// Hangs `core` with interrupts off: at once if it is the lead, which runs this; else at the end of its round.
 pub fn hang_core(context: &Context, core: usize) {
@@ -31,9 +39,29 @@ pub fn hang_all_cores(context: &Context) -> ! {
     cpu::hang();
 }
 
+/// Hangs all cores with interrupts off, in VMX root operation. Returns if the lead cannot enter it.
+pub fn hang_all_cores_in_vmx(context: &Context) {
+    let count = context.hand_off.core_count as usize;
+    let regions = VMXON_REGIONS.call_once(|| (0..count).map(|_| VmxonRegion::new()).collect());
+    match enter_vmx(&regions[LEAD]) {
+        Ok(()) => hang_all_cores(context),
+        Err(error) => log::error!("DEBUG HANG vmx: {error}"),
+    }
+}
+
+fn enter_vmx(region: &'static VmxonRegion) -> Result<(), VmxError> {
+    let physical = memory::physical_of(ptr::from_ref(region).cast());
+    // SAFETY: each core has its own region, and the kernel is meant to die.
+    unsafe { virtualization::enter_vmx(region, physical) }
+}
+
 /// Hangs core `number`, which runs this, if it was ordered to.
 pub fn hang_if_ordered(number: usize) {
     if HANG_ORDERS[number % MAX_CORES].load(Ordering::Acquire) {
+        let region = VMXON_REGIONS.get().and_then(|them| them.get(number));
+        if let Some(Err(error)) = region.map(enter_vmx) {
+            log::error!("core {number} hangs outside of VMX operation: {error}");
+        }
         cpu::hang();
     }
 }

@@ -65,6 +65,7 @@ pub fn execute(context: &'static Context, command: DebugCommand) {
         DebugCommand::Hang(HangTarget::ThisCore) => cpu::hang(),
         DebugCommand::Hang(HangTarget::Core(core)) => faults::hang_core(context, core as usize),
         DebugCommand::Hang(HangTarget::AllCores) => faults::hang_all_cores(context),
+        DebugCommand::Hang(HangTarget::AllCoresInVmx) => faults::hang_all_cores_in_vmx(context),
         DebugCommand::Hang(HangTarget::MainLoop) => faults::spin(),
         DebugCommand::DieIn { delay_ns, end } => instant::set(context, delay_ns, end),
         DebugCommand::Sleep { duration_us } => {

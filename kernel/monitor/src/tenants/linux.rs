@@ -13,6 +13,7 @@ use arrayvec::ArrayVec;
 use integrity::WalkError;
 use partition::tenant::LINUX;
 use partition::{Kind, Plan};
+use sharedmem::condemned::Condemned;
 use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::resume_slot::{ResumeSlot, Ticket, UPPER_HALF};
@@ -31,6 +32,9 @@ use crate::window::Windows;
 
 /// Generations of check-ins from here on are those of lent cores; the takeover machine counts from 1.
 const FIRST_LENT_GENERATION: u64 = 1 << 63;
+
+/// The epoch of a backup.
+const NO_EPOCH: u64 = 0;
 
 /// How far a backup has got.
 enum Stage {
@@ -67,6 +71,7 @@ pub struct Linux {
     plan: &'static Plan,
     resume_slot: &'static ResumeSlot,
     epitaph: &'static Epitaph,
+    condemned: &'static Condemned,
     stage: Stage,
 }
 
@@ -94,6 +99,7 @@ impl Linux {
             plan: context.plan,
             resume_slot: &control.resume_slots[instance],
             epitaph: &control.epitaphs[instance],
+            condemned: &control.condemned[instance],
             stage: Stage::Loaded,
         }
     }
@@ -116,7 +122,11 @@ impl Linux {
         };
         let cores = CoreSet::from_cores([self.lead()]).unwrap_or(CoreSet::EMPTY);
         let fence = Fence::new(
-            FenceConfig::default(),
+            FenceConfig {
+                // A parked kernel has left virtualization, and an NMI would be the last thing that it remembers.
+                nmi_first: outcome.is_err(),
+                ..FenceConfig::default()
+            },
             cores::lent_generation(FIRST_LENT_GENERATION),
             cores,
         );
@@ -187,6 +197,9 @@ impl Linux {
         match fence.step(dispatch.now_ns()) {
             Strike::Wait => None,
             Strike::Nmi(_) => {
+                if outcome.is_err() {
+                    self.condemned.condemn(NO_EPOCH);
+                }
                 dispatch.nmi(lead);
                 None
             }
@@ -234,6 +247,7 @@ impl Tenant<OtherCores> for Linux {
             Stage::Loaded => {
                 self.resume_slot.clear();
                 self.epitaph.clear();
+                self.condemned.clear();
                 dispatch.start(self.lead(), self.boot);
                 self.stage = Stage::Booting {
                     until_ns: dispatch.now_ns() + self.boot_timeout_ns,

@@ -97,6 +97,9 @@ fn hang_target(target: &[u8]) -> Result<HangTarget, Failure> {
     if is(target, "all") {
         return Ok(HangTarget::AllCores);
     }
+    if is(target, "vmx") {
+        return Ok(HangTarget::AllCoresInVmx);
+    }
     if is(target, "loop") {
         return Ok(HangTarget::MainLoop);
     }
@@ -104,7 +107,7 @@ fn hang_target(target: &[u8]) -> Result<HangTarget, Failure> {
         .ok()
         .and_then(|core| u32::try_from(core).ok());
     core.map(HangTarget::Core).ok_or(Failure::Fixed(
-        "ERR hang target must be a core number, 'all' or 'loop'",
+        "ERR hang target must be a core number, 'all', 'vmx' or 'loop'",
     ))
 }
 

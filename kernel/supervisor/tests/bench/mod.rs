@@ -34,6 +34,8 @@ pub struct World {
     pub runs: [Cell<Option<Instance>>; 4],
     /// A core that INIT and SIPI do not reach.
     pub deaf: Cell<Option<u32>>,
+    /// Per core, whether INIT is held there, until its instance is condemned and it hears an NMI.
+    pub holds_init: [Cell<bool>; 4],
     /// The primary sends nothing any more.
     pub is_silent: Cell<bool>,
     /// The primary gives its backup up in the instant in which INIT is sent to it.
@@ -179,6 +181,7 @@ impl Cores for Bench {
             return;
         }
         match signal {
+            Signal::Init if world.holds_init[core as usize].get() => {}
             Signal::Init => {
                 if world.drops_backup.take() {
                     assert!(world.control.protection.drop_backup());
@@ -187,6 +190,7 @@ impl Cores for Bench {
                     world.note(format!("core {core} of {instance} stopped"));
                 }
             }
+            Signal::Startup if world.runs[core as usize].get().is_some() => {}
             Signal::Startup => {
                 let arrived = world.mailboxes.arrive(core);
                 if let Some(order) = world.mailboxes.take_order(core, &arrived) {
@@ -196,7 +200,14 @@ impl Cores for Bench {
                     world.is_silent.set(false);
                 }
             }
-            Signal::Nmi => {}
+            Signal::Nmi => {
+                let (control, instance) = (world.control, world.runs[core as usize].get());
+                if let Some(instance) = instance
+                    && control.condemned[instance].is_condemned(control.epoch.current())
+                {
+                    control.condemned[instance].tell(world.holds_init[core as usize].take());
+                }
+            }
         }
     }
 
@@ -306,6 +317,7 @@ pub fn protected(kind: &'static Kind) -> (Rc<World>, Supervisor<Bench>) {
         wakes: Cell::new(0),
         runs: Default::default(),
         deaf: Cell::new(None),
+        holds_init: Default::default(),
         is_silent: Cell::new(false),
         drops_backup: Cell::new(false),
         is_altered: Cell::new(false),

@@ -6,6 +6,7 @@ mod firmware;
 mod kernel;
 mod memory;
 mod processors;
+mod virtualization;
 
 use std::fmt::Write as _;
 
@@ -89,6 +90,7 @@ impl Report {
             findings.push(Finding::ok("understudy", "it started this machine"));
         }
         findings.extend(processors::findings(root));
+        findings.push(virtualization::finding(root));
         findings.extend(memory::findings(root));
         findings.extend(kernel::findings(root));
         findings.extend(firmware::findings(root));

@@ -185,6 +185,15 @@ events! {
         cores: List,
     }
 
+    event CoresLeft = "cores-left":
+    /// What the dead primary's cores told when the fence's NMI came. It is their word, and proves nothing.
+    {
+        /// How many heard it, and stopped.
+        heard: u64,
+        /// How many of these were in a hypervisor's mode, and left it.
+        left: u64,
+    }
+
     event TakeoverRefused = "takeover-refused":
     /// A takeover was refused, because a stage of it failed.
     {
