@@ -14,9 +14,9 @@
 //!
 //! INIT does not stop every core. It is held while the core is in VMX root operation, and strikes at VMXOFF (Intel SDM
 //! vol. 3C, 24.8); in VMX non-root operation it becomes a VM exit and is gone (26.2). It is also held while the global
-//! interrupt flag is 0 (AMD64 APM vol. 2, 15.17). A Linux with KVM loaded is in VMX root operation on every core. So the
-//! first round around a tenant that may be a hypervisor begins with an NMI: the dead kernel's own handler sees that its
-//! epoch is condemned, leaves virtualization and stops. From round [`NMI_FROM_ROUND`] on every tenant gets one.
+//! interrupt flag is 0 (AMD64 APM vol. 2, 15.17). A Linux with KVM loaded is in VMX root operation on every core. So
+//! the first round around a tenant that may be a hypervisor begins with an NMI: the dead kernel's own handler sees that
+//! its epoch is condemned, leaves virtualization and stops. From round [`NMI_FROM_ROUND`] on every tenant gets one.
 //!
 //! A core may leave virtualization late, between any two signals. This loses no core that is somebody else's, because
 //! a core holds at most one INIT, and no code of another owner runs on it before a check-in counts:

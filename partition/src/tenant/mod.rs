@@ -50,8 +50,8 @@ pub struct Capabilities {
     pub drives_console: bool,
     /// As the primary it may drive the machine's screen, which the monitor then leaves alone.
     pub drives_screen: bool,
-    /// It may be a hypervisor, on whose cores INIT is held. Its module leaves virtualization when an NMI comes and it is
-    /// condemned.
+    /// It may be a hypervisor, on whose cores INIT is held. When it is condemned and an NMI comes, it leaves
+    /// virtualization.
     pub may_virtualize: bool,
     /// Its reset register is a word in the shared region, which the supervisor polls.
     pub resets_through_memory: bool,

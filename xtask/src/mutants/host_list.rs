@@ -8,7 +8,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         test: "takeover --test fence",
         mutant: Mutant {
             name: "check-in-of-before",
-            what: "a check-in of an earlier fence counts while the first round waits for its NMI",
+            what: "a check-in of an earlier fence counts in the first round",
             file: "takeover/src/fence.rs",
             right: "Phase::Leaving { .. } => self.round > 1,",
             wrong: "Phase::Leaving { .. } => true,",
@@ -38,7 +38,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         test: "sharedmem --lib condemned",
         mutant: Mutant {
             name: "condemned-for-ever",
-            what: "the word for an earlier epoch condemns the kernels that come after it",
+            what: "the word for an earlier epoch condemns later kernels",
             file: "sharedmem/src/condemned.rs",
             right: "self.word.load(Ordering::Acquire) == CONDEMNED_TAG | epoch & EPOCH_BITS",
             wrong: "self.word.load(Ordering::Acquire) | epoch & EPOCH_BITS >= CONDEMNED_TAG",
