@@ -12,12 +12,14 @@ use crate::cores::{Cores, Signal};
 /// How long the cores get: longer than in a takeover, because nobody waits for a service yet, and a core that is left
 /// out by mistake is lost until the next boot. Without NMIs: there is no kernel whose handler could help.
 const TIMES: FenceConfig = FenceConfig {
+    nmi_first: false,
+    leave_ns: 0,
     settle_ns: 200_000,
     check_in_ns: 200_000_000,
     tries_max: 3,
 };
 
-const _: () = assert!(TIMES.tries_max < takeover::NMI_FROM_ROUND);
+const _: () = assert!(TIMES.tries_max < takeover::NMI_FROM_ROUND && !TIMES.nmi_first);
 
 /// Check-ins of the roll call carry generations above this one. No fence of a takeover ever gets there, so they prove
 /// nothing to one.
