@@ -200,7 +200,6 @@
 #define US_DEVICE_FLAG_RESUMED          2 /* it was parked and took over */
 #define US_DEVICE_FLAG_REARM_AUTO       4 /* failover_rearm=auto */
 #define US_DEVICE_FLAG_ADOPTED          8 /* it has adopted the PCI bus */
-#define US_DEVICE_FLAG_LEAVES_VIRTUALIZATION 16 /* its CPUs leave virtualization when the fence sends an NMI */
 
 #ifndef __ASSEMBLY__
 
