@@ -138,6 +138,7 @@
 #define US_EPITAPH_CAUSE_APPLICATION    7 /* a program's watchdog expired */
 #define US_EPITAPH_CAUSE_SERVICE        8 /* its service did not answer the canary */
 #define US_EPITAPH_CAUSE_DEVICE         9 /* its network card could not serve any longer */
+#define US_EPITAPH_CAUSE_MEMORY_CHANGED 10 /* its memory was overwritten */
 
 /* ParkState */
 #define US_PARK_STATE_RUNNING           0 /* it runs, or was never started */

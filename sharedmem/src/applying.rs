@@ -1,6 +1,7 @@
 //! Which journal record the primary applies now, and in which one earlier primaries died. So a record that kills every
 //! kernel is not retried for ever.
 
+use crate::own_word::OwnWord;
 use crate::sync::{AtomicU64, Ordering};
 
 /// In the current word: a record is being applied. Positions are multiples of 8, so the bit is free.
@@ -72,12 +73,51 @@ impl Applying {
         [&self.current, &self.suspect].map(|word| word.load(Ordering::Acquire))
     }
 
+    /// Returns the two words: the current one and the suspect's. For fault injection.
+    pub fn words(&self) -> [&AtomicU64; 2] {
+        [&self.current, &self.suspect]
+    }
+
+    /// Takes both words over, for a primary that has recovered: from now on nobody else writes them.
+    pub fn own(&self) -> OwnApplying<'_> {
+        OwnApplying {
+            current: OwnWord::adopt("applying", &self.current),
+            suspect: OwnWord::adopt("suspect", &self.suspect),
+        }
+    }
+
     fn suspect(&self) -> Option<Suspect> {
         let word = self.suspect.load(Ordering::Acquire);
         (word & DEATHS != 0).then_some(Suspect {
             position: word & !DEATHS,
             deaths: word & DEATHS,
         })
+    }
+}
+
+/// The two words, with their only writer's copies.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnApplying<'a> {
+    current: OwnWord<'a>,
+    suspect: OwnWord<'a>,
+}
+
+impl<'a> OwnApplying<'a> {
+    /// Notes that the primary begins to apply the record at `position`.
+    #[inline]
+    pub fn begin(&mut self, position: u64) {
+        self.current.set(position & !DEATHS | IS_APPLYING);
+    }
+
+    /// Notes that the record is applied.
+    #[inline]
+    pub fn end(&mut self) {
+        self.current.set(0);
+    }
+
+    /// Returns the two words.
+    pub fn words(&self) -> [&OwnWord<'a>; 2] {
+        [&self.current, &self.suspect]
     }
 }
 
@@ -104,6 +144,19 @@ mod tests {
         assert_eq!(applying.settle(), suspect(0, 1));
         applying.absolve();
         assert_eq!(applying.settle(), None);
+    }
+
+    #[test]
+    fn a_suspect_that_somebody_invented_is_found() {
+        let applying = Applying::default();
+        let mut own = applying.own();
+        own.begin(64);
+        assert_eq!(applying.save(), [64 | IS_APPLYING, 0]);
+        own.end();
+        assert!(own.words().iter().all(|word| word.check().is_ok()));
+        applying.restore([0, 64 | 2]);
+        let wrong: [bool; 2] = own.words().map(|word| word.restore().is_some());
+        assert_eq!((wrong, applying.save()), ([false, true], [0, 0]));
     }
 
     #[test]

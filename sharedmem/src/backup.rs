@@ -38,11 +38,17 @@ pub struct LostBackup {
 }
 
 impl BackupReport {
-    /// Notes that the backup is lost. For the monitor.
-    pub fn note_loss(&self, instance: Instance, loss: BackupLoss) {
+    /// Notes that the backup is lost. For the monitor. Returns the word that tells of it.
+    pub fn note_loss(&self, instance: Instance, loss: BackupLoss) -> u64 {
         let count = (self.lost.load(Ordering::Relaxed) >> 16) + 1;
         let word = count << 16 | instance.number() << 8 | loss.number();
         self.lost.store(word, Ordering::Release);
+        word
+    }
+
+    /// Returns the word that tells of the last loss.
+    pub(crate) fn lost_word(&self) -> &AtomicU64 {
+        &self.lost
     }
 
     /// Returns the last backup that was lost. An unknown loss or instance reads as the first of its list.

@@ -1,12 +1,14 @@
-//! CRC-32C (Castagnoli) over 64-bit words: by the processor's instruction if there is one, otherwise by the `crc`
-//! crate's tables.
+//! CRC-32C (Castagnoli) over 64-bit words: by the processor's instruction if there is one, otherwise bit by bit, by the
+//! `crc` crate.
+//!
+//! No way uses a table: a flipped bit in one would make whole records look damaged, and damaged ones whole.
 
 use core::arch::x86_64::_mm_crc32_u64;
 
-use crc::{CRC_32_ISCSI, Crc, Table};
+use crc::{CRC_32_ISCSI, Crc, NoTable};
 
-/// The tables for processors without SSE4.2.
-static TABLES: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+/// The way for processors without SSE4.2.
+const BITWISE: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
 
 /// How to compute a CRC-32C on this processor. Make it once, and copy it.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +25,7 @@ impl Crc32c {
         }
     }
 
-    /// Makes one that works on every processor, by tables.
+    /// Makes one that works on every processor.
     pub const fn portable() -> Self {
         Self {
             has_instruction: false,
@@ -37,7 +39,7 @@ impl Crc32c {
             // SAFETY: `has_instruction` is set only by `detect`, when CPUID reports SSE4.2.
             unsafe { by_instruction(words) }
         } else {
-            by_tables(words)
+            bit_by_bit(words)
         }
     }
 }
@@ -49,8 +51,8 @@ fn by_instruction(words: impl Iterator<Item = u64>) -> u32 {
     !(words.fold(u64::from(u32::MAX), |crc, word| _mm_crc32_u64(crc, word)) as u32)
 }
 
-fn by_tables(words: impl Iterator<Item = u64>) -> u32 {
-    let mut digest = TABLES.digest();
+fn bit_by_bit(words: impl Iterator<Item = u64>) -> u32 {
+    let mut digest = BITWISE.digest();
     words.for_each(|word| digest.update(&word.to_le_bytes()));
     digest.finalize()
 }

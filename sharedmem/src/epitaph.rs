@@ -23,6 +23,8 @@ numbered! {
         Application = 7, "application", "a program's watchdog expired";
         Service = 8, "service", "its service did not answer the canary";
         Device = 9, "device", "its network card could not serve any longer";
+        /// A word of shared memory that it alone writes, or what it concluded from its memory, was impossible.
+        MemoryChanged = 10, "memory-changed", "its memory was overwritten";
     }
 }
 

@@ -1,7 +1,8 @@
 //! How each part of the control block is kept true, and the words that the monitor writes again if somebody else did.
 //!
 //! A stray write may hit any word. Of some the monitor knows the truth, because it alone writes them; these are
-//! [`RESTORED`]. Every part of the block is in [`PARTS`], so that a new one cannot be forgotten.
+//! [`RESTORED`]. Others have one writer that keeps a copy ([`OwnWord`](crate::own_word::OwnWord)). Every part of the
+//! block is in [`PARTS`], so that a new one cannot be forgotten.
 
 use core::mem::offset_of;
 
@@ -13,6 +14,8 @@ use crate::sync::AtomicU64;
 pub enum Keeping {
     /// The monitor has a copy of its words, and writes it back.
     Restored,
+    /// The only writer of each word has a copy, and writes it back; a primary then dies while a backup can take over.
+    Owned,
     /// A value that no writer can have left is a loss: the backup's, or the primary's.
     Judged,
     /// Readers take any value: they check it, or it is for people.
@@ -38,7 +41,7 @@ pub const PARTS: &[(&str, usize, Keeping)] = &[
         offset_of!(Control, seat_keepalive),
         Keeping::Checked,
     ),
-    ("journal", offset_of!(Control, journal), Keeping::Checked),
+    ("journal", offset_of!(Control, journal), Keeping::Owned),
     ("debug", offset_of!(Control, debug), Keeping::Checked),
     ("backup", offset_of!(Control, backup), Keeping::Checked),
     ("console", offset_of!(Control, console), Keeping::Checked),
@@ -82,8 +85,9 @@ pub struct RestoredWord {
     pub of: fn(&Control) -> &AtomicU64,
 }
 
-/// Every word that the monitor alone writes in the parts that are [`Keeping::Restored`].
-pub const RESTORED: &[RestoredWord] = &[
+/// Every word that the monitor alone writes in the parts that are [`Keeping::Restored`], and of other parts those on
+/// which others act: the last loss of a backup, and the request that was answered last.
+pub const RESTORED: [RestoredWord; 10] = [
     RestoredWord {
         name: "magic",
         of: |it| &it.header.magic,
@@ -116,6 +120,14 @@ pub const RESTORED: &[RestoredWord] = &[
         name: "epoch",
         of: |it| it.epoch.word(),
     },
+    RestoredWord {
+        name: "backup_lost",
+        of: |it| it.backup.lost_word(),
+    },
+    RestoredWord {
+        name: "answered",
+        of: |it| it.mailbox.answered_word(),
+    },
 ];
 
 #[cfg(test)]
@@ -132,7 +144,7 @@ mod tests {
         let is_the_monitors = |name: &&str| *name != "resets";
         let fields = Header::FIELDS.iter().map(|field| field.name);
         let mut wanted: Vec<&str> = fields.filter(is_the_monitors).collect();
-        wanted.push("epoch");
+        wanted.extend(["epoch", "backup_lost", "answered"]);
         let listed: Vec<&str> = RESTORED.iter().map(|word| word.name).collect();
         assert_eq!(listed, wanted);
     }

@@ -120,6 +120,11 @@ impl Mailbox {
         self.answer.store(answer.number(), Ordering::Relaxed);
         self.answered.store(number, Ordering::Release);
     }
+
+    /// Returns the number of the request that was answered last. If it is wrong, the last one is carried out again.
+    pub(crate) fn answered_word(&self) -> &AtomicU64 {
+        &self.answered
+    }
 }
 
 /// The text of an answer.

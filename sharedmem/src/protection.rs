@@ -77,17 +77,13 @@ impl ProtectionWord {
     /// the monitor was faster and a takeover is under way.
     #[must_use]
     pub fn drop_backup(&self) -> bool {
-        // This loops only if the monitor arms the backup between load and swap.
-        loop {
-            let state = self.state();
-            match state {
-                ProtectionState::Armed | ProtectionState::Filling => {}
-                _ => return false,
+        // The second attempt is for the monitor that arms the backup between load and swap.
+        (0..2).any(|_| match self.state() {
+            state @ (ProtectionState::Armed | ProtectionState::Filling) => {
+                self.swap(state, ProtectionState::Dropped)
             }
-            if self.swap(state, ProtectionState::Dropped) {
-                return true;
-            }
-        }
+            _ => false,
+        })
     }
 
     fn swap(&self, from: ProtectionState, to: ProtectionState) -> bool {

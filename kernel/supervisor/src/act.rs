@@ -38,7 +38,8 @@ impl<P: Platform> Supervisor<P> {
             && !was_lost
         {
             let instance = self.primary_instance.other();
-            self.control.backup.note_loss(instance, loss);
+            let word = self.control.backup.note_loss(instance, loss);
+            self.known_words.wrote("backup_lost", word);
         }
         actions
     }

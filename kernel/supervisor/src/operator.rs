@@ -29,6 +29,7 @@ impl<P: Platform> Supervisor<P> {
                 mailbox.reply(number, Answer::Refused, &reason.to_string());
             }
         }
+        self.known_words.wrote("answered", number);
     }
 
     fn obey(

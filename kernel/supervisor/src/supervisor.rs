@@ -142,7 +142,7 @@ impl<P: Platform> Supervisor<P> {
         let seen = self.platform.wake_count();
         self.look();
         self.dispatch.retry_pending();
-        self.known_words.restore(self.control);
+        self.known_words.restore();
         if matches!(self.machine.state(), State::Fencing(_)) {
             return self.sleep_until(seen, FENCE_POLL_NS);
         }
@@ -196,7 +196,8 @@ impl<P: Platform> Supervisor<P> {
                     | EpitaphCause::BootFailed
                     | EpitaphCause::Application
                     | EpitaphCause::Service
-                    | EpitaphCause::Device,
+                    | EpitaphCause::Device
+                    | EpitaphCause::MemoryChanged,
                 )
                 | None => Event::Epitaph { epoch, core },
             };
