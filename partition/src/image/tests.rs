@@ -272,3 +272,23 @@ proptest! {
         prop_assert!(image.segments.iter().any(|s| s.executable && s.range().contains(entry)));
     }
 }
+
+#[test]
+fn a_checksum_that_the_monitors_table_spoils_is_computed_a_second_time() {
+    let bytes = b"123456789";
+    // The check value of CRC-32C.
+    assert_eq!(
+        (crc32c(bytes), crc32c_bitwise(bytes)),
+        (0xe306_9283, 0xe306_9283)
+    );
+    let spoilt = |bytes: &[u8]| crc32c(bytes) ^ 1;
+    assert_eq!(check_against(0xe306_9283, bytes, spoilt), Ok(()));
+    let damaged = check_against(0xe306_9282, bytes, crc32c);
+    assert!(matches!(
+        damaged,
+        Err(ImageProblem::Damaged {
+            found: 0xe306_9283,
+            ..
+        })
+    ));
+}
