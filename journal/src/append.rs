@@ -26,10 +26,7 @@ impl<W: Words + Copy> Journal<'_, W> {
         kind: RawKind,
         payload: &[&[u8]],
     ) -> Result<Appended, AppendError> {
-        let length_bytes = self.checked_length(payload)?;
-        if epoch > EPOCH_MAX {
-            return Err(AppendError::EpochTooLarge { epoch });
-        }
+        let length_bytes = self.checked_length(epoch, payload)?;
         let record = self.reserve(record_bytes(length_bytes))?;
         self.write(record.position, epoch, kind, length_bytes, payload);
         Ok(record)
@@ -69,7 +66,10 @@ impl<W: Words + Copy> Journal<'_, W> {
     }
 
     #[inline]
-    fn checked_length(&self, payload: &[&[u8]]) -> Result<u32, AppendError> {
+    pub(crate) fn checked_length(&self, epoch: u64, payload: &[&[u8]]) -> Result<u32, AppendError> {
+        if epoch > EPOCH_MAX {
+            return Err(AppendError::EpochTooLarge { epoch });
+        }
         let payload_bytes = payload
             .iter()
             .fold(0_usize, |sum, slice| sum.saturating_add(slice.len()));
@@ -117,7 +117,12 @@ impl<W: Words + Copy> Journal<'_, W> {
 
     /// Returns the end of a record of `needed_bytes` at `reserved`, if there is room for it.
     #[inline]
-    fn end_of(&self, reserved: u64, floor: u64, needed_bytes: u64) -> Result<u64, AppendError> {
+    pub(crate) fn end_of(
+        &self,
+        reserved: u64,
+        floor: u64,
+        needed_bytes: u64,
+    ) -> Result<u64, AppendError> {
         let free_bytes = reserved
             .checked_sub(floor)
             .and_then(|used| self.capacity_bytes().checked_sub(used))
@@ -133,7 +138,7 @@ impl<W: Words + Copy> Journal<'_, W> {
     }
 
     #[inline]
-    fn write(
+    pub(crate) fn write(
         &self,
         position: u64,
         epoch: u64,

@@ -3,6 +3,8 @@
 use core::error::Error;
 use core::fmt::{self, Display, Formatter};
 
+use sharedmem::own_word::Overwritten;
+
 use crate::record::{CAPACITY_BYTES_MIN, EPOCH_MAX};
 
 /// The ring is too small to be a journal.
@@ -53,6 +55,14 @@ pub enum AppendError {
         /// The epoch.
         epoch: u64,
     },
+    /// Somebody overwrote a cursor that only the primary writes.
+    Overwritten(Overwritten),
+}
+
+impl From<Overwritten> for AppendError {
+    fn from(overwritten: Overwritten) -> Self {
+        Self::Overwritten(overwritten)
+    }
 }
 
 impl Display for AppendError {
@@ -83,6 +93,7 @@ impl Display for AppendError {
                 f,
                 "epoch {epoch} does not fit a record: {EPOCH_MAX} is the largest"
             ),
+            Self::Overwritten(overwritten) => overwritten.fmt(f),
         }
     }
 }

@@ -11,6 +11,8 @@
 //!
 //! - [`Journal::append`] reserves room, writes a record and publishes it by one store. Any number of cores may append
 //!   at once.
+//! - [`Owner`] is for a primary that appends alone: it keeps private copies of the cursors, and finds out if somebody
+//!   else moves one.
 //! - [`Reader`] is for the waiting backup: it reads whole records below `applied`.
 //! - [`Recovery`] is for the backup that takes over: it reads everything below `reserved`, and names the damage. It
 //!   writes nothing, so it can be repeated.
@@ -71,6 +73,7 @@ mod append;
 mod error;
 mod finding;
 mod journal;
+mod owner;
 mod payload;
 mod place;
 mod reader;
@@ -84,6 +87,7 @@ mod table;
 pub use error::{AppendError, TooSmall};
 pub use finding::{Damage, Finding};
 pub use journal::{Cursors, Journal};
+pub use owner::Owner;
 pub use reader::Reader;
 pub use recent::{RecentRecord, RecentRecords};
 pub use record::{Appended, CAPACITY_BYTES_MIN, EPOCH_MAX, HEADER_BYTES};

@@ -9,6 +9,9 @@ use crate::journal::Journal;
 use crate::recovery::Recovery;
 use crate::scan::{Extent, Next, Scan};
 
+/// How often a new reader looks where to begin, while that moves under its eyes.
+const BEGIN_ATTEMPTS: u32 = 8;
+
 /// Reads what the primary has applied.
 #[derive(Clone, Debug)]
 pub struct Reader<'c, W> {
@@ -30,17 +33,27 @@ impl<'c, W: Words + Copy> Reader<'c, W> {
     /// state; if there is no such position, at `applied`. Everything from there on is kept until it is marked as
     /// consumed.
     pub fn begin(journal: Journal<'c, W>) -> Self {
+        let mut attempts_left = BEGIN_ATTEMPTS;
         loop {
+            attempts_left -= 1;
             let retained = journal.retained();
             let from = journal
                 .beginning()
                 .unwrap_or_else(|| journal.cursors().applied);
             journal.mark_consumed(from);
-            // If it still was retained when the cursor was set, the cursor keeps it from now on.
-            if journal.keep_retained(retained) {
+            // If it still was retained when the cursor was set, the cursor keeps it from now on. A primary moves it
+            // once in a checkpoint. If it moves all the time, somebody else does, and reading finds the damage.
+            if journal.keep_retained(retained) || attempts_left == 0 {
                 return Self::new(journal, from);
             }
         }
+    }
+
+    /// Makes a reader for the recovery of a kernel that has read nothing yet: it begins where [`begin`](Self::begin)
+    /// does, and writes nothing. Nobody appends meanwhile.
+    pub fn begin_recovery(journal: Journal<'c, W>) -> Self {
+        let from = journal.beginning();
+        Self::new(journal, from.unwrap_or_else(|| journal.cursors().applied))
     }
 
     /// Returns whether the cursors made no sense at the last look, seen from this reader's position. It stays there.

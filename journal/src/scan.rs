@@ -18,6 +18,9 @@ use crate::table::{Case, Conditions};
 /// without a record; an attacker who knows the salt could leave enough to read for hours.
 const VAIN_LENGTHS_MAX: u64 = 8;
 
+/// How much one step of a search reads, in bytes, plus one record. Between two steps the reader gives a sign of life.
+const SEARCH_STEP_BYTES: u64 = 32 << 10;
+
 /// What a step of reading found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next<'b> {
@@ -25,6 +28,8 @@ pub enum Next<'b> {
     Record(Record<'b>),
     /// Damage. Reading goes on behind it.
     Finding(Finding),
+    /// Nothing yet: a search for the next whole record goes on at the next step. All searches together have an end.
+    Searching,
     /// Nothing more to read, for now.
     End,
 }
@@ -55,7 +60,17 @@ enum Found {
     /// At a whole record, at this position.
     Record(u64),
     Nothing,
+    NotYet,
     GaveUp,
+}
+
+/// A search for the next whole record that goes on in the next step.
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    /// What it began with.
+    damage: Damage,
+    /// The next position to look at.
+    at: u64,
 }
 
 /// A place in the journal, and what was learned on the way to it.
@@ -68,6 +83,7 @@ pub(crate) struct Scan<'c, W> {
     epoch_seen: u64,
     /// Bytes that may still be read in vain.
     credit_bytes: u64,
+    search: Option<Search>,
 }
 
 impl<'c, W: Words + Copy> Scan<'c, W> {
@@ -76,6 +92,7 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
             position: from.checked_next_multiple_of(8).unwrap_or(from & !7),
             epoch_seen: 0,
             credit_bytes: journal.capacity_bytes() * VAIN_LENGTHS_MAX,
+            search: None,
             journal,
         }
     }
@@ -97,6 +114,11 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
 
     /// Reads what lies at the position and moves behind it. `epoch` is the primary's.
     pub fn step<'b>(&mut self, extent: &Extent, epoch: u64, buffer: &'b mut Vec<u8>) -> Next<'b> {
+        let search = self.search.take();
+        let goes_on = extent.cursors_astray.is_none() && self.position < extent.end;
+        if let Some(search) = search.filter(|_| goes_on) {
+            return self.go_on_searching(extent, search, buffer);
+        }
         let mut probe = self.probe(self.position, extent.end, buffer);
         probe.conditions.cursors_settled = extent.cursors_astray.is_none();
         probe.conditions.epoch_acceptable = (self.epoch_seen..=epoch).contains(&probe.epoch);
@@ -147,8 +169,24 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
         damage: Damage,
         buffer: &mut Vec<u8>,
     ) -> Next<'static> {
+        let at = self.position.saturating_add(8);
+        self.go_on_searching(extent, Search { damage, at }, buffer)
+    }
+
+    fn go_on_searching(
+        &mut self,
+        extent: &Extent,
+        mut search: Search,
+        buffer: &mut Vec<u8>,
+    ) -> Next<'static> {
         let is_promised = self.position < extent.promised;
-        let (to, damage) = match self.search(extent.end, buffer) {
+        let found = self.search(&mut search.at, extent.end, buffer);
+        let damage = search.damage;
+        let (to, damage) = match found {
+            Found::NotYet => {
+                self.search = Some(search);
+                return Next::Searching;
+            }
             Found::Record(position) => (position, damage),
             Found::GaveUp => (extent.end, Damage::FalseHeaders),
             Found::Nothing if damage == Damage::Hole && !is_promised => return Next::End,
@@ -166,24 +204,29 @@ impl<'c, W: Words + Copy> Scan<'c, W> {
         next
     }
 
-    /// Searches behind the position, word by word, for a whole record of any epoch.
-    fn search(&mut self, end: u64, buffer: &mut Vec<u8>) -> Found {
-        let mut position = self.position.saturating_add(8);
-        let mut place = self.journal.place(position);
-        while position < end {
+    /// Searches from `at` on, word by word, for a whole record of any epoch. Moves `at` as far as it has looked.
+    fn search(&mut self, at: &mut u64, end: u64, buffer: &mut Vec<u8>) -> Found {
+        let mut left_bytes = SEARCH_STEP_BYTES;
+        let mut place = self.journal.place(*at);
+        while *at < end {
             if self.credit_bytes == 0 {
                 return Found::GaveUp;
             }
-            let word = place.load(Relaxed);
-            if word == stamp(self.journal.salt, position)
-                && self
-                    .probe(position, end, buffer)
-                    .conditions
-                    .checksum_matches
-            {
-                return Found::Record(position);
+            if left_bytes == 0 {
+                return Found::NotYet;
             }
-            position += 8;
+            left_bytes = left_bytes.saturating_sub(8);
+            let position = *at;
+            if place.load(Relaxed) == stamp(self.journal.salt, position) {
+                let probe = self.probe(position, end, buffer);
+                if probe.conditions.checksum_matches {
+                    return Found::Record(position);
+                }
+                if probe.conditions.length_fits {
+                    left_bytes = left_bytes.saturating_sub(record_bytes(probe.length_bytes));
+                }
+            }
+            *at = position + 8;
         }
         Found::Nothing
     }

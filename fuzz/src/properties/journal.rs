@@ -74,6 +74,7 @@ fn follow<W: Words + Copy>(journal: &Journal<'_, W>, from: u64) {
         match reader.next(EPOCH, &mut buffer) {
             Next::Record(record) => order.record(&record),
             Next::Finding(finding) => order.finding(&finding),
+            Next::Searching => {}
             Next::End => break,
         }
         assert_eq!(reader.position(), order.position);
@@ -95,6 +96,7 @@ fn recover<W: Words + Copy>(journal: &Journal<'_, W>, from: u64) -> (u64, bool) 
         match recovery.next(&mut buffer) {
             Next::Record(record) => order.record(&record),
             Next::Finding(finding) => order.finding(&finding),
+            Next::Searching => {}
             Next::End => break,
         }
         assert_eq!(recovery.position(), order.position);

@@ -167,6 +167,7 @@ impl Readings {
         match next {
             Next::Record(record) => self.records.push(record.into()),
             Next::Finding(finding) => self.findings.push(finding),
+            Next::Searching => {}
             Next::End => return false,
         }
         true
@@ -190,8 +191,8 @@ pub fn recover<W: Words + Copy>(journal: &Journal<'_, W>, from: u64, epoch: u64)
 }
 
 fn recover_once<W: Words + Copy>(journal: Journal<'_, W>, from: u64, epoch: u64) -> Readings {
-    // Every step but the first and the last moves at least one word.
-    let steps_max = journal.capacity_bytes() / 8 + 3;
+    // Every step but the first and the last moves at least one word, or searches 32 KiB of some lengths of the ring.
+    let steps_max = journal.capacity_bytes() / 8 + 3 + 20 * (journal.capacity_bytes() >> 15);
     let mut recovery = Recovery::new(journal, from, epoch);
     let (mut readings, mut buffer) = (Readings::default(), Vec::new());
     for _ in 0..steps_max {

@@ -11,6 +11,7 @@ mod hostile;
 mod laps;
 mod machine;
 mod oracle;
+mod owner;
 mod producers;
 mod stale;
 mod trace;

@@ -103,6 +103,7 @@ fn a_backup_that_follows_sees_every_record_over_many_laps() {
             match reader.next(EPOCH, &mut buffer) {
                 Next::Record(record) => check_next(&mut next, record.kind, record.payload),
                 Next::Finding(finding) => panic!("{finding}"),
+                Next::Searching => {}
                 Next::End => deadline.wait(),
             }
             journal.mark_consumed(reader.position());

@@ -89,6 +89,7 @@ impl<'m> Pair<'m> {
             match self.reader.next(self.machine.epoch(), &mut buffer) {
                 Next::Record(_) => journal.mark_consumed(self.reader.position()),
                 Next::Finding(finding) => panic!("{finding}"),
+                Next::Searching => {}
                 Next::End => return,
             }
         }

@@ -52,6 +52,7 @@ impl SharedMemory {
             match recovery.next(&mut buffer) {
                 Next::Record(record) => numbers.push((record.position, number_of(&record))),
                 Next::Finding(finding) => findings.push(finding),
+                Next::Searching => {}
                 Next::End => return (numbers, findings),
             }
         }
@@ -76,6 +77,7 @@ pub fn read(reader: &mut Reader<'_, &[AtomicU64]>) -> Vec<u8> {
         match reader.next(EPOCH, &mut buffer) {
             Next::Record(record) => numbers.push(number_of(&record)),
             Next::Finding(finding) => panic!("{finding}"),
+            Next::Searching => {}
             Next::End => return numbers,
         }
     }

@@ -70,6 +70,7 @@ pub fn print<W: Words + Copy>(
                 is_whole = false;
                 let _ = writeln!(errors, "understudyctl: {}", finding);
             }
+            Next::Searching => {}
             Next::End => {
                 out.flush().map_err(Problem::with("writing a record"))?;
                 if request.consume {
