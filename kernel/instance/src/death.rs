@@ -82,8 +82,8 @@ pub fn superseded(found_epoch: u64) -> ! {
     leave(text)
 }
 
-/// Dies because it serves nobody: `reason` says why.
-pub fn not_serving(cause: EpitaphCause, reason: impl Display) -> ! {
+/// Dies because it cannot serve any longer: `reason` says why.
+pub fn for_cause(cause: EpitaphCause, reason: impl Display) -> ! {
     let mut text = new_text(cause);
     let _ = write!(text, "{reason}");
     leave(text)

@@ -1,8 +1,11 @@
 //! What this kernel offers to the replica in it.
 
+use core::fmt::Display;
+
 use replica::{Host, ReplicaLimits, ReplicationStatus};
 use service::{DebugCommand, HostStatus, OperatorCommand};
 use sharedmem::crc32c::Crc32c;
+use sharedmem::epitaph::EpitaphCause;
 use sharedmem::{Instance, SharedRegion};
 use takeover::detector::DetectorConfig;
 
@@ -69,6 +72,10 @@ impl Host for &'static Context {
 
     fn pause(&self) {
         core::hint::spin_loop();
+    }
+
+    fn die(&self, cause: EpitaphCause, reason: &dyn Display) -> ! {
+        death::for_cause(cause, reason)
     }
 
     fn superseded(&self, epoch: u64) -> ! {

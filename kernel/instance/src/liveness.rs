@@ -104,7 +104,7 @@ impl Liveness {
             log::error!("{not_serving}");
         }
         if dies {
-            death::not_serving(cause, reason);
+            death::for_cause(cause, reason);
         }
     }
 

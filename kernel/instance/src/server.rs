@@ -8,7 +8,7 @@ use alloc::string::String;
 use arch::cpu;
 use journal::RecoverySummary;
 use network::Network;
-use replica::{Host, JournaledService};
+use replica::{Host, Inherited, JournaledService};
 use service::{CONSOLE, Input};
 use sharedmem::abi::SeatStatus;
 use sharedmem::epitaph::EpitaphText;
@@ -29,6 +29,9 @@ use crate::{bringup, death, devices, epoch, keepalive, operator, report, standby
 
 /// Interval of the records that let keys expire, in ms. A time to live is kept to about this precision.
 const EXPIRY_INTERVAL_MS: u64 = 100;
+
+/// Most commands of the console in one round of the main loop.
+const COMMANDS_PER_ROUND: usize = 64;
 
 /// The primary of the machine.
 pub struct Server {
@@ -109,8 +112,11 @@ impl Server {
         stamp(Edge::DevicesAdopted);
         let recovered = replica.recover(epoch);
         stamp(Edge::Replayed);
-        let is_damaged = recovered.finding_count > 0;
-        let journal = JournaledService::new(context, epoch, replica, is_damaged);
+        let inherited = Inherited {
+            is_damaged: recovered.finding_count > 0,
+            predecessor: epitaph.as_ref().and_then(|epitaph| epitaph.cause),
+        };
+        let journal = JournaledService::new(context, epoch, replica, inherited);
         match card {
             Ok(mac) => network.start(mac.0, &journal),
             Err(reason) => log::error!("no network: {reason}"),
@@ -244,7 +250,11 @@ impl Server {
 
     /// Runs the commands that have come in on the console.
     fn run_commands(&mut self) {
-        while let Some(command) = self.console.next_command(self.context) {
+        // A few at a time: a port that is broken may have always more.
+        for _ in 0..COMMANDS_PER_ROUND {
+            let Some(command) = self.console.next_command(self.context) else {
+                return;
+            };
             self.run_command(&command);
         }
     }

@@ -143,6 +143,13 @@ impl Flow {
         })
     }
 
+    /// Returns how many bytes an acknowledgement of `bytes` in all newly acknowledges, if it is a possible one.
+    pub(crate) fn news_of(&self, bytes: u64) -> Option<u64> {
+        bytes
+            .checked_sub(self.acknowledged_bytes)
+            .filter(|news| *news <= self.unacked.len() as u64)
+    }
+
     /// Returns the sequence number of the next byte from the client. Its end has the number behind the last byte.
     pub(crate) fn next_in(&self) -> u32 {
         (self.handshake.peer_seq)

@@ -80,11 +80,46 @@ impl Flows {
         self.last_connection + 1
     }
 
+    /// Checks that a fact follows from those before it, so that it can be applied.
+    ///
+    /// # Errors
+    /// It does not: see [`FlowError`].
+    pub fn check(&self, fact: &Fact) -> Result<(), FlowError> {
+        let flow = |connection| self.get(connection).ok_or(FlowError::NoFlow(connection));
+        match *fact {
+            Fact::Begun {
+                connection, peer, ..
+            } => {
+                if connection > COUNT_MAX {
+                    return Err(FlowError::NoNumber(connection));
+                }
+                if self.flows.contains_key(&connection) || self.of_peer.contains_key(&peer) {
+                    return Err(FlowError::BegunTwice(connection));
+                }
+            }
+            Fact::Acknowledged {
+                connection, bytes, ..
+            } => {
+                flow(connection)?
+                    .news_of(bytes)
+                    .ok_or(FlowError::Acknowledged { connection, bytes })?;
+            }
+            Fact::PeerClosed { connection }
+            | Fact::Gone { connection }
+            | Fact::PathMtu { connection, .. } => {
+                flow(connection)?;
+            }
+            Fact::Secret { .. } => {}
+        }
+        Ok(())
+    }
+
     /// Applies a fact.
     ///
     /// # Errors
     /// It does not follow from those before it: see [`FlowError`]. Nothing has changed then.
     pub fn apply(&mut self, fact: &Fact) -> Result<(), FlowError> {
+        self.check(fact)?;
         match *fact {
             Fact::Begun {
                 connection,
@@ -95,11 +130,8 @@ impl Flows {
                 connection,
                 bytes,
                 end,
-            } => self.acknowledge(connection, bytes, end),
-            Fact::PeerClosed { connection } => {
-                self.known(connection)?.peer_has_closed = true;
-                Ok(())
-            }
+            } => self.acknowledge(connection, bytes, end)?,
+            Fact::PeerClosed { connection } => self.known(connection)?.peer_has_closed = true,
             Fact::Gone { connection } => {
                 let flow = self
                     .flows
@@ -108,17 +140,11 @@ impl Flows {
                 self.of_peer.remove(&flow.peer);
                 self.ended.push(flow.peer, &flow.handshake);
                 self.unacked_bytes -= flow.unacked.len();
-                Ok(())
             }
-            Fact::PathMtu { connection, mtu } => {
-                self.known(connection)?.path_mtu = Some(mtu);
-                Ok(())
-            }
-            Fact::Secret { secret } => {
-                self.secret = Some(secret);
-                Ok(())
-            }
+            Fact::PathMtu { connection, mtu } => self.known(connection)?.path_mtu = Some(mtu),
+            Fact::Secret { secret } => self.secret = Some(secret),
         }
+        Ok(())
     }
 
     /// Notes that the service was told that a connection is open.
@@ -236,18 +262,7 @@ impl Flows {
             .ok_or(FlowError::NoFlow(connection))
     }
 
-    fn begin(
-        &mut self,
-        connection: ConnectionId,
-        peer: Peer,
-        handshake: Handshake,
-    ) -> Result<(), FlowError> {
-        if connection > COUNT_MAX {
-            return Err(FlowError::NoNumber(connection));
-        }
-        if self.flows.contains_key(&connection) || self.of_peer.contains_key(&peer) {
-            return Err(FlowError::BegunTwice(connection));
-        }
+    fn begin(&mut self, connection: ConnectionId, peer: Peer, handshake: Handshake) {
         self.of_peer.insert(peer, connection);
         self.last_connection = self.last_connection.max(connection);
         let flow = Flow {
@@ -265,7 +280,6 @@ impl Flows {
             path_mtu: None,
         };
         self.flows.insert(connection, flow);
-        Ok(())
     }
 
     fn acknowledge(
@@ -275,9 +289,8 @@ impl Flows {
         end: bool,
     ) -> Result<(), FlowError> {
         let flow = self.known(connection)?;
-        let news = bytes
-            .checked_sub(flow.acknowledged_bytes)
-            .filter(|news| *news <= flow.unacked.len() as u64)
+        let news = flow
+            .news_of(bytes)
             .ok_or(FlowError::Acknowledged { connection, bytes })?;
         flow.unacked.take(news as usize);
         flow.acknowledged_bytes = bytes;

@@ -21,6 +21,7 @@ pub(crate) fn note_backup_progress(host: &impl Host) {
 pub(crate) struct Effects<'a, H> {
     pub flows: &'a mut Flows,
     pub canary: &'a mut CanaryReply,
+    pub is_checkpoint_ordered: &'a mut bool,
     pub host: &'a H,
     pub is_replayed: bool,
 }
@@ -43,6 +44,7 @@ impl<H: Host> service::Host for Effects<'_, H> {
 
     fn debug(&mut self, command: DebugCommand) {
         match self.is_replayed {
+            false if command == DebugCommand::Checkpoint => *self.is_checkpoint_ordered = true,
             false => self.host.debug(command),
             true if command == DebugCommand::Poison => panic!("DEBUG POISON"),
             true => {}

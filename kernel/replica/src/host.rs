@@ -1,7 +1,10 @@
 //! The kernel around a replica, as far as a replica needs one.
 
+use core::fmt::Display;
+
 use service::{DebugCommand, HostStatus, OperatorCommand, ServiceLimits};
 use sharedmem::crc32c::Crc32c;
+use sharedmem::epitaph::EpitaphCause;
 use sharedmem::sync::Ordering;
 use sharedmem::{Instance, SharedRegion};
 use takeover::DetectorConfig;
@@ -64,6 +67,9 @@ pub trait Host: Clone {
 
     /// Waits for a moment, because another kernel has to do something first.
     fn pause(&self);
+
+    /// Ends this kernel, because `reason` makes it unfit to serve.
+    fn die(&self, cause: EpitaphCause, reason: &dyn Display) -> !;
 
     /// Stops this kernel: the machine is in `epoch`, in which it is not the primary.
     fn superseded(&self, epoch: u64) -> !;

@@ -25,12 +25,13 @@ mod monitor_silence;
 mod replica;
 mod shared_journal;
 mod state;
+mod vigil;
 
 pub use backup_monitor::{BackupMonitor, BackupView};
 pub use canary::CanaryError;
 pub use checkpoint::CheckpointedState;
 pub use host::{Host, ReplicaLimits, ReplicationStatus};
-pub use journaled_service::JournaledService;
+pub use journaled_service::{Inherited, JournaledService};
 pub use monitor_silence::MonitorSilence;
 pub use replica::Replica;
 pub use shared_journal::{SharedJournal, open_journal};

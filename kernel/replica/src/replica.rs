@@ -8,9 +8,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use journal::{
-    AppendError, Appended, Next, RawKind, Reader, RecentRecords, Record, RecoverySummary,
-};
+use journal::{Next, RawKind, Reader, RecentRecords, Record, RecoverySummary};
 use network::{Fact, Flows};
 use service::{HostStatus, Input, InputRecord, Service, Stamp};
 use sharedmem::RecordKind;
@@ -26,6 +24,7 @@ use crate::findings::{log_damage, log_finding};
 use crate::host::Host;
 use crate::shared_journal::{SharedJournal, SharedReader, open_journal, salt};
 use crate::state::ReplicaState;
+use crate::vigil::Vigil;
 
 /// Records that a backup applies before the monitor looks at its detector again.
 const RECORDS_PER_STEP: usize = 64;
@@ -45,6 +44,8 @@ pub struct Replica<H> {
     reader: Option<SharedReader>,
     /// Why a waiting backup's state cannot be the primary's.
     doubt: Option<Doubt>,
+    /// What a waiting backup has to do with damage that costs it nothing yet.
+    vigil: Vigil,
     buffer: Vec<u8>,
 }
 
@@ -57,15 +58,17 @@ impl<H: Host> Replica<H> {
             host,
             reader: None,
             doubt: None,
+            vigil: Vigil::default(),
             buffer: Vec::with_capacity(journal.max_payload_bytes() as usize),
             journal,
         }
     }
 
-    /// Takes the reader. It is made when it is first needed.
-    fn take_reader(&mut self) -> SharedReader {
+    /// Takes the reader. When it is first needed, `begin` makes it.
+    fn take_reader(&mut self, begin: fn(SharedJournal) -> SharedReader) -> SharedReader {
         self.reader.take().unwrap_or_else(|| {
-            let reader = Reader::begin(self.journal);
+            self.vigil.begin_reading();
+            let reader = begin(self.journal);
             if reader.position() == 0 {
                 self.state.begin_whole();
             }
@@ -100,11 +103,19 @@ impl<H: Host> Replica<H> {
             return doubt.status();
         }
         self.reopen_if_missalted();
-        let mut reader = self.take_reader();
-        let status = self.follow_with(&mut reader);
+        let mut reader = self.take_reader(Reader::begin);
+        self.vigil.keep_consumed(&self.host, reader.position());
+        let mut status = self.follow_with(&mut reader);
+        let is_astray = reader.is_astray();
+        if let Some(doubt) =
+            self.vigil
+                .note_astray(is_astray, self.host.now_ns(), reader.position())
+        {
+            status = self.doubt.insert(doubt).status();
+        }
         // If the cursors lead a backup astray before its state is whole, it begins again, at the checkpoint that the
         // primary has written since.
-        if status == SeatStatus::Filling && reader.is_astray() {
+        if status == SeatStatus::Filling && is_astray {
             self.state.clear();
         } else {
             self.reader = Some(reader);
@@ -146,16 +157,20 @@ impl<H: Host> Replica<H> {
                         .was_applied
                         .then_some(Doubt::Damaged { position, what });
                 }
+                Next::Searching => {}
                 Next::End if self.state.is_whole() => return SeatStatus::Idle,
                 Next::End => return SeatStatus::Filling,
             }
             if reader.position() != before {
-                self.journal.mark_consumed(reader.position());
+                self.vigil.mark_consumed(&self.journal, reader.position());
             }
             note_backup_progress(&self.host);
             match doubted {
                 None => {}
-                Some(_) if control.protection.state() == ProtectionState::Filling => {
+                Some(_)
+                    if control.protection.state() == ProtectionState::Filling
+                        && self.vigil.may_discard(self.state.has_begun()) =>
+                {
                     self.state.clear();
                 }
                 Some(doubt) => return self.doubt.insert(doubt).status(),
@@ -171,7 +186,7 @@ impl<H: Host> Replica<H> {
     /// missing, the state is lost and the service begins empty.
     pub fn recover(&mut self, epoch: u64) -> RecoverySummary {
         let mut summary = RecoverySummary::default();
-        let mut reader = self.take_reader();
+        let mut reader = self.take_reader(Reader::begin_recovery);
         if let Some(doubt) = self.doubt.take() {
             // The primary died before this backup could be replaced.
             self.settle(&doubt, &mut reader, &mut summary);
@@ -205,6 +220,7 @@ impl<H: Host> Replica<H> {
                         log_damage(&finding);
                     }
                 }
+                Next::Searching => {}
                 Next::End => break,
             }
             self.host.advance();
@@ -255,12 +271,14 @@ impl<H: Host> Replica<H> {
         encode(&mut self.buffer);
     }
 
-    /// Appends a record with the composed payload. When this returns, the record is committed.
-    ///
-    /// # Errors
-    /// The journal is full, or damaged.
-    pub fn commit(&mut self, epoch: u64, kind: RecordKind) -> Result<Appended, AppendError> {
-        self.journal.append(epoch, kind.into(), &[&self.buffer])
+    /// Returns the composed payload.
+    pub(crate) fn composed(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Returns whether a checkpoint was ordered since the last call, for tests.
+    pub(crate) fn take_checkpoint_order(&mut self) -> bool {
+        self.state.take_checkpoint_order()
     }
 
     /// Applies the input that was just committed.

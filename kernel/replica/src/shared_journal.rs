@@ -1,12 +1,15 @@
 //! The journal in the region that the kernels share.
 
-use journal::{Journal, Reader};
+use journal::{Journal, Owner, Reader};
 use sharedmem::sync::{AtomicU64, Ordering};
 
 use crate::host::Host;
 
 /// The journal in the shared region.
 pub type SharedJournal = Journal<'static, &'static [AtomicU64]>;
+
+/// The journal in the shared region, as the primary has it.
+pub(crate) type SharedOwner = Owner<'static, &'static [AtomicU64]>;
 
 /// A reader of the journal in the shared region.
 pub(crate) type SharedReader = Reader<'static, &'static [AtomicU64]>;

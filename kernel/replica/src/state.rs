@@ -28,6 +28,8 @@ pub struct ReplicaState {
     reader: CheckpointReader,
     /// The reply to the last canary. No state: only the primary looks at it, right after it has applied the request.
     canary: CanaryReply,
+    /// A checkpoint is to be written. No state either.
+    is_checkpoint_ordered: bool,
     limits: ReplicaLimits,
 }
 
@@ -43,6 +45,7 @@ impl ReplicaState {
             records: RecentRecords::new(limits.records_bytes_max),
             reader: CheckpointReader::Waiting,
             canary: CanaryReply::default(),
+            is_checkpoint_ordered: false,
             limits,
         }
     }
@@ -50,6 +53,11 @@ impl ReplicaState {
     /// Returns whether nothing is missing.
     pub fn is_whole(&self) -> bool {
         self.reader.is_whole()
+    }
+
+    /// Returns whether a checkpoint was begun, or the state is whole.
+    pub(crate) fn has_begun(&self) -> bool {
+        !matches!(self.reader, CheckpointReader::Waiting)
     }
 
     /// Declares the state whole, because there were no records before.
@@ -116,11 +124,16 @@ impl ReplicaState {
         self.apply_input(record, host, false);
     }
 
-    /// Applies a fact about a connection.
+    /// Applies a fact about a connection, which was found possible before it was committed.
     pub fn apply_fact(&mut self, fact: &Fact) {
         if let Err(error) = self.checkpointed.flows.apply(fact) {
-            log_finding(error);
+            panic!("a fact was possible and is not any more: {error}");
         }
+    }
+
+    /// Returns whether a checkpoint was ordered since the last call.
+    pub(crate) fn take_checkpoint_order(&mut self) -> bool {
+        core::mem::take(&mut self.is_checkpoint_ordered)
     }
 
     /// Checks the reply to the canary of this number, which was the last input.
@@ -156,6 +169,7 @@ impl ReplicaState {
         let effects = Effects {
             flows,
             canary: &mut self.canary,
+            is_checkpoint_ordered: &mut self.is_checkpoint_ordered,
             host,
             is_replayed,
         };

@@ -202,7 +202,7 @@ impl<P: Platform> Supervisor<P> {
 
     /// Gives the backup up; the primary goes on without one.
     pub(crate) fn lose_backup(&mut self, loss: BackupLoss) {
-        self.rearming.failed(self.now_ns());
+        self.rearming.lost(loss, self.now_ns());
         self.control.backup.version.set("");
         self.fall_back(loss);
         self.control.protection.withdraw();

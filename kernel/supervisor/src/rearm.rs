@@ -35,8 +35,12 @@ impl Rearming {
         }
     }
 
-    /// Notes that a backup was lost at `now_ns`.
-    pub(crate) fn failed(&mut self, now_ns: u64) {
+    /// Notes that a backup was lost at `now_ns`. That nobody served who could fill it is no reason to wait longer for
+    /// the next one.
+    pub(crate) fn lost(&mut self, loss: BackupLoss, now_ns: u64) {
+        if loss == BackupLoss::Unfilled {
+            return;
+        }
         self.not_before_ns = now_ns + (PAUSE_NS << self.failures.min(DOUBLINGS_MAX));
         self.failures += 1;
     }
@@ -144,21 +148,41 @@ mod tests {
         let mut rearming = Rearming::new(true);
         assert!(rearming.is_time(0));
         for pause_s in [1, 2, 4, 8, 16, 32, 64, 64, 64] {
-            rearming.failed(7);
+            rearming.lost(BackupLoss::Damaged, 7);
             let end_ns = 7 + pause_s * 1_000_000_000;
             assert!(!rearming.is_time(end_ns - 1));
             assert!(rearming.is_time(end_ns));
         }
         rearming.succeeded();
         assert!(rearming.is_time(0));
-        rearming.failed(0);
+        rearming.lost(BackupLoss::Damaged, 0);
         assert!(rearming.is_time(PAUSE_NS));
+    }
+
+    #[test]
+    fn backups_that_nobody_could_fill_do_not_put_off_the_next_one() {
+        let mut rearming = Rearming::new(true);
+        for _ in 0..10 {
+            rearming.lost(BackupLoss::Unfilled, 7);
+        }
+        assert!(rearming.is_time(7));
+        rearming.lost(BackupLoss::Crashed, 7);
+        assert!(rearming.is_time(7 + PAUSE_NS));
+    }
+
+    #[test]
+    fn a_refused_image_is_tried_again_after_a_pause() {
+        // What refused it may have been the monitor's own memory.
+        assert!(may_be_followed(BackupLoss::ImageRefused));
+        let mut rearming = Rearming::new(true);
+        rearming.lost(BackupLoss::ImageRefused, 0);
+        assert!(!rearming.is_time(PAUSE_NS - 1) && rearming.is_time(PAUSE_NS));
     }
 
     #[test]
     fn another_image_than_the_one_that_was_no_good_is_not_waited_for() {
         let mut rearming = Rearming::new(false);
-        rearming.failed(7);
+        rearming.lost(BackupLoss::ImageRefused, 7);
         rearming.ask();
         assert!(rearming.is_asked && rearming.is_time(0));
     }

@@ -12,6 +12,9 @@ use crate::vectors;
 /// Longest line that can be typed.
 const LINE_BYTES_MAX: usize = 512;
 
+/// Most bytes that are taken from the port in one round of the main loop.
+const BYTES_PER_ROUND: usize = 64;
+
 /// The serial port, and the line that is being typed.
 pub struct SerialTerminal {
     console: SerialConsole,
@@ -55,9 +58,10 @@ impl SerialTerminal {
         self.console.pump(rings.into_iter())
     }
 
-    /// Returns the next whole line that was typed.
+    /// Returns the next whole line that was typed. Takes some bytes at a time: a port that is broken has always more.
     pub fn read_line(&mut self) -> Option<String> {
-        while let Some(byte) = self.console.read() {
+        for _ in 0..BYTES_PER_ROUND {
+            let byte = self.console.read()?;
             match byte {
                 b'\r' | b'\n' if self.line.is_empty() => {}
                 b'\r' | b'\n' => return Some(core::mem::take(&mut self.line)),

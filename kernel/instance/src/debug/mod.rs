@@ -12,7 +12,6 @@ mod log_flood;
 use core::sync::atomic::Ordering;
 
 use arch::{cpu, reset};
-use replica::open_journal;
 use service::{DebugCommand, HangTarget};
 
 use crate::context::Context;
@@ -60,7 +59,8 @@ pub fn execute(context: &'static Context, command: DebugCommand) {
     }
     match command {
         DebugCommand::Panic => panic!("DEBUG PANIC"),
-        DebugCommand::Checkpoint => open_journal(&context).retain(None),
+        // The replica has noted it.
+        DebugCommand::Checkpoint => {}
         DebugCommand::Poison => panic!("DEBUG POISON"),
         DebugCommand::Hang(HangTarget::ThisCore) => cpu::hang(),
         DebugCommand::Hang(HangTarget::Core(core)) => faults::hang_core(context, core as usize),

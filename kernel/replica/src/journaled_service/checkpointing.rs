@@ -51,7 +51,7 @@ impl<H: Host> JournaledService<H> {
         let Some(mut writer) = self.checkpoints.writer.take() else {
             let is_due = self.is_checkpoint_due(now_ns);
             if is_due {
-                let position = self.replica.journal().cursors().reserved;
+                let position = self.journal.reserved();
                 let state = self.replica.checkpointed_mut();
                 let mut sink = |payload: &[u8]| payloads.push(payload.to_vec());
                 self.checkpoints.writer = Some(CheckpointWriter::begin(state, position, &mut sink));
@@ -86,7 +86,7 @@ impl<H: Host> JournaledService<H> {
 
     /// Returns the number of bytes that came into the journal since the last part.
     fn arrived_bytes(&mut self) -> u64 {
-        let reserved = self.replica.journal().cursors().reserved;
+        let reserved = self.journal.reserved();
         reserved - core::mem::replace(&mut self.checkpoints.paced_to, reserved)
     }
 
@@ -122,7 +122,8 @@ impl<H: Host> JournaledService<H> {
             }
         }
         let memory_bytes = self.replica.service().used_bytes();
-        core::mem::take(&mut self.checkpoints.is_asked)
+        self.replica.take_checkpoint_order()
+            || core::mem::take(&mut self.checkpoints.is_asked)
             || self
                 .checkpoints
                 .schedule
@@ -133,12 +134,12 @@ impl<H: Host> JournaledService<H> {
     fn retain(&mut self, writer: &CheckpointWriter) {
         let journal = self.replica.journal();
         let memory_bytes = self.replica.service().used_bytes();
-        let kept_bytes = journal.cursors().reserved - writer.position;
+        let kept_bytes = self.journal.reserved() - writer.position;
         let is_kept = self
             .checkpoints
             .schedule
             .completed(writer.bytes, kept_bytes, memory_bytes);
-        journal.retain(is_kept.then_some(writer.position));
+        self.journal.retain(is_kept.then_some(writer.position));
         let checkpoint = Checkpoint {
             bytes: writer.bytes,
             keys: self.replica.service().key_count() as u64,
@@ -167,6 +168,6 @@ impl<H: Host> JournaledService<H> {
             );
             self.host.advance();
         }
-        self.checkpoints.paced_to = self.replica.journal().cursors().reserved;
+        self.checkpoints.paced_to = self.journal.reserved();
     }
 }

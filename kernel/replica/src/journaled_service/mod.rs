@@ -1,23 +1,26 @@
 //! The primary's service: everything that its replies depend on is committed to the journal first, and then applied.
 //!
-//! [`checkpointing`] is the other half of this type: it commits as this file does, and this file holds where it
-//! stands. That pair of files depends on each other on purpose.
+//! [`checkpointing`], [`commit`] and [`memory`] are the other parts of this type: they commit as this file does, and
+//! this file holds where they stand. These files depend on each other on purpose.
 
 mod checkpointing;
+mod commit;
+mod memory;
+mod room_wait;
 
-use alloc::vec::Vec;
-
-use journal::AppendError;
+use journal::Owner;
 use network::{ConnectionEvent, EventSink, Flows};
 use service::{CANARY, Input, InputRecord};
 use sharedmem::RecordKind;
-use sharedmem::event::RetentionLost;
+use sharedmem::epitaph::EpitaphCause;
 
-use crate::backup_monitor::{BackupMonitor, BackupView};
+use crate::backup_monitor::BackupMonitor;
 use crate::canary::{self, CANARY_INTERVAL_NS, CanaryError};
 use crate::host::{Host, ReplicationStatus};
 use crate::replica::Replica;
+use crate::shared_journal::SharedOwner;
 use checkpointing::Checkpoints;
+use memory::Doubts;
 
 /// Greatest age of the status that `INFO` and `ROLE` show, in ns.
 const STATUS_AGE_NS_MAX: u64 = 10_000_000;
@@ -26,8 +29,10 @@ const STATUS_AGE_NS_MAX: u64 = 10_000_000;
 pub struct JournaledService<H> {
     host: H,
     epoch: u64,
-    /// State and journal.
+    /// The state.
     pub replica: Replica<H>,
+    /// The journal, with what this primary knows of it.
+    journal: SharedOwner,
     /// What the primary knows of its backup.
     pub backup: BackupMonitor,
     entropy: u64,
@@ -36,20 +41,31 @@ pub struct JournaledService<H> {
     /// When the next canary is due, in ns since the machine's boot.
     canary_due_ns: u64,
     checkpoints: Checkpoints,
+    doubts: Doubts,
+}
+
+/// What a primary begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inherited {
+    /// Its recovery found damage. Then a checkpoint is due at once, so that no later reader has to read the damage.
+    pub is_damaged: bool,
+    /// Of what its predecessor died, if it is known.
+    pub predecessor: Option<EpitaphCause>,
 }
 
 impl<H: Host> JournaledService<H> {
-    /// Makes the service of the primary of `epoch`. If its recovery found damage (`is_damaged`), a checkpoint is due
-    /// at once, so that no later reader has to read the damage.
-    pub fn new(host: H, epoch: u64, replica: Replica<H>, is_damaged: bool) -> Self {
+    /// Makes the service of the primary of `epoch`, after its recovery.
+    pub fn new(host: H, epoch: u64, replica: Replica<H>, inherited: Inherited) -> Self {
         let mut service = Self {
             backup: BackupMonitor::new(&host, epoch),
             canary_due_ns: host.now_ns().saturating_add(CANARY_INTERVAL_NS),
-            host,
             epoch,
             entropy: 0,
             status_ns: None,
-            checkpoints: Checkpoints::new(&replica.journal(), is_damaged),
+            checkpoints: Checkpoints::new(&replica.journal(), inherited.is_damaged),
+            doubts: Doubts::new(inherited.predecessor, host.now_ns()),
+            journal: Owner::adopt(replica.journal()),
+            host,
             replica,
         };
         // Before any other record: whatever earlier primaries left behind the journal's end is foreign from here on.
@@ -83,11 +99,13 @@ impl<H: Host> JournaledService<H> {
         );
     }
 
-    /// Submits a canary if one is due, and checks the reply. To be called in each round of the main loop.
+    /// Checks the words that only this primary writes, submits a canary if one is due, and checks the reply. To be
+    /// called in each round of the main loop.
     ///
     /// # Errors
     /// The service does not answer.
     pub fn check_service(&mut self) -> Result<(), CanaryError> {
+        self.check_words();
         let now_ns = self.host.now_ns();
         if now_ns < self.canary_due_ns {
             return Ok(());
@@ -124,7 +142,7 @@ impl<H: Host> JournaledService<H> {
         let status = self.host.status(&ReplicationStatus {
             is_protected: self.backup.is_protected(),
             monitor_seen_ns: self.backup.last_seen_ns(),
-            journal_position: journal.cursors().reserved,
+            journal_position: self.journal.reserved(),
             journal_lag_bytes: journal.lag_bytes(),
         });
         self.commit(
@@ -132,98 +150,6 @@ impl<H: Host> JournaledService<H> {
             |payload| status.encode(payload),
             |replica| replica.set_status(status),
         );
-    }
-
-    /// Commits a record, then applies it. If there is no room, waits for the backup as long as the backup lives.
-    fn commit(
-        &mut self,
-        kind: RecordKind,
-        encode: impl FnOnce(&mut Vec<u8>),
-        apply: impl FnOnce(&mut Replica<H>),
-    ) {
-        self.replica.compose(encode);
-        let appended = loop {
-            match self.replica.commit(self.epoch, kind) {
-                Ok(appended) => break appended,
-                Err(AppendError::Full { .. }) => self.make_room(),
-                // The backup's cursor may be what is wrong: give the backup up, and go on without it.
-                Err(error @ AppendError::CursorsCorrupt { .. }) => {
-                    self.go_on_without_backup(&error)
-                }
-                Err(error) => panic!("the journal cannot be written: {error}"),
-            }
-        };
-        let end = appended.end;
-        // If this kernel stops while it applies the record, its successor finds the position here.
-        let applying = &self.host.region().control.journal.applying;
-        applying.begin(appended.position);
-        apply(&mut self.replica);
-        applying.end();
-        let journal = self.replica.journal();
-        journal.mark_applied(end);
-        if !self.is_followed() {
-            journal.mark_consumed(end);
-        }
-    }
-
-    /// Gives up what is retained or, if that is not the reason, the backup: the journal's cursors make no sense.
-    fn go_on_without_backup(&mut self, error: &AppendError) {
-        self.host.advance();
-        if self.retain_nothing_more() {
-            return;
-        }
-        if self.host.region().control.protection.drop_backup() {
-            log::error!("{error}: the backup is given up, and the journal goes on without it");
-        }
-        if !self.is_followed() {
-            let journal = self.replica.journal();
-            journal.mark_consumed(journal.cursors().applied);
-        }
-    }
-
-    /// Gives up what is retained, if that takes the room. Returns whether it did.
-    fn retain_nothing_more(&mut self) -> bool {
-        let journal = self.replica.journal();
-        let is_in_the_way = journal
-            .retained()
-            .is_some_and(|position| position < journal.cursors().consumed);
-        if is_in_the_way {
-            log::warn!("{}", RetentionLost {});
-            journal.retain(None);
-        }
-        is_in_the_way
-    }
-
-    /// Returns whether a backup, alive or silent, may still need the journal. A parked Linux never reads it.
-    fn is_followed(&self) -> bool {
-        use sharedmem::protection::ProtectionState::{Armed, Claimed, Filling};
-        let control = self.host.region().control;
-        let is_armed = matches!(control.protection.state(), Armed | Claimed | Filling);
-        let other = self.host.instance().other();
-        is_armed && control.resume_slots[other].ticket().is_none()
-    }
-
-    /// Makes room in a full journal: waits a little for the backup, or gives up one that is dead.
-    fn make_room(&mut self) {
-        self.host.advance();
-        let control = self.host.region().control;
-        if !self.is_primary() {
-            self.host.superseded(control.epoch.current());
-        }
-        if self.retain_nothing_more() {
-            return;
-        }
-        if !self.is_followed() {
-            let journal = self.replica.journal();
-            journal.mark_consumed(journal.cursors().applied);
-        } else if matches!(self.backup.look(&self.host), BackupView::Unprotected(_))
-            && control.protection.drop_backup()
-        {
-            log::error!(
-                "the journal is full and the backup silent: it is given up, and the journal goes on without it"
-            );
-        }
-        self.host.pause();
     }
 }
 
@@ -234,11 +160,7 @@ impl<H: Host> EventSink for JournaledService<H> {
 
     fn commit_event(&mut self, event: ConnectionEvent<'_>) {
         match event {
-            ConnectionEvent::Fact(fact) => self.commit(
-                RecordKind::Connection,
-                |payload| fact.encode(payload),
-                |replica| replica.apply_fact(&fact),
-            ),
+            ConnectionEvent::Fact(fact) => self.commit_fact(&fact),
             ConnectionEvent::Opened(connection, peer) => {
                 self.submit(Input::Open { connection, peer })
             }
