@@ -28,6 +28,7 @@ bool us_is_primary(void)
 void us_become_primary(void)
 {
 	us_epoch = us_current_epoch();
+	us_journal_begin();
 	smp_store_release(us_word(US_AT_CONSOLE), US_CONSOLE_OWNER_INSTANCE_A +
 						  us_hand_off.instance);
 	smp_store_release(&us_role, UNDERSTUDY_ROLE_PRIMARY);

@@ -155,6 +155,7 @@ u64 us_added_bytes(void);
 void us_pmem_init(void);
 
 /* journal.c */
+void us_journal_begin(void);
 int us_journal_append(const char __user *payload, size_t bytes);
 
 /* device.c */

@@ -3,6 +3,8 @@
  * Appends to the journal in the shared region, in the same steps and the same
  * format as the crate `journal`, which explains them.
  */
+#define pr_fmt(fmt) "understudy: " fmt
+
 #include <linux/crc32.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -23,6 +25,41 @@ static_assert(sizeof(struct record) == US_RECORD_HEADER_BYTES);
 
 /* One append at a time, so that everything below `reserved` is published. */
 static DEFINE_MUTEX(append_lock);
+
+/* A word that this module alone writes while it is the primary. */
+struct own_word {
+	const char *name;
+	size_t offset;
+	/* What it wrote last. */
+	u64 value;
+};
+
+/* Under append_lock. */
+static struct own_word own_reserved = { "reserved", US_AT_JOURNAL_RESERVED };
+static struct own_word own_applied = { "applied", US_AT_JOURNAL_APPLIED };
+
+static void adopt(struct own_word *own)
+{
+	own->value = smp_load_acquire(us_word(own->offset));
+}
+
+static void set(struct own_word *own, u64 value)
+{
+	own->value = value;
+	smp_store_release(us_word(own->offset), value);
+}
+
+/* Writes the word again if somebody else wrote there. */
+static void restore(const struct own_word *own)
+{
+	u64 found = smp_load_acquire(us_word(own->offset));
+
+	if (found == own->value)
+		return;
+	smp_store_release(us_word(own->offset), own->value);
+	pr_emerg_ratelimited("the word '%s' was %#llx and must be %#llx: somebody overwrote it, and it is restored\n",
+			     own->name, found, own->value);
+}
 
 static u64 capacity_bytes(void)
 {
@@ -54,21 +91,18 @@ static u32 checksum_of(const struct record *record, u64 position, u64 bytes)
 			    words_of(bytes) * sizeof(u64));
 }
 
-/* Reserves @bytes of the ring. Programs may append too, in the mapped region. */
+/* Reserves @bytes of the ring. Programs append through this module only. */
 static int reserve(u64 bytes, u64 *position)
 {
-	u64 *reserved = us_word(US_AT_JOURNAL_RESERVED);
-	/* Read before `reserved`, so that it cannot be the newer of the two. */
 	u64 consumed = smp_load_acquire(us_word(US_AT_JOURNAL_CONSUMED));
-	u64 start = smp_load_acquire(reserved);
+	u64 start = own_reserved.value;
 
-	do {
-		if (start < consumed || start - consumed > capacity_bytes() ||
-		    start % sizeof(u64) || start + bytes < start)
-			return -EIO;
-		if (bytes > capacity_bytes() - (start - consumed))
-			return -ENOSPC;
-	} while (!try_cmpxchg(reserved, &start, start + bytes));
+	if (start < consumed || start - consumed > capacity_bytes() ||
+	    start % sizeof(u64) || start + bytes < start)
+		return -EIO;
+	if (bytes > capacity_bytes() - (start - consumed))
+		return -ENOSPC;
+	set(&own_reserved, start + bytes);
 	*position = start;
 	return 0;
 }
@@ -95,16 +129,28 @@ static int append(struct record *record, u64 bytes)
 	int error;
 
 	mutex_lock(&append_lock);
+	restore(&own_reserved);
+	restore(&own_applied);
 	error = reserve(record_bytes, &position);
 	if (!error) {
 		record->length = bytes | (u64)checksum_of(record, position, bytes) << 32;
 		record->stamp = stamp_of(position);
 		publish(record, position, record_bytes);
-		smp_store_release(us_word(US_AT_JOURNAL_APPLIED),
-				  position + record_bytes);
+		set(&own_applied, position + record_bytes);
 	}
 	mutex_unlock(&append_lock);
 	return error;
+}
+
+/**
+ * us_journal_begin() - takes the journal over, for a new primary
+ *
+ * Nobody appends yet: this kernel has not taken up the role.
+ */
+void us_journal_begin(void)
+{
+	adopt(&own_reserved);
+	adopt(&own_applied);
 }
 
 /**
