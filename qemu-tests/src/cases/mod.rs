@@ -17,6 +17,7 @@ mod mixed;
 mod model;
 mod monitor;
 mod not_serving;
+mod own_words;
 mod rearm;
 mod refusals;
 mod reset;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Test> {
         deaths::tests(),
         devices::tests(),
         not_serving::tests(),
+        own_words::tests(),
         images::tests(),
         journal::tests(),
         backup::tests(),

@@ -13,7 +13,7 @@ use crate::machine::memory::Part;
 use crate::scenario::Scenario;
 use crate::scenario::plan::{HANG_NS, Moment, Plan, Strike};
 use crate::world::World;
-use strike::strike;
+use strike::{flip_unread, strike};
 
 /// Limit of the stores to the journal between giving the backup up and dying.
 const STORES_AFTER_DROP_MAX: u64 = 20_000;
@@ -40,6 +40,14 @@ pub struct Faults {
     drops_backup: Cell<bool>,
     /// The incarnation that dies after it has given its backup up.
     dies_at_drop: Cell<Option<u32>>,
+    /// The primary has recovered, and serves.
+    serves: Cell<bool>,
+    /// A bit to flip once there is a record that the backup has not read.
+    flips_record: Cell<Option<u64>>,
+    /// The primary is about to conclude an impossible fact.
+    is_fact_impossible: Cell<bool>,
+    /// The backup reads nothing more.
+    is_backup_idle: Cell<bool>,
 }
 
 impl Faults {
@@ -52,6 +60,10 @@ impl Faults {
             arming_pause: Cell::new(None),
             drops_backup: Cell::new(false),
             dies_at_drop: Cell::new(None),
+            serves: Cell::new(false),
+            flips_record: Cell::new(None),
+            is_fact_impossible: Cell::new(false),
+            is_backup_idle: Cell::new(false),
         }
     }
 
@@ -67,10 +79,32 @@ impl Faults {
         self.plans.borrow_mut().clear();
         self.primary.set(None);
         self.backup.set(None);
+        self.flips_record.set(None);
+    }
+
+    /// Returns whether the primary concludes an impossible fact now.
+    pub fn takes_impossible_fact(&self) -> bool {
+        self.is_fact_impossible.take()
+    }
+
+    /// Returns whether the backup reads nothing, for as long as it waits.
+    pub fn is_backup_idle(&self) -> bool {
+        self.is_backup_idle.get()
+    }
+
+    /// Notes that the primary has recovered: what is in the journal behind its end is its own from now on.
+    pub fn primary_serves(&self) {
+        self.serves.set(true);
+    }
+
+    /// Notes that another backup waits.
+    pub fn backup_begins(&self) {
+        self.is_backup_idle.set(false);
     }
 
     /// Arms the next plan: for the primary that begins, or for the backup that waits beside it.
     pub fn primary_begins(&self) {
+        self.serves.set(false);
         let next = self.plans.borrow_mut().pop_front();
         match next {
             Some(plan) if plan.is_at_backup() => {
@@ -88,6 +122,12 @@ impl Faults {
             0 => self.count_backup(world, core),
             _ => {
                 self.drop_backup(world, core);
+                if let Some(bit) = self.flips_record.get()
+                    && self.serves.get()
+                    && flip_unread(world, bit)
+                {
+                    self.flips_record.set(None);
+                }
                 self.look_for_drop(world, core);
                 self.count(world, core, |moment| match moment {
                     Moment::Access(count) => Some(count),
@@ -180,6 +220,10 @@ impl Faults {
             return;
         }
         match self.backup.get() {
+            Some((0, Strike::BackupIdles)) => {
+                self.backup.set(None);
+                self.is_backup_idle.set(true);
+            }
             Some((0, strike)) => {
                 self.backup.set(None);
                 let end = match strike {

@@ -4,12 +4,14 @@ use std::sync::atomic::Ordering;
 
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::keeping::RESTORED;
+use sharedmem::protection::ProtectionState;
+use sharedmem::sync::AtomicU64;
 
 use crate::machine::core::{Core, Run};
 use crate::machine::events::Event;
 use crate::machine::memory::unobserved;
 use crate::machine::{MS, US};
-use crate::scenario::plan::Strike;
+use crate::scenario::plan::{OWN_WORDS, OwnedWord, Strike};
 use crate::world::World;
 
 /// Number of words at the end of the journal in which half of the flips strike.
@@ -67,6 +69,11 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
         }
         Strike::SeatPause { ns } => pause_seat(world, ns),
         Strike::Scribble { word, value } => scribble(world, word, value),
+        // Before it serves, it has no copies yet: that is damage which a recovery finds, and another fault.
+        Strike::OwnWord { .. } if !world.faults.serves.get() => {}
+        Strike::OwnWord { word, bits } => overwrite(world, OWN_WORDS[word], bits),
+        Strike::RecordFlip { bit } => world.faults.flips_record.set(Some(bit)),
+        Strike::ImpossibleFact => world.faults.is_fact_impossible.set(true),
         Strike::MachinePause { ns } => {
             pause_seat(world, ns);
             pause(world, incarnation, ns);
@@ -78,7 +85,7 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
         }
         Strike::Poison => world.clients.poison(),
         Strike::Switchover => world.clients.switch_over(),
-        Strike::BackupCrash | Strike::BackupHang => {}
+        Strike::BackupCrash | Strike::BackupHang | Strike::BackupIdles => {}
     }
 }
 
@@ -125,6 +132,52 @@ fn scribble(world: &World, word: usize, value: u64) {
             control.protection.scribble(value | 8);
         }
     }
+}
+
+/// Overwrites a word that one kernel alone writes, as a stray store does.
+fn overwrite(world: &World, word: OwnedWord, bits: u64) {
+    let memory = &world.memory;
+    let shared = own_word(world, word);
+    let found = unobserved(shared).fetch_xor(bits, Ordering::Relaxed);
+    let is_primarys = word != OwnedWord::Consumed;
+    world
+        .oracle
+        .damage
+        .overwrites(memory, shared, found ^ bits, is_primarys);
+}
+
+fn own_word(world: &World, word: OwnedWord) -> &AtomicU64 {
+    let journal = &world.memory.region.control.journal;
+    let [current, suspect] = journal.applying.words();
+    match word {
+        OwnedWord::Reserved => &journal.reserved,
+        OwnedWord::Applied => &journal.applied,
+        OwnedWord::Retained => &journal.retained,
+        OwnedWord::Applying => current,
+        OwnedWord::Suspect => suspect,
+        OwnedWord::Consumed => &journal.consumed,
+    }
+}
+
+/// Flips a bit of a record that the primary has applied and the backup has not read, if there is one. Returns whether
+/// it did.
+pub fn flip_unread(world: &World, bit: u64) -> bool {
+    let journal = &world.memory.region.control.journal;
+    let load = |word: &AtomicU64| unobserved(word).load(Ordering::Relaxed);
+    let (consumed, applied) = (load(&journal.consumed), load(&journal.applied));
+    let ring = world.memory.region.journal;
+    let bits = applied.saturating_sub(consumed) * 8;
+    if !world.memory.protection_is(ProtectionState::Armed) || bits == 0 {
+        return false;
+    }
+    let bit = bit % bits;
+    let index = (consumed / 8 + bit / 64) as usize % ring.len();
+    let damage = &world.oracle.damage;
+    damage.flips(index, world.memory.ring_word(index));
+    damage.is_latent.set(true);
+    log::warn!("bit {bit} behind position {consumed} flips, before {applied}");
+    unobserved(&ring[index]).fetch_xor(1 << (bit % 64), Ordering::Relaxed);
+    true
 }
 
 /// Flips bits in the journal's ring and in its cursors.

@@ -1,5 +1,6 @@
 //! A kernel as its replica sees it.
 
+use std::fmt::Display;
 use std::rc::Rc;
 
 use replica::{Host, ReplicaLimits, ReplicationStatus};
@@ -35,7 +36,7 @@ impl Kernel {
     }
 
     /// Ends the core that executes: it leaves an epitaph and sends its last interrupt.
-    pub fn die(&self, cause: EpitaphCause, message: &str) -> ! {
+    pub fn end(&self, cause: EpitaphCause, message: &str) -> ! {
         let incarnation = self.incarnation();
         incarnation.die(&self.world, cause, message)
     }
@@ -87,8 +88,12 @@ impl Host for Kernel {
         self.world.spend(US);
     }
 
+    fn die(&self, cause: EpitaphCause, reason: &dyn Display) -> ! {
+        self.end(cause, &reason.to_string())
+    }
+
     fn superseded(&self, epoch: u64) -> ! {
-        self.die(
+        self.end(
             EpitaphCause::Superseded,
             &format!("the machine is in epoch {epoch}"),
         )
@@ -108,8 +113,8 @@ impl Host for Kernel {
 
     fn debug(&self, command: DebugCommand) {
         match command {
-            DebugCommand::Poison => self.die(EpitaphCause::Panic, "DEBUG POISON"),
-            DebugCommand::Panic => self.die(EpitaphCause::Panic, "DEBUG PANIC"),
+            DebugCommand::Poison => self.end(EpitaphCause::Panic, "DEBUG POISON"),
+            DebugCommand::Panic => self.end(EpitaphCause::Panic, "DEBUG PANIC"),
             _ => {}
         }
     }

@@ -82,7 +82,7 @@ pub fn reset(world: &Rc<World>) {
         core.is_stuck.set(false);
     }
     world.wires.card.quiet();
-    world.oracle.reset();
+    world.oracle.reset(&world.memory);
     let control = world.memory.region.control;
     let left = PriorBoot::of(control);
     let was_written = control.journal.reserved.load(Ordering::Relaxed) != 0;

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
-use replica::{JournaledService, Replica};
+use replica::{Inherited, JournaledService, Replica};
 use sharedmem::abi::EntryReason;
 use sharedmem::epitaph::EpitaphCause;
 use supervisor::Order;
@@ -67,7 +67,7 @@ fn enter(world: &Rc<World>, order: &Order) {
     // A record that kills panics in the kernel's code.
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(program)) {
         match is_poison(&*payload) {
-            true => Kernel::new(world, &incarnation).die(EpitaphCause::Panic, POISON),
+            true => Kernel::new(world, &incarnation).end(EpitaphCause::Panic, POISON),
             false => panic::resume_unwind(payload),
         }
     }
@@ -100,6 +100,10 @@ fn serve(
             .becomes(incarnation.number, world.wires.card.driver.get()),
     );
     world.faults.primary_begins();
+    // Before the first keepalive: after it, the monitor may load the dead instance again.
+    let epitaph = world.memory.region.control.epitaphs[incarnation.instance.other()].read();
+    let epitaph = epitaph.filter(|epitaph| epitaph.epoch.checked_add(1) == Some(epoch));
+    let predecessor = epitaph.and_then(|epitaph| epitaph.cause);
     incarnation.send_keepalive(world);
     core.is_deaf.set(false);
     tick(world, core.number, incarnation.number);
@@ -107,8 +111,12 @@ fn serve(
     world.wires.card.adopt(incarnation.number);
     let recovered = replica.recover(epoch);
     oracle.damage.named(recovered.finding_count);
-    let mut journal =
-        JournaledService::new(kernel.clone(), epoch, replica, recovered.finding_count > 0);
+    let inherited = Inherited {
+        is_damaged: recovered.finding_count > 0,
+        predecessor,
+    };
+    let mut journal = JournaledService::new(kernel.clone(), epoch, replica, inherited);
+    world.faults.primary_serves();
     let timeline = world.memory.region.control.timelines.of_epoch(epoch);
     let mut transport = Transport::new(incarnation.number);
     loop {
@@ -116,14 +124,14 @@ fn serve(
         let is_leaving = journal.is_leaving(world.now_ns());
         let more = !is_leaving && transport.ingress(world, &mut journal);
         if let Err(error) = journal.check_service() {
-            kernel.die(EpitaphCause::Service, &format!("{error}"));
+            kernel.end(EpitaphCause::Service, &format!("{error}"));
         }
         let more = journal.write_checkpoint() || more;
         transport.egress(world, &mut journal);
         transport.release(world, &journal, &kernel);
         oracle.check(oracle.deadlines.serves(world.now_ns(), timeline));
         if is_leaving && journal.is_backup_level() {
-            kernel.die(EpitaphCause::Switchover, "");
+            kernel.end(EpitaphCause::Switchover, "");
         }
         journal.backup.report(&kernel);
         match more {

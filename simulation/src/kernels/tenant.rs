@@ -57,6 +57,7 @@ impl Native {
     fn step(&self, reason: EntryReason) -> SeatStatus {
         let mut standby = self.incarnation.standby.borrow_mut();
         if reason == EntryReason::SeatInit {
+            self.world.faults.backup_begins();
             *standby = Some(Replica::new(Kernel::new(&self.world, &self.incarnation)));
             return SeatStatus::More;
         }
@@ -107,6 +108,9 @@ impl Tenant<Others> for Native {
     }
 
     fn work(&mut self) -> Result<Wait, BackupLoss> {
+        if self.world.faults.is_backup_idle() {
+            return Ok(Wait::Idle);
+        }
         Ok(match self.call(EntryReason::SeatStep)? {
             SeatStatus::More => Wait::More,
             _ => Wait::Idle,

@@ -65,6 +65,10 @@ impl Transport {
 
     /// Fetches frames from the card and commits what they bring. Returns whether there may be more.
     pub fn ingress(&mut self, world: &World, journal: &mut JournaledService<Kernel>) -> bool {
+        if world.faults.takes_impossible_fact() {
+            let connection = journal.flows().next_connection();
+            journal.commit_event(ConnectionEvent::Fact(Fact::PeerClosed { connection }));
+        }
         for _ in 0..FRAMES_IN_MAX {
             let frame = world.wires.card.received.borrow_mut().pop_front();
             let Some(frame) = frame else { return false };

@@ -45,6 +45,21 @@ impl Memory {
         }
     }
 
+    /// Returns the address at which the region begins.
+    pub fn start(&self) -> usize {
+        self.block.address.addr()
+    }
+
+    /// Returns the word at an offset. No kernel makes this access.
+    ///
+    /// # Panics
+    /// There is no word at this offset.
+    pub fn word_at(&self, offset: usize) -> u64 {
+        assert!(offset.is_multiple_of(8) && offset + 8 <= self.block.layout.size());
+        // SAFETY: within the memory, aligned, and reached by atomics only.
+        unsafe { &*self.block.address.add(offset).cast::<AtomicU64>() }.load(Ordering::Relaxed)
+    }
+
     /// Returns the ring's word `index`. No kernel makes this access.
     pub fn ring_word(&self, index: usize) -> u64 {
         unobserved(&self.region.journal[index]).load(Ordering::Relaxed)

@@ -3,8 +3,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ptr;
 
 use journal::record_bytes;
+use sharedmem::sync::AtomicU64;
 
 use super::Law;
 use crate::machine::memory::Memory;
@@ -16,6 +18,10 @@ pub struct Damage {
     pub is_done: Cell<bool>,
     /// Number of findings that new primaries named.
     pub findings: Cell<u64>,
+    /// Bits were flipped in what a living primary had written: if it dies, that may lose something.
+    pub is_latent: Cell<bool>,
+    /// A word that somebody overwrote, by its address, and what it was overwritten with.
+    overwritten: Cell<Option<(usize, u64)>>,
     /// Words of the ring with flipped bits that nobody has written since, by index, with what they were before.
     words: RefCell<BTreeMap<usize, u64>>,
 }
@@ -54,8 +60,30 @@ impl Damage {
 
     /// Records that the ring's word `index` is written, so it is not damaged any more.
     pub fn writes(&self, index: usize) {
-        if self.is_done.get() {
+        if self.is_done.get() || self.is_latent.get() {
             self.words.borrow_mut().remove(&index);
+        }
+    }
+
+    /// Records that a word was overwritten with `value`. What the backup's word costs shows when the primary dies.
+    pub fn overwrites(&self, memory: &Memory, word: &AtomicU64, value: u64, is_primarys: bool) {
+        match is_primarys {
+            true => {
+                let offset = ptr::from_ref(word).addr() - memory.start();
+                self.overwritten.set(Some((offset, value)));
+            }
+            false => self.is_latent.set(true),
+        }
+    }
+
+    /// Records that a primary is gone: from now on, what it had not restored may cost something.
+    pub fn loses_primary(&self, memory: &Memory) {
+        let is_restored = match self.overwritten.take() {
+            Some((offset, value)) => memory.word_at(offset) != value,
+            None => true,
+        };
+        if self.is_latent.get() || !is_restored {
+            self.is_done.set(true);
         }
     }
 

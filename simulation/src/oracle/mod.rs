@@ -74,6 +74,9 @@ impl Oracle {
                 self.check(self.damage.applies(memory, value & !7));
             }
             (Part::Ring(index), _) => self.damage.writes(index),
+            (Part::Epoch, to) if to != Some(self.primary.epoch.get()) => {
+                self.damage.loses_primary(memory);
+            }
             _ => {}
         }
         self.check(
@@ -110,7 +113,8 @@ impl Oracle {
     }
 
     /// Records a reset of the machine: there is no primary.
-    pub fn reset(&self) {
+    pub fn reset(&self, memory: &Memory) {
+        self.damage.loses_primary(memory);
         self.primary.reset();
         self.deadlines.forget();
         self.resets.set(self.resets.get() + 1);

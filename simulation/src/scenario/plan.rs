@@ -53,6 +53,22 @@ pub enum Strike {
         /// What it is then.
         value: u64,
     },
+    /// A stray store hits a cursor of the journal, or another word that only one kernel writes. That kernel goes on.
+    OwnWord {
+        /// Which word, by its place in [`OWN_WORDS`].
+        word: usize,
+        /// The bits that it changes.
+        bits: u64,
+    },
+    /// A bit flips in a record that the primary has applied and the backup has not read. The primary goes on.
+    RecordFlip {
+        /// Which bit, of the words of such records.
+        bit: u64,
+    },
+    /// The primary's memory makes it conclude a fact about a connection that cannot follow from its state.
+    ImpossibleFact,
+    /// The backup looks alive, and reads nothing.
+    BackupIdles,
     /// All cores pause together, the seat as well, and then go on.
     MachinePause {
         /// Duration, in ns.
@@ -76,6 +92,33 @@ pub enum Strike {
     Switchover,
 }
 
+/// A word that one kernel alone writes, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnedWord {
+    /// Of the primary.
+    Reserved,
+    /// Of the primary.
+    Applied,
+    /// Of the primary.
+    Retained,
+    /// Of the primary: the record that it applies.
+    Applying,
+    /// Of the primary: the record in which earlier ones died.
+    Suspect,
+    /// Of the backup.
+    Consumed,
+}
+
+/// The words that [`Strike::OwnWord`] hits.
+pub const OWN_WORDS: [OwnedWord; 6] = [
+    OwnedWord::Reserved,
+    OwnedWord::Applied,
+    OwnedWord::Retained,
+    OwnedWord::Applying,
+    OwnedWord::Suspect,
+    OwnedWord::Consumed,
+];
+
 /// When a fault strikes: counted by the accesses of the primary's first core since it became the primary, or by those
 /// of the backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +141,7 @@ pub struct Plan {
 impl Plan {
     /// Draws a plan. Early moments, at which a kernel has hardly taken over, are as likely as the many late ones.
     pub fn of(rng: &mut Rng) -> Self {
-        let strike = match rng.u8(0..49) {
+        let strike = match rng.u8(0..58) {
             0..8 => Strike::Panic,
             8..16 => Strike::Silence,
             16..20 => Strike::HungLoop,
@@ -131,6 +174,16 @@ impl Plan {
             43 | 44 => Strike::MachinePause {
                 ns: rng.u64(MS..400 * MS),
             },
+            49..52 => Strike::OwnWord {
+                word: rng.usize(0..OWN_WORDS.len()),
+                bits: match rng.u8(0..4) {
+                    0 => rng.u64(..),
+                    _ => 1 << rng.u32(0..64),
+                },
+            },
+            52..55 => Strike::RecordFlip { bit: rng.u64(..) },
+            55 => Strike::ImpossibleFact,
+            56 => Strike::BackupIdles,
             _ => Strike::DropAndSilence {
                 ns: rng.u64(20 * MS..60 * MS),
             },
@@ -146,9 +199,12 @@ impl Plan {
         Self { strike, moment }
     }
 
-    /// Returns whether the fault may lose something that was acknowledged.
+    /// Returns whether the fault may lose something that was acknowledged, if a primary dies after it.
     pub fn may_lose(&self) -> bool {
-        matches!(self.strike, Strike::Damage { .. })
+        matches!(
+            self.strike,
+            Strike::Damage { .. } | Strike::RecordFlip { .. } | Strike::OwnWord { .. }
+        )
     }
 
     /// Returns whether the machine may have to stand still after the fault.
@@ -170,6 +226,9 @@ impl Plan {
 
     /// Returns whether the fault strikes the waiting backup, not the primary.
     pub fn is_at_backup(&self) -> bool {
-        matches!(self.strike, Strike::BackupCrash | Strike::BackupHang)
+        matches!(
+            self.strike,
+            Strike::BackupCrash | Strike::BackupHang | Strike::BackupIdles
+        )
     }
 }

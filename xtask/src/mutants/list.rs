@@ -147,7 +147,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "applied-before-append",
         what: "the primary says that it has applied a record before that is whole",
-        file: "kernel/replica/src/journaled_service/mod.rs",
+        file: "kernel/replica/src/journaled_service/commit.rs",
         right: r#"        self.replica.compose(encode);
 "#,
         wrong: r#"        self.replica.compose(encode);
@@ -194,8 +194,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "consumed-too-early",
         what: "the backup gives room free that it has not read",
         file: "kernel/replica/src/replica.rs",
-        right: "                self.journal.mark_consumed(reader.position());",
-        wrong: "                self.journal.mark_consumed(self.journal.cursors().reserved);",
+        right: "self.vigil.mark_consumed(&self.journal, reader.position());",
+        wrong: "self.vigil.mark_consumed(&self.journal, self.journal.cursors().reserved);",
     },
     Mutant {
         name: "backup-begins-at-the-end",
@@ -208,8 +208,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "astray-for-ever",
         what: "a backup that is led astray before it is filled stays where it is",
         file: "kernel/replica/src/replica.rs",
-        right: "if status == SeatStatus::Filling && reader.is_astray() {",
-        wrong: "if status == SeatStatus::Failed && reader.is_astray() {",
+        right: "if status == SeatStatus::Filling && is_astray {",
+        wrong: "if status == SeatStatus::Failed && is_astray {",
     },
     Mutant {
         name: "retained-believed",
@@ -229,8 +229,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "suspect-forgotten",
         what: "nobody notes which record is being applied",
         file: "sharedmem/src/applying.rs",
-        right: "            .store(position & !DEATHS | IS_APPLYING, Ordering::Release);",
-        wrong: "            .store(position & !DEATHS, Ordering::Release);",
+        right: "        self.current.set(position & !DEATHS | IS_APPLYING);",
+        wrong: "        self.current.set(position & !DEATHS);",
     },
     Mutant {
         name: "checkpoint-without-connections",
@@ -246,8 +246,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "retained-too-late",
         what: "the journal is kept from the end of a checkpoint, not its beginning",
         file: "kernel/replica/src/journaled_service/checkpointing.rs",
-        right: "journal.retain(is_kept.then_some(writer.position));",
-        wrong: "journal.retain(is_kept.then_some(journal.cursors().reserved));",
+        right: ".retain(is_kept.then_some(writer.position));",
+        wrong: ".retain(is_kept.then_some(self.journal.reserved()));",
     },
     Mutant {
         name: "claim-ignored",
@@ -294,15 +294,37 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "drop-before-room",
         what: "the primary writes over what a living backup has not read",
-        file: "kernel/replica/src/journaled_service/mod.rs",
-        right: r#"if !self.is_followed() {
-            let journal = self.replica.journal();
-            journal.mark_consumed(journal.cursors().applied);
-        } else if matches!("#,
-        wrong: r#"if self.epoch > 0 {
-            let journal = self.replica.journal();
-            journal.mark_consumed(journal.cursors().applied);
-        } else if matches!("#,
+        file: "kernel/replica/src/journaled_service/commit.rs",
+        right: "        if !self.is_followed() {\n            self.journal.free_applied();\n        } else if",
+        wrong: "        if self.epoch > 0 {\n            self.journal.free_applied();\n        } else if",
+    },
+    Mutant {
+        name: "own-words-believed",
+        what: "the primary does not compare the words that it alone writes with its copies",
+        file: "kernel/replica/src/journaled_service/memory.rs",
+        right: "        if self.journal.check().is_ok() {",
+        wrong: "        if self.epoch > 0 {",
+    },
+    Mutant {
+        name: "own-words-not-restored",
+        what: "a primary whose words were overwritten dies without writing them back",
+        file: "sharedmem/src/own_word.rs",
+        right: "            self.shared.store(self.value, Ordering::Release);\n        }\n        wrong",
+        wrong: "        }\n        wrong",
+    },
+    Mutant {
+        name: "waits-for-ever",
+        what: "a primary with a full journal waits without end for a backup that looks alive",
+        file: "kernel/replica/src/journaled_service/room_wait.rs",
+        right: "        match self.over_ns {\n",
+        wrong: "        match self.over_ns.take() {\n            Some(_) => Patience::Lasts,\n",
+    },
+    Mutant {
+        name: "impossible-fact-committed",
+        what: "a primary commits a fact that cannot follow from its state",
+        file: "kernel/replica/src/journaled_service/commit.rs",
+        right: "if let Err(error) = self.replica.flows().check(fact) {",
+        wrong: "if let Err(error) = self.replica.flows().check(fact) && self.epoch == 0 {",
     },
     Mutant {
         name: "never-rearmed",

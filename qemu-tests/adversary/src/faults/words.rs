@@ -37,6 +37,30 @@ pub(super) fn faults() -> Vec<Fault> {
             strike: |machine| set(machine, Region::RETAINED, |_| 1 << 40),
         },
         Fault {
+            name: "applied-raised",
+            doc: "the cursor `applied` is beyond what was ever reserved",
+            expected: RIGHT,
+            strike: |machine| set(machine, Region::APPLIED, |word| word + (1 << 20)),
+        },
+        Fault {
+            name: "consumed-raised",
+            doc: "the cursor `consumed` is beyond what was ever reserved",
+            expected: RIGHT,
+            strike: |machine| set(machine, Region::CONSUMED, |word| word + (1 << 20)),
+        },
+        Fault {
+            name: "consumed-lowered",
+            doc: "the cursor `consumed` is 0, so that the journal seems full",
+            expected: RIGHT,
+            strike: |machine| set(machine, Region::CONSUMED, |_| 0),
+        },
+        Fault {
+            name: "suspect-invented",
+            doc: "the word that names a record in which primaries died names one",
+            expected: RIGHT,
+            strike: |machine| set(machine, Region::SUSPECT, |_| 64 | 2),
+        },
+        Fault {
             name: "protection-word",
             doc: "the protection word is 0x77, which is none of its states",
             expected: RIGHT,

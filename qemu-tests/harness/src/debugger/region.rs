@@ -48,8 +48,12 @@ impl Region {
     pub const RESERVED: u64 = cursor(offset_of!(JournalCursors, reserved));
     /// Offset of the cursor `retained`.
     pub const RETAINED: u64 = cursor(offset_of!(JournalCursors, retained));
-    const APPLIED: u64 = cursor(offset_of!(JournalCursors, applied));
-    const CONSUMED: u64 = cursor(offset_of!(JournalCursors, consumed));
+    /// Offset of the cursor `applied`.
+    pub const APPLIED: u64 = cursor(offset_of!(JournalCursors, applied));
+    /// Offset of the cursor `consumed`.
+    pub const CONSUMED: u64 = cursor(offset_of!(JournalCursors, consumed));
+    /// Offset of the word that names a record in which primaries died: the second of `applying`.
+    pub const SUSPECT: u64 = cursor(offset_of!(JournalCursors, applying)) + 8;
     const JOURNAL_BYTES: u64 =
         (offset_of!(Control, header) + offset_of!(Header, journal_bytes)) as u64;
 
