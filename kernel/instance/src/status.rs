@@ -9,7 +9,7 @@ use sharedmem::epoch::FIRST_EPOCH;
 use web::{DeadPrimary, JournalStatus, PrimaryStatus, TakeoverStatus};
 
 use crate::context::Context;
-use crate::{epoch, note, operator};
+use crate::{epoch, memory, note, operator};
 
 /// Returns the status of this primary, for `INFO` and `ROLE`.
 pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {
@@ -31,6 +31,7 @@ pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {
         port: context.port(),
         uptime_ms: now_ns / 1_000_000,
         cores: context.hand_off.core_count,
+        heap_bytes: memory::HEAP.used_bytes() as u64,
         takeovers: epoch.saturating_sub(FIRST_EPOCH) as u32,
         last_takeover: (timeline.epoch() == epoch).then(|| TakeoverTimes::of(timeline)),
         version: note::version().into(),

@@ -36,6 +36,8 @@ pub struct HostStatus {
     pub uptime_ms: u64,
     /// Cores of this instance.
     pub cores: u32,
+    /// Bytes of its heap that are in use, for whatever.
+    pub heap_bytes: u64,
     /// Number of takeovers so far.
     pub takeovers: u32,
     /// Version of the kernel.
@@ -168,6 +170,7 @@ impl HostStatus {
         out.extend_from_slice(&self.port.to_le_bytes());
         out.extend_from_slice(&self.uptime_ms.to_le_bytes());
         out.extend_from_slice(&self.cores.to_le_bytes());
+        out.extend_from_slice(&self.heap_bytes.to_le_bytes());
         out.extend_from_slice(&self.takeovers.to_le_bytes());
         put_text(out, self.version.as_str());
         put_text(out, self.backup_version.as_str());
@@ -259,6 +262,7 @@ impl Fields<'_> {
             port: self.array().map(u16::from_le_bytes)?,
             uptime_ms: self.number()?,
             cores: self.array().map(u32::from_le_bytes)?,
+            heap_bytes: self.number()?,
             takeovers: self.array().map(u32::from_le_bytes)?,
             version: self.text()?,
             backup_version: self.text()?,

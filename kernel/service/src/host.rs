@@ -133,6 +133,14 @@ pub enum BrokenPart {
     ReceiveUsed,
     /// The used index of the transmit queue jumps.
     TransmitUsed,
+    /// The used index of the receive queue goes back.
+    ReceiveBehind,
+    /// The page-table entry of the network card's registers leads elsewhere.
+    NicPage,
+    /// The page-table entry of the words that notify the network card leads elsewhere.
+    NotifyPage,
+    /// The page-table entry of the heap around the receive queue leads elsewhere.
+    HeapPage,
     /// The code that lets frames leave does nothing.
     Gate,
     /// The code that submits input to the service does nothing.
@@ -147,6 +155,10 @@ impl BrokenPart {
         ("device-status", Self::DeviceStatus),
         ("receive-used", Self::ReceiveUsed),
         ("transmit-used", Self::TransmitUsed),
+        ("receive-behind", Self::ReceiveBehind),
+        ("nic-page", Self::NicPage),
+        ("notify-page", Self::NotifyPage),
+        ("heap-page", Self::HeapPage),
         ("gate", Self::Gate),
         ("service", Self::Service),
     ];

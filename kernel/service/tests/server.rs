@@ -40,6 +40,7 @@ mod server {
             port: 6379,
             uptime_ms: 90_000_000,
             cores: 3,
+            heap_bytes: 3 << 20,
             takeovers: 1,
             last_takeover: Some(TakeoverTimes {
                 cause: Some(Cause::Panic),
@@ -64,6 +65,7 @@ mod server {
             "# Memory",
             "used_memory:216",
             "used_memory_human:216B",
+            "used_memory_rss:3145728",
             "role:master",
             "master_repl_offset:9000",
             "db0:keys=1,expires=1,avg_ttl=0",

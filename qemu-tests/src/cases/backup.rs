@@ -4,15 +4,20 @@ use std::thread;
 use std::time::Duration;
 
 use sharedmem::Instance;
+use sharedmem::cause::BackupLoss;
 use sharedmem::event::{self, Event};
 
 use super::survival::WRITES;
+use crate::campaigns::rearm;
 use crate::suite::{Test, TestContext, Verdict, audit};
-use harness::client::{self, IMPATIENT};
+use harness::client::{self, IMPATIENT, PATIENT};
 use harness::debugger::{Debugger, Region};
-use harness::problem::{require, require_equal};
+use harness::problem::{Problem, require, require_equal};
 use harness::writer::KeyWriter;
 
+/// Values that are written while the backup hangs: four times the journal.
+const VALUES: usize = 128;
+const VALUE_BYTES: usize = 64 << 10;
 /// Lines of a flood, how many floods there are, and the time between two.
 const FLOOD_LINES: u64 = 10_000;
 const FLOODS: u32 = 6;
@@ -40,6 +45,13 @@ pub(super) fn tests() -> Vec<Test> {
         flood_log,
     )])
     .chain([Test::new(
+        "journal-full",
+        "the journal is full because the backup does not come round: the primary waits, goes on without it, and loses \
+         nothing, also at the next death",
+        "debug=1 failover_rearm=auto journal_mem=2M",
+        fill_journal,
+    )])
+    .chain([Test::new(
         "backup-busy",
         "the primary dies while its backup is amid a long piece of work: that is found at once, not after the work",
         "debug=1",
@@ -61,6 +73,39 @@ fn die_beside_busy_backup(context: &TestContext<'_>) -> Verdict {
     let losses = machine.console().events::<event::BackupLost>().len();
     require_equal("backups lost before the takeover began", losses, 0)?;
     writer.wait_more(WRITES, context.time_left())?;
+    audit(port, &writer.finish()?)?;
+    machine.closing_word()
+}
+
+/// Writes several times what the journal has room for while the backup hangs.
+fn fill_journal(context: &TestContext<'_>) -> Verdict {
+    let machine = context.boot()?;
+    let port = machine.port()?;
+    let writer = KeyWriter::start(port, "client", IMPATIENT);
+    writer.wait_more(WRITES, context.time_left())?;
+    client::ask::<String>(port, "DEBUG BACKUP-HANG")?;
+    let value = "v".repeat(VALUE_BYTES);
+    let mut client = client::connect(port, PATIENT)
+        .map_err(|error| Problem::Failed(format!("a client cannot connect: {error}")))?;
+    for number in 0..VALUES {
+        client::run::<String>(&mut client, &format!("SET large-{number} {value}"))
+            .map_err(|error| Problem::Failed(format!("write {number} is not answered: {error}")))?;
+    }
+    let lost: event::BackupLost = machine.wait_event()?;
+    let expected = [BackupLoss::Hung, BackupLoss::Dropped];
+    require(expected.contains(&lost.loss), || {
+        format!("the backup was lost because {}", lost.loss)
+    })?;
+    writer.wait_more(WRITES, context.time_left())?;
+    rearm::wait_protected(&machine, port)?;
+    let takeovers = machine.console().events::<event::Takeover>().len();
+    require_equal("takeovers before the death", takeovers, 0)?;
+    client::inject(port, "DEBUG PANIC")?;
+    machine.wait_first_reply(2)?;
+    for number in 0..VALUES {
+        let length: usize = client::ask(port, &format!("STRLEN large-{number}"))?;
+        require_equal("the length of a value", length, VALUE_BYTES)?;
+    }
     audit(port, &writer.finish()?)?;
     machine.closing_word()
 }

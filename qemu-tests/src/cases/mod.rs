@@ -1,5 +1,6 @@
 //! The tests, by subject.
 
+mod access;
 mod backup;
 mod boot;
 mod clients;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Test> {
         journal::tests(),
         backup::tests(),
         clients::tests(),
+        access::tests(),
         connections::tests(),
         hostile::tests(),
         rearm::tests(),

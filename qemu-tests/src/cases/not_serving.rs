@@ -6,14 +6,32 @@ use sharedmem::cause::Cause;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::event::{EpitaphFound, NotServing, Takeover};
 
-use super::survival::{WRITES, die_and_check};
+use super::survival::{WRITES, die_and_check, die_somehow};
 use crate::suite::{Test, TestContext, Verdict, audit};
 use harness::client::{self, IMPATIENT};
 use harness::problem::{require, require_equal};
 use harness::writer::KeyWriter;
 
 /// Name of the part, cause in the epitaph, part of its message, and what is broken.
-const PARTS: [(&str, EpitaphCause, &str, &str); 7] = [
+const PARTS: [(&str, EpitaphCause, &str, &str); 10] = [
+    (
+        "receive-behind",
+        EpitaphCause::Device,
+        "receive queue",
+        "the used index of the receive queue goes back",
+    ),
+    (
+        "nic-page",
+        EpitaphCause::Device,
+        "status register",
+        "the page-table entry of the card's registers leads elsewhere",
+    ),
+    (
+        "notify-page",
+        EpitaphCause::Device,
+        "returns none",
+        "the page-table entry of the card's notifications leads elsewhere",
+    ),
     (
         "bus-master",
         EpitaphCause::Device,
@@ -77,6 +95,19 @@ pub(super) fn tests() -> Vec<Test> {
             },
         )
     });
+    let heap_page = Test::new(
+        "not-serving-heap-page",
+        "a page-table entry of the heap leads elsewhere: whatever that leads to is a takeover, and nothing is lost",
+        "debug=1",
+        |context| {
+            let machine = context.boot()?;
+            let takeover = die_somehow(&machine, "DEBUG BREAK heap-page")?;
+            require(takeover.event.cause.is_some(), || {
+                "the takeover has no cause".into()
+            })?;
+            machine.closing_word()
+        },
+    );
     let alone = Test::new(
         "not-serving-alone",
         "a primary without a backup resets its card itself, and serves on",
@@ -89,7 +120,7 @@ pub(super) fn tests() -> Vec<Test> {
         "debug=1",
         idle_and_busy,
     );
-    parts.into_iter().chain([alone, calm]).collect()
+    parts.into_iter().chain([heap_page, alone, calm]).collect()
 }
 
 /// Takes the backup away, and breaks the card.

@@ -24,6 +24,16 @@ pub fn die_and_check(
     command: &str,
     cause: Cause,
 ) -> Result<TimelineReport, Problem> {
+    let takeover = die_somehow(machine, command)?;
+    require_equal("the takeover's cause", takeover.event.cause, Some(cause))?;
+    Ok(takeover)
+}
+
+/// Checks a takeover as [`die_and_check`] does, whatever its cause.
+///
+/// # Errors
+/// The takeover is not as it should be, or something acknowledged is lost.
+pub fn die_somehow(machine: &QemuMachine, command: &str) -> Result<TimelineReport, Problem> {
     let port = machine.port()?;
     let writer = KeyWriter::start(port, "client", IMPATIENT);
     writer.wait_more(WRITES, machine.time_left())?;
@@ -33,7 +43,6 @@ pub fn die_and_check(
         .wait_more(WRITES, machine.time_left())
         .map_err(|problem| problem.while_doing("writing on after the takeover"))?;
     audit(port, &writer.finish()?)?;
-    require_equal("the takeover's cause", takeover.event.cause, Some(cause))?;
     require_equal(
         "number of takeovers",
         machine.console().events::<event::Takeover>().len(),

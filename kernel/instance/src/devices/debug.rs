@@ -32,11 +32,28 @@ pub fn move_used_index(context: &Context, queue: u16, by: u16) {
     });
 }
 
-fn with_registers(context: &Context, work: impl FnOnce(&mut Registers)) {
-    let Some(function) = network_function(context) else {
-        return;
-    };
-    if let Ok(mut registers) = Registers::map(&mut Function::adopt(function)) {
-        work(&mut registers);
-    }
+/// Returns the address of the card's common registers.
+pub fn common_registers(context: &Context) -> Option<u64> {
+    with_registers(context, |registers| registers.common.ptr().addr() as u64)
+}
+
+/// Returns the address of the words that notify the card.
+pub fn notify_registers(context: &Context) -> Option<u64> {
+    with_registers(context, |registers| {
+        registers.notify.ptr().cast::<u16>().addr() as u64
+    })
+}
+
+/// Returns the address at which the card says what it has received.
+pub fn receive_area(context: &Context) -> Option<u64> {
+    with_registers(context, |registers| {
+        field!(registers.common, queue_select).write(0);
+        virt_of(field_shared!(registers.common, queue_device).read())
+    })
+}
+
+fn with_registers<T>(context: &Context, work: impl FnOnce(&mut Registers) -> T) -> Option<T> {
+    let mut function = Function::adopt(network_function(context)?);
+    let mut registers = Registers::map(&mut function).ok()?;
+    Some(work(&mut registers))
 }

@@ -17,8 +17,8 @@ const NO_PASSWORD: Failure = Failure::Fixed(
 const NOT_AUTHENTICATED: Failure = Failure::Fixed("NOAUTH Authentication required.");
 /// The error of `HELLO` for a client that has to authenticate.
 pub(super) const HELLO_FIRST: Failure = Failure::Fixed(
-    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> \
-     <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> \
+     option can be used to authenticate the client and select the RESP protocol version at the same time",
 );
 /// The reply to a client that `protected_mode` refuses. Redis' text goes on with remedies that do not exist here.
 pub(crate) const PROTECTED: Failure = Failure::Fixed(

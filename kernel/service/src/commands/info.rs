@@ -87,13 +87,16 @@ fn clients(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
     lines.field("blocked_clients", 0);
 }
 
-fn memory(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
+/// Writes what the service counts, and as the resident set what the whole kernel has taken from its heap.
+fn memory(lines: &mut Lines, context: &Context<'_, '_>, status: &HostStatus) {
     let (used, max) = (
         context.keyspace.used_bytes(),
         context.limits.max_memory_bytes,
     );
     lines.field("used_memory", used);
     lines.field("used_memory_human", human(used));
+    lines.field("used_memory_rss", status.heap_bytes);
+    lines.field("used_memory_rss_human", human(status.heap_bytes));
     lines.field("maxmemory", max);
     lines.field("maxmemory_human", human(max));
     lines.field("maxmemory_policy", "noeviction");

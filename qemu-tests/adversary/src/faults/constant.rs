@@ -17,30 +17,30 @@ const PAGE_BYTES: u64 = 4096;
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![
-        Fault {
-            name: "monitor-boot-text",
-            doc: "a bit flips in text of the monitor that does not run any more; then the primary dies",
-            expected: &[ResetStateBack],
-            strike: |machine| monitor(machine, &["boot", "boot"]),
-        },
-        Fault {
-            name: "monitor-interrupt-table",
-            doc: "a bit flips in an entry of the monitor's interrupt table that is not used; then the primary dies",
-            expected: &[ResetStateBack],
-            strike: |machine| monitor(machine, &["traps", "TABLE"]),
-        },
-        Fault {
-            name: "backup-text",
-            doc: "a bit flips in text of the waiting backup that only a primary runs",
-            expected: &[BackupLostAndRearmed],
-            strike: backup_text,
-        },
-        Fault {
-            name: "backup-page-table",
-            doc: "a bit flips in the waiting backup's top page table",
-            expected: &[BackupLostAndRearmed],
-            strike: backup_table,
-        },
+        Fault::new(
+            "monitor-boot-text",
+            "a bit flips in text of the monitor that does not run any more; then the primary dies",
+            &[ResetStateBack],
+            |machine| monitor(machine, &["boot", "boot"]),
+        ),
+        Fault::new(
+            "monitor-interrupt-table",
+            "a bit flips in an entry of the monitor's interrupt table that is not used; then the primary dies",
+            &[ResetStateBack],
+            |machine| monitor(machine, &["traps", "TABLE"]),
+        ),
+        Fault::new(
+            "backup-text",
+            "a bit flips in text of the waiting backup that only a primary runs",
+            &[BackupLostAndRearmed],
+            backup_text,
+        ),
+        Fault::new(
+            "backup-page-table",
+            "a bit flips in the waiting backup's top page table",
+            &[BackupLostAndRearmed],
+            backup_table,
+        ),
     ]
 }
 

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Fault;
-use super::Outcome::{Harmless, ResetStateBack, TakenOver};
+use super::Outcome::{Alarm, BackupLostAndRearmed, Harmless, ResetStateBack, TakenOver};
 use harness::client;
 use harness::debugger::Debugger;
 use harness::machine::QemuMachine;
@@ -20,23 +20,37 @@ const STOPS: u32 = 17;
 const BETWEEN: Duration = Duration::from_millis(700);
 /// A CPU takes no INIT for this time: longer than the fence tries.
 const DEAF: Duration = Duration::from_secs(6);
+/// A CPU gets no time for so long.
+const STARVED: Duration = Duration::from_secs(6);
 /// The command that kills is sent when the CPUs are as they shall be.
 const BEFORE_DEATH: Duration = Duration::from_millis(300);
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![
-        Fault {
-            name: "emulator-stopped",
-            doc: "the whole machine stands still 17 times, for 0.2 to 5 s",
-            expected: &[Harmless],
-            strike: stop_emulator,
-        },
-        Fault {
-            name: "deaf-core",
-            doc: "a core of the primary takes no INIT while the primary dies",
-            expected: &[ResetStateBack, TakenOver],
-            strike: deaf_core,
-        },
+        Fault::new(
+            "emulator-stopped",
+            "the whole machine stands still 17 times, for 0.2 to 5 s",
+            &[Harmless],
+            stop_emulator,
+        ),
+        Fault::new(
+            "deaf-core",
+            "a core of the primary takes no INIT while the primary dies",
+            &[ResetStateBack, TakenOver],
+            deaf_core,
+        ),
+        Fault::new(
+            "lead-starved",
+            "the primary's first CPU gets no time for 6 s, and all others do",
+            &[TakenOver, ResetStateBack],
+            |machine| starve(machine, 1),
+        ),
+        Fault::new(
+            "seat-starved",
+            "the monitor's CPU gets no time for 6 s, and all others do",
+            &[Harmless, BackupLostAndRearmed, Alarm],
+            |machine| starve(machine, 0),
+        ),
     ]
 }
 
@@ -48,6 +62,13 @@ fn stop_emulator(machine: &QemuMachine) -> Result<(), Problem> {
         thread::sleep(BETWEEN);
     }
     Ok(())
+}
+
+/// Lets all CPUs but this one go on.
+fn starve(machine: &QemuMachine, cpu: usize) -> Result<(), Problem> {
+    let mut debugger = Debugger::attach(machine)?;
+    let others: Vec<usize> = (0..debugger.cpus()?).filter(|it| *it != cpu).collect();
+    debugger.run_only(&others, STARVED)
 }
 
 /// Lets all CPUs but the last one go on, and kills the primary meanwhile.

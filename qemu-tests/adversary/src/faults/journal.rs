@@ -13,36 +13,36 @@ use harness::problem::Problem;
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![
-        Fault {
-            name: "record-flipped",
-            doc: "a bit flips in a record of input that the primary has applied and the backup has not read",
-            expected: &[BackupLostAndRearmed, TakenOver],
-            strike: |machine| flip_unread(machine, RecordKind::Input),
-        },
-        Fault {
-            name: "fact-flipped",
-            doc: "a bit flips in a fact about a connection that the backup has not read",
-            expected: &[BackupLostAndRearmed, TakenOver],
-            strike: |machine| flip_unread(machine, RecordKind::Connection),
-        },
-        Fault {
-            name: "reserved-lowered",
-            doc: "the cursor `reserved` is lowered by the size of a small record",
-            expected: &[BackupLostAndRearmed, TakenOver, ResetStateBack, Alarm],
-            strike: |machine| change_reserved(machine, |reserved| reserved - 72),
-        },
-        Fault {
-            name: "torn-tail",
-            doc: "room is reserved in the journal and never published",
-            expected: &[BackupLostAndRearmed, TakenOver, ResetStateBack],
-            strike: |machine| change_reserved(machine, |reserved| reserved + 72),
-        },
-        Fault {
-            name: "reserved-misaligned",
-            doc: "the cursor `reserved` has a value that no record can have",
-            expected: &[BackupLostAndRearmed, TakenOver, ResetStateBack],
-            strike: |machine| change_reserved(machine, |reserved| reserved + 4),
-        },
+        Fault::new(
+            "record-flipped",
+            "a bit flips in a record of input that the primary has applied and the backup has not read",
+            &[BackupLostAndRearmed, TakenOver],
+            |machine| flip_unread(machine, RecordKind::Input),
+        ),
+        Fault::new(
+            "fact-flipped",
+            "a bit flips in a fact about a connection that the backup has not read",
+            &[BackupLostAndRearmed, TakenOver],
+            |machine| flip_unread(machine, RecordKind::Connection),
+        ),
+        Fault::new(
+            "reserved-lowered",
+            "the cursor `reserved` is lowered by the size of a small record",
+            &[BackupLostAndRearmed, TakenOver, ResetStateBack, Alarm],
+            |machine| change_reserved(machine, |reserved| reserved - 72),
+        ),
+        Fault::new(
+            "torn-tail",
+            "room is reserved in the journal and never published",
+            &[BackupLostAndRearmed, TakenOver, ResetStateBack],
+            |machine| change_reserved(machine, |reserved| reserved + 72),
+        ),
+        Fault::new(
+            "reserved-misaligned",
+            "the cursor `reserved` has a value that no record can have",
+            &[BackupLostAndRearmed, TakenOver, ResetStateBack],
+            |machine| change_reserved(machine, |reserved| reserved + 4),
+        ),
     ]
 }
 

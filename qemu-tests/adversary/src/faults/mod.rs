@@ -4,9 +4,11 @@
 //! Each fault is one entry in the list of its subject: a name, what is done, the outcomes that are right, and a
 //! function. How to add one is in `docs/how-to/fault.md`.
 
+mod checksums;
 mod constant;
 mod cores;
 mod journal;
+mod log;
 mod monitor;
 mod outcome;
 mod report;
@@ -30,8 +32,34 @@ pub struct Fault {
     pub doc: &'static str,
     /// The outcomes that are right.
     pub expected: &'static [Outcome],
+    /// QEMU's name of the machine's CPU.
+    cpu: &'static str,
     /// Does it, to a machine that serves and is protected.
     strike: fn(&QemuMachine) -> Result<(), Problem>,
+}
+
+impl Fault {
+    /// Describes a fault of the usual machine.
+    const fn new(
+        name: &'static str,
+        doc: &'static str,
+        expected: &'static [Outcome],
+        strike: fn(&QemuMachine) -> Result<(), Problem>,
+    ) -> Self {
+        Self {
+            name,
+            doc,
+            expected,
+            cpu: "max",
+            strike,
+        }
+    }
+
+    /// Strikes a machine with another CPU.
+    const fn on_cpu(mut self, cpu: &'static str) -> Self {
+        self.cpu = cpu;
+        self
+    }
 }
 
 /// Returns all faults, by the kinds of the first campaign.
@@ -43,6 +71,8 @@ pub fn all() -> Vec<Fault> {
         constant::faults(),
         words::faults(),
         values::faults(),
+        checksums::faults(),
+        log::faults(),
         cores::faults(),
     ];
     subjects.into_iter().flatten().collect()

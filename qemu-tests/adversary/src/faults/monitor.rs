@@ -11,24 +11,24 @@ const INVALID: [u8; 2] = [0x0f, 0x0b];
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![
-        Fault {
-            name: "monitor-text",
-            doc: "the monitor's main loop has an invalid instruction; then the primary dies",
-            expected: &[ResetStateBack],
-            strike: |machine| overwrite(machine, &["Supervisor$LT$P$GT$", "round"], &INVALID),
-        },
-        Fault {
-            name: "monitor-tables",
-            doc: "the monitor's descriptor tables are zeros; then the primary dies",
-            expected: &[ResetStateBack],
-            strike: |machine| clear(machine, &["SEAT_TABLES"]),
-        },
-        Fault {
-            name: "monitor-heap",
-            doc: "the list of the monitor's free memory is overwritten; then the primary dies",
-            expected: &[ResetStateBack, TakenOver, Harmless, Alarm],
-            strike: |machine| overwrite(machine, &["HEAP"], &[0xff; 16]),
-        },
+        Fault::new(
+            "monitor-text",
+            "the monitor's main loop has an invalid instruction; then the primary dies",
+            &[ResetStateBack],
+            |machine| overwrite(machine, &["Supervisor$LT$P$GT$", "round"], &INVALID),
+        ),
+        Fault::new(
+            "monitor-tables",
+            "the monitor's descriptor tables are zeros; then the primary dies",
+            &[ResetStateBack],
+            |machine| clear(machine, &["SEAT_TABLES"]),
+        ),
+        Fault::new(
+            "monitor-heap",
+            "the list of the monitor's free memory is overwritten; then the primary dies",
+            &[ResetStateBack, TakenOver, Harmless, Alarm],
+            |machine| overwrite(machine, &["HEAP"], &[0xff; 16]),
+        ),
     ]
 }
 

@@ -57,6 +57,7 @@ pub fn probe_value() -> String {
 pub fn run(fault: &Fault, images: &Images) -> Result<Observed, Problem> {
     let mut spec = MachineSpec::new(format!("fault-{}", fault.name), Accel::Tcg).append(OPTIONS);
     (spec.cpus, spec.may_reset) = (CPUS, true);
+    spec.cpu = fault.cpu.into();
     let log = paths::fresh_log(&spec.name)?;
     let machine = QemuMachine::start(&spec, &Launch::of(images, &log, LIMIT))?;
     machine.wait_serving(1)?;

@@ -15,22 +15,22 @@ use harness::problem::Problem;
 use sharedmem::abi::CONTROL_BYTES;
 
 /// The machine's memory: as much as the usual machine has.
-const MEMORY_BYTES: u64 = 512 << 20;
+pub const MEMORY_BYTES: u64 = 512 << 20;
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![
-        Fault {
-            name: "value-of-primary",
-            doc: "a byte of a value changes in the primary's memory",
-            expected: &[BackupLostAndRearmed, TakenOver, Alarm],
-            strike: |machine| change_value(machine, false),
-        },
-        Fault {
-            name: "value-of-backup",
-            doc: "a byte of a value changes in the backup's memory",
-            expected: &[BackupLostAndRearmed, Alarm],
-            strike: |machine| change_value(machine, true),
-        },
+        Fault::new(
+            "value-of-primary",
+            "a byte of a value changes in the primary's memory",
+            &[BackupLostAndRearmed, TakenOver, Alarm],
+            |machine| change_value(machine, false),
+        ),
+        Fault::new(
+            "value-of-backup",
+            "a byte of a value changes in the backup's memory",
+            &[BackupLostAndRearmed, Alarm],
+            |machine| change_value(machine, true),
+        ),
     ]
 }
 
@@ -39,11 +39,7 @@ fn change_value(machine: &QemuMachine, is_of_backup: bool) -> Result<(), Problem
     let backup = machine.wait_event::<BackupMemory>()?.range;
     let mut debugger = Debugger::attach(machine)?;
     let region = Region::find(&mut debugger)?;
-    let file = paths::scratch("fault-values").join("memory");
-    harness::files::write(&file, b"")?;
-    debugger.save_memory(Range::new(0, MEMORY_BYTES), &file)?;
-    let memory = harness::files::read(&file)?;
-    fs::remove_file(&file).map_err(|error| Problem::of_host("memory image", error))?;
+    let memory = memory(&mut debugger, Range::new(0, MEMORY_BYTES))?;
     let shared = region.start..region.start + CONTROL_BYTES as u64 + region.journal_bytes;
     let value = probe_value();
     let places = occurrences(&memory, value.as_bytes());
@@ -60,8 +56,18 @@ fn change_value(machine: &QemuMachine, is_of_backup: bool) -> Result<(), Problem
         .try_for_each(|at| debugger.flip(Space::Physical, at + 100, 0))
 }
 
+/// Reads much memory at once.
+pub fn memory(debugger: &mut Debugger, range: Range) -> Result<Vec<u8>, Problem> {
+    let file = paths::scratch("fault-values").join("memory");
+    harness::files::write(&file, b"")?;
+    debugger.save_memory(range, &file)?;
+    let memory = harness::files::read(&file)?;
+    fs::remove_file(&file).map_err(|error| Problem::of_host("memory image", error))?;
+    Ok(memory)
+}
+
 /// Returns where `wanted` is in `memory`. It does not overlap itself.
-fn occurrences(memory: &[u8], wanted: &[u8]) -> Vec<u64> {
+pub fn occurrences(memory: &[u8], wanted: &[u8]) -> Vec<u64> {
     // Values are aligned to nothing, but two different bytes decide quickly.
     let [first, second] = [wanted[0], wanted[1]];
     let mut found = Vec::new();

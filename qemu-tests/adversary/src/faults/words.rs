@@ -12,60 +12,60 @@ const RIGHT: &[Outcome] = &[Harmless, BackupLostAndRearmed, TakenOver, ResetStat
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![
-        Fault {
-            name: "header-magic",
-            doc: "the region's magic number is 0",
-            expected: RIGHT,
-            strike: |machine| set(machine, Region::MAGIC, |_| 0),
-        },
-        Fault {
-            name: "header-revisions",
-            doc: "the region's revisions are those of another kernel",
-            expected: RIGHT,
-            strike: |machine| set(machine, Region::REVISIONS, |word| word ^ 1),
-        },
-        Fault {
-            name: "header-size",
-            doc: "the region's size is twice what it is",
-            expected: RIGHT,
-            strike: |machine| set(machine, Region::SIZE, |word| word * 2),
-        },
-        Fault {
-            name: "retained-above",
-            doc: "the cursor `retained` is above `reserved`",
-            expected: RIGHT,
-            strike: |machine| set(machine, Region::RETAINED, |_| 1 << 40),
-        },
-        Fault {
-            name: "applied-raised",
-            doc: "the cursor `applied` is beyond what was ever reserved",
-            expected: RIGHT,
-            strike: |machine| set(machine, Region::APPLIED, |word| word + (1 << 20)),
-        },
-        Fault {
-            name: "consumed-raised",
-            doc: "the cursor `consumed` is beyond what was ever reserved",
-            expected: RIGHT,
-            strike: |machine| set(machine, Region::CONSUMED, |word| word + (1 << 20)),
-        },
-        Fault {
-            name: "consumed-lowered",
-            doc: "the cursor `consumed` is 0, so that the journal seems full",
-            expected: RIGHT,
-            strike: |machine| set(machine, Region::CONSUMED, |_| 0),
-        },
-        Fault {
-            name: "suspect-invented",
-            doc: "the word that names a record in which primaries died names one",
-            expected: RIGHT,
-            strike: |machine| set(machine, Region::SUSPECT, |_| 64 | 2),
-        },
-        Fault {
-            name: "protection-word",
-            doc: "the protection word is 0x77, which is none of its states",
-            expected: RIGHT,
-            strike: |machine| set(machine, Region::PROTECTION, |_| 0x77),
-        },
+        Fault::new(
+            "header-magic",
+            "the region's magic number is 0",
+            RIGHT,
+            |machine| set(machine, Region::MAGIC, |_| 0),
+        ),
+        Fault::new(
+            "header-revisions",
+            "the region's revisions are those of another kernel",
+            RIGHT,
+            |machine| set(machine, Region::REVISIONS, |word| word ^ 1),
+        ),
+        Fault::new(
+            "header-size",
+            "the region's size is twice what it is",
+            RIGHT,
+            |machine| set(machine, Region::SIZE, |word| word * 2),
+        ),
+        Fault::new(
+            "retained-above",
+            "the cursor `retained` is above `reserved`",
+            RIGHT,
+            |machine| set(machine, Region::RETAINED, |_| 1 << 40),
+        ),
+        Fault::new(
+            "applied-raised",
+            "the cursor `applied` is beyond what was ever reserved",
+            RIGHT,
+            |machine| set(machine, Region::APPLIED, |word| word + (1 << 20)),
+        ),
+        Fault::new(
+            "consumed-raised",
+            "the cursor `consumed` is beyond what was ever reserved",
+            RIGHT,
+            |machine| set(machine, Region::CONSUMED, |word| word + (1 << 20)),
+        ),
+        Fault::new(
+            "consumed-lowered",
+            "the cursor `consumed` is 0, so that the journal seems full",
+            RIGHT,
+            |machine| set(machine, Region::CONSUMED, |_| 0),
+        ),
+        Fault::new(
+            "suspect-invented",
+            "the word that names a record in which primaries died names one",
+            RIGHT,
+            |machine| set(machine, Region::SUSPECT, |_| 64 | 2),
+        ),
+        Fault::new(
+            "protection-word",
+            "the protection word is 0x77, which is none of its states",
+            RIGHT,
+            |machine| set(machine, Region::PROTECTION, |_| 0x77),
+        ),
     ]
 }
 

@@ -51,7 +51,7 @@ pub struct Observed {
     pub is_memory_back: bool,
     /// Takeovers since the boot.
     pub takeovers: u64,
-    /// Memory in use before and after, by the machine's own account, in bytes.
+    /// Heap in use before and after, in bytes.
     pub bytes_before: u64,
     /// See [`bytes_before`](Self::bytes_before).
     pub bytes_after: u64,
@@ -90,7 +90,8 @@ pub fn run(attack: &Attack, images: &Images) -> Result<Observed, Problem> {
         wire: &wire,
     };
     let mut observed = Observed {
-        bytes_before: used_bytes(port).unwrap_or(0),
+        bytes_before: used_bytes(port)
+            .ok_or_else(|| Problem::Failed("the machine does not say what it keeps".into()))?,
         ..Observed::default()
     };
     let bystander = Bystander::start(port);
@@ -129,10 +130,9 @@ fn look(machine: &QemuMachine, port: u16, observed: &mut Observed) {
     observed.takeovers = logged.max(epoch.map_or(0, |epoch| epoch.saturating_sub(1)));
 }
 
-/// Returns the memory in use: what the machine counts, or what is resident where it says so and that is more.
+/// Returns the memory in use: all that the kernel has taken from its heap, whether the service counts it or not.
 fn used_bytes(port: u16) -> Option<u64> {
-    let counted = field(port, "memory", "used_memory")?;
-    Some(counted.max(field(port, "memory", "used_memory_rss").unwrap_or(0)))
+    field(port, "memory", "used_memory_rss")
 }
 
 /// Asks for a number of INFO.

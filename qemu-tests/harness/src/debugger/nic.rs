@@ -68,16 +68,11 @@ impl VirtioNic {
         Ok(())
     }
 
-    /// Adds `difference` to the used index of queue `queue`: 0 receives, 1 transmits.
+    /// Returns the physical address of the ring in which the card says what it has used of queue `queue`.
     ///
     /// # Errors
     /// QEMU does not answer.
-    pub fn move_used_index(
-        &self,
-        debugger: &mut Debugger,
-        queue: u16,
-        difference: u16,
-    ) -> Result<(), Problem> {
+    pub fn device_area(&self, debugger: &mut Debugger, queue: u16) -> Result<u64, Problem> {
         let selected = debugger.read(Space::Physical, self.common + QUEUE_SELECT, 2)?;
         debugger.write(
             Space::Physical,
@@ -88,7 +83,20 @@ impl VirtioNic {
         let low = debugger.read(Space::Physical, self.common + QUEUE_DEVICE, 4)?;
         let high = debugger.read(Space::Physical, self.common + QUEUE_DEVICE + 4, 4)?;
         debugger.write(Space::Physical, self.common + QUEUE_SELECT, &selected)?;
-        let ring = u64::from(number(&high)) << 32 | u64::from(number(&low));
+        Ok(u64::from(number(&high)) << 32 | u64::from(number(&low)))
+    }
+
+    /// Adds `difference` to the used index of queue `queue`: 0 receives, 1 transmits.
+    ///
+    /// # Errors
+    /// QEMU does not answer.
+    pub fn move_used_index(
+        &self,
+        debugger: &mut Debugger,
+        queue: u16,
+        difference: u16,
+    ) -> Result<(), Problem> {
+        let ring = self.device_area(debugger, queue)?;
         let index = debugger.read(Space::Physical, ring + USED_INDEX, 2)?;
         let index = (number(&index) as u16).wrapping_add(difference);
         debugger.write(Space::Physical, ring + USED_INDEX, &index.to_le_bytes())
