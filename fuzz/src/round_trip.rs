@@ -1,7 +1,7 @@
 //! Round trips: a state that is written into a checkpoint and restored from it is the same.
 
 use checkpoint::{Items, Malformed, Sequence, Writer};
-use network::{Flows, FlowsRestorer};
+use network::{Flows, FlowsRestorer, FlowsWriter};
 use service::{Service, ServiceLimits, ServiceRestorer};
 
 const SECTION: u8 = 1;
@@ -45,10 +45,13 @@ pub fn check_service(service: &mut Service, limits: &ServiceLimits) {
 
 /// Checks the round trip of connections.
 pub fn check_flows(flows: &Flows, unacked_bytes_max: usize) {
-    let written = records(|writer| flows.write_checkpoint(writer));
+    let written = records(|writer| FlowsWriter::write_all(flows, writer));
     let mut restorer = FlowsRestorer::new(unacked_bytes_max);
     restore(&written, |items| restorer.restore(items)).expect("what was written");
     let restored = restorer.finish().expect("all of it");
     assert_eq!(restored.next_connection(), flows.next_connection());
-    assert_eq!(records(|writer| restored.write_checkpoint(writer)), written);
+    assert_eq!(
+        records(|writer| FlowsWriter::write_all(&restored, writer)),
+        written
+    );
 }

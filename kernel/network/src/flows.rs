@@ -174,8 +174,8 @@ impl Flows {
         if self.get(connection).is_none_or(|flow| flow.is_aborted) {
             return;
         }
-        while self.unacked_bytes + bytes.len() > self.unacked_bytes_max {
-            let Some(debtor) = self.largest_debtor(connection, bytes.len()) else {
+        while self.unacked_bytes.saturating_add(bytes.len()) > self.unacked_bytes_max {
+            let Some(debtor) = self.largest_debtor(Some((connection, bytes.len()))) else {
                 return;
             };
             self.abort(debtor);
@@ -189,12 +189,13 @@ impl Flows {
         }
     }
 
-    /// Returns the connection that would owe most if `connection` owed `more` bytes more; of several, the oldest.
-    /// Primary and backup have the same replies at the same record, so they agree.
-    fn largest_debtor(&self, connection: ConnectionId, more: usize) -> Option<ConnectionId> {
+    /// Returns the connection that would owe most if one owed so many bytes `more`; of several, the oldest. Primary and
+    /// backup have the same replies at the same record, so they agree.
+    fn largest_debtor(&self, more: Option<(ConnectionId, usize)>) -> Option<ConnectionId> {
         let owes = |(number, flow): (&ConnectionId, &Flow)| {
-            let more = if *number == connection { more } else { 0 };
-            (flow.unacked.len() + more, core::cmp::Reverse(*number))
+            let more = more.filter(|(debtor, _)| debtor == number);
+            let owed = flow.unacked.len() + more.map_or(0, |(_, bytes)| bytes);
+            (owed, core::cmp::Reverse(*number))
         };
         let flows = self.flows.iter().filter(|(_, flow)| !flow.is_aborted);
         let (_, core::cmp::Reverse(debtor)) = flows.map(owes).max()?;
@@ -243,17 +244,42 @@ impl Flows {
         self.ended = ended;
     }
 
-    /// Completes a connection from a checkpoint: `complete` sets everything but the unacknowledged replies.
+    /// Brings a connection up to date, from a checkpoint: its client has acknowledged all below `acknowledged_bytes`.
+    /// `complete` sets everything else, and returns whether the connection was aborted. Returns the position at which
+    /// the next reply has to begin; `None` if there is no such connection, or an acknowledgement was taken back.
     pub(crate) fn restore(
         &mut self,
         connection: ConnectionId,
-        unacked: &[u8],
-        complete: impl FnOnce(&mut Flow),
-    ) {
-        self.reply(connection, unacked);
-        if let Some(flow) = self.flows.get_mut(&connection) {
-            complete(flow);
+        acknowledged_bytes: u64,
+        complete: impl FnOnce(&mut Flow) -> bool,
+    ) -> Option<u64> {
+        let flow = self.flows.get_mut(&connection)?;
+        let news = acknowledged_bytes.checked_sub(flow.acknowledged_bytes)?;
+        let gone = flow.unacked.len().min(usize::try_from(news).ok()?);
+        flow.unacked.take(gone);
+        self.unacked_bytes -= gone;
+        flow.acknowledged_bytes = acknowledged_bytes;
+        if complete(flow) {
+            self.abort(connection);
         }
+        let flow = self.flows.get(&connection)?;
+        Some(acknowledged_bytes + flow.unacked.len() as u64)
+    }
+
+    /// Sets the limit of all unacknowledged replies together, and aborts the largest debtors until it is kept.
+    pub(crate) fn limit_unacked(&mut self, bytes_max: usize) {
+        self.unacked_bytes_max = bytes_max;
+        while self.unacked_bytes > bytes_max {
+            let Some(debtor) = self.largest_debtor(None) else {
+                return;
+            };
+            self.abort(debtor);
+        }
+    }
+
+    /// Returns the number of unacknowledged bytes of all connections.
+    pub(crate) fn unacked_bytes(&self) -> usize {
+        self.unacked_bytes
     }
 
     fn known(&mut self, connection: ConnectionId) -> Result<&mut Flow, FlowError> {
@@ -301,94 +327,4 @@ impl Flows {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::string::ToString;
-    use alloc::vec::Vec;
-
-    #[test]
-    fn after_any_connection_there_is_a_next_one() {
-        let mut flows = Flows::new(1000);
-        let mut begin = |connection| {
-            flows.apply(&Fact::Begun {
-                connection,
-                peer: [10, 0, 2, 2, 0, 1],
-                handshake: Handshake {
-                    peer_mac: [2; 6],
-                    peer_seq: 1,
-                    local_seq: 1,
-                    mss: None,
-                    window_scale: None,
-                    sack_permitted: false,
-                },
-            })
-        };
-        for connection in [u64::MAX, COUNT_MAX + 1] {
-            let error = begin(connection).unwrap_err();
-            assert!(error.to_string().contains("a number that large"));
-        }
-        assert_eq!(begin(COUNT_MAX), Ok(()));
-        assert_eq!(flows.next_connection(), COUNT_MAX + 1);
-    }
-
-    /// Makes `count` connections.
-    fn flows(count: u8, unacked_bytes_max: usize) -> Flows {
-        let mut flows = Flows::new(unacked_bytes_max);
-        for number in 1..=count {
-            let begun = Fact::Begun {
-                connection: number.into(),
-                peer: [10, 0, 2, 2, 0, number],
-                handshake: Handshake {
-                    peer_mac: [2; 6],
-                    peer_seq: 1,
-                    local_seq: 1,
-                    mss: None,
-                    window_scale: None,
-                    sack_permitted: false,
-                },
-            };
-            flows.apply(&begun).unwrap();
-        }
-        flows
-    }
-
-    /// Returns the connections that were aborted.
-    fn aborted(flows: &Flows) -> Vec<ConnectionId> {
-        let aborted = flows.iter().filter(|(_, flow)| flow.is_aborted);
-        aborted.map(|(connection, _)| connection).collect()
-    }
-
-    #[test]
-    fn whoever_is_owed_most_is_disconnected_and_not_who_is_answered_next() {
-        let mut flows = flows(3, 1000);
-        flows.reply(1, &[0; 900]);
-        flows.reply(2, &[0; 50]);
-        flows.reply(3, &[0; 200]);
-        assert_eq!(aborted(&flows), [1]);
-        assert_eq!(flows.get(3).unwrap().unacked_bytes(), 200);
-        // What the debtor was owed is free again, and it gets nothing more.
-        flows.reply(1, &[0; 900]);
-        flows.reply(2, &[0; 700]);
-        assert_eq!(aborted(&flows), [1]);
-    }
-
-    #[test]
-    fn a_reply_counts_before_it_is_there_and_of_equal_debtors_the_oldest_pays() {
-        let mut small = flows(3, 1000);
-        small.reply(1, &[0; 400]);
-        small.reply(2, &[0; 401]);
-        // The next reply makes connection 3 the largest.
-        small.reply(3, &[0; 402]);
-        assert_eq!(aborted(&small), [3]);
-        let mut equal = flows(3, 1000);
-        equal.reply(2, &[0; 400]);
-        equal.reply(1, &[0; 400]);
-        equal.reply(3, &[0; 400]);
-        assert_eq!(aborted(&equal), [1]);
-        // One that is larger than everything together disconnects nobody else.
-        let mut huge = flows(2, 1000);
-        huge.reply(1, &[0; 900]);
-        huge.reply(2, &[0; 1001]);
-        assert_eq!(aborted(&huge), [2]);
-    }
-}
+mod tests;

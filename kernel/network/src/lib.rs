@@ -46,7 +46,7 @@ mod tcp_repair;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use crate::checkpoint::FlowsRestorer;
+pub use crate::checkpoint::{FlowsRestorer, FlowsWriter};
 pub use connections::RebuildReport;
 pub use event_sink::{ConnectionEvent, EventSink};
 pub use fact::{Fact, FactError, Handshake};

@@ -254,10 +254,30 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "path-not-in-checkpoint",
             what: "a checkpoint does not tell the MTU of a path",
-            file: "kernel/network/src/checkpoint.rs",
-            right: r#"            flow.path_mtu = image.path_mtu;
+            file: "kernel/network/src/checkpoint/restore.rs",
+            right: r#"                flow.path_mtu = image.path_mtu;
 "#,
             wrong: "",
+        },
+    },
+    HostMutant {
+        test: "network --lib checkpoint",
+        mutant: Mutant {
+            name: "connection-written-once",
+            what: "a connection that changes after it was written is not written again",
+            file: "kernel/network/src/checkpoint/writer.rs",
+            right: "told.end != end_of(flow) || told.image != image_of(connection, flow)",
+            wrong: "told.end != end_of(flow) && told.image != image_of(connection, flow)",
+        },
+    },
+    HostMutant {
+        test: "network --lib checkpoint",
+        mutant: Mutant {
+            name: "connections-in-one-go",
+            what: "all connections are written into a checkpoint in one round",
+            file: "kernel/network/src/checkpoint/writer.rs",
+            right: "self.repeats <= REPEATS_MAX * flows.len()",
+            wrong: "self.repeats > REPEATS_MAX * flows.len()",
         },
     },
     HostMutant {
@@ -266,7 +286,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
             name: "next-reply-pays",
             what: "who is answered next is disconnected, not who is owed most",
             file: "kernel/network/src/flows.rs",
-            right: "let Some(debtor) = self.largest_debtor(connection, bytes.len()) else {",
+            right: "let Some(debtor) = self.largest_debtor(Some((connection, bytes.len()))) else {",
             wrong: "let Some(debtor) = Some(connection) else {",
         },
     },

@@ -1,12 +1,17 @@
 //! Writes a checkpoint.
 
 use ::checkpoint::{Sequence, Writer};
+use network::FlowsWriter;
 
 use super::{CONNECTIONS, CheckpointedState, MARKS, Mark, SERVICE};
+
+/// Bytes of connections that are written in a round whatever the keyspace takes.
+const FLOWS_BYTES_MIN: usize = 4 << 10;
 
 /// A checkpoint that is being written.
 pub struct CheckpointWriter {
     sequence: Sequence,
+    flows: FlowsWriter,
     /// Position of its beginning in the journal.
     pub position: u64,
     /// Bytes written so far.
@@ -27,13 +32,15 @@ impl CheckpointWriter {
         state.service.begin_checkpoint();
         Self {
             sequence,
+            flows: FlowsWriter::default(),
             position,
             bytes: 0,
             longest_ns: 0,
         }
     }
 
-    /// Writes about `budget_bytes`; at the end, all connections. Returns whether the checkpoint is complete.
+    /// Writes about `budget_bytes`: of the keyspace, then of the connections. It is complete when both are written as they
+    /// are now; what is left then, the service's clients and counters, is written in one go. Returns whether it is.
     pub fn write_some(
         &mut self,
         state: &mut CheckpointedState,
@@ -49,11 +56,21 @@ impl CheckpointWriter {
         if !state.service.write_keyspace(&mut writer, budget_bytes) {
             return false;
         }
+        let left_bytes = budget_bytes.saturating_sub(writer.written_bytes());
+        drop(writer);
+        let mut writer = Writer::new(CONNECTIONS, &mut self.sequence, &mut sink);
+        let flows_bytes = left_bytes.max(FLOWS_BYTES_MIN);
+        if !self
+            .flows
+            .write_some(&state.flows, &mut writer, flows_bytes)
+        {
+            return false;
+        }
+        self.flows.end(&state.flows, &mut writer);
+        drop(writer);
+        let mut writer = Writer::new(SERVICE, &mut self.sequence, &mut sink);
         state.service.end_checkpoint(&mut writer);
         drop(writer);
-        state
-            .flows
-            .write_checkpoint(&mut Writer::new(CONNECTIONS, &mut self.sequence, &mut sink));
         let last_time_ms = state.last_time_ms;
         Writer::new(MARKS, &mut self.sequence, &mut sink).head(&Mark::End { last_time_ms });
         true
