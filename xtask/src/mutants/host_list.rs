@@ -264,7 +264,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         test: "network --lib checkpoint",
         mutant: Mutant {
             name: "connection-written-once",
-            what: "a connection that changes after it was written is not written again",
+            what: "a connection that has changed is not written again",
             file: "kernel/network/src/checkpoint/writer.rs",
             right: "told.end != end_of(flow) || told.image != image_of(connection, flow)",
             wrong: "told.end != end_of(flow) && told.image != image_of(connection, flow)",
