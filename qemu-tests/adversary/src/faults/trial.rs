@@ -121,8 +121,8 @@ fn observe(
 }
 
 fn is_probe_wrong(machine: &QemuMachine) -> Result<bool, Problem> {
-    let probe: String = client::ask(machine.port()?, &format!("GET {PROBE_KEY}"))?;
-    Ok(probe != probe_value())
+    let probe: Option<String> = client::ask(machine.port()?, &format!("GET {PROBE_KEY}"))?;
+    Ok(probe != Some(probe_value()))
 }
 
 fn serves(writers: &[KeyWriter]) -> bool {

@@ -89,11 +89,14 @@ pub fn run(attack: &Attack, images: &Images) -> Result<Observed, Problem> {
         port,
         wire: &wire,
     };
-    let mut observed = Observed {
-        bytes_before: used_bytes(port)
-            .ok_or_else(|| Problem::Failed("the machine does not say what it keeps".into()))?,
-        ..Observed::default()
-    };
+    let mut observed = Observed::default();
+    if !wait_until(SERVED_AFTER, || {
+        observed.bytes_before = used_bytes(port)?;
+        Some(())
+    }) {
+        let silent = "the machine does not say how much memory it uses";
+        return Err(Problem::Failed(silent.into()));
+    }
     let bystander = Bystander::start(port);
     observed.harm = (attack.strike)(&target).err();
     observed.longest_wait = bystander.finish();
