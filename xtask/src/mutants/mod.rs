@@ -5,6 +5,7 @@ mod host;
 mod host_list;
 mod list;
 mod mutant;
+mod watcher_list;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,6 +22,7 @@ use harness::problem::{Problem, require};
 pub use host_list::HOST_MUTANTS;
 pub use list::MUTANTS;
 pub use mutant::{HostMutant, Mutant};
+pub use watcher_list::WATCHER_MUTANTS;
 
 /// Seeds within which each bug has to be found.
 pub const SEEDS: u64 = 10_000;
@@ -74,7 +76,11 @@ pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
         found += usize::from(matches!(verdict, MutantOutcome::Found { .. }));
     }
     let is_selected = |host: &&HostMutant| filter.is_none_or(|f| host.mutant.name.contains(f));
-    for host in HOST_MUTANTS.iter().filter(is_selected) {
+    for host in HOST_MUTANTS
+        .iter()
+        .chain(WATCHER_MUTANTS)
+        .filter(is_selected)
+    {
         let is_found = copy.try_on_host(host)?;
         let verdict = if is_found { "found by" } else { "SURVIVED" };
         println!(
@@ -226,9 +232,12 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static Mutant> {
-        MUTANTS
-            .iter()
-            .chain(HOST_MUTANTS.iter().map(|host| &host.mutant))
+        MUTANTS.iter().chain(
+            HOST_MUTANTS
+                .iter()
+                .chain(WATCHER_MUTANTS)
+                .map(|host| &host.mutant),
+        )
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::{ConnectionId, Peer};
 /// The heads in this part of a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
 enum Head {
-    /// A connection as it is now. A string follows: unacknowledged replies from position `from` of its stream on, behind
-    /// those that were written before.
+    /// A connection as it is now. A string follows: unacknowledged replies from position `from` of its stream on,
+    /// behind those that were written before.
     Flow { image: FlowImage, from: u64 },
     /// A connection that was written has ended.
     Gone(ConnectionId),

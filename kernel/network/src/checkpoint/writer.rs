@@ -12,8 +12,8 @@ use crate::flows::Flows;
 
 /// Replies that are written at a time, in bytes.
 const PIECE_BYTES: u64 = 8 << 10;
-/// Pieces that are written because a connection has changed since it was written, for each connection. Beyond that the rest is written in
-/// one go: else a checkpoint beside clients that never pause would not end.
+/// Pieces that are written because a connection has changed since it was written, for each connection. Beyond that the
+/// rest is written in one go: else a checkpoint beside clients that never pause would not end.
 const REPEATS_MAX: usize = 16;
 
 /// Writes the connections into a checkpoint, in pieces, while they go on.

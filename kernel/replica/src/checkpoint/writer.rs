@@ -39,8 +39,9 @@ impl CheckpointWriter {
         }
     }
 
-    /// Writes about `budget_bytes`: of the keyspace, then of the connections. It is complete when both are written as they
-    /// are now; what is left then, the service's clients and counters, is written in one go. Returns whether it is.
+    /// Writes about `budget_bytes`: of the keyspace, then of the connections. It is complete when both are written as
+    /// they are now; what is left then, the service's clients and counters, is written in one go. Returns whether it
+    /// is.
     pub fn write_some(
         &mut self,
         state: &mut CheckpointedState,
