@@ -17,7 +17,7 @@
 #define US_TABLE_SIGNATURE              "UNDS"
 
 /* Sizes */
-#define US_MAX_CORES                    32
+#define US_MAX_CORES                    512
 #define US_LINUX_FUNCTIONS_MAX          4096
 #define US_INSTANCES                    2
 #define US_CONTROL_BYTES                0x200000
@@ -34,16 +34,16 @@
 #define US_AT_EPOCH                     0x80
 #define US_AT_PROTECTION                0x100
 #define US_AT_PRIMARY_KEEPALIVE         0x180
-#define US_AT_JOURNAL_RESERVED          0x480
-#define US_AT_JOURNAL_APPLIED           0x500
-#define US_AT_JOURNAL_CONSUMED          0x580
-#define US_AT_CONSOLE                   0x800
-#define US_AT_EPITAPHS                  0x880
-#define US_AT_TIMELINES                 0xb80
-#define US_AT_INSTANCE_LOGS             0x5980
-#define US_AT_RESUME_SLOTS              0xda80
-#define US_AT_WITHHELD                  0xde00
-#define US_AT_CONDEMNED                 0xe000
+#define US_AT_JOURNAL_RESERVED          0x2280
+#define US_AT_JOURNAL_APPLIED           0x2300
+#define US_AT_JOURNAL_CONSUMED          0x2380
+#define US_AT_CONSOLE                   0x2600
+#define US_AT_EPITAPHS                  0x2680
+#define US_AT_TIMELINES                 0x2980
+#define US_AT_INSTANCE_LOGS             0x7780
+#define US_AT_RESUME_SLOTS              0xf880
+#define US_AT_WITHHELD                  0xfc00
+#define US_AT_CONDEMNED                 0xfe00
 
 /* Journal */
 #define US_RECORD_HEADER_BYTES          24
@@ -68,6 +68,17 @@
 #define US_PROTECTION_STATE_CLAIMED     2 /* a takeover is under way */
 #define US_PROTECTION_STATE_DROPPED     3 /* the backup was dropped because the journal was full */
 #define US_PROTECTION_STATE_FILLING     4 /* a new backup is receiving the state */
+
+/* Obstacle */
+#define US_OBSTACLE_NO_BACKUP           0 /* no backup waits */
+#define US_OBSTACLE_BACKUP_DROPPED      1 /* the backup was dropped because the journal was full */
+#define US_OBSTACLE_BACKUP_FILLING      2 /* a new backup is receiving the state */
+#define US_OBSTACLE_TAKEOVER_UNDER_WAY  3 /* a takeover is under way */
+#define US_OBSTACLE_SEAT_SILENT         4 /* the seat is silent */
+#define US_OBSTACLE_CORES_MISSING       5 /* cores do not come when they are started, and may not stop either */
+#define US_OBSTACLE_BACKUP_DOUBTED      6 /* the backup's state is not the primary's */
+#define US_OBSTACLE_FENCE_REFUSED       7 /* cores did not prove that they have stopped */
+#define US_OBSTACLE_STAGE_REFUSED       8 /* the interrupts or the devices could not be taken over */
 
 /* ConsoleOwner */
 #define US_CONSOLE_OWNER_MONITOR        0 /* the monitor */
@@ -234,7 +245,7 @@ struct us_keepalive_slot {
 	u64 time_ns;
 	u64 epoch;
 	u64 cores;
-	u64 progress[32];
+	u64 progress[512];
 };
 static_assert(offsetof(struct us_keepalive_slot, version) == 0);
 static_assert(offsetof(struct us_keepalive_slot, sequence) == 8);
@@ -242,7 +253,7 @@ static_assert(offsetof(struct us_keepalive_slot, time_ns) == 16);
 static_assert(offsetof(struct us_keepalive_slot, epoch) == 24);
 static_assert(offsetof(struct us_keepalive_slot, cores) == 32);
 static_assert(offsetof(struct us_keepalive_slot, progress) == 40);
-static_assert(sizeof(struct us_keepalive_slot) == 296);
+static_assert(sizeof(struct us_keepalive_slot) == 4136);
 
 struct us_epitaph {
 	u64 state;
@@ -386,8 +397,8 @@ struct us_linux_hand_off {
 	u32 function_count;
 	u32 root_count;
 	u32 reserved;
-	u32 core_apic_ids[32];
-	u32 core_numbers[32];
+	u32 core_apic_ids[512];
+	u32 core_numbers[512];
 	struct us_pci_root roots[64];
 };
 static_assert(offsetof(struct us_linux_hand_off, abi_revision) == 0);
@@ -410,9 +421,9 @@ static_assert(offsetof(struct us_linux_hand_off, function_count) == 252);
 static_assert(offsetof(struct us_linux_hand_off, root_count) == 256);
 static_assert(offsetof(struct us_linux_hand_off, reserved) == 260);
 static_assert(offsetof(struct us_linux_hand_off, core_apic_ids) == 264);
-static_assert(offsetof(struct us_linux_hand_off, core_numbers) == 392);
-static_assert(offsetof(struct us_linux_hand_off, roots) == 520);
-static_assert(sizeof(struct us_linux_hand_off) == 2056);
+static_assert(offsetof(struct us_linux_hand_off, core_numbers) == 2312);
+static_assert(offsetof(struct us_linux_hand_off, roots) == 4360);
+static_assert(sizeof(struct us_linux_hand_off) == 5896);
 
 #endif /* __ASSEMBLY__ */
 

@@ -143,7 +143,7 @@ fn any_machine() -> impl Strategy<Value = Machine> {
     let occupied = (places, 0u64..(80 * MIB))
         .prop_map(|(start, size)| (Range::new(start, start.saturating_add(size)), "thing"));
     (
-        0u32..40,
+        prop_oneof![4 => 0u32..40, 1 => 500u32..530],
         proptest::collection::vec(1u32..40, 0..3),
         prop_oneof![wild, typical],
         proptest::collection::vec(occupied, 0..4),

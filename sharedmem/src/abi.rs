@@ -51,7 +51,7 @@ impl fmt::Display for Revisions {
 }
 
 /// Maximum number of cores of a machine; the length of every array that has an element per core.
-pub const MAX_CORES: usize = 32;
+pub const MAX_CORES: usize = if cfg!(loom) { 4 } else { 512 };
 
 /// Size of the control block at the start of the shared region, in bytes; the journal's ring follows it.
 pub const CONTROL_BYTES: usize = 2 << 20;
@@ -85,8 +85,12 @@ pub const STACK_BASE: u64 = 0xffff_ff00_0000_0000;
 /// Distance from one core's stack to the next, in bytes.
 pub const STACK_STRIDE: u64 = 0x4_0000;
 
-/// Mapped bytes of each core's stack; they end at the end of its stride.
+/// Mapped bytes of the stack of a core that works: the first one, and the one on the seat. They end at the end of its
+/// stride.
 pub const STACK_BYTES: u64 = 0x2_0000;
+
+/// Mapped bytes of the stack of any other core, which only counts its rounds.
+pub const FURTHER_STACK_BYTES: u64 = 0x8000;
 
 /// Number of the stack an instance runs on when it is called on the seat.
 pub const SEAT_STACK: usize = MAX_CORES;
@@ -94,6 +98,14 @@ pub const SEAT_STACK: usize = MAX_CORES;
 /// Returns the top of a core's stack in an instance's address space.
 pub const fn stack_top(core: usize) -> u64 {
     STACK_BASE + (core as u64 + 1) * STACK_STRIDE
+}
+
+/// Returns how many bytes of a core's stack are mapped.
+pub const fn stack_bytes(core: usize) -> u64 {
+    match core {
+        0 | SEAT_STACK => STACK_BYTES,
+        _ => FURTHER_STACK_BYTES,
+    }
 }
 
 numbered! {

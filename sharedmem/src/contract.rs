@@ -10,17 +10,19 @@ use crate::epitaph::{EpitaphCause, EpitaphState};
 use crate::instance::{Instance, Role};
 use crate::mailbox::{Answer, Command, ImageSource};
 use crate::numbered::List;
+use crate::obstacle::Obstacle;
 use crate::protection::ProtectionState;
 use crate::record::RecordKind;
 use crate::resume_slot::ParkState;
 use crate::timeline::{Counter, Edge, Phase};
 
 /// The lists.
-pub const LISTS: [List; 22] = [
+pub const LISTS: [List; 23] = [
     Instance::LIST,
     Role::LIST,
     Vector::LIST,
     ProtectionState::LIST,
+    Obstacle::LIST,
     ConsoleOwner::LIST,
     Edge::LIST,
     Phase::LIST,

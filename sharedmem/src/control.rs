@@ -114,6 +114,8 @@ pub struct Control {
     pub withheld: CachePadded<Withheld>,
     /// One per instance; see the fields.
     pub condemned: PerInstance<CachePadded<Condemned>>,
+    /// What the monitor knows of [`Obstacles`](crate::obstacle::Obstacles). Writer: the monitor.
+    pub obstacles: CachePadded<AtomicU64>,
 }
 
 // The model checker's words are larger.
@@ -202,21 +204,22 @@ mod tests {
         assert_eq!(span_of!(Control, header), 0x0..0x80);
         assert_eq!(span_of!(Control, epoch), 0x80..0x100);
         assert_eq!(span_of!(Control, protection), 0x100..0x180);
-        assert_eq!(span_of!(Control, primary_keepalive), 0x180..0x300);
-        assert_eq!(span_of!(Control, seat_keepalive), 0x300..0x480);
-        assert_eq!(span_of!(Control, journal), 0x480..0x700);
-        assert_eq!(span_of!(Control, debug), 0x700..0x780);
-        assert_eq!(span_of!(Control, backup), 0x780..0x800);
-        assert_eq!(span_of!(Control, console), 0x800..0x880);
-        assert_eq!(span_of!(Control, epitaphs), 0x880..0xb80);
-        assert_eq!(span_of!(Control, timelines), 0xb80..0x1900);
-        assert_eq!(span_of!(Control, monitor_log), 0x1900..0x5980);
-        assert_eq!(span_of!(Control, instance_logs), 0x5980..0xda80);
-        assert_eq!(span_of!(Control, resume_slots), 0xda80..0xdb80);
-        assert_eq!(span_of!(Control, mailbox), 0xdb80..0xdd00);
-        assert_eq!(span_of!(Control, versions), 0xdd00..0xde00);
-        assert_eq!(span_of!(Control, withheld), 0xde00..0xe000);
-        assert_eq!(span_of!(Control, condemned), 0xe000..0xe100);
+        assert_eq!(span_of!(Control, primary_keepalive), 0x180..0x1200);
+        assert_eq!(span_of!(Control, seat_keepalive), 0x1200..0x2280);
+        assert_eq!(span_of!(Control, journal), 0x2280..0x2500);
+        assert_eq!(span_of!(Control, debug), 0x2500..0x2580);
+        assert_eq!(span_of!(Control, backup), 0x2580..0x2600);
+        assert_eq!(span_of!(Control, console), 0x2600..0x2680);
+        assert_eq!(span_of!(Control, epitaphs), 0x2680..0x2980);
+        assert_eq!(span_of!(Control, timelines), 0x2980..0x3700);
+        assert_eq!(span_of!(Control, monitor_log), 0x3700..0x7780);
+        assert_eq!(span_of!(Control, instance_logs), 0x7780..0xf880);
+        assert_eq!(span_of!(Control, resume_slots), 0xf880..0xf980);
+        assert_eq!(span_of!(Control, mailbox), 0xf980..0xfb00);
+        assert_eq!(span_of!(Control, versions), 0xfb00..0xfc00);
+        assert_eq!(span_of!(Control, withheld), 0xfc00..0xfe00);
+        assert_eq!(span_of!(Control, condemned), 0xfe00..0xff00);
+        assert_eq!(span_of!(Control, obstacles), 0xff00..0xff80);
         assert_eq!(size_of::<BackupReport>(), 112);
         assert_eq!(offset_of!(Header, journal_salt), 32);
     }

@@ -6,9 +6,10 @@ use core::array;
 use crate::abi::MAX_CORES;
 use crate::layout::layout;
 
-/// The content of a keepalive.
+/// The content of a keepalive, with room for the progress of `CORES` cores: kernels that look every millisecond move no
+/// more bytes than they must.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keepalive {
+pub struct KeepaliveOf<const CORES: usize> {
     /// Rises by one with each keepalive.
     pub sequence: u64,
     /// When it was sent, in ns since the machine's boot. This is for people and for the timeline; the detector uses its
@@ -16,21 +17,27 @@ pub struct Keepalive {
     pub time_ns: u64,
     /// The epoch that the sender runs under.
     pub epoch: u64,
-    /// Number of cores, and of the entries of `progress` that count.
+    /// Number of cores of the sender. As many entries of `progress` count, if there are as many.
     pub cores: u32,
     /// Per core, how many rounds its main loop has made.
-    pub progress: [u64; MAX_CORES],
+    pub progress: [u64; CORES],
 }
 
-impl Keepalive {
+/// A keepalive of a primary.
+pub type Keepalive = KeepaliveOf<MAX_CORES>;
+
+/// A keepalive of the monitor, which runs on one core.
+pub type SeatKeepalive = KeepaliveOf<1>;
+
+impl<const CORES: usize> KeepaliveOf<CORES> {
     /// Makes the first keepalive of a sender with `cores` cores.
-    pub fn first(epoch: u64, cores: u32) -> Self {
+    pub const fn first(epoch: u64, cores: u32) -> Self {
         Self {
             sequence: 0,
             time_ns: 0,
             epoch,
             cores,
-            progress: [0; MAX_CORES],
+            progress: [0; CORES],
         }
     }
 }
@@ -69,7 +76,7 @@ impl Default for KeepaliveSlot {
 
 impl KeepaliveSlot {
     /// Publishes `keepalive`. Only the slot's one writer may call it.
-    pub fn publish(&self, keepalive: &Keepalive) {
+    pub fn publish<const CORES: usize>(&self, keepalive: &KeepaliveOf<CORES>) {
         let version = self.version.load(Ordering::Relaxed) | 1;
         self.version.store(version, Ordering::Relaxed);
         fence(Ordering::Release);
@@ -77,7 +84,7 @@ impl KeepaliveSlot {
         self.time_ns.store(keepalive.time_ns, Ordering::Relaxed);
         self.epoch.store(keepalive.epoch, Ordering::Relaxed);
         self.cores.store(keepalive.cores.into(), Ordering::Relaxed);
-        let cores = (keepalive.cores as usize).min(MAX_CORES);
+        let cores = (keepalive.cores as usize).min(CORES);
         for (word, value) in self.progress.iter().zip(&keepalive.progress[..cores]) {
             word.store(*value, Ordering::Relaxed);
         }
@@ -90,30 +97,44 @@ impl KeepaliveSlot {
     ///
     /// The numbers are the sender's claims: `cores` may be anything.
     pub fn read(&self) -> Option<Keepalive> {
-        (0..READ_ATTEMPTS).find_map(|_| self.try_read())
+        self.read_of()
     }
 
-    fn try_read(&self) -> Option<Keepalive> {
+    /// Reads like [`read`](Self::read), as far as the progress of `CORES` cores.
+    pub fn read_of<const CORES: usize>(&self) -> Option<KeepaliveOf<CORES>> {
+        let mut keepalive = KeepaliveOf::first(0, 0);
+        self.read_into(&mut keepalive).then_some(keepalive)
+    }
+
+    /// Reads like [`read_of`](Self::read_of) over an earlier keepalive; the progress of cores that the new one does not
+    /// have becomes 0. Returns false, and leaves anything there, if there is none to read.
+    #[must_use]
+    pub fn read_into<const CORES: usize>(&self, to: &mut KeepaliveOf<CORES>) -> bool {
+        let stale = (to.cores as usize).min(CORES);
+        (0..READ_ATTEMPTS).any(|_| self.try_read(to, stale))
+    }
+
+    /// Makes one attempt. At most `stale` entries of what was there before are not 0.
+    fn try_read<const CORES: usize>(&self, to: &mut KeepaliveOf<CORES>, stale: usize) -> bool {
         let before = self.version.load(Ordering::Acquire);
         if before == 0 || before & 1 == 1 {
             core::hint::spin_loop();
-            return None;
+            return false;
         }
         let cores = self.cores.load(Ordering::Relaxed);
-        let known = cores.min(MAX_CORES as u64) as usize;
-        let mut progress = [0; MAX_CORES];
-        for (value, word) in progress.iter_mut().zip(&self.progress[..known]) {
+        let known = cores.min(CORES.min(MAX_CORES) as u64) as usize;
+        for (value, word) in to.progress.iter_mut().zip(&self.progress[..known]) {
             *value = word.load(Ordering::Relaxed);
         }
-        let keepalive = Keepalive {
-            sequence: self.sequence.load(Ordering::Relaxed),
-            time_ns: self.time_ns.load(Ordering::Relaxed),
-            epoch: self.epoch.load(Ordering::Relaxed),
-            cores: u32::try_from(cores).unwrap_or(u32::MAX),
-            progress,
-        };
+        if known < stale {
+            to.progress[known..stale].fill(0);
+        }
+        to.sequence = self.sequence.load(Ordering::Relaxed);
+        to.time_ns = self.time_ns.load(Ordering::Relaxed);
+        to.epoch = self.epoch.load(Ordering::Relaxed);
+        to.cores = u32::try_from(cores).unwrap_or(u32::MAX);
         fence(Ordering::Acquire);
-        (self.version.load(Ordering::Relaxed) == before).then_some(keepalive)
+        self.version.load(Ordering::Relaxed) == before
     }
 
     /// Empties the slot for a new writer. For the monitor, once the old writer is fenced.
@@ -160,6 +181,27 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_takes_as_much_as_it_has_room_for_and_keeps_nothing_of_before() {
+        let slot = KeepaliveSlot::default();
+        let mut keepalive = Keepalive::first(1, 4);
+        assert!(!slot.read_into(&mut keepalive));
+        keepalive.progress[..4].copy_from_slice(&[5, 6, 7, 8]);
+        slot.publish(&keepalive);
+        assert_eq!(
+            slot.read_of().map(|it: KeepaliveOf<2>| it.progress),
+            Some([5, 6])
+        );
+        assert_eq!(slot.read_of().map(|it: KeepaliveOf<0>| it.cores), Some(4));
+        slot.publish(&KeepaliveOf {
+            progress: [9],
+            ..SeatKeepalive::first(2, 1)
+        });
+        assert!(slot.read_into(&mut keepalive));
+        assert_eq!(Some(keepalive), slot.read());
+        assert_eq!(keepalive.progress[..4], [9, 0, 0, 0]);
+    }
+
+    #[test]
     fn a_reader_never_sees_half_of_a_keepalive() {
         let slot = Arc::new(KeepaliveSlot::default());
         let writer = {
@@ -171,7 +213,7 @@ mod tests {
                         sequence: value,
                         time_ns: value,
                         epoch: value,
-                        cores: 32,
+                        cores: MAX_CORES as u32,
                         progress,
                     });
                 }

@@ -74,6 +74,11 @@ pub const PARTS: &[(&str, usize, Keeping)] = &[
         offset_of!(Control, condemned),
         Keeping::Checked,
     ),
+    (
+        "obstacles",
+        offset_of!(Control, obstacles),
+        Keeping::Restored,
+    ),
 ];
 
 /// A word that the monitor alone writes.
@@ -87,7 +92,7 @@ pub struct RestoredWord {
 
 /// Every word that the monitor alone writes in the parts that are [`Keeping::Restored`], and of other parts those on
 /// which others act: the last loss of a backup, and the request that was answered last.
-pub const RESTORED: [RestoredWord; 10] = [
+pub const RESTORED: [RestoredWord; 11] = [
     RestoredWord {
         name: "magic",
         of: |it| &it.header.magic,
@@ -128,6 +133,10 @@ pub const RESTORED: [RestoredWord; 10] = [
         name: "answered",
         of: |it| it.mailbox.answered_word(),
     },
+    RestoredWord {
+        name: "obstacles",
+        of: |it| &it.obstacles,
+    },
 ];
 
 #[cfg(test)]
@@ -144,7 +153,7 @@ mod tests {
         let is_the_monitors = |name: &&str| *name != "resets";
         let fields = Header::FIELDS.iter().map(|field| field.name);
         let mut wanted: Vec<&str> = fields.filter(is_the_monitors).collect();
-        wanted.extend(["epoch", "backup_lost", "answered"]);
+        wanted.extend(["epoch", "backup_lost", "answered", "obstacles"]);
         let listed: Vec<&str> = RESTORED.iter().map(|word| word.name).collect();
         assert_eq!(listed, wanted);
     }

@@ -146,7 +146,7 @@ mod tests {
         let progress = KeepaliveSlot::FIELDS.last().unwrap();
         assert_eq!(
             (progress.name, progress.offset_bytes, progress.size_bytes),
-            ("progress", 40, 256)
+            ("progress", 40, 8 * crate::MAX_CORES)
         );
         assert_eq!(
             (progress.element, progress.count),

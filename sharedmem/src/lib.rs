@@ -34,6 +34,7 @@ pub mod linux;
 pub mod log_ring;
 pub mod mailbox;
 pub mod numbered;
+pub mod obstacle;
 pub mod own_word;
 pub mod prior_boot;
 pub mod protection;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use log::{LevelFilter, Log, Metadata, Record};
 use sharedmem::cause::{BackupLoss, Cause};
 use sharedmem::event::{
-    BackupLost, Checkpoint, CoreRetried, DamageKind, Dead, Event, FenceRefused, FenceRetry,
+    BackupLost, Checkpoint, CoresRetried, DamageKind, Dead, Event, FenceRefused, FenceRetry,
     Finding, Reset, RetentionLost, TakeoverBegan, WaitingForBackup,
 };
 use simulation::campaign::{Campaign, Seeds};
@@ -54,7 +54,10 @@ const GOALS: [Goal; 20] = [
     ("a backup that is given up for room", |line| {
         lost(line, BackupLoss::Dropped)
     }),
-    ("a core that does not come for its order", is::<CoreRetried>),
+    (
+        "a core that does not come for its order",
+        is::<CoresRetried>,
+    ),
 ];
 
 /// Returns whether the line is an event `E`.

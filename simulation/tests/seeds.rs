@@ -1,9 +1,10 @@
 //! The seeds that every run of the tests takes.
 
+use sharedmem::MAX_CORES;
 use simulation::campaign::{Campaign, Seeds, Sum};
 use simulation::run::run;
 use simulation::scenario::plan::{Moment, Plan, Strike};
-use simulation::scenario::{Mode, Scenario};
+use simulation::scenario::{Chaos, Mode, Scenario};
 
 /// Seeds that showed a bug once. A seed means another run after each change to the simulation, so its worth fades.
 const REGRESSIONS: [(u64, Mode); 1] = [
@@ -46,6 +47,23 @@ fn a_paused_machine_is_not_taken_over() {
         assert_eq!(outcome.violation, None, "seed {seed}");
         assert_eq!(outcome.takeovers, 0, "seed {seed}: {outcome}");
     }
+}
+
+/// Checks that the largest machine is fenced and protected again, and that no core is forgotten: its primary hangs, and
+/// the next one is started on all cores.
+#[test]
+fn the_largest_machine_is_taken_over() {
+    let mut scenario = Scenario::of(1, Mode::Liveness);
+    scenario.core_count = MAX_CORES as u32;
+    (scenario.clients, scenario.commands) = (1, 10);
+    (scenario.signals, scenario.wire) = (Chaos::NONE, Chaos::NONE);
+    scenario.faults = vec![Plan {
+        strike: Strike::Silence,
+        moment: Moment::Access(200),
+    }];
+    let outcome = run(scenario);
+    assert_eq!(outcome.violation, None, "{outcome}");
+    assert_eq!(outcome.takeovers, 1, "{outcome}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The actions that the machine asks for.
 
 use arrayvec::ArrayVec;
-use sharedmem::MAX_CORES;
 use sharedmem::timeline::Edge;
 
 use crate::cores::CoreSet;
@@ -10,24 +9,24 @@ use crate::notice::Notice;
 /// An action. The executor carries them out in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Revoke any job that waits for a core in the fence page, then send the core INIT. It must not take up such a job
-    /// after its check-in.
+    /// Revoke any job that waits for these cores in the fence page, then send them INIT, one right after the other. None
+    /// may take up such a job after its check-in.
     SendInit {
-        /// The core's machine number.
-        core: u32,
+        /// The cores.
+        cores: CoreSet,
     },
-    /// Send SIPI to a core, into the fence page.
+    /// Send SIPI to these cores, into the fence page.
     SendStartup {
-        /// The core's machine number.
-        core: u32,
-        /// The generation it must check in with. The executor writes it into the page before the SIPI, in memory that
+        /// The cores.
+        cores: CoreSet,
+        /// The generation they must check in with. The executor writes it into the page before the SIPI, in memory that
         /// the old primary cannot write.
         generation: u64,
     },
-    /// Send an NMI to a core.
+    /// Send these cores an NMI.
     SendNmi {
-        /// The core's machine number.
-        core: u32,
+        /// The cores.
+        cores: CoreSet,
     },
     /// Set the epoch word. The executor answers with [`Stage::RaiseEpoch`](crate::Stage::RaiseEpoch); or, if the
     /// stopped primary had dropped the backup, with [`Event::BackupLost`](crate::Event::BackupLost).
@@ -68,9 +67,8 @@ pub enum Action {
 }
 
 /// Maximum number of actions of one step. The longest step ends an absence and begins a takeover: two notices, two
-/// stamps, and an INIT for each core but the seat. The longest step of a fence under way is a notice and one signal for
-/// each of these cores.
-pub const ACTIONS_MAX: usize = 4 + (MAX_CORES - 1);
+/// stamps, and INIT, which goes to any number of cores.
+pub const ACTIONS_MAX: usize = 5;
 
 /// The actions of one step.
 pub type Actions = ArrayVec<Action, ACTIONS_MAX>;

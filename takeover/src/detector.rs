@@ -14,10 +14,13 @@
 //! the peer gets one whole time-out to be heard again. It gets that once: without a fresh keepalive a second absence
 //! only stops the clocks, so that an observer that is often late still finds a dead peer.
 
+mod clock;
+
 use sharedmem::MAX_CORES;
 use sharedmem::cause::Cause;
-use sharedmem::keepalive::Keepalive;
+use sharedmem::keepalive::KeepaliveOf;
 
+use self::clock::Clock;
 use crate::failure::Failure;
 
 /// Periods and time-outs.
@@ -74,7 +77,7 @@ pub enum Observation {
 pub enum Flaw {
     /// It has another epoch than the peer's.
     ForeignEpoch,
-    /// It has no core, more than [`MAX_CORES`], or not as many as the first keepalive.
+    /// It has no core, more than there is room for, or not as many as the first keepalive.
     CoreCount,
     /// Its sequence number is below one already seen.
     WentBack,
@@ -91,13 +94,15 @@ pub struct Ignored {
     pub went_back: u64,
 }
 
-/// Watches one peer through one epoch.
+/// Watches one peer, of `CORES` cores at most, through one epoch.
 #[derive(Clone, Debug)]
-pub struct Detector {
+pub struct Detector<const CORES: usize = MAX_CORES> {
     config: DetectorConfig,
     epoch: u64,
     started_ns: u64,
     seen: Option<Seen>,
+    /// What was seen of each core; as many count as the peer has.
+    cores: [Core; CORES],
     condemned: Option<Failure>,
     ignored: Ignored,
     /// The peer was given a time-out of grace, and was not heard since.
@@ -112,7 +117,6 @@ struct Seen {
     beat_ns: u64,
     /// Since when the silence counts: later than `beat_ns` if the peer was vouched for or excused.
     at_ns: u64,
-    cores: [Core; MAX_CORES],
     core_count: u32,
 }
 
@@ -122,40 +126,11 @@ struct Core {
     /// When `progress` was first seen; for a core that never moved, when the peer was first seen.
     since_ns: u64,
     moved: bool,
+    /// It is known not to run, so it may stand still.
+    is_left_out: bool,
 }
 
-/// A clock that runs against the peer: what it watches must not stand still for longer than `limit_ns`.
-struct Clock {
-    failure: Failure,
-    since_ns: u64,
-    limit_ns: u64,
-    /// For a core's progress: when the newest beat was seen. A standstill counts only up to there, because without
-    /// beats it could not be told from silence.
-    witnessed_ns: Option<u64>,
-}
-
-impl Clock {
-    fn age_ns(&self, now_ns: u64) -> u64 {
-        self.witnessed_ns
-            .unwrap_or(now_ns)
-            .saturating_sub(self.since_ns)
-    }
-
-    fn late_ns(&self) -> u64 {
-        self.since_ns.saturating_add(self.limit_ns / 2)
-    }
-
-    fn due_ns(&self) -> u64 {
-        self.since_ns.saturating_add(self.limit_ns)
-    }
-
-    /// Returns whether the clock advances without new beats.
-    fn runs(&self) -> bool {
-        self.witnessed_ns.is_none()
-    }
-}
-
-impl Detector {
+impl<const CORES: usize> Detector<CORES> {
     /// Starts to wait, at `now_ns`, for the first keepalive of a peer with this `epoch`.
     pub fn new(config: DetectorConfig, epoch: u64, now_ns: u64) -> Self {
         Self {
@@ -163,14 +138,22 @@ impl Detector {
             epoch,
             started_ns: now_ns,
             seen: None,
+            cores: [Core::default(); CORES],
             condemned: None,
             ignored: Ignored::default(),
             has_grace: false,
         }
     }
 
+    /// Starts anew, as [`new`](Self::new) does, for a peer with this `epoch`.
+    pub fn begin(&mut self, epoch: u64, now_ns: u64) {
+        (self.epoch, self.started_ns) = (epoch, now_ns);
+        (self.seen, self.condemned) = (None, None);
+        (self.ignored, self.has_grace) = (Ignored::default(), false);
+    }
+
     /// Takes in what the slot holds at `now_ns`. Call it before [`verdict`](Self::verdict), with the same `now_ns`.
-    pub fn observe(&mut self, now_ns: u64, keepalive: &Keepalive) -> Observation {
+    pub fn observe(&mut self, now_ns: u64, keepalive: &KeepaliveOf<CORES>) -> Observation {
         if let Some(flaw) = self.flaw(keepalive) {
             let count = match flaw {
                 Flaw::ForeignEpoch => &mut self.ignored.foreign_epoch,
@@ -180,10 +163,19 @@ impl Detector {
             *count = count.saturating_add(1);
             return Observation::Ignored(flaw);
         }
-        match &mut self.seen {
+        let is_first = match &mut self.seen {
             Some(seen) if seen.sequence == keepalive.sequence => return Observation::Repeated,
-            Some(seen) => seen.advance(now_ns, keepalive),
-            None => self.seen = Some(Seen::first(now_ns, keepalive)),
+            Some(seen) => {
+                seen.advance(now_ns, keepalive.sequence);
+                false
+            }
+            None => {
+                self.seen = Some(Seen::first(now_ns, keepalive.sequence, keepalive.cores));
+                true
+            }
+        };
+        for (core, progress) in self.live().iter_mut().zip(keepalive.progress) {
+            core.observe(now_ns, progress, is_first);
         }
         self.has_grace = false;
         Observation::Fresh
@@ -209,9 +201,17 @@ impl Detector {
         self.started_ns = later(self.started_ns, boot_timeout_ns);
         if let Some(seen) = &mut self.seen {
             seen.at_ns = later(seen.at_ns, timeout_ns);
-            for core in &mut seen.cores {
-                core.since_ns = later(core.since_ns, core.limit_ns(&self.config));
-            }
+        }
+        let config = self.config;
+        for core in self.live() {
+            core.since_ns = later(core.since_ns, core.limit_ns(&config));
+        }
+    }
+
+    /// Lets a core of a peer that was seen stand still for ever, because it is known not to run.
+    pub fn leave_out(&mut self, core: u32) {
+        if let Some(core) = self.cores.get_mut(core as usize) {
+            core.is_left_out = true;
         }
     }
 
@@ -219,17 +219,23 @@ impl Detector {
     pub fn vouch(&mut self, now_ns: u64) {
         if let Some(seen) = &mut self.seen {
             seen.at_ns = now_ns;
-            seen.cores
-                .iter_mut()
-                .for_each(|core| core.since_ns = now_ns);
         }
+        self.live()
+            .iter_mut()
+            .for_each(|core| core.since_ns = now_ns);
     }
 
-    fn flaw(&self, keepalive: &Keepalive) -> Option<Flaw> {
+    /// Returns the cores that the peer has, as far as it was seen.
+    fn live(&mut self) -> &mut [Core] {
+        let count = self.seen.as_ref().map_or(0, |seen| seen.core_count);
+        &mut self.cores[..count as usize]
+    }
+
+    fn flaw(&self, keepalive: &KeepaliveOf<CORES>) -> Option<Flaw> {
         if keepalive.epoch != self.epoch {
             return Some(Flaw::ForeignEpoch);
         }
-        if keepalive.cores == 0 || keepalive.cores as usize > MAX_CORES {
+        if keepalive.cores == 0 || keepalive.cores as usize > CORES {
             return Some(Flaw::CoreCount);
         }
         let seen = self.seen.as_ref()?;
@@ -326,9 +332,10 @@ impl Detector {
         let cores = self
             .seen
             .iter()
-            .flat_map(|seen| (0..seen.core_count).map(move |core| (core, seen)));
+            .flat_map(|seen| (0..seen.core_count).map(move |core| (core, seen)))
+            .filter(|(core, _)| !self.cores[*core as usize].is_left_out);
         let per_core = cores.map(move |(core, seen)| {
-            let state = &seen.cores[core as usize];
+            let state = &self.cores[core as usize];
             Clock {
                 failure: Failure::on_core(Cause::Hung, core),
                 since_ns: state.since_ns,
@@ -341,6 +348,18 @@ impl Detector {
 }
 
 impl Core {
+    /// Takes in the progress that a fresh keepalive tells, by the `is_first` one of its peer.
+    fn observe(&mut self, now_ns: u64, progress: u64, is_first: bool) {
+        if is_first || self.progress != progress {
+            *self = Self {
+                progress,
+                since_ns: now_ns,
+                moved: !is_first,
+                is_left_out: self.is_left_out && !is_first,
+            };
+        }
+    }
+
     /// Returns how long it may stand still. The cores of an instance start one by one after its first keepalive: until
     /// a core has moved, it is booting.
     fn limit_ns(&self, config: &DetectorConfig) -> u64 {
@@ -352,33 +371,18 @@ impl Core {
 }
 
 impl Seen {
-    fn first(now_ns: u64, keepalive: &Keepalive) -> Self {
-        let cores = keepalive.progress.map(|progress| Core {
-            progress,
-            since_ns: now_ns,
-            moved: false,
-        });
+    fn first(now_ns: u64, sequence: u64, core_count: u32) -> Self {
         Self {
-            sequence: keepalive.sequence,
+            sequence,
             beat_ns: now_ns,
             at_ns: now_ns,
-            cores,
-            core_count: keepalive.cores,
+            core_count,
         }
     }
 
-    fn advance(&mut self, now_ns: u64, keepalive: &Keepalive) {
-        self.sequence = keepalive.sequence;
+    fn advance(&mut self, now_ns: u64, sequence: u64) {
+        self.sequence = sequence;
         self.beat_ns = now_ns;
         self.at_ns = now_ns;
-        for (core, progress) in self.cores.iter_mut().zip(keepalive.progress) {
-            if core.progress != progress {
-                *core = Core {
-                    progress,
-                    since_ns: now_ns,
-                    moved: true,
-                };
-            }
-        }
     }
 }

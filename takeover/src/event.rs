@@ -54,6 +54,14 @@ pub enum Event<'a> {
         /// All cores it gets.
         cores: CoreSet,
     },
+    /// A core of the primary, or one kept for the next one, did not come when it was started, and cannot any more. It had
+    /// stopped with proof before and has run nothing since. No fence waits for it, and no successor gets it.
+    CoreLeftOut {
+        /// The core's machine number.
+        core: u32,
+        /// Its number in the primary's own count, if the primary has it.
+        index: Option<u32>,
+    },
     /// A new backup was loaded on the seat and is getting ready; [`Event::BackupReady`] follows.
     Rearmed,
     /// The operator asks to retry a refused takeover.

@@ -47,12 +47,11 @@
 //! machine.step(6 * MS, Event::Tick);
 //! let now_ns = 12 * MS;
 //! let actions = machine.step(now_ns, Event::Tick);
-//! assert!(actions.contains(&Action::SendInit { core: 1 }));
-//! assert!(actions.contains(&Action::SendInit { core: 2 }));
+//! assert!(actions.contains(&Action::SendInit { cores }));
 //! let now_ns = now_ns + config.fence.settle_ns;
 //! let actions = machine.step(now_ns, Event::Tick);
 //! let generation = machine.generation();
-//! assert!(actions.contains(&Action::SendStartup { core: 1, generation }));
+//! assert!(actions.contains(&Action::SendStartup { cores, generation }));
 //!
 //! // Only when both cores have checked in is the epoch raised.
 //! machine.step(now_ns, Event::CheckedIn { core: 1, generation });

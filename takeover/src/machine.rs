@@ -102,7 +102,8 @@ impl Machine {
             | Event::PrimaryRefused
             | Event::Observed(_)
             | Event::Epitaph { .. }
-            | Event::Ended { .. } => self.on_primary(event, &mut out),
+            | Event::Ended { .. }
+            | Event::CoreLeftOut { .. } => self.on_primary(event, &mut out),
             Event::BackupReady | Event::BackupLost(_) | Event::Rearmed => {
                 self.on_backup(event, &mut out)
             }

@@ -51,6 +51,11 @@ impl StartupRetry {
         Call::Again
     }
 
+    /// Returns how often the core was called.
+    pub fn calls(&self) -> u32 {
+        self.calls
+    }
+
     /// Returns when to step again, in ns.
     pub fn deadline_ns(&self) -> u64 {
         self.until_ns

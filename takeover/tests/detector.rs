@@ -241,7 +241,7 @@ fn an_insane_first_beat_is_no_first_beat() {
         MS,
         &Keepalive {
             time_ns: 0,
-            cores: 33,
+            cores: MAX_CORES as u32 + 1,
             ..beat(EPOCH, 1)
         },
     );
@@ -252,7 +252,7 @@ fn an_insane_first_beat_is_no_first_beat() {
             MS,
             &Keepalive {
                 time_ns: 0,
-                cores: 32,
+                cores: MAX_CORES as u32,
                 ..beat(EPOCH, 0)
             }
         ),

@@ -12,8 +12,8 @@ use takeover::{
 fn the_seat_is_in_no_set() {
     assert_eq!(CoreSet::from_cores([1, 0]), Err(CoreError::Seat));
     assert_eq!(
-        CoreSet::from_cores([31, 32]),
-        Err(CoreError::OutOfRange(32))
+        CoreSet::from_cores([511, 512]),
+        Err(CoreError::OutOfRange(512))
     );
     assert_eq!(
         CoreSet::from_cores([u32::MAX]),
@@ -21,29 +21,39 @@ fn the_seat_is_in_no_set() {
     );
     assert_eq!(
         CoreError::Seat.to_string(),
-        "core 0 is the monitor's seat and cannot be fenced; use cores 1 to 31"
+        "core 0 is the monitor's seat and cannot be fenced; use cores 1 to 511"
     );
     assert_eq!(
-        CoreError::OutOfRange(32).to_string(),
-        "there is no core 32; use cores 1 to 31"
+        CoreError::OutOfRange(512).to_string(),
+        "there is no core 512; use cores 1 to 511"
     );
-    let all = CoreSet::from_cores(1..32).unwrap();
+    let all = CoreSet::from_cores(1..512).unwrap();
     assert_eq!(
         (all.len(), all.contains(0), all.first()),
-        (31, false, Some(1))
+        (511, false, Some(1))
     );
+    assert!(all.iter().eq(1..512));
+    assert!(!all.contains(512) && !all.contains(u32::MAX));
+    assert_eq!(all.to_string(), "1-511");
+}
+
+#[test]
+fn a_set_is_told_as_ranges() {
+    let told = [62, 63, 64, 65, 500].map(|core| set(&[core]));
+    let told = told.into_iter().fold(set(&[1]), CoreSet::union);
+    assert_eq!(told.to_string(), "1, 62-65, 500");
 }
 
 #[test]
 fn a_set_is_a_set() {
-    let cores = set(&[5, 2, 31, 2]);
-    assert_eq!(cores.iter().collect::<Vec<_>>(), [2, 5, 31]);
+    let cores = set(&[5, 2, 311, 2]);
+    assert_eq!(cores.iter().collect::<Vec<_>>(), [2, 5, 311]);
     assert_eq!(cores.without(2).first(), Some(5));
-    assert_eq!(cores.without(7).without(0).without(64), cores);
-    assert!(!cores.contains(37), "37 is 5 modulo 32");
-    assert_eq!(cores.without_first(), set(&[5, 31]));
+    assert_eq!(cores.without(7).without(0).without(9999), cores);
+    assert!(!cores.contains(69), "69 is 5 modulo 64");
+    assert_eq!(cores.without_first(), set(&[5, 311]));
     assert_eq!(CoreSet::EMPTY.without_first(), CoreSet::EMPTY);
-    assert_eq!(cores.union(set(&[5, 6])), set(&[2, 5, 6, 31]));
+    assert_eq!(cores.union(set(&[5, 6])), set(&[2, 5, 6, 311]));
     assert_eq!(
         (CoreSet::EMPTY.first(), CoreSet::EMPTY.is_empty()),
         (None, true)
@@ -53,7 +63,7 @@ fn a_set_is_a_set() {
             cores.to_string().as_str(),
             CoreSet::EMPTY.to_string().as_str()
         ),
-        ("2, 5, 31", "none")
+        ("2, 5, 311", "none")
     );
 }
 

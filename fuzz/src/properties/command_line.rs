@@ -66,7 +66,15 @@ fn read_again(options: &Options) {
     }
 }
 
-/// Makes a machine of up to 40 CPUs, with up to a dozen claims on its memory.
+/// Returns how many CPUs a machine has: up to 40, or some more or less than there is room for.
+fn cpu_count(cpus: u8) -> u32 {
+    match u32::from(cpus) % 50 {
+        few @ 0..40 => few,
+        many => MAX_CORES as u32 - 45 + many,
+    }
+}
+
+/// Makes a machine, with up to a dozen claims on its memory.
 fn machine_of(input: &mut Unstructured<'_>) -> arbitrary::Result<Machine> {
     let kind = |number: u8| KINDS[usize::from(number) % KINDS.len()];
     let [cpus, kinds] = input.arbitrary::<[u8; 2]>()?;
@@ -87,7 +95,7 @@ fn machine_of(input: &mut Unstructured<'_>) -> arbitrary::Result<Machine> {
         }
     }
     Ok(Machine {
-        cpus: (0..u32::from(cpus) % 40).map(ApicId).collect(),
+        cpus: (0..cpu_count(cpus)).map(ApicId).collect(),
         memory_map: MemoryMap::new(claims),
         occupied,
         kinds: Kinds {

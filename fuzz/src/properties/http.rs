@@ -6,6 +6,7 @@
 
 use journal::RecentRecords;
 use sharedmem::Instance;
+use sharedmem::obstacle::Obstacles;
 use web::{JournalStatus, Piece, PrimaryStatus, REQUEST_BYTES_MAX, Reply, answer};
 
 /// Checks the property. See the module.
@@ -47,7 +48,7 @@ fn status() -> PrimaryStatus {
         cores: 3,
         uptime_ms: 65_432,
         service_port: 6379,
-        unprotected: None,
+        obstacles: Obstacles::NONE,
         journal: JournalStatus::default(),
         takeover: None,
         dead: None,

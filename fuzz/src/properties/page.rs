@@ -7,6 +7,7 @@
 use arbitrary::{Result, Unstructured};
 use journal::{RecentRecords, RecoverySummary};
 use sharedmem::Instance;
+use sharedmem::obstacle::Obstacles;
 use web::{DeadPrimary, JournalStatus, PrimaryStatus, TakeoverStatus, answer};
 
 use super::http::{is_well_formed, sent};
@@ -46,7 +47,7 @@ fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
         cores: 3,
         uptime_ms: u64::MAX,
         service_port: 6379,
-        unprotected: Some("no backup waits"),
+        obstacles: Obstacles::default(),
         journal: JournalStatus::default(),
         takeover: TakeoverStatus::of(control, epoch, recovered),
         dead: Some(DeadPrimary::of(

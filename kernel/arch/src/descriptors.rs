@@ -50,7 +50,7 @@ impl CoreTables {
         }
     }
 
-    /// Fills the tables and makes them this core's.
+    /// Fills the tables and makes them this core's. They may be all zeros before.
     ///
     /// # Safety
     /// `tables` belongs to this core alone and is never freed.
@@ -62,6 +62,7 @@ impl CoreTables {
         for (top, stack) in tops.iter_mut().zip(&tables.stacks) {
             *top = VirtAddr::from_ptr(stack) + STACK_BYTES as u64;
         }
+        tables.tss = TaskStateSegment::new();
         tables.tss.interrupt_stack_table = tops;
         tables.gdt = GlobalDescriptorTable::empty();
         let code = tables.gdt.append(Descriptor::kernel_code_segment());

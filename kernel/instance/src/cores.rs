@@ -1,7 +1,10 @@
 //! What the instance keeps of each of its cores: number, progress, descriptor tables.
 
+use alloc::alloc::{alloc_zeroed, handle_alloc_error};
+use core::alloc::Layout;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use arch::cpu;
 use arch::descriptors::CoreTables;
@@ -12,11 +15,16 @@ use sharedmem::MAX_CORES;
 pub struct Core {
     number: u64,
     progress: AtomicU64,
-    tables: UnsafeCell<CoreTables>,
+    tables: AtomicPtr<CoreTables>,
 }
 
-// SAFETY: only the core itself uses its `tables`; the rest is atomic or constant.
-unsafe impl Sync for Core {}
+/// Descriptor tables of the lead, which has no heap yet when it needs them.
+struct LeadTables(UnsafeCell<CoreTables>);
+
+// SAFETY: the lead alone uses them.
+unsafe impl Sync for LeadTables {}
+
+static LEAD_TABLES: LeadTables = LeadTables(UnsafeCell::new(CoreTables::new()));
 
 const fn cores() -> [Core; MAX_CORES] {
     let mut cores = [const { Core::new(0) }; MAX_CORES];
@@ -38,7 +46,7 @@ impl Core {
         Self {
             number,
             progress: AtomicU64::new(0),
-            tables: UnsafeCell::new(CoreTables::new()),
+            tables: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
@@ -59,9 +67,25 @@ impl Core {
     pub unsafe fn become_current(&'static self) {
         // SAFETY: the first field is the number, in a static.
         unsafe { cpu::set_core_number(&self.number) };
-        // SAFETY: these tables are this core's alone.
-        unsafe { CoreTables::load(self.tables.get()) };
+        let tables = match self.number as usize {
+            LEAD => LEAD_TABLES.0.get(),
+            _ => allocate_tables(),
+        };
+        self.tables.store(tables, Ordering::Relaxed);
+        // SAFETY: these tables are this core's alone, and never freed.
+        unsafe { CoreTables::load(tables) };
     }
+}
+
+/// Allocates the tables of a further core. They are larger than its stack.
+fn allocate_tables() -> *mut CoreTables {
+    let layout = Layout::new::<CoreTables>();
+    // SAFETY: the layout is not empty.
+    let tables = unsafe { alloc_zeroed(layout) }.cast::<CoreTables>();
+    if tables.is_null() {
+        handle_alloc_error(layout);
+    }
+    tables
 }
 
 /// Returns the state of core `number`.
@@ -77,5 +101,5 @@ pub fn this() -> &'static Core {
 /// Takes this core's exception stack away, so that the next exception becomes a double fault. For fault injection.
 pub fn ruin_exception_stack() {
     // SAFETY: the tables are this core's own, and the kernel is meant to die.
-    unsafe { CoreTables::ruin_exception_stack(this().tables.get()) };
+    unsafe { CoreTables::ruin_exception_stack(this().tables.load(Ordering::Relaxed)) };
 }

@@ -1,20 +1,25 @@
 //! The keepalives of this primary.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use ipi::Ipi;
 use sharedmem::abi::Vector;
 use sharedmem::keepalive::Keepalive;
+use spin::Mutex;
 
 use crate::{context, cores, epoch};
 
-static SEQUENCE: AtomicU64 = AtomicU64::new(0);
+/// The newest keepalive: too large to be made anew each time.
+static NEWEST: Mutex<Keepalive> = Mutex::new(Keepalive::first(0, 0));
 
 /// Sends a keepalive: first publishes the slot, then interrupts the seat. Called by the lead, with interrupts off.
 pub fn send() {
     let context = context::get();
-    let mut keepalive = Keepalive::first(epoch::own(), context.hand_off.core_count);
-    keepalive.sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1;
+    // Nobody holds it: only the lead comes here, and nothing interrupts it but an exception, which does not return.
+    let Some(mut keepalive) = NEWEST.try_lock() else {
+        return;
+    };
+    keepalive.epoch = epoch::own();
+    keepalive.cores = context.hand_off.core_count;
+    keepalive.sequence += 1;
     keepalive.time_ns = context.now_ns();
     for number in 0..context.hand_off.core_count as usize {
         keepalive.progress[number] = cores::core(number).progress();

@@ -22,7 +22,7 @@ pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {
     HostStatus {
         is_backup: false,
         epoch,
-        protected: replication.is_protected,
+        obstacles: replication.obstacles,
         keepalive_age_us: replication
             .monitor_seen_ns
             .map(|seen_ns| now_ns.saturating_sub(seen_ns) / 1000),
@@ -69,7 +69,7 @@ pub fn page(
         cores: context.hand_off.core_count,
         uptime_ms: context.now_ns() / 1_000_000,
         service_port: context.port(),
-        unprotected: backup.unprotected_reason(),
+        obstacles: backup.obstacles(),
         journal: JournalStatus {
             reserved: cursors.reserved,
             applied: cursors.applied,

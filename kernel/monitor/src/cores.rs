@@ -31,8 +31,9 @@ const NO_CORE: u32 = u32::MAX;
 /// Stack of all cores until they have found their own, in bytes. Only an NMI uses it.
 const EARLY_STACK_BYTES: usize = 256;
 
-/// Stack of a core while it is with the monitor, in bytes.
-const CORE_STACK_BYTES: usize = 4096;
+/// Stack of a core while it is with the monitor, in bytes; it takes an order there, and perhaps an NMI.
+const CORE_STACK_BYTES: usize = 1 << CORE_STACK_SHIFT;
+const CORE_STACK_SHIFT: u32 = 11;
 
 // The start page, copied below 1 MiB: real mode straight to long mode. It knows its own address by CS, and everything
 // else by the words at its end, which `prepare` fills in. `start_gate` is the one piece of code that is mapped in every
@@ -149,7 +150,7 @@ start_find_stack:
     jmp 5b
 6:  mov eax, edi
     inc eax
-    shl rax, 12
+    shl rax, {core_stack_shift}
     add rax, [rip + start_stacks]
     mov rsp, rax
     xor ebp, ebp
@@ -195,6 +196,7 @@ start_page_end:
     cr0 = const CR0,
     efer = const EFER,
     early_stack_bytes = const EARLY_STACK_BYTES,
+    core_stack_shift = const CORE_STACK_SHIFT,
 );
 
 unsafe extern "C" {

@@ -2,32 +2,22 @@
 
 use core::mem;
 
-use sharedmem::event;
+use sharedmem::event::{self, Text};
+use sharedmem::obstacle::{Obstacle, Obstacles};
 use sharedmem::protection::ProtectionState;
 use takeover::detector::{Detector, Verdict};
 
 use crate::host::Host;
 
-/// Whether a backup waits, as the primary sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackupView {
-    /// A ready backup waits, and the monitor answers.
-    Protected,
-    /// A new backup reads the state, and the monitor answers.
-    Filling,
-    /// There is no backup; says why.
-    Unprotected(&'static str),
-}
-
 /// A primary's watch over its backup.
 pub struct BackupMonitor {
-    detector: Detector,
+    detector: Detector<1>,
     /// When this primary looked last.
     looked_ns: u64,
-    /// The view that was logged last.
-    reported: Option<BackupView>,
+    /// The obstacles that were logged last.
+    reported: Option<Obstacles>,
     /// The result of the last look.
-    seen: BackupView,
+    seen: Obstacles,
     /// The state of the protection word at the last look.
     state: ProtectionState,
 }
@@ -39,13 +29,13 @@ impl BackupMonitor {
             detector: Detector::new(host.detector(), epoch, host.now_ns()),
             looked_ns: host.now_ns(),
             reported: None,
-            seen: BackupView::Unprotected("nobody has looked yet"),
+            seen: Obstacles::default(),
             state: ProtectionState::NoBackup,
         }
     }
 
-    /// Looks at the monitor's keepalive and at the protection word.
-    pub fn look(&mut self, host: &impl Host) -> BackupView {
+    /// Looks at the monitor's keepalive and at what the shared region says. Returns why no takeover would follow a death.
+    pub fn look(&mut self, host: &impl Host) -> Obstacles {
         let now_ns = host.now_ns();
         let control = host.region().control;
         // What stopped this primary may have stopped the monitor as well: it is heard again before it is judged.
@@ -55,7 +45,7 @@ impl BackupMonitor {
         if let Some(unseen_ns) = config.unseen_ns(due_ns, now_ns) {
             self.detector.excuse(now_ns, unseen_ns);
         }
-        if let Some(keepalive) = control.seat_keepalive.read() {
+        if let Some(keepalive) = control.seat_keepalive.read_of() {
             self.detector.observe(now_ns, &keepalive);
         }
         let state = control.protection.state();
@@ -67,47 +57,34 @@ impl BackupMonitor {
             self.detector.vouch(now_ns);
         }
         let is_silent = matches!(self.detector.verdict(now_ns), Verdict::Red(_));
-        self.seen = match state {
-            ProtectionState::Armed | ProtectionState::Filling if is_silent => {
-                BackupView::Unprotected("the seat is silent")
-            }
-            ProtectionState::Armed => BackupView::Protected,
-            ProtectionState::Filling => BackupView::Filling,
-            ProtectionState::Dropped => BackupView::Unprotected(state.text()),
-            ProtectionState::Claimed | ProtectionState::NoBackup => {
-                BackupView::Unprotected(ProtectionState::NoBackup.text())
-            }
-        };
+        let is_followed = matches!(state, ProtectionState::Armed | ProtectionState::Filling);
+        self.seen = Obstacles::of(control).with_if(Obstacle::SeatSilent, is_followed && is_silent);
         self.seen
     }
 
-    /// Returns whether a backup waited at the last look.
+    /// Returns why no takeover would have followed a death at the last look.
+    pub fn obstacles(&self) -> Obstacles {
+        self.seen
+    }
+
+    /// Returns whether a takeover would have followed.
     pub fn is_protected(&self) -> bool {
-        self.seen == BackupView::Protected
+        self.seen.is_none()
     }
 
-    /// Returns why no backup waited at the last look, if none did.
-    pub fn unprotected_reason(&self) -> Option<&'static str> {
-        match self.seen {
-            BackupView::Protected => None,
-            BackupView::Filling => Some(ProtectionState::Filling.text()),
-            BackupView::Unprotected(reason) => Some(reason),
-        }
-    }
-
-    /// Looks, and logs the view if it has changed.
+    /// Looks, and logs the obstacles if they have changed.
     pub fn report(&mut self, host: &impl Host) {
         let now = self.look(host);
-        if self.reported != Some(now) {
-            match now {
-                BackupView::Protected => log::info!("{}", event::Protected {}),
-                BackupView::Filling => log::info!("{}", event::Filling {}),
-                BackupView::Unprotected(reason) => {
-                    let reason = reason.into();
-                    log::warn!("{}", event::Unprotected { reason });
-                }
-            }
-            self.reported = Some(now);
+        if self.reported.replace(now) == Some(now) {
+            return;
+        }
+        if now.is_none() {
+            log::info!("{}", event::Protected {});
+        } else if now == Obstacles::NONE.with(Obstacle::BackupFilling) {
+            log::info!("{}", event::Filling {});
+        } else {
+            let reason = Text::of(now.texts());
+            log::warn!("{}", event::Unprotected { reason });
         }
     }
 

@@ -5,6 +5,7 @@ use core::fmt::Display;
 use service::{DebugCommand, HostStatus, OperatorCommand, ServiceLimits};
 use sharedmem::crc32c::Crc32c;
 use sharedmem::epitaph::EpitaphCause;
+use sharedmem::obstacle::Obstacles;
 use sharedmem::sync::Ordering;
 use sharedmem::{Instance, SharedRegion};
 use takeover::DetectorConfig;
@@ -23,8 +24,8 @@ pub struct ReplicaLimits {
 /// What a primary knows of its replication, for `INFO` and `ROLE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicationStatus {
-    /// Whether a ready backup waits.
-    pub is_protected: bool,
+    /// Why no takeover would follow a death.
+    pub obstacles: Obstacles,
     /// When the monitor was last heard of, in ns since the machine's boot.
     pub monitor_seen_ns: Option<u64>,
     /// Bytes journaled since the journal's beginning.

@@ -27,7 +27,7 @@ mod shared_journal;
 mod state;
 mod vigil;
 
-pub use backup_monitor::{BackupMonitor, BackupView};
+pub use backup_monitor::BackupMonitor;
 pub use canary::CanaryError;
 pub use checkpoint::CheckpointedState;
 pub use host::{Host, ReplicaLimits, ReplicationStatus};

@@ -5,6 +5,7 @@
 //! whether the monitor itself is dead, so that nobody would replace this kernel.
 
 use sharedmem::Control;
+use sharedmem::keepalive::SeatKeepalive;
 
 /// So much of the time between two looks counts at most, in ns. What stopped this kernel may have stopped the monitor.
 const LOOK_NS_MAX: u64 = 100_000_000;
@@ -42,7 +43,7 @@ impl MonitorSilence {
 }
 
 fn progress(control: &Control) -> u64 {
-    let answer = control.seat_keepalive.read();
+    let answer: Option<SeatKeepalive> = control.seat_keepalive.read_of();
     answer.map_or(0, |keepalive| keepalive.progress[0])
 }
 

@@ -13,6 +13,7 @@ use core::fmt;
 
 use sharedmem::cause::{BackupLoss, Cause};
 use sharedmem::mailbox::Answer;
+use sharedmem::obstacle::Obstacles;
 use sharedmem::timeline::{Phase, Timeline};
 
 /// The kernel's status, for the service.
@@ -22,8 +23,8 @@ pub struct HostStatus {
     pub is_backup: bool,
     /// Epoch of the primary; every takeover raises it.
     pub epoch: u64,
-    /// Whether a backup is ready.
-    pub protected: bool,
+    /// Why no takeover would follow a death of this kernel.
+    pub obstacles: Obstacles,
     /// Age of the backup's last keepalive, in microseconds; `None` without a backup.
     pub keepalive_age_us: Option<u64>,
     /// Bytes journaled since the machine was started; `ROLE` replies it as the offset.
@@ -163,7 +164,7 @@ impl HostStatus {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.is_backup));
         out.extend_from_slice(&self.epoch.to_le_bytes());
-        out.push(u8::from(self.protected));
+        out.extend_from_slice(&self.obstacles.word().to_le_bytes());
         put_option(out, self.keepalive_age_us);
         out.extend_from_slice(&self.journal_position.to_le_bytes());
         out.extend_from_slice(&self.journal_lag_bytes.to_le_bytes());
@@ -255,7 +256,7 @@ impl Fields<'_> {
         Some(HostStatus {
             is_backup: self.flag()?,
             epoch: self.number()?,
-            protected: self.flag()?,
+            obstacles: Obstacles::from_word(self.number()?),
             keepalive_age_us: self.option()?,
             journal_position: self.number()?,
             journal_lag_bytes: self.number()?,
@@ -296,7 +297,7 @@ mod tests {
     fn a_status_comes_back_and_no_part_of_one_does() {
         let plain = HostStatus {
             epoch: 3,
-            protected: true,
+            obstacles: Obstacles::NONE,
             keepalive_age_us: Some(0),
             port: 6379,
             version: "0.1.0".into(),

@@ -4,6 +4,7 @@ mod common;
 
 use common::{Bench, CLIENT, request};
 use service::{CONSOLE, HostStatus, Input, Network, Password, ServiceLimits};
+use sharedmem::obstacle::Obstacles;
 
 fn with_password() -> Bench {
     Bench::new(ServiceLimits {
@@ -212,7 +213,7 @@ fn only_an_operator_spends_the_backup() {
         let mut bench = Bench::new(limits);
         bench.service.set_status(HostStatus {
             epoch: 3,
-            protected: true,
+            obstacles: Obstacles::NONE,
             ..HostStatus::default()
         });
         bench.send("AUTH x");

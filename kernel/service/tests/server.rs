@@ -6,6 +6,7 @@ use common::{Bench, CLIENT};
 use service::{HostStatus, ServiceLimits, TakeoverTimes};
 use sharedmem::cause::{BackupLoss, Cause};
 use sharedmem::mailbox::Answer;
+use sharedmem::obstacle::Obstacles;
 
 mod server {
     use super::*;
@@ -33,7 +34,7 @@ mod server {
         let mut bench = Bench::new(ServiceLimits::default());
         bench.service.set_status(HostStatus {
             epoch: 3,
-            protected: true,
+            obstacles: Obstacles::NONE,
             keepalive_age_us: Some(412),
             journal_position: 9_000,
             journal_lag_bytes: 64,
@@ -80,6 +81,7 @@ mod server {
             "backup_losses:2",
             "last_backup_loss:image-refused",
             "protected:1",
+            "unprotected_reasons:",
             "backup_keepalive_age_us:412",
             "journal_lag_bytes:64",
             "last_takeover_cause:panic",
@@ -99,6 +101,7 @@ mod server {
         let protection = [
             "master_failover_state:no-failover",
             "protected:1",
+            "unprotected_reasons:",
             "epoch:3",
         ];
         for line in protection {
@@ -127,7 +130,7 @@ mod server {
             "-ERR FAILOVER requires connected replicas.\r\n"
         );
         bench.service.set_status(HostStatus {
-            protected: true,
+            obstacles: Obstacles::NONE,
             ..status
         });
         let no_failover = "-ERR No failover in progress.\r\n";

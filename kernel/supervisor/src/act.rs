@@ -47,14 +47,14 @@ impl<P: Platform> Supervisor<P> {
     /// Carries out an action. Returns its outcome, if the machine waits for that.
     fn act(&mut self, action: Action) -> Option<Event<'static>> {
         match action {
-            Action::SendInit { core } => self.dispatch.init(core),
-            Action::SendStartup { core, generation } => {
-                let leads = self.machine.next_lead() == Some(core);
-                self.dispatch.startup(core, generation, leads);
+            Action::SendInit { cores } => cores.iter().for_each(|core| self.dispatch.init(core)),
+            Action::SendStartup { cores, generation } => {
+                let lead = self.machine.next_lead();
+                self.dispatch.startup(cores, generation, lead);
             }
-            Action::SendNmi { core } => {
+            Action::SendNmi { cores } => {
                 self.condemned().condemn(self.machine.epoch());
-                self.dispatch.nmi(core);
+                cores.iter().for_each(|core| self.dispatch.nmi(core));
             }
             Action::RaiseEpoch { to } => {
                 self.note_cores_left(to);

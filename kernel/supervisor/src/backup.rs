@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 use alloc::boxed::Box;
 
 use sharedmem::event::FellBack;
+use sharedmem::keepalive::KeepaliveOf;
 use sharedmem::protection::ProtectionState;
 use takeover::{Backup, BackupLoss, Event, State};
 
@@ -136,7 +137,7 @@ impl<P: Platform> Supervisor<P> {
 
     /// Returns the number of the primary's last keepalive.
     fn primary_sequence(&self) -> Option<u64> {
-        let keepalive = self.control.primary_keepalive.read()?;
+        let keepalive: KeepaliveOf<0> = self.control.primary_keepalive.read_of()?;
         Some(keepalive.sequence)
     }
 

@@ -54,7 +54,7 @@ impl<P: Platform> Supervisor<P> {
         self.console.give_to(self.control, ConsoleOwner::Nobody);
         let order = primary.start();
         self.set_primary(primary, lead);
-        self.dispatch.start(lead, order);
+        self.dispatch.start([(lead, order)]);
         self.step(self.now_ns(), Event::PrimaryStarted { cores });
         Ok(())
     }

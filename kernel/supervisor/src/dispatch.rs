@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use sharedmem::event::CoreRetried;
-use takeover::{Call, StartupRetry};
+use sharedmem::event::CoresRetried;
+use takeover::{Call, CoreSet, StartupRetry};
 
 use crate::ap_mailbox::{ApMailboxes, Arrival, Order};
 use crate::cores::{Cores, Signal};
@@ -20,6 +20,8 @@ struct PendingStart {
     core: u32,
     retry: StartupRetry,
     order: Order,
+    /// It had stopped, with proof, before it was called.
+    was_stopped: bool,
 }
 
 /// The means to stop and start other cores.
@@ -65,26 +67,54 @@ impl<C: Cores> Dispatch<C> {
         self.cores.send(core, Signal::Init);
     }
 
-    /// Sends a stopped core to its mailbox, to check in there in a new `generation`; it is to stay awake there if it
-    /// `lingers`.
-    pub fn startup(&self, core: u32, generation: u64, lingers: bool) {
+    /// Sends stopped cores to their mailboxes, to check in there in a new `generation`; the `lead` among them is to stay
+    /// awake there.
+    pub fn startup(&self, cores: CoreSet, generation: u64, lead: Option<u32>) {
         self.mailboxes().begin_generation(generation);
-        self.mailboxes().set_lingers(core, lingers);
-        self.cores.send(core, Signal::Startup);
+        for core in cores.iter() {
+            self.mailboxes().set_lingers(core, lead == Some(core));
+            self.cores.send(core, Signal::Startup);
+        }
     }
 
-    /// Starts a stopped core with an order; [`retry_pending`](Self::retry_pending) sees to it that it comes.
-    pub fn start(&mut self, core: u32, order: Order) {
-        self.call(core, order);
+    /// Starts stopped cores, each with its order, all at once; [`retry_pending`](Self::retry_pending) sees to it that
+    /// they come.
+    pub fn start(&mut self, orders: impl IntoIterator<Item = (u32, Order)>) {
         let retry = StartupRetry::new(self.now_ns());
-        self.pending.push(PendingStart { core, retry, order });
+        let start = |(core, order)| PendingStart {
+            core,
+            retry,
+            order,
+            was_stopped: true,
+        };
+        self.call(orders.into_iter().map(start).collect());
     }
 
-    fn call(&mut self, core: u32, order: Order) {
-        self.init(core);
+    /// Takes a core away from whatever it runs, and starts it with an order.
+    pub fn take(&mut self, core: u32, order: Order) {
+        self.call(Vec::from([PendingStart {
+            core,
+            retry: StartupRetry::new(self.now_ns()),
+            order,
+            was_stopped: false,
+        }]));
+    }
+
+    /// Calls these cores: as many as there are, the pause between INIT and SIPI comes once.
+    fn call(&mut self, starts: Vec<PendingStart>) {
+        if starts.is_empty() {
+            return;
+        }
+        for it in &starts {
+            self.init(it.core);
+        }
         self.cores.spin_until(SETTLE_NS, || false);
-        self.mailboxes().leave_order(core, &order, Arrival::Next);
-        self.cores.send(core, Signal::Startup);
+        for it in &starts {
+            self.mailboxes()
+                .leave_order(it.core, &it.order, Arrival::Next);
+            self.cores.send(it.core, Signal::Startup);
+        }
+        self.pending.extend(starts);
     }
 
     /// Gives an order to a core that has just checked in: it may still be awake, or it is started.
@@ -96,13 +126,16 @@ impl<C: Cores> Dispatch<C> {
         // A core that has taken the order up is on its way by now and must not be struck again: only one that sleeps is
         // started.
         if mailboxes.withdraw_order(core) {
-            self.start(core, order);
+            self.start([(core, order)]);
         }
     }
 
-    /// Calls those again that did not come for their orders.
-    pub fn retry_pending(&mut self) {
+    /// Calls those again that did not come for their orders. Returns those that are given up and had stopped before: since
+    /// then they have run nothing, and without their orders they never will.
+    pub fn retry_pending(&mut self) -> CoreSet {
         let now_ns = self.now_ns();
+        let mut again = Vec::new();
+        let mut given_up = Vec::new();
         for mut it in mem::take(&mut self.pending) {
             let call = it.retry.step(now_ns);
             if call == Call::Wait && self.mailboxes().has_order(it.core) {
@@ -113,14 +146,26 @@ impl<C: Cores> Dispatch<C> {
             if !self.mailboxes().withdraw_order(it.core) {
                 continue;
             }
-            if call == Call::GiveUp {
-                log::error!("core {} does not start", it.core);
-                continue;
+            match call {
+                Call::GiveUp if it.was_stopped => given_up.push(it.core),
+                Call::GiveUp => log::error!("core {} does not start", it.core),
+                Call::Wait | Call::Again => again.push(it),
             }
-            log::warn!("{}", CoreRetried { core: it.core });
-            self.call(it.core, it.order);
-            self.pending.push(it);
         }
+        if !again.is_empty() {
+            let cores = again.iter().map(|it| it.core).collect();
+            log::warn!("{}", CoresRetried { cores });
+        }
+        self.call(again);
+        CoreSet::from_cores(given_up).unwrap_or_default()
+    }
+
+    /// Returns whether a core has not come for its order although it was called more than once. Whether INIT stops it,
+    /// nobody can say.
+    pub fn misses_cores(&self) -> bool {
+        let is_missing =
+            |it: &PendingStart| it.retry.calls() > 1 && self.mailboxes().has_order(it.core);
+        self.pending.iter().any(is_missing)
     }
 
     /// Returns when [`retry_pending`](Self::retry_pending) is due, in ns; `None` if all have come.
@@ -210,7 +255,7 @@ mod tests {
     fn a_core_that_comes_is_called_once() {
         let mut dispatch = Dispatch::new(OneCore::default());
         dispatch.cores.hears.set(true);
-        dispatch.start(1, ORDER);
+        dispatch.start([(1, ORDER)]);
         assert_eq!(signals(&dispatch), [Signal::Init, Signal::Startup]);
         assert_eq!(dispatch.deadline_ns(), None);
         dispatch.cores.now_ns.set(u64::MAX / 2);
@@ -222,7 +267,7 @@ mod tests {
     #[test]
     fn a_core_that_does_not_come_is_called_again_and_given_up_at_last() {
         let mut dispatch = Dispatch::new(OneCore::default());
-        dispatch.start(1, ORDER);
+        dispatch.start([(1, ORDER)]);
         let mut calls = 1;
         signals(&dispatch);
         while let Some(deadline_ns) = dispatch.deadline_ns() {
@@ -231,8 +276,10 @@ mod tests {
             dispatch.retry_pending();
             assert_eq!(signals(&dispatch), []);
             dispatch.cores.now_ns.set(deadline_ns);
-            dispatch.retry_pending();
+            let given_up = dispatch.retry_pending();
             calls += signals(&dispatch).len() / 2;
+            assert_eq!(dispatch.misses_cores(), given_up.is_empty());
+            assert_eq!(given_up.contains(1), dispatch.deadline_ns().is_none());
         }
         assert!(calls > 1);
         assert!(!dispatch.mailboxes().has_order(1), "it comes too late");
@@ -241,9 +288,30 @@ mod tests {
     }
 
     #[test]
+    fn a_core_that_may_run_something_is_never_given_up_as_stopped() {
+        let mut dispatch = Dispatch::new(OneCore::default());
+        dispatch.take(1, ORDER);
+        while let Some(deadline_ns) = dispatch.deadline_ns() {
+            dispatch.cores.now_ns.set(deadline_ns);
+            assert_eq!(dispatch.retry_pending(), CoreSet::EMPTY);
+        }
+    }
+
+    #[test]
+    fn cores_that_are_started_together_wait_once_for_init() {
+        let dispatch = |orders: &[(u32, Order)]| {
+            let mut dispatch = Dispatch::new(OneCore::default());
+            dispatch.start(orders.iter().copied());
+            dispatch.cores.now_ns.get()
+        };
+        assert_eq!(dispatch(&[(1, ORDER)]), dispatch(&[(1, ORDER); 100]));
+        assert_eq!(dispatch(&[]), 0);
+    }
+
+    #[test]
     fn a_core_that_is_late_and_has_its_order_is_not_struck() {
         let mut dispatch = Dispatch::new(OneCore::default());
-        dispatch.start(1, ORDER);
+        dispatch.start([(1, ORDER)]);
         signals(&dispatch);
         dispatch.cores.come();
         dispatch.cores.now_ns.set(u64::MAX / 2);
@@ -255,7 +323,7 @@ mod tests {
     #[test]
     fn a_core_that_is_stopped_is_not_chased() {
         let mut dispatch = Dispatch::new(OneCore::default());
-        dispatch.start(1, ORDER);
+        dispatch.start([(1, ORDER)]);
         dispatch.init(1);
         signals(&dispatch);
         assert_eq!(dispatch.deadline_ns(), None);

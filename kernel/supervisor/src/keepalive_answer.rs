@@ -4,7 +4,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use sharedmem::Control;
-use sharedmem::keepalive::Keepalive;
+use sharedmem::keepalive::SeatKeepalive;
 
 /// How often the timer looks whether the main loop comes round, in ns.
 pub const MAIN_LOOP_LOOK_NS: u64 = 100_000_000;
@@ -89,7 +89,7 @@ impl KeepaliveAnswer {
     /// interrupt, if one is to be.
     #[inline]
     pub fn answer(&self, control: &Control, now_ns: u64) -> Option<u32> {
-        let mut keepalive = Keepalive::first(control.epoch.current(), 1);
+        let mut keepalive = SeatKeepalive::first(control.epoch.current(), 1);
         keepalive.sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
         keepalive.time_ns = now_ns;
         keepalive.progress[0] =

@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use sharedmem::Role;
 use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
+use sharedmem::event::CoresLeftOut;
 use takeover::{Backup, BackupLoss, CoreSet, Event, Stage, Successor};
 
 use crate::image::LoadRequest;
@@ -87,7 +88,7 @@ impl<P: Platform> Supervisor<P> {
             Ok(tenant) => {
                 let order = tenant.start();
                 self.set_primary(tenant, core);
-                self.dispatch.start(core, order);
+                self.dispatch.start([(core, order)]);
                 None
             }
             Err(reason) => {
@@ -128,6 +129,32 @@ impl<P: Platform> Supervisor<P> {
         self.control.versions[tenant.instance()].set(tenant.version());
     }
 
+    /// Leaves cores out that did not come for their orders: they run nothing, and owe no fence a proof.
+    pub(crate) fn leave_out(&mut self, cores: CoreSet) {
+        if cores.is_empty() {
+            return;
+        }
+        log::error!(
+            "{}",
+            CoresLeftOut {
+                cores: cores.iter().collect()
+            }
+        );
+        let of_primary = self
+            .primary
+            .as_ref()
+            .map(|primary| primary.cores().to_vec());
+        let of_primary = of_primary.unwrap_or_default();
+        for core in cores.iter() {
+            let index = of_primary.iter().position(|own| *own == core);
+            let event = Event::CoreLeftOut {
+                core,
+                index: index.map(|index| index as u32),
+            };
+            self.step(self.now_ns(), event);
+        }
+    }
+
     /// Starts the primary's further cores once it has settled: until then they would only slow it down.
     pub(crate) fn start_remaining(&mut self) {
         let has_settled = self.control.console.owner() == self.primary_instance.into();
@@ -137,10 +164,7 @@ impl<P: Platform> Supervisor<P> {
             return;
         };
         let Some(primary) = &self.primary else { return };
-        for core in cores.iter() {
-            if let Some(order) = primary.join(core) {
-                self.dispatch.start(core, order);
-            }
-        }
+        let order_for = |core| primary.join(core).map(|order| (core, order));
+        self.dispatch.start(cores.iter().filter_map(order_for));
     }
 }

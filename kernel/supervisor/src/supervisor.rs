@@ -7,6 +7,8 @@ use alloc::boxed::Box;
 use partition::Kinds;
 use partition::tenant::Capabilities;
 use sharedmem::epitaph::EpitaphCause;
+use sharedmem::keepalive::Keepalive;
+use sharedmem::obstacle::{Obstacle, Obstacles};
 use sharedmem::{Control, Instance, PerInstance};
 use takeover::{Backup, Ending, Event, Machine, State};
 
@@ -78,6 +80,10 @@ pub struct Supervisor<P: Platform> {
     pub(crate) resetting: Resetting,
     /// What the monitor alone writes in the shared region.
     pub(crate) known_words: KnownWords,
+    /// What was told last.
+    obstacles: Obstacles,
+    /// Place for the primary's keepalive; empty while a step looks at it.
+    keepalive: Option<Box<Keepalive>>,
 }
 
 impl<P: Platform> Supervisor<P> {
@@ -110,6 +116,8 @@ impl<P: Platform> Supervisor<P> {
             rearming: Rearming::new(policy.rearms && !policy.kinds.any(|it| it.boots_on_lent_core)),
             resetting: Resetting::new(policy.resets),
             known_words: KnownWords::of(control),
+            obstacles: Obstacles::NONE,
+            keepalive: Some(Box::new(Keepalive::first(0, 0))),
         }
     }
 
@@ -141,7 +149,9 @@ impl<P: Platform> Supervisor<P> {
         // Taken before the look: an interrupt that comes after it is a reason not to sleep.
         let seen = self.platform.wake_count();
         self.look();
-        self.dispatch.retry_pending();
+        let given_up = self.dispatch.retry_pending();
+        self.leave_out(given_up);
+        self.tell_obstacles();
         self.known_words.restore();
         if matches!(self.machine.state(), State::Fencing(_)) {
             return self.sleep_until(seen, FENCE_POLL_NS);
@@ -153,6 +163,31 @@ impl<P: Platform> Supervisor<P> {
         self.reset_if_hopeless();
         if self.let_backup_work() == Wait::Idle {
             self.sleep(seen);
+        }
+    }
+
+    /// Tells what keeps a takeover from following, as far as the protection word does not.
+    fn tell_obstacles(&mut self) {
+        let refusal = match self.machine.state() {
+            State::Refused(refusal) => Some(refusal),
+            _ => None,
+        };
+        let obstacles = Obstacles::NONE
+            .with_if(Obstacle::CoresMissing, self.dispatch.misses_cores())
+            .with_if(Obstacle::BackupDoubted, self.doubted.is_some())
+            .with_if(
+                Obstacle::FenceRefused,
+                matches!(refusal, Some(takeover::Refusal::Unproven { .. })),
+            )
+            .with_if(
+                Obstacle::StageRefused,
+                matches!(refusal, Some(takeover::Refusal::StageFailed(_))),
+            );
+        if self.obstacles != obstacles {
+            self.obstacles = obstacles;
+            let word = obstacles.word();
+            self.known_words.wrote("obstacles", word);
+            self.control.obstacles.store(word, Ordering::Release);
         }
     }
 
@@ -175,8 +210,11 @@ impl<P: Platform> Supervisor<P> {
         }
         let now_ns = self.now_ns();
         let control = self.control;
-        if let Some(keepalive) = control.primary_keepalive.read() {
-            self.step(now_ns, Event::Observed(&keepalive));
+        if let Some(mut keepalive) = self.keepalive.take() {
+            if control.primary_keepalive.read_into(&mut *keepalive) {
+                self.step(now_ns, Event::Observed(&keepalive));
+            }
+            self.keepalive = Some(keepalive);
         }
         if let Some(epitaph) = control.epitaphs[self.primary_instance].read() {
             let (epoch, core) = (epitaph.epoch, epitaph.core as u32);

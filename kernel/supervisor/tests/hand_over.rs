@@ -13,6 +13,7 @@ use sharedmem::cause::BackupLoss;
 use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
 use sharedmem::mailbox::{ARGUMENTS, Command};
+use sharedmem::obstacle::{Obstacle, Obstacles};
 use sharedmem::protection::ProtectionState;
 use sharedmem::timeline::Counter;
 use takeover::State;
@@ -83,6 +84,29 @@ fn a_backup_whose_text_is_damaged_is_loaded_again_and_never_promoted() {
             true => supervisor.primary_instance() == Instance::B,
         });
     }
+}
+
+#[test]
+fn a_core_that_never_comes_is_an_obstacle_until_it_is_left_out_and_costs_no_takeover() {
+    let (world, mut supervisor) = protected(&NATIVE);
+    world.panic(Instance::A);
+    run(&mut supervisor, |supervisor| {
+        supervisor.machine().epoch() == 2
+    });
+    world.deaf.set(Some(3));
+    let is_missing = || Obstacles::of(world.control).has(Obstacle::CoresMissing);
+    run(&mut supervisor, |_| is_missing());
+    run(&mut supervisor, |supervisor| {
+        !is_missing() && supervisor.machine().is_protected()
+    });
+    assert_eq!(Obstacles::of(world.control), Obstacles::NONE);
+    let primary: Vec<u32> = supervisor.machine().primary_cores().iter().collect();
+    assert_eq!(primary, [1, 2]);
+    world.panic(Instance::B);
+    run(&mut supervisor, |supervisor| {
+        supervisor.machine().epoch() == 3 && supervisor.machine().is_protected()
+    });
+    assert_eq!(world.runs[3].get(), None);
 }
 
 #[test]

@@ -28,9 +28,9 @@ fn write_page(out: &mut String, status: &PrimaryStatus, records: &RecentRecords)
         out,
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Understudy: {headline}</title>\
          <style>{STYLE}</style></head>\n<body><h1>{headline}</h1>\n<p>{}</p>\n",
-        match status.unprotected {
-            None => "A backup protects this machine.",
-            Some(_) => "<strong>No backup protects this machine.</strong>",
+        match status.obstacles.is_none() {
+            true => "A backup protects this machine.",
+            false => "<strong>No backup protects this machine.</strong>",
         }
     )?;
     if let Some(takeover) = &status.takeover {
@@ -183,11 +183,10 @@ fn write_machine(out: &mut String, status: &PrimaryStatus) -> fmt::Result {
         ),
     )?;
     row(out, "epoch", status.epoch)?;
-    row(
-        out,
-        "protection",
-        status.unprotected.unwrap_or("a backup waits"),
-    )?;
+    match status.obstacles.is_none() {
+        true => row(out, "protection", "a backup waits"),
+        false => row(out, "protection", status.obstacles.texts()),
+    }?;
     row(out, "up for", format_args!("{} s", status.uptime_ms / 1000))?;
     row(
         out,

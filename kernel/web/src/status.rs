@@ -1,8 +1,10 @@
 //! What the page shows, as data and as JSON.
 
+use alloc::vec::Vec;
 use journal::RecentRecords;
 use serde_json::{Value, json};
 use sharedmem::Instance;
+use sharedmem::obstacle::{Obstacle, Obstacles};
 
 use crate::dead_primary::DeadPrimary;
 use crate::takeover::TakeoverStatus;
@@ -35,8 +37,8 @@ pub struct PrimaryStatus {
     pub uptime_ms: u64,
     /// The TCP port of its service.
     pub service_port: u16,
-    /// Why no backup protects it; `None` if one does.
-    pub unprotected: Option<&'static str>,
+    /// Why no takeover would follow its death.
+    pub obstacles: Obstacles,
     /// The journal.
     pub journal: JournalStatus,
     /// How it became the primary; `None` for the first one.
@@ -62,8 +64,8 @@ impl PrimaryStatus {
             "cores": self.cores,
             "uptime_ms": self.uptime_ms,
             "service_port": self.service_port,
-            "protected": self.unprotected.is_none(),
-            "unprotected_reason": self.unprotected,
+            "protected": self.obstacles.is_none(),
+            "unprotected_reasons": self.obstacles.iter().map(Obstacle::name).collect::<Vec<_>>(),
             "journal": {
                 "reserved": reserved,
                 "applied": applied,
@@ -100,7 +102,7 @@ pub(crate) mod tests {
             cores: 3,
             uptime_ms: 65_432,
             service_port: 6379,
-            unprotected: None,
+            obstacles: Obstacles::NONE,
             journal: JournalStatus {
                 reserved: 300,
                 applied: 200,
@@ -132,7 +134,7 @@ pub(crate) mod tests {
         PrimaryStatus {
             instance: Instance::B,
             epoch: 2,
-            unprotected: Some("no backup waits"),
+            obstacles: Obstacles::default().with(Obstacle::CoresMissing),
             takeover: TakeoverStatus::of(&control, 2, recovered),
             dead: Some(DeadPrimary::of(
                 &control,
@@ -158,7 +160,8 @@ pub(crate) mod tests {
         records.keep(0, 1, b"x");
         let json = after("Fatal exception", b"one\ntwo\n").json(&records);
         assert_eq!(json["protected"], false);
-        assert_eq!(json["unprotected_reason"], "no backup waits");
+        let reasons = json!(["no-backup", "cores-missing"]);
+        assert_eq!(json["unprotected_reasons"], reasons);
         assert_eq!(json["takeover"]["cause"], "panic");
         assert_eq!(json["takeover"]["findings"], json!(["torn tail"]));
         assert_eq!(json["dead"]["epitaph"]["message"], "Fatal exception");

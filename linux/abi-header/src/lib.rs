@@ -104,9 +104,9 @@ mod tests {
         let text = header();
         for line in [
             "struct us_keepalive_slot {",
-            "\tu64 progress[32];",
+            "\tu64 progress[512];",
             "static_assert(offsetof(struct us_keepalive_slot, progress) == 40);",
-            "static_assert(sizeof(struct us_keepalive_slot) == 296);",
+            "static_assert(sizeof(struct us_keepalive_slot) == 4136);",
             "\tstruct us_pci_root roots[64];",
             "#define US_EPITAPH_CAUSE_BOOT_FAILED    4 /* it could not boot */",
         ] {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sharedmem::Control;
 use sharedmem::backup::LostBackup;
 use sharedmem::device::DeviceInfo;
+use sharedmem::obstacle::{Obstacle, Obstacles};
 use sharedmem::protection::ProtectionState;
 
 use crate::keepalive::{self, KeepaliveStatus};
@@ -26,7 +27,7 @@ const fn field(name: &'static str, says: &'static str, value: fn(&Status) -> Val
 }
 
 /// The fields, in their order.
-pub const FIELDS: [Field; 20] =
+pub const FIELDS: [Field; 21] =
     [
         field("role", "primary or backup", |it| {
             json!(it.info.role().name())
@@ -40,15 +41,24 @@ pub const FIELDS: [Field; 20] =
             "epoch of the primary; every takeover raises it",
             |it| json!(it.epoch),
         ),
-        field("protected", "whether a backup waits", |it| {
-            json!(it.is_protected())
-        }),
+        field(
+            "protected",
+            "whether a takeover would follow if the primary died now",
+            |it| json!(it.is_protected()),
+        ),
+        field(
+            "unprotected_reasons",
+            "every reason why none would, each in a word",
+            |it| json!(it.obstacles.iter().map(Obstacle::name).collect::<Vec<_>>()),
+        ),
         field(
             "protection",
             "the state of the protection, in a word",
             |it| json!(it.protection.name()),
         ),
-        field("reason", "the same, for people", |it| json!(it.reason)),
+        field("reason", "protected, or why not, for people", |it| {
+            json!(it.reason)
+        }),
         field(
             "backup_losses",
             "backups that were lost since the machine's boot",
@@ -110,6 +120,7 @@ pub struct Status {
     info: DeviceInfo,
     kernel: String,
     protection: ProtectionState,
+    obstacles: Obstacles,
     reason: String,
     lost: Option<LostBackup>,
     epoch: u64,
@@ -129,13 +140,15 @@ impl Status {
         now_ns: impl FnOnce() -> Option<u64>,
     ) -> Self {
         let protection = control.protection.state();
+        let obstacles = Obstacles::of(control);
         let sent = keepalive::newest(&control.primary_keepalive);
         let answered = keepalive::newest(&control.seat_keepalive);
         // The time is read last. Otherwise a keepalive that comes in between would be one from the future.
         let now_ns = now_ns();
         Self {
             protection,
-            reason: reason(control, protection),
+            obstacles,
+            reason: reason(control, obstacles),
             lost: control.backup.last_loss(),
             epoch: control.epoch.current(),
             sent: KeepaliveStatus::of(sent, now_ns),
@@ -147,9 +160,9 @@ impl Status {
         }
     }
 
-    /// Returns whether a backup waits.
+    /// Returns whether a takeover would follow if the primary died now.
     pub fn is_protected(&self) -> bool {
-        self.protection == ProtectionState::Armed
+        self.obstacles.is_none()
     }
 
     /// Returns the status as one line of JSON.
@@ -214,19 +227,17 @@ fn ago(status: KeepaliveStatus) -> String {
     })
 }
 
-fn reason(control: &Control, protection: ProtectionState) -> String {
-    let state = protection.text();
-    match protection {
-        ProtectionState::Armed => "protected".into(),
-        ProtectionState::NoBackup => {
-            let lost = control.backup.last_loss();
-            let why = lost.map_or(String::new(), |lost| format!(", because {}", lost.loss));
-            format!("unprotected: {state}{why}; `understudyctl arm` loads one")
-        }
-        ProtectionState::Claimed | ProtectionState::Dropped | ProtectionState::Filling => {
-            format!("unprotected: {state}")
-        }
+fn reason(control: &Control, obstacles: Obstacles) -> String {
+    if obstacles.is_none() {
+        return "protected".into();
     }
+    let texts = obstacles.texts();
+    if !obstacles.has(Obstacle::NoBackup) {
+        return format!("unprotected: {texts}");
+    }
+    let lost = control.backup.last_loss();
+    let why = lost.map_or(String::new(), |lost| format!(", because {}", lost.loss));
+    format!("unprotected: {texts}{why}; `understudyctl arm` loads one")
 }
 
 /// Describes the other instance.
@@ -262,6 +273,7 @@ mod tests {
     use sharedmem::cause::BackupLoss;
     use sharedmem::epitaph::{EpitaphCause, EpitaphText};
     use sharedmem::keepalive::Keepalive;
+    use sharedmem::sync::Ordering;
 
     fn status(control: &Control) -> Status {
         let info = DeviceInfo {
@@ -311,6 +323,15 @@ mod tests {
         assert_eq!(json["backup_losses"], 1);
         assert_eq!(json["last_loss"], json!({"instance": 0, "loss": "crashed"}));
         control.protection.arm();
+        let missing = Obstacles::NONE.with(Obstacle::CoresMissing);
+        control.obstacles.store(missing.word(), Ordering::Relaxed);
+        let missing = status(&control);
+        assert!(!missing.is_protected() && missing.reason.contains("cores do not come"));
+        assert_eq!(
+            missing.json()["unprotected_reasons"],
+            json!(["cores-missing"])
+        );
+        control.obstacles.store(0, Ordering::Relaxed);
         assert!(status(&control).is_protected());
         assert_eq!(status(&control).reason, "protected");
         assert!(control.protection.claim());

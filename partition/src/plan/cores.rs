@@ -166,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn the_33rd_cpu_stays_parked() {
-        let cores = shared("", 35).unwrap();
-        assert_eq!(cores.primary.len(), 31);
-        assert_eq!(numbers(&cores.parked), [32, 33, 34]);
+    fn the_513th_cpu_stays_parked() {
+        let cores = shared("", 515).unwrap();
+        assert_eq!(cores.primary.len(), 511);
+        assert_eq!(numbers(&cores.parked), [512, 513, 514]);
         assert_eq!(
-            refused("failover_cpus=0,33", 35),
-            "failover_cpus=0,33: CPU 33 takes no part: only the first 32 of 35 do; 0 would work"
+            refused("failover_cpus=0,513", 515),
+            "failover_cpus=0,513: CPU 513 takes no part: only the first 512 of 515 do; 0 would work"
         );
     }
 
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(
             refused("", 1),
             "failover_cpus=0 (the default): the machine has 1 CPU; seat and primary take one each; a machine with 2 \
-             to 32 CPUs \
+             to 512 CPUs \
              would work"
         );
         assert!(refused("", 0).contains("0 CPU"));

@@ -1,7 +1,7 @@
-//! Machines whose firmware is wrong about their CPUs.
+//! Machines with many CPUs, with strange APIC ids, and with a firmware that is wrong about them.
 
 use sharedmem::cause::Cause;
-use sharedmem::event::{CoresSilent, Plan, Protected};
+use sharedmem::event::{CoresLeftOut, CoresSilent, Plan, Protected};
 
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
@@ -24,10 +24,55 @@ const ONLINE_CAPABLE: u32 = 2;
 pub(super) fn tests() -> Vec<Test> {
     let doc = "the MADT lists a CPU that is not there, one twice, and the one that was booted last: the machine serves \
                with those that answer, names the other, and survives a panic";
-    let mut test = Test::new("phantom-cpu", doc, "debug=1", phantom);
+    let mut phantom = Test::new("phantom-cpu", doc, "debug=1 failover_timeout=1s", phantom);
     // The firmware and GRUB take their time first.
+    phantom.limit *= 2;
+    vec![phantom, many(), scattered()]
+}
+
+/// Makes the test with 64 CPUs. On a host with two, each waits long for its turn.
+fn many() -> Test {
+    let doc = "64 CPUs: all of them are started, fenced at a panic, and started again";
+    let line = "debug=1 failover_timeout=5s keepalive=100ms";
+    let mut test = Test::new("takeover-64-cpus", doc, line, |context| {
+        survive(context, 63)
+    });
+    test.machine.cpus = 64;
     test.limit *= 2;
-    vec![test]
+    test
+}
+
+/// Makes the test with APIC ids that have gaps and go beyond 8 bits.
+fn scattered() -> Test {
+    let doc = "CPUs on three of four sockets, with APIC ids up to 511: all are started, fenced, and started again";
+    let mut test = Test::new("apic-ids", doc, "debug=1 failover_timeout=1s", |context| {
+        survive(context, 4)
+    });
+    test.machine.cpus = 2;
+    test.machine.topology = ",maxcpus=512,sockets=4,cores=128,threads=1".into();
+    for (socket, core) in [(1, 3), (2, 0), (3, 127)] {
+        let cpu = format!("max-x86_64-cpu,socket-id={socket},core-id={core},thread-id=0");
+        test.machine.devices.push(cpu);
+    }
+    test.needs_x2apic = true;
+    test
+}
+
+/// Lets a machine with a primary on this many cores survive a panic.
+fn survive(context: &TestContext<'_>, cores: u32) -> Verdict {
+    let machine = context.boot()?;
+    let plan: Plan = machine.wait_event()?;
+    require_equal("CPUs found", plan.cpus, cores + 1)?;
+    let first = machine.wait_serving(1)?;
+    require_equal("cores of the primary", first.cores, Some(cores))?;
+    machine.wait_event::<Protected>()?;
+    die_and_check(&machine, "DEBUG PANIC", Cause::Panic)?;
+    let next = machine.wait_serving(2)?;
+    require_equal("cores of the next primary", next.cores, Some(cores))?;
+    let console = machine.console();
+    require_equal("silent", console.events::<CoresSilent>().len(), 0)?;
+    require_equal("left out", console.events::<CoresLeftOut>().len(), 0)?;
+    machine.closing_word()
 }
 
 fn phantom(context: &TestContext<'_>) -> Verdict {
@@ -47,7 +92,8 @@ fn phantom(context: &TestContext<'_>) -> Verdict {
 
     let silent: CoresSilent = machine.wait_event()?;
     // The one that was booted is CPU 0, wherever it is listed; the others follow in the table's order.
-    require_equal("CPUs without an answer", silent.cores.as_slice(), &[1])?;
+    let silent: Vec<u32> = silent.cores.iter().collect();
+    require_equal("CPUs without an answer", silent, vec![1])?;
     let plan: Plan = machine.wait_event()?;
     require_equal("CPUs in the MADT", plan.cpus, u32::from(CPUS) + 1)?;
     let serving = machine.wait_serving(1)?;

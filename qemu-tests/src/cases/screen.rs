@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use partition::Range;
 use sharedmem::cause::Cause;
-use sharedmem::event::{Protected, Refused};
+use sharedmem::event::{Event, Protected, Refused, Takeover};
 
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
@@ -49,10 +49,15 @@ fn takeover_is_shown(context: &TestContext<'_>, firmware: Firmware) -> Verdict {
     machine.wait_serving(1)?;
     machine.wait_event::<Protected>()?;
     // The plan is long gone from a screen of 25 rows.
-    wait_until_shown(context, &machine, "event=protected")?;
+    wait_until_shown(context, &machine, &named::<Protected>())?;
     die_and_check(&machine, "DEBUG PANIC", Cause::Panic)?;
-    wait_until_shown(context, &machine, "event=takeover")?;
+    wait_until_shown(context, &machine, &named::<Takeover>())?;
     machine.closing_word()
+}
+
+/// Returns how the line of an event begins.
+fn named<E: Event>() -> String {
+    format!("event={}", E::SPEC.name)
 }
 
 fn refusal_is_shown(context: &TestContext<'_>) -> Verdict {

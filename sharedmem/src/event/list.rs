@@ -5,11 +5,12 @@ use core::fmt;
 use arrayvec::ArrayVec;
 
 use super::{Form, RawValue, Value};
-use crate::abi::MAX_CORES;
+/// Maximum number of numbers.
+const NUMBERS_MAX: usize = 32;
 
-/// A list of at most as many numbers as a machine has cores. Further numbers are left out.
+/// A list of at most 32 numbers. Further numbers are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct List(ArrayVec<u32, MAX_CORES>);
+pub struct List(ArrayVec<u32, NUMBERS_MAX>);
 
 impl List {
     /// Returns the numbers.
@@ -21,13 +22,13 @@ impl List {
 impl<N: Into<u32>> FromIterator<N> for List {
     fn from_iter<I: IntoIterator<Item = N>>(numbers: I) -> Self {
         let numbers = numbers.into_iter().map(Into::into);
-        Self(numbers.take(MAX_CORES).collect())
+        Self(numbers.take(NUMBERS_MAX).collect())
     }
 }
 
 impl Value for List {
     const FORM: Form = Form::Described("numbers with commas between them, or `none`");
-    const BYTES_MAX: usize = MAX_CORES * (<u32 as Value>::BYTES_MAX + ",".len());
+    const BYTES_MAX: usize = NUMBERS_MAX * (<u32 as Value>::BYTES_MAX + ",".len());
 
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [first, others @ ..] = self.as_slice() else {

@@ -18,6 +18,7 @@
 //! All events are declared in `table/`, one file for each group of writers; `docs/events.md` lists them for people.
 //! Each line has at most [`LINE_BYTES_MAX`] bytes, so that every log has room for it.
 
+mod core_list;
 mod damage;
 mod declare;
 mod edges;
@@ -37,6 +38,7 @@ use core::fmt;
 
 use crate::log_ring::LINE_BYTES;
 
+pub use core_list::CoreList;
 pub use damage::DamageKind;
 pub use edges::{Counters, EdgeTimes};
 pub use error::ParseError;

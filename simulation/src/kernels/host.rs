@@ -103,7 +103,7 @@ impl Host for Kernel {
         HostStatus {
             is_backup: false,
             epoch: self.incarnation().epoch.get(),
-            protected: replication.is_protected,
+            obstacles: replication.obstacles,
             journal_position: replication.journal_position,
             ..HostStatus::default()
         }

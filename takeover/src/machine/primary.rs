@@ -6,7 +6,7 @@ use sharedmem::keepalive::Keepalive;
 use super::{Backup, Machine, State, Successor, push};
 use crate::action::{Action, Actions};
 use crate::cores::CoreSet;
-use crate::detector::{Detector, Observation, Verdict};
+use crate::detector::{Observation, Verdict};
 use crate::event::{Ending, Event};
 use crate::failure::Failure;
 use crate::notice::Notice;
@@ -42,6 +42,8 @@ impl Machine {
                 self.condemn(Failure::on_core(Cause::Panic, core), out);
             }
 
+            (_, Event::CoreLeftOut { core, index }) => self.leave_out(core, index),
+
             // A primary that died without a backup may still ask for its restart.
             (
                 Booting | Watching | Unprotected | Holding { .. } | Promoting | Dead,
@@ -52,10 +54,24 @@ impl Machine {
         }
     }
 
+    /// Forgets a core; the last one that a successor could start on stays.
+    fn leave_out(&mut self, core: u32, index: Option<u32>) {
+        let spare = self.config.spare.without(core);
+        if spare.is_empty() {
+            return;
+        }
+        self.config.spare = spare;
+        self.primary = self.primary.without(core);
+        self.remaining = self.remaining.without(core);
+        if let Some(index) = index {
+            self.detector.leave_out(index);
+        }
+    }
+
     fn primary_started(&mut self, cores: CoreSet) {
         self.primary = cores;
         self.remaining = cores.without_first();
-        self.detector = Detector::new(self.config.detector, self.epoch, self.now_ns);
+        self.detector.begin(self.epoch, self.now_ns);
         self.state = State::Booting;
     }
 

@@ -5,7 +5,6 @@ use sharedmem::timeline::Edge;
 
 use super::{Backup, Machine, State, Successor, push};
 use crate::action::{Action, Actions};
-use crate::detector::Detector;
 use crate::event::{Event, Stage};
 use crate::failure::Failure;
 use crate::fence::{Fence, Strike};
@@ -64,15 +63,9 @@ impl Machine {
         }
         match strike {
             Strike::Wait => {}
-            Strike::Nmi(cores) => cores
-                .iter()
-                .for_each(|core| push(out, Action::SendNmi { core })),
-            Strike::Init(cores) => cores
-                .iter()
-                .for_each(|core| push(out, Action::SendInit { core })),
-            Strike::Startup(cores) => cores
-                .iter()
-                .for_each(|core| push(out, Action::SendStartup { core, generation })),
+            Strike::Nmi(cores) => push(out, Action::SendNmi { cores }),
+            Strike::Init(cores) => push(out, Action::SendInit { cores }),
+            Strike::Startup(cores) => push(out, Action::SendStartup { cores, generation }),
             Strike::Proven => self.fence_proven(out),
             Strike::Refused(missing) => self.refuse(Refusal::Unproven { missing }, out),
         }
@@ -119,7 +112,7 @@ impl Machine {
             return;
         };
         self.remaining = self.primary.without(core);
-        self.detector = Detector::new(self.config.detector, self.epoch, self.now_ns);
+        self.detector.begin(self.epoch, self.now_ns);
         self.state = State::Promoting;
         push(
             out,

@@ -131,7 +131,9 @@ fn a_primary_that_dies_before_the_backup_is_ready_waits_for_it() {
             epoch: FIRST_EPOCH + 1
         }]
     );
-    assert!(deeds(&actions).contains(&Action::SendInit { core: 1 }));
+    assert!(deeds(&actions).contains(&Action::SendInit {
+        cores: set(&[1, 2, 3])
+    }));
 }
 
 #[test]

@@ -33,8 +33,10 @@ fn a_retry_is_a_whole_new_fence() {
     rig.check_in(&[1, 3]);
     rig.run_fence_dry();
     let actions = rig.step(Event::RetryRequested);
-    let inits = [1, 2, 3].map(|core| Action::SendInit { core });
-    assert!(deeds(&actions).ends_with(&inits), "{actions:?}");
+    let init = Action::SendInit {
+        cores: set(&[1, 2, 3]),
+    };
+    assert!(deeds(&actions).ends_with(&[init]), "{actions:?}");
     rig.tick_after(SETTLE);
     assert_eq!(rig.machine.generation(), 7, "after those of six rounds");
     rig.check_in(&[1, 2, 3]);

@@ -7,5 +7,6 @@ mod absence;
 mod death;
 mod ending;
 mod failure;
+mod left_out;
 mod primary;
 mod takeover;

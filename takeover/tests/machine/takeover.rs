@@ -3,7 +3,10 @@
 use crate::common::{
     BOOT_TIMEOUT, FIRST_EPOCH, MS, Rig, SETTLE, STAGES, TIMEOUT, beat, config, deeds, notices, set,
 };
-use takeover::{Action, Cause, CoreSet, Edge, Event, Failure, Machine, Notice, Stage, State};
+use sharedmem::MAX_CORES;
+use takeover::{
+    Action, Cause, Config, CoreSet, Edge, Event, Failure, Machine, Notice, Stage, State,
+};
 
 fn stamp(edge: Edge, at_ns: u64) -> Action {
     Action::Stamp { edge, at_ns }
@@ -23,17 +26,17 @@ fn the_whole_way() {
             }),
             stamp(Edge::LastKeepalive, last),
             stamp(Edge::Detected, detected),
-            Action::SendInit { core: 1 },
-            Action::SendInit { core: 2 },
-            Action::SendInit { core: 3 },
+            Action::SendInit {
+                cores: set(&[1, 2, 3])
+            },
         ]
     );
     assert_eq!(rig.machine.deadline_ns(), Some(detected + SETTLE));
-    let startups = [1, 2, 3].map(|core| Action::SendStartup {
-        core,
+    let startup = Action::SendStartup {
+        cores: set(&[1, 2, 3]),
         generation: 1,
-    });
-    assert_eq!(rig.tick_after(SETTLE), startups);
+    };
+    assert_eq!(rig.tick_after(SETTLE), [startup]);
     rig.now += 30_000;
     assert_eq!(rig.check_in(&[3]), []);
     assert_eq!(rig.check_in(&[1]), []);
@@ -104,7 +107,7 @@ fn a_primary_that_panics_before_its_first_keepalive_is_fenced() {
                 edge: Edge::Detected,
                 at_ns: 0
             },
-            Action::SendInit { core: 4 }
+            Action::SendInit { cores: set(&[4]) }
         ]
     );
 }
@@ -124,7 +127,9 @@ fn a_primary_that_never_comes_up_is_fenced() {
             epoch: FIRST_EPOCH + 1
         }]
     );
-    assert!(deeds(&actions).contains(&Action::SendInit { core: 2 }));
+    assert!(deeds(&actions).contains(&Action::SendInit {
+        cores: set(&[1, 2])
+    }));
 }
 
 #[test]
@@ -210,10 +215,10 @@ fn the_next_fence_takes_in_the_spare_cores_and_wants_its_own_check_ins() {
     let cores = [1, 2, 3, 4, 5];
     assert_eq!(
         rig.tick_after(SETTLE),
-        cores.map(|core| Action::SendStartup {
-            core,
+        [Action::SendStartup {
+            cores: set(&cores),
             generation: 2
-        })
+        }]
     );
     for core in cores {
         assert_eq!(
@@ -267,8 +272,9 @@ fn missing_cores_are_struck_again_and_named() {
                 round: 2,
                 pending: set(&[2, 3])
             }),
-            Action::SendInit { core: 2 },
-            Action::SendInit { core: 3 },
+            Action::SendInit {
+                cores: set(&[2, 3])
+            },
         ]
     );
 }
@@ -279,7 +285,9 @@ fn the_fourth_round_strikes_with_an_nmi_first() {
     let mut strikes = Vec::new();
     while let State::Fencing(fence) = rig.state() {
         rig.now = rig.now.max(fence.deadline_ns());
-        let nmi = deeds(&rig.step(Event::Tick)).contains(&Action::SendNmi { core: 2 });
+        let nmi = deeds(&rig.step(Event::Tick)).contains(&Action::SendNmi {
+            cores: set(&[1, 2, 3]),
+        });
         strikes.push((rig.machine.state(), nmi));
     }
     let rounds: Vec<u32> = strikes
@@ -317,28 +325,50 @@ fn stages_come_in_order_and_once() {
     assert_eq!(rig.state(), State::Promoting);
 }
 
-#[test]
-fn the_largest_machine_fits_the_bound_exactly() {
-    let all = CoreSet::from_cores(1..32).unwrap();
-    let mut machine = Machine::new(config(), 0).unwrap();
+/// Fences a primary with these cores, of which all but one check in at once and that one in the second round. Returns
+/// how many steps it took until the epoch is raised, and when, in ns.
+fn fence(cores: u32) -> (usize, u64) {
+    let all = CoreSet::from_cores(1..=cores).unwrap();
+    let spare = all;
+    let mut machine = Machine::new(Config { spare, ..config() }, 0).unwrap();
     machine.step(0, Event::PrimaryStarted { cores: all });
     machine.step(0, Event::BackupReady);
     machine.step(0, Event::Observed(&beat(FIRST_EPOCH, 1)));
-    let now = 100 * MS;
-    let actions = machine.step(
-        now,
-        Event::Epitaph {
-            epoch: FIRST_EPOCH,
-            core: 0,
-        },
-    );
+    let mut now = 100 * MS;
+    let epitaph = Event::Epitaph {
+        epoch: FIRST_EPOCH,
+        core: 0,
+    };
+    let actions = machine.step(now, epitaph);
     assert_eq!(actions.len(), takeover::ACTIONS_MAX);
-    assert_eq!(actions.last(), Some(&Action::SendInit { core: 31 }));
-    let startups = machine.step(now + SETTLE, Event::Tick);
-    assert_eq!(startups.len(), 31);
-    assert_eq!(
-        machine.step(now + SETTLE + 5 * MS, Event::Tick).len(),
-        32,
-        "a notice and the second round"
-    );
+    assert_eq!(actions.last(), Some(&Action::SendInit { cores: all }));
+    let mut strikes = 1;
+    loop {
+        let generation = machine.generation();
+        let check_in = |core| Event::CheckedIn { core, generation };
+        let coming = match generation {
+            0 => 1..1,
+            1 => 1..cores,
+            _ => cores..cores + 1,
+        };
+        for core in coming {
+            machine.step(now, check_in(core));
+        }
+        let State::Fencing(fence) = machine.state() else {
+            return (strikes, now);
+        };
+        now = now.max(fence.deadline_ns());
+        let actions = machine.step(now, Event::Tick);
+        assert!(actions.len() <= 2, "a notice and a strike: {actions:?}");
+        strikes += 1;
+    }
+}
+
+#[test]
+fn a_fence_takes_as_long_as_its_slowest_core_however_many_there_are() {
+    let few = fence(2);
+    assert_eq!(few, (4, 100 * MS + 2 * SETTLE + 5 * MS));
+    for cores in [31, 64, 255, MAX_CORES as u32 - 1] {
+        assert_eq!(fence(cores), few, "{cores} cores");
+    }
 }

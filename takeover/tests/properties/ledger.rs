@@ -68,19 +68,23 @@ impl Ledger {
                 Action::Notify(Notice::Dead(_)) => {
                     assert_ne!(before, State::Dead, "reported twice")
                 }
-                Action::SendNmi { core } => self.check_strike(core),
-                Action::SendInit { core } => {
-                    self.check_strike(core);
-                    self.running().generations.remove(&core);
+                Action::SendNmi { cores } => cores.iter().for_each(|core| self.check_strike(core)),
+                Action::SendInit { cores } => {
+                    for core in cores.iter() {
+                        self.check_strike(core);
+                        self.running().generations.remove(&core);
+                    }
                 }
-                Action::SendStartup { core, generation } => {
-                    self.check_strike(core);
+                Action::SendStartup { cores, generation } => {
                     assert!(
                         generation > self.newest,
                         "each round wants its own check-ins"
                     );
-                    self.running().generations.insert(core, generation);
-                    self.check_ins.remove(&(core, generation));
+                    for core in cores.iter() {
+                        self.check_strike(core);
+                        self.running().generations.insert(core, generation);
+                        self.check_ins.remove(&(core, generation));
+                    }
                 }
                 Action::RaiseEpoch { to } => self.raise(to),
                 Action::SeizeInterrupts => self.check_stages(&[Stage::RaiseEpoch]),

@@ -314,27 +314,31 @@ impl World {
         }
     }
 
+    fn init(&mut self, core: u32) {
+        assert_ne!(core, 0, "{}", self.describe());
+        let victim = &mut self.cores[core as usize];
+        victim.job = None;
+        // An INIT overrides what was sent before and not handled.
+        (victim.has_init, victim.has_startup) = (true, false);
+        self.send(core);
+    }
+
+    fn startup(&mut self, core: u32) {
+        let victim = &mut self.cores[core as usize];
+        if victim.losses < LOSSES_MAX && self.rng.u8(0..5) == 0 {
+            victim.losses += 1;
+        } else {
+            victim.has_startup = true;
+            self.send(core);
+        }
+    }
+
     fn act(&mut self, action: Action, epoch_before: u64) {
         match action {
-            Action::SendInit { core } => {
-                assert_ne!(core, 0, "{}", self.describe());
-                self.cores[core as usize].job = None;
-                // An INIT overrides what was sent before and not handled.
-                (
-                    self.cores[core as usize].has_init,
-                    self.cores[core as usize].has_startup,
-                ) = (true, false);
-                self.send(core);
-            }
-            Action::SendStartup { core, generation } => {
+            Action::SendInit { cores } => cores.iter().for_each(|core| self.init(core)),
+            Action::SendStartup { cores, generation } => {
                 self.page_generation = generation;
-                let victim = &mut self.cores[core as usize];
-                if victim.losses < LOSSES_MAX && self.rng.u8(0..5) == 0 {
-                    victim.losses += 1;
-                } else {
-                    victim.has_startup = true;
-                    self.send(core);
-                }
+                cores.iter().for_each(|core| self.startup(core));
             }
             Action::SendNmi { .. } | Action::Stamp { .. } => {}
             Action::RaiseEpoch { to } => {

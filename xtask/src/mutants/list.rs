@@ -22,10 +22,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "epoch-early",
         what: "the epoch is raised when the fence begins",
         file: "takeover/src/machine/takeover.rs",
-        right: r#"            Strike::Startup(cores) => cores
-                .iter()
-                .for_each(|core| push(out, Action::SendStartup { core, generation })),"#,
-        wrong: "            Strike::Startup(_) => self.fence_proven(out),",
+        right: "Strike::Startup(cores) => push(out, Action::SendStartup { cores, generation }),",
+        wrong: "Strike::Startup(_) => self.fence_proven(out),",
     },
     Mutant {
         name: "fence-one-try",
@@ -53,8 +51,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "detector-deaf-to-hangs",
         what: "a main loop that stands still is not noticed",
         file: "takeover/src/detector.rs",
-        right: "            if core.progress != progress {",
-        wrong: "            if core.progress != progress || core.moved {",
+        right: "if is_first || self.progress != progress {",
+        wrong: "if is_first || self.progress != progress || self.moved {",
     },
     Mutant {
         name: "absence-counts",
@@ -287,9 +285,9 @@ pub const MUTANTS: &[Mutant] = &[
         what: "a core that has taken up its order is started once more",
         file: "kernel/supervisor/src/dispatch.rs",
         right: r#"        if mailboxes.withdraw_order(core) {
-            self.start(core, order);
+            self.start([(core, order)]);
         }"#,
-        wrong: "        self.start(core, order);",
+        wrong: "        self.start([(core, order)]);",
     },
     Mutant {
         name: "drop-before-room",

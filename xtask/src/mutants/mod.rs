@@ -1,6 +1,7 @@
 //! Puts deliberate bugs, one at a time, into a copy of the sources: the simulation has to find each, or a test on the
 //! host that is named with the bug.
 
+mod core_list;
 mod host;
 mod host_list;
 mod list;
@@ -19,13 +20,18 @@ use harness::files::{read, write};
 use harness::paths;
 use harness::problem::{Problem, require};
 
-pub use host_list::HOST_MUTANTS;
 pub use list::MUTANTS;
 pub use mutant::{HostMutant, Mutant};
-pub use watcher_list::WATCHER_MUTANTS;
 
 /// Seeds within which each bug has to be found.
 pub const SEEDS: u64 = 10_000;
+
+/// Returns the bugs that a test on the host has to find.
+fn host_mutants() -> impl Iterator<Item = &'static HostMutant> {
+    host_list::HOST_MUTANTS
+        .iter()
+        .chain(core_list::CORE_MUTANTS)
+}
 
 /// The result of one bug.
 #[derive(Clone, Debug)]
@@ -76,11 +82,7 @@ pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
         found += usize::from(matches!(verdict, MutantOutcome::Found { .. }));
     }
     let is_selected = |host: &&HostMutant| filter.is_none_or(|f| host.mutant.name.contains(f));
-    for host in HOST_MUTANTS
-        .iter()
-        .chain(WATCHER_MUTANTS)
-        .filter(is_selected)
-    {
+    for host in host_mutants().filter(is_selected) {
         let is_found = copy.try_on_host(host)?;
         let verdict = if is_found { "found by" } else { "SURVIVED" };
         println!(
@@ -232,12 +234,9 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static Mutant> {
-        MUTANTS.iter().chain(
-            HOST_MUTANTS
-                .iter()
-                .chain(WATCHER_MUTANTS)
-                .map(|host| &host.mutant),
-        )
+        MUTANTS
+            .iter()
+            .chain(host_mutants().map(|host| &host.mutant))
     }
 
     #[test]

@@ -99,36 +99,6 @@ pub const WATCHER_MUTANTS: &[HostMutant] = &[
         },
     },
     HostMutant {
-        test: "supervisor --lib roll_call",
-        mutant: Mutant {
-            name: "phantom-believed",
-            what: "a core that does not answer the roll call counts as there",
-            file: "kernel/supervisor/src/roll_call.rs",
-            right: "Strike::Refused(silent) => break silent,",
-            wrong: "Strike::Refused(_) => break CoreSet::EMPTY,",
-        },
-    },
-    HostMutant {
-        test: "supervisor --lib roll_call",
-        mutant: Mutant {
-            name: "roll-call-proves",
-            what: "an answer to the roll call counts at the first fence",
-            file: "kernel/supervisor/src/roll_call.rs",
-            right: "const GENERATION: u64 = u64::MAX / 2;",
-            wrong: "const GENERATION: u64 = 0;",
-        },
-    },
-    HostMutant {
-        test: "firmware acpi",
-        mutant: Mutant {
-            name: "cpu-counted-twice",
-            what: "a CPU that the MADT lists twice is two CPUs",
-            file: "partition/firmware/src/acpi/cpus.rs",
-            right: "_ if self.seen.insert(id) => return self.ids.push(id),",
-            wrong: "_ if self.seen.insert(id) || flags != 0 => return self.ids.push(id),",
-        },
-    },
-    HostMutant {
         test: "integrity --lib sweep",
         mutant: Mutant {
             name: "sweep-learns-again",

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use partition::{Plan, Range};
-use sharedmem::abi::ABI_REVISION;
+use sharedmem::abi::{ABI_REVISION, FURTHER_STACK_BYTES};
 use sharedmem::hand_off::{
     COMMAND_LINE_MAX, HAND_OFF_MAGIC, HandOff, PCI_FUNCTIONS_MAX, PciFunction,
 };
@@ -13,7 +13,10 @@ use crate::facts::BootFacts;
 use crate::ranges::{self, physical};
 
 /// Memory of a slice that is not the service's to fill: image, tables, network buffers.
-const OVERHEAD_BYTES: u64 = 14 << 20;
+const OVERHEAD_BYTES: u64 = 11 << 20;
+
+/// The same for each core: its stack, and its interrupt stacks.
+const OVERHEAD_PER_CORE_BYTES: u64 = FURTHER_STACK_BYTES + (72 << 10);
 
 /// Base classes.
 const CLASS_STORAGE: u32 = 0x01;
@@ -88,5 +91,7 @@ fn service_memory_bytes(plan: &Plan) -> u64 {
     let slices = [&plan.primary, &plan.backup];
     let bytes = slices.map(|slice| slice.ranges.iter().map(Range::len).sum::<u64>());
     let smallest = bytes.into_iter().min().unwrap_or(0);
-    (smallest.saturating_sub(OVERHEAD_BYTES) / 4 * 3).max(1 << 20)
+    let cores = plan.successor_cores().len() as u64;
+    let overhead_bytes = OVERHEAD_BYTES + cores * OVERHEAD_PER_CORE_BYTES;
+    (smallest.saturating_sub(overhead_bytes) / 4 * 3).max(1 << 20)
 }

@@ -8,9 +8,9 @@ use core::ptr;
 use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames};
 use partition::tenant::NATIVE;
 use partition::{BootFiles, Image};
-use sharedmem::abi::{DIRECT_BASE, IMAGE_BASE, SEAT_STACK, STACK_BYTES, stack_top};
+use sharedmem::Revisions;
+use sharedmem::abi::{DIRECT_BASE, IMAGE_BASE, SEAT_STACK, STACK_STRIDE, stack_bytes, stack_top};
 use sharedmem::hand_off::{HandOff, PhysicalRange};
-use sharedmem::{MAX_CORES, Revisions};
 use supervisor::{LoadRequest, Source};
 
 use super::context::Context;
@@ -24,11 +24,15 @@ use crate::tenants::native::Native;
 
 const HAND_OFF_BYTES: u64 = (size_of::<HandOff>() as u64).next_multiple_of(PAGE_BYTES);
 
-/// Page tables for image, stacks and trampoline, and for devices to come; the direct map takes one page per GiB more.
+/// Page tables for image and trampoline, and for devices to come; the direct map takes one page per GiB more, and stacks
+/// one per 2 MiB.
 const TABLE_PAGES: u64 = 96;
 
 /// Every entry of a page table.
 const WHOLE_TABLE: core::ops::Range<u16> = 0..512;
+
+/// What a page table maps, in bytes.
+const TABLE_REACH_BYTES: u64 = 2 << 20;
 
 /// Loads the native image that the boot line names.
 ///
@@ -127,8 +131,9 @@ impl Layout {
         let hand_off = range.start;
         let image = hand_off + HAND_OFF_BYTES;
         let stacks = image + image_bytes.next_multiple_of(PAGE_BYTES);
-        let tables = stacks + (cores as u64 + 1) * STACK_BYTES;
-        let free = tables + (TABLE_PAGES + direct_gib) * PAGE_BYTES;
+        let tables = stacks + stacks_of(cores).map(stack_bytes).sum::<u64>();
+        let stack_tables = (cores as u64 * STACK_STRIDE).div_ceil(TABLE_REACH_BYTES);
+        let free = tables + (TABLE_PAGES + direct_gib + stack_tables) * PAGE_BYTES;
         if free > range.end {
             return Err(Refusal::TooSmall(free - range.start, range.len()));
         }
@@ -160,7 +165,7 @@ unsafe fn put(
     slice: &[PhysicalRange],
     hand_off: &mut HandOff,
 ) -> Result<Loaded, Refusal> {
-    let cores = (hand_off.core_count as usize).min(MAX_CORES);
+    let cores = hand_off.cores().len();
     let layout = Layout::of(image, cores, slice)?;
     let range = PhysicalRange {
         start: layout.hand_off,
@@ -200,6 +205,11 @@ unsafe fn put(
             fixed_bytes: range.len(),
         })
     }
+}
+
+/// Returns the numbers of the stacks of an instance with this many cores.
+fn stacks_of(cores: usize) -> impl Iterator<Item = usize> {
+    (0..cores).chain([SEAT_STACK])
 }
 
 /// Copies the segments to where they go; what a file does not fill stays zero.
@@ -248,14 +258,11 @@ unsafe fn map_instance(
                 protection,
             )?;
         }
-        for (index, core) in (0..cores).chain([SEAT_STACK]).enumerate() {
-            let phys = layout.stacks + index as u64 * STACK_BYTES;
-            instance.map(
-                stack_top(core) - STACK_BYTES,
-                phys,
-                STACK_BYTES,
-                Protection::ReadWrite,
-            )?;
+        let mut phys = layout.stacks;
+        for stack in stacks_of(cores) {
+            let bytes = stack_bytes(stack);
+            instance.map(stack_top(stack) - bytes, phys, bytes, Protection::ReadWrite)?;
+            phys += bytes;
         }
         for range in ranges {
             instance.map(

@@ -9,15 +9,14 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
-use arrayvec::ArrayVec;
 use integrity::WalkError;
 use partition::tenant::LINUX;
 use partition::{Kind, Plan};
+use sharedmem::Instance;
 use sharedmem::condemned::Condemned;
 use sharedmem::epitaph::Epitaph;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::resume_slot::{ResumeSlot, Ticket, UPPER_HALF};
-use sharedmem::{Instance, MAX_CORES};
 use supervisor::{LoadRequest, Order, Readiness, Source, Tenant, Wait};
 use takeover::fence::Strike;
 use takeover::{BackupLoss, CoreSet, Fence, FenceConfig};
@@ -63,7 +62,7 @@ pub struct Linux {
     instance: Instance,
     source: Source,
     version: String,
-    cores: ArrayVec<u32, MAX_CORES>,
+    cores: Box<[u32]>,
     slot: PhysicalRange,
     boot: Order,
     boot_timeout_ns: u64,
@@ -91,7 +90,7 @@ impl Linux {
             instance,
             source: request.source,
             version: format!("Linux {release}"),
-            cores: request.cores.iter().copied().take(MAX_CORES).collect(),
+            cores: request.cores.into(),
             slot,
             boot,
             boot_timeout_ns: LINUX.boot_timeout_ns(&context.plan.options),
@@ -207,9 +206,9 @@ impl Linux {
                 dispatch.init(lead);
                 None
             }
-            Strike::Startup(_) => {
+            Strike::Startup(lead) => {
                 cores::note_lent_generation(fence.generation());
-                dispatch.startup(lead, fence.generation(), false);
+                dispatch.startup(lead, fence.generation(), None);
                 None
             }
             Strike::Proven => Some(*outcome),
@@ -248,7 +247,7 @@ impl Tenant<OtherCores> for Linux {
                 self.resume_slot.clear();
                 self.epitaph.clear();
                 self.condemned.clear();
-                dispatch.start(self.lead(), self.boot);
+                dispatch.take(self.lead(), self.boot);
                 self.stage = Stage::Booting {
                     until_ns: dispatch.now_ns() + self.boot_timeout_ns,
                 };

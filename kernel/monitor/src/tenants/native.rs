@@ -1,12 +1,12 @@
 //! A native tenant: our own ELF. It waits as a guest on the seat, called step by step.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
-use arrayvec::ArrayVec;
 use partition::Kind;
 use partition::tenant::NATIVE;
+use sharedmem::Instance;
 use sharedmem::abi::{EntryReason, SeatStatus, stack_top};
-use sharedmem::{Instance, MAX_CORES};
 use supervisor::{LoadRequest, Order, Readiness, Source, Tenant, Wait, outcome_of};
 use takeover::BackupLoss;
 
@@ -21,7 +21,7 @@ pub struct Native {
     source: Source,
     version: String,
     /// Machine numbers; the first leads.
-    cores: ArrayVec<u32, MAX_CORES>,
+    cores: Box<[u32]>,
     loaded: Loaded,
     /// Its text and its page tables. They change only when it is the primary.
     constant: ConstantMemory,
@@ -43,7 +43,7 @@ impl Native {
             instance: request.instance,
             source: request.source,
             version,
-            cores: request.cores.iter().copied().take(MAX_CORES).collect(),
+            cores: request.cores.into(),
             loaded,
             constant,
             is_begun: false,

@@ -9,7 +9,6 @@ use sharedmem::event::RetentionLost;
 
 use super::JournaledService;
 use super::room_wait::{Patience, RoomWait};
-use crate::backup_monitor::BackupView;
 use crate::host::Host;
 use crate::replica::Replica;
 
@@ -89,7 +88,7 @@ impl<H: Host> JournaledService<H> {
         if self.retain_nothing_more() {
             return;
         }
-        let is_silent = matches!(self.backup.look(&self.host), BackupView::Unprotected(_));
+        let is_silent = self.backup.look(&self.host).is_loss();
         if !self.is_followed() {
             self.journal.free_applied();
         } else if (is_silent || patience == Patience::Over) && control.protection.drop_backup() {

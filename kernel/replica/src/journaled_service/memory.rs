@@ -10,7 +10,6 @@ use health::Remedy;
 use sharedmem::epitaph::EpitaphCause;
 
 use super::JournaledService;
-use crate::backup_monitor::BackupView;
 use crate::findings::{log_finding, log_restored};
 use crate::host::Host;
 
@@ -90,7 +89,7 @@ impl<H: Host> JournaledService<H> {
     }
 
     fn count_doubt(&mut self) -> Remedy {
-        let is_protected = self.backup.look(&self.host) == BackupView::Protected;
+        let is_protected = self.backup.look(&self.host).is_none();
         self.doubts.count(self.host.now_ns(), is_protected)
     }
 }

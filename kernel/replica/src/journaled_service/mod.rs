@@ -140,7 +140,7 @@ impl<H: Host> JournaledService<H> {
         self.status_ns = Some(now_ns);
         let journal = self.replica.journal();
         let status = self.host.status(&ReplicationStatus {
-            is_protected: self.backup.is_protected(),
+            obstacles: self.backup.obstacles(),
             monitor_seen_ns: self.backup.last_seen_ns(),
             journal_position: self.journal.reserved(),
             journal_lag_bytes: journal.lag_bytes(),

@@ -65,7 +65,7 @@ pub(super) fn failover(context: &mut Context<'_, '_>, arguments: &mut Arguments<
     if is_pending {
         return Err(Failure::Fixed("ERR FAILOVER already in progress."));
     }
-    if !context.status.protected {
+    if !context.status.obstacles.is_none() {
         return Err(Failure::Fixed("ERR FAILOVER requires connected replicas."));
     }
     *context.failover = Some(Failover {

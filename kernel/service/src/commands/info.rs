@@ -132,7 +132,8 @@ fn replication(lines: &mut Lines, context: &Context<'_, '_>, status: &HostStatus
 /// Writes whether a backup would take over, from where, and how the last takeover went.
 fn protection(lines: &mut Lines, status: &HostStatus) {
     lines.field("epoch", status.epoch);
-    lines.field("protected", u8::from(status.protected));
+    lines.field("protected", u8::from(status.obstacles.is_none()));
+    lines.field("unprotected_reasons", status.obstacles.names());
     if let Some(age_us) = status.keepalive_age_us {
         lines.field("backup_keepalive_age_us", age_us);
     }

@@ -269,7 +269,8 @@ fn slot_madt(facts: TableFacts<'_>) -> Vec<u8> {
     body.extend(0_u32.to_le_bytes());
     let cores = facts.cores.iter().filter(|core| **core != facts.seat);
     for (number, id) in [&facts.seat].into_iter().chain(cores).enumerate() {
-        if id.0 < X2APIC_IDS {
+        // Both the id and the processor's number have 8 bits here.
+        if id.0 < X2APIC_IDS && number < X2APIC_IDS as usize {
             body.extend([LOCAL_APIC, 8, number as u8, id.0 as u8]);
             body.extend(CPU_ENABLED.to_le_bytes());
         } else {

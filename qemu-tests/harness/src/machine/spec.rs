@@ -77,6 +77,8 @@ pub struct MachineSpec {
     pub name: String,
     /// CPUs.
     pub cpus: u32,
+    /// What `-smp` says behind their number, for a machine of several sockets or with room for more CPUs.
+    pub topology: String,
     /// Memory, as QEMU takes it.
     pub memory: String,
     /// Accelerator.
@@ -104,6 +106,7 @@ impl MachineSpec {
         Self {
             name: name.into(),
             cpus: 4,
+            topology: String::new(),
             memory: "512M".into(),
             accel,
             chipset: Chipset::Q35,
@@ -177,7 +180,7 @@ impl MachineSpec {
         );
         self.accelerate(&mut list);
         list.add("-cpu", &self.cpu);
-        list.add("-smp", self.cpus);
+        list.add("-smp", format!("{}{}", self.cpus, self.topology));
         list.add("-m", &self.memory);
         let port = match self.port {
             HostPort::Any => 0,

@@ -3,7 +3,7 @@
 use crate::Instance;
 use crate::cause::{BackupLoss, Cause};
 use crate::event::declare::events;
-use crate::event::{Hex, List, Text, Word};
+use crate::event::{CoreList, Hex, Text, Word};
 use crate::hand_off::PhysicalRange;
 
 events! {
@@ -37,7 +37,7 @@ events! {
     /// Cores that the firmware lists did not answer INIT and SIPI. They are left out of everything, and of every fence.
     {
         /// Their machine numbers.
-        cores: List,
+        cores: CoreList,
     }
 
     event BackupMemory = "backup-memory":
@@ -182,7 +182,7 @@ events! {
         /// The round that begins.
         round: u32,
         /// The machine numbers of these cores.
-        cores: List,
+        cores: CoreList,
     }
 
     event CoresLeft = "cores-left":
@@ -201,11 +201,19 @@ events! {
         stage: Word,
     }
 
-    event CoreRetried = "core-retried":
-    /// A core did not take up its order, and is called once more.
+    event CoresRetried = "cores-retried":
+    /// Cores did not take up their orders, and are called once more.
     {
-        /// Its machine number.
-        core: u32,
+        /// Their machine numbers.
+        cores: CoreList,
+    }
+
+    event CoresLeftOut = "cores-left-out":
+    /// Cores did not take up their orders, however often they were called. They run nothing, are left out of every fence,
+    /// and get no work until the machine is booted again.
+    {
+        /// Their machine numbers.
+        cores: CoreList,
     }
 
     event Dead = "dead":
@@ -221,7 +229,7 @@ events! {
     /// A takeover was refused, because cores did not prove that they had stopped.
     {
         /// The machine numbers of these cores.
-        cores: List,
+        cores: CoreList,
     }
 
     event FunctionFault = "function-fault":
