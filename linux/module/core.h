@@ -107,6 +107,7 @@ void us_death_init(void);
 
 /* virtualization.c */
 bool us_leave_virtualization(void);
+void us_leave_and_tell(void);
 void us_virtualization_init(void);
 
 /* park.c */

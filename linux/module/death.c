@@ -113,7 +113,7 @@ static int on_panic(struct notifier_block *block, unsigned long event, void *mes
 {
 	us_die(US_EPITAPH_CAUSE_PANIC, message ?: "");
 	/* This CPU goes on to print, perhaps where no NMI reaches it. */
-	us_leave_virtualization();
+	us_leave_and_tell();
 	return NOTIFY_DONE;
 }
 

@@ -121,13 +121,19 @@ static void count(u64 *word)
 	atomic64_inc((atomic64_t *)word);
 }
 
+/* us_leave_virtualization(), counted in the shared region. */
+void us_leave_and_tell(void)
+{
+	if (us_leave_virtualization())
+		count(&condemned()->left);
+}
+
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
 	if (!is_condemned())
 		return NMI_DONE;
 	us_keepalive_stop();
-	if (us_leave_virtualization())
-		count(&condemned()->left);
+	us_leave_and_tell();
 	count(&condemned()->heard);
 	for (;;)
 		native_halt();

@@ -18,25 +18,24 @@ pub struct Condemned {
     pub word: AtomicU64,
     /// Number of cores that have seen the word and stop. Writers: the instance's cores.
     pub heard: AtomicU64,
-    /// Number of those that were in a hypervisor's mode and left it. Writers: the instance's cores.
+    /// Number of cores that were in a hypervisor's mode and left it: those that have seen the word, and one that
+    /// panicked. Writers: the instance's cores.
     pub left: AtomicU64,
 }
 
 layout!(Condemned: word, heard, left);
 
 impl Condemned {
-    /// Condemns the instance in `epoch`. For the monitor, before it sends NMIs. Begins the counts if that is new.
+    /// Condemns the instance in `epoch`. For the monitor, before it sends NMIs.
     pub fn condemn(&self, epoch: u64) {
         let word = CONDEMNED_TAG | epoch & EPOCH_BITS;
-        if self.word.load(Ordering::Relaxed) != word {
-            self.heard.store(0, Ordering::Relaxed);
-            self.left.store(0, Ordering::Relaxed);
-            self.word.store(word, Ordering::Release);
-        }
+        self.word.store(word, Ordering::Release);
     }
 
-    /// Takes it back: another kernel becomes this instance. For the monitor.
+    /// Begins anew: another kernel becomes this instance. For the monitor.
     pub fn clear(&self) {
+        self.heard.store(0, Ordering::Relaxed);
+        self.left.store(0, Ordering::Relaxed);
         self.word.store(0, Ordering::Release);
     }
 
@@ -45,8 +44,8 @@ impl Condemned {
         self.word.load(Ordering::Acquire) == CONDEMNED_TAG | epoch & EPOCH_BITS
     }
 
-    /// Returns what its cores told since it was condemned in `epoch`: [`heard`](Self::heard) and [`left`](Self::left).
-    /// `None` if it was not.
+    /// Returns what its cores told, if it is condemned in `epoch`: [`heard`](Self::heard) and [`left`](Self::left).
+    /// `None` if it is not.
     pub fn told(&self, epoch: u64) -> Option<(u64, u64)> {
         let counts = || {
             let [heard, left] = [&self.heard, &self.left].map(|it| it.load(Ordering::Acquire));
@@ -85,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_counts_are_those_of_one_end() {
+    fn the_counts_are_those_of_one_kernel() {
         let condemned = Condemned::default();
         condemned.condemn(1);
         condemned.tell(true);
@@ -96,6 +95,8 @@ mod tests {
             Some((2, 1)),
             "a further round is of the same end"
         );
+        condemned.clear();
+        assert_eq!(condemned.told(1), None);
         condemned.condemn(2);
         assert_eq!((condemned.told(2), condemned.told(1)), (Some((0, 0)), None));
     }

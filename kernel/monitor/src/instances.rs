@@ -221,6 +221,9 @@ fn report_plan(facts: &BootFacts, plan: &Plan) {
     log::info!("{event}");
 }
 
+/// The part of the time-out that the dead kernel's cores get to leave virtualization before INIT comes.
+const NMIS_PER_TIMEOUT: u64 = 20;
+
 fn machine(plan: &Plan, first_epoch: u64, now_ns: u64) -> Machine {
     let options = &plan.options;
     let config = Config {
@@ -229,7 +232,11 @@ fn machine(plan: &Plan, first_epoch: u64, now_ns: u64) -> Machine {
             timeout_ns: options.failover_timeout_ns,
             boot_timeout_ns: plan.kinds.primary.boot_timeout_ns(options),
         },
-        fence: FenceConfig::default(),
+        fence: FenceConfig {
+            // Who may be silent for the time-out may be late with an NMI by a fraction of it.
+            leave_ns: options.failover_timeout_ns / NMIS_PER_TIMEOUT,
+            ..FenceConfig::default()
+        },
         backup_wait_ns: plan.kinds.backup.boot_timeout_ns(options),
         first_epoch,
         spare: CoreSet::from_cores(plan.successor_cores())

@@ -103,6 +103,7 @@ impl<P: Platform> Supervisor<P> {
         self.note_version(&*primary);
         let control = self.control;
         control.epitaphs[self.primary_instance].clear();
+        control.condemned[self.primary_instance].clear();
         control.resume_slots[self.primary_instance]
             .reset
             .store(0, Ordering::Release);

@@ -9,6 +9,7 @@
 
 pub mod accel;
 pub mod archive;
+pub mod bochs;
 pub mod check_config;
 pub mod client;
 pub mod console;

@@ -2,6 +2,7 @@
 
 mod access;
 mod backup;
+mod bochs;
 mod boot;
 mod clients;
 mod connections;
@@ -51,6 +52,7 @@ pub fn all() -> Vec<Test> {
         upgrade::tests(),
         refusals::tests(),
         iso::tests(),
+        bochs::tests(),
         screen::tests(),
         model::tests(),
         linux::tests(),

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use harness::bochs;
 use harness::setup::{self, LocalSystem};
 
 use crate::proof::memcheck;
@@ -24,6 +25,7 @@ pub fn set_up(arguments: &SetupArguments) -> Result<bool> {
     let others = [
         linux_kit::set_up(),
         setup::install_programs(&LocalSystem, &memcheck::NEEDED),
+        setup::install_programs(&LocalSystem, &bochs::NEEDED),
         setup::install_programs(&LocalSystem, &qemu_tests::campaigns::linux::deb::NEEDED),
     ];
     let problems: Vec<_> = others.into_iter().filter_map(Result::err).collect();

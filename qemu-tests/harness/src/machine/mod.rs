@@ -15,7 +15,7 @@ use sharedmem::event::{self, Event};
 
 pub use disc::{Disc, Firmware, OVMF};
 pub use launch::Launch;
-use process::Process;
+pub use process::Process;
 pub use spec::{Accel, Chipset, HostPort, MachineSpec, WireEnds, model_arguments};
 
 use crate::console::{ConsoleLine, Logged};
@@ -44,6 +44,27 @@ pub struct QemuMachine {
 /// A proof that the guest was well at the end. Only a machine gives one, and every test ends with one.
 #[derive(Debug)]
 pub struct ClosingWord(());
+
+impl ClosingWord {
+    /// Checks that the guest has not printed what no guest may print, whatever is done to it.
+    ///
+    /// # Errors
+    /// It has printed such a line.
+    pub fn of(console: &Transcript) -> Result<Self, Problem> {
+        const FORBIDDEN: [&str; 2] = [
+            event::MonitorPanicked::SPEC.name,
+            event::WildWriteSucceeded::SPEC.name,
+        ];
+        for line in console.lines() {
+            // A line that was cut counts as well.
+            let name = ConsoleLine::parse(&line).and_then(|line| event::name_in(line.text));
+            require(name.is_none_or(|name| !FORBIDDEN.contains(&name)), || {
+                format!("the guest says: {line}")
+            })?;
+        }
+        Ok(Self(()))
+    }
+}
 
 impl QemuMachine {
     /// Starts QEMU.
@@ -259,8 +280,7 @@ impl QemuMachine {
     pub fn said_closing_word(&self, word: &str) -> Result<ClosingWord, Problem> {
         self.wait_event_where(|reply: &event::ExecReply| reply.text.as_str().contains(word))
             .map_err(|problem| problem.while_doing("asking for the closing word"))?;
-        self.check_sanity()?;
-        Ok(ClosingWord(()))
+        ClosingWord::of(&self.console)
     }
 
     /// Waits for an event, which is the closing word of a guest that stops with it.
@@ -269,24 +289,7 @@ impl QemuMachine {
     /// It does not come, or the guest has complained.
     pub fn closing_event<E: Event>(&self) -> Result<ClosingWord, Problem> {
         self.wait_event::<E>()?;
-        self.check_sanity()?;
-        Ok(ClosingWord(()))
-    }
-
-    /// Checks that the guest has not printed what no guest may print, whatever is done to it.
-    fn check_sanity(&self) -> Result<(), Problem> {
-        const FORBIDDEN: [&str; 2] = [
-            event::MonitorPanicked::SPEC.name,
-            event::WildWriteSucceeded::SPEC.name,
-        ];
-        for line in self.console.lines() {
-            // A line that was cut counts as well.
-            let name = ConsoleLine::parse(&line).and_then(|line| event::name_in(line.text));
-            require(name.is_none_or(|name| !FORBIDDEN.contains(&name)), || {
-                format!("the guest says: {line}")
-            })?;
-        }
-        Ok(())
+        ClosingWord::of(&self.console)
     }
 
     /// Sends the emulator's process a signal, such as `STOP` or `CONT`.
