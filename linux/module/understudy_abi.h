@@ -133,6 +133,7 @@
 #define US_BACKUP_LOSS_DAMAGED          9 /* a record that it read, its text or its page tables are damaged */
 #define US_BACKUP_LOSS_DIVERGED         10 /* its state is not the primary's */
 #define US_BACKUP_LOSS_OVERWRITTEN      11 /* the word that says that it waits was overwritten */
+#define US_BACKUP_LOSS_CORRUPT          12 /* a value in its memory is not what was stored */
 
 /* EpitaphState */
 #define US_EPITAPH_STATE_EMPTY          0 /* nothing was written */
@@ -150,6 +151,7 @@
 #define US_EPITAPH_CAUSE_SERVICE        8 /* its service did not answer the canary */
 #define US_EPITAPH_CAUSE_DEVICE         9 /* its network card could not serve any longer */
 #define US_EPITAPH_CAUSE_MEMORY_CHANGED 10 /* its memory was overwritten */
+#define US_EPITAPH_CAUSE_STATE          11 /* its state was not what it should be */
 
 /* ParkState */
 #define US_PARK_STATE_RUNNING           0 /* it runs, or was never started */
@@ -178,6 +180,7 @@
 #define US_RECORD_KIND_STATUS           4 /* what a native primary knows of itself and its backup, for replies */
 #define US_RECORD_KIND_CHECKPOINT       5 /* a section of a checkpoint, which holds a native primary's state */
 #define US_RECORD_KIND_EPOCH            6 /* the first record of a new native primary */
+#define US_RECORD_KIND_DIGEST           7 /* fingerprints of a native primary's state at this position */
 
 /* EntryReason */
 #define US_ENTRY_REASON_START_PRIMARY   1 /* first core of the primary, cold */
@@ -193,6 +196,7 @@
 #define US_SEAT_STATUS_FILLING          3 /* everything in the journal is read, but the state is not complete yet */
 #define US_SEAT_STATUS_DAMAGED          4 /* a record that the primary applied is damaged, missing or impossible */
 #define US_SEAT_STATUS_DIVERGED         5 /* the state is not the primary's at the same position of the journal */
+#define US_SEAT_STATUS_CORRUPT          6 /* a value in this backup's memory is not what was stored */
 
 /* PromotionFault */
 #define US_PROMOTION_FAULT_PANIC        1 /* it must panic */

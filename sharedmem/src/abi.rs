@@ -133,6 +133,7 @@ numbered! {
         Filling = 3, "filling", "everything in the journal is read, but the state is not complete yet";
         Damaged = 4, "damaged", "a record that the primary applied is damaged, missing or impossible";
         Diverged = 5, "diverged", "the state is not the primary's at the same position of the journal";
+        Corrupt = 6, "corrupt", "a value in this backup's memory is not what was stored";
     }
 }
 

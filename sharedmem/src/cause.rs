@@ -61,6 +61,25 @@ numbered! {
         Diverged = 10, "diverged", "its state is not the primary's";
         /// The protection word was overwritten, so the primary may believe that none waits.
         Overwritten = 11, "overwritten", "the word that says that it waits was overwritten";
+        /// Its memory changed by itself.
+        Corrupt = 12, "corrupt", "a value in its memory is not what was stored";
+    }
+}
+
+numbered! {
+    /// Why the state of a primary that serves is not what it should be. 0 in a record is none.
+    pub enum StateFault {
+        /// Its memory changed by itself.
+        Corrupt = 1, "corrupt", "a value in its memory is not what was stored";
+        /// So it is not the backups that are wrong.
+        Diverged = 2, "diverged", "two backups in a row had another state at the same position of the journal";
+    }
+}
+
+/// Writes what it means.
+impl fmt::Display for StateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

@@ -25,6 +25,7 @@ numbered! {
         Device = 9, "device", "its network card could not serve any longer";
         /// A word of shared memory that it alone writes, or what it concluded from its memory, was impossible.
         MemoryChanged = 10, "memory-changed", "its memory was overwritten";
+        State = 11, "state", "its state was not what it should be";
     }
 }
 

@@ -13,6 +13,8 @@ numbered! {
         Checkpoint = 5, "checkpoint", "a section of a checkpoint, which holds a native primary's state";
         /// It has no payload: only its epoch counts.
         Epoch = 6, "epoch", "the first record of a new native primary";
+        /// A backup compares. A version that does not know it passes over it.
+        Digest = 7, "digest", "fingerprints of a native primary's state at this position";
     }
 }
 

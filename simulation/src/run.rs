@@ -134,7 +134,8 @@ fn run_to_end(world: &Rc<World>) -> End {
             protected_ns = now_ns;
         }
         let are_done = world.clients.are_done();
-        let is_whole = are_done && is_protected && world.faults.are_over();
+        let is_sound = world.oracle.values.are_found();
+        let is_whole = are_done && is_protected && is_sound && world.faults.are_over();
         if are_done && done_ns.is_none() && !is_whole {
             // Nothing is left to ask for: the faults that are left are dropped, so that the run can end.
             world.faults.end();

@@ -6,14 +6,14 @@ use log::{LevelFilter, Log, Metadata, Record};
 use sharedmem::cause::{BackupLoss, Cause};
 use sharedmem::event::{
     BackupLost, Checkpoint, CoresRetried, DamageKind, Dead, Event, FenceRefused, FenceRetry,
-    Finding, Reset, RetentionLost, TakeoverBegan, WaitingForBackup,
+    Finding, Reset, RetentionLost, StateFaulty, TakeoverBegan, WaitingForBackup,
 };
 use simulation::campaign::{Campaign, Seeds};
 
 /// What is to be reached, and whether a line of the log says that it was.
 type Goal = (&'static str, fn(&str) -> bool);
 
-const GOALS: [Goal; 20] = [
+const GOALS: [Goal; 22] = [
     ("a takeover", is::<TakeoverBegan>),
     ("a fence that needs more than one round", is::<FenceRetry>),
     ("a fence without proof", is::<FenceRefused>),
@@ -58,6 +58,10 @@ const GOALS: [Goal; 20] = [
         "a core that does not come for its order",
         is::<CoresRetried>,
     ),
+    ("a backup with a changed value", |line| {
+        lost(line, BackupLoss::Corrupt)
+    }),
+    ("a primary with a changed value", is::<StateFaulty>),
 ];
 
 /// Returns whether the line is an event `E`.

@@ -2,12 +2,13 @@
 //!
 //! The service answers canaries (`replica::canary`), and the network card is checked (`health`). A primary that finds
 //! that it serves nobody dies while a backup can take over; the successor resets the card. Otherwise it resets the card
-//! itself.
+//! itself. A primary whose own state is not what it should be says so, and dies if `failover_diverged=takeover`.
 
 use core::fmt::Display;
 
 use health::Remedy;
 use network::Network;
+use partition::cmdline::OnDivergence;
 use replica::{Host, JournaledService};
 use sharedmem::epitaph::{EpitaphCause, EpitaphText};
 use sharedmem::event::{NotServing, Text};
@@ -25,8 +26,8 @@ const REPAIR_INTERVAL_NS: u64 = 1_000_000_000;
 /// What a primary knows of its own liveness.
 pub struct Liveness {
     began_ns: u64,
-    /// Whether the predecessor found that it served nobody.
-    predecessor_died_of_it: bool,
+    /// What the predecessor died of.
+    predecessors_cause: Option<EpitaphCause>,
     check_due_ns: u64,
     report_due_ns: u64,
     /// Why the card is not driven.
@@ -42,14 +43,10 @@ impl Liveness {
         epitaph: Option<&EpitaphText>,
         card_error: Option<DeviceError>,
     ) -> Self {
-        let cause = epitaph.and_then(|epitaph| epitaph.cause);
         let began_ns = context.now_ns();
         Self {
             began_ns,
-            predecessor_died_of_it: matches!(
-                cause,
-                Some(EpitaphCause::Service | EpitaphCause::Device)
-            ),
+            predecessors_cause: epitaph.and_then(|epitaph| epitaph.cause),
             check_due_ns: began_ns + CHECK_INTERVAL_NS,
             report_due_ns: 0,
             is_network_started: card_error.is_none(),
@@ -67,6 +64,7 @@ impl Liveness {
         if let Err(error) = journal.check_service() {
             self.decide(context, journal, EpitaphCause::Service, error);
         }
+        self.check_state(context, journal);
         let now_ns = context.now_ns();
         if now_ns < self.check_due_ns {
             return;
@@ -90,10 +88,8 @@ impl Liveness {
         reason: impl Display,
     ) {
         let now_ns = context.now_ns();
-        let served_ns = now_ns.saturating_sub(self.began_ns);
-        let is_protected = journal.backup.is_protected();
-        let dies =
-            Remedy::choose(is_protected, self.predecessor_died_of_it, served_ns) == Remedy::Die;
+        let causes = [EpitaphCause::Service, EpitaphCause::Device];
+        let dies = self.remedy(context, journal, &causes) == Remedy::Die;
         if dies || now_ns >= self.report_due_ns {
             self.report_due_ns = now_ns + REPAIR_INTERVAL_NS;
             let not_serving = NotServing {
@@ -105,6 +101,31 @@ impl Liveness {
         }
         if dies {
             death::for_cause(cause, reason);
+        }
+    }
+
+    /// Chooses what to do about a fault, of which a predecessor would have died with one of `causes`.
+    fn remedy(
+        &self,
+        context: &Context,
+        journal: &JournaledService<&'static Context>,
+        causes: &[EpitaphCause],
+    ) -> Remedy {
+        let died_of_it = (self.predecessors_cause).is_some_and(|cause| causes.contains(&cause));
+        let served_ns = context.now_ns().saturating_sub(self.began_ns);
+        Remedy::choose(journal.backup.is_protected(), died_of_it, served_ns)
+    }
+
+    /// Checks the state, as far as that is due. If it is not what it should be, dies if the operator wants that and a
+    /// backup can take over.
+    fn check_state(&self, context: &Context, journal: &mut JournaledService<&'static Context>) {
+        let gives_up = context.options.failover_diverged == OnDivergence::Takeover;
+        let Some(fault) = journal.check_state(gives_up).filter(|_| gives_up) else {
+            return;
+        };
+        let cause = EpitaphCause::State;
+        if self.remedy(context, journal, &[cause]) == Remedy::Die {
+            death::for_cause(cause, fault);
         }
     }
 

@@ -231,11 +231,13 @@ impl Server {
             ..
         } = self;
         let Some(page) = &mut self.page else { return };
-        let (replica, backup) = (&journal.replica, &journal.backup);
+        let (replica, backup, state_fault) =
+            (&journal.replica, &journal.backup, journal.state_fault());
         let status = || {
             status::page(
                 context,
                 backup,
+                state_fault,
                 replica.journal(),
                 recovered,
                 epitaph.clone(),

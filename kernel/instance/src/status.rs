@@ -4,6 +4,7 @@ use journal::RecoverySummary;
 use replica::{BackupMonitor, ReplicationStatus, SharedJournal};
 use service::{HostStatus, TakeoverTimes};
 use sharedmem::Instance;
+use sharedmem::cause::StateFault;
 use sharedmem::epitaph::EpitaphText;
 use sharedmem::epoch::FIRST_EPOCH;
 use web::{DeadPrimary, JournalStatus, PrimaryStatus, TakeoverStatus};
@@ -36,6 +37,8 @@ pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {
         last_takeover: (timeline.epoch() == epoch).then(|| TakeoverTimes::of(timeline)),
         version: note::version().into(),
         backup_version: control.backup.version.get().as_str().into(),
+        state_fault: replication.state_fault,
+        state_faults: replication.state_faults,
         operator_requests: operator.requests,
         operator_answer: operator.answer,
         operator_reason: operator.reason,
@@ -49,6 +52,7 @@ pub fn of(context: &Context, replication: &ReplicationStatus) -> HostStatus {
 pub fn page(
     context: &Context,
     backup: &BackupMonitor,
+    state_fault: Option<StateFault>,
     journal: SharedJournal,
     recovered: &RecoverySummary,
     epitaph: Option<EpitaphText>,
@@ -70,6 +74,7 @@ pub fn page(
         uptime_ms: context.now_ns() / 1_000_000,
         service_port: context.port(),
         obstacles: backup.obstacles(),
+        state_fault,
         journal: JournalStatus {
             reserved: cursors.reserved,
             applied: cursors.applied,

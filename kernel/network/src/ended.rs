@@ -41,6 +41,17 @@ impl Ended {
         entries.any(|(ended, _, number)| (*ended, *number) == (peer, local_seq))
     }
 
+    /// Returns how many are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns one of them; `round` says which, and as many rounds as there are give all.
+    pub(crate) fn get(&self, round: u64) -> Option<(Peer, u32, u32)> {
+        let count = self.0.len().max(1) as u64;
+        self.0.get((round % count) as usize).copied()
+    }
+
     /// Returns it as a checkpoint has it.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.len() * ENTRY_BYTES);

@@ -24,6 +24,7 @@ extern crate alloc;
 mod answer;
 mod attached;
 mod checkpoint;
+mod comparison;
 mod connections;
 mod ended;
 mod event_sink;

@@ -3,6 +3,7 @@
 use core::fmt::Display;
 
 use service::{DebugCommand, HostStatus, OperatorCommand, ServiceLimits};
+use sharedmem::cause::StateFault;
 use sharedmem::crc32c::Crc32c;
 use sharedmem::epitaph::EpitaphCause;
 use sharedmem::obstacle::Obstacles;
@@ -32,6 +33,10 @@ pub struct ReplicationStatus {
     pub journal_position: u64,
     /// Bytes journaled and not yet applied by the backup.
     pub journal_lag_bytes: u64,
+    /// What is wrong with the primary's state, if something is.
+    pub state_fault: Option<StateFault>,
+    /// How often that was found.
+    pub state_faults: u64,
 }
 
 /// The kernel that a replica lives in. It is a handle: cheap to clone.

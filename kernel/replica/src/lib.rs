@@ -5,6 +5,7 @@
 //! - [`Replica`]: state and journal. A backup follows and recovers with it.
 //! - [`JournaledService`]: a primary commits with it: journal first, then apply; room in the journal; checkpoints.
 //! - [`BackupMonitor`]: what a primary knows of its backup.
+//! - [`StateWatch`]: what a primary knows of the soundness of its own state.
 //! - [`MonitorSilence`]: whether the monitor itself is dead.
 //!
 //! The kernel around it is one trait, [`Host`]. So the code that decides in the kernel is the code that is simulated.
@@ -16,6 +17,7 @@ extern crate alloc;
 mod backup_monitor;
 mod canary;
 mod checkpoint;
+mod digest;
 mod doubt;
 mod effects;
 mod findings;
@@ -25,6 +27,7 @@ mod monitor_silence;
 mod replica;
 mod shared_journal;
 mod state;
+mod state_watch;
 mod vigil;
 
 pub use backup_monitor::BackupMonitor;
@@ -36,3 +39,4 @@ pub use monitor_silence::MonitorSilence;
 pub use replica::Replica;
 pub use shared_journal::{SharedJournal, open_journal};
 pub use state::ReplicaState;
+pub use state_watch::StateWatch;

@@ -18,6 +18,7 @@ use sharedmem::protection::ProtectionState;
 
 use crate::canary::CanaryError;
 use crate::checkpoint::CheckpointedState;
+use crate::digest::{DigestStep, Examined};
 use crate::doubt::Doubt;
 use crate::effects::note_backup_progress;
 use crate::findings::{log_damage, log_finding};
@@ -137,6 +138,8 @@ impl<H: Host> Replica<H> {
         let control = self.host.region().control;
         // Read the epoch in each step: the primary may have been restarted in a new one.
         let epoch = control.epoch.current();
+        // Only a ready backup compares: one that is being filled has a journal to catch up with.
+        let compares = control.protection.state() == ProtectionState::Armed;
         for _ in 0..RECORDS_PER_STEP {
             let before = reader.position();
             let mut doubted = None;
@@ -144,7 +147,16 @@ impl<H: Host> Replica<H> {
                 // What the primary applied, and this backup cannot, is lost to it. A backup that is still being filled
                 // discards its state and waits for the next checkpoint; a ready one is to be replaced.
                 Next::Record(record) => {
-                    if let Err(doubt) = self.state.replay(&record, &self.host) {
+                    let replayed = self.state.replay(&record, &self.host);
+                    let replayed = replayed.and_then(|()| {
+                        let is_due = compares && record.epoch == epoch;
+                        if is_due {
+                            self.state.compare(&record)
+                        } else {
+                            Ok(())
+                        }
+                    });
+                    if let Err(doubt) = replayed {
                         log_finding(&doubt);
                         doubted = Some(doubt);
                     }
@@ -284,6 +296,11 @@ impl<H: Host> Replica<H> {
     /// Applies the input that was just committed.
     pub fn apply(&mut self, record: &InputRecord<'_>) {
         self.state.apply(record, &self.host);
+    }
+
+    /// Goes through a part of the state, for a digest.
+    pub(crate) fn examine(&mut self, step: &DigestStep) -> Examined {
+        self.state.examine(step)
     }
 
     /// Checks the reply to the canary of this number, which was the last input.

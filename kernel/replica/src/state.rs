@@ -13,6 +13,7 @@ use sharedmem::RecordKind;
 
 use crate::canary::{CanaryError, CanaryReply};
 use crate::checkpoint::{CheckpointReader, CheckpointedState};
+use crate::digest::{Digest, DigestStep, Examined, Examiner};
 use crate::doubt::Doubt;
 use crate::effects::{Effects, note_backup_progress};
 use crate::findings::log_finding;
@@ -30,6 +31,8 @@ pub struct ReplicaState {
     canary: CanaryReply,
     /// A checkpoint is to be written. No state either.
     is_checkpoint_ordered: bool,
+    /// Goes through the state, to see whether it is what it should be. No state either.
+    examiner: Examiner,
     limits: ReplicaLimits,
 }
 
@@ -46,6 +49,7 @@ impl ReplicaState {
             reader: CheckpointReader::Waiting,
             canary: CanaryReply::default(),
             is_checkpoint_ordered: false,
+            examiner: Examiner::default(),
             limits,
         }
     }
@@ -81,7 +85,8 @@ impl ReplicaState {
         };
         match record.kind.known() {
             Some(RecordKind::Checkpoint) => self.read_checkpoint(record.payload, host),
-            Some(RecordKind::Epoch) => {}
+            // A digest changes nothing: see `compare`.
+            Some(RecordKind::Epoch | RecordKind::Digest) => {}
             _ if !self.is_whole() => {}
             Some(RecordKind::Input) => match InputRecord::decode(record.payload) {
                 Ok(record) => self.apply_input(&record, host, true),
@@ -107,6 +112,36 @@ impl ReplicaState {
             )),
         }
         Ok(())
+    }
+
+    /// Compares the state with the primary's, if the record is a digest of that. It takes a bounded time.
+    ///
+    /// # Errors
+    /// The two differ, or this state is not what it should be.
+    pub fn compare(&mut self, record: &Record<'_>) -> Result<(), Doubt> {
+        if record.kind.known() != Some(RecordKind::Digest) {
+            return Ok(());
+        }
+        let Some(digest) = Digest::decode(record.payload) else {
+            return Ok(());
+        };
+        let examined = self.examine(&digest.step);
+        if let Some(key) = examined.damaged_key {
+            return Err(Doubt::Corrupt { key });
+        }
+        let difference = digest.fingerprints.difference(&examined.fingerprints);
+        match difference.filter(|_| digest.is_sound) {
+            Some(what) => Err(Doubt::Diverged {
+                position: record.position,
+                what,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes through a part of the state.
+    pub(crate) fn examine(&mut self, step: &DigestStep) -> Examined {
+        self.examiner.examine(&self.checkpointed, step)
     }
 
     /// Reads a record of a checkpoint.

@@ -11,7 +11,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use sharedmem::cause::{BackupLoss, Cause};
+use sharedmem::cause::{BackupLoss, Cause, StateFault};
 use sharedmem::mailbox::Answer;
 use sharedmem::obstacle::Obstacles;
 use sharedmem::timeline::{Phase, Timeline};
@@ -49,6 +49,10 @@ pub struct HostStatus {
     pub backup_losses: u64,
     /// Why the last of them was lost.
     pub last_backup_loss: Option<BackupLoss>,
+    /// What is wrong with this primary's state, if something is.
+    pub state_fault: Option<StateFault>,
+    /// How often that was found.
+    pub state_faults: u64,
     /// Number of the operator's requests to this kernel.
     pub operator_requests: u32,
     /// Answer to the last request; `None` as long as there is none.
@@ -177,6 +181,8 @@ impl HostStatus {
         put_text(out, self.backup_version.as_str());
         out.extend_from_slice(&self.backup_losses.to_le_bytes());
         out.push(self.last_backup_loss.map_or(0, |loss| loss.number() as u8));
+        out.push(self.state_fault.map_or(0, |fault| fault.number() as u8));
+        out.extend_from_slice(&self.state_faults.to_le_bytes());
         out.extend_from_slice(&self.operator_requests.to_le_bytes());
         out.push(
             self.operator_answer
@@ -269,6 +275,8 @@ impl Fields<'_> {
             backup_version: self.text()?,
             backup_losses: self.number()?,
             last_backup_loss: self.listed(BackupLoss::from_number)?,
+            state_fault: self.listed(StateFault::from_number)?,
+            state_faults: self.number()?,
             operator_requests: self.array().map(u32::from_le_bytes)?,
             operator_answer: self.listed(Answer::from_number)?,
             operator_reason: self.text()?,
@@ -306,6 +314,8 @@ mod tests {
             operator_reason: "it is too large".into(),
             backup_losses: 3,
             last_backup_loss: Some(BackupLoss::Unfilled),
+            state_fault: Some(StateFault::Corrupt),
+            state_faults: 7,
             ..HostStatus::default()
         };
         let mut takeover = TakeoverTimes {

@@ -58,6 +58,7 @@ extern crate alloc;
 mod access;
 mod checkpoint;
 mod commands;
+mod comparison;
 mod connection;
 mod host;
 mod limits;
@@ -83,3 +84,4 @@ pub use service_records::status::{
     AsciiText, HostStatus, LongText, ShortText, StatusError, TakeoverTimes,
 };
 pub(crate) use service_records::{record, status};
+pub use store::{Scrub, ScrubPosition, Scrubbed};

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Bench, CLIENT};
 use service::{HostStatus, ServiceLimits, TakeoverTimes};
-use sharedmem::cause::{BackupLoss, Cause};
+use sharedmem::cause::{BackupLoss, Cause, StateFault};
 use sharedmem::mailbox::Answer;
 use sharedmem::obstacle::Obstacles;
 
@@ -53,6 +53,8 @@ mod server {
             operator_answer: Some(Answer::Accepted),
             backup_losses: 2,
             last_backup_loss: Some(BackupLoss::ImageRefused),
+            state_fault: Some(StateFault::Diverged),
+            state_faults: 2,
             ..HostStatus::default()
         });
         bench.send("SET a 1 EX 100");
@@ -64,8 +66,8 @@ mod server {
             "uptime_in_days:1",
             "connected_clients:1",
             "# Memory",
-            "used_memory:216",
-            "used_memory_human:216B",
+            "used_memory:232",
+            "used_memory_human:232B",
             "used_memory_rss:3145728",
             "role:master",
             "master_repl_offset:9000",
@@ -80,6 +82,8 @@ mod server {
             "operator_reason:",
             "backup_losses:2",
             "last_backup_loss:image-refused",
+            "primary_state:diverged",
+            "primary_state_faults:2",
             "protected:1",
             "unprotected_reasons:",
             "backup_keepalive_age_us:412",

@@ -99,7 +99,7 @@ impl<P: Platform> Supervisor<P> {
                 Wait::More
             }
             Ok(wait) => wait,
-            Err(loss @ (BackupLoss::Damaged | BackupLoss::Diverged)) => {
+            Err(loss @ (BackupLoss::Damaged | BackupLoss::Diverged | BackupLoss::Corrupt)) => {
                 self.doubted = Some(Doubted {
                     loss,
                     keepalive: self.primary_sequence(),
@@ -240,6 +240,7 @@ fn is_images_fault(loss: BackupLoss) -> bool {
         | BackupLoss::Unfilled
         | BackupLoss::Damaged
         | BackupLoss::Diverged
+        | BackupLoss::Corrupt
         | BackupLoss::Overwritten => false,
     }
 }

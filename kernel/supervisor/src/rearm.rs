@@ -135,6 +135,7 @@ fn may_be_followed(loss: BackupLoss) -> bool {
         | BackupLoss::Unfilled
         | BackupLoss::Damaged
         | BackupLoss::Diverged
+        | BackupLoss::Corrupt
         | BackupLoss::Overwritten => true,
     }
 }

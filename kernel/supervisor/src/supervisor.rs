@@ -235,7 +235,8 @@ impl<P: Platform> Supervisor<P> {
                     | EpitaphCause::Application
                     | EpitaphCause::Service
                     | EpitaphCause::Device
-                    | EpitaphCause::MemoryChanged,
+                    | EpitaphCause::MemoryChanged
+                    | EpitaphCause::State,
                 )
                 | None => Event::Epitaph { epoch, core },
             };

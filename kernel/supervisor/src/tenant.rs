@@ -41,6 +41,7 @@ pub fn outcome_of(status: SeatStatus) -> Result<SeatStatus, BackupLoss> {
         SeatStatus::Failed => Err(BackupLoss::Failed),
         SeatStatus::Damaged => Err(BackupLoss::Damaged),
         SeatStatus::Diverged => Err(BackupLoss::Diverged),
+        SeatStatus::Corrupt => Err(BackupLoss::Corrupt),
     }
 }
 

@@ -33,6 +33,12 @@ fn write_page(out: &mut String, status: &PrimaryStatus, records: &RecentRecords)
             false => "<strong>No backup protects this machine.</strong>",
         }
     )?;
+    if let Some(fault) = status.state_fault {
+        writeln!(
+            out,
+            "<p><strong>The state of this primary is not what it should be: {fault}.</strong></p>"
+        )?;
+    }
     if let Some(takeover) = &status.takeover {
         write_takeover(out, takeover)?;
     }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use journal::RecentRecords;
 use serde_json::{Value, json};
 use sharedmem::Instance;
+use sharedmem::cause::StateFault;
 use sharedmem::obstacle::{Obstacle, Obstacles};
 
 use crate::dead_primary::DeadPrimary;
@@ -39,6 +40,8 @@ pub struct PrimaryStatus {
     pub service_port: u16,
     /// Why no takeover would follow its death.
     pub obstacles: Obstacles,
+    /// What is wrong with its own state; `None` if nothing is known to be.
+    pub state_fault: Option<StateFault>,
     /// The journal.
     pub journal: JournalStatus,
     /// How it became the primary; `None` for the first one.
@@ -66,6 +69,7 @@ impl PrimaryStatus {
             "service_port": self.service_port,
             "protected": self.obstacles.is_none(),
             "unprotected_reasons": self.obstacles.iter().map(Obstacle::name).collect::<Vec<_>>(),
+            "state": self.state_fault.map_or("sound", StateFault::name),
             "journal": {
                 "reserved": reserved,
                 "applied": applied,
@@ -103,6 +107,7 @@ pub(crate) mod tests {
             uptime_ms: 65_432,
             service_port: 6379,
             obstacles: Obstacles::NONE,
+            state_fault: None,
             journal: JournalStatus {
                 reserved: 300,
                 applied: 200,
@@ -135,6 +140,7 @@ pub(crate) mod tests {
             instance: Instance::B,
             epoch: 2,
             obstacles: Obstacles::default().with(Obstacle::CoresMissing),
+            state_fault: Some(StateFault::Corrupt),
             takeover: TakeoverStatus::of(&control, 2, recovered),
             dead: Some(DeadPrimary::of(
                 &control,
@@ -150,6 +156,7 @@ pub(crate) mod tests {
     fn the_first_primary_shows_no_predecessor() {
         let json = first().json(&RecentRecords::default());
         assert_eq!(json["protected"], true);
+        assert_eq!(json["state"], "sound");
         assert!(json["takeover"].is_null() && json["dead"].is_null());
         assert_eq!(json["journal"]["consumed"], 100);
     }
@@ -160,6 +167,7 @@ pub(crate) mod tests {
         records.keep(0, 1, b"x");
         let json = after("Fatal exception", b"one\ntwo\n").json(&records);
         assert_eq!(json["protected"], false);
+        assert_eq!(json["state"], "corrupt");
         let reasons = json!(["no-backup", "cores-missing"]);
         assert_eq!(json["unprotected_reasons"], reasons);
         assert_eq!(json["takeover"]["cause"], "panic");

@@ -44,6 +44,16 @@ pub enum ApicMode {
     X2apic,
 }
 
+/// What a primary does whose own state is not what it should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDivergence {
+    /// It says so and serves on.
+    #[default]
+    Alarm,
+    /// It dies, and a backup that the journal makes takes over.
+    Takeover,
+}
+
 /// Who may see the status page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StatusClients {

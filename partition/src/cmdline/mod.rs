@@ -16,7 +16,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use choices::{ApicMode, LoneMonitor, Rearm, Reset, Service, StatusClients};
+pub use choices::{ApicMode, LoneMonitor, OnDivergence, Rearm, Reset, Service, StatusClients};
 pub use exec::ExecClause;
 pub use network::NetworkConfig;
 pub use secret::Secret;
@@ -61,6 +61,8 @@ pub struct Options {
     pub failover_reset: Reset,
     /// What a primary does that serves while the monitor is dead.
     pub failover_monitor: LoneMonitor,
+    /// What a native primary does whose own state is not what it should be.
+    pub failover_diverged: OnDivergence,
     /// Memory of the journal, in bytes.
     pub journal_bytes: u64,
     /// Memory that is offered to Linux tenants as a disk in RAM, in bytes; 0 for none.
@@ -199,6 +201,7 @@ impl Options {
             failover_rearm: Rearm::default(),
             failover_reset: Reset::default(),
             failover_monitor: LoneMonitor::default(),
+            failover_diverged: OnDivergence::default(),
             journal_bytes: 0,
             pmem_bytes: 0,
             service: Service::Redis { port: 0 },

@@ -5,7 +5,9 @@ use core::fmt;
 
 use super::secret::{REQUIREPASS, Secret};
 use super::value::{duration_in, one_of, parse_service, parse_status_port};
-use super::{ApicMode, LoneMonitor, NetworkConfig, Options, Rearm, Reset, StatusClients, exec};
+use super::{
+    ApicMode, LoneMonitor, NetworkConfig, OnDivergence, Options, Rearm, Reset, StatusClients, exec,
+};
 use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::parse_duration;
@@ -234,6 +236,20 @@ pub const OPTIONS: &[OptionSpec] = &[
         apply: |options, value| {
             let choices = [("alarm", LoneMonitor::Alarm), ("reset", LoneMonitor::Reset)];
             options.failover_monitor = one_of(value, &choices)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_diverged",
+        syntax: "alarm|takeover",
+        preset: Preset::Value("alarm"),
+        help: "what a native primary does that finds its own state damaged: says so, or gives up to the backup",
+        apply: |options, value| {
+            let choices = [
+                ("alarm", OnDivergence::Alarm),
+                ("takeover", OnDivergence::Takeover),
+            ];
+            options.failover_diverged = one_of(value, &choices)?;
             Ok(())
         },
     },

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::{DamageKind, Form, RawValue, Value};
 use crate::Instance;
-use crate::cause::{BackupLoss, Cause};
+use crate::cause::{BackupLoss, Cause, StateFault};
 use crate::epitaph::EpitaphCause;
 use crate::mailbox::Answer;
 use crate::numbered::Entry;
@@ -44,7 +44,8 @@ named!(
     Cause,
     DamageKind,
     EpitaphCause,
-    Instance
+    Instance,
+    StateFault
 );
 
 /// Returns the length of the longest name, in bytes.

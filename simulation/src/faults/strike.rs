@@ -83,6 +83,15 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
             pause_seat(world, ns);
             world.faults.dies_at_drop.set(Some(incarnation));
         }
+        Strike::FlipValue { of_backup, bit } => {
+            let struck = match of_backup {
+                true => world.incarnations.waiting(),
+                false => Some(world.incarnations.get(incarnation)),
+            };
+            if let Some(struck) = struck {
+                struck.flip.set(Some(bit));
+            }
+        }
         Strike::Poison => world.clients.poison(),
         Strike::Switchover => world.clients.switch_over(),
         Strike::BackupCrash | Strike::BackupHang | Strike::BackupIdles => {}

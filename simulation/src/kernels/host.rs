@@ -105,6 +105,8 @@ impl Host for Kernel {
             epoch: self.incarnation().epoch.get(),
             obstacles: replication.obstacles,
             journal_position: replication.journal_position,
+            state_fault: replication.state_fault,
+            state_faults: replication.state_faults,
             ..HostStatus::default()
         }
     }

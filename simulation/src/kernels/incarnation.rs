@@ -11,6 +11,7 @@ use sharedmem::keepalive::Keepalive;
 
 use crate::kernels::host::Kernel;
 use crate::machine::core::interrupt;
+use crate::oracle::KEY;
 use crate::world::World;
 
 /// Every instance that was loaded, in order.
@@ -34,11 +35,22 @@ impl Incarnations {
         Rc::clone(&self.0.borrow()[number as usize])
     }
 
-    /// Marks the memory of an instance's incarnations as given away, because the next one is loaded there.
-    pub fn give_memory_away(&self, instance: Instance) {
+    /// Marks the memory of an instance's incarnations as given away, because the next one is loaded there. Calls `each`
+    /// with their numbers.
+    pub fn give_memory_away(&self, instance: Instance, each: impl Fn(u32)) {
         let all = self.0.borrow();
-        let its = all.iter().filter(|it| it.instance == instance);
-        its.for_each(|it| it.is_gone.set(true));
+        for its in all.iter().filter(|it| it.instance == instance) {
+            its.is_gone.set(true);
+            each(its.number);
+        }
+    }
+
+    /// Returns the incarnation that waits, or gets ready to.
+    pub fn waiting(&self) -> Option<Rc<Incarnation>> {
+        let all = self.0.borrow();
+        let mut newest = all.iter().rev();
+        let waits = |it: &&Rc<Incarnation>| it.epoch.get() == 0 && !it.is_gone.get();
+        newest.find(waits).cloned()
     }
 
     /// Drops them all.
@@ -65,6 +77,8 @@ pub struct Incarnation {
     pub is_gone: Cell<bool>,
     /// The replica that follows the journal while the incarnation waits.
     pub standby: RefCell<Option<Replica<Kernel>>>,
+    /// Which bit of a value is to change in its memory, as soon as it has that value.
+    pub flip: Cell<Option<u64>>,
     sequence: Cell<u64>,
 }
 
@@ -79,7 +93,19 @@ impl Incarnation {
             cores: cores.to_vec(),
             is_gone: Cell::new(false),
             standby: RefCell::new(None),
+            flip: Cell::new(None),
             sequence: Cell::new(0),
+        }
+    }
+
+    /// Changes a bit of a value in its memory, if that is planned.
+    pub fn flip_value(&self, world: &World, replica: &mut Replica<Kernel>) {
+        let Some(bit) = self.flip.get() else { return };
+        if replica.checkpointed_mut().service.flip_bit_of(KEY, bit) {
+            self.flip.set(None);
+            let is_primary = self.epoch.get() != 0;
+            let values = &world.oracle.values;
+            values.flips(self.number, world.now_ns(), is_primary);
         }
     }
 

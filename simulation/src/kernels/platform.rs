@@ -117,7 +117,8 @@ impl Platform for Board {
             instance, cores, ..
         } = *request;
         let world = &self.world;
-        world.incarnations.give_memory_away(instance);
+        let values = &world.oracle.values;
+        (world.incarnations).give_memory_away(instance, |number| values.found(number));
         let runs_it = |core: &&Core| monitor::runs_instance(world, core, instance);
         if let Some(core) = world.scheduler.cores.iter().find(runs_it) {
             world.oracle.broken(format!(

@@ -5,6 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
 use replica::{Inherited, JournaledService, Replica};
+use service::{CONSOLE, Input};
 use sharedmem::abi::EntryReason;
 use sharedmem::epitaph::EpitaphCause;
 use supervisor::Order;
@@ -15,6 +16,7 @@ use crate::kernels::transport::Transport;
 use crate::machine::core::{Core, interrupt};
 use crate::machine::events::Event;
 use crate::machine::{MS, US};
+use crate::oracle::{KEY, VALUE};
 use crate::world::World;
 
 /// Time for which a core that lingers looks for its order, in ns.
@@ -117,6 +119,16 @@ fn serve(
     };
     let mut journal = JournaledService::new(kernel.clone(), epoch, replica, inherited);
     world.faults.primary_serves();
+    if recovered.records == 0 {
+        store_value(&mut journal);
+    }
+    let value = journal.replica.service().string_of(KEY);
+    let law = oracle
+        .values
+        .begins(incarnation.number, world.now_ns(), value);
+    if !oracle.damage.is_done.get() {
+        oracle.check(law);
+    }
     let timeline = world.memory.region.control.timelines.of_epoch(epoch);
     let mut transport = Transport::new(incarnation.number);
     loop {
@@ -126,6 +138,19 @@ fn serve(
         if let Err(error) = journal.check_service() {
             kernel.end(EpitaphCause::Service, &format!("{error}"));
         }
+        incarnation.flip_value(world, &mut journal.replica);
+        let gives_up = world.scenario.gives_up_diverged;
+        if let Some(fault) = journal.check_state(gives_up) {
+            oracle.values.found(incarnation.number);
+            if gives_up && journal.backup.is_protected() {
+                kernel.end(EpitaphCause::State, &format!("{fault}"));
+            }
+        }
+        oracle.check(
+            oracle
+                .values
+                .look(world.now_ns(), world.scenario.still_ns()),
+        );
         let more = journal.write_checkpoint() || more;
         transport.egress(world, &mut journal);
         transport.release(world, &journal, &kernel);
@@ -139,6 +164,14 @@ fn serve(
             false => world.sleep(u64::MAX),
         }
     }
+}
+
+/// Stores the value that changes by itself in some runs.
+fn store_value(journal: &mut JournaledService<Kernel>) {
+    let (connection, peer) = (CONSOLE, [0; 6]);
+    journal.submit(Input::Open { connection, peer });
+    let bytes = &[b"SET ", KEY, b" \"", VALUE, b"\"\r\n"].concat();
+    journal.submit(Input::Bytes { connection, bytes });
 }
 
 /// Runs a further core, which counts its progress once a tick.

@@ -62,7 +62,10 @@ impl Native {
             return SeatStatus::More;
         }
         match standby.as_mut() {
-            Some(replica) => replica.follow(),
+            Some(replica) => {
+                self.incarnation.flip_value(&self.world, replica);
+                replica.follow()
+            }
             None => SeatStatus::Failed,
         }
     }
@@ -111,7 +114,13 @@ impl Tenant<Others> for Native {
         if self.world.faults.is_backup_idle() {
             return Ok(Wait::Idle);
         }
-        Ok(match self.call(EntryReason::SeatStep)? {
+        let status = self.call(EntryReason::SeatStep);
+        let oracle = &self.world.oracle;
+        let law = oracle.values.waits(self.incarnation.number, status.err());
+        if !oracle.damage.is_done.get() {
+            oracle.check(law);
+        }
+        Ok(match status? {
             SeatStatus::More => Wait::More,
             _ => Wait::Idle,
         })

@@ -3,6 +3,7 @@
 mod damage;
 mod deadlines;
 mod primary;
+mod values;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use std::collections::BTreeSet;
 pub use damage::Damage;
 pub use deadlines::Deadlines;
 pub use primary::Primary;
+pub use values::{KEY, VALUE, Values};
 
 use crate::machine::core::Core;
 use crate::machine::memory::{Memory, Part};
@@ -27,6 +29,8 @@ pub struct Oracle {
     pub damage: Damage,
     /// When a death must be noticed, and when a takeover must end.
     pub deadlines: Deadlines,
+    /// Which values changed by themselves.
+    pub values: Values,
     /// Number of primaries that stopped working.
     pub deaths: Cell<u64>,
     /// Number of resets.
@@ -117,6 +121,7 @@ impl Oracle {
         self.damage.loses_primary(memory);
         self.primary.reset();
         self.deadlines.forget();
+        self.values.forget();
         self.resets.set(self.resets.get() + 1);
     }
 }

@@ -103,6 +103,8 @@ pub struct Scenario {
     pub stall_ns_max: u64,
     /// How long loading an image occupies the seat, in ns.
     pub load_ns: u64,
+    /// A primary whose own state is not what it should be gives up to its backup.
+    pub gives_up_diverged: bool,
     /// One plan for each primary, in order.
     pub faults: Vec<Plan>,
 }
@@ -140,11 +142,23 @@ impl Scenario {
             stall_ns_max: rng.u64(US..2 * MS),
             load_ns: rng.u64(10 * US..20 * MS),
             faults: plans(rng, mode),
+            gives_up_diverged: rng.bool(),
+        };
+        let usual = match rng.u8(0..6) {
+            0 => usual.with_a_changed_value(rng),
+            _ => usual,
         };
         match rng.u8(0..16) {
             0 => usual.only_paused(rng.u64(MS..5_000 * MS)),
             _ => usual,
         }
+    }
+
+    /// Returns the scenario with a value that changes in memory, beside its other faults.
+    fn with_a_changed_value(mut self, rng: &mut Rng) -> Self {
+        let place = rng.usize(..=self.faults.len());
+        self.faults.insert(place, Plan::of_value(rng));
+        self
     }
 
     /// Returns the scenario with one fault, a pause of the whole machine, and no signal disturbed: nothing in it is a
@@ -187,6 +201,11 @@ impl Scenario {
             .sum();
         let late_ns = self.signals.late_ns_max + 2 * self.stall_ns_max + 4 * MS;
         self.timeout_ns + self.keepalive_ns + late_ns + away_ns
+    }
+
+    /// Returns for how long the faults keep all or a part of the machine still, in ns.
+    pub fn still_ns(&self) -> u64 {
+        self.faults.iter().map(Plan::stands_still_ns).sum()
     }
 
     /// Returns when primary and seat count as dead to each other.

@@ -86,6 +86,13 @@ pub enum Strike {
         /// Duration, in ns.
         ns: u64,
     },
+    /// A bit of a value changes in memory.
+    FlipValue {
+        /// In that of the waiting backup; if not, in the primary's.
+        of_backup: bool,
+        /// Which bit.
+        bit: u64,
+    },
     /// A request stops every kernel that applies it.
     Poison,
     /// A client asks for a switchover.
@@ -127,6 +134,19 @@ pub enum Moment {
     Access(u64),
     /// Before this store to the journal: a record is half written, or a cursor not moved yet.
     JournalStore(u64),
+}
+
+impl Moment {
+    fn of(rng: &mut Rng) -> Self {
+        let count = |rng: &mut Rng, magnitudes| {
+            let magnitude = rng.u32(0..magnitudes);
+            rng.u64(0..1 << magnitude)
+        };
+        match rng.bool() {
+            true => Self::Access(count(rng, 15)),
+            false => Self::JournalStore(count(rng, 13)),
+        }
+    }
 }
 
 /// A fault and its moment.
@@ -188,15 +208,17 @@ impl Plan {
                 ns: rng.u64(20 * MS..60 * MS),
             },
         };
-        let count = |rng: &mut Rng, magnitudes| {
-            let magnitude = rng.u32(0..magnitudes);
-            rng.u64(0..1 << magnitude)
-        };
-        let moment = match rng.bool() {
-            true => Moment::Access(count(rng, 15)),
-            false => Moment::JournalStore(count(rng, 13)),
-        };
+        let moment = Moment::of(rng);
         Self { strike, moment }
+    }
+
+    /// Draws a plan for a change of a value in memory.
+    pub fn of_value(rng: &mut Rng) -> Self {
+        let (of_backup, bit) = (rng.bool(), rng.u64(..));
+        Self {
+            strike: Strike::FlipValue { of_backup, bit },
+            moment: Moment::of(rng),
+        }
     }
 
     /// Returns whether the fault may lose something that was acknowledged, if a primary dies after it.
@@ -221,6 +243,14 @@ impl Plan {
             | Strike::DropAndSilence { ns } => ns,
             Strike::BackupHang => HANG_NS,
             _ => 0,
+        }
+    }
+
+    /// Returns for how long the fault keeps all or a part of the machine still, in ns.
+    pub fn stands_still_ns(&self) -> u64 {
+        match self.strike {
+            Strike::Pause { ns } | Strike::PauseAndDrop { ns } => ns,
+            _ => self.seat_is_away_ns(),
         }
     }
 

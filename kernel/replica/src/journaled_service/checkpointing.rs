@@ -39,6 +39,11 @@ impl Checkpoints {
             is_asked,
         }
     }
+
+    /// Makes a checkpoint due.
+    pub fn ask(&mut self) {
+        self.is_asked = true;
+    }
 }
 
 impl<H: Host> JournaledService<H> {

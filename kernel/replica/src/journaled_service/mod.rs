@@ -1,10 +1,11 @@
 //! The primary's service: everything that its replies depend on is committed to the journal first, and then applied.
 //!
-//! [`checkpointing`], [`commit`] and [`memory`] are the other parts of this type: they commit as this file does, and
-//! this file holds where they stand. These files depend on each other on purpose.
+//! [`checkpointing`], [`commit`], [`examining`] and [`memory`] are the other parts of this type: they commit as this
+//! file does, and this file holds where they stand. These files depend on each other on purpose.
 
 mod checkpointing;
 mod commit;
+mod examining;
 mod memory;
 mod room_wait;
 
@@ -20,6 +21,7 @@ use crate::host::{Host, ReplicationStatus};
 use crate::replica::Replica;
 use crate::shared_journal::SharedOwner;
 use checkpointing::Checkpoints;
+use examining::Examination;
 use memory::Doubts;
 
 /// Greatest age of the status that `INFO` and `ROLE` show, in ns.
@@ -41,6 +43,7 @@ pub struct JournaledService<H> {
     /// When the next canary is due, in ns since the machine's boot.
     canary_due_ns: u64,
     checkpoints: Checkpoints,
+    examination: Examination,
     doubts: Doubts,
 }
 
@@ -59,6 +62,7 @@ impl<H: Host> JournaledService<H> {
         let mut service = Self {
             backup: BackupMonitor::new(&host, epoch),
             canary_due_ns: host.now_ns().saturating_add(CANARY_INTERVAL_NS),
+            examination: Examination::new(host.now_ns(), host.region().control.backup.losses()),
             epoch,
             entropy: 0,
             status_ns: None,
@@ -144,6 +148,8 @@ impl<H: Host> JournaledService<H> {
             monitor_seen_ns: self.backup.last_seen_ns(),
             journal_position: self.journal.reserved(),
             journal_lag_bytes: journal.lag_bytes(),
+            state_fault: self.examination.watch.fault(),
+            state_faults: self.examination.watch.faults(),
         });
         self.commit(
             RecordKind::Status,

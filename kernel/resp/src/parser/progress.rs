@@ -15,6 +15,22 @@ pub struct ParserProgress {
     pub(super) request_bytes: usize,
 }
 
+impl ParserProgress {
+    /// Returns it as numbers, which are the same only for the same progress.
+    pub fn numbers(&self) -> [u64; 4] {
+        let (state, detail) = match self.state {
+            State::Start => (0, 0),
+            State::Inline => (1, 0),
+            State::Count => (2, 0),
+            State::Length => (3, 0),
+            State::Argument { missing } => (4, missing as u64),
+            State::ArgumentEnd { skip } => (5, skip as u64),
+        };
+        let (remaining, request_bytes) = (self.remaining as u64, self.request_bytes as u64);
+        [state, detail, remaining, request_bytes]
+    }
+}
+
 impl Parser {
     /// Restores a parser. Returns `None` if no stream leads to such a state.
     pub fn restored(

@@ -56,7 +56,8 @@ fn set_time_to_live(
         .milliseconds(integer(&arguments[2])?)
         .and_then(|time_ms| time_ms.checked_add(now_ms))
         .ok_or_else(|| invalid_time(context))?;
-    let Some(slot) = context.keyspace.locate(&arguments[1]).slot else {
+    let place = context.keyspace.locate(&arguments[1]);
+    let Some(slot) = place.slot else {
         context.out.flag(false);
         return Ok(());
     };
@@ -72,7 +73,7 @@ fn set_time_to_live(
             None => {
                 context.keyspace.remove(&arguments[1]);
             }
-            deadline_ms => context.keyspace.set_deadline(slot, deadline_ms),
+            deadline_ms => context.keyspace.set_deadline(&place, deadline_ms),
         }
     }
     context.out.flag(is_met);
@@ -160,14 +161,15 @@ fn time_to_live(context: &mut Context<'_, '_>, arguments: &Arguments<'_>, unit: 
 }
 
 pub(super) fn persist(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    let slot = context.keyspace.locate(&arguments[1]).slot.filter(|&slot| {
-        let entry = context.keyspace.table().entry(slot);
-        entry.is_some_and(|(_, entry)| entry.deadline_ms.is_some())
-    });
-    if let Some(slot) = slot {
-        context.keyspace.set_deadline(slot, None);
+    let place = context.keyspace.locate(&arguments[1]);
+    let entry = place
+        .slot
+        .and_then(|slot| context.keyspace.table().entry(slot));
+    let has_deadline = entry.is_some_and(|(_, entry)| entry.deadline_ms.is_some());
+    if has_deadline {
+        context.keyspace.set_deadline(&place, None);
     }
-    context.out.flag(slot.is_some());
+    context.out.flag(has_deadline);
     Ok(())
 }
 

@@ -24,6 +24,11 @@ pub(crate) struct Failover {
 }
 
 impl Failover {
+    /// Returns epoch and time.
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        (self.epoch, self.until_ms)
+    }
+
     /// Returns whether the primary of `epoch` is to hand over at `now_ms`.
     pub(crate) fn is_due(&self, epoch: u64, now_ms: u64) -> bool {
         self.epoch == epoch && now_ms < self.until_ms

@@ -10,7 +10,7 @@ use core::fmt::{Display, Write};
 use resp::Arguments;
 
 use sharedmem::Role;
-use sharedmem::cause::{BackupLoss, Cause};
+use sharedmem::cause::{BackupLoss, Cause, StateFault};
 use sharedmem::mailbox::Answer;
 use sharedmem::timeline::Phase;
 
@@ -147,6 +147,11 @@ fn protection(lines: &mut Lines, status: &HostStatus) {
         "last_backup_loss",
         status.last_backup_loss.map_or("", BackupLoss::name),
     );
+    lines.field(
+        "primary_state",
+        status.state_fault.map_or("sound", StateFault::name),
+    );
+    lines.field("primary_state_faults", status.state_faults);
     lines.field("operator_requests", status.operator_requests);
     lines.field(
         "operator_answer",

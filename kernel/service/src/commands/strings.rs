@@ -146,7 +146,7 @@ pub(super) fn append(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_
         return Err(Failure::STRING_TOO_LONG);
     }
     let key = mem::take(&mut arguments[1]);
-    let length = context.keyspace.upsert(key, |string: &mut Bytes| {
+    let length = context.keyspace.append(key, |string| {
         if string.is_empty() {
             *string = tail;
         } else {

@@ -1,5 +1,6 @@
 //! A list that grows and shrinks at both ends without ever moving more than one chunk.
 
+use super::sum::element_sum;
 use super::{Bytes, heap_bytes};
 use alloc::collections::VecDeque;
 
@@ -14,6 +15,8 @@ pub(crate) struct List {
     chunks: VecDeque<VecDeque<Bytes>>,
     len: usize,
     elements_bytes: u64,
+    /// The sum of the elements.
+    sum: u64,
 }
 
 /// The two ends.
@@ -36,9 +39,21 @@ impl List {
         }
     }
 
+    #[cfg(feature = "testing")]
+    pub(super) fn get_mut(&mut self, mut index: usize) -> Option<&mut Bytes> {
+        for chunk in &mut self.chunks {
+            if index < chunk.len() {
+                return chunk.get_mut(index);
+            }
+            index -= chunk.len();
+        }
+        None
+    }
+
     pub(crate) fn push(&mut self, end: End, element: Bytes) {
         self.len += 1;
         self.elements_bytes += ELEMENT_BYTES + heap_bytes(element.len());
+        self.sum = self.sum.wrapping_add(element_sum(&element));
         let at_end = match end {
             End::Front => self.chunks.front_mut(),
             End::Back => self.chunks.back_mut(),
@@ -74,6 +89,7 @@ impl List {
         }
         self.len -= 1;
         self.elements_bytes -= ELEMENT_BYTES + heap_bytes(element.len());
+        self.sum = self.sum.wrapping_sub(element_sum(&element));
         Some(element)
     }
 
@@ -89,6 +105,11 @@ impl List {
     /// Returns the memory of the elements, in bytes.
     pub(crate) fn elements_bytes(&self) -> u64 {
         self.elements_bytes
+    }
+
+    /// Returns the sum of the elements.
+    pub(crate) fn sum(&self) -> u64 {
+        self.sum
     }
 
     fn add_chunk(&mut self, end: End, chunk: VecDeque<Bytes>) -> &mut VecDeque<Bytes> {
@@ -136,6 +157,8 @@ mod tests {
                 prop_assert!(list.iter().eq(model.iter()));
                 prop_assert_eq!(list.get(list.len()), None);
                 prop_assert_eq!(list.elements_bytes(), ELEMENT_BYTES * model.len() as u64);
+                let sum = model.iter().fold(0, |sum: u64, element| sum.wrapping_add(element_sum(element)));
+                prop_assert_eq!(list.sum(), sum);
             }
         }
     }

@@ -1,34 +1,38 @@
 //! The keyspace: keys, values, deadlines, and how much memory they take.
 
 mod changes;
+mod deadlines;
 mod digest;
 mod list;
+mod scrub;
+mod sum;
 mod table;
 mod value;
 
+use sum::deadline_sum;
+
 pub(crate) use changes::{Changes, Move};
+pub(crate) use deadlines::Deadline;
 pub(crate) use list::{End, List};
+pub use scrub::{Scrub, ScrubPosition, Scrubbed};
 pub(crate) use table::{Seed, Slot, Table};
-pub(crate) use value::{Hash, Kind, Set, Value};
+pub(crate) use value::{Collection, Hash, Kind, Set, Value};
 
 use crate::reply::Failure;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroU64;
+use fingerprint::{PIECE_BYTES, bind, pieces_sum};
 pub(crate) use resp::{Bytes, heap_bytes};
 
 /// Shards of the keyspace: a million keys are some 250 in each.
 pub(crate) const SHARDS: usize = 4096;
 /// Memory of a key and its value, in bytes, without what they have on the heap: the entry, its hash, its share of the
 /// shard's table and of the room that the shard keeps for growing.
-pub(crate) const ENTRY_BYTES: u64 = 168;
+pub(crate) const ENTRY_BYTES: u64 = 184;
 /// Memory of a key with an empty collection, in bytes, without what the key has on the heap.
 pub(crate) const NEW_KEY_BYTES: u64 = ENTRY_BYTES + value::COLLECTION_BYTES;
-/// Memory of a deadline, in bytes, without the copy of a long key.
-const DEADLINE_BYTES: u64 = 48;
-/// Most keys that one tick removes. The next tick removes the others.
-const TICK_REMOVALS_MAX: usize = 128;
 
 /// The latest time, in ms, and the largest value of a counter: Redis' numbers are signed.
 pub(crate) const COUNT_MAX: u64 = i64::MAX as u64;
@@ -37,20 +41,24 @@ pub(crate) struct Entry {
     pub(crate) value: Value,
     /// Deadline, in ms: the key is gone when the time is later.
     pub(crate) deadline_ms: Option<NonZeroU64>,
+    /// The sum of value and deadline as they were stored.
+    sum: u64,
+}
+
+impl Entry {
+    fn new(value: Value) -> Self {
+        Self {
+            sum: value.sum(),
+            value,
+            deadline_ms: None,
+        }
+    }
 }
 
 /// Where a key is, or would be.
 pub(crate) struct Place {
     hash: u64,
     pub(crate) slot: Option<Slot>,
-}
-
-/// What happens to a key's deadline when its value is replaced.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Deadline {
-    Clear,
-    Keep,
-    At(NonZeroU64),
 }
 
 pub(crate) struct Keyspace {
@@ -60,6 +68,8 @@ pub(crate) struct Keyspace {
     /// Every deadline with its key, the earliest first.
     deadlines: BTreeSet<(NonZeroU64, Bytes)>,
     used_bytes: u64,
+    /// The sum of all entries, each bound to its key.
+    sum: u64,
     expired: u64,
     /// Large values that are removed already, until [`collect_garbage`](Self::collect_garbage) frees them.
     garbage: Vec<Value>,
@@ -75,6 +85,7 @@ impl Keyspace {
             table: Table::with_shards(seed, SHARDS),
             deadlines: BTreeSet::new(),
             used_bytes: 0,
+            sum: 0,
             expired: 0,
             garbage: Vec::new(),
             changes: None,
@@ -98,6 +109,11 @@ impl Keyspace {
         self.used_bytes
     }
 
+    /// Returns the sum of all entries, each bound to its key.
+    pub(crate) fn sum(&self) -> u64 {
+        self.sum
+    }
+
     /// Returns the number of keys removed because they had expired.
     pub(crate) fn expired(&self) -> u64 {
         self.expired
@@ -117,18 +133,8 @@ impl Keyspace {
         (self.now_ms, self.expired) = (now_ms, expired);
     }
 
-    pub(crate) fn deadline_count(&self) -> usize {
-        self.deadlines.len()
-    }
-
     pub(crate) fn table(&self) -> &Table<Entry> {
         &self.table
-    }
-
-    pub(crate) fn is_expired(&self, entry: &Entry) -> bool {
-        entry
-            .deadline_ms
-            .is_some_and(|deadline_ms| self.now_ms > deadline_ms.get())
     }
 
     /// Looks a key up, and removes it if it has expired.
@@ -140,7 +146,7 @@ impl Keyspace {
             && self.is_expired(entry)
         {
             self.expired += 1;
-            self.remove_at(found);
+            self.remove_at(hash, found);
             slot = None;
         }
         Place { hash, slot }
@@ -160,19 +166,20 @@ impl Keyspace {
     }
 
     /// Changes the value of a key, if there is one. A collection that `change` leaves empty is removed.
-    pub(crate) fn update<T: Kind, R>(
+    pub(crate) fn update<T: Collection, R>(
         &mut self,
         key: &[u8],
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Option<R>, Failure> {
-        match self.locate(key).slot {
+        let place = self.locate(key);
+        match place.slot {
             None => Ok(None),
-            Some(slot) => self.change(slot, change).map(Some),
+            Some(slot) => self.change(place.hash, slot, change).map(Some),
         }
     }
 
     /// Changes the value of a key. A missing key is added first, with an empty value.
-    pub(crate) fn upsert<T: Kind, R>(
+    pub(crate) fn upsert<T: Collection, R>(
         &mut self,
         key: Bytes,
         change: impl FnOnce(&mut T) -> R,
@@ -182,28 +189,72 @@ impl Keyspace {
             Some(slot) => slot,
             None => self.insert(place.hash, key, T::empty(self.seed).into_value()),
         };
-        self.change(slot, change)
+        self.change(place.hash, slot, change)
     }
 
-    fn change<T: Kind, R>(
+    fn change<T: Collection, R>(
         &mut self,
+        hash: u64,
         slot: Slot,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<R, Failure> {
-        let value = self
-            .table
-            .value_mut(slot)
-            .and_then(|entry| T::of_mut(&mut entry.value))
-            .ok_or(Failure::WRONG_TYPE)?;
-        let before = value.payload_bytes();
-        let result = change(value);
-        let (after, is_spent) = (value.payload_bytes(), value.is_spent());
-        self.used_bytes = self.used_bytes - before + after;
-        self.note_touched(slot);
+        let mut is_spent = false;
+        let result = self.alter(hash, slot, |value: &mut T| {
+            let before = value.sum();
+            let result = change(value);
+            is_spent = value.is_spent();
+            (result, value.sum().wrapping_sub(before))
+        })?;
         if is_spent {
-            self.remove_at(slot);
+            self.remove_at(hash, slot);
         }
         Ok(result)
+    }
+
+    /// Appends to the string of a key. `extend` gets it, and the sum follows: it looks at the end of the string only.
+    /// A missing key is added first, with an empty string.
+    pub(crate) fn append<R>(
+        &mut self,
+        key: Bytes,
+        extend: impl FnOnce(&mut Bytes) -> R,
+    ) -> Result<R, Failure> {
+        let place = self.locate(&key);
+        let slot = match place.slot {
+            Some(slot) => slot,
+            None => self.insert(place.hash, key, Value::String(Bytes::new())),
+        };
+        self.alter(place.hash, slot, |string: &mut Bytes| {
+            let first = string.len() / PIECE_BYTES;
+            let before = pieces_sum(string, first);
+            let result = extend(string);
+            (result, pieces_sum(string, first).wrapping_sub(before))
+        })
+    }
+
+    /// Changes a value. `change` returns by how much the value's sum has grown, too.
+    fn alter<T: Kind, R>(
+        &mut self,
+        hash: u64,
+        slot: Slot,
+        change: impl FnOnce(&mut T) -> (R, u64),
+    ) -> Result<R, Failure> {
+        let entry = self.table.value_mut(slot).ok_or(Failure::WRONG_TYPE)?;
+        let value = T::of_mut(&mut entry.value).ok_or(Failure::WRONG_TYPE)?;
+        let before_bytes = value.payload_bytes();
+        let (result, grown) = change(value);
+        self.used_bytes = self.used_bytes - before_bytes + value.payload_bytes();
+        let before = entry.sum;
+        entry.sum = before.wrapping_add(grown);
+        let after = entry.sum;
+        self.resum(hash, before, after);
+        self.note_touched(slot);
+        Ok(result)
+    }
+
+    /// Follows the change of an entry's sum.
+    fn resum(&mut self, hash: u64, before: u64, after: u64) {
+        let grown = bind(after, hash).wrapping_sub(bind(before, hash));
+        self.sum = self.sum.wrapping_add(grown);
     }
 
     /// Stores a value, whatever was there. `place` is what [`locate`](Self::locate) has just returned for `key`.
@@ -211,73 +262,26 @@ impl Keyspace {
         let slot = match place.slot {
             None => self.insert(place.hash, key, value),
             Some(slot) => {
-                self.replace(slot, value);
+                self.replace(place.hash, slot, value);
                 slot
             }
         };
         match deadline {
             Deadline::Keep => {}
-            Deadline::Clear => self.set_deadline(slot, None),
-            Deadline::At(deadline_ms) => self.set_deadline(slot, Some(deadline_ms)),
+            Deadline::Clear => self.set_deadline_at(place.hash, slot, None),
+            Deadline::At(deadline_ms) => {
+                self.set_deadline_at(place.hash, slot, Some(deadline_ms));
+            }
         }
     }
 
     /// Removes a key. Returns whether it was there.
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
-        let slot = self.locate(key).slot;
-        if let Some(slot) = slot {
-            self.remove_at(slot);
+        let place = self.locate(key);
+        if let Some(slot) = place.slot {
+            self.remove_at(place.hash, slot);
         }
-        slot.is_some()
-    }
-
-    pub(crate) fn set_deadline(&mut self, slot: Slot, deadline_ms: Option<NonZeroU64>) {
-        let Some(entry) = self.table.value_mut(slot) else {
-            return;
-        };
-        let old = mem::replace(&mut entry.deadline_ms, deadline_ms);
-        if old == deadline_ms {
-            return;
-        }
-        self.note_touched(slot);
-        let Some((key, _)) = self.table.entry(slot) else {
-            return;
-        };
-        let key = key.clone();
-        let cost_bytes = DEADLINE_BYTES + heap_bytes(key.len());
-        let key = match old {
-            None => key,
-            Some(old) => {
-                self.used_bytes -= cost_bytes;
-                let pair = (old, key);
-                self.deadlines.remove(&pair);
-                pair.1
-            }
-        };
-        if let Some(deadline_ms) = deadline_ms {
-            self.used_bytes += cost_bytes;
-            self.deadlines.insert((deadline_ms, key));
-        }
-    }
-
-    /// Returns when the next key expires, in ms.
-    pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
-        let (deadline_ms, _) = self.deadlines.first()?;
-        Some(deadline_ms.get().saturating_add(1))
-    }
-
-    /// Removes expired keys, the earliest first and a bounded number of them.
-    pub(crate) fn remove_expired(&mut self) {
-        for _ in 0..TICK_REMOVALS_MAX {
-            let Some((deadline_ms, key)) = self.deadlines.first() else {
-                return;
-            };
-            if self.now_ms <= deadline_ms.get() {
-                return;
-            }
-            let key = key.clone();
-            self.locate(&key);
-        }
+        place.slot.is_some()
     }
 
     /// Removes everything.
@@ -291,7 +295,7 @@ impl Keyspace {
         while self.deadlines.pop_first().is_some() {
             step();
         }
-        self.used_bytes = 0;
+        (self.used_bytes, self.sum) = (0, 0);
         if let Some(changes) = &mut self.changes {
             changes.cleared();
         }
@@ -306,10 +310,8 @@ impl Keyspace {
 
     fn insert(&mut self, hash: u64, key: Bytes, value: Value) -> Slot {
         self.used_bytes += ENTRY_BYTES + heap_bytes(key.len()) + value.payload_bytes();
-        let entry = Entry {
-            value,
-            deadline_ms: None,
-        };
+        let entry = Entry::new(value);
+        self.sum = self.sum.wrapping_add(bind(entry.sum, hash));
         let slot = self.table.insert_new(hash, key, entry);
         if let Some(changes) = &mut self.changes
             && let Some((key, _)) = self.table.entry(slot)
@@ -327,19 +329,25 @@ impl Keyspace {
         }
     }
 
-    fn replace(&mut self, slot: Slot, value: Value) {
+    fn replace(&mut self, hash: u64, slot: Slot, value: Value) {
         if let Some(entry) = self.table.value_mut(slot) {
             self.used_bytes += value.payload_bytes();
+            let before = entry.sum;
+            // Not from the old value: what is damaged there shall not become part of the sum.
+            entry.sum = value.sum().wrapping_add(deadline_sum(entry.deadline_ms));
+            let after = entry.sum;
             let old = mem::replace(&mut entry.value, value);
             self.used_bytes -= old.payload_bytes();
+            self.resum(hash, before, after);
             self.free_later(old);
             self.note_touched(slot);
         }
     }
 
-    fn remove_at(&mut self, slot: Slot) {
-        self.set_deadline(slot, None);
+    fn remove_at(&mut self, hash: u64, slot: Slot) {
+        self.set_deadline_at(hash, slot, None);
         if let Some((key, entry)) = self.table.remove_at(slot) {
+            self.sum = self.sum.wrapping_sub(bind(entry.sum, hash));
             self.used_bytes -= ENTRY_BYTES + heap_bytes(key.len()) + entry.value.payload_bytes();
             self.free_later(entry.value);
             if let Some(changes) = &mut self.changes {

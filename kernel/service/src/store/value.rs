@@ -1,10 +1,12 @@
 //! The four types of value, and how much memory each counts.
 
 use super::list::List;
+use super::sum::{element_sum, pair_of, pair_sum};
 use super::table::{Seed, Table};
 use super::{Bytes, heap_bytes};
 use crate::random::Random;
 use alloc::boxed::Box;
+use fingerprint::string_sum;
 
 /// Memory of a hash's field, in bytes, without what it and its value have on the heap. Here and for members it is
 /// more than the average, because it includes room for growing, and the shards of a table that has become large.
@@ -42,6 +44,16 @@ impl Value {
             Self::List(list) => Kind::payload_bytes(&**list),
             Self::Hash(hash) => hash.payload_bytes(),
             Self::Set(set) => set.payload_bytes(),
+        }
+    }
+
+    /// Returns its sum. For a string that takes time in proportion to its length.
+    pub(crate) fn sum(&self) -> u64 {
+        match self {
+            Self::String(string) => string_sum(string),
+            Self::List(list) => list.sum(),
+            Self::Hash(hash) => hash.sum,
+            Self::Set(set) => set.sum,
         }
     }
 
@@ -83,6 +95,36 @@ impl Value {
         }
     }
 
+    /// Changes one of its strings behind its back. Returns what `change` does.
+    #[cfg(feature = "testing")]
+    pub(super) fn with_a_string(
+        &mut self,
+        random: u64,
+        change: impl FnOnce(&mut Bytes) -> bool,
+    ) -> bool {
+        let count = self.string_count().max(1);
+        let nth = (random % count as u64) as usize;
+        match self {
+            Self::String(string) => change(string),
+            Self::List(list) => list.get_mut(nth).is_some_and(change),
+            Self::Hash(hash) => {
+                let slot = hash.table.nth(nth / 2);
+                slot.and_then(|slot| hash.table.value_mut(slot))
+                    .is_some_and(change)
+            }
+            // Members are keys of their table: what changes one has to take it out.
+            Self::Set(set) => {
+                let slot = set.table.nth(nth);
+                let Some((mut member, ())) = slot.and_then(|slot| set.table.remove_at(slot)) else {
+                    return false;
+                };
+                let is_changed = change(&mut member);
+                set.table.insert(member, ());
+                is_changed
+            }
+        }
+    }
+
     /// Drops it element by element.
     pub(crate) fn discard(self, step: &mut dyn FnMut()) {
         match self {
@@ -103,6 +145,11 @@ pub(crate) trait Kind: Sized {
     fn payload_bytes(&self) -> u64;
     /// Returns whether it is an empty collection, whose key is to be removed.
     fn is_spent(&self) -> bool;
+}
+
+/// A type of value with elements, whose sum follows its changes.
+pub(crate) trait Collection: Kind {
+    fn sum(&self) -> u64;
 }
 
 impl Kind for Bytes {
@@ -134,7 +181,14 @@ impl Kind for Bytes {
 
 /// Implements [`Kind`] for the three collections, which are boxed.
 macro_rules! collection_kind {
-    ($kind:ident, $empty:expr, $payload:expr) => {
+    ($kind:ident, $empty:expr, $payload:expr, $sum:expr) => {
+        impl Collection for $kind {
+            fn sum(&self) -> u64 {
+                let sum: fn(&Self) -> u64 = $sum;
+                sum(self)
+            }
+        }
+
         impl Kind for $kind {
             fn empty(seed: Seed) -> Self {
                 let empty: fn(Seed) -> Self = $empty;
@@ -166,14 +220,16 @@ macro_rules! collection_kind {
     };
 }
 
-collection_kind!(List, |_| List::default(), List::elements_bytes);
-collection_kind!(Hash, Hash::new, |hash| hash.entries_bytes);
-collection_kind!(Set, Set::new, |set| set.entries_bytes);
+collection_kind!(List, |_| List::default(), List::elements_bytes, List::sum);
+collection_kind!(Hash, Hash::new, |hash| hash.entries_bytes, |hash| hash.sum);
+collection_kind!(Set, Set::new, |set| set.entries_bytes, |set| set.sum);
 
 /// Fields with values, in insertion order.
 pub(crate) struct Hash {
     table: Table<Bytes>,
     entries_bytes: u64,
+    /// The sum of the fields with their values.
+    sum: u64,
 }
 
 impl Hash {
@@ -186,6 +242,7 @@ impl Hash {
         Self {
             table: Table::growing(seed, is_spread),
             entries_bytes: 0,
+            sum: 0,
         }
     }
 
@@ -204,10 +261,13 @@ impl Hash {
     /// Sets a field. Returns whether it is new.
     pub(crate) fn set(&mut self, field: Bytes, value: Bytes) -> bool {
         let field_bytes = FIELD_BYTES + heap_bytes(field.len());
+        let field_sum = string_sum(&field);
         self.entries_bytes += heap_bytes(value.len());
+        self.sum = (self.sum).wrapping_add(pair_of(field_sum, string_sum(&value)));
         match self.table.insert(field, value) {
             Some(old) => {
                 self.entries_bytes -= heap_bytes(old.len());
+                self.sum = (self.sum).wrapping_sub(pair_of(field_sum, string_sum(&old)));
                 false
             }
             None => {
@@ -223,6 +283,7 @@ impl Hash {
             return false;
         };
         self.entries_bytes -= FIELD_BYTES + heap_bytes(field.len()) + heap_bytes(value.len());
+        self.sum = self.sum.wrapping_sub(pair_sum(&field, &value));
         true
     }
 
@@ -235,6 +296,8 @@ impl Hash {
 pub(crate) struct Set {
     table: Table<()>,
     entries_bytes: u64,
+    /// The sum of the members.
+    sum: u64,
 }
 
 impl Set {
@@ -247,6 +310,7 @@ impl Set {
         Self {
             table: Table::growing(seed, is_spread),
             entries_bytes: 0,
+            sum: 0,
         }
     }
 
@@ -265,9 +329,11 @@ impl Set {
     /// Adds a member. Returns whether it is new.
     pub(crate) fn add(&mut self, member: Bytes) -> bool {
         let member_bytes = MEMBER_BYTES + heap_bytes(member.len());
+        let member_sum = element_sum(&member);
         let is_new = self.table.insert(member, ()).is_none();
         if is_new {
             self.entries_bytes += member_bytes;
+            self.sum = self.sum.wrapping_add(member_sum);
         }
         is_new
     }
@@ -292,6 +358,7 @@ impl Set {
     fn forget(&mut self, removed: Option<(Bytes, ())>) -> Option<Bytes> {
         let (member, ()) = removed?;
         self.entries_bytes -= MEMBER_BYTES + heap_bytes(member.len());
+        self.sum = self.sum.wrapping_sub(element_sum(&member));
         Some(member)
     }
 }

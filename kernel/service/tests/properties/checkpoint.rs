@@ -1,6 +1,7 @@
 //! A state that changes while it is written into a checkpoint is restored as it is at the end, and goes on in the
 //! same way.
 
+use crate::comparison::agree;
 use crate::config;
 use crate::generate::{ClientEvent, event, limits, record};
 use ::checkpoint::{Items, Malformed, Sequence, Writer};
@@ -128,6 +129,7 @@ proptest! {
         let mut backup = primary.restored(limits());
         let backup = backup.as_mut().unwrap();
         prop_assert_eq!(numbers(backup), numbers(&primary.service));
+        agree(backup, &primary.service);
 
         primary.host = RecordingHost::default();
         let mut backup_host = RecordingHost::default();
@@ -140,6 +142,7 @@ proptest! {
         let time_ms = primary.time_ms;
         prop_assert_eq!(answers(backup, time_ms), answers(&mut primary.service, time_ms));
         prop_assert_eq!(numbers(backup), numbers(&primary.service));
+        agree(backup, &primary.service);
     }
 }
 
@@ -224,6 +227,7 @@ fn what_is_longer_than_a_record_is_heard() {
         })
         .unwrap();
     assert_eq!(numbers(&backup), numbers(&primary.service));
+    agree(&backup, &primary.service);
     let time_ms = primary.time_ms;
     assert_eq!(
         answers(&mut backup, time_ms),

@@ -5,6 +5,7 @@
 mod common;
 
 mod checkpoint;
+mod comparison;
 mod generate;
 
 use common::{Bench, CLIENT};
@@ -67,6 +68,7 @@ proptest! {
         prop_assert_eq!(primary.digest(|| ()), backup.digest(|| ()));
         prop_assert_eq!(primary.next_expiry_ms(), backup.next_expiry_ms());
         prop_assert_eq!(primary.pending_bytes(), backup.pending_bytes());
+        comparison::agree(&primary, &backup);
     }
 
     /// Checks that every byte that was counted is taken off the count again, whatever happened in between.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use sharedmem::cause::BackupLoss;
 use sharedmem::event::{
-    BackupLost, MonitorPanicked, MonitorSilent, Protected, ResetSurvived, StateLost, Takeover,
+    BackupLost, MonitorPanicked, MonitorSilent, Protected, ResetSurvived, StateFaulty, StateLost,
+    Takeover,
 };
 
 use super::{Fault, Observed};
@@ -102,6 +103,7 @@ fn observe(
     observed.resets = observed.resets.max(console.events::<ResetSurvived>().len());
     observed.alarms = console.events::<MonitorPanicked>().len();
     observed.alarms += console.events::<MonitorSilent>().len();
+    observed.alarms += console.events::<StateFaulty>().len();
     let losses = console.events::<BackupLost>().into_iter();
     observed.losses = losses
         .filter(|lost| lost.loss != BackupLoss::Promoted)

@@ -1,7 +1,7 @@
 //! What a native instance logs, and a Linux instance where it does the same.
 
 use crate::Instance;
-use crate::cause::Cause;
+use crate::cause::{Cause, StateFault};
 use crate::epitaph::EpitaphCause;
 use crate::event::declare::events;
 use crate::event::{Counters, DamageKind, EdgeTimes, Hex, Text};
@@ -53,6 +53,17 @@ events! {
         dies: bool,
         /// What was found.
         reason: Text,
+    }
+
+    event StateFaulty = "state-faulty":
+    /// The primary has found that its own state is not what it should be. `failover_diverged=` says what it does.
+    {
+        /// What is wrong.
+        fault: StateFault,
+        /// How often damage was found since this primary began.
+        count: u64,
+        /// The key whose value is damaged, if one is.
+        key: Option<Text>,
     }
 
     event MonitorSilent = "monitor-silent":

@@ -1,0 +1,117 @@
+//! What two kernels compare to find out whether they have the same state.
+//!
+//! Counts and sums are compared as a whole, and follow every change. Connections and values are gone through in steps of
+//! bounded length, so it takes a while until a change is seen that nobody made.
+
+use alloc::vec::Vec;
+
+use fingerprint::Chain;
+
+use crate::connection::Connection;
+use crate::record::ConnectionId;
+use crate::service::Service;
+#[cfg(feature = "testing")]
+use crate::store::{Bytes, Kind};
+use crate::store::{Scrub, ScrubPosition, Scrubbed};
+
+impl Service {
+    /// Adds the counters, the sum of all entries, and the kernel's status to a fingerprint.
+    pub fn add_counts(&self, chain: &mut Chain) {
+        let (keyspace, statistics) = (&self.keyspace, &self.statistics);
+        let (epoch, until_ms) = self.failover.map_or((0, 0), |it| it.numbers());
+        let numbers = [
+            keyspace.len() as u64,
+            keyspace.sum(),
+            keyspace.used_bytes(),
+            keyspace.now_ms(),
+            keyspace.expired(),
+            keyspace.deadline_count() as u64,
+            keyspace.next_expiry_ms().unwrap_or(0),
+            statistics.connections_received,
+            statistics.connections_rejected,
+            statistics.commands_processed,
+            epoch,
+            until_ms,
+            self.connections.len() as u64,
+            self.pending_bytes as u64,
+        ];
+        numbers.into_iter().for_each(|number| chain.number(number));
+        let mut status = Vec::new();
+        self.status.encode(&mut status);
+        chain.string(&status);
+    }
+
+    /// Adds up to `count` connections to a fingerprint, from the number `first` on. Returns where the next step goes on;
+    /// 0 after the last connection. Of the strings that a connection keeps it takes one piece; `round` says which.
+    pub fn add_connections(
+        &self,
+        chain: &mut Chain,
+        first: ConnectionId,
+        count: usize,
+        round: u64,
+    ) -> ConnectionId {
+        let mut connections = self.connections.range(first..);
+        for (connection, client) in connections.by_ref().take(count) {
+            chain.number(*connection);
+            add_connection(chain, client, round);
+        }
+        connections.next().map_or(0, |(connection, _)| *connection)
+    }
+
+    /// Goes through the keyspace from the position `from` on, for about as long as it takes to hash `work_bytes`, at
+    /// most to its end. See [`Scrubbed`].
+    pub fn scrub(&self, scrub: &mut Scrub, from: ScrubPosition, work_bytes: usize) -> Scrubbed {
+        self.keyspace.scrub(scrub, from, work_bytes)
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Service {
+    /// Flips a bit of a value as damaged memory does. Returns false if there is none.
+    pub fn flip_bit(&mut self, random: u64) -> bool {
+        self.keyspace.flip_bit(random)
+    }
+
+    /// Flips a bit of the string of a key as damaged memory does. Returns false if there is none.
+    pub fn flip_bit_of(&mut self, key: &[u8], random: u64) -> bool {
+        self.keyspace.flip_bit_of(key, random)
+    }
+
+    /// Returns the string of a key, if it has one.
+    pub fn string_of(&self, key: &[u8]) -> Option<&[u8]> {
+        let entry = self.keyspace.table().get(key)?;
+        Bytes::of(&entry.value).map(Bytes::as_slice)
+    }
+
+    /// Returns whether the sum of all entries is that of the entries.
+    pub fn is_sum_right(&self) -> bool {
+        self.keyspace.sum() == self.keyspace.recomputed_sum()
+    }
+}
+
+fn add_connection(chain: &mut Chain, client: &Connection, round: u64) {
+    let parser = &client.parser;
+    let [a, b, c, d, high, low] = client.peer.0;
+    let flags = u64::from(client.no_evict) | u64::from(client.is_authenticated) << 1;
+    let arguments = parser.arguments_so_far();
+    let numbers = [
+        u64::from_be_bytes([0, 0, a, b, c, d, high, low]),
+        client.opened_ms,
+        client.last_input_ms,
+        flags,
+        arguments.len() as u64,
+        parser.kept_bytes() as u64,
+    ];
+    let progress = parser.progress().numbers();
+    numbers
+        .into_iter()
+        .chain(progress)
+        .for_each(|number| chain.number(number));
+    chain.string(&client.name);
+    chain.string(client.last_command.as_bytes());
+    chain.sample(parser.line(), round);
+    if !arguments.is_empty() {
+        let count = arguments.len() as u64;
+        chain.sample(&arguments[(round % count) as usize], round / count);
+    }
+}

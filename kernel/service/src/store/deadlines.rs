@@ -1,0 +1,98 @@
+//! When keys expire.
+
+use super::sum::deadline_sum;
+use super::{Entry, Keyspace, Place, Slot, heap_bytes};
+use core::mem;
+use core::num::NonZeroU64;
+
+/// Memory of a deadline, in bytes, without the copy of a long key.
+const DEADLINE_BYTES: u64 = 48;
+/// Most keys that one tick removes. The next tick removes the others.
+const TICK_REMOVALS_MAX: usize = 128;
+
+/// What happens to a key's deadline when its value is replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Deadline {
+    Clear,
+    Keep,
+    At(NonZeroU64),
+}
+
+impl Keyspace {
+    pub(crate) fn deadline_count(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    pub(crate) fn is_expired(&self, entry: &Entry) -> bool {
+        entry
+            .deadline_ms
+            .is_some_and(|deadline_ms| self.now_ms > deadline_ms.get())
+    }
+
+    /// Sets the deadline of a key that is there.
+    pub(crate) fn set_deadline(&mut self, place: &Place, deadline_ms: Option<NonZeroU64>) {
+        if let Some(slot) = place.slot {
+            self.set_deadline_at(place.hash, slot, deadline_ms);
+        }
+    }
+
+    pub(super) fn set_deadline_at(
+        &mut self,
+        hash: u64,
+        slot: Slot,
+        deadline_ms: Option<NonZeroU64>,
+    ) {
+        let Some(entry) = self.table.value_mut(slot) else {
+            return;
+        };
+        let old = mem::replace(&mut entry.deadline_ms, deadline_ms);
+        if old == deadline_ms {
+            return;
+        }
+        let before = entry.sum;
+        entry.sum = before
+            .wrapping_sub(deadline_sum(old))
+            .wrapping_add(deadline_sum(deadline_ms));
+        let after = entry.sum;
+        self.resum(hash, before, after);
+        self.note_touched(slot);
+        let Some((key, _)) = self.table.entry(slot) else {
+            return;
+        };
+        let key = key.clone();
+        let cost_bytes = DEADLINE_BYTES + heap_bytes(key.len());
+        let key = match old {
+            None => key,
+            Some(old) => {
+                self.used_bytes -= cost_bytes;
+                let pair = (old, key);
+                self.deadlines.remove(&pair);
+                pair.1
+            }
+        };
+        if let Some(deadline_ms) = deadline_ms {
+            self.used_bytes += cost_bytes;
+            self.deadlines.insert((deadline_ms, key));
+        }
+    }
+
+    /// Returns when the next key expires, in ms.
+    pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
+        let (deadline_ms, _) = self.deadlines.first()?;
+        Some(deadline_ms.get().saturating_add(1))
+    }
+
+    /// Removes expired keys, the earliest first and a bounded number of them.
+    pub(crate) fn remove_expired(&mut self) {
+        for _ in 0..TICK_REMOVALS_MAX {
+            let Some((deadline_ms, key)) = self.deadlines.first() else {
+                return;
+            };
+            if self.now_ms <= deadline_ms.get() {
+                return;
+            }
+            let key = key.clone();
+            self.locate(&key);
+        }
+    }
+}
