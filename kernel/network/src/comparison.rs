@@ -26,8 +26,8 @@ impl Flows {
         }
     }
 
-    /// Adds up to `count` connections to a fingerprint, from the number `first` on. Returns where the next step goes on;
-    /// 0 after the last connection. Of the unacknowledged replies of each it takes one piece; `round` says which.
+    /// Adds up to `count` connections to a fingerprint, from the number `first` on. Returns where the next step goes
+    /// on; 0 after the last connection. Of the unacknowledged replies of each it takes one piece; `round` says which.
     pub fn add_connections(
         &self,
         chain: &mut Chain,

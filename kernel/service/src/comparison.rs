@@ -1,7 +1,7 @@
 //! What two kernels compare to find out whether they have the same state.
 //!
-//! Counts and sums are compared as a whole, and follow every change. Connections and values are gone through in steps of
-//! bounded length, so it takes a while until a change is seen that nobody made.
+//! Counts and sums are compared as a whole, and follow every change. Connections and values are gone through in steps
+//! of bounded length, so it takes a while until a change is seen that nobody made.
 
 use alloc::vec::Vec;
 
@@ -41,8 +41,8 @@ impl Service {
         chain.string(&status);
     }
 
-    /// Adds up to `count` connections to a fingerprint, from the number `first` on. Returns where the next step goes on;
-    /// 0 after the last connection. Of the strings that a connection keeps it takes one piece; `round` says which.
+    /// Adds up to `count` connections to a fingerprint, from the number `first` on. Returns where the next step goes
+    /// on; 0 after the last connection. Of the strings that a connection keeps it takes one piece; `round` says which.
     pub fn add_connections(
         &self,
         chain: &mut Chain,

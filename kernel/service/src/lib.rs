@@ -62,7 +62,6 @@ mod comparison;
 mod connection;
 mod host;
 mod limits;
-mod random;
 mod reply;
 mod service;
 mod statistics;

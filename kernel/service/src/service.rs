@@ -5,7 +5,6 @@ use crate::commands::{self, Context, Failover};
 use crate::connection::{CANARY, CONSOLE, Connection, Connections};
 use crate::host::Host;
 use crate::limits::ServiceLimits;
-use crate::random::Random;
 use crate::record::{ConnectionId, Input, InputRecord, Stamp};
 use crate::reply::{Failure, Output};
 use crate::statistics::Statistics;
@@ -14,6 +13,7 @@ use crate::store::Keyspace;
 use alloc::vec::Vec;
 use core::mem;
 use resp::{Found, Parser, ProtocolError, RequestLimits, Step};
+use values::Random;
 
 /// The server: its keyspace, its connections, and their incomplete requests.
 pub struct Service {

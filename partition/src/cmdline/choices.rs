@@ -54,6 +54,12 @@ pub enum OnDivergence {
     Takeover,
 }
 
+impl OnDivergence {
+    /// Each with its name.
+    pub(super) const CHOICES: [(&str, Self); 2] =
+        [("alarm", Self::Alarm), ("takeover", Self::Takeover)];
+}
+
 /// Who may see the status page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StatusClients {

@@ -245,11 +245,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         preset: Preset::Value("alarm"),
         help: "what a native primary does that finds its own state damaged: says so, or gives up to the backup",
         apply: |options, value| {
-            let choices = [
-                ("alarm", OnDivergence::Alarm),
-                ("takeover", OnDivergence::Takeover),
-            ];
-            options.failover_diverged = one_of(value, &choices)?;
+            options.failover_diverged = one_of(value, &OnDivergence::CHOICES)?;
             Ok(())
         },
     },

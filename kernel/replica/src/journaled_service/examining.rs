@@ -56,8 +56,8 @@ fn next_work_bytes(work_bytes: u32, took_ns: u64, is_at_end: bool) -> u32 {
 
 impl<H: Host> JournaledService<H> {
     /// Goes through a part of the state, if it is time, and appends a digest for the backup to compare. To be called in
-    /// each round of the main loop. Returns what is wrong with this primary's state. `prefers_backup` if a primary whose
-    /// state is wrong is to give up to a backup that the journal makes.
+    /// each round of the main loop. Returns what is wrong with this primary's state. `prefers_backup` says that a
+    /// primary whose state is wrong is to give up to a backup that the journal makes.
     pub fn check_state(&mut self, prefers_backup: bool) -> Option<StateFault> {
         let now_ns = self.host.now_ns();
         if now_ns < self.examination.due_ns {

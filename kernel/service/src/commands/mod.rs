@@ -19,7 +19,6 @@ mod understudy;
 
 use crate::connection::{Connection, Connections};
 use crate::limits::ServiceLimits;
-use crate::random::Random;
 use crate::record::ConnectionId;
 use crate::reply::{Failure, Outcome, Output};
 use crate::statistics::Statistics;
@@ -30,6 +29,7 @@ pub(crate) use failover::Failover;
 use resp::{Arguments, PATTERN_MAX_BYTES, PatternTooLong, heap_bytes, parse_integer};
 pub(crate) use table::Command;
 use table::{COMMANDS, DENYOOM, lookup_key};
+use values::Random;
 
 /// What a command can use.
 pub(crate) struct Context<'a, 'h> {

@@ -1,9 +1,9 @@
 //! When keys expire.
 
-use super::sum::deadline_sum;
 use super::{Entry, Keyspace, Place, Slot, heap_bytes};
 use core::mem;
 use core::num::NonZeroU64;
+use values::sum::deadline_sum;
 
 /// Memory of a deadline, in bytes, without the copy of a long key.
 const DEADLINE_BYTES: u64 = 48;

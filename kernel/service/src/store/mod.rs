@@ -3,20 +3,12 @@
 mod changes;
 mod deadlines;
 mod digest;
-mod list;
 mod scrub;
-mod sum;
-mod table;
-mod value;
-
-use sum::deadline_sum;
 
 pub(crate) use changes::{Changes, Move};
 pub(crate) use deadlines::Deadline;
-pub(crate) use list::{End, List};
 pub use scrub::{Scrub, ScrubPosition, Scrubbed};
-pub(crate) use table::{Seed, Slot, Table};
-pub(crate) use value::{Collection, Hash, Kind, Set, Value};
+pub(crate) use values::{Bytes, End, Hash, Kind, List, Seed, Set, Slot, Value, heap_bytes};
 
 use crate::reply::Failure;
 use alloc::collections::BTreeSet;
@@ -24,7 +16,8 @@ use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroU64;
 use fingerprint::{PIECE_BYTES, bind, pieces_sum};
-pub(crate) use resp::{Bytes, heap_bytes};
+use values::sum::deadline_sum;
+use values::{COLLECTION_BYTES, Collection, Table};
 
 /// Shards of the keyspace: a million keys are some 250 in each.
 pub(crate) const SHARDS: usize = 4096;
@@ -32,7 +25,7 @@ pub(crate) const SHARDS: usize = 4096;
 /// shard's table and of the room that the shard keeps for growing.
 pub(crate) const ENTRY_BYTES: u64 = 184;
 /// Memory of a key with an empty collection, in bytes, without what the key has on the heap.
-pub(crate) const NEW_KEY_BYTES: u64 = ENTRY_BYTES + value::COLLECTION_BYTES;
+pub(crate) const NEW_KEY_BYTES: u64 = ENTRY_BYTES + COLLECTION_BYTES;
 
 /// The latest time, in ms, and the largest value of a counter: Redis' numbers are signed.
 pub(crate) const COUNT_MAX: u64 = i64::MAX as u64;

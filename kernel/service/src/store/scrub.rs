@@ -4,10 +4,10 @@
 //! itself. Everything that it goes through is in a fingerprint, in order, so that two kernels that go through the same
 //! part of the same state get the same.
 
-use super::sum::{deadline_sum, element_of, pair_of};
 use super::{Bytes, Entry, Keyspace, SHARDS, Slot, Value};
 use alloc::vec::Vec;
 use fingerprint::{Chain, PIECE_BYTES, piece_sum};
+use values::sum::{deadline_sum, element_of, pair_of};
 
 /// Work for a shard, in bytes whose hashing takes as long.
 const SHARD_WORK: usize = 8;

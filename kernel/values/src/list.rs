@@ -1,8 +1,8 @@
 //! A list that grows and shrinks at both ends without ever moving more than one chunk.
 
-use super::sum::element_sum;
-use super::{Bytes, heap_bytes};
+use crate::sum::element_sum;
 use alloc::collections::VecDeque;
+use resp::{Bytes, heap_bytes};
 
 /// Elements in a full chunk.
 const CHUNK: usize = 128;
@@ -11,7 +11,7 @@ const ELEMENT_BYTES: u64 = 32;
 
 /// A deque of chunks. Every chunk but the first and the last is full, so that an element's place can be computed.
 #[derive(Default)]
-pub(crate) struct List {
+pub struct List {
     chunks: VecDeque<VecDeque<Bytes>>,
     len: usize,
     elements_bytes: u64,
@@ -21,17 +21,26 @@ pub(crate) struct List {
 
 /// The two ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
+    /// Its first element.
     Front,
+    /// Its last element.
     Back,
 }
 
 impl List {
-    pub(crate) fn len(&self) -> usize {
+    /// Returns the number of elements.
+    pub fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn get(&self, index: usize) -> Option<&Bytes> {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns an element.
+    pub fn get(&self, index: usize) -> Option<&Bytes> {
         let first = self.chunks.front()?;
         match index.checked_sub(first.len()) {
             None => first.get(index),
@@ -39,8 +48,9 @@ impl List {
         }
     }
 
+    /// Returns an element, to be changed behind the back of the sum.
     #[cfg(feature = "testing")]
-    pub(super) fn get_mut(&mut self, mut index: usize) -> Option<&mut Bytes> {
+    pub fn get_mut(&mut self, mut index: usize) -> Option<&mut Bytes> {
         for chunk in &mut self.chunks {
             if index < chunk.len() {
                 return chunk.get_mut(index);
@@ -50,7 +60,8 @@ impl List {
         None
     }
 
-    pub(crate) fn push(&mut self, end: End, element: Bytes) {
+    /// Adds an element at one end.
+    pub fn push(&mut self, end: End, element: Bytes) {
         self.len += 1;
         self.elements_bytes += ELEMENT_BYTES + heap_bytes(element.len());
         self.sum = self.sum.wrapping_add(element_sum(&element));
@@ -70,7 +81,8 @@ impl List {
         }
     }
 
-    pub(crate) fn pop(&mut self, end: End) -> Option<Bytes> {
+    /// Removes the element at one end.
+    pub fn pop(&mut self, end: End) -> Option<Bytes> {
         let (element, is_empty) = match end {
             End::Front => {
                 let chunk = self.chunks.front_mut()?;
@@ -93,22 +105,23 @@ impl List {
         Some(element)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
+    /// Returns the elements in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
         self.chunks.iter().flatten()
     }
 
     /// Takes the list apart, element by element.
-    pub(crate) fn into_elements(self) -> impl Iterator<Item = Bytes> {
+    pub fn into_elements(self) -> impl Iterator<Item = Bytes> {
         self.chunks.into_iter().flatten()
     }
 
     /// Returns the memory of the elements, in bytes.
-    pub(crate) fn elements_bytes(&self) -> u64 {
+    pub fn elements_bytes(&self) -> u64 {
         self.elements_bytes
     }
 
     /// Returns the sum of the elements.
-    pub(crate) fn sum(&self) -> u64 {
+    pub fn sum(&self) -> u64 {
         self.sum
     }
 

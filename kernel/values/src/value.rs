@@ -1,12 +1,12 @@
 //! The four types of value, and how much memory each counts.
 
-use super::list::List;
-use super::sum::{element_sum, pair_of, pair_sum};
-use super::table::{Seed, Table};
-use super::{Bytes, heap_bytes};
+use crate::list::List;
 use crate::random::Random;
+use crate::sum::{element_sum, pair_of, pair_sum};
+use crate::table::{Seed, Table};
 use alloc::boxed::Box;
 use fingerprint::string_sum;
+use resp::{Bytes, heap_bytes};
 
 /// Memory of a hash's field, in bytes, without what it and its value have on the heap. Here and for members it is
 /// more than the average, because it includes room for growing, and the shards of a table that has become large.
@@ -14,21 +14,26 @@ const FIELD_BYTES: u64 = 160;
 /// Memory of a set's member, in bytes, without what it has on the heap.
 const MEMBER_BYTES: u64 = 112;
 /// Memory of an empty collection, in bytes.
-pub(super) const COLLECTION_BYTES: u64 = 320;
+pub const COLLECTION_BYTES: u64 = 320;
 
 /// Collections with more elements than this are freed after the command, with calls of `step` in between.
 const FREED_AT_ONCE: usize = 64;
 
-pub(crate) enum Value {
+/// The value of a key.
+pub enum Value {
+    /// A string.
     String(Bytes),
+    /// A list.
     List(Box<List>),
+    /// A hash.
     Hash(Box<Hash>),
+    /// A set.
     Set(Box<Set>),
 }
 
 impl Value {
     /// Returns the name that `TYPE` replies.
-    pub(crate) fn type_name(&self) -> &'static str {
+    pub fn type_name(&self) -> &'static str {
         match self {
             Self::String(_) => "string",
             Self::List(_) => "list",
@@ -38,7 +43,7 @@ impl Value {
     }
 
     /// Returns the memory of the value, in bytes. It depends on the content alone.
-    pub(crate) fn payload_bytes(&self) -> u64 {
+    pub fn payload_bytes(&self) -> u64 {
         match self {
             Self::String(string) => string.payload_bytes(),
             Self::List(list) => Kind::payload_bytes(&**list),
@@ -48,7 +53,7 @@ impl Value {
     }
 
     /// Returns its sum. For a string that takes time in proportion to its length.
-    pub(crate) fn sum(&self) -> u64 {
+    pub fn sum(&self) -> u64 {
         match self {
             Self::String(string) => string_sum(string),
             Self::List(list) => list.sum(),
@@ -58,7 +63,7 @@ impl Value {
     }
 
     /// Returns whether dropping it takes only a few instructions.
-    pub(crate) fn is_small(&self) -> bool {
+    pub fn is_small(&self) -> bool {
         FREED_AT_ONCE
             >= match self {
                 Self::String(_) => 0,
@@ -69,7 +74,7 @@ impl Value {
     }
 
     /// Returns the number of its strings: of elements, of members, or of fields and values.
-    pub(crate) fn string_count(&self) -> usize {
+    pub fn string_count(&self) -> usize {
         match self {
             Self::String(_) => 1,
             Self::List(list) => list.len(),
@@ -79,7 +84,7 @@ impl Value {
     }
 
     /// Returns its strings in order, from the `first`-th on; in a hash, each field and then its value.
-    pub(crate) fn strings(&self, first: usize) -> Box<dyn Iterator<Item = &Bytes> + '_> {
+    pub fn strings(&self, first: usize) -> Box<dyn Iterator<Item = &Bytes> + '_> {
         match self {
             Self::String(string) => Box::new(core::iter::once(string).skip(first)),
             Self::List(list) => Box::new((first..list.len()).filter_map(|index| list.get(index))),
@@ -97,11 +102,7 @@ impl Value {
 
     /// Changes one of its strings behind its back. Returns what `change` does.
     #[cfg(feature = "testing")]
-    pub(super) fn with_a_string(
-        &mut self,
-        random: u64,
-        change: impl FnOnce(&mut Bytes) -> bool,
-    ) -> bool {
+    pub fn with_a_string(&mut self, random: u64, change: impl FnOnce(&mut Bytes) -> bool) -> bool {
         let count = self.string_count().max(1);
         let nth = (random % count as u64) as usize;
         match self {
@@ -126,7 +127,7 @@ impl Value {
     }
 
     /// Drops it element by element.
-    pub(crate) fn discard(self, step: &mut dyn FnMut()) {
+    pub fn discard(self, step: &mut dyn FnMut()) {
         match self {
             Self::String(_) => {}
             Self::List(list) => list.into_elements().for_each(|_| step()),
@@ -137,18 +138,24 @@ impl Value {
 }
 
 /// A type of value, as a command wants it.
-pub(crate) trait Kind: Sized {
+pub trait Kind: Sized {
+    /// Makes an empty one.
     fn empty(seed: Seed) -> Self;
+    /// Converts it to a value.
     fn into_value(self) -> Value;
+    /// Returns the value, if it is of this type.
     fn of(value: &Value) -> Option<&Self>;
+    /// Returns the value, to be changed, if it is of this type.
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    /// Returns its memory, in bytes. It depends on the content alone.
     fn payload_bytes(&self) -> u64;
     /// Returns whether it is an empty collection, whose key is to be removed.
     fn is_spent(&self) -> bool;
 }
 
 /// A type of value with elements, whose sum follows its changes.
-pub(crate) trait Collection: Kind {
+pub trait Collection: Kind {
+    /// Returns the sum of its elements.
     fn sum(&self) -> u64;
 }
 
@@ -214,7 +221,7 @@ macro_rules! collection_kind {
                 COLLECTION_BYTES + payload(self)
             }
             fn is_spent(&self) -> bool {
-                self.len() == 0
+                self.is_empty()
             }
         }
     };
@@ -225,7 +232,7 @@ collection_kind!(Hash, Hash::new, |hash| hash.entries_bytes, |hash| hash.sum);
 collection_kind!(Set, Set::new, |set| set.entries_bytes, |set| set.sum);
 
 /// Fields with values, in insertion order.
-pub(crate) struct Hash {
+pub struct Hash {
     table: Table<Bytes>,
     entries_bytes: u64,
     /// The sum of the fields with their values.
@@ -238,7 +245,7 @@ impl Hash {
     }
 
     /// Makes an empty hash for restored fields. `is_spread` says whether its table was spread out.
-    pub(crate) fn restored(seed: Seed, is_spread: bool) -> Self {
+    pub fn restored(seed: Seed, is_spread: bool) -> Self {
         Self {
             table: Table::growing(seed, is_spread),
             entries_bytes: 0,
@@ -246,20 +253,28 @@ impl Hash {
         }
     }
 
-    pub(crate) fn is_spread(&self) -> bool {
+    /// Returns whether its table was spread out.
+    pub fn is_spread(&self) -> bool {
         self.table.is_spread()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Returns the number of its fields.
+    pub fn len(&self) -> usize {
         self.table.len()
     }
 
-    pub(crate) fn get(&self, field: &[u8]) -> Option<&Bytes> {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the value of a field.
+    pub fn get(&self, field: &[u8]) -> Option<&Bytes> {
         self.table.get(field)
     }
 
     /// Sets a field. Returns whether it is new.
-    pub(crate) fn set(&mut self, field: Bytes, value: Bytes) -> bool {
+    pub fn set(&mut self, field: Bytes, value: Bytes) -> bool {
         let field_bytes = FIELD_BYTES + heap_bytes(field.len());
         let field_sum = string_sum(&field);
         self.entries_bytes += heap_bytes(value.len());
@@ -278,7 +293,7 @@ impl Hash {
     }
 
     /// Removes a field. Returns whether it was there.
-    pub(crate) fn remove(&mut self, field: &[u8]) -> bool {
+    pub fn remove(&mut self, field: &[u8]) -> bool {
         let Some((field, value)) = self.table.remove(field) else {
             return false;
         };
@@ -287,13 +302,14 @@ impl Hash {
         true
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
+    /// Returns its fields with their values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
         self.table.iter()
     }
 }
 
 /// Members, in insertion order.
-pub(crate) struct Set {
+pub struct Set {
     table: Table<()>,
     entries_bytes: u64,
     /// The sum of the members.
@@ -306,7 +322,7 @@ impl Set {
     }
 
     /// Makes an empty set for restored members. `is_spread` says whether its table was spread out.
-    pub(crate) fn restored(seed: Seed, is_spread: bool) -> Self {
+    pub fn restored(seed: Seed, is_spread: bool) -> Self {
         Self {
             table: Table::growing(seed, is_spread),
             entries_bytes: 0,
@@ -314,20 +330,28 @@ impl Set {
         }
     }
 
-    pub(crate) fn is_spread(&self) -> bool {
+    /// Returns whether its table was spread out.
+    pub fn is_spread(&self) -> bool {
         self.table.is_spread()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Returns the number of its members.
+    pub fn len(&self) -> usize {
         self.table.len()
     }
 
-    pub(crate) fn contains(&self, member: &[u8]) -> bool {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns whether it has a member.
+    pub fn contains(&self, member: &[u8]) -> bool {
         self.table.get(member).is_some()
     }
 
     /// Adds a member. Returns whether it is new.
-    pub(crate) fn add(&mut self, member: Bytes) -> bool {
+    pub fn add(&mut self, member: Bytes) -> bool {
         let member_bytes = MEMBER_BYTES + heap_bytes(member.len());
         let member_sum = element_sum(&member);
         let is_new = self.table.insert(member, ()).is_none();
@@ -339,19 +363,20 @@ impl Set {
     }
 
     /// Removes a member. Returns whether it was there.
-    pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
+    pub fn remove(&mut self, member: &[u8]) -> bool {
         let removed = self.table.remove(member);
         self.forget(removed).is_some()
     }
 
     /// Removes a member chosen by `random`. Each is equally likely.
-    pub(crate) fn take_random(&mut self, random: &mut Random) -> Option<Bytes> {
+    pub fn take_random(&mut self, random: &mut Random) -> Option<Bytes> {
         let slot = self.table.nth(random.below(self.table.len()))?;
         let removed = self.table.remove_at(slot);
         self.forget(removed)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
+    /// Returns its members in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
         self.table.iter().map(|(member, ())| member)
     }
 

@@ -5,15 +5,15 @@
 //! that a removal puts the last entry of the shard into the gap. It depends on the operations and on the seed alone.
 //! So inserting the entries in order into a new table with as many shards gives the same table.
 
-use super::Bytes;
 use alloc::vec::Vec;
 use core::mem;
 use indexmap::IndexMap;
 use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
+use resp::Bytes;
 use siphasher::sip::SipHasher13;
 
 /// Key of the hash function; both kernels must use the same.
-pub(crate) type Seed = [u64; 2];
+pub type Seed = [u64; 2];
 
 /// A table of one shard is spread over [`LARGE_SHARDS`] when it has more entries than this.
 const SMALL_MAX: usize = 1024;
@@ -26,12 +26,15 @@ type Shard<V> = IndexMap<Bytes, V, ()>;
 
 /// Where an entry is. It is valid until the next insertion or removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
-    pub(crate) shard: usize,
-    pub(crate) index: usize,
+pub struct Slot {
+    /// The shard.
+    pub shard: usize,
+    /// The entry in it.
+    pub index: usize,
 }
 
-pub(crate) struct Table<V> {
+/// A map. See the module.
+pub struct Table<V> {
     seed: Seed,
     len: usize,
     /// One, or a power of two.
@@ -40,7 +43,7 @@ pub(crate) struct Table<V> {
 
 impl<V> Table<V> {
     /// Makes a table of `shards` shards, a power of two.
-    pub(crate) fn with_shards(seed: Seed, shards: usize) -> Self {
+    pub fn with_shards(seed: Seed, shards: usize) -> Self {
         debug_assert!(shards.is_power_of_two());
         Self {
             seed,
@@ -51,34 +54,43 @@ impl<V> Table<V> {
 
     /// Makes a table that starts with one shard and is spread out once, when it has become large. If `is_spread`, it
     /// begins spread out, as the table that it restores.
-    pub(crate) fn growing(seed: Seed, is_spread: bool) -> Self {
+    pub fn growing(seed: Seed, is_spread: bool) -> Self {
         Self::with_shards(seed, if is_spread { LARGE_SHARDS } else { 1 })
     }
 
     /// Returns whether a [`growing`](Self::growing) table has been spread out.
-    pub(crate) fn is_spread(&self) -> bool {
+    pub fn is_spread(&self) -> bool {
         self.shards.len() > 1
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Returns the number of entries.
+    pub fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn shard_count(&self) -> usize {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the number of shards.
+    pub fn shard_count(&self) -> usize {
         self.shards.len()
     }
 
-    pub(crate) fn shard_len(&self, shard: usize) -> usize {
+    /// Returns the number of entries of one shard.
+    pub fn shard_len(&self, shard: usize) -> usize {
         self.shards.get(shard).map_or(0, Shard::len)
     }
 
     /// Hashes a key by SipHash-1-3: its definition never changes, and a client that does not know the seed cannot
     /// make keys collide.
-    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+    pub fn hash(&self, key: &[u8]) -> u64 {
         SipHasher13::new_with_keys(self.seed[0], self.seed[1]).hash(key)
     }
 
-    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
+    /// Returns where a key is. `hash` is its [`hash`](Self::hash).
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         let shard = self.shard_of(hash);
         let index = self.shards[shard]
             .raw_entry_v1()
@@ -86,22 +98,25 @@ impl<V> Table<V> {
         Some(Slot { shard, index })
     }
 
-    pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
+    /// Returns the value of a key.
+    pub fn get(&self, key: &[u8]) -> Option<&V> {
         let slot = self.find(self.hash(key), key)?;
         Some(self.entry(slot)?.1)
     }
 
-    pub(crate) fn entry(&self, slot: Slot) -> Option<(&Bytes, &V)> {
+    /// Returns the entry at a place.
+    pub fn entry(&self, slot: Slot) -> Option<(&Bytes, &V)> {
         self.shards.get(slot.shard)?.get_index(slot.index)
     }
 
-    pub(crate) fn value_mut(&mut self, slot: Slot) -> Option<&mut V> {
+    /// Returns the value at a place, to be changed.
+    pub fn value_mut(&mut self, slot: Slot) -> Option<&mut V> {
         let (_, value) = self.shards.get_mut(slot.shard)?.get_index_mut(slot.index)?;
         Some(value)
     }
 
     /// Inserts a key that is not there yet.
-    pub(crate) fn insert_new(&mut self, hash: u64, key: Bytes, value: V) -> Slot {
+    pub fn insert_new(&mut self, hash: u64, key: Bytes, value: V) -> Slot {
         if self.shards.len() == 1 && self.len >= SMALL_MAX {
             self.spread();
         }
@@ -113,7 +128,7 @@ impl<V> Table<V> {
     }
 
     /// Inserts or replaces a value. Returns the value that was there.
-    pub(crate) fn insert(&mut self, key: Bytes, value: V) -> Option<V> {
+    pub fn insert(&mut self, key: Bytes, value: V) -> Option<V> {
         let hash = self.hash(&key);
         if let Some(slot) = self.find(hash, &key)
             && let Some(old) = self.value_mut(slot)
@@ -124,13 +139,14 @@ impl<V> Table<V> {
         None
     }
 
-    pub(crate) fn remove(&mut self, key: &[u8]) -> Option<(Bytes, V)> {
+    /// Removes a key.
+    pub fn remove(&mut self, key: &[u8]) -> Option<(Bytes, V)> {
         let slot = self.find(self.hash(key), key)?;
         self.remove_at(slot)
     }
 
     /// Removes an entry. The last one of its shard takes its place.
-    pub(crate) fn remove_at(&mut self, slot: Slot) -> Option<(Bytes, V)> {
+    pub fn remove_at(&mut self, slot: Slot) -> Option<(Bytes, V)> {
         let shard = self.shards.get_mut(slot.shard)?;
         let removed = shard.swap_remove_index(slot.index)?;
         self.len -= 1;
@@ -142,12 +158,12 @@ impl<V> Table<V> {
     }
 
     /// Takes the table apart, entry by entry, in order.
-    pub(crate) fn into_entries(self) -> impl Iterator<Item = (Bytes, V)> {
+    pub fn into_entries(self) -> impl Iterator<Item = (Bytes, V)> {
         self.shards.into_iter().flatten()
     }
 
     /// Returns the slot of the `position`-th entry in order.
-    pub(crate) fn nth(&self, mut position: usize) -> Option<Slot> {
+    pub fn nth(&self, mut position: usize) -> Option<Slot> {
         for (shard, entries) in self.shards.iter().enumerate() {
             if position < entries.len() {
                 return Some(Slot {
@@ -160,12 +176,13 @@ impl<V> Table<V> {
         None
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Bytes, &V)> {
+    /// Returns the entries in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &V)> {
         self.shards.iter().flatten()
     }
 
     /// Returns the entries in order, from the `position`-th on.
-    pub(crate) fn iter_from(&self, position: usize) -> impl Iterator<Item = (&Bytes, &V)> {
+    pub fn iter_from(&self, position: usize) -> impl Iterator<Item = (&Bytes, &V)> {
         let (shard, index) = match self.nth(position) {
             Some(slot) => (slot.shard, slot.index),
             None => (self.shards.len(), 0),
@@ -174,7 +191,7 @@ impl<V> Table<V> {
     }
 
     /// Returns the entries of one shard, in order.
-    pub(crate) fn shard(&self, shard: usize) -> impl Iterator<Item = (&Bytes, &V)> {
+    pub fn shard(&self, shard: usize) -> impl Iterator<Item = (&Bytes, &V)> {
         self.shards.get(shard).into_iter().flatten()
     }
 

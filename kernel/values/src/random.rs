@@ -1,12 +1,13 @@
 //! Choices made from a record's random word.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): it has one word of state, and every seed is a good one.
-pub(crate) struct Random {
+pub struct Random {
     state: u64,
 }
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Begins with a seed.
+    pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
@@ -19,7 +20,7 @@ impl Random {
     }
 
     /// Returns a number below `bound`, or 0 if that is 0. The bias is below `bound` / 2^64.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 }
