@@ -147,16 +147,13 @@ impl<H: Host> Replica<H> {
                 // What the primary applied, and this backup cannot, is lost to it. A backup that is still being filled
                 // discards its state and waits for the next checkpoint; a ready one is to be replaced.
                 Next::Record(record) => {
-                    let replayed = self.state.replay(&record, &self.host);
-                    let replayed = replayed.and_then(|()| {
-                        let is_due = compares && record.epoch == epoch;
-                        if is_due {
-                            self.state.compare(&record)
-                        } else {
-                            Ok(())
-                        }
-                    });
-                    if let Err(doubt) = replayed {
+                    if let Err(doubt) = self.state.replay(&record, &self.host) {
+                        log_finding(&doubt);
+                        doubted = Some(doubt);
+                    } else if compares
+                        && record.epoch == epoch
+                        && let Err(doubt) = self.state.compare(&record)
+                    {
                         log_finding(&doubt);
                         doubted = Some(doubt);
                     }

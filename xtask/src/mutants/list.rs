@@ -136,6 +136,28 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "                    doubted = false\n",
     },
     Mutant {
+        name: "backup-unscrubbed",
+        what: "a backup does not look whether its own memory holds what was stored",
+        file: "kernel/replica/src/state.rs",
+        right: "        if let Some(key) = examined.damaged_key {\n",
+        wrong: "        if let Some(key) = examined.damaged_key.filter(|_| false) {\n",
+    },
+    Mutant {
+        name: "primary-unscrubbed",
+        what: "a primary does not look whether its own memory holds what was stored",
+        file: "kernel/replica/src/journaled_service/examining.rs",
+        right: "        if let Some(key) = examined.damaged_key\n",
+        wrong: "        if let Some(key) = examined.damaged_key.filter(|_| false)\n",
+    },
+    Mutant {
+        name: "compared-too-late",
+        what: "a digest is of the state before a record that it stands behind",
+        file: "kernel/replica/src/journaled_service/examining.rs",
+        right: "        let examined = self.replica.examine(&step);\n",
+        wrong: "        let examined = self.replica.examine(&step);
+        self.submit(service::Input::Tick);\n",
+    },
+    Mutant {
         name: "resume-too-early",
         what: "a new owner goes on where the old one had applied",
         file: "journal/src/recovery.rs",

@@ -1,6 +1,7 @@
 //! Puts deliberate bugs, one at a time, into a copy of the sources: the simulation has to find each, or a test on the
 //! host that is named with the bug.
 
+mod comparison_list;
 mod core_list;
 mod host;
 mod host_list;
@@ -94,6 +95,11 @@ pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
     }
     println!("{found} of {tried} deliberate bugs found");
     Ok(found == tried)
+}
+
+/// Returns the bugs that a test on the host has to find.
+fn host_mutants() -> impl Iterator<Item = &'static HostMutant> {
+    HOST_MUTANTS.iter().chain(COMPARISON_MUTANTS)
 }
 
 /// A copy of the sources.

@@ -1,0 +1,47 @@
+//! The deliberate bugs in how two kernels compare their states, as far as the simulation does not reach them.
+
+use super::mutant::{HostMutant, Mutant};
+
+/// All of them.
+pub const COMPARISON_MUTANTS: &[HostMutant] = &[
+    HostMutant {
+        test: "service --test properties comparison",
+        mutant: Mutant {
+            name: "order-uncompared",
+            what: "two lists with the same elements in another order count as the same",
+            file: "kernel/service/src/store/scrub.rs",
+            right: "            self.chain.number(sum);\n        }\n",
+            wrong: "            self.chain.number(0 * sum);\n        }\n",
+        },
+    },
+    HostMutant {
+        test: "service --test properties comparison",
+        mutant: Mutant {
+            name: "deadline-unsummed",
+            what: "the sum of an entry does not follow its deadline",
+            file: "kernel/service/src/store/deadlines.rs",
+            right: ".wrapping_add(deadline_sum(deadline_ms));",
+            wrong: ".wrapping_add(deadline_sum(old));",
+        },
+    },
+    HostMutant {
+        test: "service --test properties comparison",
+        mutant: Mutant {
+            name: "damage-laundered",
+            what: "an append takes the rest of a damaged string for what was stored",
+            file: "kernel/service/src/store/mod.rs",
+            right: "            let before = pieces_sum(string, first);\n",
+            wrong: "            let before = pieces_sum(string, first + 1);\n",
+        },
+    },
+    HostMutant {
+        test: "replica --lib state_watch",
+        mutant: Mutant {
+            name: "old-agreement-forgotten",
+            what: "two divergences an hour apart count as two in a row",
+            file: "kernel/replica/src/state_watch.rs",
+            right: ">= AGREED_NS => {",
+            wrong: ">= u64::MAX => {",
+        },
+    },
+];
