@@ -217,11 +217,6 @@ impl Flows {
         }
     }
 
-    /// Returns the number of unacknowledged bytes of all connections.
-    pub(crate) fn unacked_bytes(&self) -> usize {
-        self.unacked_bytes
-    }
-
     /// Returns the largest number that a connection had.
     pub(crate) fn last_connection(&self) -> ConnectionId {
         self.last_connection

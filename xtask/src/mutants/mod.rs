@@ -32,6 +32,8 @@ fn host_mutants() -> impl Iterator<Item = &'static HostMutant> {
     host_list::HOST_MUTANTS
         .iter()
         .chain(core_list::CORE_MUTANTS)
+        .chain(comparison_list::COMPARISON_MUTANTS)
+        .chain(watcher_list::WATCHER_MUTANTS)
 }
 
 /// The result of one bug.
@@ -95,11 +97,6 @@ pub fn run(filter: Option<&str>) -> Result<bool, Problem> {
     }
     println!("{found} of {tried} deliberate bugs found");
     Ok(found == tried)
-}
-
-/// Returns the bugs that a test on the host has to find.
-fn host_mutants() -> impl Iterator<Item = &'static HostMutant> {
-    HOST_MUTANTS.iter().chain(COMPARISON_MUTANTS)
 }
 
 /// A copy of the sources.
