@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use arch::clock::Clock;
-use arch::pci::{Place, Quieted};
+use arch::pci::{Place, Quieted, ResetPolicy};
 use ipi::IoApic;
 use sharedmem::Control;
-use sharedmem::event::{FunctionAdded, FunctionFault, FunctionsLeftOut, Word};
+use sharedmem::event::{FunctionAdded, FunctionFault, FunctionReset, FunctionsLeftOut, Word};
 
 use crate::devices::Devices;
 
@@ -21,6 +21,8 @@ pub struct Hardware {
     pub devices: Devices,
     /// Where instances read which functions they must not use.
     pub control: &'static Control,
+    /// Which functions are reset.
+    pub reset_policy: ResetPolicy,
     /// The machine's time.
     pub clock: Clock,
 }
@@ -52,7 +54,7 @@ impl Hardware {
     /// does not obey is cut off, named, and withheld from the new owner. False if one still reaches memory.
     pub fn quiet_devices(&mut self) -> bool {
         let Devices { space, tree } = &mut self.devices;
-        let quieted = tree.quiet(space, || self.clock.now_ns());
+        let quieted = tree.quiet(space, self.reset_policy, || self.clock.now_ns());
         self.control.withheld.set(quieted.withheld.iter().copied());
         report(&quieted);
         quieted.is_complete()
@@ -66,21 +68,33 @@ fn report(quieted: &Quieted) {
             function: Word::of(Place(fault.address)),
             fault: fault.kind.name().into(),
             cut_at: fault.cut_at.map(|bridge| Word::of(Place(bridge))),
+            cut_by: fault.cut_by.map(|it| it.name().into()),
             contained: fault.is_contained,
         };
         log::error!("{event}");
+    }
+    for reset in quieted.resets.iter().take(NAMED_MAX) {
+        let event = FunctionReset {
+            function: Word::of(Place(reset.address)),
+            took_us: reset.took_ns.map(|ns| ns / 1000),
+        };
+        log::info!("{event}");
     }
     for address in quieted.added.iter().take(NAMED_MAX) {
         let function = Word::of(Place(*address));
         log::warn!("{}", FunctionAdded { function });
     }
-    let unnamed =
-        [quieted.faults.len(), quieted.added.len()].map(|it| it.saturating_sub(NAMED_MAX));
-    if unnamed != [0, 0] {
+    let Quieted {
+        faults,
+        added,
+        resets,
+        ..
+    } = quieted;
+    let unnamed = [faults.len(), added.len(), resets.len()].map(|it| it.saturating_sub(NAMED_MAX));
+    if unnamed != [0; 3] {
+        let [faults, added, resets] = unnamed;
         log::error!(
-            "{} more functions do not obey, and {} more were added",
-            unnamed[0],
-            unnamed[1]
+            "{faults} more functions do not obey, {added} more were added, and {resets} more were reset"
         );
     }
     if quieted.left_out > 0 {

@@ -8,8 +8,9 @@ use core::sync::atomic::Ordering;
 
 use arch::cpu;
 use arch::logger::LOGGER;
+use arch::pci::ResetPolicy;
 use partition::acpi::{Ecam, Register};
-use partition::cmdline::{Rearm, Reset};
+use partition::cmdline::{Rearm, Reset, ResetFunctions};
 use partition::{Plan, Range};
 use sharedmem::event;
 use sharedmem::hand_off::PhysicalRange;
@@ -69,6 +70,10 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
     }
     let constant = ConstantMemory::of_monitor(windows, plan)
         .expect("the monitor has made its page tables itself");
+    let reset_policy = match plan.options.reset_functions {
+        ResetFunctions::Faulty => ResetPolicy::Faulty,
+        ResetFunctions::All => ResetPolicy::All,
+    };
     let image_bytes = backup.as_ref().map(|backup| backup.fixed_bytes());
     let mut supervisor = Supervisor::new(
         machine(plan, region.control.epoch.current(), clock.now_ns()),
@@ -77,7 +82,14 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
             local_apic: facts.local_apic,
             clock,
         },
-        bare_machine(facts, images, devices, region.control, constant),
+        bare_machine(
+            facts,
+            images,
+            devices,
+            region.control,
+            constant,
+            reset_policy,
+        ),
         console,
         &traps::KEEPALIVE_ANSWER,
         Policy {
@@ -128,6 +140,7 @@ fn bare_machine(
     devices: Devices,
     control: &'static Control,
     constant: ConstantMemory,
+    reset_policy: ResetPolicy,
 ) -> BareMachine {
     let reset_port = facts.acpi.reset.and_then(|reset| match reset.register {
         Register::Port(port) => Some((port, reset.value)),
@@ -138,6 +151,7 @@ fn bare_machine(
             io_apics: facts.io_apics().collect(),
             devices,
             control,
+            reset_policy,
             clock: facts.clock(),
         },
         images,

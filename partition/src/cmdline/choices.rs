@@ -32,6 +32,16 @@ pub enum LoneMonitor {
     Reset,
 }
 
+/// Which PCI functions are reset between two primaries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResetFunctions {
+    /// Those that do not obey, or whose transactions stay pending.
+    #[default]
+    Faulty,
+    /// All that can be reset by themselves.
+    All,
+}
+
 /// The mode the local APICs are used in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ApicMode {

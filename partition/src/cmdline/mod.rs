@@ -16,7 +16,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use choices::{ApicMode, LoneMonitor, OnDivergence, Rearm, Reset, Service, StatusClients};
+pub use choices::{
+    ApicMode, LoneMonitor, OnDivergence, Rearm, Reset, ResetFunctions, Service, StatusClients,
+};
 pub use exec::ExecClause;
 pub use network::NetworkConfig;
 pub use secret::Secret;
@@ -63,6 +65,8 @@ pub struct Options {
     pub failover_monitor: LoneMonitor,
     /// What a native primary does whose own state is not what it should be.
     pub failover_diverged: OnDivergence,
+    /// Which PCI functions are reset between two primaries.
+    pub reset_functions: ResetFunctions,
     /// Memory of the journal, in bytes.
     pub journal_bytes: u64,
     /// Memory that is offered to Linux tenants as a disk in RAM, in bytes; 0 for none.
@@ -202,6 +206,7 @@ impl Options {
             failover_reset: Reset::default(),
             failover_monitor: LoneMonitor::default(),
             failover_diverged: OnDivergence::default(),
+            reset_functions: ResetFunctions::default(),
             journal_bytes: 0,
             pmem_bytes: 0,
             service: Service::Redis { port: 0 },

@@ -6,7 +6,8 @@ use core::fmt;
 use super::secret::{REQUIREPASS, Secret};
 use super::value::{duration_in, one_of, parse_service, parse_status_port};
 use super::{
-    ApicMode, LoneMonitor, NetworkConfig, OnDivergence, Options, Rearm, Reset, StatusClients, exec,
+    ApicMode, LoneMonitor, NetworkConfig, OnDivergence, Options, Rearm, Reset, ResetFunctions,
+    StatusClients, exec,
 };
 use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
@@ -246,6 +247,21 @@ pub const OPTIONS: &[OptionSpec] = &[
         help: "what a native primary does that finds its own state damaged: says so, or gives up to the backup",
         apply: |options, value| {
             options.failover_diverged = one_of(value, &OnDivergence::CHOICES)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "reset_functions",
+        syntax: "faulty|all",
+        preset: Preset::Value("faulty"),
+        help: "which PCI functions a takeover resets: those that do not obey or do not come to rest, or all that can \
+         be, which takes 100 ms",
+        apply: |options, value| {
+            let choices = [
+                ("faulty", ResetFunctions::Faulty),
+                ("all", ResetFunctions::All),
+            ];
+            options.reset_functions = one_of(value, &choices)?;
             Ok(())
         },
     },

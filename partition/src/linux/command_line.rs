@@ -92,7 +92,8 @@ impl CommandLine {
 ///
 /// A backup, too: `noapic pci=off nohpet`: the interrupt controller, the bus and the timer are another's; `maxcpus=1`:
 /// the other cores are, too; `no_timer_check tsc=reliable tsc_early_khz lpj`: nothing is left to calibrate with;
-/// `nokaslr`: small slots have no choice of places; `panic=0`: it must not reset anything.
+/// `nokaslr`: small slots have no choice of places; `panic=0`: it must not reset anything;
+/// `reset_devices`: drivers find their devices as a dead kernel left them, and have to reset them.
 fn needed(role: Role, facts: Facts) -> Vec<String> {
     let mut words: Vec<String> = [
         "no_ipi_broadcast=1".to_string(),
@@ -116,7 +117,7 @@ fn needed(role: Role, facts: Facts) -> Vec<String> {
         );
         words.push(format!("tsc_early_khz={khz}"));
         words.push(format!("lpj={}", khz * 1000 / TICKS_PER_SECOND));
-        words.extend(["nokaslr", "panic=0"].map(String::from));
+        words.extend(["nokaslr", "panic=0", "reset_devices"].map(String::from));
     }
     words
 }
@@ -169,7 +170,7 @@ mod tests {
         );
         assert!(
             line.text
-                .ends_with("tsc_early_khz=2000000 lpj=8000000 nokaslr panic=0")
+                .ends_with("tsc_early_khz=2000000 lpj=8000000 nokaslr panic=0 reset_devices")
         );
     }
 

@@ -96,7 +96,7 @@ mod tests {
             lines,
             [
                 "/vmlinuz: Linux 6.1.0-test, 64 KiB, initrd 8 KiB, 64 bytes of command line",
-                "/vmlinuz: Linux 6.1.0-test, 64 KiB, initrd 0 KiB, 169 bytes of command line"
+                "/vmlinuz: Linux 6.1.0-test, 64 KiB, initrd 0 KiB, 183 bytes of command line"
             ]
         );
     }

@@ -15,6 +15,9 @@ pub const EXPRESS: u8 = 0x10;
 /// Messages by a table in memory.
 pub const MSIX: u8 = 0x11;
 
+/// What conventional PCI has of PCI Express.
+pub const ADVANCED: u8 = 0x13;
+
 /// More capabilities than configuration space has room for.
 const CAPABILITIES_MAX: usize = 48;
 

@@ -6,6 +6,7 @@ use sharedmem::hand_off::PciFunction;
 
 use super::capability;
 use super::config::{ConfigSpace, REGISTER_CLASS, REGISTER_HEADER, REGISTER_ID};
+use super::reset::ResetMethod;
 
 const CLASS_HOST_BRIDGE: u32 = 0x0600;
 const CLASS_ISA_BRIDGE: u32 = 0x0601;
@@ -52,6 +53,7 @@ pub struct Node {
     pub(super) msix: Option<u8>,
     pub(super) power: Option<u8>,
     pub(super) express: Option<u8>,
+    pub(super) reset: Option<ResetMethod>,
     pub(super) ari: Option<u16>,
     pub(super) sr_iov: Option<u16>,
 }
@@ -76,11 +78,12 @@ impl Node {
             msix: None,
             power: None,
             express: None,
+            reset: None,
             ari: None,
             sr_iov: None,
         };
         let mut port = None;
-        capability::find_map(space, address, |_, found| {
+        capability::find_map(space, address, |space, found| {
             match found.id() {
                 capability::MSI => node.msi = Some(found.offset),
                 capability::MSIX => node.msix = Some(found.offset),
@@ -88,6 +91,10 @@ impl Node {
                 capability::EXPRESS => {
                     node.express = Some(found.offset);
                     port = Some(found.header >> 20 & 0xf);
+                    node.reset = ResetMethod::of_express(space, address, found.offset);
+                }
+                capability::ADVANCED => {
+                    node.reset = ResetMethod::of_advanced(found.header, found.offset);
                 }
                 _ => {}
             }

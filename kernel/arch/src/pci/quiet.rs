@@ -1,21 +1,25 @@
 //! How all functions are made quiet between two primaries, and what is done about those that do not obey.
 //!
 //! ```text
-//! look again -> each function off -> read back -> bridges off -> pending transactions -> faults cut off -> bridges on
+//! look again -> each function off -> read back -> bridges off -> wake -> pending transactions -> reset
+//!            -> faults cut off -> bridges on
 //! ```
 //!
 //! A function is switched off before the bridge above it. Its answer to the read back pushes what it wrote before to
-//! memory (PCI Express 5.0, 2.4.1), so no write is in flight when the bridge stops forwarding. A fault is cut off at
-//! the nearest bridge above it that obeys. That bridge stays off, with everything behind it.
+//! memory (PCI Express 5.0, 2.4.1), so no write is in flight when the bridge stops forwarding. A fault that can be reset
+//! by itself is. What remains is cut off at a bridge above it that obeys ([`isolate`](super::isolate)). That bridge
+//! stays off, with everything behind it.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::config::{
-    COMMAND_BUS_MASTER, COMMAND_INTX_DISABLE, COMMAND_IO, COMMAND_MEMORY, ConfigSpace,
-    REGISTER_COMMAND, clear_command, set_command,
+    COMMAND_BUS_MASTER, COMMAND_INTX_DISABLE, ConfigSpace, REGISTER_COMMAND, clear_command,
+    set_command,
 };
-use super::node::{Node, identity};
+use super::isolate::CutBy;
+use super::node::Node;
+use super::reset::{self, Reset, ResetPolicy};
 use super::tree::Tree;
 use super::{virtual_functions, wake};
 
@@ -39,6 +43,8 @@ pub enum FaultKind {
     Disobeys,
     /// It still waits for an answer. It can ask nothing more.
     Pending,
+    /// It does not answer after a reset.
+    Hangs,
 }
 
 impl FaultKind {
@@ -48,6 +54,7 @@ impl FaultKind {
             Self::Silent => "silent",
             Self::Disobeys => "disobeys",
             Self::Pending => "pending",
+            Self::Hangs => "hangs",
         }
     }
 }
@@ -61,6 +68,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The bridge at which it was cut off.
     pub cut_at: Option<u32>,
+    /// By what it was cut off.
+    pub cut_by: Option<CutBy>,
     /// Whether it can no longer reach memory.
     pub is_contained: bool,
 }
@@ -70,6 +79,8 @@ pub struct Fault {
 pub struct Quieted {
     /// What is wrong, function by function.
     pub faults: Vec<Fault>,
+    /// Functions that were reset.
+    pub resets: Vec<Reset>,
     /// Functions that were plugged since the last look.
     pub added: Vec<u32>,
     /// Functions that nobody may use: faults, bridges at which they were cut off, and all that is behind those. By
@@ -88,10 +99,11 @@ impl Quieted {
 
 impl Tree {
     /// Makes every function of the machine quiet: it no longer writes to memory and no longer interrupts, by line or
-    /// message. `now_ns` is the time; the waits end by it.
+    /// message. `policy` says which are reset. `now_ns` is the time; the waits end by it.
     pub fn quiet(
         &mut self,
         space: &mut impl ConfigSpace,
+        policy: ResetPolicy,
         mut now_ns: impl FnMut() -> u64,
     ) -> Quieted {
         let added = self.look_again(space);
@@ -114,7 +126,7 @@ impl Tree {
         let waking = wake::wake(space, sound());
         let limit_ns = if waking.is_empty() { 0 } else { wake::WAKE_NS };
         wait(&mut now_ns, limit_ns, || false);
-        wake::restore(space, &waking);
+        waking.iter().for_each(|saved| saved.restore(space));
         let mut is_pending = |node: &&Node| match is_pending(space, node) {
             Some(is_pending) => is_pending,
             None => {
@@ -129,6 +141,7 @@ impl Tree {
         });
         faults.extend(fallen.iter().map(|it| (*it, FaultKind::Silent)));
         faults.extend(pending.iter().map(|it| (it.address(), FaultKind::Pending)));
+        let resets = self.reset(space, policy, &mut now_ns, &mut faults, &mut fallen);
         for node in self.functions() {
             if !faults.contains_key(&node.address()) && !virtual_functions::switch_off(space, node)
             {
@@ -143,9 +156,51 @@ impl Tree {
         Quieted {
             withheld: self.withheld(&faults, &cuts),
             faults,
+            resets,
             added,
             left_out: self.left_out,
         }
+    }
+
+    /// Resets functions, and notes which are faults after that, and which of those had obeyed before.
+    fn reset(
+        &self,
+        space: &mut impl ConfigSpace,
+        policy: ResetPolicy,
+        now_ns: &mut impl FnMut() -> u64,
+        faults: &mut BTreeMap<u32, FaultKind>,
+        fallen: &mut Vec<u32>,
+    ) -> Vec<Reset> {
+        let is_chosen = |node: &&Node| match faults.get(&node.address()) {
+            Some(FaultKind::Disobeys | FaultKind::Pending) => true,
+            Some(_) => false,
+            None => policy == ResetPolicy::All,
+        };
+        let resets = reset::reset(space, now_ns, self.functions().filter(is_chosen));
+        for done in &resets {
+            let Some(node) = self.get(done.address) else {
+                continue;
+            };
+            let had_obeyed = faults.remove(&done.address) != Some(FaultKind::Disobeys);
+            let fault = match done.took_ns {
+                None => Some(FaultKind::Hangs),
+                Some(_) => {
+                    switch_off(space, node);
+                    self.check(space, node).or_else(|| {
+                        // All ones are no answer, either.
+                        let is_at_rest = is_pending(space, node) == Some(false);
+                        (!is_at_rest).then_some(FaultKind::Pending)
+                    })
+                }
+            };
+            if let Some(kind) = fault {
+                faults.insert(done.address, kind);
+                if had_obeyed && kind != FaultKind::Disobeys {
+                    fallen.push(done.address);
+                }
+            }
+        }
+        resets
     }
 
     /// Returns the functions that are switched off.
@@ -165,69 +220,6 @@ impl Tree {
             return Some(FaultKind::Silent);
         }
         (command & COMMAND_BUS_MASTER != 0).then_some(FaultKind::Disobeys)
-    }
-
-    /// Cuts each fault off at the nearest bridge above it that obeys. Those that have `fallen` had obeyed before.
-    fn cut_off(
-        &self,
-        space: &mut impl ConfigSpace,
-        faults: &BTreeMap<u32, FaultKind>,
-        fallen: &[u32],
-    ) -> Vec<Fault> {
-        let mut cut_off = |(address, kind): (&u32, &FaultKind)| {
-            let (address, kind) = (*address, *kind);
-            let node = self.get(address);
-            let mut above = node.into_iter().flat_map(|node| self.bridges_above(node));
-            let cut_at = match kind {
-                FaultKind::Pending => None,
-                _ => above.find(|bridge| is_stopped(space, *bridge)),
-            };
-            if kind == FaultKind::Disobeys {
-                clear_command(space, address, COMMAND_IO | COMMAND_MEMORY);
-            }
-            Fault {
-                address,
-                kind,
-                cut_at,
-                is_contained: cut_at.is_some()
-                    || fallen.contains(&address)
-                    || match kind {
-                        FaultKind::Pending => true,
-                        // Nothing is left where something may be taken away.
-                        FaultKind::Silent => node
-                            .is_some_and(|node| node.may_be_removed() && !self.hangs(space, node)),
-                        FaultKind::Disobeys => false,
-                    },
-            }
-        };
-        faults.iter().map(&mut cut_off).collect()
-    }
-
-    /// Returns whether a function is behind bridges of which one answers but none stops to forward.
-    fn hangs(&self, space: &mut impl ConfigSpace, node: &Node) -> bool {
-        self.bridges_above(node)
-            .any(|bridge| identity(space, bridge).is_some())
-    }
-
-    /// Returns the numbers of the functions that nobody may use.
-    fn withheld(&self, faults: &[Fault], cuts: &[u32]) -> Vec<u32> {
-        let is_faulty = |node: &Node| {
-            let is_it = |fault: &Fault| fault.address == node.address();
-            let fault = faults.iter().find(|fault| is_it(fault));
-            fault.is_some_and(|fault| fault.kind != FaultKind::Pending)
-        };
-        let is_cut = |node: &Node| {
-            let mut chain = [node.address()].into_iter().chain(self.bridges_above(node));
-            chain.any(|it| cuts.contains(&it))
-        };
-        if faults.is_empty() {
-            return Vec::new();
-        }
-        let withheld = self
-            .nodes
-            .iter()
-            .filter(|node| is_cut(node) || is_faulty(node));
-        withheld.map(|node| node.number).collect()
     }
 }
 
@@ -268,12 +260,6 @@ fn stop_bridges<'a>(
         }
     }
     were_on
-}
-
-/// Returns whether a bridge answers and forwards nothing upwards.
-fn is_stopped(space: &mut impl ConfigSpace, bridge: u32) -> bool {
-    let command = space.read(bridge, REGISTER_COMMAND);
-    command != u32::MAX && command & COMMAND_BUS_MASTER == 0
 }
 
 /// Returns whether a function waits for an answer; `None` if it reads as all ones.

@@ -237,12 +237,24 @@ events! {
     {
         /// Its address.
         function: Word,
-        /// `silent` (it reads as all ones), `disobeys` (it masters the bus) or `pending`.
+        /// `silent` (it reads as all ones), `disobeys` (it masters the bus), `pending`, or `hangs` (in its reset).
         fault: Word,
         /// The bridge at which it was cut off. Left out if it was not.
         cut_at: Option<Word>,
+        /// By what it was cut off: `bus-mastering` (the bridge forwards nothing), `secondary-reset` (the bridge holds
+        /// it in reset) or `d3hot` (it sleeps). Left out if it was not.
+        cut_by: Option<Word>,
         /// Whether it no longer reaches memory. If not, the takeover is refused.
         contained: bool,
+    }
+
+    event FunctionReset = "function-reset":
+    /// A takeover has reset a PCI function.
+    {
+        /// Its address.
+        function: Word,
+        /// How long it took, in us, from the order for all functions to the answer of this one. Left out if it hangs.
+        took_us: Option<u64>,
     }
 
     event FunctionAdded = "function-added":
