@@ -129,6 +129,12 @@ u32 us_config_space_read(const struct us_config_space *space, unsigned int bus,
 void us_config_space_write(const struct us_config_space *space, unsigned int bus,
 			   unsigned int devfn, int where, int size, u32 value);
 
+/* intx.c */
+struct pci_dev;
+int us_intx_init(void);
+void us_intx_exit(void);
+int us_intx_map(const struct pci_dev *device, u8 slot, u8 pin);
+
 /* functions.c */
 int us_functions_init(void);
 void us_functions_exit(void);

@@ -187,7 +187,10 @@ static void make_root_bus(struct root *root)
 	root->bus = pci_create_root_bus(NULL, root->bus_numbers.start, &ops, &root->sysdata,
 					&resources);
 	if (root->bus) {
-		refuse_port_services(to_pci_host_bridge(root->bus->bridge));
+		struct pci_host_bridge *bridge = to_pci_host_bridge(root->bus->bridge);
+
+		refuse_port_services(bridge);
+		bridge->map_irq = us_intx_map;
 		return;
 	}
 	pci_free_resource_list(&resources);
@@ -249,10 +252,13 @@ int us_pci_init(void)
 
 	if (error)
 		return error;
+	error = us_intx_init();
+	if (error)
+		goto no_lines;
 	sizing = kvcalloc(max(us_hand_off.function_count, 1U), sizeof(*sizing), GFP_KERNEL);
 	if (!sizing) {
-		us_functions_exit();
-		return -ENOMEM;
+		error = -ENOMEM;
+		goto no_sizing;
 	}
 	for (i = 0; i < us_hand_off.root_count; i++) {
 		const struct us_pci_root *root = &us_hand_off.roots[i];
@@ -266,6 +272,12 @@ int us_pci_init(void)
 		us_config_space_init(&roots[i].space, root);
 	}
 	return 0;
+
+no_sizing:
+	us_intx_exit();
+no_lines:
+	us_functions_exit();
+	return error;
 }
 
 /**
@@ -279,6 +291,7 @@ void us_pci_exit(void)
 		if (roots[i].space.ecam)
 			iounmap(roots[i].space.ecam);
 	kvfree(sizing);
+	us_intx_exit();
 	us_functions_exit();
 }
 

@@ -231,6 +231,7 @@ fn report_plan(facts: &BootFacts, plan: &Plan) {
         tsc_hz: facts.frequencies.tsc_hz,
         apic_timer_hz: facts.frequencies.apic_timer_hz,
         x2apic: facts.is_x2apic,
+        functions: facts.functions.len() as u32,
     };
     log::info!("{event}");
 }

@@ -64,7 +64,7 @@ pub fn build(kernel: &LinuxKernel, source: &Path) -> Result<Vec<Module>, Problem
 }
 
 fn make(kernel: &LinuxKernel, work: &Path) -> Result<(), Problem> {
-    println!("linux: building {} for {}", work.display(), kernel.release);
+    eprintln!("linux: building {} for {}", work.display(), kernel.release);
     let output = Command::new("make")
         .arg("-C")
         .arg(&kernel.headers)

@@ -3,6 +3,7 @@
 
 mod choices;
 mod exec;
+mod help;
 mod network;
 mod secret;
 mod table;
@@ -20,9 +21,10 @@ pub use choices::{
     ApicMode, LoneMonitor, OnDivergence, Rearm, Reset, ResetFunctions, Service, StatusClients,
 };
 pub use exec::ExecClause;
+pub use help::Help;
 pub use network::NetworkConfig;
 pub use secret::Secret;
-pub use table::{Help, OPTIONS, OptionSpec, Preset};
+pub use table::{OPTIONS, OptionSpec, Preset};
 
 use sharedmem::Role;
 

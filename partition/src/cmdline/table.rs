@@ -1,15 +1,11 @@
 //! Every option there is: its name, its syntax, its default, what it is for, and how its value is taken.
 
-use alloc::format;
-use core::fmt;
-
 use super::secret::{REQUIREPASS, Secret};
 use super::value::{duration_in, one_of, parse_service, parse_status_port};
 use super::{
     ApicMode, LoneMonitor, NetworkConfig, OnDivergence, Options, Rearm, Reset, ResetFunctions,
     StatusClients, exec,
 };
-use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::parse_duration;
 use crate::refusal::ValueError;
@@ -376,30 +372,6 @@ pub const OPTIONS: &[OptionSpec] = &[
         },
     },
 ];
-
-/// Writes what every option is for, as a table.
-#[derive(Clone, Copy, Debug)]
-pub struct Help;
-
-impl fmt::Display for Help {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cells = OPTIONS.iter().map(|spec| {
-            let preset = match spec.preset {
-                Preset::Required => "required",
-                Preset::Value(value) => value,
-                Preset::Unset => "-",
-            };
-            (format!("{}={}", spec.name, spec.syntax), preset, spec.help)
-        });
-        let cells: alloc::vec::Vec<_> = cells.collect();
-        let head = [["option", "default", "what for"]];
-        let rows = cells
-            .iter()
-            .map(|(option, preset, help)| [option, *preset, *help]);
-        let rows: alloc::vec::Vec<[&str; 3]> = head.into_iter().chain(rows).collect();
-        write_columns(f, &rows, None)
-    }
-}
 
 #[cfg(test)]
 mod tests {

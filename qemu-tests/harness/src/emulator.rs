@@ -21,7 +21,7 @@ pub fn once_more<T>(
 ) -> Result<T, Problem> {
     attempt().or_else(|problem| {
         let assertion = own_failure(log).ok_or(problem)?;
-        println!("{name}: once more, as QEMU itself failed: {assertion}");
+        eprintln!("{name}: once more, as QEMU itself failed: {assertion}");
         attempt()
     })
 }

@@ -128,13 +128,22 @@ impl Qmp {
     /// # Errors
     /// As [`execute`](Self::execute), or there is none.
     pub fn forwarded_port(&mut self, guest_port: Option<u16>) -> Result<u16, Problem> {
+        let ports = self.forwarded_ports(guest_port)?;
+        let first = ports.first().copied();
+        first.ok_or_else(|| broken(format!("no port leads to {guest_port:?} of the guest")))
+    }
+
+    /// Returns all ports of the host that are forwarded to the guest.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn forwarded_ports(&mut self, guest_port: Option<u16>) -> Result<Vec<u16>, Problem> {
         let answer = self.execute(
             "human-monitor-command",
             json!({ "command-line": "info usernet" }),
         )?;
         let text = answer.as_str().unwrap_or_default();
-        forwarded_port(text, guest_port)
-            .ok_or_else(|| broken(format!("no forwarded port in {text:?}")))
+        Ok(forwarded_ports(text, guest_port))
     }
 
     /// Returns the physical address of each CPU's page table.
@@ -182,8 +191,8 @@ fn broken(error: impl std::fmt::Display) -> Problem {
     Problem::of_host("QMP", error)
 }
 
-/// Finds the port in QEMU's table of user-network connections: `TCP[HOST_FORWARD] fd address port address port ...`.
-fn forwarded_port(table: &str, guest_port: Option<u16>) -> Option<u16> {
+/// Finds the ports in QEMU's table of user-network connections: `TCP[HOST_FORWARD] fd address port address port ...`.
+fn forwarded_ports(table: &str, guest_port: Option<u16>) -> Vec<u16> {
     let rows = table.lines().filter(|line| line.contains("HOST_FORWARD"));
     let ports = rows.filter_map(|row| {
         let mut words = row.split_whitespace().skip(3);
@@ -192,10 +201,10 @@ fn forwarded_port(table: &str, guest_port: Option<u16>) -> Option<u16> {
             words.nth(1)?.parse::<u16>().ok(),
         ))
     });
-    let mut ports = ports.filter(|(host, guest)| {
+    let ports = ports.filter(|(host, guest)| {
         *host != 0 && guest_port.is_none_or(|wanted| *guest == Some(wanted))
     });
-    ports.next().map(|(host, _)| host)
+    ports.map(|(host, _)| host).collect()
 }
 
 /// Reads the page tables' addresses in QEMU's dump of all CPUs' registers: `CR0=... CR2=... CR3=... CR4=...` for each
@@ -213,23 +222,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_forwarded_port_is_found() {
+    fn the_forwarded_ports_are_found() {
         let table = "Hub -1 (n0):\r\n  \
                      Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n  \
                      TCP[HOST_FORWARD]   8       127.0.0.1 45667       10.0.2.15  6379     0     0\r\n";
-        assert_eq!(forwarded_port(table, None), Some(45667));
+        assert_eq!(forwarded_ports(table, None), [45667]);
         let two = format!("{table}TCP[HOST_FORWARD] 9 127.0.0.1 4000 10.0.2.15 80 0 0\r\n");
-        assert_eq!(forwarded_port(&two, None), Some(45667));
-        assert_eq!(forwarded_port(&two, Some(80)), Some(4000));
-        assert_eq!(forwarded_port(&two, Some(81)), None);
-        assert_eq!(
-            forwarded_port("TCP[HOST_FORWARD] 8 127.0.0.1 0 x 1", None),
-            None
-        );
-        assert_eq!(
-            forwarded_port("TCP[ESTABLISHED] 8 127.0.0.1 7 x 1", None),
-            None
-        );
+        assert_eq!(forwarded_ports(&two, None), [45667, 4000]);
+        assert_eq!(forwarded_ports(&two, Some(80)), [4000]);
+        for none in [
+            "TCP[HOST_FORWARD] 8 127.0.0.1 0 x 1",
+            "TCP[ESTABLISHED] 8 127.0.0.1 7 x 1",
+        ] {
+            assert_eq!(forwarded_ports(none, None), [0; 0], "{none}");
+        }
+        assert_eq!(forwarded_ports(&two, Some(81)), [0; 0]);
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sharedmem::cause::Cause;
-use sharedmem::event::FunctionFault;
+use sharedmem::event::{FunctionFault, Plan};
 
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::machine::{Chipset, QemuMachine};
-use harness::problem::{Problem, require_equal};
+use harness::problem::{Problem, require, require_equal};
 
 pub(super) fn tests() -> Vec<Test> {
     let mut many = Test::new(
@@ -82,12 +82,31 @@ fn many_functions() -> Vec<String> {
     devices
 }
 
+/// More than this are tried.
+const MANY: u64 = 320;
+
 fn many(context: &TestContext<'_>) -> Verdict {
     let machine = context.boot()?;
+    let there = count_functions(&machine.control()?.execute("query-pci", json!({}))?);
+    require(there > MANY, || format!("QEMU made {there} functions"))?;
+    let found: Plan = machine.wait_event()?;
+    require_equal("functions found", u64::from(found.functions), there)?;
     die_and_check(&machine, "DEBUG PANIC", Cause::Panic)?;
     let faults = machine.console().events::<FunctionFault>();
     require_equal("functions at fault", faults.len(), 0)?;
     machine.closing_word()
+}
+
+/// Counts the functions in QEMU's list of buses, with those behind bridges.
+fn count_functions(buses: &Value) -> u64 {
+    let buses = buses.as_array().into_iter().flatten();
+    let devices = buses.flat_map(|bus| bus["devices"].as_array().into_iter().flatten());
+    devices
+        .map(|device| {
+            let behind = device["pci_bridge"]["devices"].clone();
+            1 + count_functions(&json!([{ "devices": behind }]))
+        })
+        .sum()
 }
 
 /// Where a chipset's registers for hot-plug by ACPI are: the one that selects a bus, and the one that ejects.
@@ -140,4 +159,20 @@ fn take_away(machine: &QemuMachine, ejection: &Ejection) -> Result<(), Problem> 
         }
     }
     Err(Problem::Failed("the function stays where it is".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_behind_bridges_are_counted() {
+        let behind = json!({ "bus": {}, "devices": [{ "slot": 0 }, { "slot": 0 }] });
+        let buses = json!([
+            { "bus": 0, "devices": [{ "slot": 0 }, { "slot": 1, "pci_bridge": behind }] },
+            { "bus": 96, "devices": [{ "slot": 0, "pci_bridge": { "bus": {} } }] },
+        ]);
+        assert_eq!(count_functions(&buses), 5);
+        assert_eq!(count_functions(&json!([])), 0);
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sharedmem::event;
 
+use crate::campaigns::linux::devices;
 use crate::campaigns::linux::lives::{self, KernelEnd};
 use crate::linux::parked::{Quarters, Snapshot};
 use crate::linux::takeover::{Death, Survived, play, survive};
@@ -49,9 +50,30 @@ pub(super) fn tests() -> Vec<Test> {
         test
     };
     let mut tests: Vec<Test> = cases.map(test).into();
+    tests.push(all_devices());
     tests.push(rearming());
     tests.push(parked());
     tests
+}
+
+/// Makes the test with real cards and disks.
+fn all_devices() -> Test {
+    let doc = "network cards and disks of servers, on the root bus, behind ports and behind bridges: each comes back \
+               when its Linux panics, and no file that was on a disk is lost";
+    let mut test = Test::new("linux-devices", doc, "", |context| {
+        let [trial] = &devices::few()[..] else {
+            return Err(Problem::BrokenSetUp("the quick form is one machine".into()));
+        };
+        let (machine, rows) = trial.play(context.images, &context.log, context.time_left())?;
+        require(devices::is_passed(&rows), || {
+            let rows = rows.iter().map(ToString::to_string);
+            rows.collect::<Vec<String>>().join("; ")
+        })?;
+        machine.closing_event::<event::Ready>()
+    });
+    test.needs_x2apic = true;
+    test.limit = devices::LIMIT;
+    test
 }
 
 /// Makes the test of one boot in which A dies, B hands over to A on purpose, A reboots and dies again.

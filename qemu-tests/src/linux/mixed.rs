@@ -90,7 +90,7 @@ impl Mixed {
             ports: vec![HTTP_PORT, REDIS_PORT],
             ..Hardware::default()
         };
-        let mut arguments = hardware.arguments(&disk);
+        let mut arguments = hardware.arguments(&[&disk]);
         arguments.extend(["-append".into(), self.boot_line()]);
         QemuMachine::start_with(&arguments, &launch)
     }
@@ -98,7 +98,7 @@ impl Mixed {
     fn archive(&self, images: &Images) -> Result<PathBuf, Problem> {
         let kernel = self.kernel()?;
         // Linux unpacks one archive after the other.
-        let mut initrd = initrd(&kernel)?;
+        let mut initrd = initrd(&kernel, &Hardware::default())?;
         initrd.resize(initrd.len().next_multiple_of(4), 0);
         initrd.extend(self.further_files());
         let archive = ArchiveWriter::default()

@@ -25,6 +25,7 @@ linux-guest &
 
 bring_up() {
     for hook in /etc/understudy/takeover.d/*; do
+        [ -x "$hook" ] || continue
         "$hook" || say "event=hook-failed name=$hook ;"
     done
     say "event=ready ;"
@@ -33,6 +34,7 @@ bring_up() {
 # What is to be quick in a takeover is done once before: drivers, block layer, network, service.
 warm_up() {
     for hook in /etc/understudy/takeover.d/[12]*; do
+        [ -x "$hook" ] || continue
         "$hook" rehearse || say "event=rehearsal-failed name=$hook ;"
     done
     for _ in 1 2 3; do

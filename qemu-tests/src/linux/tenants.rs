@@ -29,6 +29,8 @@ pub(crate) const HOOKS: &str = "/etc/understudy/takeover.d";
 
 /// The hooks that are part of the service's program, and the hook that no client waits for.
 const OWN_HOOKS: [&str; 2] = ["10-disk", "20-network"];
+/// Their limit in seconds: they wait for devices for some time less.
+const HOOK_LIMIT_S: &[u8] = b"20\n";
 const RAM_DISK_HOOK: &str = include_str!("../../../linux/examples/takeover.d/30-ram-disk");
 
 /// Size of the file system in the RAM disk: a small one is made fast.
@@ -90,8 +92,8 @@ impl Pair {
         limit: Duration,
     ) -> Result<QemuMachine, Problem> {
         let archive = self.archive()?;
-        let disk = paths::scratch(&self.name).join("data.img");
-        file_system::make_disk(&disk)?;
+        let scratch = paths::scratch(&self.name);
+        let disks = file_system::make_disks(&scratch, self.hardware.disks.len())?;
         let launch = Launch {
             kernel: images.kernel.clone(),
             archive,
@@ -99,7 +101,7 @@ impl Pair {
             limit,
             is_echoed: false,
         };
-        let mut arguments = self.hardware.arguments(&disk);
+        let mut arguments = self.hardware.arguments(&disks);
         arguments.extend(["-append".into(), self.boot_line()]);
         QemuMachine::start_with(&arguments, &launch)
     }
@@ -111,13 +113,21 @@ impl Pair {
     pub fn archive(&self) -> Result<PathBuf, Problem> {
         linux_kit::check()?;
         let kernels = self.kernels()?;
-        let initrds = [initrd(&kernels[0])?, initrd(&kernels[1])?];
+        let initrds = [
+            initrd(&kernels[0], &self.hardware)?,
+            initrd(&kernels[1], &self.hardware)?,
+        ];
         boot_archive(&self.name, &kernels, &initrds)
     }
 
-    /// Returns the words that both kernels are given.
+    /// Returns the words that both kernels are given; the last are for the guest's hooks.
     pub fn kernel_words(&self) -> String {
-        format!("{USUAL_WORDS} {}", self.words).trim_end().into()
+        let hardware = &self.hardware;
+        let (cards, disks) = (hardware.cards.len(), hardware.disks.len());
+        let of_guest = format!("cards={cards} disks={disks}");
+        format!("{USUAL_WORDS} {of_guest} {}", self.words)
+            .trim_end()
+            .into()
     }
 
     /// Returns the boot line.
@@ -161,21 +171,28 @@ pub fn boot_archive(
     Ok(path)
 }
 
-/// Builds the initrd of a tenant, in either role.
+/// Builds the initrd of a tenant, in either role, with the drivers for `hardware`.
 ///
 /// # Errors
 /// Something does not build.
-pub fn initrd(kernel: &LinuxKernel) -> Result<Vec<u8>, Problem> {
+pub fn initrd(kernel: &LinuxKernel, hardware: &Hardware) -> Result<Vec<u8>, Problem> {
     let busybox = PackageStore::new(&LocalSystem, Cache::of_user()?).busybox()?;
     let source = module::source();
+    let cards = hardware.cards.iter().map(|card| card.kind.modules());
+    let disks = hardware.disks.iter().map(|disk| disk.kind.modules());
+    let drivers = cards.chain(disks).flatten().copied();
+    let modules: Vec<&str> = USUAL_MODULES.into_iter().chain(drivers).collect();
     let mut initrd = Initrd::new(&busybox, INIT)?
-        .modules(&ModuleTree::of(kernel)?.in_order(&USUAL_MODULES)?)
+        .modules(&ModuleTree::of(kernel)?.in_order(&modules)?)
         .modules(&module::build(kernel, &source)?)
         .modules(&module::build(kernel, &source.join("tests"))?)
         .program("/bin/linux-guest", &files::read(&guest::build()?)?)
         .program("/bin/understudyctl", &files::read(&ctl::build()?)?);
     for name in OWN_HOOKS {
-        initrd = initrd.symlink(&format!("{HOOKS}/{name}"), "/bin/linux-guest");
+        let hook = format!("{HOOKS}/{name}");
+        initrd = initrd
+            .symlink(&hook, "/bin/linux-guest")
+            .file(&format!("{hook}.timeout"), HOOK_LIMIT_S);
     }
     let initrd = initrd
         .program(&format!("{HOOKS}/30-ram-disk"), RAM_DISK_HOOK.as_bytes())
@@ -187,7 +204,7 @@ pub fn initrd(kernel: &LinuxKernel) -> Result<Vec<u8>, Problem> {
 /// the death of the kernel that has it mounted.
 fn ram_disk() -> Result<Vec<u8>, Problem> {
     let image = paths::artifacts().join("ram-disk.img");
-    file_system::make_file_system(&image, RAM_DISK_BYTES)?;
+    file_system::make_file_system(&image, RAM_DISK_BYTES, "ram-disk")?;
     let output = Command::new("gzip")
         .arg("-c")
         .arg(&image)
@@ -213,7 +230,10 @@ mod tests {
         pair.append = "failover_rearm=auto".into();
         let options = Options::parse(&pair.boot_line()).unwrap();
         assert_eq!(options.primary_initrd, "/boot/initrd-a");
-        assert_eq!(options.failover_cmdline, USUAL_WORDS);
+        assert_eq!(
+            options.failover_cmdline,
+            format!("{USUAL_WORDS} cards=1 disks=1")
+        );
         assert_eq!(options.failover_timeout_ns, 250_000_000);
         assert_eq!(options.pmem_bytes, 64 << 20);
     }

@@ -13,6 +13,7 @@ use linux_kit::packages::Series;
 use qemu_tests::campaigns::linux::cost::Cost;
 use qemu_tests::campaigns::linux::deb as deb_trial;
 use qemu_tests::campaigns::linux::demo::{self, LinuxDemo};
+use qemu_tests::campaigns::linux::devices;
 use qemu_tests::campaigns::linux::lives::{self, KernelEnd};
 use qemu_tests::campaigns::linux::{boot, iso, kdump, matrix};
 use qemu_tests::linux::takeover::Death;
@@ -123,6 +124,20 @@ pub enum LinuxCommand {
         #[arg(long)]
         quick: bool,
     },
+    /// Let each kind of network card and disk come back from a takeover, in each kind of place, with and without an
+    /// IOMMU.
+    LinuxDevices {
+        /// Only a few.
+        #[arg(long)]
+        quick: bool,
+        /// Only those that have this in their name, such as `nvme`, `-root-port` or `-iommu`; may be given more than
+        /// once.
+        #[arg(long, conflicts_with = "quick")]
+        only: Vec<String>,
+        /// Print one line of JSON, and nothing else, on standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a disc that starts two Linux tenants by GRUB, on legacy BIOS and on UEFI.
     Iso {
         /// Where to.
@@ -203,6 +218,7 @@ pub fn run(command: LinuxCommand) -> Result<bool> {
             measure_cost(&cost, json)
         }
         LinuxCommand::LinuxMatrix { quick } => run_matrix(quick),
+        LinuxCommand::LinuxDevices { quick, only, json } => try_devices(quick, &only, json),
         LinuxCommand::LinuxKdump {
             kernel,
             runs,
@@ -250,6 +266,22 @@ fn run_matrix(is_quick: bool) -> Result<bool> {
     let score = matrix::run(&fields, &images);
     println!("{score}");
     Ok(score.failed == 0)
+}
+
+fn try_devices(is_quick: bool, only: &[String], json: bool) -> Result<bool> {
+    let trials = match is_quick {
+        true => devices::few(),
+        false => devices::only(devices::all(), only),
+    };
+    anyhow::ensure!(!trials.is_empty(), "no device has {only:?} in its name");
+    let (_, images) = prepare()?;
+    let rows = devices::run(&trials, &images, |row| eprintln!("linux-devices: {row}"))?;
+    if json {
+        println!("{}", devices::json(&rows));
+    } else {
+        println!("\n{}", devices::table(&rows));
+    }
+    Ok(devices::is_passed(&rows))
 }
 
 fn measure_kdump(kernel: Series, runs: u32, only_panic: bool, json: bool) -> Result<bool> {

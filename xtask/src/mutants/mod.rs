@@ -3,6 +3,7 @@
 
 mod comparison_list;
 mod core_list;
+mod device_list;
 mod host;
 mod host_list;
 mod list;
@@ -34,6 +35,7 @@ fn host_mutants() -> impl Iterator<Item = &'static HostMutant> {
         .chain(core_list::CORE_MUTANTS)
         .chain(comparison_list::COMPARISON_MUTANTS)
         .chain(watcher_list::WATCHER_MUTANTS)
+        .chain(device_list::DEVICE_MUTANTS)
 }
 
 /// The result of one bug.

@@ -6,9 +6,9 @@
 //! ```
 //!
 //! A function is switched off before the bridge above it. Its answer to the read back pushes what it wrote before to
-//! memory (PCI Express 5.0, 2.4.1), so no write is in flight when the bridge stops forwarding. A fault that can be reset
-//! by itself is. What remains is cut off at a bridge above it that obeys ([`isolate`](super::isolate)). That bridge
-//! stays off, with everything behind it.
+//! memory (PCI Express 5.0, 2.4.1), so no write is in flight when the bridge stops forwarding. A fault that can be
+//! reset by itself is. What remains is cut off at a bridge above it that obeys ([`isolate`](super::isolate)). That
+//! bridge stays off, with everything behind it.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

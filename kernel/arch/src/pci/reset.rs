@@ -20,8 +20,8 @@ const EXPRESS_CAN_RESET: u32 = 1 << 28;
 const EXPRESS_CONTROL: u16 = 0x08;
 const EXPRESS_RESET: u32 = 1 << 15;
 
-/// The first register of Advanced Features (conventional PCI; ECN "Advanced Capabilities"): the function has Transactions
-/// Pending, and can be reset.
+/// The first register of Advanced Features (conventional PCI; ECN "Advanced Capabilities"): the function has
+/// Transactions Pending, and can be reset.
 const ADVANCED_CAN_RESET: u32 = 0b11 << 24;
 /// The second one: control.
 const ADVANCED_CONTROL: u16 = 0x04;

@@ -1,6 +1,6 @@
 //! Checks the PCI functions: which would come back after a takeover, and which would not.
 
-use super::{Finding, Level};
+use super::Finding;
 use crate::root::Root;
 
 const SUBJECT: &str = "device";
@@ -29,14 +29,30 @@ const DISPLAY: u32 = 0x03;
 const BRIDGE: u32 = 0x06;
 
 /// Drivers with which a takeover was tested.
-const TRIED: [&str; 1] = ["virtio-pci"];
+const TRIED: [&str; 7] = [
+    "virtio-pci",
+    "e1000e",
+    "igb",
+    "8139cp",
+    "nvme",
+    "ahci",
+    "xhci_hcd",
+];
+
+/// Class code of an IDE controller, and the bits of its programming interface that say that a channel is on the bus and
+/// not where an ISA controller is.
+const IDE: u32 = 0x0101;
+const IDE_NATIVE: u32 = 0b101;
+
+/// What is said of a function that interrupts by a line.
+const POLLED: &str = "it interrupts by a line, which a new primary polls every millisecond";
 
 /// How a function interrupts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Interrupts {
     /// By messages, which any kernel can take over.
     Messages,
-    /// By a line, which only the kernel that owns the I/O APIC can use.
+    /// By a line. It leads to the I/O APIC, which a new primary does not use; so the module polls it.
     Line,
     /// Not at all.
     None,
@@ -77,7 +93,8 @@ pub fn findings(root: &Root) -> Vec<Finding> {
 fn function(root: &Root, address: &str) -> Option<Finding> {
     let at = |name: &str| format!("{DEVICES}/{address}/{name}");
     let class = root.text(at("class"))?;
-    let class = u32::from_str_radix(class.strip_prefix("0x")?, 16).ok()? >> 16;
+    let code = u32::from_str_radix(class.strip_prefix("0x")?, 16).ok()?;
+    let class = code >> 16;
     let driver = root.link_name(at("driver"));
     let is_display = class == DISPLAY;
     if class == BRIDGE || (driver.is_none() && !is_display) {
@@ -97,24 +114,29 @@ fn function(root: &Root, address: &str) -> Option<Finding> {
             "a new primary does not use graphics; use the serial console or the network",
         ));
     }
-    // Without its disk or its network, hardly any service can run.
-    let level = match class {
-        STORAGE | NETWORK => Level::No,
-        _ => Level::Warning,
-    };
-    Some(match interrupts(&config) {
-        Interrupts::Line => Finding::new(
-            level,
+    if code >> 8 == IDE && code & IDE_NATIVE == 0 {
+        return Some(Finding::no(
             SUBJECT,
-            format!("{name}: would not come back, because it interrupts by a line only"),
-            "use a device with MSI or MSI-X (in QEMU: virtio-blk-pci, virtio-net-pci), or do without it",
+            format!("{name}: would not come back, because it interrupts as an ISA device"),
+            "use another disk (in QEMU: virtio-blk-pci), or do without it",
+        ));
+    }
+    let is_tried = TRIED.contains(&driver.as_str());
+    Some(match interrupts(&config) {
+        Interrupts::Line if is_tried => Finding::ok(
+            SUBJECT,
+            format!("{name}: comes back, slowed down: {POLLED}"),
+        ),
+        Interrupts::Line => Finding::ok(
+            SUBJECT,
+            format!("{name}: should come back, slowed down: {POLLED}; its driver was never tested"),
         ),
         Interrupts::Hidden => Finding::warning(
             SUBJECT,
             format!("{name}: only root can see how it interrupts"),
             "run this as root",
         ),
-        Interrupts::Messages | Interrupts::None if TRIED.contains(&driver.as_str()) => {
+        Interrupts::Messages | Interrupts::None if is_tried => {
             Finding::ok(SUBJECT, format!("{name}: comes back"))
         }
         Interrupts::Messages | Interrupts::None => Finding::ok(
@@ -192,6 +214,7 @@ fn interrupts(config: &[u8]) -> Interrupts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Level;
     use super::*;
     use crate::root::tests::{put, root_of};
     use std::os::unix::fs::symlink;
@@ -251,7 +274,7 @@ mod tests {
         let (_directory, root) = root_of(&[]);
         assert_eq!(findings(&root)[0].level, Level::Warning);
         type Row<'a> = (&'a str, &'a str, Option<&'a str>, u8, &'a [u8]);
-        let functions: [Row; 7] = [
+        let functions: [Row; 9] = [
             ("00:00.0", "0x060000", None, 0, &[]),
             ("00:01.1", "0x010180", Some("ata_piix"), 1, &[]),
             ("00:02.0", "0x030000", Some("bochs-drm"), 0, &[]),
@@ -259,6 +282,8 @@ mod tests {
             ("00:04.0", "0x010802", Some("nvme"), 1, &[MSI_X]),
             ("00:05.0", "0x0c0300", Some("uhci_hcd"), 4, &[]),
             ("00:06.0", "0x0c0500", None, 1, &[]),
+            ("00:07.0", "0x020000", Some("8139cp"), 1, &[]),
+            ("00:08.0", "0x010400", Some("megaraid_sas"), 1, &[MSI_X]),
         ];
         for (address, class, driver, pin, capabilities) in functions {
             let config = config(pin, capabilities);
@@ -286,7 +311,9 @@ mod tests {
                 (Level::Warning, "00:02.0"),
                 (Level::Ok, "00:03.0"),
                 (Level::Ok, "00:04.0"),
-                (Level::Warning, "00:05.0"),
+                (Level::Ok, "00:05.0"),
+                (Level::Ok, "00:07.0"),
+                (Level::Ok, "00:08.0"),
             ]
         );
         assert!(
@@ -297,7 +324,18 @@ mod tests {
         assert!(
             found[3]
                 .text
-                .contains("(storage nvme0n1, nvme): should come back")
+                .contains("(storage nvme0n1, nvme): comes back")
+        );
+        assert!(
+            found[4]
+                .text
+                .contains("uhci_hcd): should come back, slowed down")
+        );
+        assert!(found[5].text.contains("8139cp): comes back, slowed down"));
+        assert!(
+            found[6]
+                .text
+                .contains("megaraid_sas): should come back, but")
         );
     }
 

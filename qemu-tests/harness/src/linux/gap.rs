@@ -93,11 +93,16 @@ struct Shared {
 impl GapProbe {
     /// Starts to ask the service behind a port of this host.
     pub fn start(port: u16) -> Self {
+        Self::every(PERIOD, port)
+    }
+
+    /// Starts to ask once in each `period`, for one of many clients.
+    pub fn every(period: Duration, port: u16) -> Self {
         let shared = Arc::new(Shared::default());
         let begin = Instant::now();
         let lanes = (0..LANES).map(|lane| {
             let shared = shared.clone();
-            thread::spawn(move || shared.ask(port, begin + PERIOD * lane))
+            thread::spawn(move || shared.ask(port, begin + period * lane, period * LANES))
         });
         Self {
             lanes: lanes.collect(),
@@ -132,7 +137,7 @@ impl Drop for GapProbe {
 }
 
 impl Shared {
-    fn ask(&self, port: u16, mut next: Instant) {
+    fn ask(&self, port: u16, mut next: Instant, period: Duration) {
         while !self.is_over.load(Ordering::Relaxed) {
             thread::sleep(next.saturating_duration_since(Instant::now()));
             let reply = http::request(port, "GET", "/", b"", PATIENCE);
@@ -142,7 +147,7 @@ impl Shared {
                 let mut seen = self.lock();
                 seen.reply(Instant::now(), boot_id);
             }
-            next += PERIOD * LANES;
+            next += period;
         }
     }
 

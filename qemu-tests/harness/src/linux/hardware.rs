@@ -1,6 +1,8 @@
-//! The machine that Linux tenants run on: CPUs, memory, a network card and a disk by virtio.
+//! The machine that Linux tenants run on: CPUs, memory, network cards and disks.
 
 use std::path::Path;
+
+use super::devices::{Card, Disk, Placed, card_arguments, disk_arguments};
 
 /// QEMU's machine, without what it boots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +15,13 @@ pub struct Hardware {
     pub memory: &'static str,
     /// Whether Linux is given x2APIC, which takes interrupt remapping.
     pub has_x2apic: bool,
-    /// Ports of the guest that are at a free one of the host's.
+    /// Whether what remaps interrupts translates addresses, too, as an IOMMU does.
+    pub has_translation: bool,
+    /// Network cards.
+    pub cards: Vec<Placed<Card>>,
+    /// Disks.
+    pub disks: Vec<Placed<Disk>>,
+    /// Ports of the guest that are at a free one of the host's, on each card.
     pub ports: Vec<u16>,
 }
 
@@ -26,31 +34,33 @@ impl Default for Hardware {
             cpus: 4,
             memory: "1G",
             has_x2apic: true,
+            has_translation: true,
+            cards: vec![Placed::on_root(Card::Virtio)],
+            disks: vec![Placed::on_root(Disk::VirtioBlk)],
             ports: vec![80],
         }
     }
 }
 
 impl Hardware {
-    /// Returns QEMU's arguments.
-    pub fn arguments(&self, disk: &Path) -> Vec<String> {
-        let (remapping, iommu): (&str, &[&str]) = match self.has_x2apic {
-            true => (
+    /// Returns QEMU's arguments; `files` are the contents of the disks.
+    pub fn arguments(&self, files: &[impl AsRef<Path>]) -> Vec<String> {
+        let (remapping, iommu): (&str, &[&str]) = match (self.has_x2apic, self.has_translation) {
+            (true, true) => (
                 ",kernel-irqchip=split",
                 &["-device", "intel-iommu,intremap=on,eim=on"],
             ),
-            false => ("", &[]),
+            (true, false) => (
+                ",kernel-irqchip=split",
+                &[
+                    "-device",
+                    "intel-iommu,intremap=on,eim=on,dma-translation=off",
+                ],
+            ),
+            (false, _) => ("", &[]),
         };
         let machine = format!("{}{remapping}", self.chipset);
         let cpus = self.cpus.to_string();
-        let forwards = self
-            .ports
-            .iter()
-            .map(|port| format!(",hostfwd=tcp:127.0.0.1:0-:{port}"));
-        let network = format!("user,id=n0{}", forwards.collect::<String>());
-        // QEMU reads two commas as one.
-        let disk = disk.display().to_string().replace(',', ",,");
-        let drive = format!("if=none,id=d0,format=raw,file={disk}");
         let board = [
             "-machine",
             &machine,
@@ -63,19 +73,12 @@ impl Hardware {
             "-m",
             self.memory,
         ];
-        let devices = [
-            "-netdev",
-            &network,
-            "-device",
-            "virtio-net-pci,netdev=n0,disable-legacy=on",
-            "-drive",
-            &drive,
-            "-device",
-            "virtio-blk-pci,drive=d0,disable-legacy=on",
-        ];
         // The IOMMU comes before the devices that are behind it.
-        let all = board.iter().chain(iommu).chain(&devices);
-        all.map(ToString::to_string).collect()
+        let board = board.iter().chain(iommu).map(ToString::to_string);
+        board
+            .chain(card_arguments(&self.cards, &self.ports))
+            .chain(disk_arguments(&self.disks, files))
+            .collect()
     }
 }
 
@@ -86,19 +89,25 @@ mod tests {
     #[test]
     fn the_arguments_name_what_is_asked_for() {
         let usual = Hardware::default();
-        let said = usual.arguments(Path::new("/tmp/a,b.img")).join(" ");
+        let said = usual.arguments(&["/tmp/a,b.img"]).join(" ");
         assert!(
             said.starts_with("-machine q35,kernel-irqchip=split "),
             "{said}"
         );
         assert!(said.contains("-smp 4 -m 1G -device intel-iommu"), "{said}");
         assert!(said.contains("file=/tmp/a,,b.img"), "{said}");
+        let untranslated = Hardware {
+            has_translation: false,
+            ..usual.clone()
+        };
+        let said = untranslated.arguments(&["d"]).join(" ");
+        assert!(said.contains("eim=on,dma-translation=off "), "{said}");
         let other = Hardware {
             has_x2apic: false,
             ports: vec![80, 6379],
             ..usual
         };
-        let said = other.arguments(Path::new("d")).join(" ");
+        let said = other.arguments(&["d"]).join(" ");
         assert!(
             said.starts_with("-machine q35 ") && !said.contains("iommu"),
             "{said}"

@@ -37,14 +37,52 @@ pub struct FileWriter {
 struct Shared {
     is_over: AtomicBool,
     acknowledged: AtomicU64,
+    longest_silence_ms: AtomicU64,
+}
+
+/// What a client writes to.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    /// Its files are this one, and every so many from there.
+    first_file: u64,
+    step: u64,
+    /// Whether it writes to the RAM disk, too.
+    has_ram_disk: bool,
+    pause: Duration,
+}
+
+impl Share {
+    /// Everything, as fast as a guest can bear.
+    const WHOLE: Self = Self {
+        first_file: 0,
+        step: 1,
+        has_ram_disk: true,
+        pause: PAUSE,
+    };
 }
 
 impl FileWriter {
     /// Starts to write to the service behind a port of this host.
     pub fn start(port: u16) -> Self {
+        Self::of(port, Share::WHOLE)
+    }
+
+    /// Starts to write to one of several `disks`: a guest keeps file `n` on disk `n % disks`.
+    pub fn on_disk(port: u16, disk: u64, disks: u64) -> Self {
+        let share = Share {
+            first_file: disk,
+            step: disks,
+            has_ram_disk: false,
+            pause: PAUSE * disks as u32,
+        };
+        Self::of(port, share)
+    }
+
+    fn of(port: u16, share: Share) -> Self {
         let shared = Arc::new(Shared::default());
         let worker = Worker {
             port,
+            share,
             ledger: FileLedger::default(),
             place: 0,
         };
@@ -77,7 +115,13 @@ impl FileWriter {
         Ok(())
     }
 
-    fn acknowledged(&self) -> u64 {
+    /// Returns the longest time between two acknowledgements.
+    pub fn longest_silence(&self) -> Duration {
+        Duration::from_millis(self.shared.longest_silence_ms.load(Ordering::Relaxed))
+    }
+
+    /// Returns how many writes are acknowledged.
+    pub fn acknowledged(&self) -> u64 {
         self.shared.acknowledged.load(Ordering::Relaxed)
     }
 
@@ -104,31 +148,39 @@ impl Drop for FileWriter {
 
 struct Worker {
     port: u16,
+    share: Share,
     ledger: FileLedger,
     place: u64,
 }
 
 impl Worker {
     fn run(mut self, shared: &Shared) -> FileLedger {
+        let mut last = Instant::now();
         for number in 0.. {
             if shared.is_over.load(Ordering::Relaxed) {
                 break;
             }
             let is_kept = match number % PUT_EVERY {
-                0 => self.put(number / PUT_EVERY % BLOCKS),
+                0 if self.share.has_ram_disk => self.put(number / PUT_EVERY % BLOCKS),
                 _ => self.append(),
             };
             if is_kept {
                 shared.acknowledged.fetch_add(1, Ordering::Relaxed);
+                let silence_ms = last.elapsed().as_millis() as u64;
+                shared
+                    .longest_silence_ms
+                    .fetch_max(silence_ms, Ordering::Relaxed);
+                last = Instant::now();
             }
-            thread::sleep(PAUSE);
+            thread::sleep(self.share.pause);
         }
         self.ledger
     }
 
     /// Appends a line. After a file that is in doubt or full comes the next file.
     fn append(&mut self) -> bool {
-        let file = self.place / LINES_PER_FILE;
+        let index = self.place / LINES_PER_FILE;
+        let file = self.share.first_file + index * self.share.step;
         let Some(line) = self.ledger.append(file) else {
             return false;
         };
@@ -137,7 +189,7 @@ impl Worker {
             self.ledger.appended(file);
             self.place += 1;
         } else {
-            self.place = (file + 1) * LINES_PER_FILE;
+            self.place = (index + 1) * LINES_PER_FILE;
         }
         is_kept
     }
@@ -297,6 +349,34 @@ mod tests {
             audit.lines_acked >= 40 && audit.ram_bytes_acked > 0,
             "{audit}"
         );
+    }
+
+    #[test]
+    fn a_client_of_one_disk_keeps_to_its_files() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::scope(|scope| {
+            let service = scope.spawn(|| {
+                let mut files = Vec::new();
+                for stream in listener.incoming() {
+                    let mut stream = stream.unwrap();
+                    let (head, _) = receive(&mut stream);
+                    let _ = stream.write_all(b"HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n");
+                    let words: Vec<&str> = head.split([' ', '?', '=']).collect();
+                    match words[..] {
+                        ["POST", "/append", _, file, ..] => files.push(number(file)),
+                        _ => return files,
+                    }
+                }
+                files
+            });
+            let writer = FileWriter::on_disk(port, 1, 3);
+            writer.wait_more(9, Duration::from_secs(20)).unwrap();
+            writer.finish().unwrap();
+            let _ = http::request(port, "QUIT", "/", b"", AUDIT_PATIENCE);
+            let files = service.join().unwrap();
+            assert_eq!(files[..9], [1, 1, 1, 1, 4, 4, 4, 4, 7]);
+        });
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub trait System {
 
     /// Prints a line for the user.
     fn say(&self, text: &str) {
-        println!("{text}");
+        eprintln!("{text}");
     }
 }
 

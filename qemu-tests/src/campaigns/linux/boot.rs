@@ -56,7 +56,7 @@ pub fn run(series: Series, own_module: Option<&Path>) -> Result<(), Problem> {
         has_x2apic: false,
         ..Hardware::default()
     };
-    let mut arguments = hardware.arguments(&disk);
+    let mut arguments = hardware.arguments(&[&disk]);
     arguments.extend(["-append", COMMAND_LINE].map(String::from));
     let machine = QemuMachine::start_with(&arguments, &launch)?;
     let userspace: Logged<Userspace> = machine.wait_logged()?;

@@ -139,7 +139,7 @@ fn take_over(disk: &Path, launch: &Launch) -> Result<(), Problem> {
         memory: "2G",
         ..Hardware::default()
     };
-    let mut arguments = hardware.arguments(disk);
+    let mut arguments = hardware.arguments(&[disk]);
     arguments.extend(["-append".into(), boot_line()]);
     let machine = QemuMachine::start_with(&arguments, launch)?;
     for (epoch, file) in [(1, "none"), (2, "epoch-1")] {

@@ -58,7 +58,7 @@ pub fn try_out(
         firmware,
     };
     let launch = Launch::of(images, &log, LIMIT);
-    let machine = QemuMachine::start_disc_with(&pair.hardware.arguments(&disk), &disc, &launch)?;
+    let machine = QemuMachine::start_disc_with(&pair.hardware.arguments(&[&disk]), &disc, &launch)?;
     survive(&machine, &pair.kernels()?.map(|kernel| kernel.release))
         .map_err(|problem| problem.while_doing(&format!("{firmware} (log: {})", log.display())))
 }

@@ -4,6 +4,7 @@ pub mod boot;
 pub mod cost;
 pub mod deb;
 pub mod demo;
+pub mod devices;
 pub mod iso;
 pub mod kdump;
 pub mod lives;

@@ -31,6 +31,8 @@ events! {
         apic_timer_hz: u64,
         /// Whether the local APICs are in x2APIC mode.
         x2apic: bool,
+        /// How many PCI functions it has, virtual ones (SR-IOV) aside.
+        functions: u32,
     }
 
     event CoresSilent = "cores-silent":
@@ -237,12 +239,11 @@ events! {
     {
         /// Its address.
         function: Word,
-        /// `silent` (it reads as all ones), `disobeys` (it masters the bus), `pending`, or `hangs` (in its reset).
+        /// `silent` (all ones), `disobeys` (it masters the bus), `pending`, or `hangs` (in its reset).
         fault: Word,
         /// The bridge at which it was cut off. Left out if it was not.
         cut_at: Option<Word>,
-        /// By what it was cut off: `bus-mastering` (the bridge forwards nothing), `secondary-reset` (the bridge holds
-        /// it in reset) or `d3hot` (it sleeps). Left out if it was not.
+        /// By what: `bus-mastering` or `secondary-reset` of the bridge, or its own `d3hot`.
         cut_by: Option<Word>,
         /// Whether it no longer reaches memory. If not, the takeover is refused.
         contained: bool,
@@ -253,7 +254,7 @@ events! {
     {
         /// Its address.
         function: Word,
-        /// How long it took, in us, from the order for all functions to the answer of this one. Left out if it hangs.
+        /// From the order until it answered. Left out if it hangs.
         took_us: Option<u64>,
     }
 

@@ -138,8 +138,10 @@ fn main() -> ExitCode {
         eprintln!("linux-guest: {port} is no port; 80 would work");
         return ExitCode::FAILURE;
     };
+    // Where there is no /proc there are no hooks, either.
+    let disks = hooks::count_of("disks").unwrap_or(1);
     let outcome = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
-        .and_then(|listener| serve(&listener, &Service::at(root.as_ref())));
+        .and_then(|listener| serve(&listener, &Service::at(root.as_ref(), disks)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

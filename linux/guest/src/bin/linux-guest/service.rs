@@ -9,12 +9,15 @@
 //! | `GET /dax?at=OFFSET&len=N` | reads from there |
 //! | `POST /fault` | kills this kernel in the way the body names |
 //! | `POST /order` | runs `understudyctl` with the words of the body, and tells the kernel's log how it went |
+//!
+//! On a machine with several disks, file `N` is on disk `N` modulo their number: in `/data`, `/data1` and so on.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use crate::hooks;
 use crate::http::{MAX_BODY_BYTES, Request, Response};
 use crate::order;
 use crate::stamp::FirstReply;
@@ -24,7 +27,7 @@ const ROLE_FILE: &str = "run/role";
 
 /// The service over a root.
 pub struct Service {
-    data: PathBuf,
+    data: Vec<PathBuf>,
     dax: PathBuf,
     role: PathBuf,
     fault: PathBuf,
@@ -34,10 +37,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// Makes the service over `root`, which is `/` except in tests.
-    pub fn at(root: &Path) -> Self {
+    /// Makes the service over `root`, which is `/` except in tests, on a machine with so many disks.
+    pub fn at(root: &Path, disks: u32) -> Self {
         Self {
-            data: root.join("data"),
+            data: (0..disks.max(1))
+                .map(|disk| root.join(hooks::data_directory(disk)))
+                .collect(),
             dax: root.join("dax"),
             role: root.join(ROLE_FILE),
             fault: root.join("dev/understudy-fault"),
@@ -98,7 +103,7 @@ impl Service {
         if line.contains(&b'\n') {
             return Err(Response::text(400, "the body is one line, without its end"));
         }
-        let directory = self.mounted(&self.data)?;
+        let directory = self.mounted(self.data_of(number))?;
         let write = || {
             let path = directory.join(number.to_string());
             let (mut file, is_new) = match OpenOptions::new().append(true).open(&path) {
@@ -117,8 +122,13 @@ impl Service {
         write().map_err(failed)
     }
 
+    /// Returns the directory that a file is in.
+    fn data_of(&self, number: u64) -> &Path {
+        &self.data[(number % self.data.len() as u64) as usize]
+    }
+
     fn file(&self, number: u64) -> Result<Response, Response> {
-        let path = self.mounted(&self.data)?.join(number.to_string());
+        let path = self.mounted(self.data_of(number))?.join(number.to_string());
         fs::read(path).map(Response::ok).map_err(failed)
     }
 
@@ -193,6 +203,10 @@ mod tests {
     }
 
     fn guest(directories: &[&str]) -> Guest {
+        guest_with_disks(1, directories)
+    }
+
+    fn guest_with_disks(disks: u32, directories: &[&str]) -> Guest {
         let root = tempfile::tempdir().unwrap();
         for directory in directories {
             fs::create_dir(root.path().join(directory)).unwrap();
@@ -200,7 +214,7 @@ mod tests {
         // Tests cannot mount.
         let service = Service {
             is_mounted: Path::exists,
-            ..Service::at(root.path())
+            ..Service::at(root.path(), disks)
         };
         Guest { service, root }
     }
@@ -255,6 +269,17 @@ mod tests {
             assert_eq!(guest.ask("POST", target, "x").0, 400, "{target}");
         }
         assert_eq!(guest.ask("POST", "/elsewhere", "").0, 404);
+    }
+
+    #[test]
+    fn each_disk_has_its_files() {
+        let guest = guest_with_disks(3, &["data", "data1"]);
+        for (file, status) in [("3", 200), ("4", 200), ("5", 503)] {
+            let target = format!("/append?file={file}");
+            assert_eq!(guest.ask("POST", &target, "x").0, status, "{file}");
+        }
+        let root = guest.root.path();
+        assert!(root.join("data1/4").exists() && root.join("data/3").exists());
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl Peer {
             limit: LIMIT,
             is_echoed: false,
         };
-        let mut arguments = Hardware::default().arguments(&disk);
+        let mut arguments = Hardware::default().arguments(&[&disk]);
         arguments.extend(["-append", FIRST_WORDS].map(String::from));
         let machine = QemuMachine::start_with(&arguments, &launch)?;
         let ready: Ready = machine.wait_event()?;
