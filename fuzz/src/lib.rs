@@ -39,7 +39,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target {
         name: "command-line",
         doc: "the boot command line, and the plan that it makes of a machine",
@@ -54,6 +54,11 @@ pub const TARGETS: [Target; 14] = [
         name: "acpi",
         doc: "ACPI tables, and the copies that a Linux is given",
         property: p::acpi::check,
+    },
+    Target {
+        name: "config-space",
+        doc: "PCI configuration space, found and made quiet",
+        property: p::config_space::check,
     },
     Target {
         name: "elf",

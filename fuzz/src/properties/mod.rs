@@ -5,6 +5,7 @@ pub mod archive;
 pub mod bzimage;
 pub mod checkpoint;
 pub mod command_line;
+pub mod config_space;
 pub mod elf;
 pub mod frames;
 pub mod hand_off;

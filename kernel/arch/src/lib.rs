@@ -16,7 +16,7 @@ pub mod descriptors;
 pub mod entropy;
 pub mod heap;
 pub mod logger;
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "hosted")))]
 mod mem;
 pub mod paging;
 pub mod pci;
