@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::hardware::Hardware;
 use super::tenants::{HOOKS, USUAL_WORDS, initrd};
 use harness::archive::ArchiveWriter;
 use harness::images::Images;
-use harness::linux::hardware::Hardware;
 use harness::machine::{Launch, QemuMachine};
 use harness::problem::Problem;
 use harness::setup::LocalSystem;

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::hardware::Hardware;
 use harness::archive::ArchiveWriter;
 use harness::images::Images;
-use harness::linux::hardware::Hardware;
 use harness::machine::{Launch, QemuMachine};
 use harness::problem::Problem;
 use harness::setup::LocalSystem;

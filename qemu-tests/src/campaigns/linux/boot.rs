@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use sharedmem::event::{DataMounted, DaxMounted, ModuleMissing, NetworkUp, Ready, Userspace};
 
+use crate::linux::hardware::Hardware;
 use harness::console::Logged;
-use harness::linux::hardware::Hardware;
 use harness::linux::http::{self, HttpReply};
 use harness::machine::{Launch, QemuMachine};
 use harness::problem::{Problem, require, require_equal};

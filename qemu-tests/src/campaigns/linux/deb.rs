@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use sharedmem::event::Trial;
 
+use crate::linux::hardware::Hardware;
 use harness::archive::ArchiveWriter;
-use harness::linux::hardware::Hardware;
 use harness::machine::{Launch, QemuMachine};
 use harness::problem::{Problem, require, require_equal};
 use harness::setup::{self, LocalSystem, System};

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use sharedmem::event::Apic;
 
+use crate::linux::hardware::Hardware;
 use crate::linux::takeover::{Death, play};
 use crate::linux::tenants::Pair;
 use crate::suite::runner::Score;
 use harness::emulator;
 use harness::images::Images;
-use harness::linux::hardware::Hardware;
 use harness::machine::Chipset;
 use harness::paths;
 use harness::problem::{Problem, require, require_equal};

@@ -7,8 +7,8 @@
 mod report;
 mod run;
 
-use harness::linux::devices::{Behind, Card, Disk, Placed};
-use harness::linux::hardware::Hardware;
+use crate::linux::devices::{Behind, Card, Disk, Placed};
+use crate::linux::hardware::Hardware;
 
 pub use report::{Row, is_passed, json, table};
 pub use run::{LIMIT, run};

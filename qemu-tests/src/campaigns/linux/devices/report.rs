@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::Device;
-use harness::linux::devices::Behind;
+use crate::linux::devices::Behind;
 
 /// What became of a device.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sharedmem::event::{CrashUserspace, Ready};
 
+use crate::linux::hardware::Hardware;
 use harness::console::Logged;
 use harness::linux::gap::GapProbe;
-use harness::linux::hardware::Hardware;
 use harness::linux::http::{self, HttpReply};
 use harness::machine::{Launch, QemuMachine};
 use harness::problem::{Problem, require, require_equal};

@@ -26,7 +26,7 @@ pub struct Hardware {
 }
 
 /// Makes the usual machine, on which all are compared. It has x2APIC as today's machines have, and because an emulated
-/// APIC that is accessed by memory now and then loses an access (see [`emulator`](crate::emulator)).
+/// APIC that is accessed by memory now and then loses an access (see [`emulator`](harness::emulator)).
 impl Default for Hardware {
     fn default() -> Self {
         Self {
