@@ -2,7 +2,7 @@
 //!
 //! [`packages`] fetches the distribution's kernels; [`kmod`] finds their modules, [`module`] builds ours, [`guest`] the
 //! programs of a guest, and [`initrd`] puts them together. [`ctl`] builds the operator's command, [`deb`] the Debian
-//! packages, [`iso`] a disc that GRUB starts.
+//! packages, [`iso`] a disc that GRUB starts. [`hardware`] describes the machine of a Linux, with [`devices`].
 
 #![forbid(unsafe_code)]
 
@@ -10,8 +10,10 @@ mod build;
 pub mod cache;
 pub mod ctl;
 pub mod deb;
+pub mod devices;
 pub mod file_system;
 pub mod guest;
+pub mod hardware;
 pub mod initrd;
 pub mod iso;
 pub mod kmod;

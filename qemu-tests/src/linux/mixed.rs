@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::hardware::Hardware;
 use super::tenants::{HOOKS, USUAL_WORDS, initrd};
 use harness::archive::ArchiveWriter;
 use harness::images::Images;
@@ -13,6 +12,7 @@ use harness::setup::LocalSystem;
 use harness::{files, paths};
 use linux_kit::cache::Cache;
 use linux_kit::file_system;
+use linux_kit::hardware::Hardware;
 use linux_kit::packages::{LinuxKernel, PackageStore, Series};
 
 /// The port of a Linux' service, and of a native instance's status page.

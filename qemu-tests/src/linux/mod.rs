@@ -1,8 +1,6 @@
 //! Machines with Linux tenants: [`tenants`] is a machine with two of them, [`mixed`] one with a Linux and a native
-//! instance, both on [`hardware`] with [`devices`]. [`takeover`] kills a primary on them, and [`parked`] looks at a backup that waits.
+//! instance. [`takeover`] kills a primary on them, and [`parked`] looks at a backup that waits.
 
-pub mod devices;
-pub mod hardware;
 pub mod mixed;
 pub mod parked;
 pub mod takeover;

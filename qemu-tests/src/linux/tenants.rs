@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::hardware::Hardware;
 use harness::archive::ArchiveWriter;
 use harness::images::Images;
 use harness::machine::{Launch, QemuMachine};
@@ -12,6 +11,7 @@ use harness::problem::Problem;
 use harness::setup::LocalSystem;
 use harness::{files, paths};
 use linux_kit::cache::Cache;
+use linux_kit::hardware::Hardware;
 use linux_kit::initrd::{Initrd, USUAL_MODULES};
 use linux_kit::kmod::ModuleTree;
 use linux_kit::packages::{LinuxKernel, PackageStore, Series};

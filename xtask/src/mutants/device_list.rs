@@ -1,4 +1,5 @@
-//! The deliberate bugs in how PCI functions are found and made quiet; each with the test on the host that has to find it.
+//! The deliberate bugs in how PCI functions are found and made quiet; each with the test on the host that has to find
+//! it.
 
 use super::mutant::{HostMutant, Mutant};
 

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use sharedmem::event::{DataMounted, DaxMounted, ModuleMissing, NetworkUp, Ready, Userspace};
 
-use crate::linux::hardware::Hardware;
 use harness::console::Logged;
 use harness::linux::http::{self, HttpReply};
 use harness::machine::{Launch, QemuMachine};
@@ -13,6 +12,7 @@ use harness::problem::{Problem, require, require_equal};
 use harness::setup::{self, LocalSystem};
 use harness::{files, paths};
 use linux_kit::cache::Cache;
+use linux_kit::hardware::Hardware;
 use linux_kit::initrd::{Initrd, USUAL_MODULES};
 use linux_kit::kmod::ModuleTree;
 use linux_kit::packages::{LinuxKernel, PackageStore, Series};

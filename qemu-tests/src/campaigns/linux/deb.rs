@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use sharedmem::event::Trial;
 
-use crate::linux::hardware::Hardware;
 use harness::archive::ArchiveWriter;
 use harness::machine::{Launch, QemuMachine};
 use harness::problem::{Problem, require, require_equal};
 use harness::setup::{self, LocalSystem, System};
 use harness::{emulator, files, paths};
 use linux_kit::deb::{BuiltPackages, IMAGE_PATH, SOURCE, walk};
+use linux_kit::hardware::Hardware;
 
 const SUITE: &str = "bookworm";
 

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use sharedmem::event::Apic;
 
-use crate::linux::hardware::Hardware;
 use crate::linux::takeover::{Death, play};
 use crate::linux::tenants::Pair;
 use crate::suite::runner::Score;
@@ -15,6 +14,7 @@ use harness::images::Images;
 use harness::machine::Chipset;
 use harness::paths;
 use harness::problem::{Problem, require, require_equal};
+use linux_kit::hardware::Hardware;
 use linux_kit::packages::Series;
 
 /// A machine that is not done after this time is given up.

@@ -7,8 +7,8 @@
 mod report;
 mod run;
 
-use crate::linux::devices::{Behind, Card, Disk, Placed};
-use crate::linux::hardware::Hardware;
+use linux_kit::devices::{Behind, Card, Disk, Placed};
+use linux_kit::hardware::Hardware;
 
 pub use report::{Row, is_passed, json, table};
 pub use run::{LIMIT, run};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::Device;
-use crate::linux::devices::Behind;
+use linux_kit::devices::Behind;
 
 /// What became of a device.
 #[derive(Clone, Debug, PartialEq)]

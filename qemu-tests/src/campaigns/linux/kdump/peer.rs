@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sharedmem::event::{CrashUserspace, Ready};
 
-use crate::linux::hardware::Hardware;
 use harness::console::Logged;
 use harness::linux::gap::GapProbe;
 use harness::linux::http::{self, HttpReply};
@@ -16,6 +15,7 @@ use harness::problem::{Problem, require, require_equal};
 use harness::setup::{self, LocalSystem};
 use harness::{files, paths, tools};
 use linux_kit::cache::Cache;
+use linux_kit::hardware::Hardware;
 use linux_kit::initrd::{Initrd, USUAL_MODULES};
 use linux_kit::kmod::ModuleTree;
 use linux_kit::packages::{LinuxKernel, PackageStore, Series};
