@@ -36,7 +36,6 @@ fn host_mutants() -> impl Iterator<Item = &'static HostMutant> {
         .chain(comparison_list::COMPARISON_MUTANTS)
         .chain(watcher_list::WATCHER_MUTANTS)
         .chain(device_list::DEVICE_MUTANTS)
-        .chain(watcher_list::WATCHER_MUTANTS)
 }
 
 /// The result of one bug.
