@@ -22,11 +22,13 @@ pub enum TrapStack {
     Exception = 1,
     /// Double fault.
     DoubleFault = 2,
-    /// Non-maskable interrupt, machine check.
+    /// Non-maskable interrupt.
     Nmi = 3,
+    /// Machine check, which may come in the middle of all others.
+    MachineCheck = 4,
 }
 
-const STACKS: usize = 4;
+const STACKS: usize = 5;
 const STACK_BYTES: usize = 16 << 10;
 
 #[repr(C, align(16))]

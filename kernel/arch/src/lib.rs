@@ -16,6 +16,7 @@ pub mod descriptors;
 pub mod entropy;
 pub mod heap;
 pub mod logger;
+pub mod machine_check;
 #[cfg(not(any(test, feature = "hosted")))]
 mod mem;
 pub mod paging;

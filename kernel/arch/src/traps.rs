@@ -146,7 +146,7 @@ pub unsafe fn install(handler: TrapHandler) {
     let entries = ptr::from_mut(table)
         .cast::<x86_64::structures::idt::Entry<x86_64::structures::idt::HandlerFunc>>();
     for vector in 0..256_u64 {
-        // SAFETY: the table has 256 entries of 16 bytes, the stubs are 16 bytes apart, and every core has the four
+        // SAFETY: the table has 256 entries of 16 bytes, the stubs are 16 bytes apart, and every core has the
         // interrupt stacks.
         unsafe {
             let stub = VirtAddr::from_ptr(&raw const trap_stubs) + vector * 16;
@@ -177,7 +177,8 @@ pub fn table() -> Range<u64> {
 /// Returns the interrupt stack of a vector.
 fn stack_of(vector: u64) -> TrapStack {
     match vector {
-        VECTOR_NMI | VECTOR_MACHINE_CHECK => TrapStack::Nmi,
+        VECTOR_NMI => TrapStack::Nmi,
+        VECTOR_MACHINE_CHECK => TrapStack::MachineCheck,
         VECTOR_DOUBLE_FAULT => TrapStack::DoubleFault,
         0..FIRST_INTERRUPT => TrapStack::Exception,
         _ => TrapStack::Interrupt,

@@ -1,6 +1,6 @@
 //! How a core is set up, and what the cores beside the lead do.
 
-use arch::{cpu, traps as arch_traps};
+use arch::{cpu, machine_check, traps as arch_traps};
 
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
@@ -27,6 +27,7 @@ pub unsafe fn set_up(context: &Context, number: usize) -> Result<(), &'static st
         // SAFETY: the lead installed the table before any other core was started.
         unsafe { arch_traps::load() };
     }
+    machine_check::begin();
     let apic = &context.local_apic;
     apic.enable(vectors::SPURIOUS)
         .map_err(|_| "the local APIC cannot be enabled")?;

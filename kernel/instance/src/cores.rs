@@ -15,6 +15,7 @@ use sharedmem::MAX_CORES;
 pub struct Core {
     number: u64,
     progress: AtomicU64,
+    ticks: AtomicU64,
     tables: AtomicPtr<CoreTables>,
 }
 
@@ -46,6 +47,7 @@ impl Core {
         Self {
             number,
             progress: AtomicU64::new(0),
+            ticks: AtomicU64::new(0),
             tables: AtomicPtr::new(ptr::null_mut()),
         }
     }
@@ -58,6 +60,11 @@ impl Core {
     /// Returns the count.
     pub fn progress(&self) -> u64 {
         self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Counts a tick of its timer. Returns how many there were before.
+    pub fn count_tick(&self) -> u64 {
+        self.ticks.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Gives the core that runs this number and these descriptor tables.

@@ -7,6 +7,7 @@
 use core::fmt::{Display, Write};
 use core::panic::PanicInfo;
 
+use arch::machine_check::BankReport;
 use arch::traps::{TrapFrame, VECTOR_PAGE_FAULT, exception_name};
 use arch::{cpu, reset, virtualization};
 use ipi::Ipi;
@@ -49,6 +50,22 @@ pub fn by_exception(frame: &TrapFrame) -> ! {
             let _ = text.write_str(", in the other instance's slice");
         }
     }
+    leave(text)
+}
+
+/// Dies of an error of the processor or of memory.
+pub fn by_machine_check(frame: &TrapFrame, report: &BankReport) -> ! {
+    let mut text = new_text(EpitaphCause::Exception);
+    describe(&mut text, frame);
+    let _ = write!(
+        text,
+        "{}: bank {}, status {:#x}, address {:#x}, misc {:#x}",
+        exception_name(frame.vector),
+        report.bank,
+        report.status,
+        report.address,
+        report.more
+    );
     leave(text)
 }
 

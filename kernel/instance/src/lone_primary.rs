@@ -5,6 +5,7 @@
 
 use core::sync::atomic::Ordering;
 
+use ipi::Ipi;
 use partition::cmdline::LoneMonitor;
 use replica::MonitorSilence;
 use sharedmem::control::NOTHING_RETAINED;
@@ -17,6 +18,11 @@ use crate::death;
 /// piece.
 const MONITOR_DEAD_NS: u64 = 5_000_000_000;
 
+/// After this time NMIs are sent to the monitor, in ns, and how often: what keeps it may be a backup that has switched
+/// interrupts off.
+const NMI_AFTER_NS: u64 = 2_000_000_000;
+const NMI_EVERY_NS: u64 = 100_000_000;
+
 /// How long output may take to leave before the reset, in ns.
 const DRAIN_NS: u64 = 1_000_000_000;
 
@@ -27,6 +33,8 @@ pub struct LonePrimary {
     since_ns: Option<u64>,
     /// Whether the machine must not be reset once more.
     is_refused: bool,
+    /// When the next NMI is due, in ns since boot.
+    nmi_ns: u64,
 }
 
 impl LonePrimary {
@@ -36,12 +44,19 @@ impl LonePrimary {
             silence: MonitorSilence::begin(context.region.control, context.now_ns()),
             since_ns: None,
             is_refused: false,
+            nmi_ns: 0,
         }
     }
 
     /// Looks. Returns whether this primary is about to reset the machine, and so takes nothing more in.
     pub fn look(&mut self, context: &Context, now_ns: u64) -> bool {
         let silent_ns = self.silence.look(context.region.control, now_ns);
+        if silent_ns >= NMI_AFTER_NS && now_ns >= self.nmi_ns {
+            self.nmi_ns = now_ns + NMI_EVERY_NS;
+            let _ = context
+                .local_apic
+                .send(context.hand_off.seat_apic_id, Ipi::Nmi);
+        }
         if silent_ns < MONITOR_DEAD_NS {
             self.since_ns = None;
             return false;

@@ -25,7 +25,7 @@ use crate::liveness::Liveness;
 use crate::lone_primary::LonePrimary;
 use crate::page::{PageSockets, ReplySource};
 use crate::standby::Standby;
-use crate::{bringup, death, devices, epoch, keepalive, operator, report, standby, status};
+use crate::{bringup, checks, death, devices, epoch, keepalive, operator, report, standby, status};
 
 /// Interval of the records that let keys expire, in ms. A time to live is kept to about this precision.
 const EXPIRY_INTERVAL_MS: u64 = 100;
@@ -183,6 +183,7 @@ impl Server {
         if !self.is_settled {
             self.settle();
         }
+        checks::report();
         self.journal.backup.report(&self.context);
         operator::poll(self.context);
         let more = self.console.pump(self.context) || more;

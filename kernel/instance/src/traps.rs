@@ -1,9 +1,10 @@
 //! Interrupts and exceptions of a primary's cores.
 
 use arch::cpu;
-use arch::traps::{TrapFrame, VECTOR_NMI};
+use arch::traps::{TrapFrame, VECTOR_MACHINE_CHECK, VECTOR_NMI};
 
-use crate::cores::LEAD;
+use crate::checks;
+use crate::cores::{self, LEAD};
 use crate::debug::{self, Point};
 use crate::{context, death, keepalive, vectors};
 
@@ -11,6 +12,7 @@ use crate::{context, death, keepalive, vectors};
 pub fn handle(frame: &mut TrapFrame) {
     match frame.vector as u8 {
         vectors::TICK => {
+            checks::look(cores::this().count_tick());
             if cpu::core_number() == LEAD {
                 keepalive::send();
                 debug::at(context::get(), Point::Tick);
@@ -26,6 +28,7 @@ pub fn handle(frame: &mut TrapFrame) {
         }
         vectors::SPURIOUS => {}
         vector if u64::from(vector) == VECTOR_NMI => death::by_nmi(frame),
+        vector if u64::from(vector) == VECTOR_MACHINE_CHECK => checks::handle(frame),
         32.. => context::get().local_apic.end_of_interrupt(),
         _ => death::by_exception(frame),
     }

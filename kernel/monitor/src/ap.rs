@@ -4,7 +4,7 @@ use arch::clock::Clock;
 use ipi::{Ipi, LocalApic};
 use supervisor::{ApMailboxes, Cores, Signal};
 
-use crate::cores;
+use crate::{cores, start_page};
 
 /// The other cores.
 pub struct OtherCores {
@@ -26,9 +26,12 @@ impl Cores for OtherCores {
     fn send(&self, core: u32, signal: Signal) {
         let ipi = match signal {
             Signal::Init => Ipi::Init,
-            Signal::Startup => Ipi::Startup {
-                page: cores::start_vector(),
-            },
+            Signal::Startup => {
+                start_page::restore();
+                Ipi::Startup {
+                    page: cores::start_vector(),
+                }
+            }
             Signal::Nmi => Ipi::Nmi,
         };
         if let Some(id) = cores::apic_id(core) {

@@ -8,8 +8,8 @@ use core::ptr;
 
 use arch::clock::{self, Clock};
 use arch::console::SerialConsole;
-use arch::cpu;
 use arch::descriptors::CoreTables;
+use arch::{cpu, machine_check};
 use ipi::{LocalApic, Mode};
 use partition::acpi::iommu::Iommus;
 use partition::acpi::{AcpiInfo, ApicId, Originals};
@@ -23,7 +23,9 @@ use takeover::CoreSet;
 
 use crate::ap::OtherCores;
 use crate::facts::BootFacts;
-use crate::{calibrate, cores, early_log, memory, screen, timer, traps};
+use crate::{
+    calibrate, cores, early_log, hardware_watchdog, memory, screen, start_page, timer, traps,
+};
 
 /// End of the memory that the boot tables map.
 const BOOT_MAP_END: u64 = 4 << 30;
@@ -110,7 +112,7 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         })?;
     let clock = Clock::new(frequencies.tsc_hz, tsc_at_boot);
     early_log::start(clock);
-    let start_page = start_page(&info)?;
+    let start_page = place_start_page(&info)?;
     // SAFETY: the page is free, the boot tables map it and everything of the monitor's, and no other core runs yet.
     let silent = unsafe { call_the_roll(&acpi, start_page, local_apic, clock) };
     let machine = Machine {
@@ -123,6 +125,7 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         iommus: iommus(&acpi),
     };
     let plan = plan(&options, &machine)?;
+    let watchdog = hardware_watchdog::find(&options, &acpi);
     let modules = info.modules.iter();
     let facts = BootFacts {
         modules: modules.map(|it| (it.name.clone(), it.range)).collect(),
@@ -138,6 +141,7 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         tsc_at_boot,
         functions: Vec::new(),
         sized_functions: Vec::new(),
+        watchdog,
         roots: Vec::new(),
     };
     Ok((facts, plan))
@@ -191,6 +195,7 @@ fn take_seat(mode: Mode, registers: u64) -> Result<&'static LocalApic, BootRefus
         CoreTables::load(SEAT_TABLES.0.get());
         arch::traps::install(traps::handle);
     }
+    machine_check::begin();
     // SAFETY: the MADT says where the registers are, and the boot tables map them.
     let local_apic = LOCAL_APIC.call_once(|| unsafe { LocalApic::new(mode, registers as *mut u8) });
     // SAFETY: at boot the 8259 is ours.
@@ -249,19 +254,19 @@ fn apic_mode(options: &Options) -> Result<Mode, BootRefusal> {
     }
 }
 
-/// Finds a free page in which other cores can start.
-fn start_page(info: &BootInfo) -> Result<u64, BootRefusal> {
+/// Finds two free pages in which other cores can start.
+fn place_start_page(info: &BootInfo) -> Result<u64, BootRefusal> {
     let mut free = info
         .modules
         .iter()
         .fold(info.memory_map.usable(), |free, module| {
             free.without(module.range)
         });
-    free.allocate_bottom(4096, 4096, START_PAGE_WINDOW)
+    free.allocate_bottom(start_page::ALL_BYTES, 4096, START_PAGE_WINDOW)
         .map(|range| range.start)
         .ok_or_else(|| {
             BootRefusal::of_input(
-                "memory map: no usable page between 32 KiB and 640 KiB, where other cores must start",
+                "memory map: no two usable pages between 32 KiB and 640 KiB, where other cores must start",
             )
         })
 }
@@ -271,7 +276,10 @@ fn occupied(info: &BootInfo, start_page: u64) -> Vec<(Range, &'static str)> {
     let image = memory::image();
     let own = [
         (Range::new(image.start, image.end), "monitor"),
-        (Range::new(start_page, start_page + 4096), "start page"),
+        (
+            Range::new(start_page, start_page + start_page::ALL_BYTES),
+            "start page",
+        ),
     ];
     let modules = info
         .modules

@@ -9,7 +9,7 @@ use partition::Plan;
 use sharedmem::hand_off::PhysicalRange;
 
 use crate::window::Windows;
-use crate::{boot, memory};
+use crate::{boot, memory, start_page};
 
 /// A page is compared within this time, so one more page per time-out of this length may be compared in one go.
 const PAGE_NS: u64 = 640_000;
@@ -39,6 +39,7 @@ impl ConstantMemory {
             owned: &owned,
         };
         let mut pieces = constant_pieces(&mut view, windows.root(), memory::CONSTANT_ENTRIES)?;
+        pieces.extend(Piece::of_bytes(start_page::image()));
         pieces.extend(Piece::of_bytes(traps::table()));
         pieces.extend(Piece::of_bytes(CoreTables::constant_part(
             boot::seat_tables(),

@@ -11,6 +11,8 @@ use partition::{MemoryMap, Range};
 use sharedmem::hand_off::PciFunction;
 use sharedmem::linux::{LinuxFunction, PciRoot};
 
+use watchdog::Watchdog;
+
 use crate::calibrate::Frequencies;
 
 /// The facts of one boot.
@@ -41,6 +43,8 @@ pub struct BootFacts {
     pub functions: Vec<PciFunction>,
     /// The same with the sizes of their base address registers; empty if no tenant needs them.
     pub sized_functions: Vec<LinuxFunction>,
+    /// The hardware watchdog, if the operator wants one and there is one.
+    pub watchdog: Option<Watchdog>,
     /// The buses that no bridge leads to.
     pub roots: Vec<PciRoot>,
 }

@@ -188,6 +188,12 @@ static PROGRESS: AtomicU64 = AtomicU64::new(0);
 static STILL_SLICES: AtomicU64 = AtomicU64::new(0);
 static WAS_HUNG: AtomicBool = AtomicBool::new(false);
 
+/// NMIs that came in this time slice. A primary sends ten a second while it waits for the monitor in vain.
+static NMIS: AtomicU64 = AtomicU64::new(0);
+
+/// So many end a call: it has lasted a second and more, so its slice does not end by interrupts.
+const NMIS_MAX: u64 = 10;
+
 /// Sets the longest time for which a call keeps the monitor from looking, in ns.
 pub fn set_slice(slice_ns: u64) {
     SLICE_NS.store(slice_ns.clamp(1, SLICE_NS_MAX), Ordering::Relaxed);
@@ -244,6 +250,7 @@ pub unsafe fn resume(loaded: &Loaded) -> Result<SeatStatus, Unreturned> {
 
 /// Lets the guest run for a time slice.
 fn during_slice(run: impl FnOnce() -> u64) -> Result<SeatStatus, Unreturned> {
+    NMIS.store(0, Ordering::Relaxed);
     timer::arm(SLICE_NS.load(Ordering::Relaxed));
     // What a handler suspends must be the guest: interrupts are on only there while `IS_RUNNING` is set.
     x86_64::instructions::interrupts::disable();
@@ -280,6 +287,14 @@ pub fn end_slice(frame: &mut TrapFrame, progress: u64) {
         return abort(frame);
     }
     suspend(frame);
+}
+
+/// Ends a call that has switched interrupts off for good, from the handler of an NMI.
+pub fn end_by_nmis(frame: &mut TrapFrame) {
+    if NMIS.fetch_add(1, Ordering::Relaxed) >= NMIS_MAX {
+        WAS_HUNG.store(true, Ordering::Relaxed);
+        abort(frame);
+    }
 }
 
 /// Suspends the interrupted call, if there is one, when the interrupt's handler that calls this returns.

@@ -30,14 +30,17 @@ use crate::platform::BareMachine;
 use crate::ranges::physical;
 use crate::tenants::Tenant;
 use crate::window::Windows;
-use crate::{boot, cores, early_log, guest, last_words, memory, region, screen, timer, traps};
+use crate::{
+    boot, early_log, guest, hardware_watchdog, last_words, memory, region, screen, start_page,
+    timer, traps,
+};
 
 /// Loads and starts everything, and supervises it.
 pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
     let plan: &'static Plan = Box::leak(Box::new(plan));
     let clock = facts.clock();
     let ecam = devices::usable_windows(&facts);
-    let (space, bases) = enter_own_space(&facts, physical(plan.shared), &ecam);
+    let (space, bases) = enter_own_space(&facts, plan, &ecam);
     let needs_bar_sizes = plan.kinds.any(|it| it.needs_bar_sizes);
     // SAFETY: no other kernel runs yet; the windows were mapped at these addresses.
     let found = unsafe { devices::find(&mut facts, &ecam, &bases, needs_bar_sizes) };
@@ -156,28 +159,30 @@ fn bare_machine(
         },
         images,
         constant,
+        start_page_due_ns: 0,
         reset_port,
     }
 }
 
 /// Makes the monitor's own address space, for all cores, and leaves the boot tables. Returns also where the
 /// parts of configuration space are mapped.
-fn enter_own_space(
-    facts: &BootFacts,
-    shared: PhysicalRange,
-    ecam: &[Ecam],
-) -> (MonitorSpace, Vec<u64>) {
+fn enter_own_space(facts: &BootFacts, plan: &Plan, ecam: &[Ecam]) -> (MonitorSpace, Vec<u64>) {
     let local_apic = facts.acpi.local_apic_address;
     let registers: Vec<u64> = facts.io_apics().chain([local_apic]).collect();
     // SAFETY: once, with the boot tables loaded; the addresses are those of the MADT, the MCFG and the plan; the
     // start page was prepared at boot.
     unsafe {
-        let mut space = MonitorSpace::make(facts.start_page, &registers, shared)
+        let mut space = MonitorSpace::make(facts.start_page, &registers, physical(plan.shared))
             .expect("the table pool holds the monitor's own maps");
         let map = |window: &Ecam| space.map_device_memory(physical(window.range));
         let bases = ecam.iter().map(map).collect::<Result<_, _>>();
         let bases = bases.expect("the table pool holds configuration space");
-        cores::set_page_table(space.root());
+        if let Some(watchdog) = facts.watchdog.clone() {
+            let map = |page| space.map_device_memory(page);
+            hardware_watchdog::install(watchdog, &plan.options, map)
+                .expect("the table pool holds the watchdog's registers");
+        }
+        start_page::set_page_table(space.root());
         let screen = facts.screen.as_ref().ok();
         let screen = screen.map(|it| (it, space.map_device_memory(physical(it.range()))));
         screen::close();

@@ -10,7 +10,7 @@ use sharedmem::event;
 use supervisor::Port;
 
 use crate::console::{MonitorConsole, SerialPort};
-use crate::{boot, screen, traps};
+use crate::{boot, hardware_watchdog, screen, traps};
 
 static CONTROL: AtomicPtr<Control> = AtomicPtr::new(ptr::null_mut());
 static HAS_ENDED: AtomicBool = AtomicBool::new(false);
@@ -46,6 +46,9 @@ pub fn end() -> ! {
         console.flush(control);
         while screen::draw(control) {}
         console.give_to(control, printer);
+    }
+    if !must_reset {
+        hardware_watchdog::stop_for_lone_primary();
     }
     if must_reset {
         // SAFETY: nobody serves, and what is to be kept is in memory.

@@ -52,6 +52,9 @@ const LARGE_PAGE_BYTES: u64 = 2 << 20;
 /// Where one large page of physical memory at a time is mapped, to be looked at: behind an entry of its own.
 const PEEK_BASE: u64 = 2 << 39;
 
+/// Where the start page can be written: no backup shares this entry.
+pub const START_PAGE_ALIAS: u64 = PEEK_BASE + (1 << 30);
+
 /// The monitor's address space.
 pub struct MonitorSpace {
     space: AddressSpace,
@@ -67,8 +70,8 @@ pub struct MonitorSpace {
 pub const CONSTANT_ENTRIES: Range<u16> = 0..2;
 
 impl MonitorSpace {
-    /// Makes the address space: image, `start_page`, the pages of `device_registers`, and the `shared` region. Does not
-    /// load it.
+    /// Makes the address space: image, `start_page` and its scratch page, the pages of `device_registers`, and the
+    /// `shared` region. Does not load it.
     ///
     /// # Errors
     /// When the table memory does not suffice.
@@ -114,6 +117,10 @@ impl MonitorSpace {
         // SAFETY: by the caller's promise.
         unsafe {
             space.map(start_page, start_page, PAGE_BYTES, Protection::ReadExecute)?;
+            let scratch = start_page + PAGE_BYTES;
+            space.map(scratch, scratch, PAGE_BYTES, Protection::ReadWrite)?;
+            let alias = START_PAGE_ALIAS;
+            space.map(alias, start_page, PAGE_BYTES, Protection::ReadWrite)?;
             for registers in device_registers {
                 space.map(*registers, *registers, PAGE_BYTES, Protection::Device)?;
             }

@@ -2,8 +2,9 @@
 
 use alloc::boxed::Box;
 
-use arch::{cpu, reset};
-use sharedmem::event::{Hex, MemoryAltered};
+use arch::machine_check::Verdict;
+use arch::{cpu, machine_check, reset};
+use sharedmem::event::{Hex, MachineCheck, MemoryAltered};
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Control, Instance};
 use supervisor::{LoadRequest, MAIN_LOOP_LOOK_NS, Platform, Source};
@@ -14,7 +15,27 @@ use crate::constant::ConstantMemory;
 use crate::hardware::Hardware;
 use crate::images::{Images, Refusal};
 use crate::tenants::Tenant;
-use crate::{heap, last_words, screen, timer, traps};
+use crate::{hardware_watchdog, heap, last_words, screen, start_page, timer, traps};
+
+/// How often the start page is compared while no core is started, in ns.
+const START_PAGE_NS: u64 = 100_000_000;
+
+/// Logs what the seat's machine checks reported.
+pub fn report_machine_checks() {
+    while let Some((noted, lost)) = traps::MACHINE_CHECKS.take() {
+        let report = noted.report;
+        let check = MachineCheck {
+            core: noted.core,
+            bank: report.bank,
+            status: Hex(report.status),
+            address: Hex(report.address),
+            misc: Hex(report.more),
+            survived: noted.verdict == Verdict::GoOn,
+            lost,
+        };
+        log::error!("{check}");
+    }
+}
 
 /// All but the other cores.
 pub struct BareMachine {
@@ -24,6 +45,8 @@ pub struct BareMachine {
     pub images: Images,
     /// The monitor's own text and tables.
     pub constant: ConstantMemory,
+    /// When the start page is compared next, in ns.
+    pub start_page_due_ns: u64,
     /// The port that resets the machine, and what is written there; `None` if ACPI names none.
     pub reset_port: Option<(u16, u8)>,
 }
@@ -45,6 +68,8 @@ impl Platform for BareMachine {
     }
 
     fn seize_interrupts(&mut self) {
+        // Cores have just come through the page, and go on through it.
+        start_page::restore();
         self.hardware.seize_interrupts();
     }
 
@@ -85,6 +110,13 @@ impl Platform for BareMachine {
     }
 
     fn check_memory(&mut self, now_ns: u64) {
+        start_page::report_faults();
+        report_machine_checks();
+        if now_ns >= self.start_page_due_ns {
+            self.start_page_due_ns = now_ns + START_PAGE_NS;
+            start_page::restore();
+            machine_check::look(traps::SEAT, &traps::MACHINE_CHECKS);
+        }
         if let Err(altered) = self.constant.check(now_ns) {
             let altered = MemoryAltered {
                 whose: "monitor".into(),
@@ -93,6 +125,14 @@ impl Platform for BareMachine {
             log::error!("{altered}");
             last_words::end();
         }
+    }
+
+    fn pet_watchdog(&mut self, now_ns: u64) {
+        hardware_watchdog::pet(now_ns);
+    }
+
+    fn stop_watchdog(&mut self) {
+        hardware_watchdog::stop();
     }
 
     fn heap_bytes(&self) -> usize {

@@ -4,7 +4,10 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arch::clock::Clock;
 use arch::logger::LOGGER;
-use arch::traps::{FIRST_INTERRUPT, TrapFrame, VECTOR_NMI, VECTOR_PAGE_FAULT, exception_name};
+use arch::machine_check::{self, Notes};
+use arch::traps::{
+    FIRST_INTERRUPT, TrapFrame, VECTOR_MACHINE_CHECK, VECTOR_NMI, VECTOR_PAGE_FAULT, exception_name,
+};
 use ipi::{Ipi, LocalApic};
 use sharedmem::SharedRegion;
 use sharedmem::abi::Vector;
@@ -12,7 +15,7 @@ use spin::Once;
 use supervisor::{KeepaliveAnswer, MAIN_LOOP_LOOK_NS};
 use x86_64::registers::control::Cr2;
 
-use crate::{cores, guest, last_words, timer};
+use crate::{cores, guest, last_words, platform, timer};
 
 /// The local APIC's spurious interrupt.
 pub const VECTOR_SPURIOUS: u8 = 0xff;
@@ -34,6 +37,12 @@ static IS_HANDLING: AtomicBool = AtomicBool::new(false);
 
 /// What the handler of keepalives and the main loop have in common.
 pub static KEEPALIVE_ANSWER: KeepaliveAnswer = KeepaliveAnswer::new();
+
+/// The seat's machine number.
+pub const SEAT: u32 = 0;
+
+/// Machine checks of the seat that are not logged yet.
+pub static MACHINE_CHECKS: Notes = Notes::new();
 
 /// Lets interrupts be handled from here on.
 pub fn begin(context: TrapContext) {
@@ -108,8 +117,12 @@ fn backup_progress(it: &TrapContext) -> u64 {
 
 /// Handles an exception: the guest's ends its call; the monitor's own ends the machine's protection, and is logged.
 fn exception(frame: &mut TrapFrame) {
+    if frame.vector == VECTOR_MACHINE_CHECK && machine_check::handle(SEAT, &MACHINE_CHECKS).is_ok()
+    {
+        return;
+    }
     let is_guests = guest::is_running() && !IS_HANDLING.load(Ordering::Acquire);
-    if is_guests && frame.vector != VECTOR_NMI {
+    if is_guests && !matches!(frame.vector, VECTOR_NMI | VECTOR_MACHINE_CHECK) {
         let name = exception_name(frame.vector);
         let address = if frame.vector == VECTOR_PAGE_FAULT {
             Cr2::read_raw()
@@ -123,6 +136,9 @@ fn exception(frame: &mut TrapFrame) {
         return guest::abort(frame);
     }
     if frame.vector == VECTOR_NMI {
+        if is_guests {
+            guest::end_by_nmis(frame);
+        }
         return;
     }
     // SAFETY: this core is the only one that logs as the monitor, and it does not go back to what it did.
@@ -134,5 +150,6 @@ fn exception(frame: &mut TrapFrame) {
         frame.error_code,
         Cr2::read_raw()
     );
+    platform::report_machine_checks();
     last_words::end()
 }

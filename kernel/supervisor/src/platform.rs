@@ -80,6 +80,12 @@ pub trait Platform: Sized {
     /// monitor if they are damaged.
     fn check_memory(&mut self, now_ns: u64);
 
+    /// Keeps the hardware watchdog from resetting the machine, at `now_ns`. Starts it the first time.
+    fn pet_watchdog(&mut self, now_ns: u64);
+
+    /// Stops the hardware watchdog: another reset would not help.
+    fn stop_watchdog(&mut self);
+
     /// Returns how many bytes of the monitor's heap are in use, for the log.
     fn heap_bytes(&self) -> usize;
 

@@ -85,6 +85,9 @@ impl<P: Platform> Supervisor<P> {
             _ => false,
         };
         let now_ns = self.now_ns();
+        if !is_hopeless && self.resetting.is_allowed() {
+            self.platform.pet_watchdog(now_ns);
+        }
         if self.resetting.is_due(is_hopeless, now_ns) {
             self.reset(now_ns);
         }
@@ -104,6 +107,7 @@ impl<P: Platform> Supervisor<P> {
         match control.header.count_reset(now_ns) {
             Err(TooManyResets(resets)) => {
                 self.resetting.is_allowed = false;
+                self.platform.stop_watchdog();
                 log::error!("{}", event::StandsStill { resets });
                 self.console.flush(control);
             }

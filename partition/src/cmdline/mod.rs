@@ -69,6 +69,8 @@ pub struct Options {
     pub failover_diverged: OnDivergence,
     /// Which PCI functions are reset between two primaries.
     pub reset_functions: ResetFunctions,
+    /// The hardware watchdog resets the machine after this time; `None` if it is not used.
+    pub failover_watchdog_ns: Option<u64>,
     /// Memory of the journal, in bytes.
     pub journal_bytes: u64,
     /// Memory that is offered to Linux tenants as a disk in RAM, in bytes; 0 for none.
@@ -209,6 +211,7 @@ impl Options {
             failover_monitor: LoneMonitor::default(),
             failover_diverged: OnDivergence::default(),
             reset_functions: ResetFunctions::default(),
+            failover_watchdog_ns: None,
             journal_bytes: 0,
             pmem_bytes: 0,
             service: Service::Redis { port: 0 },
@@ -254,6 +257,14 @@ impl Options {
                 self.as_given("failover_monitor"),
                 "with failover_reset=off the next boot does not look for the state",
                 "failover_monitor=alarm, or failover_reset=auto",
+            ));
+        }
+        if self.failover_watchdog_ns.is_some() && self.failover_reset == Reset::Off {
+            return Err(Refusal::new(
+                "failover_watchdog",
+                self.as_given("failover_watchdog"),
+                "with failover_reset=off the next boot does not look for the state",
+                "failover_watchdog=off, or failover_reset=auto",
             ));
         }
         if self.failover_boot_timeout_ns < timeout {

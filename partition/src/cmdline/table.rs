@@ -1,7 +1,7 @@
 //! Every option there is: its name, its syntax, its default, what it is for, and how its value is taken.
 
 use super::secret::{REQUIREPASS, Secret};
-use super::value::{duration_in, one_of, parse_service, parse_status_port};
+use super::value::{duration_in, one_of, parse_service, parse_status_port, watchdog_time};
 use super::{
     ApicMode, LoneMonitor, NetworkConfig, OnDivergence, Options, Rearm, Reset, ResetFunctions,
     StatusClients, exec,
@@ -258,6 +258,16 @@ pub const OPTIONS: &[OptionSpec] = &[
                 ("all", ResetFunctions::All),
             ];
             options.reset_functions = one_of(value, &choices)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "failover_watchdog",
+        syntax: "off|TIME",
+        preset: Preset::Value("off"),
+        help: "the hardware watchdog resets the machine when the monitor has hung for so long, 10s to 10min",
+        apply: |options, value| {
+            options.failover_watchdog_ns = watchdog_time(value)?;
             Ok(())
         },
     },

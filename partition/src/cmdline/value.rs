@@ -25,6 +25,12 @@ pub(super) fn duration_in(text: &str, range: RangeInclusive<u64>) -> Result<u64,
     }
 }
 
+/// Reads the time of the hardware watchdog, in ns; `None` if it is off. Less could end a takeover.
+pub(super) fn watchdog_time(text: &str) -> Result<Option<u64>, ValueError> {
+    let time = (text != "off").then(|| duration_in(text, 10_000_000_000..=600_000_000_000));
+    time.transpose()
+}
+
 /// Reads one of these words.
 pub(super) fn one_of<T: Copy>(text: &str, values: &[(&str, T)]) -> Result<T, ValueError> {
     let found = values.iter().find(|(word, _)| *word == text);

@@ -147,12 +147,16 @@ fn write_options(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     let options = &plan.options;
     writeln!(
         f,
-        "keepalive {}, failover_timeout {}, failover_boot_timeout {}, failover_rearm {}, failover_reset {}",
+        "keepalive {}, failover_timeout {}, failover_boot_timeout {}, failover_rearm {}, failover_reset {}, \
+         failover_watchdog {}",
         DurationText(plan.kinds.primary.keepalive_period_ns(options)),
         DurationText(options.failover_timeout_ns),
         DurationText(plan.kinds.primary.boot_timeout_ns(options)),
         options.failover_rearm,
-        options.failover_reset
+        options.failover_reset,
+        options
+            .failover_watchdog_ns
+            .map_or("off".into(), |ns| DurationText(ns).to_string()),
     )?;
     writeln!(
         f,

@@ -15,6 +15,7 @@ mod instants;
 mod iso;
 mod journal;
 mod linux;
+mod machine_checks;
 mod mixed;
 mod model;
 mod monitor;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<Test> {
         instants::tests(),
         reset::tests(),
         monitor::tests(),
+        machine_checks::tests(),
         upgrade::tests(),
         refusals::tests(),
         iso::tests(),

@@ -160,6 +160,11 @@ impl Platform for Board {
     /// Does nothing: the monitor's own text is not simulated.
     fn check_memory(&mut self, _now_ns: u64) {}
 
+    /// Does nothing, as nothing here hangs the seat.
+    fn pet_watchdog(&mut self, _now_ns: u64) {}
+
+    fn stop_watchdog(&mut self) {}
+
     fn heap_bytes(&self) -> usize {
         0
     }

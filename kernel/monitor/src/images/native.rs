@@ -279,6 +279,8 @@ unsafe fn map_instance(
             Protection::ReadWrite,
         )?;
         instance.map(start_page, start_page, PAGE_BYTES, Protection::ReadExecute)?;
+        let scratch = start_page + PAGE_BYTES;
+        instance.map(scratch, scratch, PAGE_BYTES, Protection::ReadWrite)?;
         Ok(instance)
     }
 }

@@ -40,6 +40,8 @@ pub struct World {
     pub is_silent: Cell<bool>,
     /// The primary gives its backup up in the instant in which INIT is sent to it.
     pub drops_backup: Cell<bool>,
+    /// When the hardware watchdog was petted last, in ns.
+    pub petted_ns: Cell<u64>,
     /// The text of the instance that was loaded last is damaged.
     pub is_altered: Cell<bool>,
     /// What happened.
@@ -294,6 +296,12 @@ impl Platform for Bench {
 
     fn check_memory(&mut self, _now_ns: u64) {}
 
+    fn pet_watchdog(&mut self, now_ns: u64) {
+        self.0.petted_ns.set(now_ns);
+    }
+
+    fn stop_watchdog(&mut self) {}
+
     fn heap_bytes(&self) -> usize {
         0
     }
@@ -320,6 +328,7 @@ pub fn protected(kind: &'static Kind) -> (Rc<World>, Supervisor<Bench>) {
         holds_init: Default::default(),
         is_silent: Cell::new(false),
         drops_backup: Cell::new(false),
+        petted_ns: Cell::new(0),
         is_altered: Cell::new(false),
         log: RefCell::default(),
     });

@@ -11,6 +11,7 @@ mod mcfg;
 mod root;
 #[cfg(test)]
 mod tests;
+pub mod wdat;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -60,6 +61,9 @@ pub struct AcpiInfo {
     /// The IOMMUs: none without a DMAR or an IVRS; an error if the table cannot be used. The machine boots
     /// nevertheless, as one without an IOMMU.
     pub iommus: Result<iommu::Iommus, InputError>,
+    /// How the hardware watchdog is driven: nothing without a WDAT; an error if it cannot be used. The machine boots
+    /// nevertheless.
+    pub watchdog: Result<Option<wdat::WatchdogTable>, InputError>,
 }
 
 /// The firmware's tables as a copy for another kernel needs them.
@@ -109,6 +113,7 @@ impl AcpiInfo {
             .mcfg
             .map_or(Ok(Vec::new()), |mcfg| mcfg::parse(&mcfg?));
         let iommus = iommu::parse(tables.dmar, tables.ivrs);
+        let wdat = tables.wdat.map(|wdat| wdat::parse(&wdat?));
         Ok(Self {
             cpus: madt.cpus.ids,
             cpu_notes: madt.cpus.notes,
@@ -121,6 +126,7 @@ impl AcpiInfo {
             hpet,
             ecam,
             iommus,
+            watchdog: wdat.transpose(),
         })
     }
 

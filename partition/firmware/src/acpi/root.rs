@@ -34,6 +34,7 @@ pub(super) struct Tables {
     pub mcfg: Option<Result<Block, InputError>>,
     pub dmar: Option<Result<Block, InputError>>,
     pub ivrs: Option<Result<Block, InputError>>,
+    pub wdat: Option<Result<Block, InputError>>,
     /// Addresses of DMAR and IVRS.
     pub iommu: Vec<u64>,
     /// Addresses of all tables but those and MADT and FADT.
@@ -52,7 +53,7 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
     let (root_table, entry_bytes) = read_root_table(&root, memory)?;
 
     let (mut madt, mut fadt, mut hpet) = (None, None, None);
-    let (mut mcfg, mut dmar, mut ivrs) = (None, None, None);
+    let (mut mcfg, mut dmar, mut ivrs, mut wdat) = (None, None, None, None);
     let (mut iommu, mut others) = (Vec::new(), Vec::new());
     for entry in root_table.bytes[HEADER_BYTES..].chunks_exact(entry_bytes) {
         let mut wide = [0; 8];
@@ -72,6 +73,7 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
             b"MCFG" => Some((&mut mcfg, "MCFG")),
             b"DMAR" => Some((&mut dmar, "DMAR")),
             b"IVRS" => Some((&mut ivrs, "IVRS")),
+            b"WDAT" => Some((&mut wdat, "WDAT")),
             _ => None,
         };
         if let Some((slot @ None, name)) = optional {
@@ -99,6 +101,7 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
         mcfg,
         dmar,
         ivrs,
+        wdat,
         iommu,
         others,
     })

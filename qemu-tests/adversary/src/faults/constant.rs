@@ -7,7 +7,7 @@ use sharedmem::event::BackupMemory;
 use sharedmem::hand_off::HandOff;
 
 use super::Fault;
-use super::Outcome::{BackupLostAndRearmed, ResetStateBack};
+use super::Outcome::{BackupLostAndRearmed, Harmless, ResetStateBack};
 use harness::debugger::{Debugger, Space, Symbols};
 use harness::machine::QemuMachine;
 use harness::problem::Problem;
@@ -41,6 +41,18 @@ pub(super) fn faults() -> Vec<Fault> {
             &[BackupLostAndRearmed],
             backup_table,
         ),
+        Fault::new(
+            "backup-interrupts-off",
+            "the waiting backup switches interrupts off and spins when it is called",
+            &[BackupLostAndRearmed],
+            backup_spins,
+        ),
+        Fault::new(
+            "start-page",
+            "the page in which other cores start is overwritten; then the primary dies",
+            &[Harmless],
+            start_page,
+        ),
     ]
 }
 
@@ -58,11 +70,30 @@ fn slice(machine: &QemuMachine) -> Result<u64, Problem> {
     first.ok_or_else(|| Problem::BrokenSetUp("the console does not say where the backup is".into()))
 }
 
-fn backup_text(machine: &QemuMachine) -> Result<(), Problem> {
-    let function = Symbols::of_instance()?.find(&["Gate", "release"])?;
+/// Returns where a function of the waiting backup is.
+fn in_backup(machine: &QemuMachine, function: &[&str]) -> Result<u64, Problem> {
+    let function = Symbols::of_instance()?.find(function)?;
     let image = slice(machine)? + (size_of::<HandOff>() as u64).next_multiple_of(PAGE_BYTES);
-    let at = image + function.address - IMAGE_BASE;
+    Ok(image + function.address - IMAGE_BASE)
+}
+
+fn backup_text(machine: &QemuMachine) -> Result<(), Problem> {
+    let at = in_backup(machine, &["Gate", "release"])?;
     Debugger::attach(machine)?.flip(Space::Physical, at, 1)
+}
+
+fn backup_spins(machine: &QemuMachine) -> Result<(), Problem> {
+    /// `cli`, and a jump to itself.
+    const SPIN: [u8; 3] = [0xfa, 0xeb, 0xfe];
+    let at = in_backup(machine, &["ReplicaState", "apply_fact"])?;
+    Debugger::attach(machine)?.write(Space::Physical, at, &SPIN)
+}
+
+fn start_page(machine: &QemuMachine) -> Result<(), Problem> {
+    let mut debugger = Debugger::attach(machine)?;
+    let place = Symbols::of_monitor()?.find(&["start_page", "ADDRESS"])?;
+    let page = debugger.word(Space::Physical, place.address)?;
+    debugger.write(Space::Physical, page, &[0xff; 512])
 }
 
 fn backup_table(machine: &QemuMachine) -> Result<(), Problem> {

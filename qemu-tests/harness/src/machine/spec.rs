@@ -98,6 +98,8 @@ pub struct MachineSpec {
     pub devices: Vec<String>,
     /// Whether a reset boots it again; else QEMU ends, as a test that does not expect one had better notice.
     pub may_reset: bool,
+    /// Whether the board lets the chipset's watchdog reset the machine.
+    pub has_watchdog: bool,
 }
 
 impl MachineSpec {
@@ -116,6 +118,7 @@ impl MachineSpec {
             wire: None,
             devices: Vec::new(),
             may_reset: false,
+            has_watchdog: false,
         }
     }
 
@@ -203,6 +206,9 @@ impl MachineSpec {
         }
         for device in &self.devices {
             list.add("-device", device);
+        }
+        if self.has_watchdog {
+            list.add("-global", "ICH9-LPC.noreboot=off");
         }
         list.0
     }

@@ -158,6 +158,63 @@ events! {
         address: Hex,
     }
 
+    event MachineCheck = "machine-check":
+    /// The processor reported an error of its own, or of memory. A native primary writes it, too.
+    {
+        /// The core, by the count of who writes.
+        core: u32,
+        /// The bank that reports it; 255 if none does, and then `status` is the core's global status.
+        bank: u32,
+        /// The bank's status register.
+        status: Hex,
+        /// The address of the error; 0 if there is none.
+        address: Hex,
+        /// The bank's register for more; 0 if there is nothing.
+        misc: Hex,
+        /// Whether the core went on.
+        survived: bool,
+        /// Reports before it that were overwritten.
+        lost: u64,
+    }
+
+    event WatchdogStarted = "watchdog-started":
+    /// The hardware watchdog counts: it resets the machine if the monitor hangs for so long.
+    {
+        /// What it is: `TCO`, or `WDAT` for one that the firmware describes.
+        name: Word,
+        /// The time.
+        timeout_ms: u64,
+    }
+
+    event WatchdogUnused = "watchdog-unused":
+    /// The operator wants a hardware watchdog, and none is used.
+    {
+        /// Why.
+        reason: Text,
+    }
+
+    event StartPageRestored = "start-page-restored":
+    /// Somebody overwrote the page in which other cores start; it is as before.
+    {
+        /// The first byte of it that was overwritten.
+        offset: u64,
+        /// How often it was overwritten.
+        times: u64,
+    }
+
+    event StartFault = "start-fault":
+    /// A core took an exception on its way into an instance, and stopped.
+    {
+        /// The exception's vector.
+        vector: u64,
+        /// Where, as far as it is known.
+        rip: Hex,
+        /// CR2, the address of a page fault.
+        address: Hex,
+        /// Exceptions since the last such event; the others are not told.
+        count: u64,
+    }
+
     event SeatAbsent = "seat-absent":
     /// The monitor did not run for a time-out or more; nobody counts as dead for that. Written ever more rarely.
     {
