@@ -11,7 +11,7 @@ numbered! {
     }
 }
 
-/// Words of fault injection and scripts; used only with `debug=1`. Writer: the primary.
+/// Words of fault injection and scripts; used only with `debug=1` or `qualify=`. Writer: the primary.
 #[repr(C)]
 #[derive(core::fmt::Debug, Default)]
 pub struct Debug {
@@ -26,6 +26,12 @@ pub struct Debug {
     /// Number of clauses of the script that have begun.
     pub script_position: AtomicU64,
     promotion_fault: AtomicU64,
+    /// With `qualify=`: how many requests of the trial were acknowledged, by all primaries.
+    pub trial_acknowledged: AtomicU64,
+    /// With `qualify=`: how many replies were wrong.
+    pub trial_wrong: AtomicU64,
+    /// With `qualify=`: the newest epoch whose primary has looked at its predecessors' state.
+    pub trial_epoch: AtomicU64,
 }
 
 impl Debug {

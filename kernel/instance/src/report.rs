@@ -13,6 +13,7 @@ use sharedmem::event::{self, Counters, EdgeTimes, Hex, TEXT_BYTES_MAX};
 use sharedmem::timeline::{Edge, Timeline};
 
 use crate::context::Context;
+use crate::debug::trial;
 use crate::devices::disk::IncidentDisk;
 
 /// Stamps an edge of the takeover that led to `epoch`. An edge keeps its first stamp.
@@ -51,6 +52,9 @@ pub fn sockets_rebuilt(epoch: u64, report: RebuildReport) {
 
 /// Logs a reply to the console's connection.
 pub fn console_reply(context: &Context, bytes: &[u8]) {
+    if trial::note_reply(context, bytes) {
+        return;
+    }
     // More would be cut off.
     let bytes = &bytes[..bytes.len().min(TEXT_BYTES_MAX + 1)];
     let text = String::from_utf8_lossy(bytes).replace("\r\n", " ");

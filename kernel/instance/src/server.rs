@@ -18,6 +18,7 @@ use sharedmem::timeline::Edge;
 use crate::console::PrimaryConsole;
 use crate::context::{self, Context};
 use crate::cores::{self, LEAD};
+use crate::debug::trial::SelfTrial;
 use crate::debug::{self, Point};
 use crate::devices::disk::IncidentDisk;
 use crate::devices::gate::Gate;
@@ -52,6 +53,7 @@ pub struct Server {
     last_tick_ms: u64,
     liveness: Liveness,
     lone: LonePrimary,
+    trial: Option<SelfTrial>,
 }
 
 /// Starts cold, as the first primary.
@@ -138,6 +140,7 @@ impl Server {
             last_tick_ms: 0,
             liveness,
             lone: LonePrimary::begin(context),
+            trial: SelfTrial::begin(context, epoch),
         }
     }
 
@@ -164,6 +167,7 @@ impl Server {
         let more = !is_leaving && self.network.ingress(now_ns, &mut self.journal);
         self.network.report(now_ns, &mut self.journal);
         self.run_commands();
+        self.run_trial();
         self.expire();
         self.liveness
             .check(self.context, &mut self.network, &mut self.journal);
@@ -256,6 +260,18 @@ impl Server {
         // A few at a time: a port that is broken may have always more.
         for _ in 0..COMMANDS_PER_ROUND {
             let Some(command) = self.console.next_command(self.context) else {
+                return;
+            };
+            self.run_command(&command);
+        }
+    }
+
+    /// Takes the trial as far as it goes now.
+    fn run_trial(&mut self) {
+        loop {
+            let is_protected = self.journal.backup.is_protected();
+            let trial = self.trial.as_mut();
+            let Some(command) = trial.and_then(|it| it.step(self.context, is_protected)) else {
                 return;
             };
             self.run_command(&command);

@@ -27,6 +27,7 @@ use crate::hardware::Hardware;
 use crate::images::{Context, Images};
 use crate::memory::MonitorSpace;
 use crate::platform::BareMachine;
+use crate::qualification::Qualification;
 use crate::ranges::physical;
 use crate::tenants::Tenant;
 use crate::window::Windows;
@@ -60,6 +61,11 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
     });
     x86_64::instructions::interrupts::enable();
 
+    let show = || {
+        console.flush(region.control);
+        while screen::draw(region.control) {}
+    };
+    let qualification = Qualification::begin(facts, plan, windows, region.control, show);
     let images = Images::new(Context::new(facts, plan, windows, region));
     let primary_cores: Vec<u32> = plan.primary.cpus.iter().map(|cpu| cpu.number).collect();
     let backup = load(&images, Role::Backup, &plan.successor_cores());
@@ -92,6 +98,7 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
             region.control,
             constant,
             reset_policy,
+            qualification,
         ),
         console,
         &traps::KEEPALIVE_ANSWER,
@@ -144,6 +151,7 @@ fn bare_machine(
     control: &'static Control,
     constant: ConstantMemory,
     reset_policy: ResetPolicy,
+    qualification: Option<Box<Qualification>>,
 ) -> BareMachine {
     let reset_port = facts.acpi.reset.and_then(|reset| match reset.register {
         Register::Port(port) => Some((port, reset.value)),
@@ -155,12 +163,14 @@ fn bare_machine(
             devices,
             control,
             reset_policy,
+            leaves_devices: qualification.is_some(),
             clock: facts.clock(),
         },
         images,
         constant,
         start_page_due_ns: 0,
         reset_port,
+        qualification,
     }
 }
 

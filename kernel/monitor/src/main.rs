@@ -28,6 +28,7 @@ mod instances;
 mod last_words;
 mod memory;
 mod platform;
+mod qualification;
 mod ranges;
 mod region;
 mod screen;

@@ -14,6 +14,7 @@ use crate::console::SerialPort;
 use crate::constant::ConstantMemory;
 use crate::hardware::Hardware;
 use crate::images::{Images, Refusal};
+use crate::qualification::Qualification;
 use crate::tenants::Tenant;
 use crate::{hardware_watchdog, heap, last_words, screen, start_page, timer, traps};
 
@@ -49,6 +50,8 @@ pub struct BareMachine {
     pub start_page_due_ns: u64,
     /// The port that resets the machine, and what is written there; `None` if ACPI names none.
     pub reset_port: Option<(u16, u8)>,
+    /// The machine's qualification, if it is not in use.
+    pub qualification: Option<Box<Qualification>>,
 }
 
 impl Platform for BareMachine {
@@ -101,7 +104,10 @@ impl Platform for BareMachine {
         self.images.store_uploaded(instance, file)
     }
 
-    fn draw(&mut self, control: &Control) -> bool {
+    fn idle(&mut self, control: &Control) -> bool {
+        if let Some(qualification) = &mut self.qualification {
+            qualification.look(control);
+        }
         screen::draw(control)
     }
 

@@ -60,6 +60,11 @@ impl Windows {
         self.0.borrow_mut().make_seat_space(instance, tables)
     }
 
+    /// Returns the physical address of the monitor's top table.
+    pub fn root(self) -> u64 {
+        self.0.borrow().root()
+    }
+
     /// Returns the first entry of the monitor's top table, which maps all of the monitor.
     pub fn first_entry(self) -> u64 {
         self.0.borrow().first_entry()

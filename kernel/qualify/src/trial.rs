@@ -108,6 +108,11 @@ impl Trial {
         self.wrong
     }
 
+    /// Returns whether the predecessors' state was looked at, and all requests of this primary are acknowledged.
+    pub fn is_checked(&self) -> bool {
+        matches!(self.step, Step::Protect | Step::Rest { .. } | Step::Over)
+    }
+
     /// Looks, and says what is to be done. A command is answered before the next look.
     pub fn next(&mut self, view: &View<'_>) -> Act {
         match self.step {
@@ -244,6 +249,7 @@ mod tests {
             let mut trial = Trial::new(epoch, 4, acknowledged);
             deaths.push(live(&mut store, &mut trial).map(Death::name));
             assert_eq!(trial.wrong(), 0);
+            assert!(trial.is_checked());
             acknowledged = trial.acknowledged();
         }
         let names = [
@@ -255,6 +261,7 @@ mod tests {
         ];
         assert_eq!(deaths, names);
         assert_eq!(acknowledged, 5 * REQUESTS);
+        assert!(!Trial::new(6, 4, acknowledged).is_checked());
     }
 
     #[test]

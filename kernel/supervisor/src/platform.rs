@@ -69,8 +69,8 @@ pub trait Platform: Sized {
         file: PhysicalRange,
     ) -> Result<Source, Self::Refusal>;
 
-    /// Draws a bounded part of what was logged on the machine's screen, if it has one. Returns whether there is more.
-    fn draw(&mut self, control: &Control) -> bool;
+    /// Does a little of what can wait until the seat has nothing else to do. Returns whether there is more.
+    fn idle(&mut self, control: &Control) -> bool;
 
     /// Lets [`KeepaliveAnswer::is_stuck`](crate::KeepaliveAnswer::is_stuck) be asked by the timer, every
     /// [`MAIN_LOOP_LOOK_NS`](crate::MAIN_LOOP_LOOK_NS), for as long as nobody serves.

@@ -265,7 +265,7 @@ impl<P: Platform> Supervisor<P> {
 
     /// Sleeps until the next keepalive, or until something is due.
     fn sleep(&mut self, seen: u64) {
-        if self.console.pump(self.control) || self.platform.draw(self.control) {
+        if self.console.pump(self.control) || self.platform.idle(self.control) {
             return;
         }
         let is_loading = self.machine.backup() == Backup::Loading && self.backup.is_some();

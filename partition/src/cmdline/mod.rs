@@ -91,6 +91,8 @@ pub struct Options {
     pub debug: bool,
     /// Whether clients may give the operator's orders.
     pub admin: bool,
+    /// How many takeovers the machine is qualified by; 0 for a machine in use.
+    pub qualify_takeovers: u32,
     /// The mode of the local APICs.
     pub apic: ApicMode,
     /// Commands the first primary runs by itself.
@@ -222,6 +224,7 @@ impl Options {
             network: NetworkConfig::default(),
             debug: false,
             admin: false,
+            qualify_takeovers: 0,
             apic: ApicMode::default(),
             exec: Vec::new(),
             given: BTreeMap::new(),
@@ -286,6 +289,14 @@ impl Options {
                 self.as_given("status_port"),
                 format!("port {port} is that of the service ({})", self.service),
                 format!("{other}, or none"),
+            ));
+        }
+        if self.qualify_takeovers > 0 && self.failover_rearm != Rearm::Auto {
+            return Err(Refusal::new(
+                "qualify",
+                self.as_given("qualify"),
+                "each takeover needs a new backup",
+                "failover_rearm=auto with it",
             ));
         }
         if !self.exec.is_empty() && !self.debug {

@@ -1,7 +1,9 @@
 //! Every option there is: its name, its syntax, its default, what it is for, and how its value is taken.
 
 use super::secret::{REQUIREPASS, Secret};
-use super::value::{duration_in, one_of, parse_service, parse_status_port, watchdog_time};
+use super::value::{
+    duration_in, one_of, parse_count, parse_service, parse_status_port, watchdog_time,
+};
 use super::{
     ApicMode, LoneMonitor, NetworkConfig, OnDivergence, Options, Rearm, Reset, ResetFunctions,
     StatusClients, exec,
@@ -40,6 +42,8 @@ pub struct OptionSpec {
 const KEEPALIVE_NS_MIN: u64 = 100_000;
 const KEEPALIVE_NS_MAX: u64 = 1_000_000_000;
 const TIMEOUT_NS_MAX: u64 = 60_000_000_000;
+/// Most takeovers of a qualification: the times of all are kept.
+const QUALIFY_TAKEOVERS_MAX: u32 = 100_000;
 
 /// The time-out for builds that do not set `FAILOVER_TIMEOUT_MS`.
 const FAILOVER_TIMEOUT: &str = match option_env!("FAILOVER_TIMEOUT_MS") {
@@ -368,6 +372,17 @@ pub const OPTIONS: &[OptionSpec] = &[
         help: "whether clients may give the operator's orders: hand over, load other kernels (FAILOVER, UNDERSTUDY)",
         apply: |options, value| {
             options.admin = one_of(value, &[("0", false), ("1", true)])?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "qualify",
+        syntax: "TAKEOVERS",
+        preset: Preset::Value("0"),
+        help: "measures the machine, then kills native primaries so often and reports; uses no disk and no network; \
+         needs failover_rearm=auto",
+        apply: |options, value| {
+            options.qualify_takeovers = parse_count(value, QUALIFY_TAKEOVERS_MAX)?;
             Ok(())
         },
     },

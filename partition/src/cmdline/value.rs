@@ -65,6 +65,18 @@ pub(super) fn parse_status_port(text: &str) -> Result<Option<u16>, ValueError> {
     }
 }
 
+/// Reads a whole number of at most `most`.
+pub(super) fn parse_count(text: &str, most: u32) -> Result<u32, ValueError> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|it| is_number && *it <= most);
+    number.ok_or_else(|| {
+        ValueError::new(
+            format!("`{text}` is not a whole number up to {most}"),
+            format!("0 to {most}"),
+        )
+    })
+}
+
 /// Reads the number of a TCP port.
 fn port_number(text: &str) -> Option<u16> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());

@@ -168,6 +168,13 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
         let given = options.as_given("failover_rearm");
         return Err(Refusal::new("failover_rearm", given, reason, "manual"));
     }
+    if options.qualify_takeovers > 0 && !machine.kinds.all(|it| it.reads_journal) {
+        let Kinds { primary, backup } = machine.kinds;
+        let reason =
+            format!("only native instances die by themselves, not a {primary} and a {backup}");
+        let given = options.as_given("qualify");
+        return Err(Refusal::new("qualify", given, reason, "0"));
+    }
     let cores = cores::share(options, machine)?;
     let memory = memory::share(options, machine)?;
     let low = low::share(machine)?;

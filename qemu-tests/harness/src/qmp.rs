@@ -168,6 +168,24 @@ impl Qmp {
         self.execute("pmemsave", arguments).map(drop)
     }
 
+    /// Returns whether a driver has taken the first virtio device whose name has `kind` in it (virtio 1.2, section 2.1).
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute), or there is no such device.
+    pub fn is_virtio_driven(&mut self, kind: &str) -> Result<bool, Problem> {
+        let devices = self.execute("x-query-virtio", json!({}))?;
+        let paths = devices.as_array().into_iter().flatten();
+        let path = paths
+            .filter(|device| device["name"].as_str().is_some_and(|it| it.contains(kind)))
+            .find_map(|device| device["path"].as_str());
+        let path = path.ok_or_else(|| broken(format!("there is no virtio device {kind}")))?;
+        let answer = self.execute(
+            "human-monitor-command",
+            json!({ "command-line": format!("info virtio-status {path}") }),
+        )?;
+        Ok(answer.as_str().is_some_and(|text| text.contains("DRIVER")))
+    }
+
     /// Has a picture of the machine's screen written to a file, a portable pixmap.
     ///
     /// # Errors

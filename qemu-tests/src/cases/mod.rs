@@ -21,6 +21,7 @@ mod model;
 mod monitor;
 mod not_serving;
 mod own_words;
+mod qualify;
 mod rearm;
 mod refusals;
 mod reset;
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Test> {
         refusals::tests(),
         iso::tests(),
         bochs::tests(),
+        qualify::tests(),
         screen::tests(),
         model::tests(),
         linux::tests(),

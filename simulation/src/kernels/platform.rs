@@ -151,7 +151,7 @@ impl Platform for Board {
     }
 
     /// Does nothing: code that is simulated does not get stuck.
-    fn draw(&mut self, _: &Control) -> bool {
+    fn idle(&mut self, _: &Control) -> bool {
         false
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Subcommand;
 use harness::emulator;
 use harness::machine::Firmware;
@@ -16,10 +16,12 @@ use qemu_tests::campaigns::linux::demo::{self, LinuxDemo};
 use qemu_tests::campaigns::linux::devices;
 use qemu_tests::campaigns::linux::lives::{self, KernelEnd};
 use qemu_tests::campaigns::linux::{boot, iso, kdump, matrix};
+use qemu_tests::campaigns::qualify::{TAKEOVERS, TrialMachine};
 use qemu_tests::linux::takeover::Death;
 use qemu_tests::linux::tenants::Pair;
 
 use super::prepare::prepare;
+use super::qualify;
 
 /// Limit for one life of a machine, with the boot of the next backup.
 const LIFE_LIMIT: Duration = Duration::from_secs(120);
@@ -152,9 +154,28 @@ pub enum LinuxCommand {
         /// What the boot line says beyond the usual.
         #[arg(long, default_value = "", allow_hyphen_values = true)]
         append: String,
-        /// Boot it by this firmware, kill the primary, and look whether the backup serves; may be given twice.
-        #[arg(long = "try", value_enum)]
-        firmware: Vec<Firmware>,
+        /// Make the qualification disc instead: it measures the machine that boots it, and touches no disk and no
+        /// network card.
+        #[arg(long)]
+        qualify: bool,
+        /// Takeovers of a qualification.
+        #[arg(long, default_value_t = TAKEOVERS, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        takeovers: u32,
+        /// Try it on these emulated machines (bios, uefi; a qualification disc also on pc and bochs), separated by
+        /// commas: boot, kill the primary, and look whether the backup serves.
+        #[arg(long = "try", value_enum, value_delimiter = ',')]
+        machines: Vec<TrialMachine>,
+        /// End with one line of JSON (a qualification disc).
+        #[arg(long, requires = "qualify")]
+        json: bool,
+    },
+    /// Read the report of a qualification disc: its block of text, from a file or standard input
+    QualifyRead {
+        /// A file with the block, such as a serial log; `-` for standard input.
+        file: PathBuf,
+        /// End with one line of JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Make the Debian packages.
     Deb {
@@ -230,12 +251,23 @@ pub fn run(command: LinuxCommand) -> Result<bool> {
             primary,
             backup,
             append,
-            firmware,
-        } => {
-            let mut pair = Pair::new("iso", primary, backup);
-            pair.append = append;
-            make_iso(&pair, out, &firmware)
-        }
+            qualify,
+            takeovers,
+            machines,
+            json,
+        } => match qualify {
+            true => qualify::make(out, takeovers, &machines, json),
+            false => {
+                let mut pair = Pair::new("iso", primary, backup);
+                pair.append = append;
+                let firmware: Option<Vec<Firmware>> =
+                    machines.iter().map(|it| it.firmware()).collect();
+                let firmware = firmware
+                    .context("a disc with Linux tenants is tried with bios and uefi only")?;
+                make_iso(&pair, out, &firmware)
+            }
+        },
+        LinuxCommand::QualifyRead { file, json } => qualify::read(&file, json),
         LinuxCommand::Deb { out, is_tried } => make_packages(out, is_tried),
     }
 }

@@ -9,6 +9,7 @@ pub mod hostile;
 pub mod linux;
 mod prepare;
 pub mod proof;
+mod qualify;
 pub mod run;
 pub mod setup;
 pub mod test;

@@ -8,6 +8,7 @@ mod faults;
 mod instant;
 mod journal_bench;
 mod log_flood;
+pub mod trial;
 
 use core::sync::atomic::Ordering;
 

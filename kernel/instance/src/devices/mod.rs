@@ -69,9 +69,11 @@ pub fn adopt_disk(context: &Context) -> Option<IncidentDisk> {
     }
 }
 
-/// Returns the functions that may be used: all but those that the takeover has cut off.
+/// Returns the functions that may be used: all but those that the takeover has cut off; none while the machine is
+/// qualified.
 fn usable(context: &Context) -> impl Iterator<Item = &PciFunction> {
     let withheld = &context.region.control.withheld;
     let functions = context.hand_off.pci_functions().iter();
-    functions.filter(|function| !withheld.contains(function.number))
+    let may_use = context.options.qualify_takeovers == 0;
+    functions.filter(move |function| may_use && !withheld.contains(function.number))
 }

@@ -288,7 +288,7 @@ impl Platform for Bench {
         Ok(Source::Uploaded(file))
     }
 
-    fn draw(&mut self, _: &Control) -> bool {
+    fn idle(&mut self, _: &Control) -> bool {
         false
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use partition::archive::Archive;
 
+use harness::bochs;
 use harness::machine::OVMF;
 use harness::problem::Problem;
 use harness::setup::{self, System};
@@ -44,7 +45,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// Returns what makes a disc, and what it is tried with.
 pub(crate) fn needs() -> Vec<setup::Need> {
-    NEEDED.into_iter().chain([FIRMWARE]).collect()
+    let tried_with = bochs::NEEDED.into_iter().chain([FIRMWARE]);
+    NEEDED.into_iter().chain(tried_with).collect()
 }
 
 /// Checks that `system` has what a disc is made and tried with.

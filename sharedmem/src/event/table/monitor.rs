@@ -329,6 +329,17 @@ events! {
         count: u32,
     }
 
+    event Qualified = "qualified":
+    /// The machine is qualified (`qualify=`); the report is in the lines before.
+    {
+        /// Whether every takeover took place and nothing was wrong.
+        passed: bool,
+        /// Number of takeovers.
+        takeovers: u32,
+        /// Number of wrong replies.
+        wrong: u64,
+    }
+
     event Reset = "reset":
     /// No instance serves, so the monitor resets the machine.
     {
