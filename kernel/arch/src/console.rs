@@ -3,10 +3,17 @@
 use sharedmem::log_ring::{LINE_BYTES, LogRing};
 use uart_16550::backend::PioBackend;
 use uart_16550::spec::registers::IER;
-use uart_16550::{Config, Uart16550};
+use uart_16550::{BaudRate, Config, Uart16550};
 
 /// I/O port of the first serial port.
 const COM1: u16 = 0x3f8;
+
+/// As boot loaders and Linux consoles are usually set up: 115,200 baud, 8 data bits, no parity, 1 stop bit. The library's
+/// default of 9600 baud would be garbage behind GRUB's output, and too slow for a log.
+const CONFIGURATION: Config = Config {
+    baud_rate: BaudRate::Baud115200,
+    ..Config::DEFAULT
+};
 
 /// Most bytes that one call of [`SerialConsole::pump`] hands to the port.
 const BURST_BYTES: usize = 256;
@@ -28,7 +35,7 @@ impl SerialConsole {
         // SAFETY: COM1's eight ports are the console's by the caller's promise.
         let port = unsafe { Uart16550::new_port(COM1) }
             .ok()
-            .and_then(|mut port| port.init(Config::default()).is_ok().then_some(port));
+            .and_then(|mut port| port.init(CONFIGURATION).is_ok().then_some(port));
         Self {
             port,
             carry: [0; LINE_BYTES],

@@ -46,7 +46,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "{:<24}{:>8}{:>8}{:>10}{:>10}",
+            "{:<26}{:>7}{:>10}{:>10}{:>10}",
             "", "count", "p50", "p99", "max"
         )?;
         let row = |f: &mut fmt::Formatter<'_>, name: &str, it: &Summary| {
@@ -56,7 +56,7 @@ impl fmt::Display for Report {
                 p99,
                 max,
             } = it;
-            writeln!(f, "{name:<24}{count:>8}{p50:>8}{p99:>10}{max:>10}")
+            writeln!(f, "{name:<26}{count:>7}{p50:>10}{p99:>10}{max:>10}")
         };
         row(f, "INIT to check-in, us", &self.startup_us)?;
         row(f, "interrupt, ns", &self.interrupt_ns)?;
