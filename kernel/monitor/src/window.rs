@@ -82,11 +82,6 @@ impl Windows {
         unsafe { self.0.borrow_mut().peek(address) }
     }
 
-    /// Returns the physical address of the monitor's top table.
-    pub fn root(self) -> u64 {
-        self.0.borrow().root()
-    }
-
     /// Returns how many bytes of page tables are in use.
     pub fn table_bytes(self) -> u64 {
         self.0.borrow().table_bytes()

@@ -149,9 +149,12 @@ impl Partner {
 extern "C" fn serve(local_apic: *const LocalApic, seat: u64, _: u64) -> ! {
     // SAFETY: `start` passes the static object; its registers are those of the core that uses it.
     let local_apic = unsafe { &*local_apic };
-    let is_enabled = local_apic.enable(traps::VECTOR_SPURIOUS).is_ok();
+    if local_apic.enable(traps::VECTOR_SPURIOUS).is_err() {
+        // The seat gets no answer.
+        cpu::stop();
+    }
     let mut served = 0;
-    while is_enabled {
+    loop {
         let request = EXCHANGE.request.load(Ordering::Acquire);
         if request == served {
             core::hint::spin_loop();
@@ -170,8 +173,7 @@ extern "C" fn serve(local_apic: *const LocalApic, seat: u64, _: u64) -> ! {
         }
         EXCHANGE.answer.store(request, Ordering::Release);
         if request & ((1 << KIND_BITS) - 1) == STOP {
-            break;
+            cpu::stop();
         }
     }
-    cpu::stop()
 }
