@@ -148,7 +148,8 @@ mod tests {
             ..Report::default()
         };
         assert_eq!(good.verdict(), Verdict::Pass);
-        let faults: [(fn(&mut Report), Verdict); 4] = [
+        type Fault = fn(&mut Report);
+        let faults: [(Fault, Verdict); 4] = [
             (|it| it.wrong = 1, Verdict::StateWrong),
             (|it| it.takeovers = 9, Verdict::TakeoverFailed),
             (|it| it.resets = 1, Verdict::TakeoverFailed),

@@ -270,7 +270,8 @@ mod tests {
         let mut trial = Trial::new(1, 2, 0);
         live(&mut whole, &mut trial);
         let acknowledged = trial.acknowledged();
-        let damages: [(&str, fn(&mut Store)); 4] = [
+        type Damage = fn(&mut Store);
+        let damages: [(&str, Damage); 4] = [
             ("all is lost", |store| store.0.clear()),
             ("the last is lost", |store| {
                 *store.0.get_mut("trial:count").unwrap() -= 1;

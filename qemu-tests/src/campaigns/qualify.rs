@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn the_json_passes_only_if_every_machine_does() {
         let good = (TrialMachine::Bios, report(50, 0));
-        let object = json(&[good.clone()]);
+        let object = json(std::slice::from_ref(&good));
         assert_eq!(object["verdict"], json!("pass"));
         assert_eq!(object["machines"][0]["machine"], json!("bios"));
         assert_eq!(object["machines"][0]["lost"], json!(0));

@@ -85,7 +85,7 @@ impl Partner {
                 0,
             ],
         };
-        dispatch.start(core, order);
+        dispatch.start([(core, order)]);
         for _ in 0..LOOKS_MAX {
             if !dispatch.mailboxes().has_order(core) {
                 break;

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use qualify::{Report, Samples};
 use supervisor::{Cores, Dispatch};
+use takeover::CoreSet;
 
 use crate::ap::OtherCores;
 
@@ -19,8 +20,8 @@ const RETRY_NS: u64 = 1_000_000;
 /// How often SIPI is sent before a core counts as absent.
 const STARTUPS_MAX: u32 = 100;
 
-/// Generations of these check-ins: no fence uses such a number.
-const FIRST_GENERATION: u64 = 1 << 62;
+/// Generations of these check-ins: neither a fence nor the roll call uses such a number.
+const FIRST_GENERATION: u64 = 1 << 61;
 
 /// Starts each of the cores several times. Returns those that check in.
 pub fn measure(
@@ -51,12 +52,13 @@ pub fn measure(
 
 /// Starts a core. Returns how long it took, in ns; `None` if it does not check in.
 fn start(dispatch: &mut Dispatch<OtherCores>, core: u32, generation: u64) -> Option<u64> {
+    let set = CoreSet::from_cores([core]).ok()?;
     let begin_ns = dispatch.now_ns();
     dispatch.init(core);
     dispatch.cores().spin_until(SETTLE_NS, || false);
     let has_come = |it: &Dispatch<OtherCores>| it.mailboxes().checked_in(core) == generation;
     for _ in 0..STARTUPS_MAX {
-        dispatch.startup(core, generation, false);
+        dispatch.startup(set, generation, None);
         dispatch.cores().spin_until(RETRY_NS, || has_come(dispatch));
         if has_come(dispatch) {
             return Some(dispatch.now_ns() - begin_ns);
