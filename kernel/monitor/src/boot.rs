@@ -24,7 +24,7 @@ use takeover::CoreSet;
 use crate::ap::OtherCores;
 use crate::facts::BootFacts;
 use crate::{
-    calibrate, cores, early_log, hardware_watchdog, memory, screen, start_page, timer, traps,
+    calibrate, cores, dma, early_log, hardware_watchdog, memory, screen, start_page, timer, traps,
 };
 
 /// End of the memory that the boot tables map.
@@ -115,14 +115,25 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
     let start_page = place_start_page(&info)?;
     // SAFETY: the page is free, the boot tables map it and everything of the monitor's, and no other core runs yet.
     let silent = unsafe { call_the_roll(&acpi, start_page, local_apic, clock) };
+    let mut occupied = occupied(&info, start_page);
+    let iommus = iommus(&acpi);
+    let free = occupied
+        .iter()
+        .fold(info.memory_map.usable(), |free, (range, _)| {
+            free.without(*range)
+        });
+    let map = &info.memory_map;
+    // SAFETY: the boot tables are loaded, which map as much; no kernel runs yet.
+    let dma = unsafe { dma::probe(&iommus, &options, map, &free, BOOT_MAP_END) };
+    occupied.extend(dma.iter().map(|dma| (dma.tables, "IOMMU tables")));
     let machine = Machine {
         cpus: acpi.cpus.clone(),
         silent: silent.iter().collect(),
         cpu_notes: acpi.cpu_notes.clone(),
         memory_map: info.memory_map.clone(),
-        occupied: occupied(&info, start_page),
+        occupied,
         kinds: kinds(&options, &info),
-        iommus: iommus(&acpi),
+        iommus,
     };
     let plan = plan(&options, &machine)?;
     let watchdog = hardware_watchdog::find(&options, &acpi);
@@ -136,6 +147,7 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         acpi,
         acpi_tables,
         local_apic,
+        dma,
         is_x2apic: mode == Mode::X2Apic,
         frequencies,
         tsc_at_boot,

@@ -14,6 +14,7 @@ use sharedmem::linux::{LinuxFunction, PciRoot};
 use watchdog::Watchdog;
 
 use crate::calibrate::Frequencies;
+use crate::dma::DmaFacts;
 
 /// The facts of one boot.
 pub struct BootFacts {
@@ -33,6 +34,8 @@ pub struct BootFacts {
     pub local_apic: &'static LocalApic,
     /// Whether the local APICs are in x2APIC mode.
     pub is_x2apic: bool,
+    /// The IOMMUs, if there are any and they are used.
+    pub dma: Option<DmaFacts>,
     /// How fast things run.
     pub frequencies: Frequencies,
     /// The time-stamp counter at time 0.

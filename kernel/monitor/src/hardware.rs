@@ -6,9 +6,11 @@ use arch::clock::Clock;
 use arch::pci::{Place, Quieted, ResetPolicy};
 use ipi::IoApic;
 use sharedmem::Control;
+use sharedmem::Instance;
 use sharedmem::event::{FunctionAdded, FunctionFault, FunctionReset, FunctionsLeftOut, Word};
 
 use crate::devices::Devices;
+use crate::dma::Dma;
 
 /// Maximum number of functions that are named one by one after a takeover; the log has no room for thousands.
 const NAMED_MAX: usize = 32;
@@ -27,9 +29,22 @@ pub struct Hardware {
     pub leaves_devices: bool,
     /// The machine's time.
     pub clock: Clock,
+    /// Which memory devices reach.
+    pub dma: Dma,
 }
 
 impl Hardware {
+    /// Lets no device reach memory, where an IOMMU can do that.
+    pub fn deny_dma(&mut self) {
+        self.dma.report_faults();
+        self.dma.deny(|| self.clock.now_ns());
+    }
+
+    /// Names devices that try to reach memory which is not their owner's, if it is time to look.
+    pub fn look_at_devices(&mut self) {
+        self.dma.look(self.clock.now_ns());
+    }
+
     /// Masks every pin of every I/O APIC and clears what is stuck in them. The new primary programs those it needs, to
     /// itself. Its local APICs are fresh: INIT has reset them.
     pub fn seize_interrupts(&mut self) {
@@ -54,13 +69,21 @@ impl Hardware {
 
     /// Takes bus mastering and interrupts from every device, after a look for those that were plugged since boot. What
     /// does not obey is cut off, named, and withheld from the new owner. False if one still reaches memory.
-    pub fn quiet_devices(&mut self) -> bool {
+    /// Where there is an IOMMU, devices reach the memory of the `next` owner from then on, and what is withheld reaches
+    /// nothing.
+    pub fn quiet_devices(&mut self, next: Instance) -> bool {
         if self.leaves_devices {
+            self.dma.give_to(next, &[], || self.clock.now_ns());
             return true;
         }
         let Devices { space, tree } = &mut self.devices;
-        let quieted = tree.quiet(space, self.reset_policy, || self.clock.now_ns());
+        let mut quieted = tree.quiet(space, self.reset_policy, || self.clock.now_ns());
         self.control.withheld.set(quieted.withheld.iter().copied());
+        let barred = tree.requesters(&quieted);
+        self.dma.give_to(next, &barred, || self.clock.now_ns());
+        for fault in &mut quieted.faults {
+            fault.is_contained |= self.dma.contains(fault.address);
+        }
         report(&quieted);
         quieted.is_complete()
     }

@@ -22,6 +22,7 @@ use crate::ap::OtherCores;
 use crate::console::{MonitorConsole, SerialPort};
 use crate::constant::ConstantMemory;
 use crate::devices::{self, Devices};
+use crate::dma::{Dma, DmaFacts};
 use crate::facts::BootFacts;
 use crate::hardware::Hardware;
 use crate::images::{Context, Images};
@@ -61,6 +62,8 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
     });
     x86_64::instructions::interrupts::enable();
 
+    // SAFETY: no owner runs yet; the space that is loaded maps registers and tables.
+    let dma = unsafe { Dma::begin(facts.dma.as_ref(), plan, Instance::A) };
     let show = || {
         console.flush(region.control);
         while screen::draw(region.control) {}
@@ -95,6 +98,7 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
             facts,
             images,
             devices,
+            dma,
             region.control,
             constant,
             reset_policy,
@@ -148,6 +152,7 @@ fn bare_machine(
     facts: &BootFacts,
     images: Images,
     devices: Devices,
+    dma: Dma,
     control: &'static Control,
     constant: ConstantMemory,
     reset_policy: ResetPolicy,
@@ -165,6 +170,7 @@ fn bare_machine(
             reset_policy,
             leaves_devices: qualification.is_some(),
             clock: facts.clock(),
+            dma,
         },
         images,
         constant,
@@ -179,14 +185,18 @@ fn bare_machine(
 fn enter_own_space(facts: &BootFacts, plan: &Plan, ecam: &[Ecam]) -> (MonitorSpace, Vec<u64>) {
     let local_apic = facts.acpi.local_apic_address;
     let registers: Vec<u64> = facts.io_apics().chain([local_apic]).collect();
-    // SAFETY: once, with the boot tables loaded; the addresses are those of the MADT, the MCFG and the plan; the
-    // start page was prepared at boot.
+    // SAFETY: once, with the boot tables loaded; the addresses are those of the ACPI tables and the plan; the start
+    // page was prepared at boot.
     unsafe {
         let mut space = MonitorSpace::make(facts.start_page, &registers, physical(plan.shared))
             .expect("the table pool holds the monitor's own maps");
         let map = |window: &Ecam| space.map_device_memory(physical(window.range));
         let bases = ecam.iter().map(map).collect::<Result<_, _>>();
         let bases = bases.expect("the table pool holds configuration space");
+        for (range, protection) in facts.dma.iter().flat_map(DmaFacts::mapped) {
+            let mapped = space.map_iommu(physical(range), protection);
+            mapped.expect("the table pool holds registers and tables of the IOMMUs");
+        }
         if let Some(watchdog) = facts.watchdog.clone() {
             let map = |page| space.map_device_memory(page);
             hardware_watchdog::install(watchdog, &plan.options, map)

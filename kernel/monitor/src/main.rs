@@ -15,6 +15,7 @@ mod console;
 mod constant;
 mod cores;
 mod devices;
+mod dma;
 mod early_log;
 mod entry;
 mod facts;

@@ -55,6 +55,10 @@ const PEEK_BASE: u64 = 2 << 39;
 /// Where the start page can be written: no backup shares this entry.
 pub const START_PAGE_ALIAS: u64 = PEEK_BASE + (1 << 30);
 
+/// Where registers and tables of the IOMMUs are mapped, behind that entry for the same reason: each at this address
+/// plus its physical one.
+pub const IOMMU_BASE: u64 = 3 << 39;
+
 /// The monitor's address space.
 pub struct MonitorSpace {
     space: AddressSpace,
@@ -159,6 +163,23 @@ impl MonitorSpace {
         // SAFETY: by the caller's promise; nothing else is mapped there.
         unsafe { self.space.map(virt, start, bytes, Protection::Device)? };
         Ok(virt + range.start - start)
+    }
+
+    /// Maps registers or tables of the IOMMUs, at [`IOMMU_BASE`].
+    ///
+    /// # Errors
+    /// When the table memory does not suffice.
+    ///
+    /// # Safety
+    /// It is what it is said to be.
+    pub unsafe fn map_iommu(
+        &mut self,
+        range: PhysicalRange,
+        protection: Protection,
+    ) -> Result<(), MapError> {
+        let virt = IOMMU_BASE + range.start;
+        // SAFETY: by the caller's promise; nothing else is mapped there.
+        unsafe { self.space.map(virt, range.start, range.len(), protection) }
     }
 
     /// Returns the physical address of the top table.

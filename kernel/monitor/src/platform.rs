@@ -64,6 +64,7 @@ impl Platform for BareMachine {
     }
 
     fn sleep(&mut self, seen: u64, most_ns: Option<u64>) {
+        self.hardware.look_at_devices();
         if let Some(sleep_ns) = most_ns {
             timer::arm(sleep_ns);
         }
@@ -71,13 +72,14 @@ impl Platform for BareMachine {
     }
 
     fn seize_interrupts(&mut self) {
+        self.hardware.deny_dma();
         // Cores have just come through the page, and go on through it.
         start_page::restore();
         self.hardware.seize_interrupts();
     }
 
-    fn quiet_devices(&mut self) -> bool {
-        self.hardware.quiet_devices()
+    fn quiet_devices(&mut self, next: Instance) -> bool {
+        self.hardware.quiet_devices(next)
     }
 
     fn load(&mut self, request: &LoadRequest<'_>) -> Result<Box<Tenant>, Refusal> {

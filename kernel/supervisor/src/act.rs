@@ -4,7 +4,7 @@ use sharedmem::condemned::Condemned;
 use sharedmem::console::ConsoleOwner;
 use sharedmem::event::CoresLeft;
 use sharedmem::timeline::Counter;
-use takeover::{Action, Actions, Backup, Event, Notice, Refusal, Stage, State};
+use takeover::{Action, Actions, Backup, Event, Notice, Refusal, Stage, State, Successor};
 
 use crate::platform::Platform;
 use crate::succession::Remaining;
@@ -65,7 +65,11 @@ impl<P: Platform> Supervisor<P> {
                 return Some(Event::Completed(Stage::SeizeInterrupts));
             }
             Action::QuietDevices => {
-                let is_quiet = self.platform.quiet_devices();
+                let next = match self.machine.successor() {
+                    Successor::Backup => self.primary_instance.other(),
+                    Successor::Same => self.primary_instance,
+                };
+                let is_quiet = self.platform.quiet_devices(next);
                 return Some(if is_quiet {
                     Event::Completed(Stage::QuietDevices)
                 } else {

@@ -26,12 +26,13 @@ pub trait Platform: Sized {
     /// Sleeps until an interrupt beyond the `seen` ones, or for `most_ns`; with `None`, for as long as it takes.
     fn sleep(&mut self, seen: u64, most_ns: Option<u64>);
 
-    /// Stops all interrupts of devices. The old primary is stopped and the new one not started.
+    /// Stops all interrupts of devices, after all of their accesses to memory where an IOMMU can do that. The old
+    /// primary is stopped and the new one not started.
     fn seize_interrupts(&mut self);
 
-    /// Stops all devices from writing to memory; false if one does not obey. The old primary is stopped and the new one
-    /// not started.
-    fn quiet_devices(&mut self) -> bool;
+    /// Stops all devices from writing to memory; false if one does not obey. From then on they may reach the memory of
+    /// `next`, the next owner. The old primary is stopped and the new one not started.
+    fn quiet_devices(&mut self, next: Instance) -> bool;
 
     /// Loads an instance.
     ///

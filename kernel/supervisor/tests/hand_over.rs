@@ -42,7 +42,7 @@ fn a_panic_ends_in_a_machine_that_is_protected_again() {
         world.log.borrow()[3..],
         [
             "interrupts seized",
-            "devices quiet",
+            "devices quiet for b",
             "core 1 enters b",
             "core 2 enters b",
             "core 3 enters b",

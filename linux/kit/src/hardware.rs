@@ -43,6 +43,11 @@ impl Default for Hardware {
 }
 
 impl Hardware {
+    /// Returns what the monitor's boot line needs on this machine: a Linux without an IOMMU of its own takes no x2APIC.
+    pub fn boot_words(&self) -> &'static str {
+        if self.has_x2apic { "iommu=tenant" } else { "" }
+    }
+
     /// Returns QEMU's arguments; `files` are the contents of the disks.
     pub fn arguments(&self, files: &[impl AsRef<Path>]) -> Vec<String> {
         let (remapping, iommu): (&str, &[&str]) = match (self.has_x2apic, self.has_translation) {

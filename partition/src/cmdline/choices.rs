@@ -42,6 +42,27 @@ pub enum ResetFunctions {
     All,
 }
 
+/// Whose the IOMMU is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IommuOwner {
+    /// The monitor's: devices reach the owner's memory and no other, and at a takeover none until they are quiet.
+    #[default]
+    Monitor,
+    /// The first primary's, if that is a Linux, until it dies.
+    Tenant,
+    /// Nobody's: the machine is used as one without.
+    Nobody,
+}
+
+impl IommuOwner {
+    /// What each is called on the boot line.
+    pub(super) const NAMES: [(&'static str, Self); 3] = [
+        ("monitor", Self::Monitor),
+        ("tenant", Self::Tenant),
+        ("off", Self::Nobody),
+    ];
+}
+
 /// The mode the local APICs are used in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ApicMode {
@@ -52,6 +73,15 @@ pub enum ApicMode {
     Xapic,
     /// x2APIC.
     X2apic,
+}
+
+impl ApicMode {
+    /// What each is called on the boot line.
+    pub(super) const NAMES: [(&'static str, Self); 3] = [
+        ("auto", Self::Auto),
+        ("xapic", Self::Xapic),
+        ("x2apic", Self::X2apic),
+    ];
 }
 
 /// What a primary does whose own state is not what it should be.
@@ -78,6 +108,11 @@ pub enum StatusClients {
     Near,
     /// All.
     All,
+}
+
+impl StatusClients {
+    /// What each is called on the boot line.
+    pub(super) const NAMES: [(&'static str, Self); 2] = [("near", Self::Near), ("all", Self::All)];
 }
 
 /// What the primary serves.

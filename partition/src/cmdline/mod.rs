@@ -18,7 +18,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use choices::{
-    ApicMode, LoneMonitor, OnDivergence, Rearm, Reset, ResetFunctions, Service, StatusClients,
+    ApicMode, IommuOwner, LoneMonitor, OnDivergence, Rearm, Reset, ResetFunctions, Service,
+    StatusClients,
 };
 pub use exec::ExecClause;
 pub use help::Help;
@@ -95,6 +96,8 @@ pub struct Options {
     pub qualify_takeovers: u32,
     /// The mode of the local APICs.
     pub apic: ApicMode,
+    /// Whose the IOMMU is.
+    pub iommu: IommuOwner,
     /// Commands the first primary runs by itself.
     pub exec: Vec<ExecClause>,
     given: BTreeMap<&'static str, String>,
@@ -226,6 +229,7 @@ impl Options {
             admin: false,
             qualify_takeovers: 0,
             apic: ApicMode::default(),
+            iommu: IommuOwner::default(),
             exec: Vec::new(),
             given: BTreeMap::new(),
         }

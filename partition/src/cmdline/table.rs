@@ -5,8 +5,8 @@ use super::value::{
     duration_in, one_of, parse_count, parse_service, parse_status_port, watchdog_time,
 };
 use super::{
-    ApicMode, LoneMonitor, NetworkConfig, OnDivergence, Options, Rearm, Reset, ResetFunctions,
-    StatusClients, exec,
+    ApicMode, IommuOwner, LoneMonitor, NetworkConfig, OnDivergence, Options, Rearm, Reset,
+    ResetFunctions, StatusClients, exec,
 };
 use crate::cpu_list::CpuList;
 use crate::duration::parse_duration;
@@ -311,14 +311,17 @@ pub const OPTIONS: &[OptionSpec] = &[
         preset: Preset::Value("auto"),
         help: "mode of the local APICs; auto takes x2APIC where there is one",
         apply: |options, value| {
-            options.apic = one_of(
-                value,
-                &[
-                    ("auto", ApicMode::Auto),
-                    ("xapic", ApicMode::Xapic),
-                    ("x2apic", ApicMode::X2apic),
-                ],
-            )?;
+            options.apic = one_of(value, &ApicMode::NAMES)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "iommu",
+        syntax: "monitor|tenant|off",
+        preset: Preset::Value("monitor"),
+        help: "whose the IOMMU is: the monitor's, a Linux primary's until it dies, or nobody's",
+        apply: |options, value| {
+            options.iommu = one_of(value, &IommuOwner::NAMES)?;
             Ok(())
         },
     },
@@ -348,10 +351,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         preset: Preset::Value("near"),
         help: "who may see the status page: clients in the machine's own network (ip=), or all",
         apply: |options, value| {
-            options.status_clients = one_of(
-                value,
-                &[("near", StatusClients::Near), ("all", StatusClients::All)],
-            )?;
+            options.status_clients = one_of(value, &StatusClients::NAMES)?;
             Ok(())
         },
     },

@@ -9,6 +9,7 @@ mod connections;
 mod cores;
 mod deaths;
 mod devices;
+mod dma;
 mod hostile;
 mod images;
 mod instants;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<Test> {
         cores::tests(),
         deaths::tests(),
         devices::tests(),
+        dma::tests(),
         not_serving::tests(),
         own_words::tests(),
         images::tests(),

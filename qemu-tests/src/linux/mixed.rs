@@ -133,8 +133,9 @@ impl Mixed {
         };
         format!(
             "{linux}_kernel={LINUX_PATH} {linux}_initrd={INITRD_PATH} {linux}_cmdline=\"{USUAL_WORDS}\" \
-             {native}_kernel={NATIVE_PATH} failover_timeout={}ms pmem=64M {}",
+             {native}_kernel={NATIVE_PATH} failover_timeout={}ms pmem=64M {} {}",
             self.timeout.as_millis(),
+            Hardware::default().boot_words(),
             self.append
         )
         .trim_end()

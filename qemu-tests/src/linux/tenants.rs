@@ -139,10 +139,11 @@ impl Pair {
             )
         };
         let line = format!(
-            "{} {} failover_timeout={}ms pmem=64M {}",
+            "{} {} failover_timeout={}ms pmem=64M {} {}",
             tenant("primary", "a"),
             tenant("failover", "b"),
             self.timeout.as_millis(),
+            self.hardware.boot_words(),
             self.append
         );
         line.trim_end().into()

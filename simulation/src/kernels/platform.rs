@@ -103,7 +103,7 @@ impl Platform for Board {
         self.world.spend(self.world.random.below(100 * US));
     }
 
-    fn quiet_devices(&mut self) -> bool {
+    fn quiet_devices(&mut self, _next: Instance) -> bool {
         self.world.spend(self.world.random.below(100 * US));
         self.world.wires.card.quiet();
         true

@@ -4,6 +4,7 @@
 mod comparison_list;
 mod core_list;
 mod device_list;
+mod dma_list;
 mod host;
 mod host_list;
 mod list;
@@ -36,6 +37,7 @@ fn host_mutants() -> impl Iterator<Item = &'static HostMutant> {
         .chain(comparison_list::COMPARISON_MUTANTS)
         .chain(watcher_list::WATCHER_MUTANTS)
         .chain(device_list::DEVICE_MUTANTS)
+        .chain(dma_list::DMA_MUTANTS)
 }
 
 /// The result of one bug.

@@ -11,6 +11,7 @@ mod isolate;
 pub mod msix;
 mod node;
 mod quiet;
+mod requesters;
 mod reset;
 mod saved;
 mod scan;

@@ -6,6 +6,7 @@ use core::ptr;
 
 use arch::paging::Protection;
 use partition::acpi::ApicId;
+use partition::cmdline::IommuOwner;
 use partition::linux::command_line::Facts;
 use partition::linux::{Files, LinuxBoot, LinuxError, TableFacts, Tables, acpi};
 use partition::tenant::LINUX;
@@ -118,7 +119,7 @@ fn make_tables(
         seat: facts.acpi.cpus[0],
         cores: &cores,
         local_apic_address: facts.acpi.local_apic_address,
-        has_iommu: true,
+        has_iommu: plan.options.iommu == IommuOwner::Tenant,
     };
     Ok(match request.role {
         Role::Primary => acpi::of_primary(&facts.acpi_tables, table_facts, at)?,

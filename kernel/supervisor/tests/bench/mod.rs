@@ -251,8 +251,8 @@ impl Platform for Bench {
         self.0.note("interrupts seized");
     }
 
-    fn quiet_devices(&mut self) -> bool {
-        self.0.note("devices quiet");
+    fn quiet_devices(&mut self, next: Instance) -> bool {
+        self.0.note(format!("devices quiet for {next}"));
         true
     }
 

@@ -22,7 +22,7 @@ const MADT_ENTRIES: usize = 44;
 /// Checks the firmware.
 pub fn findings(root: &Root) -> Vec<Finding> {
     let mut findings = vec![kind(root)];
-    findings.extend(iommu(root));
+    findings.push(iommu(root));
     // Under understudy, the tables are its own.
     if !hand_off::is_there(root) {
         findings.push(reset_register(root));
@@ -50,18 +50,32 @@ fn kind(root: &Root) -> Finding {
     }
 }
 
-/// Checks that DMA is not translated. A kernel that boots beside another does not see a translation, and the
-/// translation would be the dead kernel's.
-fn iommu(root: &Root) -> Option<Finding> {
+/// Says whose the IOMMU is, and what is lost by that.
+fn iommu(root: &Root) -> Finding {
     const SUBJECT: &str = "IOMMU";
-    match root.names("sys/kernel/iommu_groups").is_empty() {
-        true => None,
-        false => Some(Finding::no(
+    let has_table = ["DMAR", "IVRS"].map(|name| root.has(format!("{TABLES}/{name}")));
+    match (hand_off::is_there(root), has_table.contains(&true)) {
+        (false, true) => Finding::ok(
             SUBJECT,
-            "this kernel has DMA and interrupts translated, which its successor could not see",
-            "add intel_iommu=off amd_iommu=off intremap=off to both command lines, or switch the IOMMU off in the \
-             firmware's set-up",
-        )),
+            "it will be understudy's: devices reach the primary's memory and no other; kernels have neither VFIO nor \
+             x2APIC (iommu=tenant on the boot line leaves it to the primary)",
+        ),
+        (false, false) => Finding::warning(
+            SUBJECT,
+            "there is none: a device that does not obey at a takeover is stopped by the bridge above it, if that \
+             obeys; at any other time devices reach all memory",
+            "switch it on in the firmware's set-up (VT-d, AMD-Vi), if the machine has one",
+        ),
+        (true, true) => Finding::warning(
+            SUBJECT,
+            "it is left to this kernel (iommu=tenant): until a takeover devices reach what this kernel lets them, and \
+             after it there are neither VFIO nor x2APIC",
+            "without need for VFIO or x2APIC, leave iommu=tenant out of the boot line",
+        ),
+        (true, false) => Finding::ok(
+            SUBJECT,
+            "this kernel has none; one that there is, is understudy's",
+        ),
     }
 }
 
@@ -213,8 +227,13 @@ mod tests {
         assert_eq!(reset_register(&root).level, Level::Ok);
         put(&root, "sys/firmware/acpi/tables/FACP", &fadt[..100]);
         assert_eq!(reset_register(&root).level, Level::No);
-        assert_eq!(iommu(&root), None);
-        put(&root, "sys/kernel/iommu_groups/0/type", b"DMA");
-        assert_eq!(iommu(&root).unwrap().level, Level::No);
+        assert_eq!(iommu(&root).level, Level::Warning);
+        put(&root, "sys/firmware/acpi/tables/IVRS", b"IVRS");
+        assert_eq!(iommu(&root).level, Level::Ok);
+        put(&root, "sys/firmware/acpi/tables/UNDS", b"UNDS");
+        assert_eq!(iommu(&root).level, Level::Warning);
+        let (_directory, root) = root_of(&[]);
+        put(&root, "sys/firmware/acpi/tables/UNDS", b"UNDS");
+        assert_eq!(iommu(&root).level, Level::Ok);
     }
 }

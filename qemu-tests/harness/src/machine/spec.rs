@@ -94,6 +94,8 @@ pub struct MachineSpec {
     /// The cable that leads to the same hub as the machine's card, if there is one. QEMU's network then takes nothing
     /// that begins on the cable.
     pub wire: Option<WireEnds>,
+    /// The IOMMU, as QEMU's `-device` takes it: the machine's card and disk are behind it. Empty if there is none.
+    pub iommu: String,
     /// Further devices, as QEMU's `-device` takes them.
     pub devices: Vec<String>,
     /// Whether a reset boots it again; else QEMU ends, as a test that does not expect one had better notice.
@@ -116,6 +118,7 @@ impl MachineSpec {
             append: String::new(),
             port: HostPort::Any,
             wire: None,
+            iommu: String::new(),
             devices: Vec::new(),
             may_reset: false,
             has_watchdog: false,
@@ -185,6 +188,10 @@ impl MachineSpec {
         list.add("-cpu", &self.cpu);
         list.add("-smp", format!("{}{}", self.cpus, self.topology));
         list.add("-m", &self.memory);
+        // It comes before what is behind it.
+        if !self.iommu.is_empty() {
+            list.add("-device", &self.iommu);
+        }
         let port = match self.port {
             HostPort::Any => 0,
             HostPort::Fixed(port) => port,
@@ -193,16 +200,19 @@ impl MachineSpec {
         match &self.wire {
             None => {
                 list.add("-netdev", user);
-                list.add("-device", "virtio-net-pci,netdev=n0,disable-legacy=on");
+                list.add("-device", self.virtio("virtio-net-pci,netdev=n0"));
             }
-            Some(ends) => connect(&mut list, &user, ends),
+            Some(ends) => {
+                connect(&mut list, &user, ends);
+                list.add("-device", self.virtio("virtio-net-pci,netdev=h2"));
+            }
         }
         if self.has_disk() {
             list.add(
                 "-drive",
                 format!("if=none,id=d0,format=raw,file={}", commas_doubled(disk)),
             );
-            list.add("-device", "virtio-blk-pci,drive=d0,disable-legacy=on");
+            list.add("-device", self.virtio("virtio-blk-pci,drive=d0"));
         }
         for device in &self.devices {
             list.add("-device", device);
@@ -211,6 +221,15 @@ impl MachineSpec {
             list.add("-global", "ICH9-LPC.noreboot=off");
         }
         list.0
+    }
+
+    /// Returns QEMU's argument for a virtio device. By its own means it goes round an IOMMU.
+    fn virtio(&self, device: &str) -> String {
+        let behind = match self.iommu.is_empty() {
+            true => "",
+            false => ",iommu_platform=on",
+        };
+        format!("{device},disable-legacy=on{behind}")
     }
 
     fn accelerate(&self, list: &mut Arguments) {
@@ -236,7 +255,6 @@ fn connect(list: &mut Arguments, user: &str, ends: &WireEnds) {
     for (port, peer) in [("h0", ",netdev=n0"), ("h1", ",netdev=wire"), ("h2", "")] {
         list.add("-netdev", format!("hubport,id={port},hubid=0{peer}"));
     }
-    list.add("-device", "virtio-net-pci,netdev=h2,disable-legacy=on");
 }
 
 /// In the model an instruction takes 2 to the power of this, in ns.

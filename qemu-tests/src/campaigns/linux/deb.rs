@@ -164,9 +164,10 @@ fn boot_line() -> String {
         )
     };
     format!(
-        "{} {} failover_mem=384M failover_timeout=1s",
+        "{} {} failover_mem=384M failover_timeout=1s {}",
         tenant("primary"),
-        tenant("failover")
+        tenant("failover"),
+        Hardware::default().boot_words()
     )
 }
 

@@ -340,6 +340,52 @@ events! {
         wrong: u64,
     }
 
+    event Iommu = "iommu":
+    /// The monitor has taken a unit of the IOMMU: devices reach the owner's memory and no other.
+    {
+        /// The number of the unit, in the order of the firmware's table.
+        unit: u32,
+        /// Whether it translated addresses before, by the tables of firmware or of a kernel.
+        was_on: bool,
+        /// Whether it remapped interrupts before.
+        was_remapping: bool,
+        /// Whether it had to be switched off for a moment, because its tables had another form.
+        was_off: bool,
+    }
+
+    event IommuStuck = "iommu-stuck":
+    /// A unit of the IOMMU did not take a step. What is behind it is as on a machine without an IOMMU.
+    {
+        /// The number of the unit.
+        unit: u32,
+        /// What it was to do.
+        step: Text,
+    }
+
+    event DmaHandedOver = "dma-handed-over":
+    /// A takeover has given the devices the memory of the next owner.
+    {
+        /// How long it took until no device reached any memory, in ns; 0 with `iommu=tenant`.
+        denied_ns: u64,
+        /// How long it took to give them the next owner's, once they were quiet, in ns.
+        granted_ns: u64,
+        /// How many functions reach nothing, because they do not obey.
+        barred: u32,
+    }
+
+    event DmaFault = "dma-fault":
+    /// The IOMMU stopped a function's access to memory that is not its owner's. Once for each of 32 functions an owner.
+    {
+        /// Its address.
+        function: Word,
+        /// `read` or `write`.
+        access: Word,
+        /// The physical address, to the page.
+        address: Hex,
+        /// The unit's number for the reason: of VT-d the fault reason, of AMD-Vi the event code.
+        reason: u32,
+    }
+
     event Reset = "reset":
     /// No instance serves, so the monitor resets the machine.
     {

@@ -32,6 +32,8 @@ use super::msix;
 const VENDOR: u32 = 0x1af4;
 /// A modern device ID is this and the device type (virtio 1.2, 4.1.2.1).
 const MODERN_ID: u32 = 0x1040;
+/// Feature VIRTIO_F_ACCESS_PLATFORM (virtio 1.2, 6).
+const ACCESS_PLATFORM: u64 = 1 << 33;
 /// No interrupt (virtio 1.2, 4.1.5.1.2).
 const NO_VECTOR: u16 = 0xffff;
 /// What every register of a device reads that does not answer.
@@ -151,7 +153,10 @@ impl Transport for VirtioTransport {
         u64::from(high) << 32 | u64::from(low)
     }
 
+    /// Accepts, beside what the driver asks for, that addresses are those of the platform: the driver's are, and a
+    /// device behind an IOMMU works with no other driver (virtio 1.2, 6.1).
     fn write_driver_features(&mut self, driver_features: u64) {
+        let driver_features = driver_features | self.read_device_features() & ACCESS_PLATFORM;
         field!(self.registers.common, driver_feature_select).write(0);
         field!(self.registers.common, driver_feature).write(driver_features as u32);
         field!(self.registers.common, driver_feature_select).write(1);
