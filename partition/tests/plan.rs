@@ -43,7 +43,8 @@ shared   -      0x3000000-0x5200000     34M  control block 2M, journal 32M
 boot     -      0x8000-0x9000            4K  trampoline page
 boot     -      0x100000-0x180000      512K  boot image
 boot     -      0x1fa00000-0x1ff00000    5M  boot archive
-keepalive 1ms, failover_timeout 10ms, failover_boot_timeout 5s, failover_rearm manual, failover_reset auto
+keepalive 1ms, failover_timeout 10ms, failover_boot_timeout 5s, failover_rearm manual, failover_reset auto, \
+failover_watchdog off
 primary_kernel /boot/a, failover_kernel /boot/b, service redis:6379
 ";
     assert_eq!(

@@ -2,7 +2,7 @@
 //! `docs/shared-memory.md`.
 
 use crate::abi::{EntryReason, SeatStatus, Vector};
-use crate::cause::{BackupLoss, Cause};
+use crate::cause::{BackupLoss, Cause, StateFault};
 use crate::console::ConsoleOwner;
 use crate::debug::PromotionFault;
 use crate::device::{DeviceFlag, DeviceRequest};
@@ -17,7 +17,7 @@ use crate::resume_slot::ParkState;
 use crate::timeline::{Counter, Edge, Phase};
 
 /// The lists.
-pub const LISTS: [List; 23] = [
+pub const LISTS: [List; 24] = [
     Instance::LIST,
     Role::LIST,
     Vector::LIST,
@@ -28,6 +28,7 @@ pub const LISTS: [List; 23] = [
     Phase::LIST,
     Counter::LIST,
     Cause::LIST,
+    StateFault::LIST,
     BackupLoss::LIST,
     EpitaphState::LIST,
     EpitaphCause::LIST,

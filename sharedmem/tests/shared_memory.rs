@@ -103,6 +103,7 @@ fn the_document_has_every_part_at_its_place() {
         (offset_of!(Control, versions), "versions"),
         (offset_of!(Control, withheld), "withheld functions"),
         (offset_of!(Control, condemned), "condemned words"),
+        (offset_of!(Control, obstacles), "obstacles"),
     ]
     .map(|(offset, name)| (format!("{offset:x}"), name));
     assert!(

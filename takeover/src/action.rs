@@ -9,8 +9,8 @@ use crate::notice::Notice;
 /// An action. The executor carries them out in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Revoke any job that waits for these cores in the fence page, then send them INIT, one right after the other. None
-    /// may take up such a job after its check-in.
+    /// Revoke any job that waits for these cores in the fence page, then send them INIT, one right after the other.
+    /// None may take up such a job after its check-in.
     SendInit {
         /// The cores.
         cores: CoreSet,

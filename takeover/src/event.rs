@@ -54,8 +54,8 @@ pub enum Event<'a> {
         /// All cores it gets.
         cores: CoreSet,
     },
-    /// A core of the primary, or one kept for the next one, did not come when it was started, and cannot any more. It had
-    /// stopped with proof before and has run nothing since. No fence waits for it, and no successor gets it.
+    /// A core of the primary, or one kept for the next one, did not come when it was started, and cannot any more. It
+    /// had stopped with proof before and has run nothing since. No fence waits for it, and no successor gets it.
     CoreLeftOut {
         /// The core's machine number.
         core: u32,

@@ -8,8 +8,8 @@ use uart_16550::{BaudRate, Config, Uart16550};
 /// I/O port of the first serial port.
 const COM1: u16 = 0x3f8;
 
-/// As boot loaders and Linux consoles are usually set up: 115,200 baud, 8 data bits, no parity, 1 stop bit. The library's
-/// default of 9600 baud would be garbage behind GRUB's output, and too slow for a log.
+/// As boot loaders and Linux consoles are usually set up: 115,200 baud, 8 data bits, no parity, 1 stop bit. The
+/// library's default of 9600 baud would be garbage behind GRUB's output, and too slow for a log.
 const CONFIGURATION: Config = Config {
     baud_rate: BaudRate::Baud115200,
     ..Config::DEFAULT

@@ -34,7 +34,8 @@ impl BackupMonitor {
         }
     }
 
-    /// Looks at the monitor's keepalive and at what the shared region says. Returns why no takeover would follow a death.
+    /// Looks at the monitor's keepalive and at what the shared region says. Returns why no takeover would follow a
+    /// death.
     pub fn look(&mut self, host: &impl Host) -> Obstacles {
         let now_ns = host.now_ns();
         let control = host.region().control;

@@ -67,8 +67,8 @@ impl<C: Cores> Dispatch<C> {
         self.cores.send(core, Signal::Init);
     }
 
-    /// Sends stopped cores to their mailboxes, to check in there in a new `generation`; the `lead` among them is to stay
-    /// awake there.
+    /// Sends stopped cores to their mailboxes, to check in there in a new `generation`; the `lead` among them is to
+    /// stay awake there.
     pub fn startup(&self, cores: CoreSet, generation: u64, lead: Option<u32>) {
         self.mailboxes().begin_generation(generation);
         for core in cores.iter() {
@@ -130,8 +130,8 @@ impl<C: Cores> Dispatch<C> {
         }
     }
 
-    /// Calls those again that did not come for their orders. Returns those that are given up and had stopped before: since
-    /// then they have run nothing, and without their orders they never will.
+    /// Calls those again that did not come for their orders. Returns those that are given up and had stopped before:
+    /// since then they have run nothing, and without their orders they never will.
     pub fn retry_pending(&mut self) -> CoreSet {
         let now_ns = self.now_ns();
         let mut again = Vec::new();

@@ -1,6 +1,7 @@
 //! The boot command line, with Linux's habits: words separated by blanks, double quotes around values with blanks, `-`
 //! and `_` alike in names, and the last of several wins.
 
+mod build_time;
 mod choices;
 mod exec;
 mod help;

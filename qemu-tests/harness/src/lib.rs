@@ -29,6 +29,7 @@ pub mod paths;
 pub mod problem;
 pub mod qmp;
 pub mod random;
+pub mod score;
 pub mod screenshot;
 pub mod setup;
 pub mod steady;

@@ -168,7 +168,8 @@ impl Qmp {
         self.execute("pmemsave", arguments).map(drop)
     }
 
-    /// Returns whether a driver has taken the first virtio device whose name has `kind` in it (virtio 1.2, section 2.1).
+    /// Returns whether a driver has taken the first virtio device whose name has `kind` in it (virtio 1.2, section
+    /// 2.1).
     ///
     /// # Errors
     /// As [`execute`](Self::execute), or there is no such device.

@@ -3,6 +3,5 @@
 pub mod bench;
 pub mod demo;
 pub mod instants;
-pub mod linux;
 pub mod qualify;
 pub mod rearm;

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use sharedmem::event;
 
-use crate::campaigns::linux::devices;
-use crate::campaigns::linux::lives::{self, KernelEnd};
-use crate::linux::parked::{Quarters, Snapshot};
-use crate::linux::takeover::{Death, Survived, play, survive};
-use crate::linux::tenants::Pair;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::linux::gap::GapProbe;
 use harness::linux::http;
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
 use linux_kit::packages::Series;
+use linux_tests::campaigns::devices;
+use linux_tests::campaigns::lives::{self, KernelEnd};
+use linux_tests::parked::{Quarters, Snapshot};
+use linux_tests::takeover::{Death, Survived, play, survive};
+use linux_tests::tenants::Pair;
 
 /// Two kernels boot one after the other.
 const LIMIT: Duration = Duration::from_secs(180);

@@ -11,14 +11,14 @@ use sharedmem::cause::Cause;
 use sharedmem::event;
 
 use super::survival::WRITES;
-use crate::linux::mixed::{First, HTTP_PORT, Mixed, REDIS_PORT};
-use crate::linux::takeover::{Death, kill, told_status};
 use crate::suite::{Test, TestContext, Verdict};
 use harness::client::{self, IMPATIENT};
 use harness::linux::http::{self, HttpReply};
 use harness::problem::{Problem, require, require_equal};
 use harness::writer::KeyWriter;
 use linux_kit::packages::Series;
+use linux_tests::mixed::{First, HTTP_PORT, Mixed, REDIS_PORT};
+use linux_tests::takeover::{Death, kill, told_status};
 
 /// A Linux boots under translation, on a host that may be busy.
 const LIMIT: Duration = Duration::from_secs(120);

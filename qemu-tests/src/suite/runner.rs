@@ -1,6 +1,5 @@
 //! Runs tests and prints how they went.
 
-use std::fmt;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,42 +9,11 @@ use harness::emulator;
 use harness::images::Images;
 use harness::paths;
 use harness::problem::Problem;
+use harness::score::Score;
 use harness::setup::{HostTools, WITH_X2APIC};
 
 /// Lines of the console that are shown of a test that failed.
 const TAIL_LINES: usize = 30;
-
-/// How many tests went which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Score {
-    /// Passed.
-    pub passed: u32,
-    /// Failed, timed out, or could not be run as the host is broken.
-    pub failed: u32,
-    /// Not run, as something is missing.
-    pub skipped: u32,
-}
-
-impl fmt::Display for Score {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} passed, {} failed, {} skipped",
-            self.passed, self.failed, self.skipped
-        )
-    }
-}
-
-impl Score {
-    /// Counts one test.
-    pub fn count<T>(&mut self, outcome: &Result<T, Problem>) {
-        match outcome {
-            Ok(_) => self.passed += 1,
-            Err(Problem::Skipped(_)) => self.skipped += 1,
-            Err(_) => self.failed += 1,
-        }
-    }
-}
 
 /// Selects the tests whose name contains `filter`, or the one with exactly that name.
 pub fn select(tests: Vec<Test>, filter: Option<&str>) -> Vec<Test> {

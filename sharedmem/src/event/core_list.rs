@@ -53,9 +53,7 @@ impl FromIterator<u32> for CoreList {
 }
 
 impl Value for CoreList {
-    const FORM: Form = Form::Described(
-        "core numbers and ranges with commas between them (`1-3,7`), or `none`; `+5` at the end: 5 further ones",
-    );
+    const FORM: Form = Form::Described("`1-3,7,+5`: cores 1 to 3, 7, 5 further ones; or `none`");
     const BYTES_MAX: usize = (2 * RANGES_MAX + 1) * (<u32 as Value>::BYTES_MAX + "-".len());
 
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

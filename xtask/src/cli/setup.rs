@@ -26,7 +26,7 @@ pub fn set_up(arguments: &SetupArguments) -> Result<bool> {
         linux_kit::set_up(),
         setup::install_programs(&LocalSystem, &memcheck::NEEDED),
         setup::install_programs(&LocalSystem, &bochs::NEEDED),
-        setup::install_programs(&LocalSystem, &qemu_tests::campaigns::linux::deb::NEEDED),
+        setup::install_programs(&LocalSystem, &linux_tests::campaigns::deb::NEEDED),
     ];
     let problems: Vec<_> = others.into_iter().filter_map(Result::err).collect();
     for problem in &problems {

@@ -1,5 +1,5 @@
-//! The deliberate bugs in what decides which cores there are, and whether a takeover would follow; each with the test on
-//! the host that has to find it.
+//! The deliberate bugs in what decides which cores there are, and whether a takeover would follow; each with the test
+//! on the host that has to find it.
 
 use super::mutant::{HostMutant, Mutant};
 
@@ -49,7 +49,7 @@ pub const CORE_MUTANTS: &[HostMutant] = &[
         test: "supervisor --lib dispatch",
         mutant: Mutant {
             name: "running-core-left-out",
-            what: "a core that may run something is taken for stopped because it does not come",
+            what: "a core that may run something is taken for stopped",
             file: "kernel/supervisor/src/dispatch.rs",
             right: "Call::GiveUp if it.was_stopped => given_up.push(it.core),",
             wrong: "Call::GiveUp if it.was_stopped || true => given_up.push(it.core),",

@@ -24,8 +24,8 @@ use crate::tenants::native::Native;
 
 const HAND_OFF_BYTES: u64 = (size_of::<HandOff>() as u64).next_multiple_of(PAGE_BYTES);
 
-/// Page tables for image and trampoline, and for devices to come; the direct map takes one page per GiB more, and stacks
-/// one per 2 MiB.
+/// Page tables for image and trampoline, and for devices to come; the direct map takes one page per GiB more, and
+/// stacks one per 2 MiB.
 const TABLE_PAGES: u64 = 96;
 
 /// Every entry of a page table.

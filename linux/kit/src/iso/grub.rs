@@ -122,7 +122,7 @@ mod tests {
     fn through_grub(line: &str) -> String {
         let text = config("/boot/understudy", line, &[]).unwrap();
         let begin = text.find("    multiboot2 ").unwrap();
-        let end = begin + text[begin..].find("\n}").unwrap();
+        let end = begin + text[begin..].find("\n    # ").unwrap();
         let words = read_by_grub(text[begin..end].trim());
         assert_eq!(words[..2], ["multiboot2", "/boot/understudy"]);
         handed_over(&words[2..])
@@ -166,7 +166,9 @@ mod tests {
     fn every_module_has_its_path_for_a_name() {
         let text = config("/boot/understudy", "a=1", &["/boot/k a", "/boot/b"]).unwrap();
         assert!(
-            text.contains("    module2 '/boot/k a' '/boot/k a'\n    module2 /boot/b /boot/b\n}"),
+            text.contains(
+                "    module2 '/boot/k a' '/boot/k a'\n    module2 /boot/b /boot/b\n    # "
+            ),
             "{text}"
         );
         assert!(!text.contains('@'), "{text}");

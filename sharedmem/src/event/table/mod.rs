@@ -1,11 +1,13 @@
 //! The table of all events, by their writers.
 
+mod device;
 mod guest;
 mod instance;
 mod log;
 mod monitor;
 mod understudyctl;
 
+pub use device::*;
 pub use guest::*;
 pub use instance::*;
 pub use log::*;
@@ -15,8 +17,9 @@ pub use understudyctl::*;
 use super::Group;
 
 /// The parts of the table.
-pub const GROUPS: [Group; 5] = [
+pub const GROUPS: [Group; 6] = [
     monitor::GROUP,
+    device::GROUP,
     instance::GROUP,
     log::GROUP,
     understudyctl::GROUP,
@@ -27,6 +30,7 @@ pub const GROUPS: [Group; 5] = [
 #[cfg(test)]
 pub(super) fn check_round_trips() {
     monitor::check_round_trips();
+    device::check_round_trips();
     instance::check_round_trips();
     log::check_round_trips();
     understudyctl::check_round_trips();

@@ -17,7 +17,7 @@ use linux_kit::packages::{LinuxKernel, PackageStore};
 use linux_kit::{ctl, guest, module};
 
 use super::run::{CPUS, Cost, CostRun};
-use crate::linux::tenants::{self, Pair};
+use crate::tenants::{self, Pair};
 
 /// Rounds of work on each CPU: a few seconds of the model's time.
 const ROUNDS: u32 = 200;

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use sharedmem::event::Apic;
 
-use crate::linux::takeover::{Death, play};
-use crate::linux::tenants::Pair;
-use crate::suite::runner::Score;
+use crate::takeover::{Death, play};
+use crate::tenants::Pair;
 use harness::emulator;
 use harness::images::Images;
 use harness::machine::Chipset;
 use harness::paths;
 use harness::problem::{Problem, require, require_equal};
+use harness::score::Score;
 use linux_kit::hardware::Hardware;
 use linux_kit::packages::Series;
 

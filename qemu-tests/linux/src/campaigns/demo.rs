@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::kdump;
 use super::statistics::median;
-use crate::linux::takeover::{Death, Survived, play};
-use crate::linux::tenants::Pair;
+use crate::takeover::{Death, Survived, play};
+use crate::tenants::Pair;
 use harness::emulator;
 use harness::images::Images;
 use harness::linux::ledger::FileAudit;
@@ -201,7 +201,7 @@ pub fn failure_json(problem: &Problem) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linux::takeover::tests::survived;
+    use crate::takeover::tests::survived;
 
     fn outcome() -> Outcome {
         let mut slower = survived();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sharedmem::event::Ready;
 
-use crate::linux::tenants::Pair;
+use crate::tenants::Pair;
 use harness::images::Images;
 use harness::linux::gap::GapProbe;
 use harness::linux::http;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::run::{CPUS, Cost, CostRun, Round};
-use crate::campaigns::linux::statistics::median;
+use crate::campaigns::statistics::median;
 
 /// A primary beside an armed backup is to be slower by no more than this, in percent.
 const AT_MOST_PERCENT: f64 = 1.0;

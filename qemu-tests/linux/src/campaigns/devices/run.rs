@@ -9,8 +9,8 @@ use sharedmem::event::Ready;
 
 use super::report::{CameBack, Row};
 use super::{Device, Kind, Trial};
-use crate::linux::takeover::{Death, kill, told_status};
-use crate::linux::tenants::Pair;
+use crate::takeover::{Death, kill, told_status};
+use crate::tenants::Pair;
 use harness::emulator;
 use harness::images::Images;
 use harness::linux::gap::GapProbe;

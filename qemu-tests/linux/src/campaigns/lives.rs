@@ -10,8 +10,8 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use sharedmem::event::Ready;
 
-use crate::linux::takeover::{self, Death};
-use crate::linux::tenants::Pair;
+use crate::takeover::{self, Death};
+use crate::tenants::Pair;
 use harness::images::Images;
 use harness::linux::gap::GapProbe;
 use harness::linux::http;

@@ -1,7 +1,0 @@
-//! Machines with Linux tenants: [`tenants`] is a machine with two of them, [`mixed`] one with a Linux and a native
-//! instance. [`takeover`] kills a primary on them, and [`parked`] looks at a backup that waits.
-
-pub mod mixed;
-pub mod parked;
-pub mod takeover;
-pub mod tenants;
