@@ -49,6 +49,7 @@ fn status() -> PrimaryStatus {
         uptime_ms: 65_432,
         service_port: 6379,
         obstacles: Obstacles::NONE,
+        state_fault: None,
         journal: JournalStatus::default(),
         takeover: None,
         dead: None,

@@ -7,6 +7,7 @@
 use arbitrary::{Result, Unstructured};
 use journal::{RecentRecords, RecoverySummary};
 use sharedmem::Instance;
+use sharedmem::cause::StateFault;
 use sharedmem::obstacle::Obstacles;
 use web::{DeadPrimary, JournalStatus, PrimaryStatus, TakeoverStatus, answer};
 
@@ -48,6 +49,7 @@ fn scene(region: &Region, input: &mut Unstructured<'_>) -> Result<()> {
         uptime_ms: u64::MAX,
         service_port: 6379,
         obstacles: Obstacles::default(),
+        state_fault: Some(StateFault::Corrupt),
         journal: JournalStatus::default(),
         takeover: TakeoverStatus::of(control, epoch, recovered),
         dead: Some(DeadPrimary::of(

@@ -21,7 +21,7 @@ use takeover::{Backup, Config, CoreSet, DetectorConfig, FenceConfig, Machine};
 use crate::ap::OtherCores;
 use crate::console::{MonitorConsole, SerialPort};
 use crate::constant::ConstantMemory;
-use crate::devices::{self, Devices};
+use crate::devices;
 use crate::dma::{Dma, DmaFacts};
 use crate::facts::BootFacts;
 use crate::hardware::Hardware;
@@ -82,9 +82,17 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
     }
     let constant = ConstantMemory::of_monitor(windows, plan)
         .expect("the monitor has made its page tables itself");
-    let reset_policy = match plan.options.reset_functions {
-        ResetFunctions::Faulty => ResetPolicy::Faulty,
-        ResetFunctions::All => ResetPolicy::All,
+    let hardware = Hardware {
+        io_apics: facts.io_apics().collect(),
+        devices,
+        control: region.control,
+        reset_policy: match plan.options.reset_functions {
+            ResetFunctions::Faulty => ResetPolicy::Faulty,
+            ResetFunctions::All => ResetPolicy::All,
+        },
+        leaves_devices: qualification.is_some(),
+        clock,
+        dma,
     };
     let image_bytes = backup.as_ref().map(|backup| backup.fixed_bytes());
     let mut supervisor = Supervisor::new(
@@ -94,16 +102,7 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
             local_apic: facts.local_apic,
             clock,
         },
-        bare_machine(
-            facts,
-            images,
-            devices,
-            dma,
-            region.control,
-            constant,
-            reset_policy,
-            qualification,
-        ),
+        bare_machine(facts, images, hardware, constant, qualification),
         console,
         &traps::KEEPALIVE_ANSWER,
         Policy {
@@ -151,11 +150,8 @@ fn load(images: &Images, role: Role, cores: &[u32]) -> Option<Box<Tenant>> {
 fn bare_machine(
     facts: &BootFacts,
     images: Images,
-    devices: Devices,
-    dma: Dma,
-    control: &'static Control,
+    hardware: Hardware,
     constant: ConstantMemory,
-    reset_policy: ResetPolicy,
     qualification: Option<Box<Qualification>>,
 ) -> BareMachine {
     let reset_port = facts.acpi.reset.and_then(|reset| match reset.register {
@@ -163,15 +159,7 @@ fn bare_machine(
         Register::Memory(_) => None,
     });
     BareMachine {
-        hardware: Hardware {
-            io_apics: facts.io_apics().collect(),
-            devices,
-            control,
-            reset_policy,
-            leaves_devices: qualification.is_some(),
-            clock: facts.clock(),
-            dma,
-        },
+        hardware,
         images,
         constant,
         start_page_due_ns: 0,

@@ -189,7 +189,7 @@ impl<H: Host> Replica<H> {
     }
 
     /// Applies the rest of the journal, whole records only, and resumes the journal behind it. `epoch` is that of the
-    /// new primary, which then [commits](Self::commit) a record of its own before any other.
+    /// new primary, which then commits a record of its own before any other.
     ///
     /// The first primary of a machine has read nothing yet, so it reads everything. If a part of the state is
     /// missing, the state is lost and the service begins empty.

@@ -45,7 +45,7 @@ pub(super) fn tests() -> Vec<Test> {
             "watchdog",
             "the monitor hangs with interrupts off: the hardware watchdog resets the machine, which goes on",
             "failover_rearm=auto debug=1 failover_watchdog=10s",
-            |context| be_reset_by_watchdog(context),
+            be_reset_by_watchdog,
         );
         test.machine.has_watchdog = true;
         test

@@ -1,4 +1,4 @@
-//! Deliberate bugs of what watches the machine, and of its logs; see [`HOST_MUTANTS`](super::HOST_MUTANTS).
+//! Deliberate bugs of what watches the machine, and of its logs; see [`HOST_MUTANTS`](super::host_list::HOST_MUTANTS).
 
 use super::mutant::{HostMutant, Mutant};
 

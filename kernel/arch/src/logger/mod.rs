@@ -1,7 +1,7 @@
 //! The logger: writes lines like `[    1.234567] who: text` into the program's ring.
 //!
-//! A flood from one place in the code is cut to that place's [`budget`], and a warning or an error is a reason that
-//! stays in the ring whatever follows ([`reasons`]).
+//! A flood from one place in the code is cut to that place's budget, and a warning or an error is a reason that
+//! stays in the ring whatever follows (`reasons`).
 
 mod budget;
 mod reasons;

@@ -2,7 +2,7 @@
 //! back when its Linux dies, and how soon?
 //!
 //! One machine has many devices, besides a network card that is known to work and by which the disks are asked.
-//! [`run`](mod@run) plays it.
+//! `run` plays it.
 
 mod report;
 mod run;
