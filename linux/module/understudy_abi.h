@@ -121,6 +121,10 @@
 #define US_CAUSE_SWITCHOVER             6 /* it asked for a switchover */
 #define US_CAUSE_REBOOT                 7 /* it asked to be started again */
 
+/* StateFault */
+#define US_STATE_FAULT_CORRUPT          1 /* a value in its memory is not what was stored */
+#define US_STATE_FAULT_DIVERGED         2 /* two backups in a row had another state at one position of the journal */
+
 /* BackupLoss */
 #define US_BACKUP_LOSS_IMAGE_REFUSED    1 /* its image was refused */
 #define US_BACKUP_LOSS_FAILED           2 /* it could not go on */

@@ -72,7 +72,7 @@ numbered! {
         /// Its memory changed by itself.
         Corrupt = 1, "corrupt", "a value in its memory is not what was stored";
         /// So it is not the backups that are wrong.
-        Diverged = 2, "diverged", "two backups in a row had another state at the same position of the journal";
+        Diverged = 2, "diverged", "two backups in a row had another state at one position of the journal";
     }
 }
 

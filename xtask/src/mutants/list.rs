@@ -256,11 +256,15 @@ pub const MUTANTS: &[Mutant] = &[
         name: "checkpoint-without-connections",
         what: "connections are not told to a new backup",
         file: "kernel/replica/src/checkpoint/writer.rs",
-        right: r#"        state
+        right: r#"        if !self
             .flows
-            .write_checkpoint(&mut Writer::new(CONNECTIONS, &mut self.sequence, &mut sink));
+            .write_some(&state.flows, &mut writer, flows_bytes)
+        {
+            return false;
+        }
+        self.flows.end(&state.flows, &mut writer);
 "#,
-        wrong: "",
+        wrong: "        let _ = flows_bytes;\n",
     },
     Mutant {
         name: "retained-too-late",
