@@ -27,7 +27,7 @@ pub fn strike(arguments: &FaultsArguments) -> Result<bool> {
     chosen.retain(|fault| fault.name.contains(wanted));
     if arguments.list {
         for fault in chosen {
-            println!("{:<22}{}", fault.name, fault.doc);
+            println!("{:<28} {}", fault.name, fault.doc);
         }
         return Ok(true);
     }

@@ -30,7 +30,7 @@ pub fn attack(arguments: &HostileArguments) -> Result<bool> {
     chosen.retain(|attack| attack.name.contains(wanted) && (attack.is_quick || !arguments.quick));
     if arguments.list {
         for attack in chosen {
-            println!("{:<22}{}", attack.name, attack.doc);
+            println!("{:<28} {}", attack.name, attack.doc);
         }
         return Ok(true);
     }

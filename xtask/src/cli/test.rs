@@ -25,7 +25,7 @@ pub fn test(arguments: &TestArguments) -> Result<bool> {
     let tests = runner::select(cases::all(), arguments.filter.as_deref());
     if arguments.list {
         for test in tests {
-            println!("{:<22}{}", test.name, test.doc);
+            println!("{:<28} {}", test.name, test.doc);
         }
         return Ok(true);
     }

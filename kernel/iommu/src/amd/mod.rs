@@ -145,17 +145,22 @@ impl<R: Registers> Unit<R> {
     }
 
     /// Returns the accesses that were stopped since the last call, and whether there were more than there was room for.
+    ///
+    /// An entry is there when its code is: it is read until one that is empty, and emptied. The tail register is not
+    /// asked, as QEMU never moves it, and as it may move before the entry is written (Linux works around that, too).
     pub(crate) fn take_faults(&mut self, memory: &mut impl TableMemory) -> (Vec<DmaFault>, bool) {
         let mut faults = Vec::new();
-        let tail = self.registers.read64(EVENT_TAIL);
-        if tail == u64::MAX || self.events == 0 {
+        let status = self.registers.read64(STATUS);
+        if status == u64::MAX || self.events == 0 {
             return (faults, false);
         }
-        let tail = tail % PAGE_BYTES / EVENT_BYTES * EVENT_BYTES;
-        while self.head != tail {
+        for _ in 0..PAGE_BYTES / EVENT_BYTES {
             let place = self.events + self.head;
             let (low, address) = (memory.read(place), memory.read(place + 8));
             let reason = (low >> 60) as u8;
+            if reason == 0 {
+                break;
+            }
             if ACCESS_EVENTS.contains(&reason) {
                 faults.push(DmaFault {
                     function: u32::from(self.segment) << 16 | (low & 0xffff) as u32,
@@ -167,10 +172,12 @@ impl<R: Registers> Unit<R> {
                     reason,
                 });
             }
+            memory.write(place, 0);
+            memory.write(place + 8, 0);
             self.head = (self.head + EVENT_BYTES) % PAGE_BYTES;
         }
         self.registers.write64(EVENT_HEAD, self.head);
-        let has_more = self.registers.read64(STATUS) & EVENT_OVERFLOW != 0;
+        let has_more = status & EVENT_OVERFLOW != 0;
         if has_more {
             self.restart_events();
         }

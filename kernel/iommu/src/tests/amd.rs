@@ -159,7 +159,6 @@ impl Registers for FakeAmd {
         match offset {
             0x18 => state.control,
             0x30 => state.features,
-            0x2018 => state.events[2],
             0x2020 => is_on(2) << 3 | is_on(12) << 4 | u64::from(state.overflow),
             _ => panic!("read of {offset:#x}"),
         }
