@@ -9,7 +9,7 @@ use core::panic::PanicInfo;
 
 use arch::machine_check::BankReport;
 use arch::traps::{TrapFrame, VECTOR_PAGE_FAULT, exception_name};
-use arch::{cpu, reset, virtualization};
+use arch::{cpu, reset};
 use ipi::Ipi;
 use partition::cmdline::Reset;
 use replica::MonitorSilence;
@@ -77,15 +77,8 @@ fn is_in_peer_slice(address: u64) -> bool {
     })
 }
 
-/// Dies of an NMI, which the fence sends to a core that did not check in: INIT may be held there.
+/// Dies of the fence's NMI.
 pub fn by_nmi(frame: &TrapFrame) -> ! {
-    let has_left = virtualization::leave();
-    if let Some(context) = context::try_get() {
-        let condemned = &context.region.control.condemned[context.instance()];
-        if condemned.is_condemned(epoch::own()) {
-            condemned.tell(has_left);
-        }
-    }
     let mut text = new_text(EpitaphCause::Exception);
     describe(&mut text, frame);
     let _ = text.write_str("stopped by NMI");

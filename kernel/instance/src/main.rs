@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `standby`, `server` | the instance as a waiting backup, and as the primary |
 //! | `host`, `status`, `report`, `operator`, `page` | what the kernel offers to the replica, and to people and tools |
-//! | `bringup`, `traps`, `checks`, `keepalive`, `death` | how cores begin, are interrupted and watched, and die |
+//! | `bringup`, `traps`, `checks`, `nmis`, `keepalive`, `death` | how cores begin, are interrupted, watched, and die |
 //! | `devices/` | the gate that holds outgoing frames, network cards, the incident disk |
 //! | `console/` | commands come in, log text goes out |
 //! | `debug/` | fault injection, behind two hooks |
@@ -32,6 +32,7 @@ mod keepalive;
 mod liveness;
 mod lone_primary;
 mod memory;
+mod nmis;
 mod note;
 mod operator;
 mod page;

@@ -26,7 +26,9 @@ use crate::liveness::Liveness;
 use crate::lone_primary::LonePrimary;
 use crate::page::{PageSockets, ReplySource};
 use crate::standby::Standby;
-use crate::{bringup, checks, death, devices, epoch, keepalive, operator, report, standby, status};
+use crate::{
+    bringup, checks, death, devices, epoch, keepalive, nmis, operator, report, standby, status,
+};
 
 /// Interval of the records that let keys expire, in ms. A time to live is kept to about this precision.
 const EXPIRY_INTERVAL_MS: u64 = 100;
@@ -188,6 +190,7 @@ impl Server {
             self.settle();
         }
         checks::report();
+        nmis::report();
         self.journal.backup.report(&self.context);
         operator::poll(self.context);
         let more = self.console.pump(self.context) || more;

@@ -6,7 +6,7 @@ use arch::traps::{TrapFrame, VECTOR_MACHINE_CHECK, VECTOR_NMI};
 use crate::checks;
 use crate::cores::{self, LEAD};
 use crate::debug::{self, Point};
-use crate::{context, death, keepalive, vectors};
+use crate::{context, death, keepalive, nmis, vectors};
 
 /// Handles every trap. Most interrupts only end the core's sleep; the main loop then looks for work.
 pub fn handle(frame: &mut TrapFrame) {
@@ -27,7 +27,7 @@ pub fn handle(frame: &mut TrapFrame) {
             context::get().local_apic.end_of_interrupt();
         }
         vectors::SPURIOUS => {}
-        vector if u64::from(vector) == VECTOR_NMI => death::by_nmi(frame),
+        vector if u64::from(vector) == VECTOR_NMI => nmis::handle(frame),
         vector if u64::from(vector) == VECTOR_MACHINE_CHECK => checks::handle(frame),
         32.. => context::get().local_apic.end_of_interrupt(),
         _ => death::by_exception(frame),

@@ -60,6 +60,8 @@ pub enum DebugCommand {
     Poison,
     /// The kernel faults without a handler: the processor shuts down, and the platform is reset.
     TripleFault,
+    /// A core of the kernel gets an NMI that no fence sent.
+    Nmi,
     /// The stack overflows into its guard page.
     StackOverflow,
     /// The kernel writes into another instance's memory.

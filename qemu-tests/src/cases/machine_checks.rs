@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use sharedmem::event::MachineCheck;
+use sharedmem::event::{MachineCheck, StrayNmi};
 
 use crate::campaigns::rearm;
 use crate::suite::{Test, TestContext, Verdict};
@@ -65,8 +65,10 @@ fn survive(context: &TestContext<'_>) -> Verdict {
         inject(&machine, &format!("mce {cpu} {CORRECTED}"))?;
         inject(&machine, "nmi")?;
     }
+    client::inject(machine.port()?, "DEBUG NMI")?;
     clients.do_more(&machine)?;
     machine.wait_event_where::<MachineCheck>(|it| it.survived)?;
+    machine.wait_event_where::<StrayNmi>(|it| it.count == 1)?;
     for cpu in 0..CPUS {
         inject(&machine, &format!("mce -b {cpu} {OPTIONAL}"))?;
         thread::sleep(Duration::from_millis(50));

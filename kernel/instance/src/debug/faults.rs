@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use arch::cpu;
 use arch::virtualization::{self, VmxError, VmxonRegion};
+use ipi::Ipi;
 use replica::open_journal;
 use sharedmem::debug::PromotionFault;
 use sharedmem::event::WildWriteSucceeded;
@@ -30,6 +31,14 @@ pub fn hang_core(context: &Context, core: usize) {
         cpu::hang();
     } else if core < context.hand_off.core_count as usize {
         HANG_ORDERS[core].store(true, Ordering::Release);
+    }
+}
+
+/// Sends this core an NMI.
+pub fn send_nmi(context: &Context) {
+    let own = context.local_apic.id();
+    if let Err(error) = context.local_apic.send(own, Ipi::Nmi) {
+        log::error!("DEBUG NMI: {error}");
     }
 }
 

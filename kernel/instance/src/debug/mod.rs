@@ -73,6 +73,7 @@ pub fn execute(context: &'static Context, command: DebugCommand) {
             context.clock.spin_ns(duration_us.saturating_mul(1000))
         }
         DebugCommand::DoubleFault => faults::double_fault(),
+        DebugCommand::Nmi => faults::send_nmi(context),
         DebugCommand::TripleFault => reset::triple_fault(),
         DebugCommand::StackOverflow => faults::overflow_stack(),
         DebugCommand::WildWrite => faults::wild_write(context),

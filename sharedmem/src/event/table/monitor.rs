@@ -177,6 +177,13 @@ events! {
         lost: u64,
     }
 
+    event StrayNmi = "stray-nmi":
+    /// Cores of a native primary took NMIs that no fence sent, and went on.
+    {
+        /// NMIs since the last such event.
+        count: u64,
+    }
+
     event WatchdogStarted = "watchdog-started":
     /// The hardware watchdog counts: it resets the machine if the monitor hangs for so long.
     {
