@@ -4,7 +4,8 @@ use arch::clock::Clock;
 use ipi::{Ipi, LocalApic};
 use supervisor::{ApMailboxes, Cores, Signal};
 
-use crate::{cores, start_page};
+use crate::cores::{apic_id, mailboxes, start_vector};
+use crate::start_page;
 
 /// The other cores.
 pub struct OtherCores {
@@ -23,26 +24,28 @@ impl Cores for OtherCores {
         self.clock.spin_until(duration_ns, is_done);
     }
 
-    fn send(&self, core: u32, signal: Signal) {
+    fn send(&self, cores: impl IntoIterator<Item = u32>, signal: Signal) {
         let ipi = match signal {
             Signal::Init => Ipi::Init,
             Signal::Startup => {
                 start_page::restore();
                 Ipi::Startup {
-                    page: cores::start_vector(),
+                    page: start_vector(),
                 }
             }
             Signal::Nmi => Ipi::Nmi,
         };
-        if let Some(id) = cores::apic_id(core) {
-            // A send that fails is a core that does not check in, which the fence sees.
-            if let Err(error) = self.local_apic.send(id, ipi) {
-                log::error!("core {core}: {error}");
+        for core in cores {
+            if let Some(id) = apic_id(core) {
+                // A send that fails is a core that does not check in, which the fence sees.
+                if let Err(error) = self.local_apic.send(id, ipi) {
+                    log::error!("core {core}: {error}");
+                }
             }
         }
     }
 
     fn mailboxes(&self) -> &ApMailboxes {
-        cores::mailboxes()
+        mailboxes()
     }
 }

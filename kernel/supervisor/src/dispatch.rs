@@ -57,14 +57,14 @@ impl<C: Cores> Dispatch<C> {
 
     /// Interrupts a core, also with interrupts off.
     pub fn nmi(&self, core: u32) {
-        self.cores.send(core, Signal::Nmi);
+        self.cores.send([core], Signal::Nmi);
     }
 
     /// Stops a core, whatever it runs, and takes back any order left for it.
     pub fn init(&mut self, core: u32) {
         self.pending.retain(|it| it.core != core);
         self.mailboxes().withdraw_order(core);
-        self.cores.send(core, Signal::Init);
+        self.cores.send([core], Signal::Init);
     }
 
     /// Sends stopped cores to their mailboxes, to check in there in a new `generation`; the `lead` among them is to
@@ -73,8 +73,8 @@ impl<C: Cores> Dispatch<C> {
         self.mailboxes().begin_generation(generation);
         for core in cores.iter() {
             self.mailboxes().set_lingers(core, lead == Some(core));
-            self.cores.send(core, Signal::Startup);
         }
+        self.cores.send(cores.iter(), Signal::Startup);
     }
 
     /// Starts stopped cores, each with its order, all at once; [`retry_pending`](Self::retry_pending) sees to it that
@@ -112,8 +112,9 @@ impl<C: Cores> Dispatch<C> {
         for it in &starts {
             self.mailboxes()
                 .leave_order(it.core, &it.order, Arrival::Next);
-            self.cores.send(it.core, Signal::Startup);
         }
+        let called = starts.iter().map(|it| it.core);
+        self.cores.send(called, Signal::Startup);
         self.pending.extend(starts);
     }
 
@@ -231,8 +232,9 @@ mod tests {
             self.now_ns.set(self.now_ns.get() + duration_ns);
         }
 
-        fn send(&self, core: u32, signal: Signal) {
-            assert_eq!(core, 1);
+        fn send(&self, cores: impl IntoIterator<Item = u32>, signal: Signal) {
+            let mut cores = cores.into_iter();
+            assert!(cores.next().is_some() && cores.all(|core| core == 1));
             self.sent.borrow_mut().push(signal);
             if signal == Signal::Init {
                 self.is_awake.set(false);

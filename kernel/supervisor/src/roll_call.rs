@@ -31,7 +31,7 @@ const POLL_NS: u64 = 10_000;
 /// Calls these cores, before any of them runs anything. Returns those that do not answer.
 pub fn roll_call(cores: &impl Cores, called: CoreSet) -> CoreSet {
     let mailboxes = cores.mailboxes();
-    let send = |to: CoreSet, signal| to.iter().for_each(|core| cores.send(core, signal));
+    let send = |to: CoreSet, signal| cores.send(to.iter(), signal);
     let mut fence = Fence::new(TIMES, GENERATION, called);
     let silent = loop {
         for core in fence.pending().iter() {
@@ -115,15 +115,17 @@ mod tests {
             });
         }
 
-        fn send(&self, core: u32, signal: Signal) {
-            self.sent.borrow_mut().push((core, signal));
-            match (signal, self.answers_after_ns[core as usize]) {
-                (Signal::Init, _) => self.coming.borrow_mut().retain(|it| it.1 != core),
-                (Signal::Startup, Some(after_ns)) => {
-                    let at_ns = self.now_ns.get() + after_ns;
-                    self.coming.borrow_mut().push((at_ns, core));
+        fn send(&self, cores: impl IntoIterator<Item = u32>, signal: Signal) {
+            for core in cores {
+                self.sent.borrow_mut().push((core, signal));
+                match (signal, self.answers_after_ns[core as usize]) {
+                    (Signal::Init, _) => self.coming.borrow_mut().retain(|it| it.1 != core),
+                    (Signal::Startup, Some(after_ns)) => {
+                        let at_ns = self.now_ns.get() + after_ns;
+                        self.coming.borrow_mut().push((at_ns, core));
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
         }
 

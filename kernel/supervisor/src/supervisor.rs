@@ -156,8 +156,10 @@ impl<P: Platform> Supervisor<P> {
         if matches!(self.machine.state(), State::Fencing(_)) {
             return self.sleep_until(seen, FENCE_POLL_NS);
         }
-        self.check_memory();
         self.start_remaining();
+        if self.remaining.is_none() {
+            self.check_memory();
+        }
         self.answer_operator();
         self.rearm_if_due();
         self.reset_if_hopeless();

@@ -45,12 +45,14 @@ impl Cores for Others {
         }
     }
 
-    fn send(&self, core: u32, signal: Signal) {
+    fn send(&self, cores: impl IntoIterator<Item = u32>, signal: Signal) {
         let wires = &self.world.wires;
-        match signal {
-            Signal::Init => wires.send_init(core),
-            Signal::Startup => wires.send_startup(core),
-            Signal::Nmi => {}
+        for core in cores {
+            match signal {
+                Signal::Init => wires.send_init(core),
+                Signal::Startup => wires.send_startup(core),
+                Signal::Nmi => {}
+            }
         }
     }
 

@@ -139,9 +139,6 @@ impl Tenant<OtherCores> for Native {
         while self.is_suspended {
             self.call()?;
         }
-        self.constant
-            .check_tables()
-            .map_err(|altered| report_altered(self.instance, altered))?;
         Ok(self.order(EntryReason::Promote, 0))
     }
 

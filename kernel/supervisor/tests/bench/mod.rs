@@ -177,7 +177,19 @@ impl Cores for Bench {
         }
     }
 
-    fn send(&self, core: u32, signal: Signal) {
+    fn send(&self, cores: impl IntoIterator<Item = u32>, signal: Signal) {
+        cores
+            .into_iter()
+            .for_each(|core| self.send_to(core, signal));
+    }
+
+    fn mailboxes(&self) -> &ApMailboxes {
+        &self.0.mailboxes
+    }
+}
+
+impl Bench {
+    fn send_to(&self, core: u32, signal: Signal) {
         let world = &self.0;
         if world.deaf.get() == Some(core) {
             return;
@@ -211,10 +223,6 @@ impl Cores for Bench {
                 }
             }
         }
-    }
-
-    fn mailboxes(&self) -> &ApMailboxes {
-        &self.0.mailboxes
     }
 }
 
