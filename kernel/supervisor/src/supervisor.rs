@@ -12,7 +12,6 @@ use sharedmem::obstacle::{Obstacle, Obstacles};
 use sharedmem::{Control, Instance, PerInstance};
 use takeover::{Backup, Ending, Event, Machine, State};
 
-use crate::Cores;
 use crate::backup::{Doubted, Visits};
 use crate::console::Console;
 use crate::dispatch::Dispatch;
@@ -25,7 +24,7 @@ use crate::reset::Resetting;
 use crate::succession::Remaining;
 use crate::tenant::{Tenant, Wait};
 
-/// How often the fence looks at the time, in ns.
+/// How often the supervisor looks for check-ins, in ns. A check-in is a word in memory and wakes nobody.
 const FENCE_POLL_NS: u64 = 10_000;
 
 /// How often the supervisor looks after a backup that gets ready on a core of its own, in ns.
@@ -150,11 +149,8 @@ impl<P: Platform> Supervisor<P> {
         // Taken before the look: an interrupt that comes after it is a reason not to sleep.
         let seen = self.platform.wake_count();
         self.look();
-        if let State::Fencing(fence) = self.machine.state() {
-            // A check-in is a word in memory and wakes nobody, and clients wait.
-            let cores = self.dispatch.cores();
-            let awaits = || fence.awaits(|core| cores.mailboxes().checked_in(core));
-            return cores.spin_until(FENCE_POLL_NS, || !awaits());
+        if matches!(self.machine.state(), State::Fencing(_)) {
+            return self.sleep_until(seen, FENCE_POLL_NS);
         }
         let given_up = self.dispatch.retry_pending();
         self.leave_out(given_up);
