@@ -179,12 +179,6 @@ impl Fence {
         counts
     }
 
-    /// Returns whether a check-in may still come, by what each core has `checked_in` with.
-    pub fn awaits(&self, checked_in: impl Fn(u32) -> u64) -> bool {
-        let is_missing = |core| checked_in(core) != self.generation;
-        !matches!(self.phase, Phase::Waiting { .. }) || self.pending.iter().any(is_missing)
-    }
-
     /// Returns the next strike that is due at `now_ns`.
     pub fn step(&mut self, now_ns: u64) -> Strike {
         if self.pending.is_empty() {
