@@ -68,6 +68,32 @@ fn the_largest_machine_is_taken_over() {
     assert_eq!(outcome.takeovers, 1, "{outcome}");
 }
 
+/// Checks that a machine goes on whose new primary finds damage, so that no later one could read the state yet, and
+/// gives its backup up while it is fenced.
+#[test]
+fn a_backup_that_is_given_up_amid_a_fence_keeps_no_machine_from_going_on() {
+    for (seed, flips, damaged_at, dropped_at, ns) in [
+        (1920, 18, 18, 31, 16_808_354),
+        (2964, 19, 0, 22, 37_983_991),
+        (3444, 16, 35, 29, 23_209_708),
+    ] {
+        let mut scenario = Scenario::of(seed, Mode::Safety);
+        scenario.faults = vec![
+            Plan {
+                strike: Strike::Damage { flips },
+                moment: Moment::Access(damaged_at),
+            },
+            Plan {
+                strike: Strike::PauseAndDrop { ns },
+                moment: Moment::Access(dropped_at),
+            },
+        ];
+        let outcome = run(scenario);
+        assert_eq!(outcome.violation, None, "seed {seed}: {outcome}");
+        assert!(outcome.resets > 0, "seed {seed}: {outcome}");
+    }
+}
+
 #[test]
 fn what_was_mended_stays_mended() {
     for (seed, mode) in REGRESSIONS {

@@ -204,6 +204,12 @@ impl<P: Platform> Supervisor<P> {
 
     /// Gives the backup up; the primary goes on without one.
     pub(crate) fn lose_backup(&mut self, loss: BackupLoss) {
+        let lost = self.let_backup_go(loss);
+        self.step(self.now_ns(), lost);
+    }
+
+    /// Withdraws and drops the backup. Returns what the takeover machine is to be told.
+    pub(crate) fn let_backup_go(&mut self, loss: BackupLoss) -> Event<'static> {
         self.rearming.lost(loss, self.now_ns());
         self.control.backup.version.set("");
         self.fall_back(loss);
@@ -215,7 +221,7 @@ impl<P: Platform> Supervisor<P> {
         if let Some(epitaph) = lost {
             log::error!("the backup's last words: {}", epitaph.message());
         }
-        self.step(self.now_ns(), Event::BackupLost(loss));
+        Event::BackupLost(loss)
     }
 
     /// Returns to the boot line's image if the backup was lost by the fault of an uploaded one.

@@ -64,11 +64,13 @@ impl Resetting {
 }
 
 impl<P: Platform> Supervisor<P> {
-    /// Returns whether a kernel that is loaded now could go on for the one that is dead.
+    /// Returns whether a kernel that is loaded now could go on for the one that is dead. There is none if already the
+    /// first image was refused: then nobody made a state, and no cores are known.
     pub(crate) fn can_read_state(&self) -> bool {
         let journal = &self.control.journal;
         let is_in_journal = self.policy.kinds.all(|it| it.reads_journal);
         is_in_journal
+            && self.primary.is_some()
             && self.resetting.loads < LOADS_MAX
             && journal.retained.load(Acquire) != NOTHING_RETAINED
     }

@@ -8,6 +8,7 @@ use sharedmem::Role;
 use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
 use sharedmem::event::CoresLeftOut;
+use sharedmem::protection::ProtectionState;
 use takeover::{Backup, BackupLoss, CoreSet, Event, Stage, Successor};
 
 use crate::image::LoadRequest;
@@ -39,7 +40,11 @@ impl<P: Platform> Supervisor<P> {
     pub(crate) fn raise_epoch(&mut self, to: u64) -> Event<'static> {
         let control = self.control;
         if self.machine.successor() == Successor::Backup && !control.protection.claim() {
-            return Event::BackupLost(BackupLoss::Dropped);
+            let is_dropped = control.protection.state() == ProtectionState::Dropped;
+            return self.let_backup_go(match is_dropped {
+                true => BackupLoss::Dropped,
+                false => BackupLoss::Overwritten,
+            });
         }
         control.epoch.reset(to);
         self.known_words.wrote("epoch", to);
@@ -50,15 +55,16 @@ impl<P: Platform> Supervisor<P> {
 
     /// Sends the backup to `core`, which has just checked in and may still be awake.
     pub(crate) fn promote(&mut self, core: u32) -> Option<Event<'static>> {
-        let mut backup = self.backup.take()?;
         let control = self.control;
-        let order = match backup.promote() {
+        let order = match self.backup.as_mut()?.promote() {
             Ok(order) => order,
             Err(loss) => {
                 log::error!("the backup cannot be promoted: {loss}");
+                self.let_backup_go(loss);
                 return Some(Event::PrimaryRefused);
             }
         };
+        let backup = self.backup.take()?;
         self.primary_instance = backup.instance();
         control.header.set_primary(self.primary_instance);
         let number = self.primary_instance.number();
@@ -77,7 +83,10 @@ impl<P: Platform> Supervisor<P> {
         if self.machine.backup() == Backup::Loading {
             self.lose_backup(BackupLoss::Failed);
         }
-        let ended = self.primary.take()?;
+        // What it asked for is being done, whatever comes of it.
+        self.clear_last_words();
+        // It stays until the next one is there: without that, a backup is loaded on its cores.
+        let ended = self.primary.as_ref()?;
         let request = LoadRequest {
             instance: ended.instance(),
             role: Role::Primary,
@@ -101,12 +110,8 @@ impl<P: Platform> Supervisor<P> {
     /// Makes `primary` the one that is watched, before it runs.
     pub(crate) fn set_primary(&mut self, primary: Box<dyn Tenant<P::Cores>>, lead: u32) {
         self.note_version(&*primary);
+        self.clear_last_words();
         let control = self.control;
-        control.epitaphs[self.primary_instance].clear();
-        control.condemned[self.primary_instance].clear();
-        control.resume_slots[self.primary_instance]
-            .reset
-            .store(0, Ordering::Release);
         let capabilities = primary.capabilities();
         self.machine.set_may_virtualize(capabilities.may_virtualize);
         let takes_interrupts = capabilities.takes_keepalive_interrupts;
@@ -123,6 +128,15 @@ impl<P: Platform> Supervisor<P> {
                 .store(NOTHING_RETAINED, Ordering::Release);
         }
         self.primary = Some(primary);
+    }
+
+    /// Clears what the primary that ended has said, and was told, last.
+    fn clear_last_words(&self) {
+        let (control, instance) = (self.control, self.primary_instance);
+        control.epitaphs[instance].clear();
+        control.condemned[instance].clear();
+        let reset = &control.resume_slots[instance].reset;
+        reset.store(0, Ordering::Release);
     }
 
     /// Notes which version was loaded as an instance.

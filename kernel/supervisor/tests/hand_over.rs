@@ -12,13 +12,17 @@ use sharedmem::backup::LostBackup;
 use sharedmem::cause::BackupLoss;
 use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
+use sharedmem::epitaph::EpitaphCause;
 use sharedmem::mailbox::{ARGUMENTS, Command};
 use sharedmem::obstacle::{Obstacle, Obstacles};
 use sharedmem::protection::ProtectionState;
 use sharedmem::timeline::Counter;
 use takeover::State;
 
-use bench::{KEEPALIVE_NS, protected, run};
+use bench::{KEEPALIVE_NS, booted, protected, run};
+
+/// Longer than nobody serves before a reset.
+const LONG_NS: u64 = 5_000_000_000;
 
 #[test]
 fn a_panic_ends_in_a_machine_that_is_protected_again() {
@@ -65,6 +69,61 @@ fn a_backup_that_is_given_up_while_its_primary_is_fenced_is_loaded_again_before_
     assert!(stopped < loaded, "{log:?}");
     assert!(loaded < place("interrupts seized"), "{log:?}");
     assert!(loaded < place("core 1 enters b"), "{log:?}");
+    let loads = log.iter().filter(|it| *it == "b loaded").count();
+    assert_eq!(loads, 1, "{log:?}");
+}
+
+#[test]
+#[should_panic(expected = "the machine is reset")]
+fn a_backup_that_is_given_up_while_its_primary_is_fenced_keeps_no_machine_from_its_reset() {
+    let (world, mut supervisor) = booted(&NATIVE, true, true);
+    run(&mut supervisor, |supervisor| {
+        supervisor.machine().is_protected()
+    });
+    // Nobody could read the state.
+    let retained = &world.control.journal.retained;
+    retained.store(NOTHING_RETAINED, Ordering::Relaxed);
+    world.drops_backup.set(true);
+    world.panic(Instance::A);
+    run(&mut supervisor, |_| world.now_ns.get() > LONG_NS);
+}
+
+#[test]
+#[should_panic(expected = "the machine is reset")]
+fn a_machine_whose_images_are_refused_at_boot_is_reset() {
+    let (world, mut supervisor) = booted(&NATIVE, false, true);
+    run(&mut supervisor, |_| world.now_ns.get() > LONG_NS);
+}
+
+#[test]
+fn a_primary_that_cannot_be_started_again_is_followed_by_the_other_image() {
+    for kind in [&NATIVE, &LINUX] {
+        let (world, mut supervisor) = protected(kind);
+        let control = world.control;
+        control.mailbox.ask(Command::Disarm, [0; ARGUMENTS]);
+        run(&mut supervisor, |supervisor| {
+            !supervisor.machine().is_protected()
+        });
+        world.refuses.set(Some(Instance::A));
+        match kind.capabilities.resets_through_memory {
+            true => {
+                let reset = &control.resume_slots[Instance::A].reset;
+                reset.store(1, Ordering::Relaxed);
+            }
+            false => world.end(Instance::A, EpitaphCause::Reboot),
+        }
+        run(&mut supervisor, |_| control.epoch.current() > 1);
+        for _ in 0..1000 {
+            supervisor.round();
+        }
+        // A Linux keeps its state elsewhere, so no other one could go on with it.
+        let expected = match kind.capabilities.reads_journal {
+            true => (Instance::B, 3),
+            false => (Instance::A, 2),
+        };
+        let epoch = control.epoch.current();
+        assert_eq!((supervisor.primary_instance(), epoch), expected, "{kind}");
+    }
 }
 
 #[test]

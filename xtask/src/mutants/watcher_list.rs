@@ -138,4 +138,36 @@ pub const WATCHER_MUTANTS: &[HostMutant] = &[
             wrong: "if let Some(Err(loss)) = checked.filter(|_| false) {",
         },
     },
+    HostMutant {
+        test: "supervisor --test hand_over",
+        mutant: Mutant {
+            name: "dropped-backup-kept",
+            what: "a backup that is given up amid a fence counts as there",
+            file: "kernel/supervisor/src/succession.rs",
+            right: "return self.let_backup_go(match is_dropped {",
+            wrong: "return Event::BackupLost(match is_dropped {",
+        },
+    },
+    HostMutant {
+        test: "supervisor --test hand_over",
+        mutant: Mutant {
+            name: "loaded-for-nobody",
+            what: "a machine without any primary waits for a backup",
+            file: "kernel/supervisor/src/reset.rs",
+            right: "            && self.primary.is_some()\n",
+            wrong: "",
+        },
+    },
+    HostMutant {
+        test: "supervisor --test hand_over",
+        mutant: Mutant {
+            name: "restart-asked-for-ever",
+            what: "a primary that cannot be started again goes on asking",
+            file: "kernel/supervisor/src/succession.rs",
+            right: r#"        // What it asked for is being done, whatever comes of it.
+        self.clear_last_words();
+"#,
+            wrong: "",
+        },
+    },
 ];

@@ -1,5 +1,7 @@
 //! A machine that is made up: the smallest example of what the supervisor needs.
 
+mod tenant;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -9,10 +11,12 @@ use sharedmem::hand_off::PhysicalRange;
 use sharedmem::keepalive::Keepalive;
 use sharedmem::{Control, Instance};
 use supervisor::{
-    ApMailboxes, Cores, KeepaliveAnswer, LoadRequest, Order, Platform, Policy, Port, Readiness,
-    Role, Signal, Source, Supervisor, Tenant, Wait,
+    ApMailboxes, Cores, KeepaliveAnswer, LoadRequest, Platform, Policy, Port, Role, Signal, Source,
+    Supervisor, Tenant,
 };
-use takeover::{BackupLoss, Config, CoreSet, DetectorConfig, FenceConfig, Machine};
+use takeover::{Config, CoreSet, DetectorConfig, FenceConfig, Machine};
+
+use tenant::Ready;
 
 /// Period of the keepalives.
 pub const KEEPALIVE_NS: u64 = 1_000_000;
@@ -44,6 +48,8 @@ pub struct World {
     pub petted_ns: Cell<u64>,
     /// The text of the instance that was loaded last is damaged.
     pub is_altered: Cell<bool>,
+    /// The image of an instance cannot be loaded.
+    pub refuses: Cell<Option<Instance>>,
     /// What happened.
     pub log: RefCell<Vec<String>>,
 }
@@ -79,85 +85,15 @@ impl World {
 
     /// Lets the primary die of a panic.
     pub fn panic(&self, instance: Instance) {
+        self.end(instance, EpitaphCause::Panic);
+    }
+
+    /// Lets the primary end.
+    pub fn end(&self, instance: Instance, cause: EpitaphCause) {
         self.is_silent.set(true);
-        let text = EpitaphText::new(self.control.epoch.current(), EpitaphCause::Panic, 0);
+        let text = EpitaphText::new(self.control.epoch.current(), cause, 0);
         assert!(self.control.epitaphs[instance].write(&text));
         self.interrupt();
-    }
-}
-
-/// An instance that is always ready. Its orders tell which one it is.
-struct Ready {
-    world: Rc<World>,
-    kind: &'static Kind,
-    instance: Instance,
-    source: Source,
-}
-
-impl Ready {
-    fn order(&self) -> Order {
-        Order {
-            page_table: 0,
-            entry: self.instance.number(),
-            stack_top: 0,
-            arguments: [0; 3],
-        }
-    }
-}
-
-impl Tenant<Bench> for Ready {
-    fn instance(&self) -> Instance {
-        self.instance
-    }
-
-    fn source(&self) -> &Source {
-        &self.source
-    }
-
-    fn version(&self) -> &str {
-        match self.instance {
-            Instance::A => "1.0",
-            Instance::B => "2.0",
-        }
-    }
-
-    fn cores(&self) -> &[u32] {
-        &CORES
-    }
-
-    fn fixed_bytes(&self) -> u64 {
-        0
-    }
-
-    fn prepare(&mut self, _: &mut supervisor::Dispatch<Bench>) -> Result<Readiness, BackupLoss> {
-        Ok(Readiness::Ready)
-    }
-
-    fn work(&mut self) -> Result<Wait, BackupLoss> {
-        Ok(Wait::Idle)
-    }
-
-    fn check_memory(&mut self, _now_ns: u64) -> Result<(), BackupLoss> {
-        match self.world.is_altered.get() {
-            true => Err(BackupLoss::Damaged),
-            false => Ok(()),
-        }
-    }
-
-    fn start(&self) -> Order {
-        self.order()
-    }
-
-    fn promote(&mut self) -> Result<Order, BackupLoss> {
-        Ok(self.order())
-    }
-
-    fn join(&self, _core: u32) -> Option<Order> {
-        Some(self.order())
-    }
-
-    fn kind(&self) -> &'static Kind {
-        self.kind
     }
 }
 
@@ -266,6 +202,9 @@ impl Platform for Bench {
 
     fn load(&mut self, request: &LoadRequest<'_>) -> Result<Box<dyn Tenant<Self>>, Self::Refusal> {
         let instance = request.instance;
+        if self.0.refuses.get() == Some(instance) {
+            return Err("it is refused");
+        }
         self.0.note(format!("{instance} loaded"));
         self.0.is_altered.set(false);
         Ok(Box::new(Ready {
@@ -276,8 +215,8 @@ impl Platform for Bench {
         }))
     }
 
-    fn report_refused(&self, _: &LoadRequest<'_>, reason: &Self::Refusal) {
-        panic!("{reason}");
+    fn report_refused(&self, request: &LoadRequest<'_>, _: &Self::Refusal) {
+        self.0.note(format!("{} refused", request.instance));
     }
 
     fn slot(&self, _instance: Instance) -> Option<PhysicalRange> {
@@ -321,6 +260,24 @@ impl Platform for Bench {
 
 /// Boots a machine with two tenants of this kind, and waits until it is protected.
 pub fn protected(kind: &'static Kind) -> (Rc<World>, Supervisor<Bench>) {
+    let (world, mut supervisor) = booted(kind, true, false);
+    run(&mut supervisor, |supervisor| {
+        supervisor.machine().is_protected()
+    });
+    // Until the further cores run as well.
+    run(&mut supervisor, |_| {
+        world.runs[3].get() == Some(Instance::A)
+    });
+    world.log.take();
+    (world, supervisor)
+}
+
+/// Boots a machine with two tenants of this kind, if their images are good. It may reset itself if `resets`.
+pub fn booted(
+    kind: &'static Kind,
+    has_images: bool,
+    resets: bool,
+) -> (Rc<World>, Supervisor<Bench>) {
     let control: &'static Control = Box::leak(Box::default());
     let keepalive_answer: &'static KeepaliveAnswer = Box::leak(Box::default());
     control.epoch.reset(1);
@@ -338,6 +295,7 @@ pub fn protected(kind: &'static Kind) -> (Rc<World>, Supervisor<Bench>) {
         drops_backup: Cell::new(false),
         petted_ns: Cell::new(0),
         is_altered: Cell::new(false),
+        refuses: Cell::new(None),
         log: RefCell::default(),
     });
     let config = Config {
@@ -352,8 +310,10 @@ pub fn protected(kind: &'static Kind) -> (Rc<World>, Supervisor<Bench>) {
         spare: CoreSet::from_cores(CORES).expect("cores but the seat"),
     };
     let mut bench = Bench(world.clone());
-    let [primary, backup] = [Role::Primary, Role::Backup]
-        .map(|role| bench.load(&LoadRequest::at_boot(role, &CORES)).ok());
+    let [primary, backup] = [Role::Primary, Role::Backup].map(|role| {
+        let loaded = bench.load(&LoadRequest::at_boot(role, &CORES)).ok();
+        loaded.filter(|_| has_images)
+    });
     let mut supervisor = Supervisor::new(
         Machine::new(config, 0).expect("the configuration can work"),
         control,
@@ -363,7 +323,7 @@ pub fn protected(kind: &'static Kind) -> (Rc<World>, Supervisor<Bench>) {
         keepalive_answer,
         Policy {
             rearms: true,
-            resets: false,
+            resets,
             kinds: Kinds {
                 primary: kind,
                 backup: kind,
@@ -374,14 +334,6 @@ pub fn protected(kind: &'static Kind) -> (Rc<World>, Supervisor<Bench>) {
     supervisor
         .start_first(primary)
         .expect("no core is the seat");
-    run(&mut supervisor, |supervisor| {
-        supervisor.machine().is_protected()
-    });
-    // Until the further cores run as well.
-    run(&mut supervisor, |_| {
-        world.runs[3].get() == Some(Instance::A)
-    });
-    world.log.take();
     (world, supervisor)
 }
 
