@@ -114,8 +114,8 @@ impl<P: Platform> Supervisor<P> {
     }
 
     /// Compares some memory that must not change with its digest: the monitor's own, and that of a backup that waits. A
-    /// damaged backup is given up at once, whether the primary is alive or not. Not until a new primary has settled: the
-    /// seat shares caches and memory with it.
+    /// damaged backup is given up at once, whether the primary is alive or not. Not until a new primary has settled:
+    /// the seat shares caches and memory with it.
     pub(crate) fn check_memory(&mut self) {
         let now_ns = self.now_ns();
         self.platform.check_memory(now_ns);

@@ -21,8 +21,8 @@ pub trait Cores {
     /// Stays awake until `is_done`, but no longer than `duration_ns`.
     fn spin_until(&self, duration_ns: u64, is_done: impl Fn() -> bool);
 
-    /// Sends a signal to the cores with these machine numbers. What is needed once for a signal is done once: so a fence
-    /// hardly takes longer with more cores.
+    /// Sends a signal to the cores with these machine numbers. What is needed once for a signal is done once: so a
+    /// fence hardly takes longer with more cores.
     fn send(&self, cores: impl IntoIterator<Item = u32>, signal: Signal);
 
     /// Returns where cores arrive.

@@ -303,8 +303,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "an INIT does not take back the order of the core that it stops",
         file: "kernel/supervisor/src/dispatch.rs",
         right: r#"        self.mailboxes().withdraw_order(core);
-        self.cores.send(core, Signal::Init);"#,
-        wrong: "        self.cores.send(core, Signal::Init);",
+        self.cores.send([core], Signal::Init);"#,
+        wrong: "        self.cores.send([core], Signal::Init);",
     },
     Mutant {
         name: "late-core-struck",
