@@ -39,7 +39,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target {
         name: "command-line",
         doc: "the boot command line, and the plan that it makes of a machine",
@@ -79,6 +79,11 @@ pub const TARGETS: [Target; 15] = [
         name: "shared-region",
         doc: "the control block as a hostile peer leaves it",
         property: p::shared_region::check,
+    },
+    Target {
+        name: "slice",
+        doc: "the control block of a compute slice as a computation out of control leaves it",
+        property: p::slice::check,
     },
     Target {
         name: "journal",

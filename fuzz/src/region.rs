@@ -1,10 +1,12 @@
-//! A shared region as two kernels map it, and a peer that writes anywhere in it.
+//! A shared region and a compute slice's control block as several kernels map them, and a peer that writes anywhere in
+//! them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arbitrary::Unstructured;
 use sharedmem::SharedRegion;
 use sharedmem::abi::CONTROL_BYTES;
+use sharedmem::compute::SliceControl;
 use sharedmem::control::{Control, RegionError};
 
 /// Size of the journal's ring, in bytes: the smallest that a region may have.
@@ -71,18 +73,72 @@ impl Region {
 
     /// Writes words of the input anywhere into the control block.
     pub fn scribble(&self, input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-        let [place, count] = input.arbitrary::<[u16; 2]>()?;
-        let words = self.words().skip(usize::from(place) % WORDS);
-        for word in words.take(usize::from(count % 64) + 1) {
-            word.store(input.arbitrary()?, Ordering::Relaxed);
-            if input.is_empty() {
-                break;
-            }
-        }
-        Ok(())
+        let place = usize::from(input.arbitrary::<u16>()?) % WORDS;
+        scribble(self.words().skip(place), input)
     }
 
     fn words(&self) -> impl Iterator<Item = &AtomicU64> {
         self.pages.iter().flat_map(|page| &page.0).take(WORDS)
+    }
+}
+
+/// Writes words of the input over some of `words`.
+fn scribble<'w>(
+    words: impl Iterator<Item = &'w AtomicU64>,
+    input: &mut Unstructured<'_>,
+) -> arbitrary::Result<()> {
+    let count = input.arbitrary::<u16>()? % 64 + 1;
+    for word in words.take(count.into()) {
+        word.store(input.arbitrary()?, Ordering::Relaxed);
+        if input.is_empty() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The control block of a compute slice.
+pub struct SliceMemory {
+    pages: &'static [Page],
+    /// The control block as everybody sees it.
+    pub control: &'static SliceControl,
+}
+
+/// Number of words of a slice's control block.
+const SLICE_WORDS: usize = size_of::<SliceControl>() / 8;
+
+thread_local! {
+    static SLICE: SliceMemory = SliceMemory::new();
+}
+
+impl SliceMemory {
+    /// Lends this thread's control block, as a boot finds it.
+    pub fn with<R>(use_it: impl FnOnce(&Self) -> R) -> R {
+        SLICE.with(|memory| {
+            for word in memory.words() {
+                word.store(0, Ordering::Relaxed);
+            }
+            use_it(memory)
+        })
+    }
+
+    fn new() -> Self {
+        let count = SLICE_WORDS.div_ceil(512);
+        let pages = (0..count).map(|_| Page([const { AtomicU64::new(0) }; 512]));
+        let pages: &'static [Page] = Box::leak(pages.collect());
+        // SAFETY: the pages are aligned, hold the control block, and are never freed; all access is by atomics.
+        #[allow(unsafe_code)]
+        let control = unsafe { SliceControl::at(pages.as_ptr().cast()) };
+        Self { pages, control }
+    }
+
+    /// Writes words of the input anywhere into the control block.
+    pub fn scribble(&self, input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let place = usize::from(input.arbitrary::<u16>()?) % SLICE_WORDS;
+        scribble(self.words().skip(place), input)
+    }
+
+    fn words(&self) -> impl Iterator<Item = &AtomicU64> {
+        self.pages.iter().flat_map(|page| &page.0).take(SLICE_WORDS)
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::abi::{EntryReason, SeatStatus, Vector};
 use crate::cause::{BackupLoss, Cause, StateFault};
+use crate::compute::{DeathCause, SliceEntry, SliceState};
 use crate::console::ConsoleOwner;
 use crate::debug::PromotionFault;
 use crate::device::{DeviceFlag, DeviceRequest};
@@ -17,7 +18,7 @@ use crate::resume_slot::ParkState;
 use crate::timeline::{Counter, Edge, Phase};
 
 /// The lists.
-pub const LISTS: [List; 24] = [
+pub const LISTS: [List; 27] = [
     Instance::LIST,
     Role::LIST,
     Vector::LIST,
@@ -42,6 +43,9 @@ pub const LISTS: [List; 24] = [
     PromotionFault::LIST,
     DeviceRequest::LIST,
     DeviceFlag::LIST,
+    SliceEntry::LIST,
+    SliceState::LIST,
+    DeathCause::LIST,
 ];
 
 #[cfg(test)]
@@ -53,9 +57,12 @@ mod tests {
 
     /// Returns the names of all enums that `numbered!` makes in this crate, except those of its own tests.
     fn made_in_this_crate() -> Vec<String> {
-        let sources = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap();
+        let of = |folder: &str| {
+            let path = std::format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
+            fs::read_dir(path).unwrap()
+        };
         let mut names = Vec::new();
-        for source in sources {
+        for source in of("src").chain(of("src/compute")) {
             let path = source.unwrap().path();
             if path.is_dir() || path.ends_with("numbered.rs") {
                 continue;

@@ -108,6 +108,7 @@ pub(crate) use layout;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::{RankProgress, ResultTable, SliceEpitaph, SliceHandOff, SliceStatus};
     use crate::control::Header;
     use crate::device::DeviceInfo;
     use crate::epitaph::Epitaph;
@@ -139,6 +140,11 @@ mod tests {
         assert_whole::<PciRoot>();
         assert_whole::<LinuxHandOff>();
         assert_whole::<DeviceInfo>();
+        assert_whole::<SliceHandOff>();
+        assert_whole::<SliceStatus>();
+        assert_whole::<RankProgress>();
+        assert_whole::<SliceEpitaph>();
+        assert_whole::<ResultTable>();
     }
 
     #[test]

@@ -15,3 +15,4 @@ pub mod page;
 pub mod records;
 pub mod resp;
 pub mod shared_region;
+pub mod slice;
