@@ -225,3 +225,125 @@ fn memory_in_many_pieces_is_given_out_as_far_as_the_hand_off_has_room() {
         .to_string();
     assert!(many.contains("nobody   512-519  -"), "{many}");
 }
+
+/// Returns the plan's rows of slices, without the blanks between the columns.
+fn slices(rest: &str, machine: &Machine) -> Vec<String> {
+    let text = planned(rest, machine).unwrap().to_string();
+    let rows = text.lines().filter(|line| line.starts_with("compute"));
+    rows.map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+#[test]
+fn a_slice_for_a_computation_moves_neither_journal_nor_backup_and_is_shown() {
+    let machine = machine_with_boot(4, 8192);
+    let bare = planned("", &machine).unwrap();
+    let line = "compute=cg:/boot/cg,cpus=2-3,mem=3G compute=md:,cpus=1,mem=30M@0x20000000,stall=20ms \
+                failover_cpus=0";
+    let error = planned(line, &machine).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "compute=md:,cpus=1,mem=30M@0x20000000,stall=20ms: no CPU is left to the primary; to leave it out would work"
+    );
+    let machine = machine_with_boot(8, 8192);
+    let plan = planned(line, &machine).unwrap();
+    assert_eq!((plan.shared, &plan.backup), (bare.shared, &bare.backup));
+    assert_eq!(
+        slices(line, &machine),
+        [
+            "compute 2-3 0x100000000-0x1c0000000 3072M slice cg: /boot/cg, stall 1s",
+            "compute 1 0x20000000-0x21e00000 30M slice md: loaded later, stall 20ms"
+        ]
+    );
+    let cores: Vec<u32> = plan.primary.cpus.iter().map(|cpu| cpu.number).collect();
+    assert_eq!(cores, [4, 5, 6, 7]);
+    assert_eq!(
+        plan.successor_cores(),
+        cores,
+        "no successor gets a slice's cores"
+    );
+    let is_own = |range: &Range| plan.compute.iter().any(|it| it.range.overlaps(*range));
+    assert!(!plan.primary.ranges.iter().chain(&plan.pool()).any(is_own));
+}
+
+#[test]
+fn a_slice_whose_cores_do_not_answer_is_shown_as_such() {
+    let mut machine = machine_with_boot(4, 512);
+    machine.silent = vec![2, 3];
+    assert_eq!(
+        slices("compute=cg:,cpus=2-3,mem=16M", &machine),
+        [
+            "compute - 0x9200000-0xa200000 16M slice cg: loaded later, stall 1s; warning: none of its CPUs answers"
+        ]
+    );
+}
+
+#[test]
+fn a_slice_that_does_not_fit_is_refused_by_name_with_what_would_fit() {
+    let machine = machine_with_boot(4, 512);
+    let refused = |clauses: &str| {
+        let text = refused(clauses, &machine);
+        text.strip_prefix("compute=").unwrap_or(&text).to_owned()
+    };
+    for (clauses, expected) in [
+        (
+            "compute=a:,cpus=0-1,mem=16M",
+            "a:,cpus=0-1,mem=16M: CPU 0 is the seat, on which the monitor stays; a:,cpus=1,mem=16M would work",
+        ),
+        (
+            "compute=a:,cpus=3-4,mem=16M",
+            "a:,cpus=3-4,mem=16M: the machine has 4 CPUs, 0 to 3; a:,cpus=3,mem=16M would work",
+        ),
+        (
+            "failover_cpus=0,3 compute=a:,cpus=2-3,mem=16M",
+            "a:,cpus=2-3,mem=16M: CPU 3 is the backup's (failover_cpus=); a:,cpus=2,mem=16M would work",
+        ),
+        (
+            "compute=a:,cpus=2,mem=16M compute=b:,cpus=2,mem=16M",
+            "b:,cpus=2,mem=16M: CPU 2 is that of the slice `a`; b:,cpus=1,mem=16M would work",
+        ),
+        (
+            "compute=a:,cpus=1-3,mem=16M",
+            "a:,cpus=1-3,mem=16M: no CPU is left to the primary; a:,cpus=1-2,mem=16M would work",
+        ),
+        (
+            "compute=a:,cpus=2,mem=1M",
+            "a:,cpus=2,mem=1M: a slice takes at least 8M; a:,cpus=2,mem=8M would work",
+        ),
+        (
+            "compute=a:,cpus=2,mem=1G",
+            "a:,cpus=2,mem=1G: beside primary, backup and journal, no piece of memory above 48M has so much room; \
+             a:,cpus=2,mem=360M would work",
+        ),
+        (
+            "compute=a:,cpus=2,mem=16M@0x10000001",
+            "a:,cpus=2,mem=16M@0x10000001: 0x10000001 is no multiple of 2M; a:,cpus=2,mem=16M would work",
+        ),
+        (
+            "compute=a:,cpus=2,mem=16M@1M",
+            "a:,cpus=2,mem=16M@0x100000: 0x100000 is no multiple of 2M; a:,cpus=2,mem=16M would work",
+        ),
+        (
+            "compute=a:,cpus=2,mem=16M@32M",
+            "a:,cpus=2,mem=16M@0x2000000: memory below 0x3000000 does not outlive a reset of the platform; \
+             a:,cpus=2,mem=16M would work",
+        ),
+        (
+            "compute=a:,cpus=2,mem=64M@0x1e000000",
+            "a:,cpus=2,mem=64M@0x1e000000: the boot archive is at 0x1fa00000-0x1ff00000; \
+             a:,cpus=2,mem=26M@0x1e000000 would work",
+        ),
+        (
+            "compute=a:,cpus=2,mem=64M@0x10000000 compute=b:,cpus=3,mem=16M@0x13000000",
+            "b:,cpus=3,mem=16M@0x13000000: another slice has a part of 0x13000000-0x14000000; \
+             b:,cpus=3,mem=16M would work",
+        ),
+        (
+            "compute=a:,cpus=2,mem=200M@0x8000000 failover_mem=100M journal_mem=100M",
+            "a:,cpus=2,mem=200M@0x8000000: too little memory is left in one piece for the primary, the backup or the \
+             journal; a:,cpus=2,mem=176M@0x8000000 would work",
+        ),
+    ] {
+        assert_eq!(refused(clauses), expected, "{clauses}");
+    }
+}

@@ -1,5 +1,7 @@
 //! What holds of every plan and every refusal: what is given out is sound, and what a refusal says would work does.
 
+use std::collections::BTreeSet;
+
 use partition::acpi::ApicId;
 use partition::memory::{Region, RegionKind};
 use partition::plan::{ALIGN_BYTES, Cpu, SHARED_END, SURVIVES_RESET_START};
@@ -20,6 +22,18 @@ fn follow(given: &mut Vec<(String, String)>, refusal: &Refusal) -> bool {
     let text = &refusal.would_work;
     if text.contains("a machine") {
         return false;
+    }
+    if refusal.option == "compute" {
+        let name = |value: &str| value.split(':').next().map(String::from);
+        let of_slice =
+            |it: &&mut (String, String)| it.0 == "compute" && name(&it.1) == name(&refusal.given);
+        match text.as_str() {
+            "to leave it out" => {
+                given.retain(|it| it.0 != "compute" || name(&it.1) != name(&refusal.given))
+            }
+            text => given.iter_mut().find(of_slice).unwrap().1 = text.into(),
+        }
+        return true;
     }
     let value = text
         .trim_start_matches("at most ")
@@ -54,6 +68,7 @@ fn check(plan: &Plan, machine: &Machine) -> Result<(), TestCaseError> {
         .chain(&plan.backup.ranges)
         .chain(&plan.left_over)
         .copied()
+        .chain(plan.compute.iter().map(|it| it.range))
         .collect();
     given.push(plan.shared);
     for (index, range) in given.iter().enumerate() {
@@ -101,6 +116,7 @@ fn check(plan: &Plan, machine: &Machine) -> Result<(), TestCaseError> {
         .iter()
         .chain(&plan.primary.cpus)
         .chain(&plan.backup.cpus)
+        .chain(plan.compute.iter().flat_map(|it| &it.cpus))
         .chain(&plan.parked)
         .chain(&plan.silent)
         .map(|cpu| cpu.number)
@@ -129,6 +145,21 @@ fn check(plan: &Plan, machine: &Machine) -> Result<(), TestCaseError> {
             .iter()
             .all(|cpu| plan.options.failover_cpus.contains(cpu.number))
     );
+    let clauses = plan.compute.iter().map(|it| &it.clause);
+    prop_assert!(clauses.eq(&plan.options.compute), "each slice is planned");
+    for slice in &plan.compute {
+        let mem = slice.clause.mem;
+        prop_assert!(
+            slice.range.len() >= mem.size_bytes && slice.range.start >= SURVIVES_RESET_START
+        );
+        prop_assert!(
+            mem.address
+                .is_none_or(|address| address == slice.range.start)
+        );
+        let asked = slice.clause.cpus.iter();
+        let answering = asked.filter(|number| !machine.silent.contains(number));
+        prop_assert!(answering.eq(slice.cpus.iter().map(|cpu| cpu.number)));
+    }
     Ok(())
 }
 
@@ -177,18 +208,40 @@ fn any_demand() -> impl Strategy<Value = Vec<(String, String)>> {
         })
     ];
     let option = proptest::option::of::<BoxedStrategy<String>>;
+    let cpu = prop_oneof![5 => 0u32..12, 1 => 0u32..530];
+    let list = proptest::collection::btree_set(cpu, 1..4);
+    let size = prop_oneof![4 => 0u64..200, 1 => 0u64..(1 << 44)];
+    let place = proptest::option::of(prop_oneof![
+        (0u64..600).prop_map(|n| n * ALIGN_BYTES),
+        any::<u64>()
+    ]);
+    let slices = proptest::collection::vec((list, size, place), 0..4).prop_map(|slices| {
+        let clause = |(index, (list, mib, place)): (usize, (_, u64, Option<u64>))| {
+            let list: partition::cpu_list::CpuList = BTreeSet::into_iter(list).collect();
+            let place = place.map(|it| format!("@{it:#x}")).unwrap_or_default();
+            format!("s{index}:,cpus={list},mem={mib}M{place}")
+        };
+        slices
+            .into_iter()
+            .enumerate()
+            .map(clause)
+            .collect::<Vec<_>>()
+    });
     (
         option(backup.boxed()),
         option(mib().prop_map(|mib| format!("{mib}M")).boxed()),
         option(cpus.boxed()),
+        slices,
     )
-        .prop_map(|(backup, journal, cpus)| {
+        .prop_map(|(backup, journal, cpus, slices)| {
+            let slices = slices.into_iter().map(|it| ("compute", Some(it)));
             [
                 ("failover_mem", backup),
                 ("journal_mem", journal),
                 ("failover_cpus", cpus),
             ]
             .into_iter()
+            .chain(slices)
             .filter_map(|(name, value)| Some((name.into(), value?)))
             .collect()
         })
@@ -201,7 +254,7 @@ proptest! {
     /// No option is refused twice for one reason, so following the suggestions ends.
     #[test]
     fn a_plan_is_sound_and_a_suggestion_is_true(machine in any_machine(), mut given in any_demand()) {
-        for _ in 0..4 {
+        for _ in 0..20 {
             match planned(&line(&given), &machine) {
                 Ok(plan) => return check(&plan, &machine),
                 Err(refusal) => {
@@ -218,7 +271,7 @@ proptest! {
     /// Checks that "at most" is the most: 2 MiB more is refused again.
     #[test]
     fn the_most_is_the_most(machine in any_machine(), mut given in any_demand()) {
-        given.retain(|(name, _)| name != "failover_cpus");
+        given.retain(|(name, _)| !["failover_cpus", "compute"].contains(&name.as_str()));
         let machine = Machine { cpus: vec![ApicId(0), ApicId(1)], ..machine };
         // What is below its minimum is refused after what does not fit, and would be once more here.
         given.retain(|(_, size)| partition::size::SizeAt::parse(size).unwrap().size_bytes >= 16 * MIB);

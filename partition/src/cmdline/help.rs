@@ -16,7 +16,7 @@ impl fmt::Display for Help {
             let preset = match spec.preset {
                 Preset::Required => "required",
                 Preset::Value(value) => value,
-                Preset::Unset => "-",
+                Preset::Unset | Preset::Repeated => "-",
             };
             (format!("{}={}", spec.name, spec.syntax), preset, spec.help)
         });

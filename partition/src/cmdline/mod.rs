@@ -1,8 +1,10 @@
 //! The boot command line, with Linux's habits: words separated by blanks, double quotes around values with blanks, `-`
-//! and `_` alike in names, and the last of several wins.
+//! and `_` alike in names, and the last of several wins,
+//! unless each counts.
 
 mod build_time;
 mod choices;
+mod compute;
 mod exec;
 mod help;
 mod network;
@@ -22,6 +24,7 @@ pub use choices::{
     ApicMode, IommuOwner, LoneMonitor, OnDivergence, Rearm, Reset, ResetFunctions, Service,
     StatusClients,
 };
+pub use compute::{COMPUTE, COMPUTE_NAME_BYTES_MAX, COMPUTE_SLICES_MAX, ComputeClause};
 pub use exec::ExecClause;
 pub use help::Help;
 pub use network::NetworkConfig;
@@ -99,9 +102,11 @@ pub struct Options {
     pub apic: ApicMode,
     /// Whose the IOMMU is.
     pub iommu: IommuOwner,
+    /// Slices for computations, in the order in which they are given.
+    pub compute: Vec<ComputeClause>,
     /// Commands the first primary runs by itself.
     pub exec: Vec<ExecClause>,
-    given: BTreeMap<&'static str, String>,
+    given: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// What the boot line says of the image of one instance.
@@ -138,30 +143,40 @@ impl Options {
             ..Self::blank()
         };
         for spec in OPTIONS {
-            let (value, shown) = match (options.given.get(spec.name), spec.preset) {
-                (Some(value), _) => (value.clone(), secret::shown(spec.name, value).into()),
-                (None, Preset::Value(value)) => (value.into(), with_default_mark(value)),
-                (None, Preset::Unset) => continue,
+            let given = match (options.given.get(spec.name), spec.preset) {
+                (Some(values), _) => values.clone(),
+                (None, Preset::Value(value)) => {
+                    let shown = with_default_mark(value);
+                    (spec.apply)(&mut options, value)
+                        .map_err(|error| error.refuse(spec.name, &shown))?;
+                    continue;
+                }
+                (None, Preset::Unset | Preset::Repeated) => continue,
                 (None, Preset::Required) => {
                     let would_work = format!("{}={}", spec.name, spec.syntax);
                     return Err(Refusal::new(spec.name, "", "is missing", would_work));
                 }
             };
-            (spec.apply)(&mut options, &value).map_err(|error| error.refuse(spec.name, &shown))?;
-            if let Some(given) = options.given.get_mut(spec.name) {
-                // From here on it is for showing.
-                *given = shown;
+            let mut all_shown = Vec::new();
+            for value in given {
+                let shown = secret::shown(spec.name, &value);
+                (spec.apply)(&mut options, &value)
+                    .map_err(|error| error.refuse(spec.name, shown))?;
+                all_shown.push(shown.into());
             }
+            // From here on it is for showing.
+            options.given.insert(spec.name, all_shown);
         }
         options.check()?;
         Ok(options)
     }
 
-    /// Returns the value of the option `name` as the command line has it, or its default with a word that it is one.
+    /// Returns the value of the option `name` as the command line has it, or its default with a word that it is one;
+    /// of an option that was given more than once and counts each time, all values.
     /// A secret value is masked.
     pub fn as_given(&self, name: &str) -> String {
         match self.given.get(name) {
-            Some(value) => value.clone(),
+            Some(values) => values.join(&format!(" {name}=")),
             None => match OPTIONS.iter().find(|spec| spec.name == name) {
                 Some(OptionSpec {
                     preset: Preset::Value(value),
@@ -231,6 +246,7 @@ impl Options {
             qualify_takeovers: 0,
             apic: ApicMode::default(),
             iommu: IommuOwner::default(),
+            compute: Vec::new(),
             exec: Vec::new(),
             given: BTreeMap::new(),
         }
@@ -238,6 +254,7 @@ impl Options {
 
     /// Checks what options say of each other.
     fn check(&self) -> Result<(), Refusal> {
+        compute::check(&self.compute)?;
         let (keepalive, timeout) = (self.keepalive_ns, self.failover_timeout_ns);
         if timeout < 2 * keepalive {
             let (name, would_work) = if self.was_given("failover_timeout") {
@@ -321,8 +338,8 @@ fn with_default_mark(value: &str) -> String {
 }
 
 /// Returns what the command line says, by option.
-fn given(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
-    let mut given = BTreeMap::new();
+fn given(cmdline: &str) -> Result<BTreeMap<&'static str, Vec<String>>, Refusal> {
+    let mut given: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for word in words::split(cmdline)? {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) => (name, value),
@@ -340,7 +357,11 @@ fn given(cmdline: &str) -> Result<BTreeMap<&'static str, String>, Refusal> {
             let would_work = format!("{}={}", spec.name, spec.syntax);
             return Err(Refusal::new(name, "", "needs a value", would_work));
         }
-        given.insert(spec.name, value.into());
+        let values = given.entry(spec.name).or_default();
+        if spec.preset != Preset::Repeated {
+            values.clear();
+        }
+        values.push(value.into());
     }
     Ok(given)
 }

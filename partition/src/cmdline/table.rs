@@ -6,8 +6,8 @@ use super::value::{
     duration_in, one_of, parse_count, parse_service, parse_status_port, watchdog_time,
 };
 use super::{
-    ApicMode, IommuOwner, LoneMonitor, NetworkConfig, OnDivergence, Options, Rearm, Reset,
-    ResetFunctions, StatusClients, exec,
+    ApicMode, COMPUTE, ComputeClause, IommuOwner, LoneMonitor, NetworkConfig, OnDivergence,
+    Options, Rearm, Reset, ResetFunctions, StatusClients, compute, exec,
 };
 use crate::cpu_list::CpuList;
 use crate::duration::parse_duration;
@@ -23,6 +23,8 @@ pub enum Preset {
     Value(&'static str),
     /// Nothing.
     Unset,
+    /// Nothing; and each that is given counts.
+    Repeated,
 }
 
 /// An option.
@@ -145,6 +147,16 @@ pub const OPTIONS: &[OptionSpec] = &[
         help: "memory that is offered to a Linux as /dev/pmem0 and outlives its kernels",
         apply: |options, value| {
             options.pmem_bytes = parse_size(value)?;
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: COMPUTE,
+        syntax: compute::SYNTAX,
+        preset: Preset::Repeated,
+        help: "a slice of cores and memory for a computation, the primary's and the backup's no more; up to 8 times",
+        apply: |options, value| {
+            options.compute.push(ComputeClause::parse(value)?);
             Ok(())
         },
     },

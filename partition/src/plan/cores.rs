@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use sharedmem::MAX_CORES;
 
-use super::{Cpu, Machine};
+use super::{Cpu, Machine, compute};
 use crate::cmdline::{ApicMode, Options};
 use crate::cpu_list::CpuList;
 use crate::refusal::Refusal;
@@ -20,6 +20,7 @@ pub(super) struct Cores {
     pub seat: Cpu,
     pub primary: Vec<Cpu>,
     pub backup: Vec<Cpu>,
+    pub compute: Vec<Vec<Cpu>>,
     pub parked: Vec<Cpu>,
     pub silent: Vec<Cpu>,
 }
@@ -39,13 +40,15 @@ pub(super) fn share(options: &Options, machine: &Machine) -> Result<Cores, Refus
     check_list(options, &cpus, machine.cpus.len())?;
     // `check_list` refused every machine with less than two CPUs.
     let seat = cpus.remove(0);
-    let (backup, primary) = cpus
+    let (backup, mut primary): (Vec<Cpu>, Vec<Cpu>) = cpus
         .into_iter()
         .partition(|cpu| options.failover_cpus.contains(cpu.number));
+    let compute = compute::take_cpus(options, machine, &mut primary)?;
     Ok(Cores {
         seat,
         primary,
         backup,
+        compute,
         parked,
         silent,
     })

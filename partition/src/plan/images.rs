@@ -1,6 +1,6 @@
 //! What becomes of the images in a plan: the memory each is loaded into, and what a boot would say of them.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use sharedmem::{Instance, Revisions, Role};
@@ -33,8 +33,9 @@ impl Plan {
         })
     }
 
-    /// Checks both images, each by the code that prepares it at the boot. Returns a line for people on each. A boot
-    /// goes on with one sound image, but not as it was asked to. `revisions` are those that the monitor speaks.
+    /// Checks both images, each by the code that prepares it at the boot, and that those of the slices are there. Returns
+    /// a line for people on each of both. A boot goes on with one sound image, but not as it was asked to. `revisions`
+    /// are those that the monitor speaks.
     ///
     /// # Errors
     /// The option that names what cannot be used, and why.
@@ -44,6 +45,12 @@ impl Plan {
         files: &BootFiles<'_>,
         revisions: Revisions,
     ) -> Result<Vec<String>, Refusal> {
+        let named = self.compute.iter().map(|it| &it.clause);
+        for clause in named.filter(|it| !it.image.is_empty()) {
+            files
+                .find(&clause.image)
+                .map_err(|missing| clause.refuse(missing.to_string(), "an image that is there"))?;
+        }
         let kinds = self.kinds;
         [(Role::Primary, kinds.primary), (Role::Backup, kinds.backup)]
             .into_iter()
@@ -71,7 +78,6 @@ mod tests {
     use crate::plan::{Machine, plan};
     use crate::tenant::Kinds;
     use alloc::format;
-    use alloc::string::ToString;
 
     const LINE: &str = "primary_kernel=/vmlinuz primary_initrd=/initrd failover_kernel=/vmlinuz";
 
@@ -116,6 +122,10 @@ mod tests {
             (
                 "primary_kernel=/none",
                 "primary_kernel=/none: there is no /none",
+            ),
+            (
+                "compute=cg:/none,cpus=1,mem=16M",
+                "compute=cg:/none,cpus=1,mem=16M: there is no /none",
             ),
         ] {
             let text = checked(rest).unwrap_err();

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use sharedmem::hand_off::RANGES_MAX;
 
+use super::compute;
 use super::placement::{Demand, Placement, largest, nearest_address, place};
 use super::{
     ALIGN_BYTES, BACKUP_BYTES_MIN, CONTROL_BYTES, JOURNAL_BYTES_MIN, Machine, PRIMARY_BYTES_MIN,
@@ -28,6 +29,7 @@ pub(super) struct Memory {
     pub shared: Range,
     pub backup: Range,
     pub primary: Vec<Range>,
+    pub compute: Vec<Range>,
     pub left_over: Vec<Range>,
     pub pmem: Option<Range>,
     pub spare: Option<Range>,
@@ -35,14 +37,15 @@ pub(super) struct Memory {
 
 pub(super) fn share(options: &Options, machine: &Machine) -> Result<Memory, Refusal> {
     let planner = MemoryPlanner::new(options, machine);
-    let Some(placement) = planner
-        .place_on_block()
-        .or_else(|| place(&planner.free, planner.demand))
-    else {
+    let Some(placement) = planner.place_in(&planner.free) else {
         return Err(planner.refuse());
     };
     planner.check_minimums()?;
-    Ok(planner.divide(placement))
+    let (placement, compute) =
+        compute::place_memory(options, machine, &planner.free, placement, |free| {
+            planner.place_in(free)
+        })?;
+    Ok(planner.divide(placement, compute))
 }
 
 /// What was asked for, and what there is.
@@ -77,9 +80,15 @@ impl<'a> MemoryPlanner<'a> {
         }
     }
 
+    /// Places shared region and backup in `free`.
+    fn place_in(&self, free: &RangeSet) -> Option<Placement> {
+        self.place_on_block(free)
+            .or_else(|| place(free, self.demand))
+    }
+
     /// Places a backup at the start of a block, if memory is added in blocks: what is left of a block that was cut in
     /// two could not be added to anybody.
-    fn place_on_block(&self) -> Option<Placement> {
+    fn place_on_block(&self, free: &RangeSet) -> Option<Placement> {
         let block_bytes = self.machine.kinds.backup.capabilities.memory_block_bytes?;
         if self.demand.backup_address.is_some() {
             return None;
@@ -90,13 +99,13 @@ impl<'a> MemoryPlanner<'a> {
                 backup_address,
                 ..self.demand
             };
-            place(&self.free, demand)
+            place(free, demand)
         })
     }
 
     /// Gives the primary what is left, the largest range first. The pool that a backup adds when it has become the
     /// primary, and the slot where the next one waits, are parts of that.
-    fn divide(&self, placement: Placement) -> Memory {
+    fn divide(&self, placement: Placement, compute: Vec<Range>) -> Memory {
         let mut primary = placement.rest.as_slice().to_vec();
         primary.sort_by_key(|range| core::cmp::Reverse(range.len()));
         let left_over = primary.split_off(primary.len().min(RANGES_MAX));
@@ -115,6 +124,7 @@ impl<'a> MemoryPlanner<'a> {
                 .filter(|pmem| !pmem.is_empty()),
             backup: placement.backup,
             primary,
+            compute,
             left_over,
             spare,
         }
@@ -308,7 +318,7 @@ fn shared_bytes(journal_bytes: u64) -> u64 {
 }
 
 /// Rounds up to the next multiple of [`ALIGN_BYTES`], or to the last one there is, which fits nowhere.
-fn round_up(bytes: u64) -> u64 {
+pub(super) fn round_up(bytes: u64) -> u64 {
     bytes
         .checked_next_multiple_of(ALIGN_BYTES)
         .unwrap_or(!(ALIGN_BYTES - 1))

@@ -1,11 +1,14 @@
 //! The plan: who gets which cores and which memory, or why that cannot be done.
 
+mod compute;
 mod cores;
 mod images;
 mod low;
 mod memory;
 mod placement;
 mod table;
+
+pub use compute::{COMPUTE_BYTES_MIN, ComputeSlice};
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -124,6 +127,8 @@ pub struct Plan {
     pub primary: Slice,
     /// The backup's slice. Its CPUs, often none, stay parked until it is promoted; the seat is not one of them.
     pub backup: Slice,
+    /// The slices for computations. No other owner has, sees or stops any of it.
+    pub compute: Vec<ComputeSlice>,
     /// The shared region: the control block, then the journal.
     pub shared: Range,
     /// Memory offered to tenants as a disk; behind the journal.
@@ -178,6 +183,13 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
     let cores = cores::share(options, machine)?;
     let memory = memory::share(options, machine)?;
     let low = low::share(machine)?;
+    let clauses = options.compute.iter().cloned();
+    let compute = clauses.zip(cores.compute).zip(memory.compute);
+    let compute = compute.map(|((clause, cpus), range)| ComputeSlice {
+        clause,
+        cpus,
+        range,
+    });
     Ok(Plan {
         seat: cores.seat,
         primary: Slice {
@@ -188,6 +200,7 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
             cpus: cores.backup,
             ranges: [memory.backup].into(),
         },
+        compute: compute.collect(),
         shared: memory.shared,
         pmem: memory.pmem,
         spare: memory.spare,

@@ -52,17 +52,26 @@ fn place_backup(free: &RangeSet, backup: Range, demand: Demand) -> Option<Placem
 }
 
 fn finish(rest: RangeSet, shared: Range, backup: Range) -> Option<Placement> {
-    let has_room = |range: &Range| range.len() >= PRIMARY_BYTES_MIN;
-    rest.as_slice().iter().any(has_room).then_some(Placement {
+    has_room_for_primary(&rest).then_some(Placement {
         shared,
         backup,
         rest,
     })
 }
 
+/// Returns whether enough is left to the primary in one piece.
+pub(super) fn has_room_for_primary(rest: &RangeSet) -> bool {
+    let has_room = |range: &Range| range.len() >= PRIMARY_BYTES_MIN;
+    rest.as_slice().iter().any(has_room)
+}
+
 /// Returns both ends of every range that has the room. Anywhere between them would only cut the rest into smaller
 /// pieces.
-fn spots(free: &RangeSet, size_bytes: u64, window: Range) -> impl Iterator<Item = Range> {
+pub(super) fn spots(
+    free: &RangeSet,
+    size_bytes: u64,
+    window: Range,
+) -> impl Iterator<Item = Range> {
     let mut spots = Vec::new();
     for range in free.as_slice() {
         let range = range.intersection(window);

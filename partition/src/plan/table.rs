@@ -5,12 +5,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Cpu, Plan, Slice};
+use super::{ComputeSlice, Cpu, Plan, Slice};
 use sharedmem::hand_off::RANGES_MAX;
 use sharedmem::{MAX_CORES, Role};
 
 use crate::acpi::iommu::{Iommus, Skipped};
 use crate::acpi::{ApicId, CpuNote};
+use crate::cmdline::ComputeClause;
 use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
@@ -38,6 +39,10 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         false => "failover_mem, failover_cpus; waits on the seat, its cores parked",
     };
     slice(&mut rows, "backup", &plan.backup, why);
+    for slice in &plan.compute {
+        let why = compute_purpose(slice);
+        rows.push(row("compute", &slice.cpus, Some(slice.range), &why));
+    }
     let why = format!(
         "control block {}, journal {}",
         SizeText(plan.control_bytes),
@@ -97,6 +102,26 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         .collect();
     write_columns(f, &cells, Some(3))?;
     write_options(f, plan)
+}
+
+/// Says what a slice is for.
+fn compute_purpose(slice: &ComputeSlice) -> String {
+    let ComputeClause {
+        name,
+        image,
+        stall_ns,
+        ..
+    } = &slice.clause;
+    let image = match image.as_str() {
+        "" => "loaded later",
+        image => image,
+    };
+    let without_cores = match slice.cpus.is_empty() {
+        true => "; warning: none of its CPUs answers",
+        false => "",
+    };
+    let stall = DurationText(*stall_ns);
+    format!("slice {name}: {image}, stall {stall}{without_cores}")
 }
 
 /// Adds a row for each unit, for each piece of reserved memory, and for what is not used.

@@ -171,6 +171,10 @@ fn plan_json(plan: &Plan) -> Value {
         let cpus: Vec<u32> = slice.cpus.iter().map(|cpu| cpu.number).collect();
         json!({ "cpus": cpus, "memory": ranges(&slice.ranges) })
     };
+    let compute = plan.compute.iter().map(|slice| {
+        let cpus: Vec<u32> = slice.cpus.iter().map(|cpu| cpu.number).collect();
+        json!({ "name": slice.clause.name, "cpus": cpus, "memory": ranges(&[slice.range])[0] })
+    });
     let options = OPTIONS.iter().map(|spec| {
         (
             spec.name.to_owned(),
@@ -181,6 +185,7 @@ fn plan_json(plan: &Plan) -> Value {
         "seat": plan.seat.number,
         "primary": slice(&plan.primary),
         "backup": slice(&plan.backup),
+        "compute": compute.collect::<Vec<_>>(),
         "shared": ranges(&[plan.shared])[0],
         "control_bytes": plan.control_bytes,
         "options": options.collect::<serde_json::Map<_, _>>(),
@@ -211,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_good_boot_shows_its_plan() {
-        let report = boot_check("failover_mem=128M").run().unwrap();
+        let line = "failover_mem=128M compute=cg:,cpus=3,mem=16M@0x10000000";
+        let report = boot_check(line).run().unwrap();
         assert!(report.is_accepted());
         let text = report.text();
         for part in [
@@ -228,7 +234,11 @@ mod tests {
             memory["end"].as_u64().unwrap() - memory["start"].as_u64().unwrap(),
             128 << 20
         );
-        assert_eq!(object["plan"]["primary"]["cpus"], json!([1, 2, 3]));
+        assert_eq!(object["plan"]["primary"]["cpus"], json!([1, 2]));
+        assert_eq!(
+            object["plan"]["compute"][0],
+            json!({ "name": "cg", "cpus": [3], "memory": { "start": 0x1000_0000, "end": 0x1100_0000 } })
+        );
         assert_eq!(object["plan"]["options"]["failover_mem"], json!("128M"));
     }
 
