@@ -22,5 +22,6 @@ mod mem;
 pub mod paging;
 pub mod pci;
 pub mod reset;
+pub mod rtc;
 pub mod traps;
 pub mod virtualization;

@@ -13,6 +13,10 @@ use crate::context::Context;
 use crate::cores::{self, LEAD};
 use crate::{death, debug, operator, report, status};
 
+/// Connections beyond the most clients that may be open at a time, until the error has reached them (as many as Redis
+/// keeps file descriptors in reserve).
+const REFUSED_AT_ONCE: usize = 32;
+
 impl Host for &'static Context {
     fn region(&self) -> SharedRegion {
         self.region
@@ -34,7 +38,8 @@ impl Host for &'static Context {
                 max_memory_bytes: shares.store_bytes,
                 max_pending_bytes: shares.pending_bytes as usize,
                 max_request_bytes: (shares.pending_bytes as usize).min(request_bytes_max),
-                max_clients: shares.connections,
+                // Those beyond get a connection, too, for the error that says so.
+                max_clients: shares.connections.saturating_sub(REFUSED_AT_ONCE),
                 debug: self.options.debug,
                 admin: self.options.admin,
                 password: (self.options.password.as_ref())

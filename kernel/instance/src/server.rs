@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Interval of the records that let keys expire, in ms. A time to live is kept to about this precision.
-const EXPIRY_INTERVAL_MS: u64 = 100;
+const EXPIRY_INTERVAL_MS: u64 = 10;
 
 /// Most commands of the console in one round of the main loop.
 const COMMANDS_PER_ROUND: usize = 64;

@@ -50,7 +50,7 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
     let facts: &'static BootFacts = Box::leak(Box::new(facts));
     let windows = Windows::new(space);
     let may_go_on = plan.options.failover_reset == Reset::Auto;
-    let region = region::make(physical(plan.shared), may_go_on);
+    let region = region::make(physical(plan.shared), may_go_on, clock.now_ns());
     let mut console = open_console(region.control);
     report_plan(facts, plan);
     guest::set_slice(plan.options.failover_timeout_ns / 4);

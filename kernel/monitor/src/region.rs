@@ -6,7 +6,7 @@
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
-use arch::entropy;
+use arch::{entropy, rtc};
 use sharedmem::abi::CONTROL_BYTES;
 use sharedmem::control::RegionError;
 use sharedmem::epoch::FIRST_EPOCH;
@@ -16,7 +16,8 @@ use sharedmem::prior_boot::PriorBoot;
 use sharedmem::{Revisions, SharedRegion};
 
 /// Makes the region in `shared`, for owners from its epoch on. With `may_go_on` the journal that lies there is kept.
-pub fn make(shared: PhysicalRange, may_go_on: bool) -> SharedRegion {
+/// `now_ns` is the time since the machine's boot.
+pub fn make(shared: PhysicalRange, may_go_on: bool, now_ns: u64) -> SharedRegion {
     let address = shared.start as *mut u8;
     // SAFETY: the plan gave this memory to the shared region, identity mapped.
     let old = unsafe { SharedRegion::open(address, shared.len()) };
@@ -58,5 +59,20 @@ pub fn make(shared: PhysicalRange, may_go_on: bool) -> SharedRegion {
         };
         log::warn!("{survived}");
     }
+    set_time(&region, now_ns);
     region
+}
+
+/// Lets the service's time be that of the real-time clock, unless an earlier boot was later: time never goes back.
+fn set_time(region: &SharedRegion, now_ns: u64) {
+    // SAFETY: no other kernel runs yet, and the monitor reads the clock nowhere else.
+    let Some(unix_s) = (unsafe { rtc::unix_seconds() }) else {
+        log::warn!(
+            "the machine has no real-time clock: what clients see as time counts from the boot"
+        );
+        return;
+    };
+    let boot_ns = unix_s.saturating_mul(1_000_000_000).saturating_sub(now_ns);
+    let time_before_ns = &region.control.header.time_before_ns;
+    time_before_ns.store(time_before_ns.load(Relaxed).max(boot_ns), Relaxed);
 }

@@ -1,7 +1,7 @@
 //! Records the replies of a Redis server to the session in `tests/redis-7.0.txt`.
 //!
 //! ```text
-//! redis-server --port 6390 --save "" --databases 1 --proto-max-bulk-len 16mb &
+//! redis-server --port 6390 --save "" --databases 16 --proto-max-bulk-len 16mb &
 //! cargo run -p service --example record_replies -- 127.0.0.1:6390 kernel/service/tests/redis-7.0.txt
 //! ```
 //!

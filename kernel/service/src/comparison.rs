@@ -12,7 +12,7 @@ use crate::record::ConnectionId;
 use crate::service::Service;
 #[cfg(feature = "testing")]
 use crate::store::{Bytes, Kind};
-use crate::store::{Scrub, ScrubPosition, Scrubbed};
+use crate::store::{Keyspace, Scrub, ScrubPosition, Scrubbed};
 
 impl Service {
     /// Adds the counters, the sum of all entries, and the kernel's status to a fingerprint.
@@ -53,7 +53,7 @@ impl Service {
         let mut connections = self.connections.range(first..);
         for (connection, client) in connections.by_ref().take(count) {
             chain.number(*connection);
-            add_connection(chain, client, round);
+            add_connection(chain, client, &self.keyspace, round);
         }
         connections.next().map_or(0, |(connection, _)| *connection)
     }
@@ -89,18 +89,25 @@ impl Service {
     }
 }
 
-fn add_connection(chain: &mut Chain, client: &Connection, round: u64) {
+fn add_connection(chain: &mut Chain, client: &Connection, keyspace: &Keyspace, round: u64) {
     let parser = &client.parser;
     let [a, b, c, d, high, low] = client.peer.0;
     let flags = u64::from(client.no_evict) | u64::from(client.is_authenticated) << 1;
     let arguments = parser.arguments_so_far();
+    let requests = client.transaction.as_ref().map(|it| it.requests());
+    let is_refused = client.transaction.as_ref().is_some_and(|it| it.is_refused);
     let numbers = [
         u64::from_be_bytes([0, 0, a, b, c, d, high, low]),
         client.opened_ms,
         client.last_input_ms,
         flags,
+        client.database as u64,
+        u64::from(client.protocol.version()),
         arguments.len() as u64,
-        parser.kept_bytes() as u64,
+        client.kept_bytes() as u64,
+        requests.map_or(0, |requests| 1 + requests.len() as u64),
+        u64::from(is_refused),
+        client.watches.all().len() as u64,
     ];
     let progress = parser.progress().numbers();
     numbers
@@ -110,8 +117,21 @@ fn add_connection(chain: &mut Chain, client: &Connection, round: u64) {
     chain.string(&client.name);
     chain.string(client.last_command.as_bytes());
     chain.sample(parser.line(), round);
-    if !arguments.is_empty() {
-        let count = arguments.len() as u64;
-        chain.sample(&arguments[(round % count) as usize], round / count);
+    if let Some(watched) = sampled(client.watches.all(), round) {
+        chain.number(watched.database as u64);
+        chain.number(keyspace.has_changed(watched).into());
+        chain.sample(&watched.key, round);
     }
+    if let Some(request) = requests.and_then(|requests| sampled(requests, round)) {
+        let word = sampled(request, round / requests.map_or(1, <[_]>::len) as u64);
+        word.into_iter().for_each(|word| chain.sample(word, round));
+    }
+    if let Some(argument) = sampled(arguments, round) {
+        chain.sample(argument, round / arguments.len() as u64);
+    }
+}
+
+/// Returns the element that is looked at in this round.
+fn sampled<T>(all: &[T], round: u64) -> Option<&T> {
+    all.get((round % all.len().max(1) as u64) as usize)
 }

@@ -1,7 +1,10 @@
 //! What the service knows about a client.
 
 use crate::record::ConnectionId;
-use crate::store::Bytes;
+use crate::reply::Protocol;
+use crate::store::{Bytes, Keyspace};
+use crate::transaction::{Transaction, WatchList};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::fmt;
 use resp::{Parser, heap_bytes};
@@ -13,12 +16,19 @@ pub(crate) struct Connection {
     pub(crate) peer: Peer,
     pub(crate) opened_ms: u64,
     pub(crate) last_input_ms: u64,
+    /// The database that it has selected.
+    pub(crate) database: usize,
+    /// The protocol of its replies.
+    pub(crate) protocol: Protocol,
     pub(crate) parser: Parser,
     pub(crate) name: Bytes,
     pub(crate) last_command: &'static str,
     pub(crate) no_evict: bool,
     /// Whether it has given the password, or needs none.
     pub(crate) is_authenticated: bool,
+    /// What it has begun by `MULTI`.
+    pub(crate) transaction: Option<Box<Transaction>>,
+    pub(crate) watches: WatchList,
 }
 
 /// The connection on which commands from the console come in. The console belongs to who owns the machine: it needs no
@@ -41,18 +51,32 @@ impl Connection {
             peer: Peer(peer),
             opened_ms: now_ms,
             last_input_ms: now_ms,
+            database: 0,
+            protocol: Protocol::Resp2,
             parser: Parser::default(),
             name: Bytes::new(),
             last_command: Self::NO_COMMAND,
             no_evict: false,
             is_authenticated,
+            transaction: None,
+            watches: WatchList::default(),
         }
     }
 
     /// Returns the memory that the client makes the service keep, in bytes: not less than what it has on the heap,
     /// except for the connection itself, whose size is fixed.
     pub(crate) fn kept_bytes(&self) -> usize {
-        self.parser.kept_bytes() + heap_bytes(self.name.len()) as usize
+        let transaction = self.transaction.as_ref();
+        self.parser.kept_bytes()
+            + heap_bytes(self.name.len()) as usize
+            + transaction.map_or(0, |transaction| transaction.kept_bytes())
+            + self.watches.kept_bytes()
+    }
+
+    /// Forgets what it has begun, and what it watches.
+    pub(crate) fn forget_begun(&mut self, keyspace: &mut Keyspace) {
+        self.transaction = None;
+        self.watches.clear(keyspace);
     }
 
     /// Returns whether the client keeps more than `share_bytes` and sends nothing.

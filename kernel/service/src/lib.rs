@@ -60,14 +60,17 @@ mod checkpoint;
 mod commands;
 mod comparison;
 mod connection;
+mod dispatch;
 mod host;
 mod limits;
+mod protocol_error;
 mod reply;
 mod service;
 mod statistics;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod transaction;
 
 pub use crate::checkpoint::ServiceRestorer;
 pub use access::{Network, Password};

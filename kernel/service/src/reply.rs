@@ -1,14 +1,35 @@
-//! Replies in RESP2, and the errors a command can end in.
+//! Replies in RESP2 and RESP3, and the errors a command can end in.
 
 use crate::host::Host;
 use crate::record::ConnectionId;
 use alloc::vec::Vec;
 use resp::Step;
+use serde::{Deserialize, Serialize};
 
 /// Replies are collected up to this size, in bytes, and then handed to the host. A longer string is not copied.
 const CHUNK_BYTES: usize = 16 * 1024;
 /// Number of elements between two calls of [`Host::progress`].
 const PROGRESS_STEPS: u32 = 256;
+
+/// The protocol of a client's replies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Protocol {
+    /// What every client begins with.
+    #[default]
+    Resp2,
+    /// What a client chooses by `HELLO 3`.
+    Resp3,
+}
+
+impl Protocol {
+    /// Returns its number.
+    pub(crate) fn version(self) -> u8 {
+        match self {
+            Self::Resp2 => 2,
+            Self::Resp3 => 3,
+        }
+    }
+}
 
 /// Why a command failed: the text behind the `-`, code included.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,7 +73,7 @@ impl Failure {
         [b"-", self.text(), b"\r\n"].concat()
     }
 
-    fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         match self {
             Self::Fixed(text) => text.as_bytes(),
             Self::Composed(text) => text,

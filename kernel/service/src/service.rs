@@ -1,10 +1,10 @@
 //! The server: applies records, and hands their effects to the host.
 
-use crate::commands::PROTECTED;
-use crate::commands::{self, Context, Failover};
+use crate::commands::{Failover, PROTECTED};
 use crate::connection::{CANARY, CONSOLE, Connection, Connections};
 use crate::host::Host;
 use crate::limits::ServiceLimits;
+use crate::protocol_error::describe;
 use crate::record::{ConnectionId, Input, InputRecord, Stamp};
 use crate::reply::{Failure, Output};
 use crate::statistics::Statistics;
@@ -12,8 +12,11 @@ use crate::status::HostStatus;
 use crate::store::Keyspace;
 use alloc::vec::Vec;
 use core::mem;
-use resp::{Found, Parser, ProtocolError, RequestLimits, Step};
+use resp::{Found, Parser, Step};
 use values::Random;
+
+/// Most keys that one tick removes. The next tick removes the others.
+const TICK_REMOVALS_MAX: usize = 512;
 
 /// The server: its keyspace, its connections, and their incomplete requests.
 pub struct Service {
@@ -61,7 +64,7 @@ impl Service {
             }
             Input::Tick => {
                 let mut steps = Steps { host, count: 0 };
-                self.keyspace.remove_expired();
+                self.keyspace.remove_expired(TICK_REMOVALS_MAX);
                 self.keyspace.collect_garbage(&mut || steps.step());
             }
         }
@@ -248,7 +251,7 @@ impl Service {
                     }
                 }
                 Err(error) => {
-                    out.failure(&self.describe(&error));
+                    out.failure(&describe(&error, self.limits.max_request_bytes));
                     return false;
                 }
             }
@@ -256,95 +259,11 @@ impl Service {
         true
     }
 
-    /// Returns what a request of this client may take. Who has not given the password gets Redis' limits for that.
-    fn request_limits(&self, connection: ConnectionId) -> RequestLimits {
-        let client = self.connections.get(&connection);
-        RequestLimits {
-            request_bytes: self.limits.max_request_bytes,
-            is_authenticated: client.is_some_and(|client| client.is_authenticated),
-        }
-    }
-
-    /// Runs the request in the parser. Returns false if the connection must end.
-    fn request(
-        &mut self,
-        connection: ConnectionId,
-        parser: &mut Parser,
-        random: &mut Random,
-        out: &mut Output<'_>,
-    ) -> bool {
-        out.step();
-        let mut arguments = parser.arguments();
-        if commands::is_http(&mut arguments) {
-            return false;
-        }
-        let command = match commands::find(&mut arguments, out) {
-            Ok(command) => command,
-            Err(failure) => {
-                out.failure(&failure);
-                return true;
-            }
-        };
-        self.statistics.commands_processed += 1;
-        if let Some(client) = self.connections.get_mut(&connection) {
-            client.last_command = command.name;
-        }
-        let mut context = Context {
-            command,
-            connection,
-            limits: &self.limits,
-            statistics: &self.statistics,
-            status: &self.status,
-            failover: &mut self.failover,
-            keyspace: &mut self.keyspace,
-            connections: &mut self.connections,
-            random,
-            out,
-            hang_up: false,
-        };
-        commands::run(&mut context, &mut arguments);
-        !context.hang_up
-    }
-
-    /// Returns the reply to bytes that are not the protocol, with Redis' text if it has one.
-    fn describe(&self, error: &ProtocolError) -> Failure {
-        let text = match error {
-            ProtocolError::InlineTooLong => "ERR Protocol error: too big inline request",
-            ProtocolError::CountTooLong => "ERR Protocol error: too big mbulk count string",
-            ProtocolError::LengthTooLong => "ERR Protocol error: too big bulk count string",
-            ProtocolError::UnbalancedQuotes => "ERR Protocol error: unbalanced quotes in request",
-            ProtocolError::InvalidCount => "ERR Protocol error: invalid multibulk length",
-            ProtocolError::InvalidLength => "ERR Protocol error: invalid bulk length",
-            ProtocolError::UnauthenticatedCount => {
-                "ERR Protocol error: unauthenticated multibulk length"
-            }
-            ProtocolError::UnauthenticatedLength => {
-                "ERR Protocol error: unauthenticated bulk length"
-            }
-            ProtocolError::ExpectedBulk { found } => {
-                return Failure::composed(&[
-                    b"ERR Protocol error: expected '$', got '",
-                    &[*found],
-                    b"'",
-                ]);
-            }
-            ProtocolError::RequestTooBig => {
-                return Failure::composed(&[
-                    b"ERR Protocol error: too big request, its arguments may take ",
-                    itoa::Buffer::new()
-                        .format(self.limits.max_request_bytes)
-                        .as_bytes(),
-                    b" bytes",
-                ]);
-            }
-        };
-        Failure::Fixed(text)
-    }
-
     /// Forgets a connection, and frees what it kept.
     fn forget(&mut self, connection: ConnectionId, host: &mut impl Host) {
         if let Some(mut client) = self.connections.remove(&connection) {
             self.pending_bytes -= client.kept_bytes();
+            client.forget_begun(&mut self.keyspace);
             client.parser.finish(&mut Steps { host, count: 0 });
         }
     }

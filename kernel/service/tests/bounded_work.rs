@@ -57,6 +57,7 @@ const MANY: &[(&str, Many)] = &[
     ("spop", Refuses),
     ("srem", Walks(&["s"], &["m"])),
     ("understudy", Refuses),
+    ("watch", Walks(&[], &["k"])),
 ];
 
 /// Sends a request to a new service with a few keys. Returns the number of signs of life, and the reply.

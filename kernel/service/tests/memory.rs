@@ -102,6 +102,22 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
             ]
             .concat(),
         ),
+        (
+            "a transaction that is not carried out",
+            [
+                b"MULTI\r\n".to_vec(),
+                b"PING\r\n".repeat(2_000),
+                request(&[b"ECHO", &[b'x'; 17]]).repeat(2_000),
+            ]
+            .concat(),
+        ),
+        (
+            "watched keys",
+            (0..5_000).fold(Vec::new(), |all, number| {
+                let key = format!("a key that is watched {number}");
+                [all, request(&[b"WATCH", key.as_bytes()])].concat()
+            }),
+        ),
         ("an unfinished line", vec![b'x'; 60_000]),
         (
             "an unfinished number",

@@ -38,17 +38,20 @@ pub struct Table<V> {
     seed: Seed,
     len: usize,
     /// One, or a power of two.
+    shard_count: usize,
+    /// None before the first insertion.
     shards: Vec<Shard<V>>,
 }
 
 impl<V> Table<V> {
-    /// Makes a table of `shards` shards, a power of two.
+    /// Makes a table of `shards` shards, a power of two. It takes no memory before its first entry.
     pub fn with_shards(seed: Seed, shards: usize) -> Self {
         debug_assert!(shards.is_power_of_two());
         Self {
             seed,
             len: 0,
-            shards: new_shards(shards),
+            shard_count: shards,
+            shards: Vec::new(),
         }
     }
 
@@ -60,7 +63,7 @@ impl<V> Table<V> {
 
     /// Returns whether a [`growing`](Self::growing) table has been spread out.
     pub fn is_spread(&self) -> bool {
-        self.shards.len() > 1
+        self.shard_count > 1
     }
 
     /// Returns the number of entries.
@@ -75,7 +78,7 @@ impl<V> Table<V> {
 
     /// Returns the number of shards.
     pub fn shard_count(&self) -> usize {
-        self.shards.len()
+        self.shard_count
     }
 
     /// Returns the number of entries of one shard.
@@ -92,7 +95,7 @@ impl<V> Table<V> {
     /// Returns where a key is. `hash` is its [`hash`](Self::hash).
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         let shard = self.shard_of(hash);
-        let index = self.shards[shard]
+        let index = (self.shards.get(shard)?)
             .raw_entry_v1()
             .index_from_hash(hash, |candidate| candidate.as_slice() == key)?;
         Some(Slot { shard, index })
@@ -117,7 +120,10 @@ impl<V> Table<V> {
 
     /// Inserts a key that is not there yet.
     pub fn insert_new(&mut self, hash: u64, key: Bytes, value: V) -> Slot {
-        if self.shards.len() == 1 && self.len >= SMALL_MAX {
+        if self.shards.is_empty() {
+            self.shards = new_shards(self.shard_count);
+        }
+        if self.shard_count == 1 && self.len >= SMALL_MAX {
             self.spread();
         }
         let shard = self.shard_of(hash);
@@ -198,11 +204,12 @@ impl<V> Table<V> {
     fn shard_of(&self, hash: u64) -> usize {
         // The middle bits of the hash: the map of the shard uses the low bits for the place and the top seven for its
         // tags.
-        (hash >> 32) as usize & (self.shards.len() - 1)
+        (hash >> 32) as usize & (self.shard_count - 1)
     }
 
     /// Moves the entries of the only shard to many shards. There are [`SMALL_MAX`] of them, so the time is bounded.
     fn spread(&mut self) {
+        self.shard_count = LARGE_SHARDS;
         let small = mem::replace(&mut self.shards, new_shards(LARGE_SHARDS));
         for (key, value) in small.into_iter().flatten() {
             let hash = self.hash(&key);

@@ -18,6 +18,7 @@ pub use progress::ParserProgress;
 use crate::number::parse_integer;
 use crate::{Arguments, Bytes, Step, heap_bytes};
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 use limits::{UNAUTHENTICATED_ARGUMENTS_MAX, UNAUTHENTICATED_BULK_MAX_BYTES};
@@ -139,6 +140,11 @@ impl Parser {
         self.arguments.shrink_to(KEPT_ARGUMENTS);
         self.request_bytes = 0;
         self.strings_bytes = 0;
+    }
+
+    /// Takes the arguments of the request that was found.
+    pub fn take_arguments(&mut self) -> Box<[Bytes]> {
+        mem::take(&mut self.arguments).into_boxed_slice()
     }
 
     /// Returns the arguments of the request that was found.

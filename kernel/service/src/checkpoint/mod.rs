@@ -5,6 +5,7 @@
 //! changed. So nothing has to be copied before it changes, and no client waits. When all shards are written,
 //! connections and counters follow in one go. From there on the journal's records have the same effect on both sides.
 
+mod clients;
 mod restore;
 mod value;
 mod writer;
@@ -15,18 +16,21 @@ use core::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::Failover;
-use crate::record::ConnectionId;
 use crate::statistics::Statistics;
-use resp::ParserProgress;
+use clients::{Begun, Client};
 
 /// The heads in this part of a checkpoint, and the strings that follow each.
 #[derive(Debug, Serialize, Deserialize)]
 enum Head {
+    /// What follows is about the database of this number; in the beginning it is about database 0.
+    Database(u8),
+    /// Two databases were exchanged.
+    Swap(u8, u8),
     /// A key was added, at the end of its shard. The key follows.
     Insert,
     /// A key was removed. The key follows.
     Remove,
-    /// Every key was removed.
+    /// Every key of the database was removed.
     Clear,
     /// The value of a key. A key that is not there is added, at the end of its shard. The key follows, then the
     /// elements; in a hash they are each field and its value.
@@ -51,9 +55,10 @@ enum Head {
     },
     /// The value that was begun last has changed meanwhile, and comes once more.
     Abandon,
-    /// A connection. Its name follows, then the name of its last command, the incomplete line, and the arguments so
-    /// far.
+    /// A connection. The strings that it lists follow.
     Connection(Client),
+    /// What the client that came last has begun. The strings that it lists follow.
+    Begun(Begun),
     /// Everything else, and the end. The kernel's status follows.
     Server(Server),
 }
@@ -71,18 +76,6 @@ enum Form {
     Set {
         is_spread: bool,
     },
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Client {
-    connection: ConnectionId,
-    peer: [u8; 6],
-    opened_ms: u64,
-    last_input_ms: u64,
-    no_evict: bool,
-    is_authenticated: bool,
-    progress: ParserProgress,
-    arguments: u64,
 }
 
 /// Counters. Some of them show whether everything before has been read.

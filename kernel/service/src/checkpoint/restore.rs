@@ -6,16 +6,16 @@ use alloc::vec::Vec;
 
 use checkpoint::{Item, Items, Joiner, Malformed, decode};
 
+use super::clients::{self, Begun, Client};
 use super::value::{OpenValue, PartialValue, Piece, ValueHead};
-use super::{Client, Head, Server};
-use crate::commands;
-use crate::connection::{Connection, Connections, Peer};
+use super::{Head, Server};
+use crate::connection::{Connection, Connections};
 use crate::limits::ServiceLimits;
+use crate::record::ConnectionId;
 use crate::service::Service;
 use crate::statistics::Statistics;
 use crate::status::HostStatus;
-use crate::store::{Bytes, COUNT_MAX, Deadline, Value};
-use resp::Parser;
+use crate::store::{Bytes, COUNT_MAX, DATABASES, Deadline, Value};
 
 /// Restores a service from a checkpoint.
 pub struct ServiceRestorer {
@@ -24,6 +24,8 @@ pub struct ServiceRestorer {
     expected: Expected,
     /// A large value that was begun.
     open: Option<OpenValue>,
+    /// The connection that came last.
+    last_connection: Option<ConnectionId>,
     is_whole: bool,
 }
 
@@ -37,15 +39,19 @@ enum Expected {
     OpenKey(ValueHead),
     Piece(Piece),
     Element(PartialValue),
-    Connection {
-        client: Box<Client>,
+    Strings {
+        of: Box<Strings>,
         strings: Vec<Bytes>,
+        missing: u64,
     },
     Status(Server),
 }
 
-/// Number of a connection's strings before its arguments: its name, the name of its last command, the incomplete line.
-const STRINGS_BEFORE_ARGUMENTS: u64 = 3;
+/// What has several strings.
+enum Strings {
+    Connection(Client),
+    Begun(Begun),
+}
 
 impl ServiceRestorer {
     /// Begins, with an empty service.
@@ -55,6 +61,7 @@ impl ServiceRestorer {
             joiner: Joiner::default(),
             expected: Expected::Nothing,
             open: None,
+            last_connection: None,
             is_whole: false,
         }
     }
@@ -95,6 +102,17 @@ impl ServiceRestorer {
             return Err(Malformed("a string of the service is missing"));
         }
         self.expected = match head {
+            Head::Database(database) if usize::from(database) < DATABASES => {
+                self.service.keyspace.select(database.into());
+                Expected::Nothing
+            }
+            Head::Swap(one, other) if usize::from(one.max(other)) < DATABASES => {
+                self.service.keyspace.swap(one.into(), other.into());
+                Expected::Nothing
+            }
+            Head::Database(_) | Head::Swap(..) => {
+                return Err(Malformed("a database that is not there"));
+            }
             Head::Insert => Expected::InsertedKey,
             Head::Remove => Expected::RemovedKey,
             Head::Clear => {
@@ -120,10 +138,10 @@ impl ServiceRestorer {
                 self.open = None;
                 Expected::Nothing
             }
-            Head::Connection(client) => Expected::Connection {
-                client: Box::new(client),
-                strings: Vec::new(),
-            },
+            Head::Connection(client) => {
+                self.strings(client.strings(), Strings::Connection(client))?
+            }
+            Head::Begun(begun) => self.strings(begun.strings(), Strings::Begun(begun))?,
             Head::Server(server) => Expected::Status(server),
         };
         Ok(())
@@ -149,11 +167,9 @@ impl ServiceRestorer {
                 keyspace.collect_garbage(step);
                 Expected::Nothing
             }
-            Expected::ValueKey(head) => {
-                Expected::Element(head.begin(bytes(string), keyspace.seed()))
-            }
+            Expected::ValueKey(head) => Expected::Element(head.begin(bytes(string), keyspace)),
             Expected::OpenKey(head) => {
-                self.open = Some(OpenValue::new(head.begin(bytes(string), keyspace.seed())));
+                self.open = Some(OpenValue::new(head.begin(bytes(string), keyspace)));
                 Expected::Nothing
             }
             Expected::Piece(mut piece) => {
@@ -177,17 +193,22 @@ impl ServiceRestorer {
                     false => Expected::Element(value),
                 }
             }
-            Expected::Connection {
-                client,
+            Expected::Strings {
+                of,
                 mut strings,
+                missing,
             } => {
                 strings.push(bytes(string));
-                let arguments = (strings.len() as u64).checked_sub(STRINGS_BEFORE_ARGUMENTS);
-                if arguments == Some(client.arguments) {
-                    self.connect(*client, strings)?;
-                    Expected::Nothing
-                } else {
-                    Expected::Connection { client, strings }
+                match missing - 1 {
+                    0 => {
+                        self.take_strings(*of, strings)?;
+                        Expected::Nothing
+                    }
+                    missing => Expected::Strings {
+                        of,
+                        strings,
+                        missing,
+                    },
                 }
             }
             Expected::Status(server) => {
@@ -198,34 +219,39 @@ impl ServiceRestorer {
         Ok(())
     }
 
-    fn connect(&mut self, client: Client, strings: Vec<Bytes>) -> Result<(), Malformed> {
-        let mut strings = strings.into_iter();
-        let (Some(name), Some(last_command), Some(line)) =
-            (strings.next(), strings.next(), strings.next())
-        else {
-            return Err(Malformed("a connection without its strings"));
-        };
-        let parser = Parser::restored(client.progress, line.into_vec(), strings.collect()).ok_or(
-            Malformed("an incomplete request that no stream begins with"),
-        )?;
-        let connection = Connection {
-            peer: Peer(client.peer),
-            opened_ms: client.opened_ms,
-            last_input_ms: client.last_input_ms,
-            parser,
-            name,
-            last_command: commands::name_of(&last_command).unwrap_or(Connection::NO_COMMAND),
-            no_evict: client.no_evict,
-            is_authenticated: client.is_authenticated,
-        };
-        self.service.pending_bytes += connection.kept_bytes();
-        let before = self
-            .service
-            .connections
-            .insert(client.connection, connection);
-        match before {
-            None => Ok(()),
-            Some(_) => Err(Malformed("a connection comes twice")),
+    /// Returns what comes next: `missing` strings.
+    fn strings(&mut self, missing: u64, of: Strings) -> Result<Expected, Malformed> {
+        if missing == 0 {
+            self.take_strings(of, Vec::new())?;
+            return Ok(Expected::Nothing);
+        }
+        Ok(Expected::Strings {
+            of: Box::new(of),
+            strings: Vec::new(),
+            missing,
+        })
+    }
+
+    fn take_strings(&mut self, of: Strings, strings: Vec<Bytes>) -> Result<(), Malformed> {
+        let service = &mut self.service;
+        match of {
+            Strings::Connection(client) => {
+                let (id, connection) = client.connection(strings)?;
+                service.pending_bytes += connection.kept_bytes();
+                self.last_connection = Some(id);
+                match service.connections.insert(id, connection) {
+                    None => Ok(()),
+                    Some(_) => Err(Malformed("a connection comes twice")),
+                }
+            }
+            Strings::Begun(begun) => {
+                let client = clients::last(&mut service.connections, self.last_connection);
+                let client = client.ok_or(Malformed("what was begun belongs to no client"))?;
+                service.pending_bytes -= client.kept_bytes();
+                begun.add_to(client, strings, &mut service.keyspace)?;
+                service.pending_bytes += client.kept_bytes();
+                Ok(())
+            }
         }
     }
 
@@ -294,99 +320,4 @@ fn bytes(string: Cow<'_, [u8]>) -> Bytes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::Form;
-    use super::*;
-    use checkpoint::{Sequence, Writer};
-    use core::num::NonZeroU64;
-
-    /// Restores what `write` writes.
-    fn restored(write: impl FnOnce(&mut Writer<'_>)) -> Result<Service, Malformed> {
-        let (mut records, mut sequence) = (Vec::new(), Sequence::default());
-        let mut sink = |payload: &[u8]| records.push(payload.to_vec());
-        write(&mut Writer::new(1, &mut sequence, &mut sink));
-        let mut restorer = ServiceRestorer::new(ServiceLimits::default());
-        let mut sequence = Sequence::default();
-        for record in &records {
-            restorer.restore(Items::of(record, &mut sequence)?.1, &mut || ())?;
-        }
-        restorer.finish()
-    }
-
-    fn value(form: Form, deadline_ms: u64, strings: &[&[u8]]) -> Result<Service, Malformed> {
-        let head = Head::Value {
-            form,
-            deadline_ms: NonZeroU64::new(deadline_ms),
-            elements: strings.len() as u64,
-        };
-        restored(|writer| {
-            writer.head(&head);
-            writer.string(b"key");
-            strings.iter().for_each(|string| writer.string(string));
-        })
-    }
-
-    #[test]
-    fn a_value_that_no_command_makes_is_refused() {
-        let missing = Malformed("the service's end is missing");
-        let error = |form, deadline_ms, strings| value(form, deadline_ms, strings).err();
-        assert_eq!(error(Form::List, COUNT_MAX, &[b"a"]), Some(missing));
-        assert_ne!(error(Form::List, COUNT_MAX + 1, &[b"a"]), Some(missing));
-        let is_spread = false;
-        for form in [
-            Form::List,
-            Form::Set { is_spread },
-            Form::Hash { is_spread },
-        ] {
-            assert_ne!(error(form, 0, &[]), Some(missing));
-        }
-        assert_ne!(error(Form::Hash { is_spread }, 0, &[b"f"]), Some(missing));
-        assert_ne!(error(Form::String, 0, &[b"a", b"b"]), Some(missing));
-    }
-
-    fn server(now_ms: u64, commands_processed: u64, connections: u64) -> Head {
-        Head::Server(Server {
-            now_ms,
-            expired: 0,
-            statistics: Statistics {
-                commands_processed,
-                ..Statistics::default()
-            },
-            failover: None,
-            keys: 0,
-            used_bytes: 0,
-            connections,
-            pending_bytes: 0,
-        })
-    }
-
-    #[test]
-    fn times_and_counts_that_cannot_be_are_refused() {
-        let mut status = Vec::new();
-        HostStatus::default().encode(&mut status);
-        let is_restored = |opened_ms, arguments, server: Head| {
-            let client = Head::Connection(Client {
-                connection: 1,
-                peer: [0; 6],
-                opened_ms,
-                last_input_ms: 0,
-                no_evict: false,
-                is_authenticated: true,
-                progress: Parser::default().progress(),
-                arguments,
-            });
-            let result = restored(|writer| {
-                writer.head(&client);
-                (0..3).for_each(|_| writer.string(b""));
-                writer.head(&server);
-                writer.string(&status);
-            });
-            result.is_ok()
-        };
-        assert!(is_restored(5, 0, server(5, COUNT_MAX, 1)));
-        assert!(!is_restored(5, u64::MAX, server(5, 0, 1)));
-        assert!(!is_restored(6, 0, server(5, 0, 1)));
-        assert!(!is_restored(0, 0, server(COUNT_MAX + 1, 0, 1)));
-        assert!(!is_restored(0, 0, server(0, u64::MAX, 1)));
-    }
-}
+mod tests;

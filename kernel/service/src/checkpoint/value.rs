@@ -8,7 +8,7 @@ use checkpoint::Malformed;
 use resp::BULK_MAX_BYTES;
 
 use super::Form;
-use crate::store::{Bytes, COUNT_MAX, Deadline, End, Hash, Keyspace, Kind, List, Seed, Set, Value};
+use crate::store::{Bytes, COUNT_MAX, Deadline, End, Hash, Keyspace, Kind, List, Set, Value};
 
 /// What a checkpoint says of a value before its key and its elements come.
 pub(super) struct ValueHead {
@@ -47,7 +47,8 @@ impl ValueHead {
     }
 
     /// Begins the value of `key`.
-    pub(super) fn begin(self, key: Bytes, seed: Seed) -> PartialValue {
+    pub(super) fn begin(self, key: Bytes, keyspace: &Keyspace) -> PartialValue {
+        let seed = keyspace.seed();
         let value = match self.form {
             Form::String => Value::String(Bytes::new()),
             Form::List => List::default().into_value(),
@@ -55,6 +56,7 @@ impl ValueHead {
             Form::Set { is_spread } => Set::restored(seed, is_spread).into_value(),
         };
         PartialValue {
+            database: keyspace.selected(),
             key,
             deadline_ms: self.deadline_ms,
             value,
@@ -66,6 +68,7 @@ impl ValueHead {
 
 /// A value whose last elements are missing.
 pub(super) struct PartialValue {
+    database: usize,
     key: Bytes,
     deadline_ms: Option<NonZeroU64>,
     value: Value,
@@ -108,10 +111,13 @@ impl PartialValue {
 
     /// Stores the value, which is complete.
     pub(super) fn store(self, keyspace: &mut Keyspace, step: &mut dyn FnMut()) {
+        let selected = keyspace.selected();
+        keyspace.select(self.database);
         let place = keyspace.locate(&self.key);
         let deadline = self.deadline_ms.map_or(Deadline::Clear, Deadline::At);
         keyspace.put(&place, self.key, self.value, deadline);
         keyspace.collect_garbage(step);
+        keyspace.select(selected);
     }
 }
 

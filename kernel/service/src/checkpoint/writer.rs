@@ -4,10 +4,9 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
 use checkpoint::Writer;
+use values::Table;
 
-use super::{Client, Form, Head, Server};
-use crate::connection::Connection;
-use crate::record::ConnectionId;
+use super::{Form, Head, Server, clients};
 use crate::service::Service;
 use crate::store::{Bytes, Changes, Entry, Keyspace, Move, SHARDS, Value};
 
@@ -28,23 +27,12 @@ impl Service {
     /// written in pieces. Returns whether all keys are written as they are now: then
     /// [`end_checkpoint`](Self::end_checkpoint) may be called before anything else changes.
     pub fn write_keyspace(&mut self, writer: &mut Writer<'_>, budget_bytes: usize) -> bool {
-        write_moves(&mut self.keyspace, writer);
-        while write_touched(&mut self.keyspace, writer, budget_bytes) {
-            let Some(changes) = self.keyspace.changes_mut() else {
-                return false;
-            };
-            let shard = changes.written_shards;
-            if shard == SHARDS {
-                return true;
-            }
-            if writer.written_bytes() >= budget_bytes {
-                return false;
-            }
-            // From here on every change in the shard is noted, as that of the large values that are postponed.
-            changes.written_shards += 1;
-            write_shard(&mut self.keyspace, shard, writer);
-        }
-        false
+        let Some(mut changes) = self.keyspace.changes_mut().take() else {
+            return false;
+        };
+        let is_all = write_until(&self.keyspace, &mut changes, writer, budget_bytes);
+        *self.keyspace.changes_mut() = Some(changes);
+        is_all
     }
 
     /// Returns whether [`write_keyspace`](Self::write_keyspace) is to be called again before anything changes: a value
@@ -58,7 +46,7 @@ impl Service {
     pub fn end_checkpoint(&mut self, writer: &mut Writer<'_>) {
         *self.keyspace.changes_mut() = None;
         for (connection, client) in &self.connections {
-            write_connection(*connection, client, writer);
+            clients::write(*connection, client, &self.keyspace, writer);
         }
         writer.head(&Head::Server(Server {
             now_ms: self.keyspace.now_ms(),
@@ -81,28 +69,64 @@ impl Service {
     }
 }
 
+/// Writes until `budget_bytes` are written. Returns whether all keys are.
+fn write_until(
+    keyspace: &Keyspace,
+    changes: &mut Changes,
+    writer: &mut Writer<'_>,
+    budget_bytes: usize,
+) -> bool {
+    let is_empty = |database| keyspace.database(database).is_none_or(Table::is_empty);
+    write_moves(changes, writer);
+    while write_touched(keyspace, changes, writer, budget_bytes) {
+        if changes.is_complete(SHARDS, is_empty) {
+            return true;
+        }
+        if writer.written_bytes() >= budget_bytes {
+            return false;
+        }
+        // From here on every change in the shard is noted, as that of the large values that are postponed.
+        if let Some((database, shard)) = changes.take_shard(SHARDS) {
+            write_shard(keyspace, changes, (database, shard), writer);
+        }
+    }
+    false
+}
+
+/// Writes that what follows is about a database, unless that is clear.
+fn name_database(changes: &mut Changes, database: usize, writer: &mut Writer<'_>) {
+    if changes.named_database != database {
+        changes.named_database = database;
+        writer.head(&Head::Database(database as u8));
+    }
+}
+
 /// Writes which keys that are written already came and went.
-fn write_moves(keyspace: &mut Keyspace, writer: &mut Writer<'_>) {
-    let Some(changes) = keyspace.changes_mut() else {
-        return;
-    };
+fn write_moves(changes: &mut Changes, writer: &mut Writer<'_>) {
     if changes
         .telling
-        .as_ref()
-        .is_some_and(|telling| telling.is_stale)
+        .take_if(|telling| telling.is_stale)
+        .is_some()
     {
-        changes.telling = None;
         changes.restarts += 1;
         writer.head(&Head::Abandon);
     }
     for moved in changes.take_moves() {
         match moved {
-            Move::Insert(key) => write_insert(&key, writer),
-            Move::Remove(key) => {
+            Move::Insert(database, key) => {
+                name_database(changes, database, writer);
+                write_insert(&key, writer);
+            }
+            Move::Remove(database, key) => {
+                name_database(changes, database, writer);
                 writer.head(&Head::Remove);
                 writer.string(&key);
             }
-            Move::Clear => writer.head(&Head::Clear),
+            Move::Clear(database) => {
+                name_database(changes, database, writer);
+                writer.head(&Head::Clear);
+            }
+            Move::Swap(one, other) => writer.head(&Head::Swap(one as u8, other as u8)),
         }
     }
 }
@@ -113,23 +137,29 @@ fn write_insert(key: &Bytes, writer: &mut Writer<'_>) {
 }
 
 /// Writes the values that have changed, then the large ones among them in pieces. Returns whether it has written all.
-fn write_touched(keyspace: &mut Keyspace, writer: &mut Writer<'_>, budget_bytes: usize) -> bool {
-    let Some(mut changes) = keyspace.changes_mut().take() else {
-        return true;
-    };
-    let table = keyspace.table();
-    while let Some(key) = changes.take_touched() {
-        match table.get(&key) {
-            Some(entry) if is_large(entry) => changes.postpone(key),
-            Some(entry) => write_entry(&key, entry, writer),
+fn write_touched(
+    keyspace: &Keyspace,
+    changes: &mut Changes,
+    writer: &mut Writer<'_>,
+    budget_bytes: usize,
+) -> bool {
+    let entry_of = |database, key: &Bytes| keyspace.database(database)?.get(key);
+    while let Some((database, key)) = changes.take_touched() {
+        match entry_of(database, &key) {
+            Some(entry) if is_large(entry) => changes.postpone(database, key),
+            Some(entry) => {
+                name_database(changes, database, writer);
+                write_entry(&key, entry, writer);
+            }
             None => {}
         }
     }
     while let Some(mut telling) = changes.telling.take().or_else(|| changes.take_postponed()) {
-        let Some(entry) = table.get(&telling.key) else {
+        let Some(entry) = entry_of(telling.database, &telling.key) else {
             continue;
         };
         if telling.at == (0, 0) {
+            name_database(changes, telling.database, writer);
             let (form, deadline_ms, elements) = described(entry);
             writer.head(&Head::Begin {
                 form,
@@ -143,9 +173,7 @@ fn write_touched(keyspace: &mut Keyspace, writer: &mut Writer<'_>, budget_bytes:
             break;
         }
     }
-    let is_all = changes.telling.is_none();
-    *keyspace.changes_mut() = Some(changes);
-    is_all
+    changes.telling.is_none()
 }
 
 /// Writes a piece of a large value, and more until `budget_bytes` are written. Returns whether that is all.
@@ -189,19 +217,22 @@ fn write_pieces(
 }
 
 /// Writes the entries of a shard. Of a large value only the key, which holds its place.
-fn write_shard(keyspace: &mut Keyspace, shard: usize, writer: &mut Writer<'_>) {
-    let Some(mut changes) = keyspace.changes_mut().take() else {
-        return;
-    };
-    for (key, entry) in keyspace.table().shard(shard) {
+fn write_shard(
+    keyspace: &Keyspace,
+    changes: &mut Changes,
+    (database, shard): (usize, usize),
+    writer: &mut Writer<'_>,
+) {
+    let table = keyspace.database(database);
+    for (key, entry) in table.into_iter().flat_map(|table| table.shard(shard)) {
+        name_database(changes, database, writer);
         if is_large(entry) {
             write_insert(key, writer);
-            changes.postpone(key.clone());
+            changes.postpone(database, key.clone());
         } else {
             write_entry(key, entry, writer);
         }
     }
-    *keyspace.changes_mut() = Some(changes);
 }
 
 fn is_large(entry: &Entry) -> bool {
@@ -234,25 +265,5 @@ fn write_entry(key: &Bytes, entry: &Entry, writer: &mut Writer<'_>) {
     match &entry.value {
         Value::String(string) => writer.string(string),
         value => value.strings(0).for_each(|string| writer.string(string)),
-    }
-}
-
-fn write_connection(connection: ConnectionId, client: &Connection, writer: &mut Writer<'_>) {
-    let parser = &client.parser;
-    writer.head(&Head::Connection(Client {
-        connection,
-        peer: client.peer.0,
-        opened_ms: client.opened_ms,
-        last_input_ms: client.last_input_ms,
-        no_evict: client.no_evict,
-        is_authenticated: client.is_authenticated,
-        progress: parser.progress(),
-        arguments: parser.arguments_so_far().len() as u64,
-    }));
-    writer.string(&client.name);
-    writer.string(client.last_command.as_bytes());
-    writer.string(parser.line());
-    for argument in parser.arguments_so_far() {
-        writer.string(argument);
     }
 }

@@ -1,10 +1,11 @@
 //! Commands about the connection itself.
 
 use super::auth::{HELLO_FIRST, authenticate};
-use super::{Context, help, integer, is};
+use super::transactions::forget_begun;
+use super::{Context, help, is};
 use crate::connection::Connection;
 use crate::record::ConnectionId;
-use crate::reply::{Failure, Outcome, Output};
+use crate::reply::{Failure, Outcome, Output, Protocol};
 use crate::store::Bytes;
 use alloc::format;
 use alloc::string::String;
@@ -45,22 +46,11 @@ pub(super) fn reset(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Out
     if let Some(client) = context.client() {
         client.name = Bytes::new();
         client.is_authenticated = is_authenticated;
+        client.database = 0;
+        client.protocol = Protocol::Resp2;
     }
+    forget_begun(context);
     context.out.status("RESET");
-    Ok(())
-}
-
-pub(super) fn select(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    let index = integer(&arguments[1])?;
-    if i32::try_from(index).is_err() {
-        return Err(Failure::Fixed(
-            "ERR value is out of range, value must between -2147483648 and 2147483647",
-        ));
-    }
-    if index != 0 {
-        return Err(Failure::Fixed("ERR DB index is out of range"));
-    }
-    context.out.ok();
     Ok(())
 }
 
@@ -296,13 +286,24 @@ impl Line {
         let kept_bytes = client.kept_bytes();
         format!(
             "id={id} addr={peer} laddr=0.0.0.0:{port} fd={id} name={name} age={age_s} idle={idle_s} \
-             flags={flags} db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf={kept_bytes} qbuf-free=0 \
+             flags={flags} db={database} sub=0 psub=0 ssub=0 multi={multi} qbuf={kept_bytes} qbuf-free=0 \
              argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem={kept_bytes} events=r \
-             cmd={command} user=default redir=-1 resp=2\n",
+             cmd={command} user=default redir=-1 resp={resp}\n",
             peer = client.peer,
             port = self.port,
+            database = client.database,
+            multi = client
+                .transaction
+                .as_ref()
+                .map_or(-1, |it| it.requests().len() as i64),
+            resp = client.protocol.version(),
             name = String::from_utf8_lossy(&client.name),
-            flags = if client.no_evict { "e" } else { "N" },
+            flags = match (client.no_evict, &client.transaction) {
+                (false, None) => "N",
+                (true, None) => "e",
+                (false, Some(_)) => "x",
+                (true, Some(_)) => "xe",
+            },
             command = client.last_command,
         )
     }

@@ -103,7 +103,7 @@ fn memory(lines: &mut Lines, context: &Context<'_, '_>, status: &HostStatus) {
 }
 
 fn stats(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
-    let statistics = context.statistics;
+    let statistics = &*context.statistics;
     lines.field(
         "total_connections_received",
         statistics.connections_received,
@@ -177,10 +177,13 @@ fn last_takeover(lines: &mut Lines, takeover: &TakeoverTimes) {
 }
 
 fn keyspace(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
-    let keys = context.keyspace.len();
-    if keys > 0 {
-        let expires = context.keyspace.deadline_count();
-        lines.field("db0", format!("keys={keys},expires={expires},avg_ttl=0"));
+    for (database, table) in context.keyspace.tables().enumerate() {
+        let keys = table.len();
+        if keys > 0 {
+            let expires = context.keyspace.deadlines_in(database);
+            let counts = format!("keys={keys},expires={expires},avg_ttl=0");
+            lines.field(&format!("db{database}"), counts);
+        }
     }
 }
 

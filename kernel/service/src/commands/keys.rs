@@ -1,8 +1,8 @@
 //! Commands on keys of any type.
 
-use super::{Context, is};
-use crate::reply::{Failure, Outcome};
-use resp::{Arguments, Step};
+use super::Context;
+use crate::reply::Outcome;
+use resp::Arguments;
 
 pub(super) fn del(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let mut deleted = 0;
@@ -28,23 +28,5 @@ pub(super) fn type_of(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
     let entry = context.keyspace.entry(&arguments[1]);
     let name = entry.map_or("none", |entry| entry.value.type_name());
     context.out.status(name);
-    Ok(())
-}
-
-pub(super) fn dbsize(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
-    context.out.count(context.keyspace.len());
-    Ok(())
-}
-
-/// Runs `FLUSHALL` and `FLUSHDB`, which are the same, because there is one database. `ASYNC` is accepted and changes
-/// nothing: freeing never causes a long pause.
-pub(super) fn flush(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    match arguments.few() {
-        [_] => {}
-        [_, how] if is(how, "sync") || is(how, "async") => {}
-        _ => return Err(Failure::SYNTAX),
-    }
-    context.keyspace.clear(&mut || context.out.step());
-    context.out.ok();
     Ok(())
 }

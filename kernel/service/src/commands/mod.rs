@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod databases;
 mod debug;
 mod expiry;
 mod failover;
@@ -15,6 +16,7 @@ mod server;
 mod sets;
 mod strings;
 mod table;
+mod transactions;
 mod understudy;
 
 use crate::connection::{Connection, Connections};
@@ -26,17 +28,20 @@ use crate::status::HostStatus;
 use crate::store::{ENTRY_BYTES, Keyspace, NEW_KEY_BYTES};
 pub(crate) use auth::PROTECTED;
 pub(crate) use failover::Failover;
-use resp::{Arguments, PATTERN_MAX_BYTES, PatternTooLong, heap_bytes, parse_integer};
+use resp::{Arguments, PATTERN_MAX_BYTES, PatternTooLong, Step, heap_bytes, parse_integer};
 pub(crate) use table::Command;
 use table::{COMMANDS, DENYOOM, lookup_key};
 use values::Random;
+
+/// Expired keys that a command removes before it may add one.
+const WRITE_REMOVALS: usize = 2;
 
 /// What a command can use.
 pub(crate) struct Context<'a, 'h> {
     pub(crate) command: &'static Command,
     pub(crate) connection: ConnectionId,
     pub(crate) limits: &'a ServiceLimits,
-    pub(crate) statistics: &'a Statistics,
+    pub(crate) statistics: &'a mut Statistics,
     pub(crate) status: &'a HostStatus,
     pub(crate) failover: &'a mut Option<Failover>,
     pub(crate) keyspace: &'a mut Keyspace,
@@ -45,6 +50,8 @@ pub(crate) struct Context<'a, 'h> {
     pub(crate) out: &'a mut Output<'h>,
     /// Set by a command that ends the connection.
     pub(crate) hang_up: bool,
+    /// Whether `EXEC` runs the command.
+    pub(crate) is_in_transaction: bool,
 }
 
 impl Context<'_, '_> {
@@ -60,11 +67,17 @@ impl Context<'_, '_> {
         ])
     }
 
-    /// Checks that `growth_bytes` more can be stored.
-    fn room_for(&self, growth_bytes: u64) -> Outcome {
+    /// Checks that `growth_bytes` more can be stored. If not, removes expired keys until they can.
+    fn room_for(&mut self, growth_bytes: u64) -> Outcome {
         let max_bytes = self.limits.max_memory_bytes;
-        if max_bytes != 0 && self.keyspace.used_bytes() + growth_bytes > max_bytes {
-            return Err(Failure::OUT_OF_MEMORY);
+        if max_bytes == 0 {
+            return Ok(());
+        }
+        while self.keyspace.used_bytes() + growth_bytes > max_bytes {
+            self.out.step();
+            if self.keyspace.remove_expired(1) == 0 {
+                return Err(Failure::OUT_OF_MEMORY);
+            }
         }
         Ok(())
     }
@@ -113,24 +126,38 @@ pub(crate) fn name_of(name: &[u8]) -> Option<&'static str> {
         .map(|command| command.name)
 }
 
-/// Checks arity and memory, and runs the command. If it fails, its error is the reply.
+/// Checks whether the command may be run, and runs it. If it fails, its error is the reply.
 pub(crate) fn run(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) {
-    if let Err(failure) = checked(context, arguments) {
+    let outcome = check(context, arguments).and_then(|()| call(context, arguments));
+    if let Err(failure) = outcome {
         context.out.failure(&failure);
     }
 }
 
-fn checked(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+/// Runs the command.
+fn call(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let command = context.command;
+    context.statistics.commands_processed += 1;
+    if let Some(client) = context.client() {
+        client.last_command = command.name;
+    }
+    (command.run)(context, arguments)
+}
+
+/// Checks arity, password and memory. What may take memory first removes some of what has expired, so that no rate of
+/// keys that live shortly fills it.
+pub(crate) fn check(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let command = context.command;
     if !command.takes(arguments.len()) {
         return Err(context.wrong_arity());
     }
     auth::permit(context.connections.get(&context.connection), command)?;
     if command.flags & DENYOOM != 0 {
+        context.keyspace.remove_expired(WRITE_REMOVALS);
         let growth_bytes = growth_max_bytes(context.out, arguments);
         context.room_for(growth_bytes)?;
     }
-    (command.run)(context, arguments)
+    Ok(())
 }
 
 /// Returns the most memory that a command with these arguments can add, in bytes: that of a new collection with a

@@ -2,6 +2,7 @@
 
 use super::{Context, help, is, too_long};
 use crate::reply::Outcome;
+use crate::store::DATABASES;
 use alloc::string::{String, ToString};
 use resp::{Arguments, BULK_MAX_BYTES, Case, Pattern};
 
@@ -22,7 +23,7 @@ pub(super) fn role(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outc
 pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let parameters: [(&str, String); PARAMETERS] = [
         ("appendonly", "no".into()),
-        ("databases", "1".into()),
+        ("databases", DATABASES.to_string()),
         ("maxclients", context.limits.max_clients.to_string()),
         ("maxmemory", context.limits.max_memory_bytes.to_string()),
         ("maxmemory-policy", "noeviction".into()),

@@ -4,8 +4,8 @@
 //! table.
 
 use super::{
-    Context, auth, client, debug, expiry, failover, hashes, info, introspection, keys, lists, scan,
-    server, sets, strings, understudy,
+    Context, auth, client, databases, debug, expiry, failover, hashes, info, introspection, keys,
+    lists, scan, server, sets, strings, transactions, understudy,
 };
 use crate::reply::Outcome;
 use resp::Arguments;
@@ -14,20 +14,22 @@ use resp::Arguments;
 pub(super) type Handler = fn(&mut Context<'_, '_>, &mut Arguments<'_>) -> Outcome;
 
 /// The command may change the keyspace.
-pub(crate) const WRITE: u8 = 1;
+pub(crate) const WRITE: u16 = 1;
 /// The command reads the keyspace.
-pub(crate) const READONLY: u8 = 2;
+pub(crate) const READONLY: u16 = 2;
 /// The command may make the keyspace larger, so it is refused when memory is used up. (Redis does not refuse
 /// `EXPIRE`; but a deadline takes memory too.)
-pub(crate) const DENYOOM: u8 = 4;
+pub(crate) const DENYOOM: u16 = 4;
 /// The command is for the operator.
-pub(crate) const ADMIN: u8 = 8;
+pub(crate) const ADMIN: u16 = 8;
 /// The command's time does not depend on how much is stored.
-pub(crate) const FAST: u8 = 16;
+pub(crate) const FAST: u16 = 16;
 /// The command is for clients that have not given the password, too.
-pub(crate) const NO_AUTH: u8 = 32;
+pub(crate) const NO_AUTH: u16 = 32;
+/// The command is carried out at once, also after `MULTI`.
+pub(crate) const NO_QUEUE: u16 = 64;
 /// The flags as `COMMAND` names them.
-pub(crate) const FLAG_NAMES: [(u8, &str); 6] = [
+pub(crate) const FLAG_NAMES: [(u16, &str); 6] = [
     (WRITE, "write"),
     (READONLY, "readonly"),
     (DENYOOM, "denyoom"),
@@ -51,7 +53,7 @@ pub(crate) struct Command {
     pub(crate) key: u128,
     /// Number of arguments, with the name. A negative number is the least one.
     pub(crate) arity: i8,
-    pub(crate) flags: u8,
+    pub(crate) flags: u16,
     pub(crate) keys: Keys,
     pub(crate) group: &'static str,
     pub(crate) summary: &'static str,
@@ -61,6 +63,11 @@ pub(crate) struct Command {
 }
 
 impl Command {
+    /// Returns whether the command is carried out at once, also after `MULTI`.
+    pub(crate) fn is_run_in_a_transaction(&self) -> bool {
+        self.flags & NO_QUEUE != 0
+    }
+
     /// Returns whether the command takes this many arguments, its name included.
     pub(crate) fn takes(&self, arguments: usize) -> bool {
         let arity = usize::from(self.arity.unsigned_abs());
@@ -76,7 +83,7 @@ impl Command {
 const fn row(
     name: &'static str,
     arity: i8,
-    flags: u8,
+    flags: u16,
     keys: Keys,
     group: &'static str,
     run: Handler,
@@ -139,20 +146,22 @@ pub(crate) const COMMANDS: &[Command] = &[
     with(COMMAND, row("command", -1, 0, NONE, "server", introspection::command, "Get details of all commands")),
     with(CONFIG, row("config", -2, ADMIN, NONE, "server", client::container,
         "Commands about configuration parameters")),
-    row("dbsize", 1, READONLY | FAST, NONE, "server", keys::dbsize, "Get the number of keys"),
+    row("dbsize", 1, READONLY | FAST, NONE, "server", databases::dbsize, "Get the number of keys"),
     row("debug", -2, ADMIN, NONE, "server", debug::debug, "Inject faults and fill the server; needs debug=1 at boot"),
     row("decr", 2, WRITE | DENYOOM | FAST, ONE, "string", strings::decr,
         "Subtract one from the integer value of a key"),
     row("decrby", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::decrby,
         "Subtract a number from the integer value of a key"),
     row("del", -2, WRITE, ALL, "generic", keys::del, "Delete keys"),
+    row("discard", 1, FAST | NO_QUEUE, NONE, "transactions", transactions::discard, "Discard a transaction"),
     row("echo", 2, FAST, NONE, "connection", client::echo, "Get the given string back"),
+    row("exec", 1, NO_QUEUE, NONE, "transactions", transactions::exec, "Run the commands of a transaction"),
     row("exists", -2, READONLY | FAST, ALL, "generic", keys::exists, "Count how many of the keys exist"),
     row("expire", -3, WRITE | DENYOOM | FAST, ONE, "generic", expiry::expire, "Set a key's time to live in seconds"),
     row("failover", -1, ADMIN, NONE, "server", failover::failover,
         "Hand the machine over to the backup; needs admin=1 at boot"),
-    row("flushall", -1, WRITE, NONE, "server", keys::flush, "Remove all keys"),
-    row("flushdb", -1, WRITE, NONE, "server", keys::flush, "Remove all keys of the database"),
+    row("flushall", -1, WRITE, NONE, "server", databases::flushall, "Remove all keys"),
+    row("flushdb", -1, WRITE, NONE, "server", databases::flushdb, "Remove all keys of the database"),
     row("get", 2, READONLY | FAST, ONE, "string", strings::get, "Get the value of a key"),
     row("getset", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::getset,
         "Set the value of a key and get the old one"),
@@ -173,21 +182,23 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("lpush", -3, WRITE | DENYOOM | FAST, ONE, "list", lists::lpush, "Put elements in front of a list"),
     row("lrange", 4, READONLY, ONE, "list", lists::lrange, "Get a range of elements of a list"),
     row("mget", -2, READONLY | FAST, ALL, "string", strings::mget, "Get the values of keys"),
+    row("move", 3, WRITE | DENYOOM | FAST, ONE, "generic", databases::move_key, "Move a key to another database"),
     row("mset", -3, WRITE | DENYOOM, PAIRS, "string", strings::mset, "Set keys to values"),
+    row("multi", 1, FAST | NO_QUEUE, NONE, "transactions", transactions::multi, "Begin a transaction"),
     row("persist", 2, WRITE | FAST, ONE, "generic", expiry::persist, "Remove a key's time to live"),
     row("pexpire", -3, WRITE | DENYOOM | FAST, ONE, "generic", expiry::pexpire,
         "Set a key's time to live in milliseconds"),
     row("ping", -1, FAST, NONE, "connection", client::ping, "See whether the server answers"),
     row("pttl", 2, READONLY | FAST, ONE, "generic", expiry::pttl, "Get a key's time to live in milliseconds"),
-    row("quit", -1, FAST | NO_AUTH, NONE, "connection", client::quit, "Close the connection"),
-    row("reset", 1, FAST | NO_AUTH, NONE, "connection", client::reset, "Put the connection into its first state"),
+    row("quit", -1, FAST | NO_AUTH | NO_QUEUE, NONE, "connection", client::quit, "Close the connection"),
+    row("reset", 1, FAST | NO_AUTH | NO_QUEUE, NONE, "connection", client::reset, "Put the connection into its first state"),
     row("role", 1, ADMIN | FAST, NONE, "server", server::role, "Get the role of the instance"),
     row("rpop", -2, WRITE | FAST, ONE, "list", lists::rpop, "Remove and get the last elements of a list"),
     row("rpush", -3, WRITE | DENYOOM | FAST, ONE, "list", lists::rpush, "Put elements at the end of a list"),
     row("sadd", -3, WRITE | DENYOOM | FAST, ONE, "set", sets::sadd, "Add members to a set"),
     row("scan", -2, READONLY, NONE, "generic", scan::scan, "Go through the keys step by step"),
     row("scard", 2, READONLY | FAST, ONE, "set", sets::scard, "Get the number of members of a set"),
-    row("select", 2, FAST, NONE, "connection", client::select, "Choose the database; there is only 0"),
+    row("select", 2, FAST, NONE, "connection", databases::select, "Choose the database"),
     row("set", -3, WRITE | DENYOOM, ONE, "string", strings::set, "Set the value of a key"),
     row("setnx", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::setnx,
         "Set the value of a key if it does not exist"),
@@ -196,10 +207,14 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("spop", -2, WRITE | FAST, ONE, "set", sets::spop, "Remove and get random members of a set"),
     row("srem", -3, WRITE | FAST, ONE, "set", sets::srem, "Remove members of a set"),
     row("strlen", 2, READONLY | FAST, ONE, "string", strings::strlen, "Get the length of a key's value"),
+    row("swapdb", 3, WRITE | FAST, NONE, "server", databases::swapdb, "Exchange two databases"),
     row("ttl", 2, READONLY | FAST, ONE, "generic", expiry::ttl, "Get a key's time to live in seconds"),
     row("type", 2, READONLY | FAST, ONE, "generic", keys::type_of, "Get the type of a key's value"),
     row("understudy", -2, ADMIN, NONE, "server", understudy::understudy,
         "Load, arm and disarm backups; needs admin=1 at boot"),
+    row("unwatch", 1, FAST, NONE, "transactions", transactions::unwatch, "Forget the watched keys"),
+    row("watch", -2, FAST | NO_QUEUE, ALL, "transactions", transactions::watch,
+        "Watch keys: a transaction fails if they change"),
 ];
 
 #[rustfmt::skip]

@@ -1,6 +1,6 @@
-//! Changes to the part of the keyspace that is in the checkpoint already. They are written once more.
+//! Changes to the part of the databases that is in the checkpoint already. They are written once more.
 
-use super::Bytes;
+use super::{Bytes, DATABASES};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::mem;
@@ -8,17 +8,21 @@ use core::mem;
 /// A change that moves entries. Applied in order, such changes give every shard the same order of entries.
 #[derive(Debug)]
 pub(crate) enum Move {
-    /// A key was added, at the end of its shard.
-    Insert(Bytes),
-    /// A key was removed; the last one of its shard takes its place.
-    Remove(Bytes),
-    /// Every key was removed.
-    Clear,
+    /// A key was added to a database, at the end of its shard.
+    Insert(usize, Bytes),
+    /// A key was removed from a database; the last one of its shard takes its place.
+    Remove(usize, Bytes),
+    /// Every key of a database was removed.
+    Clear(usize),
+    /// Two databases were exchanged.
+    Swap(usize, usize),
 }
 
 /// A large value that is written piece by piece.
 #[derive(Debug)]
 pub(crate) struct Telling {
+    /// Its database.
+    pub(crate) database: usize,
     /// Its key.
     pub(crate) key: Bytes,
     /// The string of the value that comes next, and the byte in it.
@@ -27,16 +31,24 @@ pub(crate) struct Telling {
     pub(crate) is_stale: bool,
 }
 
-/// Changes since the last ones were written.
+/// Changes to one database.
 #[derive(Debug, Default)]
-pub(crate) struct Changes {
+struct DatabaseChanges {
     /// Shards below this are written. Changes in the others will be written with them.
-    pub(crate) written_shards: usize,
-    moves: Vec<Move>,
+    written_shards: usize,
     /// Keys whose value or deadline has changed.
     touched: BTreeSet<Bytes>,
     /// Keys whose value is large and not written yet. Some may be gone.
     postponed: BTreeSet<Bytes>,
+}
+
+/// Changes since the last ones were written.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    databases: [DatabaseChanges; DATABASES],
+    moves: Vec<Move>,
+    /// The database that was named last in the checkpoint.
+    pub(crate) named_database: usize,
     /// The value that is being written.
     pub(crate) telling: Option<Telling>,
     /// How often a value had to be begun again.
@@ -44,56 +56,96 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(super) fn inserted(&mut self, shard: usize, key: &Bytes) {
-        if shard < self.written_shards {
-            self.moves.push(Move::Insert(key.clone()));
-            self.touched.insert(key.clone());
+    pub(super) fn inserted(&mut self, database: usize, shard: usize, key: &Bytes) {
+        let changes = &mut self.databases[database];
+        if shard < changes.written_shards {
+            self.moves.push(Move::Insert(database, key.clone()));
+            changes.touched.insert(key.clone());
         }
     }
 
-    pub(super) fn touched(&mut self, shard: usize, key: &Bytes) {
-        if shard < self.written_shards && !self.touched.contains(key) {
-            self.touched.insert(key.clone());
+    pub(super) fn touched(&mut self, database: usize, shard: usize, key: &Bytes) {
+        let changes = &mut self.databases[database];
+        if shard < changes.written_shards && !changes.touched.contains(key) {
+            changes.touched.insert(key.clone());
         }
-        self.spoil(Some(key));
+        self.spoil(database, Some(key));
     }
 
-    pub(super) fn removed(&mut self, shard: usize, key: &Bytes) {
-        if shard < self.written_shards {
-            self.touched.remove(key);
-            self.postponed.remove(key);
-            self.moves.push(Move::Remove(key.clone()));
+    pub(super) fn removed(&mut self, database: usize, shard: usize, key: &Bytes) {
+        let changes = &mut self.databases[database];
+        if shard < changes.written_shards {
+            changes.touched.remove(key);
+            changes.postponed.remove(key);
+            self.moves.push(Move::Remove(database, key.clone()));
         }
-        self.spoil(Some(key));
+        self.spoil(database, Some(key));
     }
 
-    pub(super) fn cleared(&mut self) {
-        self.moves.clear();
-        self.moves.push(Move::Clear);
-        self.touched.clear();
-        self.postponed.clear();
-        self.spoil(None);
+    pub(super) fn cleared(&mut self, database: usize) {
+        let changes = &mut self.databases[database];
+        changes.touched.clear();
+        changes.postponed.clear();
+        self.moves.push(Move::Clear(database));
+        self.spoil(database, None);
     }
 
-    /// Notes that a value changes; `None` stands for all.
-    fn spoil(&mut self, key: Option<&Bytes>) {
-        if let Some(telling) = &mut self.telling {
+    pub(super) fn swapped(&mut self, one: usize, other: usize) {
+        self.databases.swap(one, other);
+        self.moves.push(Move::Swap(one, other));
+        if let Some(telling) = &mut self.telling
+            && [one, other].contains(&telling.database)
+        {
+            let moved_to = one + other - telling.database;
+            let key = telling.key.clone();
+            self.databases[moved_to].postponed.insert(key);
+            telling.is_stale = true;
+        }
+    }
+
+    /// Notes that a value changes; `None` stands for all of its database.
+    fn spoil(&mut self, database: usize, key: Option<&Bytes>) {
+        if let Some(telling) = &mut self.telling
+            && telling.database == database
+        {
             telling.is_stale |= key.is_none_or(|key| *key == telling.key);
         }
     }
 
+    /// Returns whether all shards are written. A database that `is_empty` counts as written before its first shard is.
+    pub(crate) fn is_complete(&mut self, shards: usize, is_empty: impl Fn(usize) -> bool) -> bool {
+        for (database, changes) in self.databases.iter_mut().enumerate() {
+            if changes.written_shards == 0 && is_empty(database) {
+                changes.written_shards = shards;
+            }
+        }
+        self.databases.iter().all(|it| it.written_shards == shards)
+    }
+
+    /// Takes the next shard that is to be written: its database, and its number there. Every change in it is noted from
+    /// here on.
+    pub(crate) fn take_shard(&mut self, shards: usize) -> Option<(usize, usize)> {
+        let mut databases = self.databases.iter_mut().enumerate();
+        let (database, changes) = databases.find(|(_, it)| it.written_shards < shards)?;
+        changes.written_shards += 1;
+        Some((database, changes.written_shards - 1))
+    }
+
     /// Notes that the value of a key is to be written later.
-    pub(crate) fn postpone(&mut self, key: Bytes) {
-        self.postponed.insert(key);
+    pub(crate) fn postpone(&mut self, database: usize, key: Bytes) {
+        self.databases[database].postponed.insert(key);
     }
 
     /// Removes the next value to be written later, to write it now.
     pub(crate) fn take_postponed(&mut self) -> Option<Telling> {
-        let key = self.postponed.pop_first()?;
-        Some(Telling {
-            key,
-            at: (0, 0),
-            is_stale: false,
+        let mut databases = self.databases.iter_mut().enumerate();
+        databases.find_map(|(database, changes)| {
+            Some(Telling {
+                database,
+                key: changes.postponed.pop_first()?,
+                at: (0, 0),
+                is_stale: false,
+            })
         })
     }
 
@@ -102,8 +154,9 @@ impl Changes {
         mem::take(&mut self.moves)
     }
 
-    /// Removes and returns the next key whose value is to be written.
-    pub(crate) fn take_touched(&mut self) -> Option<Bytes> {
-        self.touched.pop_first()
+    /// Removes and returns the next key whose value is to be written, with its database.
+    pub(crate) fn take_touched(&mut self) -> Option<(usize, Bytes)> {
+        let mut databases = self.databases.iter_mut().enumerate();
+        databases.find_map(|(database, it)| Some((database, it.touched.pop_first()?)))
     }
 }

@@ -1,14 +1,17 @@
 //! When keys expire.
 
-use super::{Entry, Keyspace, Place, Slot, heap_bytes};
+use super::{Bytes, DATABASES, Entry, Keyspace, Place, Slot, heap_bytes};
 use core::mem;
 use core::num::NonZeroU64;
 use values::sum::deadline_sum;
 
 /// Memory of a deadline, in bytes, without the copy of a long key.
 const DEADLINE_BYTES: u64 = 48;
-/// Most keys that one tick removes. The next tick removes the others.
-const TICK_REMOVALS_MAX: usize = 128;
+
+/// Returns the memory of the deadline of a key, in bytes.
+pub(super) fn deadline_bytes(key: &Bytes) -> u64 {
+    DEADLINE_BYTES + heap_bytes(key.len())
+}
 
 /// What happens to a key's deadline when its value is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,10 +22,6 @@ pub(crate) enum Deadline {
 }
 
 impl Keyspace {
-    pub(crate) fn deadline_count(&self) -> usize {
-        self.deadlines.len()
-    }
-
     pub(crate) fn is_expired(&self, entry: &Entry) -> bool {
         entry
             .deadline_ms
@@ -42,7 +41,7 @@ impl Keyspace {
         slot: Slot,
         deadline_ms: Option<NonZeroU64>,
     ) {
-        let Some(entry) = self.table.value_mut(slot) else {
+        let Some(entry) = self.databases[self.selected].table.value_mut(slot) else {
             return;
         };
         let old = mem::replace(&mut entry.deadline_ms, deadline_ms);
@@ -56,43 +55,50 @@ impl Keyspace {
         let after = entry.sum;
         self.resum(hash, before, after);
         self.note_touched(slot);
-        let Some((key, _)) = self.table.entry(slot) else {
+        let Some((key, _)) = self.table().entry(slot) else {
             return;
         };
         let key = key.clone();
-        let cost_bytes = DEADLINE_BYTES + heap_bytes(key.len());
+        let cost_bytes = deadline_bytes(&key);
         let key = match old {
             None => key,
             Some(old) => {
                 self.used_bytes -= cost_bytes;
                 let pair = (old, key);
-                self.deadlines.remove(&pair);
+                self.databases[self.selected].deadlines.remove(&pair);
                 pair.1
             }
         };
         if let Some(deadline_ms) = deadline_ms {
             self.used_bytes += cost_bytes;
-            self.deadlines.insert((deadline_ms, key));
+            let deadlines = &mut self.databases[self.selected].deadlines;
+            deadlines.insert((deadline_ms, key));
         }
     }
 
     /// Returns when the next key expires, in ms.
     pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
-        let (deadline_ms, _) = self.deadlines.first()?;
-        Some(deadline_ms.get().saturating_add(1))
+        let firsts = self.databases.iter().filter_map(|it| it.deadlines.first());
+        let deadline_ms = firsts.map(|(deadline_ms, _)| deadline_ms.get()).min()?;
+        Some(deadline_ms.saturating_add(1))
     }
 
-    /// Removes expired keys, the earliest first and a bounded number of them.
-    pub(crate) fn remove_expired(&mut self) {
-        for _ in 0..TICK_REMOVALS_MAX {
-            let Some((deadline_ms, key)) = self.deadlines.first() else {
-                return;
-            };
-            if self.now_ms <= deadline_ms.get() {
-                return;
+    /// Removes up to `removals_max` expired keys, of each database the earliest first. Returns how many it has removed.
+    pub(crate) fn remove_expired(&mut self, removals_max: usize) -> usize {
+        let selected = self.selected;
+        let mut removed = 0;
+        for database in 0..DATABASES {
+            self.select(database);
+            while removed < removals_max
+                && let Some((deadline_ms, key)) = self.databases[database].deadlines.first()
+                && self.now_ms > deadline_ms.get()
+            {
+                let key = key.clone();
+                self.locate(&key);
+                removed += 1;
             }
-            let key = key.clone();
-            self.locate(&key);
         }
+        self.select(selected);
+        removed
     }
 }

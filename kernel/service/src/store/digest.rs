@@ -56,11 +56,14 @@ impl Keyspace {
     pub(crate) fn digest(&self, step: &mut dyn FnMut()) -> u64 {
         let mut digest = Digest(SipHasher13::new());
         digest.number(self.used_bytes);
-        for (key, entry) in self.table.iter() {
-            step();
-            digest.string(key);
-            digest.number(entry.deadline_ms.map_or(0, |deadline_ms| deadline_ms.get()));
-            digest.value(&entry.value, step);
+        for (number, table) in self.tables().enumerate() {
+            for (key, entry) in table.iter() {
+                step();
+                digest.number(number as u64);
+                digest.string(key);
+                digest.number(entry.deadline_ms.map_or(0, |deadline_ms| deadline_ms.get()));
+                digest.value(&entry.value, step);
+            }
         }
         core::hash::Hasher::finish(&digest.0)
     }

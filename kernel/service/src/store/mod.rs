@@ -1,23 +1,28 @@
 //! The keyspace: keys, values, deadlines, and how much memory they take.
 
 mod changes;
+mod databases;
 mod deadlines;
 mod digest;
 mod scrub;
+mod watches;
 
 pub(crate) use changes::{Changes, Move};
+pub(crate) use databases::DATABASES;
+use databases::Database;
 pub(crate) use deadlines::Deadline;
 pub use scrub::{Scrub, ScrubPosition, Scrubbed};
 pub(crate) use values::{Bytes, End, Hash, Kind, List, Seed, Set, Slot, Value, heap_bytes};
 
 use crate::reply::Failure;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroU64;
 use fingerprint::{PIECE_BYTES, bind, pieces_sum};
 use values::sum::deadline_sum;
-use values::{COLLECTION_BYTES, Collection, Table};
+use values::{COLLECTION_BYTES, Collection};
+pub(crate) use watches::Watched;
+use watches::Watches;
 
 /// Shards of the keyspace: a million keys are some 250 in each.
 pub(crate) const SHARDS: usize = 4096;
@@ -48,22 +53,27 @@ impl Entry {
     }
 }
 
+/// Returns the memory of a key and its value, in bytes.
+fn entry_bytes(key: &Bytes, value: &Value) -> u64 {
+    ENTRY_BYTES + heap_bytes(key.len()) + value.payload_bytes()
+}
+
 /// Where a key is, or would be.
 pub(crate) struct Place {
     hash: u64,
     pub(crate) slot: Option<Slot>,
 }
 
+/// All databases. Keys are looked up in the selected one.
 pub(crate) struct Keyspace {
     seed: Seed,
     now_ms: u64,
-    table: Table<Entry>,
-    /// Every deadline with its key, the earliest first.
-    deadlines: BTreeSet<(NonZeroU64, Bytes)>,
+    databases: [Database; DATABASES],
+    selected: usize,
+    /// Memory of keys and values in all databases, in bytes.
     used_bytes: u64,
-    /// The sum of all entries, each bound to its key.
-    sum: u64,
     expired: u64,
+    watches: Watches,
     /// Large values that are removed already, until [`collect_garbage`](Self::collect_garbage) frees them.
     garbage: Vec<Value>,
     /// Changes to what is in the checkpoint, while one is written.
@@ -75,11 +85,11 @@ impl Keyspace {
         Self {
             seed,
             now_ms: 0,
-            table: Table::with_shards(seed, SHARDS),
-            deadlines: BTreeSet::new(),
+            databases: core::array::from_fn(|_| Database::new(seed)),
+            selected: 0,
             used_bytes: 0,
-            sum: 0,
             expired: 0,
+            watches: Watches::default(),
             garbage: Vec::new(),
             changes: None,
         }
@@ -94,17 +104,8 @@ impl Keyspace {
         self.now_ms
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.table.len()
-    }
-
     pub(crate) fn used_bytes(&self) -> u64 {
         self.used_bytes
-    }
-
-    /// Returns the sum of all entries, each bound to its key.
-    pub(crate) fn sum(&self) -> u64 {
-        self.sum
     }
 
     /// Returns the number of keys removed because they had expired.
@@ -126,16 +127,12 @@ impl Keyspace {
         (self.now_ms, self.expired) = (now_ms, expired);
     }
 
-    pub(crate) fn table(&self) -> &Table<Entry> {
-        &self.table
-    }
-
     /// Looks a key up, and removes it if it has expired.
     pub(crate) fn locate(&mut self, key: &[u8]) -> Place {
-        let hash = self.table.hash(key);
-        let mut slot = self.table.find(hash, key);
+        let hash = self.table().hash(key);
+        let mut slot = self.table().find(hash, key);
         if let Some(found) = slot
-            && let Some((_, entry)) = self.table.entry(found)
+            && let Some((_, entry)) = self.table().entry(found)
             && self.is_expired(entry)
         {
             self.expired += 1;
@@ -147,7 +144,7 @@ impl Keyspace {
 
     pub(crate) fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
         let slot = self.locate(key).slot?;
-        self.table.entry(slot).map(|(_, entry)| entry)
+        self.table().entry(slot).map(|(_, entry)| entry)
     }
 
     /// Returns the value of a key, if it is of the type `T`.
@@ -231,7 +228,10 @@ impl Keyspace {
         slot: Slot,
         change: impl FnOnce(&mut T) -> (R, u64),
     ) -> Result<R, Failure> {
-        let entry = self.table.value_mut(slot).ok_or(Failure::WRONG_TYPE)?;
+        let entry = self.databases[self.selected]
+            .table
+            .value_mut(slot)
+            .ok_or(Failure::WRONG_TYPE)?;
         let value = T::of_mut(&mut entry.value).ok_or(Failure::WRONG_TYPE)?;
         let before_bytes = value.payload_bytes();
         let (result, grown) = change(value);
@@ -247,7 +247,8 @@ impl Keyspace {
     /// Follows the change of an entry's sum.
     fn resum(&mut self, hash: u64, before: u64, after: u64) {
         let grown = bind(after, hash).wrapping_sub(bind(before, hash));
-        self.sum = self.sum.wrapping_add(grown);
+        let sum = &mut self.databases[self.selected].sum;
+        *sum = sum.wrapping_add(grown);
     }
 
     /// Stores a value, whatever was there. `place` is what [`locate`](Self::locate) has just returned for `key`.
@@ -277,23 +278,6 @@ impl Keyspace {
         place.slot.is_some()
     }
 
-    /// Removes everything.
-    pub(crate) fn clear(&mut self, step: &mut dyn FnMut()) {
-        let fresh = Table::with_shards(self.seed, SHARDS);
-        let table = mem::replace(&mut self.table, fresh);
-        for (_, entry) in table.into_entries() {
-            step();
-            entry.value.discard(step);
-        }
-        while self.deadlines.pop_first().is_some() {
-            step();
-        }
-        (self.used_bytes, self.sum) = (0, 0);
-        if let Some(changes) = &mut self.changes {
-            changes.cleared();
-        }
-    }
-
     /// Frees the large values that commands have removed or replaced.
     pub(crate) fn collect_garbage(&mut self, step: &mut dyn FnMut()) {
         while let Some(value) = self.garbage.pop() {
@@ -302,28 +286,31 @@ impl Keyspace {
     }
 
     fn insert(&mut self, hash: u64, key: Bytes, value: Value) -> Slot {
-        self.used_bytes += ENTRY_BYTES + heap_bytes(key.len()) + value.payload_bytes();
+        self.used_bytes += entry_bytes(&key, &value);
         let entry = Entry::new(value);
-        self.sum = self.sum.wrapping_add(bind(entry.sum, hash));
-        let slot = self.table.insert_new(hash, key, entry);
-        if let Some(changes) = &mut self.changes
-            && let Some((key, _)) = self.table.entry(slot)
-        {
-            changes.inserted(slot.shard, key);
+        let database = &mut self.databases[self.selected];
+        database.sum = database.sum.wrapping_add(bind(entry.sum, hash));
+        let slot = database.table.insert_new(hash, key, entry);
+        if let Some((key, _)) = database.table.entry(slot) {
+            if let Some(changes) = &mut self.changes {
+                changes.inserted(self.selected, slot.shard, key);
+            }
+            self.watches.changed(self.selected, key);
         }
         slot
     }
 
     fn note_touched(&mut self, slot: Slot) {
-        if let Some(changes) = &mut self.changes
-            && let Some((key, _)) = self.table.entry(slot)
-        {
-            changes.touched(slot.shard, key);
+        if let Some((key, _)) = self.databases[self.selected].table.entry(slot) {
+            if let Some(changes) = &mut self.changes {
+                changes.touched(self.selected, slot.shard, key);
+            }
+            self.watches.changed(self.selected, key);
         }
     }
 
     fn replace(&mut self, hash: u64, slot: Slot, value: Value) {
-        if let Some(entry) = self.table.value_mut(slot) {
+        if let Some(entry) = self.databases[self.selected].table.value_mut(slot) {
             self.used_bytes += value.payload_bytes();
             let before = entry.sum;
             // Not from the old value: what is damaged there shall not become part of the sum.
@@ -338,15 +325,23 @@ impl Keyspace {
     }
 
     fn remove_at(&mut self, hash: u64, slot: Slot) {
-        self.set_deadline_at(hash, slot, None);
-        if let Some((key, entry)) = self.table.remove_at(slot) {
-            self.sum = self.sum.wrapping_sub(bind(entry.sum, hash));
-            self.used_bytes -= ENTRY_BYTES + heap_bytes(key.len()) + entry.value.payload_bytes();
-            self.free_later(entry.value);
-            if let Some(changes) = &mut self.changes {
-                changes.removed(slot.shard, &key);
-            }
+        if let Some(value) = self.take_at(hash, slot) {
+            self.free_later(value);
         }
+    }
+
+    /// Removes an entry, and returns its value.
+    fn take_at(&mut self, hash: u64, slot: Slot) -> Option<Value> {
+        self.set_deadline_at(hash, slot, None);
+        let database = &mut self.databases[self.selected];
+        let (key, entry) = database.table.remove_at(slot)?;
+        database.sum = database.sum.wrapping_sub(bind(entry.sum, hash));
+        self.used_bytes -= entry_bytes(&key, &entry.value);
+        if let Some(changes) = &mut self.changes {
+            changes.removed(self.selected, slot.shard, &key);
+        }
+        self.watches.changed(self.selected, &key);
+        Some(entry.value)
     }
 
     fn free_later(&mut self, value: Value) {

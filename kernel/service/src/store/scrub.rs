@@ -4,10 +4,12 @@
 //! itself. Everything that it goes through is in a fingerprint, in order, so that two kernels that go through the same
 //! part of the same state get the same.
 
-use super::{Bytes, Entry, Keyspace, SHARDS, Slot, Value};
+use super::{Bytes, DATABASES, Entry, Keyspace, SHARDS, Slot, Value};
 use alloc::vec::Vec;
 use fingerprint::{Chain, PIECE_BYTES, piece_sum};
 use values::sum::{deadline_sum, element_of, pair_of};
+#[cfg(feature = "testing")]
+use {super::databases, values::Table};
 
 /// Work for a shard, in bytes whose hashing takes as long.
 const SHARD_WORK: usize = 8;
@@ -19,7 +21,7 @@ const STRING_WORK: usize = 64;
 /// Where a scrub goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScrubPosition {
-    /// The shard.
+    /// The shard, counted through all databases.
     pub shard: u32,
     /// The entry in its shard.
     pub index: u32,
@@ -176,10 +178,17 @@ impl Keyspace {
         };
         let mut at = (from.string as usize, from.byte as usize);
         let mut damaged_key = None;
-        while slot.shard < SHARDS && walk.left > 0 {
-            let Some((key, entry)) = self.table().entry(slot) else {
+        // A damaged position leads to no database, and so to the end.
+        let mut database = slot.shard / SHARDS;
+        slot.shard %= SHARDS;
+        while let Some(table) = self.database(database)
+            && walk.left > 0
+        {
+            let Some((key, entry)) = table.entry(slot) else {
+                let is_last = slot.shard + 1 == SHARDS || table.is_empty();
+                database += usize::from(is_last);
                 slot = Slot {
-                    shard: slot.shard + 1,
+                    shard: if is_last { 0 } else { slot.shard + 1 },
                     index: 0,
                 };
                 at = (0, 0);
@@ -187,10 +196,11 @@ impl Keyspace {
                 continue;
             };
             walk.spend(ENTRY_WORK);
-            let hash = self.table().hash(key);
+            let hash = table.hash(key);
             if at == (0, 0) {
                 amid = Some(Amid::begin(entry));
                 walk.chain.number(hash);
+                walk.chain.number(database as u64);
                 walk.chain.number(entry.value.string_count() as u64);
             }
             let is_complete = walk.value(&entry.value, &mut at, &mut amid);
@@ -198,7 +208,7 @@ impl Keyspace {
             let whole = amid.take_if(|amid| amid.stored != entry.sum || is_complete);
             let whole = whole.filter(|amid| amid.stored == entry.sum);
             let is_value_wrong = whole.is_some_and(|amid| amid.sum != entry.sum);
-            if is_value_wrong || self.table().find(hash, key) != Some(slot) {
+            if is_value_wrong || table.find(hash, key) != Some(slot) {
                 damaged_key.get_or_insert_with(|| key.to_vec());
             }
             if !is_complete {
@@ -207,10 +217,10 @@ impl Keyspace {
             walk.chain.number(entry.sum);
             (slot.index, at) = (slot.index + 1, (0, 0));
         }
-        let next = match slot.shard < SHARDS {
+        let next = match database < DATABASES {
             false => ScrubPosition::default(),
             true => ScrubPosition {
-                shard: slot.shard as u32,
+                shard: (database * SHARDS + slot.shard) as u32,
                 index: slot.index as u32,
                 string: at.0 as u64,
                 byte: at.1 as u64,
@@ -230,18 +240,23 @@ impl Keyspace {
     /// Flips a bit of the string of a key as damaged memory does. Returns false if there is none.
     pub(crate) fn flip_bit_of(&mut self, key: &[u8], random: u64) -> bool {
         let slot = self.locate(key).slot;
-        let entry = slot.and_then(|slot| self.table.value_mut(slot));
+        let table = &mut self.databases[self.selected].table;
+        let entry = slot.and_then(|slot| table.value_mut(slot));
         entry.is_some_and(|entry| entry.value.with_a_string(0, |string| flip(string, random)))
     }
 
     /// Flips a bit of a value as damaged memory does. Returns false if there is none.
     pub(crate) fn flip_bit(&mut self, random: u64) -> bool {
-        let entries = self.len().max(1) as u64;
-        let Some(slot) = self.table().nth((random % entries) as usize) else {
+        let mut databases = self.databases.iter_mut();
+        let Some(database) = databases.find(|database| !database.table.is_empty()) else {
+            return false;
+        };
+        let entries = database.table.len() as u64;
+        let Some(slot) = database.table.nth((random % entries) as usize) else {
             return false;
         };
         let random = random / entries;
-        let entry = self.table.value_mut(slot);
+        let entry = database.table.value_mut(slot);
         entry.is_some_and(|entry| {
             let value = &mut entry.value;
             value.with_a_string(random, |string| flip(string, random))
@@ -250,10 +265,13 @@ impl Keyspace {
 
     /// Returns the sum of all entries, computed from what they say.
     pub(crate) fn recomputed_sum(&self) -> u64 {
-        let entries = self.table().iter();
-        entries.fold(0, |sum, (key, entry)| {
-            sum.wrapping_add(fingerprint::bind(entry.sum, self.table().hash(key)))
-        })
+        let sum_of = |table: &Table<Entry>| {
+            let sums = table
+                .iter()
+                .map(|(key, entry)| fingerprint::bind(entry.sum, table.hash(key)));
+            sums.fold(0, u64::wrapping_add)
+        };
+        databases::sum_of_all(self.tables().map(sum_of))
     }
 }
 

@@ -86,6 +86,16 @@ pub fn any_command() -> impl Strategy<Value = Vec<Vec<u8>>> {
         1 => fixed(&["PEXPIRE", "a", "50"]),
         1 => fixed(&["DEBUG", "POPULATE", "20"]),
         1 => fixed(&["FLUSHALL"]),
+        1 => fixed(&["FLUSHDB"]),
+        2 => fixed(&["SELECT", "1"]),
+        2 => fixed(&["SELECT", "0"]),
+        1 => fixed(&["MOVE", "a", "1"]),
+        1 => fixed(&["SWAPDB", "0", "1"]),
+        1 => fixed(&["MULTI"]),
+        1 => fixed(&["EXEC"]),
+        1 => fixed(&["DISCARD"]),
+        1 => fixed(&["WATCH", "a", "b"]),
+        1 => fixed(&["UNWATCH"]),
     ]
 }
 

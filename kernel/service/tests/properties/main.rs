@@ -79,10 +79,14 @@ proptest! {
             bench.raw(CLIENT, &encoded(&command));
             bench.pass(7);
         }
-        let keys = bench.raw(CLIENT, b"KEYS *\r\n");
-        for key in common::leaves(&keys) {
-            let deletion = [b"*2\r\n$3\r\nDEL\r\n".to_vec(), key].concat();
-            prop_assert_eq!(bench.raw(CLIENT, &deletion), b":1\r\n");
+        bench.send("RESET");
+        for database in 0..16 {
+            bench.send(&format!("SELECT {database}"));
+            let keys = bench.raw(CLIENT, b"KEYS *\r\n");
+            for key in common::leaves(&keys) {
+                let deletion = [b"*2\r\n$3\r\nDEL\r\n".to_vec(), key].concat();
+                prop_assert_eq!(bench.raw(CLIENT, &deletion), b":1\r\n");
+            }
         }
         bench.pass(1_000_000_000_000);
         bench.tick();

@@ -1,0 +1,187 @@
+//! The clients in a checkpoint: their connections, and what they have begun.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use checkpoint::{Malformed, Writer};
+use resp::{Parser, ParserProgress};
+use serde::{Deserialize, Serialize};
+
+use super::Head;
+use crate::commands;
+use crate::connection::{Connection, Connections};
+use crate::record::ConnectionId;
+use crate::reply::Protocol;
+use crate::store::{Bytes, DATABASES, Keyspace};
+use crate::transaction::Transaction;
+
+/// A connection. Its name follows, then the name of its last command, the incomplete line, and the arguments so far.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Client {
+    pub(super) connection: ConnectionId,
+    pub(super) peer: [u8; 6],
+    pub(super) opened_ms: u64,
+    pub(super) last_input_ms: u64,
+    pub(super) database: u8,
+    pub(super) protocol: Protocol,
+    pub(super) no_evict: bool,
+    pub(super) is_authenticated: bool,
+    pub(super) progress: ParserProgress,
+    pub(super) arguments: u64,
+}
+
+/// What the client that came last has begun.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Begun {
+    /// A transaction.
+    Transaction { is_refused: bool },
+    /// A request of its transaction. So many arguments follow.
+    Request { arguments: u64 },
+    /// It watches a key, which follows.
+    Watched { database: u8, is_changed: bool },
+}
+
+/// Number of a connection's strings before its arguments: its name, the name of its last command, the incomplete line.
+const STRINGS_BEFORE_ARGUMENTS: u64 = 3;
+
+impl Client {
+    /// Returns the number of strings that follow.
+    pub(super) fn strings(&self) -> u64 {
+        self.arguments.saturating_add(STRINGS_BEFORE_ARGUMENTS)
+    }
+
+    /// Makes the connection.
+    ///
+    /// # Errors
+    /// No stream of a client leads to it.
+    pub(super) fn connection(
+        self,
+        strings: Vec<Bytes>,
+    ) -> Result<(ConnectionId, Connection), Malformed> {
+        let mut strings = strings.into_iter();
+        let (Some(name), Some(last_command), Some(line)) =
+            (strings.next(), strings.next(), strings.next())
+        else {
+            return Err(Malformed("a connection without its strings"));
+        };
+        let parser = Parser::restored(self.progress, line.into_vec(), strings.collect()).ok_or(
+            Malformed("an incomplete request that no stream begins with"),
+        )?;
+        if usize::from(self.database) >= DATABASES {
+            return Err(Malformed("a connection with a database that is not there"));
+        }
+        let connection = Connection {
+            opened_ms: self.opened_ms,
+            last_input_ms: self.last_input_ms,
+            database: self.database.into(),
+            protocol: self.protocol,
+            parser,
+            name,
+            last_command: commands::name_of(&last_command).unwrap_or(Connection::NO_COMMAND),
+            no_evict: self.no_evict,
+            ..Connection::new(self.peer, 0, self.is_authenticated)
+        };
+        Ok((self.connection, connection))
+    }
+}
+
+impl Begun {
+    /// Returns the number of strings that follow.
+    pub(super) fn strings(&self) -> u64 {
+        match self {
+            Self::Transaction { .. } => 0,
+            Self::Request { arguments } => *arguments,
+            Self::Watched { .. } => 1,
+        }
+    }
+
+    /// Adds it to what the client has begun.
+    ///
+    /// # Errors
+    /// A client cannot have begun that.
+    pub(super) fn add_to(
+        self,
+        client: &mut Connection,
+        mut strings: Vec<Bytes>,
+        keyspace: &mut Keyspace,
+    ) -> Result<(), Malformed> {
+        match (self, &mut client.transaction) {
+            (Self::Transaction { is_refused }, transaction @ None) => {
+                *transaction = Some(Box::new(Transaction::new(is_refused)));
+            }
+            (Self::Request { .. }, Some(transaction)) if !strings.is_empty() => {
+                transaction.push(strings.into_boxed_slice());
+            }
+            (
+                Self::Watched {
+                    database,
+                    is_changed,
+                },
+                _,
+            ) if usize::from(database) < DATABASES => {
+                keyspace.select(database.into());
+                let key = strings.pop().unwrap_or_default();
+                let mut watched = keyspace.watch(&key);
+                if is_changed {
+                    watched.has_changed_before();
+                }
+                client.watches.add(watched);
+                keyspace.select(0);
+            }
+            _ => return Err(Malformed("a client has begun what none can begin")),
+        }
+        Ok(())
+    }
+}
+
+/// Writes a connection.
+pub(super) fn write(
+    connection: ConnectionId,
+    client: &Connection,
+    keyspace: &Keyspace,
+    writer: &mut Writer<'_>,
+) {
+    let parser = &client.parser;
+    writer.head(&Head::Connection(Client {
+        connection,
+        peer: client.peer.0,
+        opened_ms: client.opened_ms,
+        last_input_ms: client.last_input_ms,
+        database: client.database as u8,
+        protocol: client.protocol,
+        no_evict: client.no_evict,
+        is_authenticated: client.is_authenticated,
+        progress: parser.progress(),
+        arguments: parser.arguments_so_far().len() as u64,
+    }));
+    writer.string(&client.name);
+    writer.string(client.last_command.as_bytes());
+    writer.string(parser.line());
+    for argument in parser.arguments_so_far() {
+        writer.string(argument);
+    }
+    if let Some(transaction) = &client.transaction {
+        let is_refused = transaction.is_refused;
+        writer.head(&Head::Begun(Begun::Transaction { is_refused }));
+        for request in transaction.requests() {
+            let arguments = request.len() as u64;
+            writer.head(&Head::Begun(Begun::Request { arguments }));
+            request.iter().for_each(|argument| writer.string(argument));
+        }
+    }
+    for watched in client.watches.all() {
+        writer.head(&Head::Begun(Begun::Watched {
+            database: watched.database as u8,
+            is_changed: keyspace.has_changed(watched),
+        }));
+        writer.string(&watched.key);
+    }
+}
+
+/// Returns the connection that was restored last.
+pub(super) fn last(
+    connections: &mut Connections,
+    id: Option<ConnectionId>,
+) -> Option<&mut Connection> {
+    connections.get_mut(&id?)
+}
