@@ -62,8 +62,8 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
             name: "name-uncounted",
             what: "a client's name is not counted",
             file: "kernel/service/src/connection.rs",
-            right: "self.parser.kept_bytes() + heap_bytes(self.name.len()) as usize",
-            wrong: "self.parser.kept_bytes()",
+            right: "            + heap_bytes(self.name.len()) as usize\n",
+            wrong: "\n",
         },
     },
     HostMutant {
@@ -101,9 +101,9 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "password-forgotten",
             what: "a checkpoint does not tell who has given the password",
-            file: "kernel/service/src/checkpoint/restore.rs",
-            right: "is_authenticated: client.is_authenticated,",
-            wrong: "is_authenticated: true,",
+            file: "kernel/service/src/checkpoint/clients.rs",
+            right: "..Connection::new(self.peer, 0, self.is_authenticated)",
+            wrong: "..Connection::new(self.peer, 0, true)",
         },
     },
     HostMutant {
