@@ -67,7 +67,6 @@ mod protocol_error;
 mod reply;
 mod service;
 mod statistics;
-mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transaction;
@@ -76,6 +75,8 @@ pub use crate::checkpoint::ServiceRestorer;
 pub use access::{Network, Password};
 pub use connection::{CANARY, CONSOLE};
 pub use host::{BrokenPart, DeathKind, DebugCommand, HangTarget, Host, OperatorCommand};
+pub(crate) use keyspace as store;
+pub use keyspace::{Scrub, ScrubPosition, Scrubbed};
 pub use limits::ServiceLimits;
 pub use resp::{ARGUMENTS_MAX, BULK_MAX_BYTES, LINE_MAX_BYTES};
 pub use service::Service;
@@ -86,4 +87,3 @@ pub use service_records::status::{
     AsciiText, HostStatus, LongText, ShortText, StatusError, TakeoverTimes,
 };
 pub(crate) use service_records::{record, status};
-pub use store::{Scrub, ScrubPosition, Scrubbed};

@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::record::ConnectionId;
+use crate::store::WrongType;
 use alloc::vec::Vec;
 use resp::Step;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,12 @@ pub(crate) enum Failure {
 
 /// What a command returns: nothing, because the reply is written already, or why it failed.
 pub(crate) type Outcome = Result<(), Failure>;
+
+impl From<WrongType> for Failure {
+    fn from(WrongType: WrongType) -> Self {
+        Self::WRONG_TYPE
+    }
+}
 
 impl Failure {
     pub(crate) const WRONG_TYPE: Self =

@@ -9,7 +9,7 @@ pub const COMPARISON_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "order-uncompared",
             what: "two lists with the same elements in another order count as the same",
-            file: "kernel/service/src/store/scrub.rs",
+            file: "kernel/keyspace/src/scrub.rs",
             right: "            self.chain.number(sum);\n        }\n",
             wrong: "            self.chain.number(0 * sum);\n        }\n",
         },
@@ -19,7 +19,7 @@ pub const COMPARISON_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "deadline-unsummed",
             what: "the sum of an entry does not follow its deadline",
-            file: "kernel/service/src/store/deadlines.rs",
+            file: "kernel/keyspace/src/deadlines.rs",
             right: ".wrapping_add(deadline_sum(deadline_ms));",
             wrong: ".wrapping_add(deadline_sum(old));",
         },
@@ -29,7 +29,7 @@ pub const COMPARISON_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "damage-laundered",
             what: "an append takes the rest of a damaged string for what was stored",
-            file: "kernel/service/src/store/mod.rs",
+            file: "kernel/keyspace/src/lib.rs",
             right: "            let before = pieces_sum(string, first);\n",
             wrong: "            let before = pieces_sum(string, first + 1);\n",
         },

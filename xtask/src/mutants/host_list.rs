@@ -141,7 +141,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "value-half-old",
             what: "a value that changes while a checkpoint holds half of it is not begun again",
-            file: "kernel/service/src/store/changes.rs",
+            file: "kernel/keyspace/src/changes.rs",
             right: "telling.is_stale |= key.is_none_or(|key| *key == telling.key);",
             wrong: "telling.is_stale |= key.is_none();",
         },

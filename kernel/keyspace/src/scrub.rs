@@ -161,12 +161,7 @@ impl Walk {
 impl Keyspace {
     /// Goes through the keyspace from the position `from` on, for about as long as it takes to hash `work_bytes`, at
     /// most to its end. The next step then begins anew.
-    pub(crate) fn scrub(
-        &self,
-        scrub: &mut Scrub,
-        from: ScrubPosition,
-        work_bytes: usize,
-    ) -> Scrubbed {
+    pub fn scrub(&self, scrub: &mut Scrub, from: ScrubPosition, work_bytes: usize) -> Scrubbed {
         let mut walk = Walk {
             chain: Chain::default(),
             left: work_bytes,
@@ -238,7 +233,7 @@ impl Keyspace {
 #[cfg(feature = "testing")]
 impl Keyspace {
     /// Flips a bit of the string of a key as damaged memory does. Returns false if there is none.
-    pub(crate) fn flip_bit_of(&mut self, key: &[u8], random: u64) -> bool {
+    pub fn flip_bit_of(&mut self, key: &[u8], random: u64) -> bool {
         let slot = self.locate(key).slot;
         let table = &mut self.databases[self.selected].table;
         let entry = slot.and_then(|slot| table.value_mut(slot));
@@ -246,7 +241,7 @@ impl Keyspace {
     }
 
     /// Flips a bit of a value as damaged memory does. Returns false if there is none.
-    pub(crate) fn flip_bit(&mut self, random: u64) -> bool {
+    pub fn flip_bit(&mut self, random: u64) -> bool {
         let mut databases = self.databases.iter_mut();
         let Some(database) = databases.find(|database| !database.table.is_empty()) else {
             return false;
@@ -264,7 +259,7 @@ impl Keyspace {
     }
 
     /// Returns the sum of all entries, computed from what they say.
-    pub(crate) fn recomputed_sum(&self) -> u64 {
+    pub fn recomputed_sum(&self) -> u64 {
         let sum_of = |table: &Table<Entry>| {
             let sums = table
                 .iter()

@@ -6,20 +6,22 @@ use resp::heap_bytes;
 
 /// A key that a client watches, and how often it had changed when the client began.
 #[derive(Clone, Debug)]
-pub(crate) struct Watched {
-    pub(crate) database: usize,
-    pub(crate) key: Bytes,
+pub struct Watched {
+    /// Its database.
+    pub database: usize,
+    /// The key.
+    pub key: Bytes,
     changes: u64,
 }
 
 impl Watched {
     /// Notes that it had changed before it was restored.
-    pub(crate) fn has_changed_before(&mut self) {
+    pub fn has_changed_before(&mut self) {
         self.changes = self.changes.wrapping_sub(1);
     }
 
     /// Returns the memory that a watched key takes, in bytes: here, and in the index of watched keys.
-    pub(crate) fn kept_bytes(&self) -> usize {
+    pub fn kept_bytes(&self) -> usize {
         2 * size_of::<Self>() + 80 + 2 * heap_bytes(self.key.len()) as usize
     }
 }
@@ -51,7 +53,7 @@ impl Watches {
 
 impl Keyspace {
     /// Begins to watch a key of the selected database.
-    pub(crate) fn watch(&mut self, key: &[u8]) -> Watched {
+    pub fn watch(&mut self, key: &[u8]) -> Watched {
         self.locate(key);
         let (database, key) = (self.selected, Bytes::from_slice(key));
         let watched = self.watches.keys.entry((database, key.clone()));
@@ -65,7 +67,7 @@ impl Keyspace {
     }
 
     /// Ends what [`watch`](Self::watch) began.
-    pub(crate) fn unwatch(&mut self, watched: Watched) {
+    pub fn unwatch(&mut self, watched: Watched) {
         let index = (watched.database, watched.key);
         if let Some((clients, _)) = self.watches.keys.get_mut(&index) {
             *clients -= 1;
@@ -76,7 +78,7 @@ impl Keyspace {
     }
 
     /// Returns whether a watched key has changed. One that has expired since has changed, too.
-    pub(crate) fn has_changed(&self, watched: &Watched) -> bool {
+    pub fn has_changed(&self, watched: &Watched) -> bool {
         let entry = self.database(watched.database);
         let entry = entry.and_then(|table| table.get(&watched.key));
         let index = (watched.database, watched.key.clone());

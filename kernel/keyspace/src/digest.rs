@@ -53,7 +53,7 @@ impl Digest {
 
 impl Keyspace {
     /// Returns the digest of every key, value and deadline, in order, and of the memory count.
-    pub(crate) fn digest(&self, step: &mut dyn FnMut()) -> u64 {
+    pub fn digest(&self, step: &mut dyn FnMut()) -> u64 {
         let mut digest = Digest(SipHasher13::new());
         digest.number(self.used_bytes);
         for (number, table) in self.tables().enumerate() {

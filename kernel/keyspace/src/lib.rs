@@ -1,4 +1,28 @@
-//! The keyspace: keys, values, deadlines, and how much memory they take.
+//! The keyspace of a service: sixteen databases of keys with their values and deadlines, how much memory they take, and
+//! what a checkpoint has to write again because it has changed.
+//!
+//! Every change goes through [`Keyspace`], so that memory, sums, watched keys and a checkpoint that is being written
+//! follow it.
+//!
+//! # Example
+//!
+//! ```
+//! use keyspace::{Bytes, Deadline, Keyspace, Kind};
+//!
+//! let mut keyspace = Keyspace::new([1, 2]);
+//! let key = Bytes::from_slice(b"greeting");
+//! let place = keyspace.locate(&key);
+//! let watched = keyspace.watch(&key);
+//! keyspace.put(&place, key.clone(), Bytes::from_slice(b"hello").into_value(), Deadline::Clear);
+//! assert_eq!(keyspace.read::<Bytes>(&key).unwrap().unwrap().as_slice(), b"hello");
+//! assert!(keyspace.has_changed(&watched));
+//! keyspace.select(1);
+//! assert!(keyspace.read::<Bytes>(&key).unwrap().is_none());
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
 
 mod changes;
 mod databases;
@@ -7,38 +31,43 @@ mod digest;
 mod scrub;
 mod watches;
 
-pub(crate) use changes::{Changes, Move};
-pub(crate) use databases::DATABASES;
+pub use changes::{Changes, Move};
+pub use databases::DATABASES;
 use databases::Database;
-pub(crate) use deadlines::Deadline;
+pub use deadlines::Deadline;
 pub use scrub::{Scrub, ScrubPosition, Scrubbed};
-pub(crate) use values::{Bytes, End, Hash, Kind, List, Seed, Set, Slot, Value, heap_bytes};
+pub use values::{Bytes, End, Hash, Kind, List, Seed, Set, Slot, Value, heap_bytes};
 
-use crate::reply::Failure;
 use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroU64;
 use fingerprint::{PIECE_BYTES, bind, pieces_sum};
 use values::sum::deadline_sum;
 use values::{COLLECTION_BYTES, Collection};
-pub(crate) use watches::Watched;
+pub use watches::Watched;
 use watches::Watches;
 
 /// Shards of the keyspace: a million keys are some 250 in each.
-pub(crate) const SHARDS: usize = 4096;
+pub const SHARDS: usize = 4096;
 /// Memory of a key and its value, in bytes, without what they have on the heap: the entry, its hash, its share of the
 /// shard's table and of the room that the shard keeps for growing.
-pub(crate) const ENTRY_BYTES: u64 = 184;
+pub const ENTRY_BYTES: u64 = 184;
 /// Memory of a key with an empty collection, in bytes, without what the key has on the heap.
-pub(crate) const NEW_KEY_BYTES: u64 = ENTRY_BYTES + COLLECTION_BYTES;
+pub const NEW_KEY_BYTES: u64 = ENTRY_BYTES + COLLECTION_BYTES;
 
 /// The latest time, in ms, and the largest value of a counter: Redis' numbers are signed.
-pub(crate) const COUNT_MAX: u64 = i64::MAX as u64;
+pub const COUNT_MAX: u64 = i64::MAX as u64;
 
-pub(crate) struct Entry {
-    pub(crate) value: Value,
+/// The value of a key is of another type than a command wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// What a key has.
+pub struct Entry {
+    /// The value.
+    pub value: Value,
     /// Deadline, in ms: the key is gone when the time is later.
-    pub(crate) deadline_ms: Option<NonZeroU64>,
+    pub deadline_ms: Option<NonZeroU64>,
     /// The sum of value and deadline as they were stored.
     sum: u64,
 }
@@ -59,13 +88,14 @@ fn entry_bytes(key: &Bytes, value: &Value) -> u64 {
 }
 
 /// Where a key is, or would be.
-pub(crate) struct Place {
+pub struct Place {
     hash: u64,
-    pub(crate) slot: Option<Slot>,
+    /// Where it is, if it is there.
+    pub slot: Option<Slot>,
 }
 
 /// All databases. Keys are looked up in the selected one.
-pub(crate) struct Keyspace {
+pub struct Keyspace {
     seed: Seed,
     now_ms: u64,
     databases: [Database; DATABASES],
@@ -81,7 +111,8 @@ pub(crate) struct Keyspace {
 }
 
 impl Keyspace {
-    pub(crate) fn new(seed: Seed) -> Self {
+    /// Makes empty databases.
+    pub fn new(seed: Seed) -> Self {
         Self {
             seed,
             now_ms: 0,
@@ -96,39 +127,42 @@ impl Keyspace {
     }
 
     /// Sets the time, to that of the current record. It never goes backwards.
-    pub(crate) fn set_time(&mut self, time_ms: u64) {
+    pub fn set_time(&mut self, time_ms: u64) {
         self.now_ms = self.now_ms.max(time_ms.min(COUNT_MAX));
     }
 
-    pub(crate) fn now_ms(&self) -> u64 {
+    /// Returns the time of the current record, in ms.
+    pub fn now_ms(&self) -> u64 {
         self.now_ms
     }
 
-    pub(crate) fn used_bytes(&self) -> u64 {
+    /// Returns the memory of keys and values in all databases, in bytes.
+    pub fn used_bytes(&self) -> u64 {
         self.used_bytes
     }
 
     /// Returns the number of keys removed because they had expired.
-    pub(crate) fn expired(&self) -> u64 {
+    pub fn expired(&self) -> u64 {
         self.expired
     }
 
-    pub(crate) fn seed(&self) -> Seed {
+    /// Returns the key of the hash function.
+    pub fn seed(&self) -> Seed {
         self.seed
     }
 
     /// Returns the changes to what is in the checkpoint; `None` if none is being written.
-    pub(crate) fn changes_mut(&mut self) -> &mut Option<Changes> {
+    pub fn changes_mut(&mut self) -> &mut Option<Changes> {
         &mut self.changes
     }
 
     /// Restores the time and the number of expired keys.
-    pub(crate) fn restore_counts(&mut self, now_ms: u64, expired: u64) {
+    pub fn restore_counts(&mut self, now_ms: u64, expired: u64) {
         (self.now_ms, self.expired) = (now_ms, expired);
     }
 
     /// Looks a key up, and removes it if it has expired.
-    pub(crate) fn locate(&mut self, key: &[u8]) -> Place {
+    pub fn locate(&mut self, key: &[u8]) -> Place {
         let hash = self.table().hash(key);
         let mut slot = self.table().find(hash, key);
         if let Some(found) = slot
@@ -142,25 +176,26 @@ impl Keyspace {
         Place { hash, slot }
     }
 
-    pub(crate) fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
+    /// Looks a key up, and returns what it has. Removes it if it has expired.
+    pub fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
         let slot = self.locate(key).slot?;
         self.table().entry(slot).map(|(_, entry)| entry)
     }
 
     /// Returns the value of a key, if it is of the type `T`.
-    pub(crate) fn read<T: Kind>(&mut self, key: &[u8]) -> Result<Option<&T>, Failure> {
+    pub fn read<T: Kind>(&mut self, key: &[u8]) -> Result<Option<&T>, WrongType> {
         match self.entry(key) {
             None => Ok(None),
-            Some(entry) => T::of(&entry.value).map(Some).ok_or(Failure::WRONG_TYPE),
+            Some(entry) => T::of(&entry.value).map(Some).ok_or(WrongType),
         }
     }
 
     /// Changes the value of a key, if there is one. A collection that `change` leaves empty is removed.
-    pub(crate) fn update<T: Collection, R>(
+    pub fn update<T: Collection, R>(
         &mut self,
         key: &[u8],
         change: impl FnOnce(&mut T) -> R,
-    ) -> Result<Option<R>, Failure> {
+    ) -> Result<Option<R>, WrongType> {
         let place = self.locate(key);
         match place.slot {
             None => Ok(None),
@@ -169,11 +204,11 @@ impl Keyspace {
     }
 
     /// Changes the value of a key. A missing key is added first, with an empty value.
-    pub(crate) fn upsert<T: Collection, R>(
+    pub fn upsert<T: Collection, R>(
         &mut self,
         key: Bytes,
         change: impl FnOnce(&mut T) -> R,
-    ) -> Result<R, Failure> {
+    ) -> Result<R, WrongType> {
         let place = self.locate(&key);
         let slot = match place.slot {
             Some(slot) => slot,
@@ -187,7 +222,7 @@ impl Keyspace {
         hash: u64,
         slot: Slot,
         change: impl FnOnce(&mut T) -> R,
-    ) -> Result<R, Failure> {
+    ) -> Result<R, WrongType> {
         let mut is_spent = false;
         let result = self.alter(hash, slot, |value: &mut T| {
             let before = value.sum();
@@ -203,11 +238,11 @@ impl Keyspace {
 
     /// Appends to the string of a key. `extend` gets it, and the sum follows: it looks at the end of the string only.
     /// A missing key is added first, with an empty string.
-    pub(crate) fn append<R>(
+    pub fn append<R>(
         &mut self,
         key: Bytes,
         extend: impl FnOnce(&mut Bytes) -> R,
-    ) -> Result<R, Failure> {
+    ) -> Result<R, WrongType> {
         let place = self.locate(&key);
         let slot = match place.slot {
             Some(slot) => slot,
@@ -227,12 +262,12 @@ impl Keyspace {
         hash: u64,
         slot: Slot,
         change: impl FnOnce(&mut T) -> (R, u64),
-    ) -> Result<R, Failure> {
+    ) -> Result<R, WrongType> {
         let entry = self.databases[self.selected]
             .table
             .value_mut(slot)
-            .ok_or(Failure::WRONG_TYPE)?;
-        let value = T::of_mut(&mut entry.value).ok_or(Failure::WRONG_TYPE)?;
+            .ok_or(WrongType)?;
+        let value = T::of_mut(&mut entry.value).ok_or(WrongType)?;
         let before_bytes = value.payload_bytes();
         let (result, grown) = change(value);
         self.used_bytes = self.used_bytes - before_bytes + value.payload_bytes();
@@ -252,7 +287,7 @@ impl Keyspace {
     }
 
     /// Stores a value, whatever was there. `place` is what [`locate`](Self::locate) has just returned for `key`.
-    pub(crate) fn put(&mut self, place: &Place, key: Bytes, value: Value, deadline: Deadline) {
+    pub fn put(&mut self, place: &Place, key: Bytes, value: Value, deadline: Deadline) {
         let slot = match place.slot {
             None => self.insert(place.hash, key, value),
             Some(slot) => {
@@ -270,7 +305,7 @@ impl Keyspace {
     }
 
     /// Removes a key. Returns whether it was there.
-    pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
+    pub fn remove(&mut self, key: &[u8]) -> bool {
         let place = self.locate(key);
         if let Some(slot) = place.slot {
             self.remove_at(place.hash, slot);
@@ -279,7 +314,7 @@ impl Keyspace {
     }
 
     /// Frees the large values that commands have removed or replaced.
-    pub(crate) fn collect_garbage(&mut self, step: &mut dyn FnMut()) {
+    pub fn collect_garbage(&mut self, step: &mut dyn FnMut()) {
         while let Some(value) = self.garbage.pop() {
             value.discard(step);
         }

@@ -9,7 +9,7 @@ use fingerprint::bind;
 use values::Table;
 
 /// Number of databases, as many as Redis has by default.
-pub(crate) const DATABASES: usize = 16;
+pub const DATABASES: usize = 16;
 
 /// A database.
 pub(super) struct Database {
@@ -38,54 +38,59 @@ pub(super) fn sum_of_all(sums: impl Iterator<Item = u64>) -> u64 {
 
 impl Keyspace {
     /// Selects the database in which keys are looked up.
-    pub(crate) fn select(&mut self, database: usize) {
+    pub fn select(&mut self, database: usize) {
         self.selected = database.min(DATABASES - 1);
     }
 
     /// Returns the number of the selected database.
-    pub(crate) fn selected(&self) -> usize {
+    pub fn selected(&self) -> usize {
         self.selected
     }
 
     /// Returns the selected database.
-    pub(crate) fn table(&self) -> &Table<Entry> {
+    pub fn table(&self) -> &Table<Entry> {
         &self.databases[self.selected].table
     }
 
     /// Returns a database.
-    pub(crate) fn database(&self, database: usize) -> Option<&Table<Entry>> {
+    pub fn database(&self, database: usize) -> Option<&Table<Entry>> {
         self.databases.get(database).map(|it| &it.table)
     }
 
     /// Returns all databases, in the order of their numbers.
-    pub(crate) fn tables(&self) -> impl Iterator<Item = &Table<Entry>> {
+    pub fn tables(&self) -> impl Iterator<Item = &Table<Entry>> {
         self.databases.iter().map(|database| &database.table)
     }
 
     /// Returns the number of keys in all databases.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.tables().map(Table::len).sum()
     }
 
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Returns the sum of all entries, each bound to its key and its database.
-    pub(crate) fn sum(&self) -> u64 {
+    pub fn sum(&self) -> u64 {
         sum_of_all(self.databases.iter().map(|database| database.sum))
     }
 
     /// Returns the number of keys of a database that have a deadline.
-    pub(crate) fn deadlines_in(&self, database: usize) -> usize {
+    pub fn deadlines_in(&self, database: usize) -> usize {
         self.databases
             .get(database)
             .map_or(0, |it| it.deadlines.len())
     }
 
     /// Returns the number of keys that have a deadline, in all databases.
-    pub(crate) fn deadline_count(&self) -> usize {
+    pub fn deadline_count(&self) -> usize {
         self.databases.iter().map(|it| it.deadlines.len()).sum()
     }
 
     /// Removes everything from the selected database.
-    pub(crate) fn clear(&mut self, step: &mut dyn FnMut()) {
+    pub fn clear(&mut self, step: &mut dyn FnMut()) {
         if self.table().is_empty() {
             return;
         }
@@ -107,7 +112,7 @@ impl Keyspace {
     }
 
     /// Exchanges two databases.
-    pub(crate) fn swap(&mut self, one: usize, other: usize) {
+    pub fn swap(&mut self, one: usize, other: usize) {
         if one == other {
             return;
         }
@@ -136,7 +141,7 @@ impl Keyspace {
     }
 
     /// Moves a key of the selected database to another one, in which it is not. Returns false if it is not here.
-    pub(crate) fn move_to(&mut self, key: &[u8], database: usize) -> bool {
+    pub fn move_to(&mut self, key: &[u8], database: usize) -> bool {
         let place = self.locate(key);
         let Some((value, deadline_ms)) = self.take(&place) else {
             return false;
@@ -148,7 +153,7 @@ impl Keyspace {
     }
 
     /// Removes a key, and returns its value and deadline.
-    pub(crate) fn take(&mut self, place: &Place) -> Option<(Value, Option<NonZeroU64>)> {
+    pub fn take(&mut self, place: &Place) -> Option<(Value, Option<NonZeroU64>)> {
         let slot = place.slot?;
         let deadline_ms = self.table().entry(slot)?.1.deadline_ms;
         let value = self.take_at(place.hash, slot)?;
@@ -156,7 +161,7 @@ impl Keyspace {
     }
 
     /// Stores a value with a deadline in the selected database, whatever was there.
-    pub(crate) fn store(&mut self, key: &[u8], value: Value, deadline_ms: Option<NonZeroU64>) {
+    pub fn store(&mut self, key: &[u8], value: Value, deadline_ms: Option<NonZeroU64>) {
         let place = self.locate(key);
         let deadline = deadline_ms.map_or(Deadline::Clear, Deadline::At);
         self.put(&place, Bytes::from_slice(key), value, deadline);

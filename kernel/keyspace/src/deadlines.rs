@@ -15,21 +15,25 @@ pub(super) fn deadline_bytes(key: &Bytes) -> u64 {
 
 /// What happens to a key's deadline when its value is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Deadline {
+pub enum Deadline {
+    /// It is removed.
     Clear,
+    /// It stays.
     Keep,
+    /// It is set, in ms.
     At(NonZeroU64),
 }
 
 impl Keyspace {
-    pub(crate) fn is_expired(&self, entry: &Entry) -> bool {
+    /// Returns whether an entry's deadline is over.
+    pub fn is_expired(&self, entry: &Entry) -> bool {
         entry
             .deadline_ms
             .is_some_and(|deadline_ms| self.now_ms > deadline_ms.get())
     }
 
     /// Sets the deadline of a key that is there.
-    pub(crate) fn set_deadline(&mut self, place: &Place, deadline_ms: Option<NonZeroU64>) {
+    pub fn set_deadline(&mut self, place: &Place, deadline_ms: Option<NonZeroU64>) {
         if let Some(slot) = place.slot {
             self.set_deadline_at(place.hash, slot, deadline_ms);
         }
@@ -77,14 +81,14 @@ impl Keyspace {
     }
 
     /// Returns when the next key expires, in ms.
-    pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
+    pub fn next_expiry_ms(&self) -> Option<u64> {
         let firsts = self.databases.iter().filter_map(|it| it.deadlines.first());
         let deadline_ms = firsts.map(|(deadline_ms, _)| deadline_ms.get()).min()?;
         Some(deadline_ms.saturating_add(1))
     }
 
     /// Removes up to `removals_max` expired keys, of each database the earliest first. Returns how many it has removed.
-    pub(crate) fn remove_expired(&mut self, removals_max: usize) -> usize {
+    pub fn remove_expired(&mut self, removals_max: usize) -> usize {
         let selected = self.selected;
         let mut removed = 0;
         for database in 0..DATABASES {

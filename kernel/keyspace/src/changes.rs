@@ -7,7 +7,7 @@ use core::mem;
 
 /// A change that moves entries. Applied in order, such changes give every shard the same order of entries.
 #[derive(Debug)]
-pub(crate) enum Move {
+pub enum Move {
     /// A key was added to a database, at the end of its shard.
     Insert(usize, Bytes),
     /// A key was removed from a database; the last one of its shard takes its place.
@@ -20,15 +20,15 @@ pub(crate) enum Move {
 
 /// A large value that is written piece by piece.
 #[derive(Debug)]
-pub(crate) struct Telling {
+pub struct Telling {
     /// Its database.
-    pub(crate) database: usize,
+    pub database: usize,
     /// Its key.
-    pub(crate) key: Bytes,
+    pub key: Bytes,
     /// The string of the value that comes next, and the byte in it.
-    pub(crate) at: (usize, usize),
+    pub at: (usize, usize),
     /// Whether the value has changed since its first piece.
-    pub(crate) is_stale: bool,
+    pub is_stale: bool,
 }
 
 /// Changes to one database.
@@ -44,15 +44,15 @@ struct DatabaseChanges {
 
 /// Changes since the last ones were written.
 #[derive(Debug, Default)]
-pub(crate) struct Changes {
+pub struct Changes {
     databases: [DatabaseChanges; DATABASES],
     moves: Vec<Move>,
     /// The database that was named last in the checkpoint.
-    pub(crate) named_database: usize,
+    pub named_database: usize,
     /// The value that is being written.
-    pub(crate) telling: Option<Telling>,
+    pub telling: Option<Telling>,
     /// How often a value had to be begun again.
-    pub(crate) restarts: u32,
+    pub restarts: u32,
 }
 
 impl Changes {
@@ -113,7 +113,7 @@ impl Changes {
     }
 
     /// Returns whether all shards are written. A database that `is_empty` counts as written before its first shard is.
-    pub(crate) fn is_complete(&mut self, shards: usize, is_empty: impl Fn(usize) -> bool) -> bool {
+    pub fn is_complete(&mut self, shards: usize, is_empty: impl Fn(usize) -> bool) -> bool {
         for (database, changes) in self.databases.iter_mut().enumerate() {
             if changes.written_shards == 0 && is_empty(database) {
                 changes.written_shards = shards;
@@ -124,7 +124,7 @@ impl Changes {
 
     /// Takes the next shard that is to be written: its database, and its number there. Every change in it is noted from
     /// here on.
-    pub(crate) fn take_shard(&mut self, shards: usize) -> Option<(usize, usize)> {
+    pub fn take_shard(&mut self, shards: usize) -> Option<(usize, usize)> {
         let mut databases = self.databases.iter_mut().enumerate();
         let (database, changes) = databases.find(|(_, it)| it.written_shards < shards)?;
         changes.written_shards += 1;
@@ -132,12 +132,12 @@ impl Changes {
     }
 
     /// Notes that the value of a key is to be written later.
-    pub(crate) fn postpone(&mut self, database: usize, key: Bytes) {
+    pub fn postpone(&mut self, database: usize, key: Bytes) {
         self.databases[database].postponed.insert(key);
     }
 
     /// Removes the next value to be written later, to write it now.
-    pub(crate) fn take_postponed(&mut self) -> Option<Telling> {
+    pub fn take_postponed(&mut self) -> Option<Telling> {
         let mut databases = self.databases.iter_mut().enumerate();
         databases.find_map(|(database, changes)| {
             Some(Telling {
@@ -150,12 +150,12 @@ impl Changes {
     }
 
     /// Removes and returns the moves to be written.
-    pub(crate) fn take_moves(&mut self) -> Vec<Move> {
+    pub fn take_moves(&mut self) -> Vec<Move> {
         mem::take(&mut self.moves)
     }
 
     /// Removes and returns the next key whose value is to be written, with its database.
-    pub(crate) fn take_touched(&mut self) -> Option<(usize, Bytes)> {
+    pub fn take_touched(&mut self) -> Option<(usize, Bytes)> {
         let mut databases = self.databases.iter_mut().enumerate();
         databases.find_map(|(database, it)| Some((database, it.touched.pop_first()?)))
     }
