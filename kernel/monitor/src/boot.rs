@@ -112,6 +112,9 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         })?;
     let clock = Clock::new(frequencies.tsc_hz, tsc_at_boot);
     early_log::start(clock);
+    for note in &acpi.notes {
+        log::warn!("{note}; the machine boots nevertheless");
+    }
     let start_page = place_start_page(&info)?;
     // SAFETY: the page is free, the boot tables map it and everything of the monitor's, and no other core runs yet.
     let silent = unsafe { call_the_roll(&acpi, start_page, local_apic, clock) };

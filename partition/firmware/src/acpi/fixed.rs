@@ -9,7 +9,6 @@ const HARDWARE_REDUCED: u32 = 1 << 20;
 
 /// Offsets in the FADT.
 const PM_TIMER_PORT: usize = 76;
-const PM_TIMER_LENGTH: usize = 91;
 const FLAGS: usize = 112;
 const RESET_REGISTER: usize = 116;
 const RESET_VALUE: usize = 128;
@@ -45,7 +44,8 @@ pub struct ResetRegister {
     pub value: u8,
 }
 
-/// Returns the PM timer. The extended field, where it is filled in, counts (5.2.9: it supersedes the old one).
+/// Returns the PM timer. The extended field, where it is filled in, counts (5.2.9: it supersedes the old one); a machine
+/// with reduced hardware has no other. Whether the timer runs, its measurement tells.
 pub(super) fn pm_timer(fadt: &Block) -> Result<Option<PmTimer>, InputError> {
     let flags = fadt.u32(FLAGS, "flags")?;
     let width_bits = if flags & TIMER_IS_32_BITS != 0 {
@@ -53,23 +53,17 @@ pub(super) fn pm_timer(fadt: &Block) -> Result<Option<PmTimer>, InputError> {
     } else {
         24
     };
-    let old_port = fadt.u32(PM_TIMER_PORT, "PM_TMR_BLK")?;
-    if flags & HARDWARE_REDUCED != 0 {
-        return Ok(None);
-    }
     let port = match generic_address(fadt, X_PM_TIMER, "X_PM_TMR_BLK") {
         Ok(Some(Register::Port(port))) => port,
-        // An old, short FADT, or one that leaves the extended field empty; a timer in memory is unknown on x86.
-        _ if old_port == 0 => return Ok(None),
-        _ => {
-            let length = fadt.u8(PM_TIMER_LENGTH, "PM_TMR_LEN")?;
-            if length != 4 {
-                return Err(fadt.error("PM_TMR_LEN", Problem::Value(length.into(), "4")));
-            }
-            u16::try_from(old_port).map_err(|_| {
+        _ if flags & HARDWARE_REDUCED != 0 => return Ok(None),
+        // An old, short FADT, or one that leaves the extended field empty; a timer in memory is unknown on x86. The
+        // length beside the port is not looked at, nor does Linux.
+        _ => match fadt.u32(PM_TIMER_PORT, "PM_TMR_BLK")? {
+            0 => return Ok(None),
+            old_port => u16::try_from(old_port).map_err(|_| {
                 fadt.error("PM_TMR_BLK", Problem::Value(old_port.into(), "an I/O port"))
-            })?
-        }
+            })?,
+        },
     };
     Ok(Some(PmTimer { port, width_bits }))
 }

@@ -56,7 +56,12 @@ pub(super) struct Madt {
     pub overrides: Vec<InterruptOverride>,
 }
 
-pub(super) fn parse(table: &Block, bsp: ApicId) -> Result<Madt, InputError> {
+/// Reads the table; what can be passed over is added to `notes`.
+pub(super) fn parse(
+    table: &Block,
+    bsp: ApicId,
+    notes: &mut Vec<InputError>,
+) -> Result<Madt, InputError> {
     let mut madt = Madt {
         local_apic_address: table.u32(HEADER_BYTES, "local APIC address")?.into(),
         has_8259: table.u32(HEADER_BYTES + 4, "flags")? & 1 != 0,
@@ -77,7 +82,7 @@ pub(super) fn parse(table: &Block, bsp: ApicId) -> Result<Madt, InputError> {
             name: table.name,
             bytes: bytes.to_vec(),
         };
-        madt.take(&entry)?;
+        madt.take(&entry, notes)?;
         offset += length;
     }
     madt.cpus.begin_with(bsp);
@@ -85,7 +90,7 @@ pub(super) fn parse(table: &Block, bsp: ApicId) -> Result<Madt, InputError> {
 }
 
 impl Madt {
-    fn take(&mut self, entry: &Block) -> Result<(), InputError> {
+    fn take(&mut self, entry: &Block, notes: &mut Vec<InputError>) -> Result<(), InputError> {
         match entry.u8(0, "entry type")? {
             LOCAL_APIC => {
                 let id = entry.u8(3, "local APIC: APIC id")?;
@@ -103,7 +108,7 @@ impl Madt {
                 address: entry.u32(4, "I/O APIC: address")?.into(),
                 global_interrupt_base: entry.u32(8, "I/O APIC: interrupt base")?,
             }),
-            INTERRUPT_OVERRIDE => self.take_override(entry)?,
+            INTERRUPT_OVERRIDE => self.take_override(entry, notes)?,
             LOCAL_APIC_ADDRESS => {
                 self.local_apic_address = entry.u64(4, "local APIC address override: address")?;
             }
@@ -112,8 +117,13 @@ impl Madt {
         Ok(())
     }
 
-    /// Takes in an interrupt source override (5.2.12.5). "As the bus has it" is, for ISA: active high, by edge.
-    fn take_override(&mut self, entry: &Block) -> Result<(), InputError> {
+    /// Takes in an interrupt source override (5.2.12.5). "As the bus has it" is, for ISA: active high, by edge. Of two
+    /// that contradict each other the later counts, as in Linux (`acpi_isa_irq_to_gsi`).
+    fn take_override(
+        &mut self,
+        entry: &Block,
+        notes: &mut Vec<InputError>,
+    ) -> Result<(), InputError> {
         let flags = entry.u16(8, "interrupt override: flags")?;
         let isa_irq = entry.u8(3, "interrupt override: source")?;
         let to = IsaInterrupt {
@@ -121,13 +131,16 @@ impl Madt {
             active_low: flags & 0b11 == 0b11,
             level: (flags >> 2) & 0b11 == 0b11,
         };
-        match self.overrides.iter().find(|other| other.isa_irq == isa_irq) {
+        match self
+            .overrides
+            .iter_mut()
+            .find(|other| other.isa_irq == isa_irq)
+        {
             Some(same) if same.to == to => {}
-            Some(_) => {
-                return Err(entry.error(
-                    "interrupt override: source",
-                    Problem::Duplicate(isa_irq.into()),
-                ));
+            Some(earlier) => {
+                earlier.to = to;
+                let problem = Problem::Duplicate(isa_irq.into());
+                notes.push(entry.error("interrupt override: source", problem));
             }
             None => self.overrides.push(InterruptOverride { isa_irq, to }),
         }

@@ -41,6 +41,8 @@ pub struct AcpiInfo {
     pub cpus: Vec<ApicId>,
     /// What is odd about the entries of CPUs, with their ids.
     pub cpu_notes: Vec<(ApicId, CpuNote)>,
+    /// What is wrong with the tables and does not keep Linux from using them.
+    pub notes: Vec<InputError>,
     /// Physical address of the local APIC's registers (xAPIC mode).
     pub local_apic_address: u64,
     /// Whether there is an 8259 pair, which must be masked.
@@ -103,12 +105,17 @@ impl AcpiInfo {
     /// Names the table and the field that cannot be used.
     pub fn read(rsdp: &Rsdp, bsp: ApicId, memory: &dyn PhysicalMemory) -> Result<Self, InputError> {
         let tables = root::tables(rsdp, memory)?;
-        let madt = madt::parse(&tables.madt, bsp)?;
+        let mut notes = tables.notes;
+        let madt = madt::parse(&tables.madt, bsp, &mut notes)?;
         let (pm_timer, reset) = match &tables.fadt {
             Some(fadt) => (fixed::pm_timer(fadt)?, fixed::reset_register(fadt)?),
             None => (None, None),
         };
-        let hpet = tables.hpet.as_ref().map(fixed::hpet).transpose()?.flatten();
+        let hpet = tables.hpet.map(|hpet| fixed::hpet(&hpet?));
+        let hpet = hpet.unwrap_or(Ok(None)).unwrap_or_else(|error| {
+            notes.push(error);
+            None
+        });
         let ecam = tables
             .mcfg
             .map_or(Ok(Vec::new()), |mcfg| mcfg::parse(&mcfg?));
@@ -117,6 +124,7 @@ impl AcpiInfo {
         Ok(Self {
             cpus: madt.cpus.ids,
             cpu_notes: madt.cpus.notes,
+            notes,
             local_apic_address: madt.local_apic_address,
             has_8259: madt.has_8259,
             io_apics: madt.io_apics,

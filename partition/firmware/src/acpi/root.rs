@@ -25,16 +25,18 @@ pub enum Rsdp {
     Search,
 }
 
-/// The tables that are read, checksums verified.
+/// The tables that are read.
 pub(super) struct Tables {
     pub madt: Block,
     pub fadt: Option<Block>,
-    pub hpet: Option<Block>,
     /// What reads the devices, and no more, must not keep a machine from booting.
+    pub hpet: Option<Result<Block, InputError>>,
     pub mcfg: Option<Result<Block, InputError>>,
     pub dmar: Option<Result<Block, InputError>>,
     pub ivrs: Option<Result<Block, InputError>>,
     pub wdat: Option<Result<Block, InputError>>,
+    /// What is wrong with them and does not keep Linux from using them.
+    pub notes: Vec<InputError>,
     /// Addresses of DMAR and IVRS.
     pub iommu: Vec<u64>,
     /// Addresses of all tables but those and MADT and FADT.
@@ -50,10 +52,11 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
         },
         Rsdp::Search => read_rsdp(search(memory)?, memory)?,
     };
-    let (root_table, entry_bytes) = read_root_table(&root, memory)?;
+    let mut notes = Vec::new();
+    let (root_table, entry_bytes) = read_root_table(&root, memory, &mut notes)?;
 
-    let (mut madt, mut fadt, mut hpet) = (None, None, None);
-    let (mut mcfg, mut dmar, mut ivrs, mut wdat) = (None, None, None, None);
+    let (mut madt, mut fadt) = (None, None);
+    let (mut hpet, mut mcfg, mut dmar, mut ivrs, mut wdat) = (None, None, None, None, None);
     let (mut iommu, mut others) = (Vec::new(), Vec::new());
     for entry in root_table.bytes[HEADER_BYTES..].chunks_exact(entry_bytes) {
         let mut wide = [0; 8];
@@ -63,13 +66,21 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
         if address == 0 {
             continue;
         }
-        let header = Block::read(memory, address, HEADER_BYTES, root_table.name)?;
+        let header = match Block::read(memory, address, HEADER_BYTES, root_table.name) {
+            Ok(header) => header,
+            // One that leads nowhere is passed over, as in Linux.
+            Err(error) => {
+                notes.push(error);
+                continue;
+            }
+        };
         match &header.bytes[..4] {
             b"APIC" | b"FACP" => {}
             b"DMAR" | b"IVRS" => iommu.push(address),
             _ => others.push(address),
         }
         let optional = match &header.bytes[..4] {
+            b"HPET" => Some((&mut hpet, "HPET")),
             b"MCFG" => Some((&mut mcfg, "MCFG")),
             b"DMAR" => Some((&mut dmar, "DMAR")),
             b"IVRS" => Some((&mut ivrs, "IVRS")),
@@ -77,17 +88,16 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
             _ => None,
         };
         if let Some((slot @ None, name)) = optional {
-            *slot = Some(read_table(address, name, memory));
+            *slot = Some(read_table(address, name, memory, &mut notes));
         }
         let (slot, name) = match &header.bytes[..4] {
             b"APIC" => (&mut madt, "MADT"),
             b"FACP" => (&mut fadt, "FADT"),
-            b"HPET" => (&mut hpet, "HPET"),
             _ => continue,
         };
         // Of several tables of one kind the first counts, as in Linux.
         if slot.is_none() {
-            *slot = Some(read_table(address, name, memory)?);
+            *slot = Some(read_table(address, name, memory, &mut notes)?);
         }
     }
     Ok(Tables {
@@ -102,6 +112,7 @@ pub(super) fn tables(rsdp: &Rsdp, memory: &dyn PhysicalMemory) -> Result<Tables,
         dmar,
         ivrs,
         wdat,
+        notes,
         iommu,
         others,
     })
@@ -154,11 +165,8 @@ fn check_rsdp(rsdp: &Block) -> Result<(), InputError> {
             "extended checksum",
             Problem::TooShort(rsdp.bytes.len() as u64),
         ))?;
-        let length = rsdp.u32(20, "length")?;
-        // Nothing behind these 36 bytes is defined, so the sum over them is the one that is checked.
-        if length as usize != RSDP_V2_BYTES {
-            return Err(rsdp.error("length", Problem::Value(length.into(), "36")));
-        }
+        // Nothing behind these 36 bytes is defined, so the sum over them is the one that is checked, whatever the field
+        // for the length says.
         if sum(all) != 0 {
             return Err(rsdp.error("extended checksum", Problem::Checksum));
         }
@@ -170,6 +178,7 @@ fn check_rsdp(rsdp: &Block) -> Result<(), InputError> {
 fn read_root_table(
     rsdp: &Block,
     memory: &dyn PhysicalMemory,
+    notes: &mut Vec<InputError>,
 ) -> Result<(Block, usize), InputError> {
     check_rsdp(rsdp)?;
     let xsdt = match rsdp.u8(15, "revision")? {
@@ -182,7 +191,7 @@ fn read_root_table(
         let rsdt = rsdp.u32(16, "RSDT address")?;
         (u64::from(rsdt), "RSDT", b"RSDT", 4)
     };
-    let table = read_table(address, name, memory)?;
+    let table = read_table(address, name, memory, notes)?;
     if !table.bytes.starts_with(signature) {
         let found = table.u32(0, "signature")?;
         return Err(table.error("signature", Problem::Value(found.into(), name)));
@@ -190,11 +199,13 @@ fn read_root_table(
     Ok((table, entry_bytes))
 }
 
-/// Copies a table whose length and checksum are right.
+/// Copies a table. A wrong checksum is noted, no more: firmware that changes a table after it was sealed is common, and
+/// Linux (ACPICA, `acpi_ut_verify_checksum`) uses the table as well.
 fn read_table(
     address: u64,
     name: &'static str,
     memory: &dyn PhysicalMemory,
+    notes: &mut Vec<InputError>,
 ) -> Result<Block, InputError> {
     let header = Block::read(memory, address, HEADER_BYTES, name)?;
     let length = header.u32(4, "length")?;
@@ -206,7 +217,7 @@ fn read_table(
     }
     let table = Block::read(memory, address, length as usize, name)?;
     if sum(&table.bytes) != 0 {
-        return Err(table.error("checksum", Problem::Checksum));
+        notes.push(table.error("checksum", Problem::Checksum));
     }
     Ok(table)
 }

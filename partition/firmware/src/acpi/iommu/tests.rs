@@ -118,13 +118,10 @@ fn amds_unit_counts_once_in_whichever_forms_it_is_there() {
 
 #[test]
 fn what_is_wrong_is_named_and_the_machine_is_read_nevertheless() {
-    let mut broken = dmar(&[drhd(0, 0xfed9_0000)]);
-    broken[60] ^= 1;
     let many: Vec<_> = (0..65_u64)
         .map(|it| drhd(0, 0xfed0_0000 + it * 4096))
         .collect();
     let cases = [
-        (broken, "DMAR: checksum: the bytes do not sum up to 0"),
         (
             dmar(&[vec![0, 0, 3, 0]]),
             "DMAR: entry length: is 0x3, should be at least 4",
