@@ -48,7 +48,11 @@ pub fn check(data: &[u8]) {
 fn read_again(options: &Options) {
     let said = OPTIONS.iter().filter(|spec| options.was_given(spec.name));
     let line: Vec<String> = said
-        .map(|spec| format!("{}=\"{}\"", spec.name, options.as_given(spec.name)))
+        .map(|spec| {
+            let value = options.as_given(spec.name);
+            let value = value.replace('\\', r"\\").replace('"', "\\\"");
+            format!("{}=\"{value}\"", spec.name)
+        })
         .collect();
     assert_eq!(Options::parse(&line.join(" ")).as_ref(), Ok(options));
 

@@ -6,14 +6,21 @@ use alloc::vec::Vec;
 use crate::refusal::Refusal;
 
 /// Splits at blanks outside of double quotes, which are dropped wherever they are: `a="b c"` and `"a=b c"` are the same
-/// word. GRUB writes the second.
+/// word. GRUB writes the second, and a backslash in front of each quote and backslash (`grub_create_loader_cmdline`):
+/// that one is dropped as well, and what follows it stands for itself. In front of anything else it stays.
 pub(super) fn split(cmdline: &str) -> Result<Vec<String>, Refusal> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut quoted = false;
     let mut is_word = false;
-    for c in cmdline.chars() {
+    let mut rest = cmdline.chars().peekable();
+    while let Some(c) = rest.next() {
         match c {
+            '\\' => {
+                let escaped = rest.next_if(|next| matches!(next, '"' | '\'' | '\\'));
+                word.push(escaped.unwrap_or(c));
+                is_word = true;
+            }
             '"' => {
                 quoted = !quoted;
                 is_word = true;
@@ -74,6 +81,8 @@ mod tests {
     fn quotes_hold_words_together() {
         let words = split("  a=1 \t b=\"2 3\"  \"c=4 5\" d\"e f\"g \n").unwrap();
         assert_eq!(words, ["a=1", "b=2 3", "c=4 5", "de fg"]);
+        let escaped = split(r#"a="b acpi_osi=\"!Windows\" c\\d \e" \'f"#).unwrap();
+        assert_eq!(escaped, [r#"a=b acpi_osi="!Windows" c\d \e"#, "'f"]);
         assert_eq!(split(" \n").unwrap(), [""; 0]);
         assert_eq!(split("\"\"").unwrap(), [""]);
         assert!(split("a=\"b c").unwrap_err().reason.contains("quote"));

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use sharedmem::Role;
 
+use super::words::{Word, split};
 use super::{BzImage, LinuxError};
 
 /// Longest command line of any kernel (COMMAND_LINE_SIZE), without the closing zero.
@@ -33,49 +34,103 @@ pub struct CommandLine {
     pub added: Vec<String>,
 }
 
-/// Words that would break the other kernel, and why.
-const HARMFUL: [(&str, &str); 5] = [
-    ("mem", "the memory is divided by the plan"),
-    ("memmap", "the memory is divided by the plan"),
-    (
-        "crashkernel",
-        "a crash kernel would take the machine away from the backup",
-    ),
-    (
+/// A word that would break the other kernel.
+struct Harmful {
+    name: &'static str,
+    /// The value that does; any, if none is named.
+    value: Option<&'static str>,
+    /// The kernel looks for it in the whole line as text: within quotes and behind a double dash, too.
+    is_anywhere: bool,
+    why: &'static str,
+}
+
+const HARMFUL: [Harmful; 6] = [
+    Harmful::of("mem", "the memory is divided by the plan"),
+    Harmful::of("memmap", "the memory is divided by the plan"),
+    Harmful {
+        is_anywhere: true,
+        ..Harmful::of(
+            "crashkernel",
+            "a crash kernel would take the machine away from the backup",
+        )
+    },
+    Harmful::of(
         "disable_cpu_apicid",
         "the seat is the CPU that must be left alone",
     ),
-    ("acpi_rsdp", "the ACPI tables are given by the monitor"),
+    Harmful {
+        is_anywhere: true,
+        ..Harmful::of("acpi_rsdp", "the ACPI tables are given by the monitor")
+    },
+    Harmful {
+        value: Some("off"),
+        ..Harmful::of("acpi", "the ACPI tables say which CPUs are its own")
+    },
 ];
 
+impl Harmful {
+    const fn of(name: &'static str, why: &'static str) -> Self {
+        Self {
+            name,
+            value: None,
+            is_anywhere: false,
+            why,
+        }
+    }
+
+    /// Returns what is found of it, as text.
+    fn find(&self, line: &str, words: &[Word<'_>]) -> Option<String> {
+        let is_it = |word: &&Word<'_>| {
+            word.name() == self.name
+                && (self.value.is_none() || word.value().as_deref() == self.value)
+        };
+        let assignment = format!("{}=", self.name);
+        match words.iter().find(is_it) {
+            Some(word) => Some(word.text()),
+            None => Some(assignment).filter(|it| self.is_anywhere && line.contains(it)),
+        }
+    }
+}
+
+/// Words of ours that the operator may replace: they tune, and protect nobody.
+const REPLACEABLE: [&str; 3] = ["panic", "lpj", "tsc_early_khz"];
+
 impl CommandLine {
-    /// Completes the `given` command line. A word of the operator's is kept and wins over one of ours of the same name.
+    /// Completes the `given` command line: ours come behind the operator's words for the kernel, so that they are the
+    /// last to be heard where two contradict each other, and in front of the init program's. Only words that tune are
+    /// left to the operator.
     ///
     /// # Errors
-    /// A word that would break the other kernel; a line too long for `image`.
+    /// A word that would break the other kernel, or would swallow ours; a line too long for `image`.
     pub fn complete(
         role: Role,
         given: &str,
         facts: Facts,
         image: &BzImage<'_>,
     ) -> Result<Self, LinuxError> {
-        for (name, why) in HARMFUL {
-            if let Some(word) = word(given, name) {
-                return Err(LinuxError::Word(word.to_string(), why));
+        let (words, end) = split(given);
+        for harmful in &HARMFUL {
+            if let Some(found) = harmful.find(given, &words) {
+                return Err(LinuxError::Word(found, harmful.why));
             }
         }
-        let added: Vec<String> = needed(role, facts)
-            .into_iter()
-            .filter(|needed| word(given, name_of(needed)).is_none())
-            .collect();
-        let text = added.iter().fold(given.trim().to_string(), |text, word| {
-            let blank = if text.is_empty() { "" } else { " " };
-            // What follows a double dash is the init program's: ours go before.
-            match text.split_once(" -- ") {
-                Some((kernel, init)) => format!("{kernel} {word} -- {init}"),
-                None => text + blank + word,
-            }
-        });
+        if let Some(word) = words.last().filter(|word| word.is_open) {
+            return Err(LinuxError::Word(
+                word.text(),
+                "a double quote is not closed",
+            ));
+        }
+        let is_said = |ours: &String| {
+            let name = name_of(ours);
+            let last = words.iter().rev().find(|word| word.name() == name);
+            last.is_some_and(|last| REPLACEABLE.contains(&name) || last.text() == *ours)
+        };
+        let mut added = needed(role, facts);
+        added.retain(|ours| !is_said(ours));
+        let (kernel, init) = given.split_at(end);
+        let parts = [kernel.trim(), &added.join(" "), init.trim()];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let text = parts.join(" ");
         let limit = LINE_MAX.min(image.cmdline_max);
         if text.len() > limit {
             return Err(LinuxError::LineTooLong(text.len(), limit));
@@ -126,20 +181,6 @@ fn name_of(word: &str) -> &str {
     word.split_once('=').map_or(word, |(name, _)| name)
 }
 
-/// Returns the first word with this name, as given; dashes and underscores are alike. What stands in quotes is no word
-/// of its own, and what follows a double dash is not the kernel's.
-fn word<'a>(given: &'a str, name: &str) -> Option<&'a str> {
-    let mut in_quotes = false;
-    let is_end = |c: char| {
-        in_quotes ^= c == '"';
-        c.is_ascii_whitespace() && !in_quotes
-    };
-    given
-        .split(is_end)
-        .take_while(|word| *word != "--")
-        .find(|word| name_of(word).replace('-', "_") == name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::bzimage::tests::synthetic;
@@ -183,6 +224,35 @@ mod tests {
         assert!(line.text.starts_with("panic=5 lpj=1 tsc-early-khz=7 "));
     }
 
+    /// The kernel hears all of them, and ours last.
+    #[test]
+    fn where_words_contradict_each_other_both_are_there_and_ours_is_the_last() {
+        let given = "pci=nommconf tsc=nowatchdog \"maxcpus=16\" reboot=\"efi\" no_ipi_broadcast=0";
+        let text = complete(Role::Backup, given).unwrap().text;
+        assert!(text.starts_with(given), "{text}");
+        for ours in [
+            "pci=off",
+            "tsc=reliable",
+            "maxcpus=1",
+            "reboot=acpi",
+            "no_ipi_broadcast=1",
+        ] {
+            assert!(
+                text[given.len()..].contains(&format!(" {ours}")),
+                "{ours}: {text}"
+            );
+        }
+        let same = complete(Role::Backup, "pci=conf1 pci=off noapic").unwrap();
+        assert!(
+            !same
+                .added
+                .iter()
+                .any(|it| it == "pci=off" || it == "noapic")
+        );
+        let undone = complete(Role::Backup, "pci=off pci=conf1").unwrap();
+        assert!(undone.added.iter().any(|it| it == "pci=off"));
+    }
+
     #[test]
     fn the_init_programs_words_stay_its_own() {
         let line = complete(Role::Primary, "quiet -- panic=5 mem=1G").unwrap();
@@ -190,6 +260,14 @@ mod tests {
             line.text,
             "quiet no_ipi_broadcast=1 disable_cpu_apicid=3 no5lvl reboot=acpi -- panic=5 mem=1G"
         );
+        for (given, expected) in [
+            ("quiet splash --", " reboot=acpi --"),
+            ("quiet --\tsingle", " reboot=acpi --\tsingle"),
+            ("--", "no5lvl reboot=acpi --"),
+        ] {
+            let text = complete(Role::Primary, given).unwrap().text;
+            assert!(text.ends_with(expected), "{text}");
+        }
         let quoted = complete(Role::Primary, "foo=\"a mem=1G b\"").unwrap();
         assert!(quoted.text.starts_with("foo=\"a mem=1G b\" no_ipi"));
     }
@@ -201,10 +279,22 @@ mod tests {
             "memmap=1M$2M",
             "crashkernel=128M",
             "disable-cpu-apicid=0",
+            "acpi=off",
+            "panic=\"5",
         ] {
-            let error = complete(Role::Primary, &format!("quiet {harmful}")).unwrap_err();
-            assert!(error.to_string().starts_with(harmful), "{error}");
+            for line in [
+                format!("quiet {harmful}"),
+                format!("\"{harmful}\" quiet -- x"),
+            ] {
+                let error = complete(Role::Primary, &line).unwrap_err();
+                assert!(error.to_string().starts_with(harmful), "{error}");
+            }
         }
+        // These the kernel looks for as text, wherever it is.
+        for line in ["-- crashkernel=1G", "a=\"b acpi_rsdp=1\""] {
+            assert!(complete(Role::Primary, line).is_err(), "{line}");
+        }
+        assert!(complete(Role::Primary, "acpi=force -- mem=1G").is_ok());
     }
 
     #[test]

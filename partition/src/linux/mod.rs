@@ -9,6 +9,7 @@ pub mod bzimage;
 pub mod command_line;
 pub mod layout;
 pub mod memory_map;
+mod words;
 
 use alloc::string::{String, ToString};
 use core::fmt;
