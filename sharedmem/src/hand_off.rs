@@ -49,8 +49,8 @@ pub const RANGES_MAX: usize = 8;
 /// Maximum number of PCI functions in the hand-off; it has only those that a native instance may have a driver for.
 pub const PCI_FUNCTIONS_MAX: usize = 64;
 
-/// Maximum length of the command line, in bytes.
-pub const COMMAND_LINE_MAX: usize = 2048;
+/// Maximum length of the command line, in bytes: two command lines of Linux (2,047 each) and 2 KiB for all else.
+pub const COMMAND_LINE_MAX: usize = 6144;
 
 /// Magic number of a hand-off: "UNDRHAND".
 pub const HAND_OFF_MAGIC: u64 = u64::from_le_bytes(*b"UNDRHAND");

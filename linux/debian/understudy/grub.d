@@ -40,13 +40,45 @@ root=$GRUB_DEVICE
 if [ -n "$GRUB_DEVICE_UUID" ] && [ "$GRUB_DISABLE_LINUX_UUID" != true ]; then
     root=UUID=$GRUB_DEVICE_UUID
 fi
-usual="root=$root ro $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT"
+# On Btrfs and ZFS the root is a part of the device, as in the distribution's own entry.
+rootflags=
+part=$(make_system_path_relative_to_its_root /)
+part=${part%/}
+case $GRUB_FS in
+btrfs)
+    [ -z "${part#/}" ] || rootflags="rootflags=subvol=${part#/}"
+    ;;
+zfs)
+    pool=$("${grub_probe:-grub-probe}" --device "$GRUB_DEVICE" --target=fs_label 2>/dev/null) || pool=
+    [ -n "$pool" ] || refuse "the name of the ZFS pool on $GRUB_DEVICE cannot be found"
+    part=${part%@}
+    root=ZFS=$pool${part%/}
+    ;;
+esac
+# A crash kernel would take the machine away from the backup, so the boot refuses its word (docs/linux.md).
+usual="root=$root ro $rootflags"
+set -f
+for word in $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT; do
+    case $word in
+    crashkernel=*) gettext_printf "Understudy: %s is left out of the command lines\n" "$word" >&2 ;;
+    *) usual="$usual $word" ;;
+    esac
+done
+set +f
 primary_words=${UNDERSTUDY_PRIMARY_CMDLINE:-$usual}
 failover_words=${UNDERSTUDY_FAILOVER_CMDLINE:-$usual}
-# GRUB changes quotes and backslashes on their way to the boot image (docs/linux.md, "The boot line").
-case $primary_words$failover_words$UNDERSTUDY_OPTIONS in
-*[\"\'\\]*) refuse "a boot line contains a quote or a backslash, which GRUB would change" ;;
+case $primary_words$failover_words in
+*crashkernel=*) refuse "a boot line contains crashkernel=, which the boot refuses" ;;
 esac
+# The options are words of GRUB's own language as they are (docs/linux.md, "The boot line").
+case $UNDERSTUDY_OPTIONS in
+*[\"\'\\]*) refuse "UNDERSTUDY_OPTIONS contains a quote or a backslash" ;;
+esac
+
+# Writes a text as one word of GRUB's language: in single quotes, and those in it apart.
+quoted() {
+    printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"
+}
 
 path_of() {
     make_system_path_relative_to_its_root "$1"
@@ -66,9 +98,9 @@ menuentry 'Understudy: ${primary##*/vmlinuz-} beside ${failover##*/vmlinuz-}' --
 $(prepare_grub_to_access_device "$GRUB_DEVICE_BOOT" | grub_add_tab)
 	multiboot2 '$(path_of "$image")' \\
 		primary_kernel='$primary' primary_initrd='$primary_initrd' \\
-		primary_cmdline='$primary_words' \\
+		primary_cmdline=$(quoted "$primary_words") \\
 		failover_kernel='$failover' failover_initrd='$failover_initrd' \\
-		failover_cmdline='$failover_words' \\
+		failover_cmdline=$(quoted "$failover_words") \\
 		$UNDERSTUDY_OPTIONS
 $(modules)
 }

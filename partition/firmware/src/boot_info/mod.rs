@@ -18,8 +18,9 @@ use crate::memory::MemoryMap;
 use crate::physical::{InputError, PhysicalMemory, Problem};
 use crate::range::Range;
 
-/// The longest command line, in bytes, without its closing zero; what the hand-off to an instance has room for.
-pub const COMMAND_LINE_BYTES_MAX: usize = 2047;
+/// The longest command line, in bytes, without its closing zero; what the hand-off to an instance has room for. It may
+/// hold those of two Linux kernels, each of 2,047 bytes (COMMAND_LINE_SIZE).
+pub const COMMAND_LINE_BYTES_MAX: usize = 6143;
 
 /// The most entries a memory map may have; a PC's has a few dozen.
 pub const MEMORY_MAP_ENTRIES_MAX: usize = 1024;
