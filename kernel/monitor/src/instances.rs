@@ -33,8 +33,8 @@ use crate::ranges::physical;
 use crate::tenants::Tenant;
 use crate::window::Windows;
 use crate::{
-    boot, early_log, guest, hardware_watchdog, last_words, memory, region, screen, start_page,
-    timer, traps,
+    boot, compute, early_log, guest, hardware_watchdog, last_words, memory, region, screen,
+    start_page, timer, traps,
 };
 
 /// Loads and starts everything, and supervises it.
@@ -121,6 +121,9 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
         // Draws the plan first.
         while screen::draw(region.control) {}
         screen::close();
+    }
+    for slice in compute::slices(facts, plan, windows) {
+        supervisor.add_slice(slice);
     }
     supervisor
         .start_first(primary)

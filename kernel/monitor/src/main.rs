@@ -11,6 +11,7 @@ extern crate alloc;
 mod ap;
 mod boot;
 mod calibrate;
+mod compute;
 mod console;
 mod constant;
 mod cores;

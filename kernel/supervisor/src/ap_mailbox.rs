@@ -8,6 +8,7 @@ use core::array;
 
 use sharedmem::MAX_CORES;
 use sharedmem::sync::{AtomicU64, Ordering};
+use takeover::CoreSet;
 
 /// What a core does after its check-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ const NO_ORDER: u64 = 0;
 
 /// What the supervisor and one core share.
 struct ApMailbox {
+    /// What its next check-in carries.
+    generation: AtomicU64,
     check_in: AtomicU64,
     /// How often the core has come here.
     arrivals: AtomicU64,
@@ -82,7 +85,6 @@ struct ApMailbox {
 
 /// The mailboxes of all cores, by machine number.
 pub struct ApMailboxes {
-    generation: AtomicU64,
     mailboxes: [ApMailbox; MAX_CORES],
 }
 
@@ -97,9 +99,9 @@ impl ApMailboxes {
     /// Makes mailboxes at which no core has arrived.
     pub const fn new() -> Self {
         Self {
-            generation: AtomicU64::new(0),
             mailboxes: [const {
                 ApMailbox {
+                    generation: AtomicU64::new(0),
                     check_in: AtomicU64::new(0),
                     arrivals: AtomicU64::new(0),
                     order_from: AtomicU64::new(NO_ORDER),
@@ -110,9 +112,12 @@ impl ApMailboxes {
         }
     }
 
-    /// Begins a generation of check-ins; those of earlier ones prove nothing any more.
-    pub fn begin_generation(&self, generation: u64) {
-        self.generation.store(generation, Ordering::SeqCst);
+    /// Begins a generation of check-ins of these cores; their earlier ones prove nothing any more. Other cores, which
+    /// another fence may wait for, go on with theirs.
+    pub fn begin_generation(&self, cores: CoreSet, generation: u64) {
+        for core in cores.iter() {
+            self.of(core).generation.store(generation, Ordering::SeqCst);
+        }
     }
 
     /// Returns the generation of the core's last check-in.
@@ -171,7 +176,7 @@ impl ApMailboxes {
         let number = mailbox.arrivals.fetch_add(1, Ordering::AcqRel) + 1;
         mailbox
             .check_in
-            .store(self.generation.load(Ordering::SeqCst), Ordering::Release);
+            .store(mailbox.generation.load(Ordering::SeqCst), Ordering::Release);
         Arrived {
             number,
             lingers: mailbox.lingers.load(Ordering::Acquire) != 0,
@@ -247,13 +252,21 @@ mod tests {
     #[test]
     fn a_check_in_is_of_the_generation_it_was_made_in() {
         let mailboxes = ApMailboxes::new();
-        mailboxes.begin_generation(5);
+        let begin = |core, generation| {
+            mailboxes.begin_generation(CoreSet::from_cores([core]).unwrap(), generation);
+        };
+        begin(1, 5);
         mailboxes.set_lingers(1, true);
         let first = mailboxes.arrive(1);
         assert_eq!((first.number, first.lingers), (1, true));
-        mailboxes.begin_generation(6);
+        begin(1, 6);
+        begin(2, 9);
         assert_eq!((mailboxes.checked_in(1), mailboxes.checked_in(2)), (5, 0));
         assert_eq!(mailboxes.arrive(1).number, 2);
-        assert_eq!(mailboxes.checked_in(1), 6);
+        assert_eq!(
+            mailboxes.checked_in(1),
+            6,
+            "another core's generation is not its own"
+        );
     }
 }

@@ -19,9 +19,10 @@
 //!
 //! # Files
 //! [`Supervisor`]'s methods are spread by subject: `supervisor` (the loop), `act` (what the takeover machine asks for),
-//! `backup`, `succession`, `rearm`, `reset`, `operator`, `boot`. Some of these files keep the state of their subject in
-//! a type of their own, of which the supervisor has one; so `supervisor` and they name each other. [`Dispatch`] stops
-//! and starts cores, and starts those again that do not come; [`ApMailboxes`] is where they arrive.
+//! `backup`, `succession`, `rearm`, `reset`, `operator`, `boot`, `compute` (slices for computations). Some of these
+//! files keep the state of their subject in a type of their own, of which the supervisor has one; so `supervisor` and
+//! they name each other. [`Dispatch`] stops and starts cores, and starts those again that do not come; [`ApMailboxes`]
+//! is where they arrive.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -33,6 +34,7 @@ mod act;
 mod ap_mailbox;
 mod backup;
 mod boot;
+mod compute;
 mod console;
 mod cores;
 mod dispatch;
@@ -50,6 +52,7 @@ mod supervisor;
 mod tenant;
 
 pub use ap_mailbox::{ApMailboxes, Arrived, Order};
+pub use compute::{Act, Computation, ComputeTenant, Ending, Idle, Kept, SliceView};
 pub use console::{Console, Port};
 pub use cores::{Cores, Signal};
 pub use dispatch::Dispatch;

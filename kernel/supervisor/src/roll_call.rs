@@ -42,7 +42,7 @@ pub fn roll_call(cores: &impl Cores, called: CoreSet) -> CoreSet {
             Strike::Init(to) => send(to, Signal::Init),
             Strike::Nmi(to) => send(to, Signal::Nmi),
             Strike::Startup(to) => {
-                mailboxes.begin_generation(fence.generation());
+                mailboxes.begin_generation(to, fence.generation());
                 send(to, Signal::Startup);
             }
             Strike::Proven => break CoreSet::EMPTY,
@@ -50,7 +50,7 @@ pub fn roll_call(cores: &impl Cores, called: CoreSet) -> CoreSet {
         }
     };
     // A core that comes too late proves nothing.
-    mailboxes.begin_generation(0);
+    mailboxes.begin_generation(called, 0);
     silent
 }
 

@@ -13,6 +13,7 @@ use sharedmem::{Control, Instance, PerInstance};
 use takeover::{Backup, Ending, Event, Machine, State};
 
 use crate::backup::{Doubted, Visits};
+use crate::compute::Slices;
 use crate::console::Console;
 use crate::dispatch::Dispatch;
 use crate::image::Source;
@@ -76,6 +77,8 @@ pub struct Supervisor<P: Platform> {
     pub(crate) doubted: Option<Doubted>,
     /// When a new backup is loaded.
     pub(crate) rearming: Rearming,
+    /// Slices for computations.
+    pub(crate) slices: Slices,
     /// When the machine is reset.
     pub(crate) resetting: Resetting,
     /// What the monitor alone writes in the shared region.
@@ -114,6 +117,7 @@ impl<P: Platform> Supervisor<P> {
             doubted: None,
             // A primary that lends a core asks by itself for the backup that boots there.
             rearming: Rearming::new(policy.rearms && !policy.kinds.any(|it| it.boots_on_lent_core)),
+            slices: Slices::default(),
             resetting: Resetting::new(policy.resets),
             known_words: KnownWords::of(control),
             obstacles: Obstacles::NONE,
@@ -153,12 +157,14 @@ impl<P: Platform> Supervisor<P> {
             return self.sleep_until(seen, FENCE_POLL_NS);
         }
         let given_up = self.dispatch.retry_pending();
+        let given_up = self.slices.take_missing(given_up);
         self.leave_out(given_up);
         self.tell_obstacles();
         self.known_words.restore();
         self.start_remaining();
         if self.remaining.is_none() {
             self.check_memory();
+            self.watch_slices();
         }
         self.answer_operator();
         self.rearm_if_due();
@@ -174,8 +180,10 @@ impl<P: Platform> Supervisor<P> {
             State::Refused(refusal) => Some(refusal),
             _ => None,
         };
+        // A slice whose cores do not come keeps no takeover from following.
+        let misses_cores = self.dispatch.misses_cores_beside(self.slices.cores());
         let obstacles = Obstacles::NONE
-            .with_if(Obstacle::CoresMissing, self.dispatch.misses_cores())
+            .with_if(Obstacle::CoresMissing, misses_cores)
             .with_if(Obstacle::BackupDoubted, self.doubted.is_some())
             .with_if(
                 Obstacle::FenceRefused,
@@ -272,14 +280,18 @@ impl<P: Platform> Supervisor<P> {
         }
         let is_loading = self.machine.backup() == Backup::Loading && self.backup.is_some();
         let may_reset = self.primary_can(|it| it.resets_through_memory);
-        self.sleep_until(
-            seen,
-            match (is_loading, may_reset) {
-                (true, _) => PREPARE_POLL_NS,
-                (false, true) => RESET_POLL_NS,
-                (false, false) => self.hopeless_poll_ns(),
-            },
-        );
+        let most_ns = match (is_loading, may_reset) {
+            (true, _) => PREPARE_POLL_NS,
+            (false, true) => RESET_POLL_NS,
+            (false, false) => self.hopeless_poll_ns(),
+        };
+        // Slices are not looked at while a primary is fenced, or has not settled.
+        let look_ns = match self.remaining {
+            None => self.slices.deadline_ns().unwrap_or(u64::MAX),
+            Some(_) => u64::MAX,
+        };
+        let until_look_ns = look_ns.saturating_sub(self.now_ns());
+        self.sleep_until(seen, most_ns.min(until_look_ns));
     }
 
     /// Sleeps until an interrupt beyond the `seen` ones, until the machine wants its next tick, or for `most_ns`.

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::value::duration_in;
+use sharedmem::compute::SliceArguments;
+
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
 use crate::refusal::{Refusal, ValueError};
@@ -26,7 +28,8 @@ const STALL_NS_MIN: u64 = 1_000_000;
 const STALL_NS_MAX: u64 = 3_600_000_000_000;
 
 /// What a clause looks like.
-pub(super) const SYNTAX: &str = "NAME:[PATH],cpus=LIST,mem=SIZE[@ADDRESS][,stall=DURATION]";
+pub(super) const SYNTAX: &str =
+    "NAME:[PATH],cpus=LIST,mem=SIZE[@ADDRESS][,stall=DURATION][,args=TEXT]";
 const EXAMPLE: &str = "a:/boot/solver,cpus=2-3,mem=64M";
 
 /// One slice, as the boot line asks for it.
@@ -42,13 +45,16 @@ pub struct ComputeClause {
     pub mem: SizeAt,
     /// A rank that makes no step for so long, in ns, ends the slice.
     pub stall_ns: u64,
+    /// What it computes, as text: everything behind `args=`, to the end.
+    pub arguments: String,
 }
 
 impl ComputeClause {
-    /// Reads `NAME:[PATH],cpus=LIST,mem=SIZE[@ADDRESS][,stall=DURATION]`. A list of CPUs has commas in it: what has no
-    /// `=` goes on with what stands before it.
+    /// Reads `NAME:[PATH],cpus=LIST,mem=SIZE[@ADDRESS][,stall=DURATION][,args=TEXT]`. A list of CPUs has commas in it:
+    /// what has no `=` goes on with what stands before it.
     pub(super) fn parse(text: &str) -> Result<Self, ValueError> {
         let malformed = |reason: String| ValueError::new(reason, format!("a value like {EXAMPLE}"));
+        let (text, arguments) = text.split_once(",args=").unwrap_or((text, ""));
         let (head, rest) = text.split_once(',').unwrap_or((text, ""));
         let (name, image) = head
             .split_once(':')
@@ -60,7 +66,15 @@ impl ComputeClause {
             cpus: CpuList::default(),
             mem: SizeAt::default(),
             stall_ns: STALL_NS,
+            arguments: arguments.into(),
         };
+        if !SliceArguments::fits(arguments) {
+            let reason = format!(
+                "args= has more than {} bytes, or other than printable ASCII",
+                SliceArguments::BYTES
+            );
+            return Err(malformed(reason));
+        }
         let mut items: Vec<(&str, String)> = Vec::new();
         for part in rest.split(',').filter(|part| !part.is_empty()) {
             let Some((key, value)) = part.split_once('=') else {
@@ -85,7 +99,8 @@ impl ComputeClause {
                     clause.stall_ns = duration_in(value, range).map_err(|it| it.of(key))?;
                 }
                 _ => {
-                    let reason = format!("a slice has no {key}=; it has cpus=, mem= and stall=");
+                    let reason =
+                        format!("a slice has no {key}=; it has cpus=, mem=, stall= and args=");
                     return Err(malformed(reason));
                 }
             }
@@ -128,11 +143,15 @@ impl fmt::Display for ComputeClause {
             cpus,
             mem,
             stall_ns,
+            arguments,
         } = self;
         write!(f, "{name}:{image},cpus={cpus},mem={mem}")?;
-        match *stall_ns {
-            STALL_NS => Ok(()),
-            ns => write!(f, ",stall={}", DurationText(ns)),
+        if *stall_ns != STALL_NS {
+            write!(f, ",stall={}", DurationText(*stall_ns))?;
+        }
+        match arguments.as_str() {
+            "" => Ok(()),
+            arguments => write!(f, ",args={arguments}"),
         }
     }
 }
@@ -215,6 +234,11 @@ mod tests {
             (64 << 20, Some(4 << 30))
         );
         assert_eq!(clause.stall_ns, 20_000_000);
+        let job = "cg:/boot/cg,cpus=2,mem=64M,args=cg n=32,steps=50";
+        assert_eq!(
+            ComputeClause::parse(job).unwrap().arguments,
+            "cg n=32,steps=50"
+        );
         let later = ComputeClause::parse("x:,mem=2G,cpus=0-7:1/2").unwrap();
         assert_eq!(later.to_string(), "x:,cpus=0,2,4,6,mem=2G");
     }
@@ -240,7 +264,7 @@ mod tests {
             ("a:/x,cpus=1,cpus=2,mem=1M", "cpus= is in it twice"),
             (
                 "a:/x,cpus=1,mem=1M,ranks=2",
-                "a slice has no ranks=; it has cpus=, mem= and stall=",
+                "a slice has no ranks=; it has cpus=, mem=, stall= and args=",
             ),
             ("a:/x,cpus=3-1,mem=1M", "cpus=: `3-1` runs backwards"),
             (
@@ -290,12 +314,12 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(
             name in "[A-Za-z0-9_-]{1,16}", image in "(/[a-z.]{1,9}){0,3}",
-            cpus in proptest::collection::btree_set(0u32..100, 1..9),
+            cpus in proptest::collection::btree_set(0u32..100, 1..9), arguments in "([a-z]=[0-9,]{1,3}){0,3}",
             size_bytes: u64, address: Option<u64>, stall_ms in 1u64..3_600_000,
         ) {
             let clause = ComputeClause {
                 name, image, cpus: cpus.into_iter().collect(), mem: SizeAt { size_bytes, address },
-                stall_ns: stall_ms * 1_000_000,
+                stall_ns: stall_ms * 1_000_000, arguments,
             };
             prop_assert_eq!(ComputeClause::parse(&clause.to_string()), Ok(clause));
         }

@@ -19,6 +19,7 @@ pub use error::{ImageError, ImageProblem};
 
 use sharedmem::Revisions;
 use sharedmem::abi::{IMAGE_BASE, NOTE_NAME, NOTE_TYPE};
+use sharedmem::compute::SLICE_NOTE_TYPE;
 
 use crate::content;
 use crate::files::BootFiles;
@@ -84,6 +85,26 @@ impl Image {
     /// # Errors
     /// It is not there, damaged, or no instance image.
     pub fn load<'a>(files: &BootFiles<'a>, path: &str) -> Result<(Self, &'a [u8]), ImageError> {
+        Self::load_of_type(files, path, NOTE_TYPE)
+    }
+
+    /// Does the same for the image of a compute slice, whose note has another type. Its revision is that of the slice's
+    /// layout, in the place of the ABI's.
+    ///
+    /// # Errors
+    /// It is not there, damaged, or no compute image.
+    pub fn load_slice<'a>(
+        files: &BootFiles<'a>,
+        path: &str,
+    ) -> Result<(Self, &'a [u8]), ImageError> {
+        Self::load_of_type(files, path, SLICE_NOTE_TYPE)
+    }
+
+    fn load_of_type<'a>(
+        files: &BootFiles<'a>,
+        path: &str,
+        note_type: u32,
+    ) -> Result<(Self, &'a [u8]), ImageError> {
         let refuse = |problem| ImageError::new(path, problem);
         let bytes = files
             .find(path)
@@ -91,7 +112,8 @@ impl Image {
         if let Ok(expected) = files.find(&format!("{path}.crc32c")) {
             check_crc32c(bytes, expected).map_err(refuse)?;
         }
-        Ok((Self::parse(path, bytes)?, bytes))
+        let image = parse(path, bytes, note_type).map_err(refuse)?;
+        Ok((image, bytes))
     }
 
     /// Checks an image.
@@ -99,7 +121,7 @@ impl Image {
     /// # Errors
     /// It is damaged, or something else, which is named.
     pub fn parse(path: &str, bytes: &[u8]) -> Result<Self, ImageError> {
-        parse(path, bytes).map_err(|problem| ImageError::new(path, problem))
+        parse(path, bytes, NOTE_TYPE).map_err(|problem| ImageError::new(path, problem))
     }
 
     /// Checks that the image was built with the `expected` revisions.
@@ -124,7 +146,7 @@ impl Image {
     }
 }
 
-fn parse(path: &str, bytes: &[u8]) -> Result<Image, ImageProblem> {
+fn parse(path: &str, bytes: &[u8], note_type: u32) -> Result<Image, ImageProblem> {
     if !bytes.starts_with(&abi::ELFMAGIC) {
         return Err(ImageProblem::Content(content::describe(bytes)));
     }
@@ -139,7 +161,7 @@ fn parse(path: &str, bytes: &[u8]) -> Result<Image, ImageProblem> {
         return Err(ImageProblem::TooManySegments(headers.len()));
     }
     // Before anything else that can be wrong with it: any other program on the machine ends here.
-    let (revisions, version) = find_note(&elf)?;
+    let (revisions, version) = find_note(&elf, note_type)?;
     if elf.ehdr.e_type != abi::ET_EXEC {
         return Err(ImageProblem::NotExecutable);
     }
@@ -176,7 +198,10 @@ fn check_identity(bytes: &[u8]) -> Result<(), ImageProblem> {
     }
 }
 
-fn find_note(elf: &ElfBytes<'_, LittleEndian>) -> Result<(Revisions, String), ImageProblem> {
+fn find_note(
+    elf: &ElfBytes<'_, LittleEndian>,
+    note_type: u32,
+) -> Result<(Revisions, String), ImageProblem> {
     for header in elf.segments().iter().flat_map(|table| table.iter()) {
         if header.p_type != abi::PT_NOTE {
             continue;
@@ -186,7 +211,7 @@ fn find_note(elf: &ElfBytes<'_, LittleEndian>) -> Result<(Revisions, String), Im
             .map_err(|error| ImageProblem::Elf(error.to_string()))?;
         for note in notes {
             if let Note::Unknown(note) = note
-                && note.n_type == u64::from(NOTE_TYPE)
+                && note.n_type == u64::from(note_type)
                 && note.name_str().is_ok_and(|name| name == NOTE_NAME)
             {
                 return read_note(note.desc).ok_or(ImageProblem::BadNote);

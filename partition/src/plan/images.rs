@@ -33,9 +33,9 @@ impl Plan {
         })
     }
 
-    /// Checks both images, each by the code that prepares it at the boot, and that those of the slices are there. Returns
-    /// a line for people on each of both. A boot goes on with one sound image, but not as it was asked to. `revisions`
-    /// are those that the monitor speaks.
+    /// Checks both images, each by the code that prepares it at the boot, and that those of the slices are there.
+    /// Returns a line for people on each of both. A boot goes on with one sound image, but not as it was asked to.
+    /// `revisions` are those that the monitor speaks.
     ///
     /// # Errors
     /// The option that names what cannot be used, and why.

@@ -5,6 +5,7 @@ use core::fmt;
 use super::{DamageKind, Form, RawValue, Value};
 use crate::Instance;
 use crate::cause::{BackupLoss, Cause, StateFault};
+use crate::compute::{DeathCause, SliceEntry};
 use crate::epitaph::EpitaphCause;
 use crate::mailbox::Answer;
 use crate::numbered::Entry;
@@ -43,8 +44,10 @@ named!(
     BackupLoss,
     Cause,
     DamageKind,
+    DeathCause,
     EpitaphCause,
     Instance,
+    SliceEntry,
     StateFault
 );
 

@@ -4,11 +4,10 @@ use arch::paging::Protection;
 use partition::{BootFiles, Range};
 use sharedmem::hand_off::PhysicalRange;
 
-use super::context::Context;
 use super::refusal::Refusal;
 use crate::facts::BootFacts;
 use crate::ranges::physical;
-use crate::window::Window;
+use crate::window::{Window, Windows};
 
 /// The boot loader's modules, visible.
 pub struct BootArchive {
@@ -21,8 +20,7 @@ impl BootArchive {
     ///
     /// # Errors
     /// There are none, or the page tables do not suffice.
-    pub fn open(context: &Context) -> Result<Self, Refusal> {
-        let facts = context.facts;
+    pub fn open(facts: &'static BootFacts, windows: Windows) -> Result<Self, Refusal> {
         let modules = || facts.modules.iter().map(|(_, range)| range);
         let start = modules().map(|module| module.start).min();
         let range = PhysicalRange {
@@ -30,7 +28,7 @@ impl BootArchive {
             end: modules().map(|module| module.end).max().unwrap_or(0),
         };
         // SAFETY: the plan keeps the modules out of every slice, and nobody writes to them.
-        let window = unsafe { context.windows.open(range, Protection::ReadOnly) };
+        let window = unsafe { windows.open(range, Protection::ReadOnly) };
         let window = window.map_err(|error| Refusal::Window("the boot archive", error))?;
         Ok(Self { facts, window })
     }

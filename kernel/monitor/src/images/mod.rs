@@ -17,12 +17,12 @@ use sharedmem::event::{ImageRefused, Text};
 use sharedmem::hand_off::PhysicalRange;
 use supervisor::{LoadRequest, Source};
 
+pub use archive::BootArchive;
 pub use context::Context;
 pub use refusal::Refusal;
 
 use crate::ranges;
 use crate::tenants::Tenant;
-use archive::BootArchive;
 
 /// Loads an image that was found in the boot archive, or staged.
 type Loader = fn(&Context, &LoadRequest<'_>, &BootFiles<'_>) -> Result<Box<Tenant>, Refusal>;
@@ -51,7 +51,7 @@ impl Images {
         if let Source::Uploaded(file) = request.source {
             return uploaded::load(&self.context, request, file);
         }
-        let archive = BootArchive::open(&self.context)?;
+        let archive = BootArchive::open(self.context.facts, self.context.windows)?;
         let files = archive.files()?;
         let kind = self.kind_of(request, &files);
         let mut loaders = LOADERS.iter();

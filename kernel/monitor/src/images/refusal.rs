@@ -32,6 +32,8 @@ pub enum Refusal {
     PageTables(WalkError),
     /// The slice is too small: bytes needed at its start, bytes there.
     TooSmall(u64, u64),
+    /// A computation cannot go on: where its data begins, and where that of the image would.
+    OtherData(u64, u64),
     /// The uploaded image is not in the primary's memory.
     Outside,
     /// The uploaded image is too large: its bytes, bytes there is room for.
@@ -71,6 +73,11 @@ impl fmt::Display for Refusal {
             Self::Window(what, error) => write!(f, "no page tables for {what}: {error:?}"),
             Self::Tables(error) => write!(f, "its page tables cannot be made: {error:?}"),
             Self::PageTables(error) => write!(f, "its page tables cannot be right: {error}"),
+            Self::OtherData(found, expected) => write!(
+                f,
+                "the data of the computation begins at {found:#x}, and that of this image would at {expected:#x}; \
+                 nothing was touched, and a start begins anew"
+            ),
             Self::TooSmall(needed_bytes, bytes) => write!(
                 f,
                 "it needs {} KiB at the start of its slice, which has {} KiB",

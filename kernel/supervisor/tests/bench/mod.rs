@@ -21,6 +21,8 @@ use tenant::Ready;
 /// Period of the keepalives.
 pub const KEEPALIVE_NS: u64 = 1_000_000;
 const CORES: [u32; 3] = [1, 2, 3];
+/// Cores of a slice for a computation, if the test adds one.
+pub const SLICE_CORES: [u32; 2] = [4, 5];
 
 /// One machine. Its cores run by themselves while the seat sleeps or spins: a native instance that sends keepalives
 /// until it is to die.
@@ -50,6 +52,8 @@ pub struct World {
     pub is_altered: Cell<bool>,
     /// The image of an instance cannot be loaded.
     pub refuses: Cell<Option<Instance>>,
+    /// Per core of the slice, whether it runs a rank.
+    pub ranks: [Cell<bool>; SLICE_CORES.len()],
     /// What happened.
     pub log: RefCell<Vec<String>>,
 }
@@ -76,6 +80,22 @@ impl World {
                 self.keepalive_answer.answer(self.control, until_ns),
                 is_interrupted.then_some(1)
             );
+        }
+    }
+
+    /// Lets a core of the slice get a signal.
+    fn strike_rank(&self, core: u32, signal: Signal) {
+        let rank = &self.ranks[(core - SLICE_CORES[0]) as usize];
+        match signal {
+            Signal::Init if rank.take() => self.note(format!("core {core} of the slice stopped")),
+            Signal::Startup if !rank.get() => {
+                let arrived = self.mailboxes.arrive(core);
+                if self.mailboxes.take_order(core, &arrived).is_some() {
+                    self.note(format!("core {core} enters the slice"));
+                    rank.set(true);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -129,6 +149,9 @@ impl Bench {
         let world = &self.0;
         if world.deaf.get() == Some(core) {
             return;
+        }
+        if SLICE_CORES.contains(&core) {
+            return world.strike_rank(core, signal);
         }
         match signal {
             Signal::Init if world.holds_init[core as usize].get() => {}
@@ -296,6 +319,7 @@ pub fn booted(
         petted_ns: Cell::new(0),
         is_altered: Cell::new(false),
         refuses: Cell::new(None),
+        ranks: Default::default(),
         log: RefCell::default(),
     });
     let config = Config {

@@ -1,5 +1,6 @@
 //! The table of all events, by their writers.
 
+mod compute;
 mod device;
 mod guest;
 mod instance;
@@ -7,6 +8,7 @@ mod log;
 mod monitor;
 mod understudyctl;
 
+pub use compute::*;
 pub use device::*;
 pub use guest::*;
 pub use instance::*;
@@ -17,8 +19,9 @@ pub use understudyctl::*;
 use super::Group;
 
 /// The parts of the table.
-pub const GROUPS: [Group; 6] = [
+pub const GROUPS: [Group; 7] = [
     monitor::GROUP,
+    compute::GROUP,
     device::GROUP,
     instance::GROUP,
     log::GROUP,
@@ -30,6 +33,7 @@ pub const GROUPS: [Group; 6] = [
 #[cfg(test)]
 pub(super) fn check_round_trips() {
     monitor::check_round_trips();
+    compute::check_round_trips();
     device::check_round_trips();
     instance::check_round_trips();
     log::check_round_trips();

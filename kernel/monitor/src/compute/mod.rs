@@ -1,0 +1,240 @@
+//! Slices for computations, as the supervisor needs them.
+//!
+//! A slice's memory is in no page table but its own and, for its control block, the monitor's, in an entry that no
+//! instance shares.
+
+mod load;
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use arch::paging::Protection;
+use partition::cmdline::Reset;
+use partition::plan::ComputeSlice;
+use partition::{Image, Plan};
+use sharedmem::Revisions;
+use sharedmem::abi::{DIRECT_BASE, stack_top};
+use sharedmem::compute::{
+    SLICE_CONTROL_BYTES, SLICE_REVISION, SliceControl, SliceDeath, SliceEntry, SliceParameters,
+    SliceState,
+};
+use sharedmem::hand_off::PhysicalRange;
+use supervisor::{ComputeTenant, Ending, Kept, Order, SliceView};
+
+use crate::facts::BootFacts;
+use crate::images::{BootArchive, Refusal};
+use crate::ranges::physical;
+use crate::window::{Window, Windows};
+use load::Layout;
+
+/// What every compute image was built with.
+const REVISIONS: Revisions = Revisions {
+    abi: SLICE_REVISION,
+    journal: 0,
+};
+
+/// A slice.
+struct Slice {
+    facts: &'static BootFacts,
+    windows: Windows,
+    planned: &'static ComputeSlice,
+    cores: Vec<u32>,
+    range: PhysicalRange,
+    /// Shows the control block, for ever.
+    control: Window,
+    /// What is run in it, as text.
+    arguments: String,
+    /// What an earlier boot left in it.
+    kept: Option<(SliceParameters, Kept)>,
+    /// Where things are, and the top page table, once the image was loaded.
+    loaded: Option<(Layout, u64)>,
+}
+
+/// Makes the slices of the plan. One that cannot be looked at is named and left out.
+pub fn slices(
+    facts: &'static BootFacts,
+    plan: &'static Plan,
+    windows: Windows,
+) -> Vec<Box<dyn ComputeTenant>> {
+    let mut slices: Vec<Box<dyn ComputeTenant>> = Vec::new();
+    for planned in &plan.compute {
+        let range = physical(planned.range);
+        let control = PhysicalRange {
+            start: range.start,
+            end: range.start + SLICE_CONTROL_BYTES,
+        };
+        // SAFETY: the plan gives the slice's memory to nobody else, and no rank runs. Ranks and monitor share the
+        // control block by atomic words only.
+        match unsafe { windows.open(control, Protection::ReadWrite) } {
+            Ok(control) => {
+                let mut slice = Slice {
+                    facts,
+                    windows,
+                    planned,
+                    cores: planned.cpus.iter().map(|cpu| cpu.number).collect(),
+                    range,
+                    control,
+                    arguments: planned.clause.arguments.clone(),
+                    kept: None,
+                    loaded: None,
+                };
+                if plan.options.failover_reset == Reset::Auto {
+                    slice.keep();
+                }
+                slices.push(Box::new(slice));
+            }
+            Err(error) => log::error!("slice {}: no page tables: {error:?}", planned.clause.name),
+        }
+    }
+    slices
+}
+
+impl Slice {
+    fn control(&self) -> &SliceControl {
+        // SAFETY: the window shows the control block for as long as `self` lives; it holds atomic words only, for which
+        // all bytes are valid.
+        unsafe { &*self.control.at(self.range.start).cast() }
+    }
+
+    /// Returns what the control block says that the slice was entered with, if that can be true.
+    fn parameters(&self) -> Option<SliceParameters> {
+        self.control().check(self.range.len()).ok()
+    }
+
+    /// Keeps what an earlier boot left, if it was the same slice.
+    fn keep(&mut self) {
+        let control = self.control();
+        let Some(parameters) = self.parameters() else {
+            return;
+        };
+        let is_same = parameters.ranks == self.cores.len() as u64
+            && control.hand_off.name.get().as_str() == self.planned.clause.name;
+        if !is_same {
+            log::warn!(
+                "slice {}: what an earlier boot left there is not this slice's",
+                self.planned.clause.name
+            );
+            return;
+        }
+        let ended = match control.status.state() {
+            Some(SliceState::Finished) => Some(Ending::Finished),
+            Some(SliceState::Failed) => Some(Ending::Failed),
+            _ => None,
+        };
+        let arguments = control.hand_off.arguments.get().as_str().into();
+        let kept = Kept {
+            entries: parameters.generation,
+            ended,
+        };
+        self.kept = Some((parameters, kept));
+        self.arguments = arguments;
+    }
+
+    /// Loads the image, or of one that was loaded what ranks may have changed.
+    fn load(&mut self, entry: SliceEntry) -> Result<(Image, Layout, u64), Refusal> {
+        let archive = BootArchive::open(self.facts, self.windows)?;
+        let (image, bytes) = Image::load_slice(&archive.files()?, &self.planned.clause.image)?;
+        image.check_revisions(REVISIONS)?;
+        let ranks = self.cores.len() as u64;
+        let layout = Layout::of(&image, ranks, self.range)?;
+        if entry == SliceEntry::Resume
+            && let Some((parameters, _)) = &self.kept
+            && parameters.data_start != layout.data - self.range.start
+        {
+            return Err(Refusal::OtherData(
+                parameters.data_start,
+                layout.data - self.range.start,
+            ));
+        }
+        let is_loaded = self.loaded.is_some();
+        // SAFETY: the plan gives the slice to nobody else, and no rank runs.
+        unsafe { load::copy_image(self.windows, &image, bytes, &layout, is_loaded)? };
+        let root = match self.loaded {
+            Some((_, root)) => root,
+            None => {
+                let start_page = self.facts.start_page;
+                // SAFETY: as above.
+                unsafe { load::map(self.windows, &image, ranks, self.range, &layout, start_page)? }
+            }
+        };
+        self.loaded = Some((layout, root));
+        Ok((image, layout, root))
+    }
+}
+
+impl SliceView for Slice {
+    fn state(&self) -> Option<SliceState> {
+        self.control().status.state()
+    }
+
+    fn beats(&self) -> u64 {
+        let ranks = self.parameters().map(|it| it.ranks).unwrap_or(0);
+        let words = self.control().progress.iter().take(ranks as usize);
+        words.fold(0, |sum, rank| sum.wrapping_add(rank.read().heartbeat))
+    }
+
+    fn committed(&self) -> Option<u64> {
+        self.control().committed_step(&self.parameters()?)
+    }
+}
+
+impl ComputeTenant for Slice {
+    fn name(&self) -> &str {
+        &self.planned.clause.name
+    }
+
+    fn cores(&self) -> &[u32] {
+        &self.cores
+    }
+
+    fn stall_ns(&self) -> u64 {
+        self.planned.clause.stall_ns
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        self.kept.map(|(_, kept)| kept)
+    }
+
+    fn starts_at_boot(&self) -> bool {
+        !self.planned.clause.image.is_empty()
+    }
+
+    fn epitaph(&self) -> Option<SliceDeath> {
+        self.control().epitaph.read()
+    }
+
+    fn exit_code(&self) -> Option<u8> {
+        self.control().status.exit_code()
+    }
+
+    fn prepare(&mut self, entry: SliceEntry, generation: u64) -> Result<Vec<(u32, Order)>, String> {
+        if self.cores.is_empty() {
+            return Err("none of its cores answers".into());
+        }
+        let (image, layout, root) = self.load(entry).map_err(|refusal| refusal.to_string())?;
+        let parameters = SliceParameters {
+            slice_bytes: self.range.len(),
+            ranks: self.cores.len() as u64,
+            generation,
+            entry,
+            data_start: layout.data - self.range.start,
+            tsc_hz: self.facts.frequencies.tsc_hz,
+            tsc_at_boot: self.facts.tsc_at_boot,
+        };
+        self.control()
+            .prepare(&parameters, &self.planned.clause.name, &self.arguments)
+            .map_err(|error| format!("{error}"))?;
+        let order = |(rank, core): (usize, &u32)| {
+            let order = Order {
+                page_table: root,
+                entry: image.entry,
+                stack_top: stack_top(rank),
+                arguments: [DIRECT_BASE + self.range.start, rank as u64, generation],
+            };
+            (*core, order)
+        };
+        Ok(self.cores.iter().enumerate().map(order).collect())
+    }
+}
