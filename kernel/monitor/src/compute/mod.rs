@@ -95,7 +95,7 @@ impl Slice {
     fn control(&self) -> &SliceControl {
         // SAFETY: the window shows the control block for as long as `self` lives; it holds atomic words only, for which
         // all bytes are valid.
-        unsafe { &*self.control.at(self.range.start).cast() }
+        unsafe { SliceControl::at(self.control.at(self.range.start)) }
     }
 
     /// Returns what the control block says that the slice was entered with, if that can be true.

@@ -1,6 +1,8 @@
 //! A machine that is made up: the smallest example of what the supervisor needs.
 
 mod tenant;
+mod port;
+mod ranks;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,18 +13,19 @@ use sharedmem::hand_off::PhysicalRange;
 use sharedmem::keepalive::Keepalive;
 use sharedmem::{Control, Instance};
 use supervisor::{
-    ApMailboxes, Cores, KeepaliveAnswer, LoadRequest, Platform, Policy, Port, Role, Signal, Source,
+    ApMailboxes, Cores, KeepaliveAnswer, LoadRequest, Platform, Policy, Role, Signal, Source,
     Supervisor, Tenant,
 };
 use takeover::{Config, CoreSet, DetectorConfig, FenceConfig, Machine};
 
 use tenant::Ready;
 
+use port::NoPort;
+pub use ranks::SLICE_CORES;
+
 /// Period of the keepalives.
 pub const KEEPALIVE_NS: u64 = 1_000_000;
 const CORES: [u32; 3] = [1, 2, 3];
-/// Cores of a slice for a computation, if the test adds one.
-pub const SLICE_CORES: [u32; 2] = [4, 5];
 
 /// One machine. Its cores run by themselves while the seat sleeps or spins: a native instance that sends keepalives
 /// until it is to die.
@@ -80,22 +83,6 @@ impl World {
                 self.keepalive_answer.answer(self.control, until_ns),
                 is_interrupted.then_some(1)
             );
-        }
-    }
-
-    /// Lets a core of the slice get a signal.
-    fn strike_rank(&self, core: u32, signal: Signal) {
-        let rank = &self.ranks[(core - SLICE_CORES[0]) as usize];
-        match signal {
-            Signal::Init if rank.take() => self.note(format!("core {core} of the slice stopped")),
-            Signal::Startup if !rank.get() => {
-                let arrived = self.mailboxes.arrive(core);
-                if self.mailboxes.take_order(core, &arrived).is_some() {
-                    self.note(format!("core {core} enters the slice"));
-                    rank.set(true);
-                }
-            }
-            _ => {}
         }
     }
 
@@ -182,19 +169,6 @@ impl Bench {
                 }
             }
         }
-    }
-}
-
-/// A serial port that nobody reads.
-pub struct NoPort;
-
-impl Port for NoPort {
-    fn take() -> Self {
-        Self
-    }
-
-    fn pump(&mut self, _control: &Control) -> bool {
-        false
     }
 }
 
