@@ -5,6 +5,7 @@ mod backup;
 mod bochs;
 mod boot;
 mod clients;
+mod compute;
 mod connections;
 mod cores;
 mod deaths;
@@ -51,6 +52,7 @@ pub fn all() -> Vec<Test> {
         hostile::tests(),
         rearm::tests(),
         instants::tests(),
+        compute::tests(),
         reset::tests(),
         monitor::tests(),
         machine_checks::tests(),

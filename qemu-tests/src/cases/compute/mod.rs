@@ -1,0 +1,223 @@
+//! Slices for computations: what dies beside one does not stop it, and what dies in one goes on.
+
+mod rank;
+
+use std::time::Duration;
+
+use sharedmem::cause::Cause;
+use sharedmem::compute::SliceEntry;
+use sharedmem::event::{
+    ComputeEnded, ComputeEntered, ComputeKept, ComputeRefused, ComputeRests, Protected,
+    ResetSurvived, Takeover,
+};
+
+use super::survival::die_and_check;
+use crate::suite::{Test, TestContext, Verdict};
+use harness::archive::ArchiveWriter;
+use harness::debugger::{Debugger, Space};
+use harness::images::{BACKUP_PATH, PRIMARY_PATH};
+use harness::machine::QemuMachine;
+use harness::problem::{Problem, require, require_equal};
+use rank::{EXIT_CODE, Fault, Job, RANK_BYTES};
+
+/// Where the slice is, on the boot line and in physical memory.
+const SLICE: u64 = 0x1000_0000;
+/// Where its control block says where the data begins.
+const DATA_START: u64 = 0x30;
+const RANKS: u64 = 2;
+
+/// The boot line: two of the machine's three other CPUs compute.
+const LINE: &str =
+    "debug=1 failover_rearm=auto compute=count:/boot/count,cpus=2-3,mem=16M@0x10000000";
+
+/// A job that takes some seconds.
+const LONG: Job = Job {
+    steps: 300,
+    rounds: 1_000_000,
+    fault: Fault::None,
+    fault_step: 0,
+    fault_entries: 0,
+};
+
+pub(super) fn tests() -> Vec<Test> {
+    let test = |name: &str, doc: &str, body: fn(&TestContext<'_>) -> Verdict| {
+        let mut test = Test::new(name, doc, LINE, body);
+        test.limit = Duration::from_secs(120);
+        test
+    };
+    let deaths = [
+        ("dies", Fault::Dies, "died"),
+        ("hangs", Fault::Hangs, "stalled"),
+        ("halts", Fault::Halts, "stalled"),
+    ];
+    let mut tests = vec![
+        test(
+            "compute-takeover",
+            "a primary panics beside a computation, and so does the next one: no core of the computation is struck, \
+             it is entered once, and its result is right",
+            takeover,
+        ),
+        test(
+            "compute-given-up",
+            "a computation dies at one step again and again: it is given up, and the machine stays protected",
+            given_up,
+        ),
+        test(
+            "compute-bad-image",
+            "a slice whose image is missing, or is no compute image, is refused by name; the machine serves and is \
+             protected",
+            bad_image,
+        ),
+        test(
+            "compute-reset",
+            "the reset button is pressed in the middle of a computation: it goes on behind its last committed step, \
+             its result is right, and after another reset it is still there",
+            reset,
+        )
+        .on(|machine| machine.may_reset = true),
+    ];
+    tests.extend(deaths.map(|(name, fault, why)| {
+        let doc = format!(
+            "every rank of a computation {name} in the middle, in two entries: each time it is fenced alone and goes \
+             on behind its last committed step, and its result is right"
+        );
+        Test::new(format!("compute-{name}"), doc, LINE, move |context| {
+            own_death(context, fault, why)
+        })
+    }));
+    tests
+}
+
+/// Boots the test's machine with the image of this job.
+fn boot(context: &TestContext<'_>, job: &Job) -> Result<QemuMachine, Problem> {
+    let instance = &context.images.instance;
+    let archive = ArchiveWriter::default()
+        .image(PRIMARY_PATH, instance)
+        .image(BACKUP_PATH, instance)
+        .image("/boot/count", &job.image());
+    let machine = context.start_with(archive)?;
+    machine.wait_serving(1)?;
+    machine.wait_event::<Protected>()?;
+    Ok(machine)
+}
+
+/// Waits for the end of a job, and compares its result with the host's.
+fn check_result(machine: &QemuMachine, job: &Job) -> Result<(), Problem> {
+    let end = machine.wait_event_where(|it: &ComputeEnded| it.why == "finished")?;
+    require_equal("exit code", end.exit_code, Some(EXIT_CODE))?;
+    require_equal("last step", end.committed, Some(job.steps - 1))?;
+    machine.wait_event::<ComputeRests>()?;
+    let mut debugger = Debugger::attach(machine)?;
+    let data = debugger.word(Space::Physical, SLICE + DATA_START)?;
+    for rank in 0..RANKS {
+        let place = SLICE + data + rank * RANK_BYTES + (job.steps - 1) % 2 * 8;
+        let value = debugger.word(Space::Physical, place)?;
+        require_equal(&format!("value of rank {rank}"), value, job.value(rank))?;
+    }
+    Ok(())
+}
+
+fn entries(machine: &QemuMachine) -> Vec<(u64, SliceEntry)> {
+    let entered = machine.console().events::<ComputeEntered>();
+    entered.iter().map(|it| (it.generation, it.entry)).collect()
+}
+
+fn takeover(context: &TestContext<'_>) -> Verdict {
+    let machine = boot(context, &LONG)?;
+    machine.wait_event::<ComputeEntered>()?;
+    die_and_check(&machine, "DEBUG PANIC", Cause::Panic)?;
+    let is_ended = !machine.console().events::<ComputeEnded>().is_empty();
+    require(!is_ended, || {
+        "the computation ended before the takeover did".into()
+    })?;
+    check_result(&machine, &LONG)?;
+    require_equal("entries", entries(&machine), vec![(1, SliceEntry::Fresh)])?;
+    machine.closing_word()
+}
+
+fn own_death(context: &TestContext<'_>, fault: Fault, why: &str) -> Verdict {
+    let job = Job {
+        steps: 60,
+        rounds: 200_000,
+        fault,
+        fault_step: 20,
+        fault_entries: 2,
+    };
+    let machine = boot(context, &job)?;
+    check_result(&machine, &job)?;
+    let ends = machine.console().events::<ComputeEnded>();
+    for (index, end) in ends.iter().take(2).enumerate() {
+        require_equal("why", end.why.as_str(), why)?;
+        require_equal("generation", end.generation, index as u64 + 1)?;
+        require_equal("committed", end.committed, Some(19))?;
+    }
+    let expected = vec![
+        (1, SliceEntry::Fresh),
+        (2, SliceEntry::Resume),
+        (3, SliceEntry::Resume),
+    ];
+    require_equal("entries", entries(&machine), expected)?;
+    require_equal("takeovers", machine.console().events::<Takeover>().len(), 0)?;
+    machine.closing_word()
+}
+
+fn given_up(context: &TestContext<'_>) -> Verdict {
+    let job = Job {
+        steps: 60,
+        rounds: 1000,
+        fault: Fault::Dies,
+        fault_step: 20,
+        fault_entries: u64::MAX,
+    };
+    let machine = boot(context, &job)?;
+    let rests = machine.wait_event::<ComputeRests>()?;
+    require_equal("why", rests.why.as_str(), "given-up")?;
+    require_equal("entries", entries(&machine).len(), 4)?;
+    die_and_check(&machine, "DEBUG PANIC", Cause::Panic)?;
+    machine.closing_word()
+}
+
+fn bad_image(context: &TestContext<'_>) -> Verdict {
+    let instance = &context.images.instance;
+    let archive = || {
+        ArchiveWriter::default()
+            .image(PRIMARY_PATH, instance)
+            .image(BACKUP_PATH, instance)
+    };
+    refused(
+        context,
+        archive(),
+        "there is no /boot/count in the boot archive",
+    )?;
+    let native = archive().image("/boot/count", instance);
+    refused(context, native, "it has no note")
+}
+
+/// Boots this archive and checks that its slice is refused for this reason, and nothing else is worse for it.
+fn refused(context: &TestContext<'_>, archive: ArchiveWriter, reason: &str) -> Verdict {
+    let machine = context.start_with(archive)?;
+    machine.wait_serving(1)?;
+    machine.wait_event::<Protected>()?;
+    let refused = machine.wait_event::<ComputeRefused>()?;
+    require(refused.reason.as_str().contains(reason), || {
+        format!("it says {}", refused.reason)
+    })?;
+    die_and_check(&machine, "DEBUG PANIC", Cause::Panic)?;
+    machine.closing_word()
+}
+
+fn reset(context: &TestContext<'_>) -> Verdict {
+    let machine = boot(context, &LONG)?;
+    machine.control()?.reset()?;
+    machine.wait_event::<ResetSurvived>()?;
+    let kept: ComputeKept = machine.wait_event()?;
+    require(kept.committed.is_some(), || "no step was kept".into())?;
+    check_result(&machine, &LONG)?;
+    let expected = vec![(1, SliceEntry::Fresh), (2, SliceEntry::Resume)];
+    require_equal("entries", entries(&machine), expected)?;
+    machine.control()?.reset()?;
+    machine.wait_event_where(|it: &ComputeKept| it.committed == Some(LONG.steps - 1))?;
+    check_result(&machine, &LONG)?;
+    require_equal("entries", entries(&machine).len(), 2)?;
+    machine.closing_word()
+}
