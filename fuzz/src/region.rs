@@ -4,9 +4,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arbitrary::Unstructured;
+use compute_slice::SliceControl;
 use sharedmem::SharedRegion;
 use sharedmem::abi::CONTROL_BYTES;
-use sharedmem::compute::SliceControl;
+use compute_slice::SliceControl;
 use sharedmem::control::{Control, RegionError};
 
 /// Size of the journal's ring, in bytes: the smallest that a region may have.

@@ -3,7 +3,6 @@
 
 use crate::abi::{EntryReason, SeatStatus, Vector};
 use crate::cause::{BackupLoss, Cause, StateFault};
-use crate::compute::{DeathCause, SliceEntry, SliceState};
 use crate::console::ConsoleOwner;
 use crate::debug::PromotionFault;
 use crate::device::{DeviceFlag, DeviceRequest};
@@ -15,6 +14,7 @@ use crate::obstacle::Obstacle;
 use crate::protection::ProtectionState;
 use crate::record::RecordKind;
 use crate::resume_slot::ParkState;
+use crate::slice::{DeathCause, SliceEntry, SliceState};
 use crate::timeline::{Counter, Edge, Phase};
 
 /// The lists.
@@ -57,12 +57,9 @@ mod tests {
 
     /// Returns the names of all enums that `numbered!` makes in this crate, except those of its own tests.
     fn made_in_this_crate() -> Vec<String> {
-        let of = |folder: &str| {
-            let path = std::format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
-            fs::read_dir(path).unwrap()
-        };
+        let sources = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap();
         let mut names = Vec::new();
-        for source in of("src").chain(of("src/compute")) {
+        for source in sources {
             let path = source.unwrap().path();
             if path.is_dir() || path.ends_with("numbered.rs") {
                 continue;

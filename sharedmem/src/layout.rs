@@ -69,7 +69,7 @@ pub trait Layout: Sized {
 }
 
 /// Describes the field that `get` borrows.
-pub(crate) const fn field<S, F: FieldType>(
+pub const fn field<S, F: FieldType>(
     name: &'static str,
     offset_bytes: usize,
     _get: fn(&S) -> &F,
@@ -84,6 +84,7 @@ pub(crate) const fn field<S, F: FieldType>(
 }
 
 /// Implements [`Layout`] for a structure by the names of its fields.
+#[macro_export]
 macro_rules! layout {
     ($structure:ident: $($field:ident),* $(,)?) => {
         impl $crate::layout::Layout for $structure {
@@ -103,12 +104,11 @@ macro_rules! layout {
         }
     };
 }
-pub(crate) use layout;
+pub use layout;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compute::{RankProgress, ResultTable, SliceEpitaph, SliceHandOff, SliceStatus};
     use crate::control::Header;
     use crate::device::DeviceInfo;
     use crate::epitaph::Epitaph;
@@ -140,11 +140,6 @@ mod tests {
         assert_whole::<PciRoot>();
         assert_whole::<LinuxHandOff>();
         assert_whole::<DeviceInfo>();
-        assert_whole::<SliceHandOff>();
-        assert_whole::<SliceStatus>();
-        assert_whole::<RankProgress>();
-        assert_whole::<SliceEpitaph>();
-        assert_whole::<ResultTable>();
     }
 
     #[test]

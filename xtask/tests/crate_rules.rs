@@ -11,6 +11,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("arch", "descriptor tables, page tables, ports"),
     ("ipi", "registers of interrupt controllers"),
     ("sharedmem", "the mapping layer, and the CRC instruction"),
+    ("compute-slice", "the mapping layer of a compute slice"),
     ("understudy", "the boot image: the machine itself"),
     ("instance", "the machine itself"),
     ("understudyctl", "maps the shared region; system calls"),

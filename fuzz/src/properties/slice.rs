@@ -7,11 +7,11 @@
 use std::fmt::Write;
 
 use arbitrary::{Result, Unstructured};
-use sharedmem::MAX_CORES;
-use sharedmem::compute::{
+use compute_slice::{
     DeathCause, SLICE_CONTROL_BYTES, SliceArguments, SliceControl, SliceDeath, SliceEntry,
     SliceParameters, SliceState,
 };
+use sharedmem::MAX_CORES;
 use sharedmem::log_ring::LOG_BYTES;
 
 use crate::region::SliceMemory;

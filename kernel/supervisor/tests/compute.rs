@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use partition::tenant::NATIVE;
 use sharedmem::Instance;
-use sharedmem::compute::{SliceDeath, SliceEntry, SliceState};
+use compute_slice::{SliceDeath, SliceEntry, SliceState};
 use supervisor::{ComputeTenant, Ending, Kept, Order, SliceView, Supervisor};
 
 use bench::{Bench, SLICE_CORES, World, protected, run};

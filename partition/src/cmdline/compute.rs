@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::value::duration_in;
-use sharedmem::compute::SliceArguments;
+use compute_slice::SliceArguments;
 
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;

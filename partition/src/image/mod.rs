@@ -19,7 +19,7 @@ pub use error::{ImageError, ImageProblem};
 
 use sharedmem::Revisions;
 use sharedmem::abi::{IMAGE_BASE, NOTE_NAME, NOTE_TYPE};
-use sharedmem::compute::SLICE_NOTE_TYPE;
+use compute_slice::SLICE_NOTE_TYPE;
 
 use crate::content;
 use crate::files::BootFiles;

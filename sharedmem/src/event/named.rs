@@ -5,7 +5,7 @@ use core::fmt;
 use super::{DamageKind, Form, RawValue, Value};
 use crate::Instance;
 use crate::cause::{BackupLoss, Cause, StateFault};
-use crate::compute::{DeathCause, SliceEntry};
+use crate::slice::{DeathCause, SliceEntry};
 use crate::epitaph::EpitaphCause;
 use crate::mailbox::Answer;
 use crate::numbered::Entry;

@@ -16,7 +16,7 @@ use partition::plan::ComputeSlice;
 use partition::{Image, Plan};
 use sharedmem::Revisions;
 use sharedmem::abi::{DIRECT_BASE, stack_top};
-use sharedmem::compute::{
+use compute_slice::{
     SLICE_CONTROL_BYTES, SLICE_REVISION, SliceControl, SliceDeath, SliceEntry, SliceParameters,
     SliceState,
 };

@@ -10,7 +10,7 @@
 //! A step decides; whoever calls it acts. Only cores of the slice are ever stopped here, and nothing that another owner
 //! does changes what this decides.
 
-use sharedmem::compute::{SliceEntry, SliceState};
+use compute_slice::{SliceEntry, SliceState};
 use takeover::{CoreSet, Fence, FenceConfig, Strike};
 
 /// How often a computation is entered again that has committed nothing since its last death.

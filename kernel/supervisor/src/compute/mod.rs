@@ -15,7 +15,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use sharedmem::compute::{SliceDeath, SliceEntry};
+use compute_slice::{SliceDeath, SliceEntry};
 use sharedmem::event::{
     ComputeEnded, ComputeEntered, ComputeKept, ComputeRefused, ComputeRests, Text, Word,
 };

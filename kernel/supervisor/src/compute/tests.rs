@@ -1,7 +1,7 @@
 //! What follows for a computation from what is seen of it.
 
 use super::computation::*;
-use sharedmem::compute::{SliceEntry, SliceState};
+use compute_slice::{SliceEntry, SliceState};
 use takeover::CoreSet;
 
 const STALL_NS: u64 = 1_000_000;

@@ -5,7 +5,7 @@ mod rank;
 use std::time::Duration;
 
 use sharedmem::cause::Cause;
-use sharedmem::compute::SliceEntry;
+use compute_slice::SliceEntry;
 use sharedmem::event::{
     ComputeEnded, ComputeEntered, ComputeKept, ComputeRefused, ComputeRests, Protected,
     ResetSurvived, Takeover,

@@ -2,7 +2,7 @@
 //! told to. Two ranks keep each other in step.
 
 use sharedmem::abi::{IMAGE_BASE, NOTE_NAME};
-use sharedmem::compute::{SLICE_NOTE_TYPE, SLICE_REVISION};
+use compute_slice::{SLICE_NOTE_TYPE, SLICE_REVISION};
 
 /// What a rank computes, and where it dies.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! What the monitor logs of computations.
 
-use crate::compute::{DeathCause, SliceEntry};
+use crate::slice::{DeathCause, SliceEntry};
 use crate::event::declare::events;
 use crate::event::{CoreList, Text, Word};
 

@@ -1,8 +1,8 @@
 //! How far each rank has come.
 
-use crate::layout::layout;
-use crate::sync::AtomicU64;
-use crate::sync::Ordering::{AcqRel, Acquire, Relaxed};
+use sharedmem::layout;
+use sharedmem::sync::AtomicU64;
+use sharedmem::sync::Ordering::{AcqRel, Acquire, Relaxed};
 
 /// Bits of a committed word that hold the step; the rest is its check.
 const STEP_BITS: u32 = 48;
@@ -72,8 +72,8 @@ impl RankProgress {
         self.beat();
     }
 
-    /// Commits a step. What the rank writes after this may overwrite what only the step before needs: none of it
-    /// becomes visible, nor is left by a death, before the commit.
+    /// Commits a step. What the rank writes after this may overwrite what only the step before needs: none of it becomes
+    /// visible, nor is left by a death, before the commit.
     ///
     /// # Panics
     /// If `step` has more than 48 bits.

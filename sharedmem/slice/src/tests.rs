@@ -7,6 +7,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::*;
+use sharedmem::layout::Layout;
 
 const BYTES: u64 = 64 << 20;
 
@@ -22,20 +23,44 @@ fn parameters() -> SliceParameters {
     }
 }
 
+/// Returns an empty control block.
+#[inline(never)]
+fn empty() -> Box<SliceControl> {
+    Box::default()
+}
+
 fn prepared() -> Box<SliceControl> {
-    let control = Box::<SliceControl>::default();
+    let control = empty();
     control
         .prepare(&parameters(), "sim", "cg n=32 steps=50")
         .unwrap();
     control
 }
 
+fn assert_whole<T: Layout>() {
+    let end = T::FIELDS.iter().fold(0, |end, field| {
+        assert_eq!(field.offset_bytes, end, "{}.{}", T::NAME, field.name);
+        end + field.size_bytes
+    });
+    assert_eq!(end, size_of::<T>(), "{}", T::NAME);
+}
+
+#[test]
+fn no_field_is_forgotten_and_none_is_told_twice() {
+    assert_whole::<SliceHandOff>();
+    assert_whole::<SliceStatus>();
+    assert_whole::<RankProgress>();
+    assert_whole::<SliceEpitaph>();
+    assert_whole::<ResultTable>();
+}
+
 #[test]
 fn what_was_prepared_is_read() {
-    let control = Box::<SliceControl>::default();
+    let control = empty();
     assert_eq!(control.check(BYTES), Err(SliceError::Magic(0)));
     let control = prepared();
     assert_eq!(control.check(BYTES), Ok(parameters()));
+    assert_eq!(control.entered(), Ok(parameters()));
     assert_eq!(control.hand_off.name.get().as_str(), "sim");
     let arguments = control.hand_off.arguments.get();
     assert_eq!(arguments.as_str(), "cg n=32 steps=50");

@@ -3,11 +3,11 @@
 use core::array;
 use core::fmt;
 
-use crate::epitaph::EpitaphState;
-use crate::layout::layout;
-use crate::numbered::numbered;
-use crate::sync::Ordering::{Acquire, Relaxed, Release};
-use crate::sync::{AtomicU64, fence};
+use sharedmem::epitaph::EpitaphState;
+use sharedmem::layout;
+use sharedmem::slice::DeathCause;
+use sharedmem::sync::Ordering::{Acquire, Relaxed, Release};
+use sharedmem::sync::{AtomicU64, fence};
 
 /// Words of message text, of 8 bytes each.
 const MESSAGE_WORDS: usize = if cfg!(loom) { 2 } else { 32 };
@@ -17,17 +17,6 @@ pub const REGISTERS: usize = 15;
 
 /// Numbers of an epitaph before the registers.
 const NUMBERS: usize = 10;
-
-numbered! {
-    /// How a computation ended other than by being done.
-    pub enum DeathCause {
-        /// `vector` names it.
-        Exception = 1, "exception", "a processor exception";
-        Panic = 2, "panic", "it panicked";
-        /// As a rule to enter it again leads to the same error.
-        Refused = 3, "refused", "it found an error, which the message names";
-    }
-}
 
 /// An epitaph as read, or to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use core::array;
 
 use super::{SliceControl, SliceParameters};
-use crate::layout::layout;
-use crate::plain_text::{Plain, PlainText};
-use crate::sync::AtomicU64;
-use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use sharedmem::layout;
+use sharedmem::plain_text::{Plain, PlainText};
+use sharedmem::sync::AtomicU64;
+use sharedmem::sync::Ordering::{Acquire, Relaxed, Release};
 
 /// Maximum number of results.
 pub const RESULTS_MAX: usize = if cfg!(loom) { 2 } else { 16 };
@@ -119,7 +119,7 @@ impl SliceResult {
     ) -> Option<u64> {
         let step = control.committed_step(parameters)?;
         copy(self.offsets[(step % 2) as usize]);
-        crate::sync::fence(Acquire);
+        sharedmem::sync::fence(Acquire);
         (control.committed_step(parameters) == Some(step)).then_some(step)
     }
 }

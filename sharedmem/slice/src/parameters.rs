@@ -3,26 +3,18 @@
 use core::fmt;
 
 use super::{SLICE_CONTROL_BYTES, SLICE_REVISION};
-use crate::abi::MAX_CORES;
-use crate::layout::layout;
-use crate::numbered::numbered;
-use crate::plain_text::PlainText;
-use crate::sync::AtomicU64;
-use crate::sync::Ordering::Relaxed;
+use sharedmem::abi::MAX_CORES;
+use sharedmem::layout;
+use sharedmem::plain_text::PlainText;
+use sharedmem::slice::SliceEntry;
+use sharedmem::sync::AtomicU64;
+use sharedmem::sync::Ordering::Relaxed;
 
 /// Magic number of a slice: "UNDRCOMP".
 pub const SLICE_MAGIC: u64 = u64::from_le_bytes(*b"UNDRCOMP");
 
 /// Smallest amount of data memory of a slice, in bytes.
 const DATA_BYTES_MIN: u64 = 64 << 10;
-
-numbered! {
-    /// What a compute slice does with the data it finds.
-    pub enum SliceEntry {
-        Fresh = 1, "fresh", "begin anew";
-        Resume = 2, "resume", "continue behind the last committed step, or begin if there is none";
-    }
-}
 
 /// The name of a slice.
 pub type SliceName = PlainText<4>;

@@ -8,9 +8,9 @@
 //! # How the monitor uses it
 //!
 //! 1. It loads the image, an ELF file with a note of type [`SLICE_NOTE_TYPE`], and makes the slice's page tables: the
-//!    image at [`IMAGE_BASE`](crate::abi::IMAGE_BASE); a stack of [`SLICE_STACK_BYTES`] per rank below
-//!    [`stack_top`](crate::abi::stack_top); physical address `p` of the control block and of the data at
-//!    [`DIRECT_BASE`](crate::abi::DIRECT_BASE) + `p`, with the largest pages there are. Nothing maps image or page
+//!    image at [`IMAGE_BASE`](sharedmem::abi::IMAGE_BASE); a stack of [`SLICE_STACK_BYTES`] per rank below
+//!    [`stack_top`](sharedmem::abi::stack_top); physical address `p` of the control block and of the data at
+//!    [`DIRECT_BASE`](sharedmem::abi::DIRECT_BASE) + `p`, with the largest pages there are. Nothing maps image or page
 //!    tables for writing, so no stray write of a computation reaches them. It does this before every entry.
 //! 2. It calls [`SliceControl::prepare`], and enters every rank on a core of its own, with interrupts off, at the
 //!    image's entry: `extern "C" fn(control: *const SliceControl, rank: u64, generation: u64) -> !`. `control` is a
@@ -30,6 +30,11 @@
 //!
 //! The layout has its own revision, [`SLICE_REVISION`]: no kernel instance reads or writes here.
 
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
 mod death;
 mod parameters;
 mod progress;
@@ -40,17 +45,18 @@ use core::array;
 
 use crossbeam_utils::CachePadded;
 
-use crate::abi::MAX_CORES;
-use crate::log_ring::LogRing;
-use crate::sync::Ordering::{Acquire, Release};
+use sharedmem::abi::MAX_CORES;
+use sharedmem::log_ring::LogRing;
+use sharedmem::sync::Ordering::{Acquire, Release};
 
-pub use death::{DeathCause, REGISTERS, SliceDeath, SliceEpitaph};
+pub use death::{REGISTERS, SliceDeath, SliceEpitaph};
 pub use parameters::{
-    SLICE_MAGIC, SliceArguments, SliceEntry, SliceError, SliceHandOff, SliceName, SliceParameters,
+    SLICE_MAGIC, SliceArguments, SliceError, SliceHandOff, SliceName, SliceParameters,
 };
 pub use progress::{Progress, RankProgress, committed_step};
 pub use results::{RESULTS_MAX, ResultName, ResultPlace, ResultTable, SliceResult};
-pub use status::{SliceState, SliceStatus};
+pub use sharedmem::slice::{DeathCause, SliceEntry, SliceState};
+pub use status::SliceStatus;
 
 /// Revision of a slice's control block and of the way into its image.
 pub const SLICE_REVISION: u32 = 1;
@@ -58,11 +64,11 @@ pub const SLICE_REVISION: u32 = 1;
 /// Size of the control block, in bytes: a large page.
 pub const SLICE_CONTROL_BYTES: u64 = 2 << 20;
 
-/// Type of the ELF note that marks an ELF as a compute image. Its name is [`NOTE_NAME`](crate::abi::NOTE_NAME); it
-/// holds [`SLICE_REVISION`], a `u32` of 0, then the version as UTF-8 text.
+/// Type of the ELF note that marks an ELF as a compute image. Its name is [`NOTE_NAME`](sharedmem::abi::NOTE_NAME); it holds
+/// [`SLICE_REVISION`], a `u32` of 0, then the version as UTF-8 text.
 pub const SLICE_NOTE_TYPE: u32 = 2;
 
-/// Mapped bytes of each rank's stack, at the end of its [`STACK_STRIDE`](crate::abi::STACK_STRIDE).
+/// Mapped bytes of each rank's stack, at the end of its [`STACK_STRIDE`](sharedmem::abi::STACK_STRIDE).
 pub const SLICE_STACK_BYTES: u64 = 0x2_0000;
 
 /// The control block.
@@ -113,7 +119,7 @@ impl SliceControl {
     /// For the monitor, while no rank runs.
     ///
     /// # Errors
-    /// What of it no reader would believe, or the text that does not [fit](crate::plain_text::PlainText::fits); then
+    /// What of it no reader would believe, or the text that does not [fit](sharedmem::plain_text::PlainText::fits); then
     /// nothing was written.
     pub fn prepare(
         &self,
@@ -144,6 +150,14 @@ impl SliceControl {
         self.status.set_state(SliceState::Prepared);
         self.hand_off.magic.store(SLICE_MAGIC, Release);
         Ok(())
+    }
+
+    /// Returns what the slice was entered with. For the slice itself, which believes the monitor about its length.
+    ///
+    /// # Errors
+    /// Why this is not a control block that this build can read.
+    pub fn entered(&self) -> Result<SliceParameters, SliceError> {
+        self.check(self.hand_off.read()?.slice_bytes)
     }
 
     /// Returns what the slice was entered with, if that can be true of a slice of `slice_bytes` bytes.
@@ -178,8 +192,8 @@ impl SliceControl {
     /// reading methods are called, for `'a`, and everybody accesses them by atomics only.
     #[cfg(not(loom))]
     pub unsafe fn at<'a>(address: *const u8) -> &'a Self {
-        // SAFETY: the caller promises memory for `'a`, aligned to a page (the block needs 128 bytes). The block
-        // consists of atomics only, for which every bit pattern is valid and other writers are allowed.
+        // SAFETY: the caller promises memory for `'a`, aligned to a page (the block needs 128 bytes). The block consists
+        // of atomics only, for which every bit pattern is valid and other writers are allowed.
         unsafe { &*address.cast::<Self>() }
     }
 }

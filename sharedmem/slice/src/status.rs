@@ -1,22 +1,9 @@
 //! What a computation says about itself.
 
-use crate::layout::layout;
-use crate::numbered::numbered;
-use crate::sync::AtomicU64;
-use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
-
-numbered! {
-    /// What a compute slice does, by its own account.
-    pub enum SliceState {
-        Empty = 0, "empty", "nothing was loaded";
-        Prepared = 1, "prepared", "it is about to be entered";
-        Running = 2, "running", "the computation runs";
-        Finished = 3, "finished", "the computation is done";
-        /// To enter it again would lead to the same end.
-        Failed = 4, "failed", "the computation ended itself, and its epitaph says why";
-        Died = 5, "died", "a rank died, and its epitaph says how";
-    }
-}
+use sharedmem::layout;
+use sharedmem::slice::SliceState;
+use sharedmem::sync::AtomicU64;
+use sharedmem::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 /// The status words.
 #[repr(C)]
