@@ -19,6 +19,7 @@ pub mod logger;
 pub mod machine_check;
 #[cfg(not(any(test, feature = "hosted")))]
 mod mem;
+pub mod note;
 pub mod paging;
 pub mod pci;
 pub mod reset;

@@ -1,4 +1,4 @@
-//! Builds the two images and puts them into a boot archive.
+//! Builds the images, and puts those of the instances into a boot archive.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,7 +28,8 @@ pub struct Images {
     pub instance: Vec<u8>,
 }
 
-/// Builds both images in release, and writes `understudy` and `boot.cpio`. `cargo_arguments` are passed on to cargo.
+/// Builds the images in release, and writes `understudy`, `compute-node` and `boot.cpio`. `cargo_arguments` are passed
+/// on to cargo.
 ///
 /// # Errors
 /// Cargo fails, or a file cannot be written.
@@ -43,6 +44,10 @@ pub fn build(cargo_arguments: &[String]) -> Result<Images, Problem> {
             "monitor",
             "-p",
             "instance",
+            "-p",
+            "compute-node",
+            "--features",
+            "compute-node/image",
             "--target",
             TRIPLE,
         ])
@@ -56,6 +61,8 @@ pub fn build(cargo_arguments: &[String]) -> Result<Images, Problem> {
     }
     let built = built();
     let instance = elf_image::stripped(&read(&built.join("instance"))?)?;
+    let compute_node = elf_image::stripped(&read(&built.join("compute-node"))?)?;
+    write(&paths::artifacts().join("compute-node"), &compute_node)?;
     let kernel = paths::artifacts().join("understudy");
     write(&kernel, &read(&built.join("understudy"))?)?;
     let archive = paths::artifacts().join("boot.cpio");

@@ -64,8 +64,8 @@ pub const SLICE_REVISION: u32 = 1;
 /// Size of the control block, in bytes: a large page.
 pub const SLICE_CONTROL_BYTES: u64 = 2 << 20;
 
-/// Type of the ELF note that marks an ELF as a compute image. Its name is [`NOTE_NAME`](sharedmem::abi::NOTE_NAME); it holds
-/// [`SLICE_REVISION`], a `u32` of 0, then the version as UTF-8 text.
+/// Type of the ELF note that marks an ELF as a compute image. Its name is [`NOTE_NAME`](sharedmem::abi::NOTE_NAME); it
+/// holds [`SLICE_REVISION`], a `u32` of 0, then the version as UTF-8 text.
 pub const SLICE_NOTE_TYPE: u32 = 2;
 
 /// Mapped bytes of each rank's stack, at the end of its [`STACK_STRIDE`](sharedmem::abi::STACK_STRIDE).
@@ -119,8 +119,8 @@ impl SliceControl {
     /// For the monitor, while no rank runs.
     ///
     /// # Errors
-    /// What of it no reader would believe, or the text that does not [fit](sharedmem::plain_text::PlainText::fits); then
-    /// nothing was written.
+    /// What of it no reader would believe, or the text that does not [fit](sharedmem::plain_text::PlainText::fits);
+    /// then nothing was written.
     pub fn prepare(
         &self,
         parameters: &SliceParameters,
@@ -192,8 +192,8 @@ impl SliceControl {
     /// reading methods are called, for `'a`, and everybody accesses them by atomics only.
     #[cfg(not(loom))]
     pub unsafe fn at<'a>(address: *const u8) -> &'a Self {
-        // SAFETY: the caller promises memory for `'a`, aligned to a page (the block needs 128 bytes). The block consists
-        // of atomics only, for which every bit pattern is valid and other writers are allowed.
+        // SAFETY: the caller promises memory for `'a`, aligned to a page (the block needs 128 bytes). The block
+        // consists of atomics only, for which every bit pattern is valid and other writers are allowed.
         unsafe { &*address.cast::<Self>() }
     }
 }

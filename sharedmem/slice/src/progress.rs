@@ -72,8 +72,8 @@ impl RankProgress {
         self.beat();
     }
 
-    /// Commits a step. What the rank writes after this may overwrite what only the step before needs: none of it becomes
-    /// visible, nor is left by a death, before the commit.
+    /// Commits a step. What the rank writes after this may overwrite what only the step before needs: none of it
+    /// becomes visible, nor is left by a death, before the commit.
     ///
     /// # Panics
     /// If `step` has more than 48 bits.

@@ -1,11 +1,11 @@
-//! Runs the model checker `loom` over the lock-free structures of `sharedmem` and `journal`.
+//! Runs the model checker `loom` over the lock-free structures of `sharedmem`, `journal` and `compute`.
 
 use super::{cargo, extended, packages, succeeds};
 use harness::paths;
 use harness::problem::Problem;
 
 /// The crates that have models.
-const CRATES: [&str; 2] = ["sharedmem", "journal"];
+const CRATES: [&str; 3] = ["sharedmem", "journal", "compute"];
 
 /// Checks the models whose names contain `filter`; each prints its number of executions. Returns false if one fails.
 ///
