@@ -7,7 +7,6 @@ use arbitrary::Unstructured;
 use compute_slice::SliceControl;
 use sharedmem::SharedRegion;
 use sharedmem::abi::CONTROL_BYTES;
-use compute_slice::SliceControl;
 use sharedmem::control::{Control, RegionError};
 
 /// Size of the journal's ring, in bytes: the smallest that a region may have.

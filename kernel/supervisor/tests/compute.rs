@@ -5,9 +5,9 @@ mod bench;
 use std::cell::Cell;
 use std::rc::Rc;
 
+use compute_slice::{SliceDeath, SliceEntry, SliceState};
 use partition::tenant::NATIVE;
 use sharedmem::Instance;
-use compute_slice::{SliceDeath, SliceEntry, SliceState};
 use supervisor::{ComputeTenant, Ending, Kept, Order, SliceView, Supervisor};
 
 use bench::{Bench, SLICE_CORES, World, protected, run};

@@ -17,9 +17,9 @@ use elf::segment::ProgramHeader;
 
 pub use error::{ImageError, ImageProblem};
 
+use compute_slice::SLICE_NOTE_TYPE;
 use sharedmem::Revisions;
 use sharedmem::abi::{IMAGE_BASE, NOTE_NAME, NOTE_TYPE};
-use compute_slice::SLICE_NOTE_TYPE;
 
 use crate::content;
 use crate::files::BootFiles;

@@ -5,10 +5,10 @@ use core::fmt;
 use super::{DamageKind, Form, RawValue, Value};
 use crate::Instance;
 use crate::cause::{BackupLoss, Cause, StateFault};
-use crate::slice::{DeathCause, SliceEntry};
 use crate::epitaph::EpitaphCause;
 use crate::mailbox::Answer;
 use crate::numbered::Entry;
+use crate::slice::{DeathCause, SliceEntry};
 
 /// Implements [`Value`] for a list of the contract: a value is written by its name.
 macro_rules! named {

@@ -7,9 +7,9 @@
 use core::ptr;
 
 use arch::paging::{AddressSpace, LARGE_PAGE_BYTES, MapError, PAGE_BYTES, Protection, TableFrames};
+use compute_slice::{SLICE_CONTROL_BYTES, SLICE_STACK_BYTES};
 use partition::Image;
 use sharedmem::abi::{DIRECT_BASE, IMAGE_BASE, STACK_STRIDE, stack_top};
-use compute_slice::{SLICE_CONTROL_BYTES, SLICE_STACK_BYTES};
 use sharedmem::hand_off::PhysicalRange;
 
 use crate::images::Refusal;

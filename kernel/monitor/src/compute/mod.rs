@@ -11,15 +11,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use arch::paging::Protection;
+use compute_slice::{
+    SLICE_CONTROL_BYTES, SLICE_REVISION, SliceControl, SliceDeath, SliceEntry, SliceParameters,
+    SliceState,
+};
 use partition::cmdline::Reset;
 use partition::plan::ComputeSlice;
 use partition::{Image, Plan};
 use sharedmem::Revisions;
 use sharedmem::abi::{DIRECT_BASE, stack_top};
-use compute_slice::{
-    SLICE_CONTROL_BYTES, SLICE_REVISION, SliceControl, SliceDeath, SliceEntry, SliceParameters,
-    SliceState,
-};
 use sharedmem::hand_off::PhysicalRange;
 use supervisor::{ComputeTenant, Ending, Kept, Order, SliceView};
 

@@ -1,8 +1,8 @@
 //! A machine that is made up: the smallest example of what the supervisor needs.
 
-mod tenant;
 mod port;
 mod ranks;
+mod tenant;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

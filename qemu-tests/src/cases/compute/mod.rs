@@ -4,8 +4,8 @@ mod rank;
 
 use std::time::Duration;
 
-use sharedmem::cause::Cause;
 use compute_slice::SliceEntry;
+use sharedmem::cause::Cause;
 use sharedmem::event::{
     ComputeEnded, ComputeEntered, ComputeKept, ComputeRefused, ComputeRests, Protected,
     ResetSurvived, Takeover,

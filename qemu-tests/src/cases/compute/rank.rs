@@ -1,8 +1,8 @@
 //! A compute image for tests: a computation that is simple enough to be repeated on the host, and that dies where it is
 //! told to. Two ranks keep each other in step.
 
-use sharedmem::abi::{IMAGE_BASE, NOTE_NAME};
 use compute_slice::{SLICE_NOTE_TYPE, SLICE_REVISION};
+use sharedmem::abi::{IMAGE_BASE, NOTE_NAME};
 
 /// What a rank computes, and where it dies.
 #[derive(Clone, Copy, Debug)]

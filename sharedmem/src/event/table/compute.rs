@@ -1,8 +1,8 @@
 //! What the monitor logs of computations.
 
-use crate::slice::{DeathCause, SliceEntry};
 use crate::event::declare::events;
 use crate::event::{CoreList, Text, Word};
+use crate::slice::{DeathCause, SliceEntry};
 
 events! {
     /// The monitor, of computations
