@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::content;
+use crate::links::Links;
 
 const MAGIC: &[u8] = b"070701";
 const HEADER_BYTES: usize = 110;
@@ -14,6 +15,7 @@ const TRAILER: &[u8] = b"TRAILER!!!";
 /// Bits of the mode that tell the kind of file.
 const KIND_MASK: u32 = 0o170_000;
 const KIND_REGULAR: u32 = 0o100_000;
+const KIND_SYMBOLIC_LINK: u32 = 0o120_000;
 
 /// What is wrong with an archive; offsets are in bytes from its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,7 @@ pub struct File<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Archive<'a> {
     files: Vec<File<'a>>,
+    links: Links,
 }
 
 impl<'a> Archive<'a> {
@@ -74,7 +77,9 @@ impl<'a> Archive<'a> {
         if !bytes.starts_with(MAGIC) {
             return Err(ArchiveError::NotAnArchive(content::describe(bytes)));
         }
-        let mut files = Vec::new();
+        let (mut files, mut links) = (Vec::new(), Links::default());
+        // The names of one file, in the archive that is being read: which of `files`, and the file's number.
+        let mut shared: Vec<(usize, [u32; 3])> = Vec::new();
         let mut offset = 0;
         let mut closed = false;
         // Outside an archive zeros are padding, and the next one begins at a multiple of 4, as in Linux.
@@ -85,32 +90,57 @@ impl<'a> Archive<'a> {
             }
             let entry = read_entry(bytes, offset)?;
             closed = entry.name == TRAILER;
-            if entry.mode & KIND_MASK == KIND_REGULAR && !closed {
-                let name = core::str::from_utf8(entry.name);
-                files.push(File {
-                    name: plain(name.map_err(|_| ArchiveError::BadName(offset))?),
-                    bytes: entry.data,
-                });
+            let text =
+                |bytes| core::str::from_utf8(bytes).map_err(|_| ArchiveError::BadName(offset));
+            match entry.mode & KIND_MASK {
+                _ if closed => share(&mut files, &core::mem::take(&mut shared)),
+                KIND_REGULAR => {
+                    if let Some(number) = entry.shared {
+                        shared.push((files.len(), number));
+                    }
+                    files.push(File {
+                        name: plain(text(entry.name)?),
+                        bytes: entry.data,
+                    });
+                }
+                KIND_SYMBOLIC_LINK => links.add(plain(text(entry.name)?), text(entry.data)?),
+                _ => {}
             }
             offset = entry.end;
         }
         if !closed {
             return Err(ArchiveError::NoTrailer);
         }
-        Ok(Self { files })
+        Ok(Self { files, links })
     }
 
     /// Returns the content of the file at `path`; a leading `/` or `./` does not matter. Of two files at one path the
     /// later counts.
     pub fn find(&self, path: &str) -> Option<&'a [u8]> {
-        let path = plain(path);
-        let file = self.files.iter().rev().find(|file| file.name == path)?;
+        let find = |path: &str| self.files.iter().rev().find(|file| file.name == path);
+        let file = find(plain(path)).or_else(|| find(&self.links.resolve(path)?))?;
         Some(file.bytes)
+    }
+
+    /// Returns the symbolic links.
+    pub(crate) fn links(&self) -> &Links {
+        &self.links
     }
 
     /// Returns the regular files, in the archive's order.
     pub fn files(&self) -> &[File<'a>] {
         &self.files
+    }
+}
+
+/// Gives all names of one file its content: only one entry, mostly the last, has it.
+fn share(files: &mut [File<'_>], shared: &[(usize, [u32; 3])]) {
+    for (place, number) in shared {
+        let same = shared.iter().rev().filter(|(_, other)| other == number);
+        let content = same.map(|(other, _)| files[*other].bytes);
+        if let Some(bytes) = content.into_iter().find(|bytes| !bytes.is_empty()) {
+            files[*place].bytes = bytes;
+        }
     }
 }
 
@@ -127,6 +157,8 @@ struct Entry<'a> {
     name: &'a [u8],
     mode: u32,
     data: &'a [u8],
+    /// If it is one of several names of a file: the file's number, in the device it was on.
+    shared: Option<[u32; 3]>,
     end: usize,
 }
 
@@ -147,6 +179,12 @@ fn read_entry(bytes: &[u8], offset: usize) -> Result<Entry<'_>, ArchiveError> {
         field(6, "filesize")? as usize,
         field(11, "namesize")? as usize,
     );
+    let number = [
+        field(0, "ino")?,
+        field(7, "devmajor")?,
+        field(8, "devminor")?,
+    ];
+    let names = field(4, "nlink")?;
     let name = rest[HEADER_BYTES..]
         .get(..name_size)
         .ok_or(truncated.clone())?;
@@ -161,6 +199,7 @@ fn read_entry(bytes: &[u8], offset: usize) -> Result<Entry<'_>, ArchiveError> {
         name,
         mode,
         data: data.ok_or(truncated)?,
+        shared: (names > 1).then_some(number),
         end: offset + end,
     })
 }
@@ -180,12 +219,17 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub fn entry(name: &str, mode: u32, data: &[u8]) -> Vec<u8> {
+        linked_entry(name, mode, data, 1)
+    }
+
+    /// Makes an entry of file number 1, which has so many names.
+    pub fn linked_entry(name: &str, mode: u32, data: &[u8], names: u32) -> Vec<u8> {
         let fields = [
             1,
             mode,
             0,
             0,
-            1,
+            names,
             0,
             data.len() as u32,
             0,
@@ -227,6 +271,29 @@ pub(crate) mod tests {
         assert_eq!(archive.find("/boot/c"), None);
         let names: Vec<_> = archive.files().iter().map(|file| file.name).collect();
         assert_eq!(names, ["boot/a", "boot/b", "boot/a"]);
+    }
+
+    #[test]
+    fn links_of_both_kinds_are_followed() {
+        let hard = |name, data| linked_entry(name, 0o100_644, data, 2);
+        let trailer = || entry("TRAILER!!!", 0, b"");
+        let bytes = [
+            hard("boot/a", b""),
+            hard("boot/b", b"image"),
+            entry("a", 0o120_777, b"boot/a"),
+            entry("lost", 0o120_777, b"nowhere"),
+            trailer(),
+            // In another archive the number is another file's.
+            hard("boot/c", b""),
+            trailer(),
+        ]
+        .concat();
+        let archive = Archive::parse(&bytes).unwrap();
+        for path in ["boot/a", "boot/b", "/a"] {
+            assert_eq!(archive.find(path), Some(&b"image"[..]), "{path}");
+        }
+        assert_eq!(archive.find("boot/c"), Some(&b""[..]));
+        assert_eq!(archive.find("lost"), None);
     }
 
     #[test]

@@ -5,11 +5,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::archive::{Archive, ArchiveError, plain};
+use crate::links::Links;
 
 /// All files of a boot, by path.
 #[derive(Clone, Debug, Default)]
 pub struct BootFiles<'a> {
     files: Vec<(String, &'a [u8])>,
+    links: Links,
 }
 
 /// There is no such file.
@@ -54,12 +56,13 @@ impl<'a> BootFiles<'a> {
     pub fn new<'n>(
         modules: impl IntoIterator<Item = (&'n str, &'a [u8])>,
     ) -> Result<Self, ArchiveError> {
-        let (mut inner, mut outer) = (Vec::new(), Vec::new());
+        let (mut inner, mut outer, mut links) = (Vec::new(), Vec::new(), Links::default());
         for (name, bytes) in modules {
             let path = plain(name.split_whitespace().next().unwrap_or_default());
             match Archive::parse(bytes) {
                 Ok(archive) => {
                     inner.extend(archive.files().iter().map(|f| (f.name.into(), f.bytes)));
+                    links.extend(archive.links());
                 }
                 Err(error) if path.is_empty() => return Err(error),
                 Err(_) => {}
@@ -69,7 +72,10 @@ impl<'a> BootFiles<'a> {
             }
         }
         inner.append(&mut outer);
-        Ok(Self { files: inner })
+        Ok(Self {
+            files: inner,
+            links,
+        })
     }
 
     /// Returns the content of the file at `path`; a leading `/` or `./` does not matter.
@@ -77,15 +83,17 @@ impl<'a> BootFiles<'a> {
     /// # Errors
     /// There is none; says which there are.
     pub fn find(&self, path: &str) -> Result<&'a [u8], NotFound> {
-        let wanted = plain(path);
-        self.files
-            .iter()
-            .rev()
-            .find(|(name, _)| name == wanted)
+        let find = |path: &str| self.files.iter().rev().find(|(name, _)| name == path);
+        find(plain(path))
+            .or_else(|| find(&self.links.resolve(path)?))
             .map(|(_, bytes)| *bytes)
             .ok_or_else(|| NotFound {
                 path: path.into(),
-                present: self.files.iter().map(|(name, _)| name.clone()).collect(),
+                present: self
+                    .names()
+                    .map(String::from)
+                    .chain(self.links.texts())
+                    .collect(),
             })
     }
 
@@ -98,7 +106,7 @@ impl<'a> BootFiles<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::tests::archive;
+    use crate::archive::tests::{archive, entry};
     use alloc::string::ToString;
 
     #[test]
@@ -117,6 +125,23 @@ mod tests {
         assert_eq!(
             lost.to_string(),
             "there is no /boot/c in the boot archive; it has boot/a, boot/b, boot/initrd, boot/b"
+        );
+    }
+
+    #[test]
+    fn a_link_leads_to_its_file_or_is_told() {
+        let linked = [
+            entry("boot/a", 0o120_777, b"a-1.0"),
+            entry("boot/b", 0o120_777, b"b-1.0"),
+            entry("boot/a-1.0", 0o100_644, b"image"),
+            entry("TRAILER!!!", 0, b""),
+        ]
+        .concat();
+        let files = BootFiles::new([("", linked.as_slice())]).unwrap();
+        assert_eq!(files.find("/boot/a"), Ok(&b"image"[..]));
+        assert_eq!(
+            files.find("/boot/b").unwrap_err().to_string(),
+            "there is no /boot/b in the boot archive; it has boot/a-1.0, boot/a -> a-1.0, boot/b -> b-1.0"
         );
     }
 

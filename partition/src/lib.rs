@@ -44,6 +44,7 @@ pub mod duration;
 pub mod files;
 pub mod image;
 pub mod instance_memory;
+mod links;
 pub mod linux;
 pub mod plan;
 pub mod refusal;

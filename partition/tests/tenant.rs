@@ -21,6 +21,7 @@ static THIRD: Kind = Kind {
         needs_low_memory: true,
         needs_bar_sizes: false,
         accepts_upload: false,
+        loads_below_4_gib: true,
         memory_block_bytes: Some(32 * MIB),
     },
     defaults: Defaults {
@@ -31,6 +32,7 @@ static THIRD: Kind = Kind {
             ns_max: 2_000_000,
         }),
     },
+    bytes_below_4_gib: |_, _| 0,
     check: |check| Ok(format!("{}: third", check.image().kernel)),
 };
 

@@ -14,6 +14,7 @@ use ipi::{LocalApic, Mode};
 use partition::acpi::iommu::Iommus;
 use partition::acpi::{AcpiInfo, ApicId, Originals};
 use partition::cmdline::{ApicMode, Options};
+use partition::tenant::Needs;
 use partition::{BootFiles, BootInfo, Kinds, Machine, PhysicalMemory, Plan, Range, plan};
 use raw_cpuid::CpuId;
 use sharedmem::MAX_CORES;
@@ -129,13 +130,15 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
     // SAFETY: the boot tables are loaded, which map as much; no kernel runs yet.
     let dma = unsafe { dma::probe(&iommus, &options, map, &free, BOOT_MAP_END) };
     occupied.extend(dma.iter().map(|dma| (dma.tables, "IOMMU tables")));
+    let (kinds, needs) = images(&options, &info);
     let machine = Machine {
         cpus: acpi.cpus.clone(),
         silent: silent.iter().collect(),
         cpu_notes: acpi.cpu_notes.clone(),
         memory_map: info.memory_map.clone(),
         occupied,
-        kinds: kinds(&options, &info),
+        kinds,
+        needs,
         iommus,
     };
     let plan = plan(&options, &machine)?;
@@ -303,8 +306,8 @@ fn occupied(info: &BootInfo, start_page: u64) -> Vec<(Range, &'static str)> {
     own.into_iter().chain(modules).collect()
 }
 
-/// Returns what kinds of tenant the images are.
-fn kinds(options: &Options, info: &BootInfo) -> Kinds {
+/// Returns what kinds of tenant the images are, and the memory that they need.
+fn images(options: &Options, info: &BootInfo) -> (Kinds, Needs) {
     let visible = info.modules.iter().map(|module| {
         let end = module.range.end.min(BOOT_MAP_END);
         let length = end.saturating_sub(module.range.start) as usize;
@@ -313,5 +316,5 @@ fn kinds(options: &Options, info: &BootInfo) -> Kinds {
         (module.name.as_str(), bytes)
     });
     let files = BootFiles::new(visible).unwrap_or_default();
-    Kinds::of(options, &files)
+    (Kinds::of(options, &files), Needs::of(options, &files))
 }

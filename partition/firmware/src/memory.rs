@@ -18,6 +18,10 @@ pub enum RegionKind {
     AcpiReclaimable,
     /// Memory of the firmware that must be kept across sleep.
     AcpiNvs,
+    /// Persistent memory (ACPI 6.5, table 15.4: type 7).
+    Persistent,
+    /// Persistent memory by the number that firmware used before there was one (type 12).
+    LegacyPersistent,
     /// Not to be used.
     Reserved,
     /// RAM that was found to be broken.
@@ -25,10 +29,12 @@ pub enum RegionKind {
 }
 
 impl RegionKind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
         Self::Usable,
         Self::AcpiReclaimable,
         Self::AcpiNvs,
+        Self::Persistent,
+        Self::LegacyPersistent,
         Self::Reserved,
         Self::Bad,
     ];
@@ -41,6 +47,8 @@ impl RegionKind {
             3 => Self::AcpiReclaimable,
             4 => Self::AcpiNvs,
             5 => Self::Bad,
+            7 => Self::Persistent,
+            12 => Self::LegacyPersistent,
             _ => Self::Reserved,
         }
     }
@@ -102,6 +110,15 @@ impl MemoryMap {
     /// Returns the regions, rising.
     pub fn regions(&self) -> &[Region] {
         &self.0
+    }
+
+    /// Returns the persistent memory, rising, with its type number.
+    pub fn persistent(&self) -> impl Iterator<Item = (Range, u32)> + '_ {
+        self.0.iter().filter_map(|region| match region.kind {
+            RegionKind::Persistent => Some((region.range, 7)),
+            RegionKind::LegacyPersistent => Some((region.range, 12)),
+            _ => None,
+        })
     }
 
     /// Returns the memory that is free to use, below [`USABLE_END`].
@@ -186,7 +203,7 @@ mod tests {
     fn unknown_types_are_reserved() {
         assert_eq!(RegionKind::from_e820(1), Usable);
         assert_eq!(
-            [0, 2, 6, 7, 0xffff_ffff].map(RegionKind::from_e820),
+            [0, 2, 6, 8, 0xffff_ffff].map(RegionKind::from_e820),
             [Reserved; 5]
         );
     }
@@ -195,7 +212,7 @@ mod tests {
         // Small addresses, so that claims meet; and a few anywhere.
         let start = prop_oneof![0u64..40, any::<u64>()];
         let size = prop_oneof![0u64..20, any::<u64>()];
-        (start, size, 0u32..7)
+        (start, size, 0u32..13)
             .prop_map(|(start, size, kind)| Region::sized(start, size, RegionKind::from_e820(kind)))
     }
 

@@ -28,6 +28,9 @@ const PROTOCOL_MIN: u16 = 0x020c;
 
 const XLF_KERNEL_64: u16 = 1 << 0;
 
+/// Kernel and initrd may be anywhere, whatever `initrd_addr_max` says to old boot loaders.
+const XLF_CAN_BE_LOADED_ABOVE_4G: u16 = 1 << 1;
+
 /// Where the 64-bit entry is, from the start of the protected-mode code.
 pub const ENTRY_64: u64 = 0x200;
 
@@ -102,7 +105,8 @@ impl<'a> BzImage<'a> {
                 protocol & 0xff
             )));
         }
-        if u16_at(XLOADFLAGS, "xloadflags")? & XLF_KERNEL_64 == 0 {
+        let loadflags = u16_at(XLOADFLAGS, "xloadflags")?;
+        if loadflags & XLF_KERNEL_64 == 0 {
             return Err(LinuxError::Unsuited(
                 "it has no 64-bit entry; take a 64-bit kernel".to_string(),
             ));
@@ -140,6 +144,10 @@ impl<'a> BzImage<'a> {
                 "init_size is {init_size_bytes:#x}, less than the kernel itself"
             )));
         }
+        let initrd_last = match loadflags & XLF_CAN_BE_LOADED_ABOVE_4G {
+            0 => u32_at(INITRD_ADDR_MAX, "initrd_addr_max")?,
+            _ => u32::MAX,
+        };
         Ok(Self {
             bytes,
             kernel_start,
@@ -148,7 +156,7 @@ impl<'a> BzImage<'a> {
             alignment_bytes,
             preferred_address: u64_at(PREF_ADDRESS, "pref_address")?,
             cmdline_max: u32_at(CMDLINE_SIZE, "cmdline_size")? as usize,
-            initrd_last: u64::from(u32_at(INITRD_ADDR_MAX, "initrd_addr_max")?),
+            initrd_last: initrd_last.into(),
             version: version(
                 bytes,
                 usize::from(u16_at(KERNEL_VERSION, "kernel_version")?),
@@ -241,8 +249,11 @@ pub(crate) mod tests {
         );
         assert_eq!(
             (image.preferred_address, image.initrd_last),
-            (16 << 20, 0x7fff_ffff)
+            (16 << 20, 0xffff_ffff)
         );
+        let mut old = bytes.clone();
+        old[XLOADFLAGS] = 1;
+        assert_eq!(BzImage::parse(&old).unwrap().initrd_last, 0x7fff_ffff);
         let (offset, header) = image.setup_header();
         assert_eq!((offset, offset + header.len()), (0x1f1, 0x26c));
     }

@@ -49,7 +49,10 @@ pub fn of_primary(machine: &MemoryMap, own: Own<'_>) -> Vec<E820> {
     let mut canvas = Canvas::default();
     for region in machine.regions() {
         let kind = match region.kind {
-            RegionKind::Usable | RegionKind::Reserved => MapKind::Reserved,
+            RegionKind::Usable
+            | RegionKind::Persistent
+            | RegionKind::LegacyPersistent
+            | RegionKind::Reserved => MapKind::Reserved,
             RegionKind::AcpiReclaimable => MapKind::Acpi,
             RegionKind::AcpiNvs => MapKind::Nvs,
             RegionKind::Bad => MapKind::Bad,

@@ -220,7 +220,9 @@ impl<F: Fn(&RangeSet) -> Option<Placement>> SlicePlanner<'_, F> {
     /// Finds room: above 4 GiB if there is, because other owners need what is below.
     fn find(&self, size_bytes: u64) -> Option<Range> {
         let rest = &self.placement.rest;
-        let leaves_enough = |range: &Range| has_room_for_primary(&rest.without(*range));
+        let low_bytes = self.machine.needs.primary_bytes;
+        let leaves_enough =
+            |range: &Range| has_room_for_primary(&rest.without(*range), low_bytes);
         let mut fitting: Vec<Range> = spots(rest, round_up(size_bytes), WINDOW)
             .filter(leaves_enough)
             .collect();

@@ -76,7 +76,7 @@ mod tests {
     use crate::cmdline::Options;
     use crate::linux::bzimage::tests::synthetic;
     use crate::plan::{Machine, plan};
-    use crate::tenant::Kinds;
+    use crate::tenant::{Kinds, Needs};
     use alloc::format;
 
     const LINE: &str = "primary_kernel=/vmlinuz primary_initrd=/initrd failover_kernel=/vmlinuz";
@@ -88,9 +88,10 @@ mod tests {
         let options = Options::parse(&format!("{LINE} {rest}")).unwrap();
         let machine = Machine {
             kinds: Kinds::of(&options, &files),
+            needs: Needs::of(&options, &files),
             ..Machine::typical(4, 1 << 30)
         };
-        let plan = plan(&options, &machine).unwrap();
+        let plan = plan(&options, &machine).map_err(|refusal| refusal.to_string())?;
         plan.check_images(&machine.memory_map, &files, Revisions::OWN)
             .map_err(|refusal| refusal.to_string())
     }
@@ -110,7 +111,10 @@ mod tests {
     #[test]
     fn a_linux_that_would_not_boot_is_refused_by_the_option_that_says_so() {
         for (rest, beginning) in [
-            ("failover_mem=16M", "failover_kernel=/vmlinuz: it needs "),
+            (
+                "failover_mem=16M",
+                "failover_mem=16M: the image and its initrd take at least ",
+            ),
             (
                 "failover_initrd=/none",
                 "failover_initrd=/none: there is no /none",

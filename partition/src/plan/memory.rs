@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use sharedmem::hand_off::RANGES_MAX;
 
 use super::compute;
-use super::placement::{Demand, Placement, largest, nearest_address, place};
+use super::placement::{Demand, Placement, largest, loadable, nearest_address, place};
 use super::{
     ALIGN_BYTES, BACKUP_BYTES_MIN, CONTROL_BYTES, JOURNAL_BYTES_MIN, Machine, PRIMARY_BYTES_MIN,
     SHARED_END, SURVIVES_RESET_START,
@@ -16,7 +16,7 @@ use crate::cmdline::Options;
 use crate::range::{Range, RangeSet};
 use crate::refusal::Refusal;
 use crate::size::{SizeAt, SizeText};
-use crate::tenant::Capabilities;
+use crate::tenant::{Capabilities, Needs};
 
 /// Below 1 MiB are the BIOS, its data, and the page the other cores start in.
 const LOW_MEMORY: Range = Range::new(0, 1 << 20);
@@ -65,12 +65,18 @@ impl<'a> MemoryPlanner<'a> {
             .fold(usable, |free, taken| free.without(taken))
             .align_inward(ALIGN_BYTES);
         // What is below the minimum is refused as such, and only if the minimum itself would fit.
-        let backup_bytes = machine.kinds.backup.backup_bytes(options);
+        let backup = machine.kinds.backup;
+        let backup_bytes = backup.backup_bytes(options, machine.needs.backup_bytes);
         let demand = Demand {
             shared_bytes: shared_bytes(options.journal_bytes.max(JOURNAL_BYTES_MIN))
                 .saturating_add(round_up(options.pmem_bytes)),
-            backup_bytes: round_up(backup_bytes.max(BACKUP_BYTES_MIN)),
+            backup_bytes: round_up(backup_bytes.max(backup_bytes_min(machine))),
             backup_address: options.failover_mem.address,
+            backup_end: match backup.capabilities.loads_below_4_gib {
+                true => SHARED_END,
+                false => u64::MAX,
+            },
+            primary_low_bytes: machine.needs.primary_bytes,
         };
         Self {
             options,
@@ -108,6 +114,11 @@ impl<'a> MemoryPlanner<'a> {
     fn divide(&self, placement: Placement, compute: Vec<Range>) -> Memory {
         let mut primary = placement.rest.as_slice().to_vec();
         primary.sort_by_key(|range| core::cmp::Reverse(range.len()));
+        // Where a Linux is loaded, and where devices reach that know 32 bits: that piece is always one of them.
+        let low = (0..primary.len()).max_by_key(|place| loadable(&primary[*place]).len());
+        if let Some(place @ RANGES_MAX..) = low {
+            primary[RANGES_MAX - 1..=place].rotate_right(1);
+        }
         let left_over = primary.split_off(primary.len().min(RANGES_MAX));
         let journal_end = placement.shared.end - round_up(self.options.pmem_bytes);
         let below = |range: &Range| range.intersection(Range::new(0, SHARED_END));
@@ -137,6 +148,18 @@ impl<'a> MemoryPlanner<'a> {
                 ..self.options.failover_mem
             };
             let reason = format!("a backup takes at least {}", SizeText(BACKUP_BYTES_MIN));
+            return Err(self.refusal("failover_mem", reason, format!("at least {least}")));
+        }
+        let needed = self.machine.needs.backup_bytes;
+        if self.demand.backup_bytes == round_up(needed) && self.given_backup_bytes() < needed {
+            let least = SizeAt {
+                size_bytes: round_up(needed),
+                ..self.options.failover_mem
+            };
+            let reason = format!(
+                "the image and its initrd take at least {}",
+                SizeText(needed)
+            );
             return Err(self.refusal("failover_mem", reason, format!("at least {least}")));
         }
         if self.options.journal_bytes < JOURNAL_BYTES_MIN {
@@ -171,7 +194,9 @@ impl<'a> MemoryPlanner<'a> {
     /// Refuses the address, if the size would fit elsewhere.
     fn refuse_address(&self) -> Option<Refusal> {
         let near = SizeAt {
-            size_bytes: self.options.failover_mem.size_bytes.max(BACKUP_BYTES_MIN),
+            size_bytes: self
+                .given_backup_bytes()
+                .max(backup_bytes_min(self.machine)),
             address: Some(nearest_address(&self.free, self.demand)?),
         };
         Some(self.refusal("failover_mem", self.why_not_there(), near.to_string()))
@@ -187,14 +212,15 @@ impl<'a> MemoryPlanner<'a> {
                     ..self.demand
                 })
             };
-            let size_bytes = largest(BACKUP_BYTES_MIN, self.free.total_bytes(), fits)?;
+            let least = backup_bytes_min(self.machine);
+            let size_bytes = largest(least, self.free.total_bytes(), fits)?;
             Some(SizeAt {
                 size_bytes,
                 address: backup_address,
             })
         };
         let most = largest_at(self.demand.backup_address).or_else(|| largest_at(None))?;
-        let reason = self.why_too_much(self.options.failover_mem.size_bytes, "the backup");
+        let reason = self.why_too_much(self.given_backup_bytes(), "the backup");
         Some(self.refusal("failover_mem", reason, format!("at most {most}")))
     }
 
@@ -241,15 +267,15 @@ impl<'a> MemoryPlanner<'a> {
     /// journal as it asked for, or as there is.
     fn refuse_both(&self) -> Option<Refusal> {
         let least = Demand {
-            backup_bytes: BACKUP_BYTES_MIN,
+            backup_bytes: backup_bytes_min(self.machine),
             backup_address: None,
             ..self.demand
         };
         let journal_bytes = self.largest_journal(least)?;
-        let reason = self.why_too_much(self.options.failover_mem.size_bytes, "the backup");
+        let reason = self.why_too_much(self.given_backup_bytes(), "the backup");
         let would_work = format!(
             "{} together with journal_mem={}",
-            SizeText(BACKUP_BYTES_MIN),
+            SizeText(least.backup_bytes),
             SizeText(journal_bytes)
         );
         Some(self.refusal("failover_mem", reason, would_work))
@@ -257,11 +283,30 @@ impl<'a> MemoryPlanner<'a> {
 
     /// Refuses the machine, as nothing would fit.
     fn refuse_machine(&self) -> Refusal {
+        let Needs {
+            primary_bytes,
+            backup_bytes,
+        } = self.machine.needs;
+        if primary_bytes.max(backup_bytes) > 0 {
+            let reason = format!(
+                "the images need {} for the primary and {} for the backup, each in one piece below 4G, beside a journal; \
+                 no machine with this memory map has them",
+                SizeText(primary_bytes),
+                SizeText(backup_bytes)
+            );
+            let would_work = "smaller images and initrds, or a machine with more memory there";
+            return self.refusal("failover_mem", reason, would_work.into());
+        }
         let reason = format!(
             "the machine has {} of usable memory, too little for any primary, backup and journal",
             self.usable_text()
         );
         self.refusal("failover_mem", reason, LEAST.into())
+    }
+
+    fn given_backup_bytes(&self) -> u64 {
+        let needed = self.machine.needs.backup_bytes;
+        self.machine.kinds.backup.backup_bytes(self.options, needed)
     }
 
     fn refusal(&self, option: &str, reason: String, would_work: String) -> Refusal {
@@ -283,12 +328,19 @@ impl<'a> MemoryPlanner<'a> {
         if bytes > self.machine.memory_map.usable().total_bytes() {
             return format!("the machine has {} of usable memory", self.usable_text());
         }
-        let above = SizeText(SURVIVES_RESET_START);
+        let from = SizeText(SURVIVES_RESET_START);
+        let place = match self.demand.backup_end {
+            SHARED_END => format!("between {from} and {}", SizeText(SHARED_END)),
+            _ => format!("above {from}"),
+        };
+        let left = match self.demand.primary_low_bytes {
+            0 => SizeText(PRIMARY_BYTES_MIN).to_string(),
+            low_bytes => format!("{} below 4G", SizeText(low_bytes)),
+        };
         format!(
-            "of the {} of usable memory, no piece above {above} has room for {who} beside the other, with {} left to \
-             the primary",
-            self.usable_text(),
-            SizeText(PRIMARY_BYTES_MIN)
+            "of the {} of usable memory, no piece {place} has room for {who} beside the other, with {left} left to the \
+             primary",
+            self.usable_text()
         )
     }
 
@@ -302,6 +354,13 @@ impl<'a> MemoryPlanner<'a> {
             let start = SURVIVES_RESET_START;
             return format!("memory below {start:#x} does not outlive a reset of the platform");
         }
+        if there.end > self.demand.backup_end {
+            let kind = self.machine.kinds.backup;
+            return format!(
+                "a {kind} instance is loaded below {}",
+                SizeText(self.demand.backup_end)
+            );
+        }
         let is_there = |taken: &&(Range, &str)| taken.0.overlaps(there);
         if let Some((range, name)) = self.machine.occupied.iter().find(is_there) {
             return format!("the {name} is at {range}");
@@ -311,6 +370,11 @@ impl<'a> MemoryPlanner<'a> {
         }
         "too little memory is left in one piece for the primary or the journal".into()
     }
+}
+
+/// Returns the least memory that the backup can have.
+fn backup_bytes_min(machine: &Machine) -> u64 {
+    round_up(machine.needs.backup_bytes.max(BACKUP_BYTES_MIN))
 }
 
 fn shared_bytes(journal_bytes: u64) -> u64 {

@@ -22,7 +22,7 @@ use crate::cmdline::{Options, Rearm};
 use crate::memory::{MemoryMap, Region, RegionKind};
 use crate::range::{Range, RangeSet};
 use crate::refusal::Refusal;
-use crate::tenant::Kinds;
+use crate::tenant::{Kinds, Needs};
 
 /// Everything that is given out begins and ends on this boundary, a large page, so that no two owners share a page
 /// table entry.
@@ -70,6 +70,8 @@ pub struct Machine {
     pub occupied: Vec<(Range, &'static str)>,
     /// What the images are.
     pub kinds: Kinds,
+    /// Memory that the images need below 4 GiB.
+    pub needs: Needs,
     /// The IOMMUs.
     pub iommus: Iommus,
 }
@@ -151,6 +153,8 @@ pub struct Plan {
     /// Memory that nobody gets, since the primary's slice would have more than
     /// [`RANGES_MAX`](sharedmem::hand_off::RANGES_MAX) ranges.
     pub left_over: Vec<Range>,
+    /// Persistent memory, with its E820 type. Nobody gets it.
+    pub persistent: Vec<(Range, u32)>,
     /// Memory that was in use before, and for what.
     pub occupied: Vec<(Range, &'static str)>,
     /// The IOMMUs.
@@ -211,6 +215,7 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
         silent: cores.silent,
         cpu_notes: machine.cpu_notes.clone(),
         left_over: memory.left_over,
+        persistent: machine.memory_map.persistent().collect(),
         occupied: machine.occupied.clone(),
         iommus: machine.iommus.clone(),
         options: options.clone(),

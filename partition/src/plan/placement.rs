@@ -12,6 +12,10 @@ pub(super) struct Demand {
     pub shared_bytes: u64,
     pub backup_bytes: u64,
     pub backup_address: Option<u64>,
+    /// The backup ends at or below this address.
+    pub backup_end: u64,
+    /// What the primary must have in one piece between [`LOAD_START`] and 4 GiB, in bytes.
+    pub primary_low_bytes: u64,
 }
 
 /// Where it goes, and what the primary can have.
@@ -23,7 +27,22 @@ pub(super) struct Placement {
 }
 
 const SHARED_WINDOW: Range = Range::new(SURVIVES_RESET_START, SHARED_END);
-const BACKUP_WINDOW: Range = Range::new(SURVIVES_RESET_START, u64::MAX);
+
+/// Below this address no Linux is loaded (LOAD_PHYSICAL_ADDR).
+const LOAD_START: u64 = 16 << 20;
+
+const LOAD_WINDOW: Range = Range::new(LOAD_START, 4 << 30);
+
+impl Demand {
+    fn backup_window(&self) -> Range {
+        Range::new(SURVIVES_RESET_START, self.backup_end)
+    }
+}
+
+/// Returns the part of a range that can hold an image that is loaded below 4 GiB.
+pub(super) fn loadable(range: &Range) -> Range {
+    range.intersection(LOAD_WINDOW)
+}
 
 /// Places the shared region and the backup in `free`, which is aligned, so that enough is left to the primary in one
 /// piece. The lowest places are preferred: they are the furthest from the top of memory, where firmware works.
@@ -35,34 +54,36 @@ pub(super) fn place(free: &RangeSet, demand: Demand) -> Option<Placement> {
         }
         None => spots(free, demand.shared_bytes, SHARED_WINDOW).find_map(|shared| {
             let rest = free.without(shared);
-            spots(&rest, demand.backup_bytes, BACKUP_WINDOW)
-                .find_map(|backup| finish(rest.without(backup), shared, backup))
+            spots(&rest, demand.backup_bytes, demand.backup_window())
+                .find_map(|backup| finish(rest.without(backup), shared, backup, demand))
         }),
     }
 }
 
 fn place_backup(free: &RangeSet, backup: Range, demand: Demand) -> Option<Placement> {
     let is_aligned = backup.align_inward(ALIGN_BYTES) == backup;
-    if !is_aligned || !BACKUP_WINDOW.contains(backup) || !free.contains(backup) {
+    if !is_aligned || !demand.backup_window().contains(backup) || !free.contains(backup) {
         return None;
     }
     let rest = free.without(backup);
     spots(&rest, demand.shared_bytes, SHARED_WINDOW)
-        .find_map(|shared| finish(rest.without(shared), shared, backup))
+        .find_map(|shared| finish(rest.without(shared), shared, backup, demand))
 }
 
-fn finish(rest: RangeSet, shared: Range, backup: Range) -> Option<Placement> {
-    has_room_for_primary(&rest).then_some(Placement {
+fn finish(rest: RangeSet, shared: Range, backup: Range, demand: Demand) -> Option<Placement> {
+    has_room_for_primary(&rest, demand.primary_low_bytes).then_some(Placement {
         shared,
         backup,
         rest,
     })
 }
 
-/// Returns whether enough is left to the primary in one piece.
-pub(super) fn has_room_for_primary(rest: &RangeSet) -> bool {
+/// Returns whether enough is left to the primary in one piece, and where it can be loaded `low_bytes`.
+pub(super) fn has_room_for_primary(rest: &RangeSet, low_bytes: u64) -> bool {
+    let ranges = rest.as_slice();
     let has_room = |range: &Range| range.len() >= PRIMARY_BYTES_MIN;
-    rest.as_slice().iter().any(has_room)
+    let can_load = |range: &Range| loadable(range).len() >= low_bytes;
+    ranges.iter().any(has_room) && (low_bytes == 0 || ranges.iter().any(can_load))
 }
 
 /// Returns both ends of every range that has the room. Anywhere between them would only cut the rest into smaller
@@ -111,23 +132,24 @@ pub(super) fn largest(min_bytes: u64, max_bytes: u64, fits: impl Fn(u64) -> bool
 pub(super) fn nearest_address(free: &RangeSet, demand: Demand) -> Option<u64> {
     let wanted = demand.backup_address?;
     let aligned = wanted & !(ALIGN_BYTES - 1);
-    let gaps = [
-        0,
-        demand.shared_bytes,
-        PRIMARY_BYTES_MIN,
-        demand.shared_bytes.saturating_add(PRIMARY_BYTES_MIN),
-    ];
+    let gaps = [0, PRIMARY_BYTES_MIN, demand.primary_low_bytes].map(|primary_bytes| {
+        [
+            primary_bytes,
+            demand.shared_bytes.saturating_add(primary_bytes),
+        ]
+    });
+    let gaps = gaps.as_flattened();
     let edges = free
         .as_slice()
         .iter()
         .flat_map(|range| [range.start, range.end]);
     let around = edges
-        .chain([SURVIVES_RESET_START, SHARED_END])
+        .chain([LOAD_START, SURVIVES_RESET_START, SHARED_END])
         .flat_map(|edge| {
-            gaps.into_iter().flat_map(move |gap| {
-                let above = edge.checked_add(gap);
+            gaps.iter().flat_map(move |gap| {
+                let above = edge.checked_add(*gap);
                 let below = edge
-                    .checked_sub(gap)
+                    .checked_sub(*gap)
                     .and_then(|end| end.checked_sub(demand.backup_bytes));
                 [above, below]
             })
@@ -183,12 +205,17 @@ mod tests {
             let rest = free.without(shared);
             SHARED_WINDOW.contains(shared)
                 && free.contains(shared)
-                && units(BACKUP_WINDOW)
+                && units(demand.backup_window())
                     .filter(|at| demand.backup_address.is_none_or(|address| address == *at))
                     .any(|at| {
                         let backup = Range::new(at, at + demand.backup_bytes);
                         let left = rest.without(backup);
                         rest.contains(backup)
+                            && left
+                                .as_slice()
+                                .iter()
+                                .any(|it| loadable(it).len() >= demand.primary_low_bytes)
+                            && demand.backup_window().contains(backup)
                             && left
                                 .as_slice()
                                 .iter()
@@ -209,13 +236,15 @@ mod tests {
         #[test]
         fn what_can_be_placed_is_placed(
             (start, pieces) in pieces(), shared in 1u64..20, backup in 8u64..20,
-            address in proptest::option::of(15u64..2100),
+            address in proptest::option::of(15u64..2100), low in 0u64..20, is_low: bool,
         ) {
             let free = free(start, &pieces);
             let demand = Demand {
                 shared_bytes: shared * UNIT,
                 backup_bytes: backup * UNIT,
                 backup_address: address.map(|address| address * UNIT),
+                backup_end: if is_low { SHARED_END } else { u64::MAX },
+                primary_low_bytes: low * UNIT,
             };
             prop_assert_eq!(place(&free, demand).is_some(), brute(&free, demand));
         }
@@ -224,6 +253,7 @@ mod tests {
         fn the_nearest_address_is_the_nearest(
             (start, pieces) in pieces(), shared in 1u64..20, backup in 8u64..12,
             offset in prop_oneof![4 => 0u64..(60 * UNIT), 1 => 0u64..(2100 * UNIT)],
+            low in 0u64..20, is_low: bool,
         ) {
             let wanted = start * UNIT + offset;
             let free = free(start, &pieces);
@@ -231,6 +261,8 @@ mod tests {
                 shared_bytes: shared * UNIT,
                 backup_bytes: backup * UNIT,
                 backup_address: Some(address),
+                backup_end: if is_low { SHARED_END } else { u64::MAX },
+                primary_low_bytes: low * UNIT,
             };
             let all = (0..2200).map(|unit| unit * UNIT).filter(|at| free.contains(Range::new(*at, at + UNIT)));
             let expected = all
@@ -250,6 +282,8 @@ mod tests {
                 shared_bytes: 5 * UNIT,
                 backup_bytes: 8 * UNIT,
                 backup_address: Some((24 + unit) * UNIT),
+                backup_end: u64::MAX,
+                primary_low_bytes: 0,
             };
             nearest_address(&free, demand).map(|address| address / UNIT - 24)
         };

@@ -92,6 +92,10 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
             rows.push(row("nobody", &[], None, &why));
         }
     }
+    for (range, number) in &plan.persistent {
+        let why = format!("persistent memory (E820 type {number}): left alone");
+        rows.push(row("nobody", &[], Some(*range), &why));
+    }
     for range in &plan.left_over {
         let why = format!("more than {RANGES_MAX} pieces of memory");
         rows.push(row("nobody", &[], Some(*range), &why));

@@ -7,7 +7,8 @@ use alloc::string::String;
 use super::{Capabilities, Defaults, ImageCheck, KeepaliveDefault, Kind};
 use crate::content;
 use crate::linux::command_line::Facts;
-use crate::linux::{Files, LinuxBoot, LinuxError};
+use crate::linux::layout::needed_bytes;
+use crate::linux::{BzImage, Files, LinuxBoot, LinuxError};
 use crate::refusal::Refusal;
 
 /// Enough for a distribution's kernel and a small userspace, and less than 128 MiB together with its piece below 1 MiB.
@@ -46,6 +47,7 @@ pub static LINUX: Kind = Kind {
         needs_low_memory: true,
         needs_bar_sizes: true,
         accepts_upload: false,
+        loads_below_4_gib: true,
         memory_block_bytes: Some(MEMORY_BLOCK_BYTES),
     },
     defaults: Defaults {
@@ -55,6 +57,10 @@ pub static LINUX: Kind = Kind {
             per_timeout: KEEPALIVES_PER_TIMEOUT,
             ns_max: KEEPALIVE_NS_MAX,
         }),
+    },
+    bytes_below_4_gib: |image, initrd_bytes| {
+        let image = BzImage::parse(image);
+        image.map_or(0, |image| needed_bytes(&image, initrd_bytes))
     },
     check,
 };

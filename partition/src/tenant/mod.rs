@@ -15,7 +15,7 @@ use core::fmt;
 pub use check::ImageCheck;
 pub use linux::LINUX;
 pub use native::NATIVE;
-pub use pair::Kinds;
+pub use pair::{Kinds, Needs};
 
 use crate::cmdline::Options;
 use crate::refusal::Refusal;
@@ -30,6 +30,9 @@ pub struct Kind {
     pub capabilities: Capabilities,
     /// What holds for it where the boot line says nothing.
     pub defaults: Defaults,
+    /// Returns the memory that an image, with an initrd of so many bytes, needs in one piece below 4 GiB; 0 if it is loaded
+    /// anywhere, or is damaged, which is refused when it is loaded.
+    pub bytes_below_4_gib: fn(&[u8], u64) -> u64,
     /// Checks an image of this kind by the code that prepares it at the boot. Returns a line for people.
     pub check: fn(&ImageCheck<'_>) -> Result<String, Refusal>,
 }
@@ -61,6 +64,8 @@ pub struct Capabilities {
     pub needs_bar_sizes: bool,
     /// The operator may upload another image of this kind while the machine runs.
     pub accepts_upload: bool,
+    /// It is loaded below 4 GiB.
+    pub loads_below_4_gib: bool,
     /// The unit in which it adds memory while it runs, in bytes. `None` if it has all of its memory from its start.
     pub memory_block_bytes: Option<u64>,
 }
@@ -130,11 +135,16 @@ impl Kind {
         }
     }
 
-    /// Returns the memory of a backup, in bytes.
-    pub fn backup_bytes(&self, options: &Options) -> u64 {
-        match self.defaults.backup_bytes {
-            Some(bytes) if !options.was_given("failover_mem") => bytes,
-            _ => options.failover_mem.size_bytes,
+    /// Returns the memory of a backup, in bytes. Where the operator says nothing, it is what its image needs, at least.
+    pub fn backup_bytes(&self, options: &Options, needed_bytes: u64) -> u64 {
+        match options.was_given("failover_mem") {
+            true => options.failover_mem.size_bytes,
+            false => {
+                let default = self.defaults.backup_bytes;
+                default
+                    .unwrap_or(options.failover_mem.size_bytes)
+                    .max(needed_bytes)
+            }
         }
     }
 }

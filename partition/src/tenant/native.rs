@@ -23,6 +23,7 @@ pub static NATIVE: Kind = Kind {
         needs_low_memory: false,
         needs_bar_sizes: false,
         accepts_upload: true,
+        loads_below_4_gib: false,
         memory_block_bytes: None,
     },
     defaults: Defaults {
@@ -30,6 +31,7 @@ pub static NATIVE: Kind = Kind {
         boot_timeout_ns: None,
         keepalive: None,
     },
+    bytes_below_4_gib: |_, _| 0,
     check,
 };
 

@@ -67,3 +67,30 @@ impl Kinds {
         a.can_be_rearmed_beside(b) && b.can_be_rearmed_beside(a)
     }
 }
+
+/// Memory that the images need in one piece below 4 GiB, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// What the first primary's needs.
+    pub primary_bytes: u64,
+    /// What the first backup's needs.
+    pub backup_bytes: u64,
+}
+
+impl Needs {
+    /// Looks at the images and initrds that `options` name. What is missing is refused when it is loaded.
+    pub fn of(options: &Options, files: &BootFiles<'_>) -> Self {
+        let needed = |role| {
+            let named = options.image(role);
+            let initrd = files
+                .find(named.initrd)
+                .map_or(0, |initrd| initrd.len() as u64);
+            let kernel = files.find(named.kernel).unwrap_or_default();
+            (Kind::of(kernel).bytes_below_4_gib)(kernel, initrd)
+        };
+        Self {
+            primary_bytes: needed(Role::Primary),
+            backup_bytes: needed(Role::Backup),
+        }
+    }
+}

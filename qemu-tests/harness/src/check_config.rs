@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use partition::cmdline::OPTIONS;
+use partition::tenant::Needs;
 use partition::{BootFiles, Kinds, Machine, Options, Plan, Range, Refusal, plan};
 use serde_json::{Value, json};
 use sharedmem::Revisions;
@@ -81,6 +82,7 @@ impl BootCheck {
         let files = BootFiles::new(archive)
             .map_err(|error| Refusal::new("archive", "", error.to_string(), ""))?;
         machine.kinds = Kinds::of(options, &files);
+        machine.needs = Needs::of(options, &files);
         let plan = plan(options, &machine)?;
         let revisions = Revisions::OWN;
         let images = match archive {
