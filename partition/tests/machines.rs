@@ -79,7 +79,7 @@ fn a_server_with_large_pieces_keeps_one_below_4_gib_for_the_primary() {
     for needs in [NEEDS, Needs::default()] {
         let plan = planned("", &machine(&server(), needs)).unwrap();
         assert_eq!(plan.primary.ranges.len(), RANGES_MAX);
-        assert!(low_bytes(&plan.primary.ranges) >= 1 * GIB, "{plan}");
+        assert!(low_bytes(&plan.primary.ranges) >= GIB, "{plan}");
         // As much as the image needs, unless the operator says otherwise.
         let backup = plan.backup.ranges[0];
         assert!(backup.len() >= needs.backup_bytes && backup.end <= 4 * GIB);

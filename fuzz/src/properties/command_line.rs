@@ -93,7 +93,7 @@ fn machine_of(input: &mut Unstructured<'_>) -> arbitrary::Result<Machine> {
             0..0xc0 => claims.push(Region::sized(
                 start,
                 size,
-                RegionKind::from_e820((what % 7).into()),
+                RegionKind::from_e820((what % 13).into()),
             )),
             _ => occupied.extend(Range::sized(start, size).map(|range| (range, "something"))),
         }

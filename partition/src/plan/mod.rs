@@ -169,6 +169,10 @@ pub struct Plan {
 /// The option that cannot be satisfied, its value, why it cannot be, and a value that can: given that, this refusal
 /// goes away.
 pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
+    let cpus = machine.cpus.len().min(sharedmem::MAX_CORES) as u32;
+    let mut options = options.clone();
+    options.failover_cpus = options.failover_cpus.on(cpus);
+    let options = &options;
     if options.failover_rearm == Rearm::Auto && !machine.kinds.can_rearm() {
         let Kinds { primary, backup } = machine.kinds;
         let reason = format!(
