@@ -221,8 +221,7 @@ impl<F: Fn(&RangeSet) -> Option<Placement>> SlicePlanner<'_, F> {
     fn find(&self, size_bytes: u64) -> Option<Range> {
         let rest = &self.placement.rest;
         let low_bytes = self.machine.needs.primary_bytes;
-        let leaves_enough =
-            |range: &Range| has_room_for_primary(&rest.without(*range), low_bytes);
+        let leaves_enough = |range: &Range| has_room_for_primary(&rest.without(*range), low_bytes);
         let mut fitting: Vec<Range> = spots(rest, round_up(size_bytes), WINDOW)
             .filter(leaves_enough)
             .collect();

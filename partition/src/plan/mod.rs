@@ -172,6 +172,9 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
     let cpus = machine.cpus.len().min(sharedmem::MAX_CORES) as u32;
     let mut options = options.clone();
     options.failover_cpus = options.failover_cpus.on(cpus);
+    for clause in &mut options.compute {
+        clause.cpus = clause.cpus.on(cpus);
+    }
     let options = &options;
     if options.failover_rearm == Rearm::Auto && !machine.kinds.can_rearm() {
         let Kinds { primary, backup } = machine.kinds;
