@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 # The kernel images and the fuzzer are not default members of the workspace (see Cargo.toml).
-IMAGES = --package monitor --package instance --target x86_64-unknown-linux-gnu
+IMAGES = --package monitor --package instance --package compute-node --target x86_64-unknown-linux-gnu
 
 .PHONY: demo test lint toolchain
 
