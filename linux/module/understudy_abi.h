@@ -167,6 +167,13 @@
 #define US_COMMAND_DISARM               2 /* give up the backup */
 #define US_COMMAND_RETRY                3 /* try a refused takeover again */
 #define US_COMMAND_LOAD                 4 /* load a native image in place of the present backup */
+#define US_COMMAND_COMPUTE              5 /* give an order to a compute slice, or ask for its state */
+
+/* ComputeOrder */
+#define US_COMPUTE_ORDER_LIST           1 /* name all slices */
+#define US_COMPUTE_ORDER_STATUS         2 /* say what it does */
+#define US_COMPUTE_ORDER_START          3 /* begin anew; nothing of an earlier job is left */
+#define US_COMPUTE_ORDER_STOP           4 /* stop its ranks */
 
 /* ImageSource */
 #define US_IMAGE_SOURCE_PRIMARY         0 /* `primary_kernel` of the boot line */

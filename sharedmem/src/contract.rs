@@ -8,7 +8,7 @@ use crate::debug::PromotionFault;
 use crate::device::{DeviceFlag, DeviceRequest};
 use crate::epitaph::{EpitaphCause, EpitaphState};
 use crate::instance::{Instance, Role};
-use crate::mailbox::{Answer, Command, ImageSource};
+use crate::mailbox::{Answer, Command, ComputeOrder, ImageSource};
 use crate::numbered::List;
 use crate::obstacle::Obstacle;
 use crate::protection::ProtectionState;
@@ -18,7 +18,7 @@ use crate::slice::{DeathCause, SliceEntry, SliceState};
 use crate::timeline::{Counter, Edge, Phase};
 
 /// The lists.
-pub const LISTS: [List; 27] = [
+pub const LISTS: [List; 28] = [
     Instance::LIST,
     Role::LIST,
     Vector::LIST,
@@ -35,6 +35,7 @@ pub const LISTS: [List; 27] = [
     EpitaphCause::LIST,
     ParkState::LIST,
     Command::LIST,
+    ComputeOrder::LIST,
     ImageSource::LIST,
     Answer::LIST,
     RecordKind::LIST,

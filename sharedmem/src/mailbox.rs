@@ -2,6 +2,8 @@
 
 use core::array;
 
+use arrayvec::ArrayVec;
+
 use crate::numbered::numbered;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -16,6 +18,19 @@ numbered! {
         Retry = 3, "retry", "try a refused takeover again";
         /// Arguments: physical start and length in bytes of the file, in the primary's slice.
         Load = 4, "load", "load a native image in place of the present backup";
+        /// Arguments: [`ComputeOrder`]; the rest is text, zeros behind it: the slice's name, and for a start, behind a
+        /// blank, what is to be computed.
+        Compute = 5, "compute", "give an order to a compute slice, or ask for its state";
+    }
+}
+
+numbered! {
+    /// What the operator can ask of a compute slice. The answer's text is its state.
+    pub enum ComputeOrder {
+        List = 1, "list", "name all slices";
+        Status = 2, "status", "say what it does";
+        Start = 3, "start", "begin anew; nothing of an earlier job is left";
+        Stop = 4, "stop", "stop its ranks";
     }
 }
 
@@ -41,6 +56,26 @@ numbered! {
 pub const ARGUMENTS: usize = if cfg!(loom) { 2 } else { 8 };
 
 const TEXT_WORDS: usize = if cfg!(loom) { 1 } else { 32 };
+
+/// Bytes of text in the arguments of [`Command::Compute`].
+pub const COMPUTE_TEXT_BYTES: usize = 8 * (ARGUMENTS - 1);
+
+/// Returns the arguments of [`Command::Compute`]; `None` if the text is too long.
+pub fn compute_arguments(order: ComputeOrder, text: &[u8]) -> Option<[u64; ARGUMENTS]> {
+    let mut bytes = [0; COMPUTE_TEXT_BYTES];
+    bytes.get_mut(..text.len())?.copy_from_slice(text);
+    let mut arguments = [order.number(); ARGUMENTS];
+    for (argument, word) in arguments[1..].iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *argument = u64::from_le_bytes(*word);
+    }
+    Some(arguments)
+}
+
+/// Returns the text in the arguments of [`Command::Compute`]: all bytes before the first zero.
+pub fn compute_text(arguments: &[u64; ARGUMENTS]) -> ArrayVec<u8, COMPUTE_TEXT_BYTES> {
+    let bytes = arguments[1..].iter().flat_map(|word| word.to_le_bytes());
+    bytes.take_while(|byte| *byte != 0).collect()
+}
 
 /// The mailbox. It holds one request at a time, from the primary to the monitor. The primary fills it in and raises
 /// `asked`; the monitor answers and sets `answered` to the same number.
@@ -165,6 +200,26 @@ mod tests {
         );
         let next = mailbox.ask(Command::Disarm, [0; ARGUMENTS]);
         assert!(next != number && mailbox.answer(next).is_none());
+    }
+
+    #[test]
+    fn the_text_of_an_order_to_a_slice_is_read_back_or_is_too_long() {
+        for text in [
+            "",
+            "cg",
+            "cg n=32 steps=50",
+            &"x".repeat(COMPUTE_TEXT_BYTES),
+        ] {
+            let arguments = compute_arguments(ComputeOrder::Start, text.as_bytes()).unwrap();
+            assert_eq!(arguments[0], ComputeOrder::Start.number());
+            assert_eq!(&compute_text(&arguments)[..], text.as_bytes());
+        }
+        let long = "x".repeat(COMPUTE_TEXT_BYTES + 1);
+        assert_eq!(compute_arguments(ComputeOrder::Stop, long.as_bytes()), None);
+        assert_eq!(
+            compute_text(&[u64::MAX; ARGUMENTS]).len(),
+            COMPUTE_TEXT_BYTES
+        );
     }
 
     #[test]

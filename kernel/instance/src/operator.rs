@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use service::{LongText, OperatorCommand};
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::event::{OperatorAnswered, Text};
-use sharedmem::mailbox::{ARGUMENTS, Answer, Command};
+use sharedmem::mailbox::{ARGUMENTS, Answer, Command, compute_arguments};
 use spin::Mutex;
 
 use crate::context::Context;
@@ -17,7 +17,7 @@ pub struct OperatorStatus {
     pub requests: u32,
     /// The answer to the last one; `None` as long as there is none.
     pub answer: Option<Answer>,
-    /// Why it was refused; empty if it was not.
+    /// Why it was refused, or what was asked for.
     pub reason: LongText,
 }
 
@@ -76,6 +76,10 @@ fn send(context: &Context, command: OperatorCommand<'_>) -> Result<PendingReques
             arguments[0] = copy.as_ptr() as u64 - DIRECT_BASE;
             arguments[1] = copy.len() as u64;
             Command::Load
+        }
+        OperatorCommand::Compute { order, text } => {
+            arguments = compute_arguments(order, text).ok_or("the text is too long")?;
+            Command::Compute
         }
         OperatorCommand::Arm => Command::Arm,
         OperatorCommand::Disarm => Command::Disarm,

@@ -1,5 +1,7 @@
 //! What the state machine asks of the kernel that runs it.
 
+use sharedmem::mailbox::ComputeOrder;
+
 use crate::record::ConnectionId;
 
 /// The kernel around the service.
@@ -39,6 +41,13 @@ pub enum OperatorCommand<'a> {
     Disarm,
     /// Try a refused takeover again.
     Retry,
+    /// Give an order to a compute slice, or ask for its state.
+    Compute {
+        /// What is asked.
+        order: ComputeOrder,
+        /// The slice's name, and for a start, behind a blank, what is to be computed.
+        text: &'a [u8],
+    },
 }
 
 /// A `DEBUG` subcommand that the kernel carries out.

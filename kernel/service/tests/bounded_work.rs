@@ -29,6 +29,7 @@ const MANY: &[(&str, Many)] = &[
     ("command|docs", Walks(&[], &["nosuch"])),
     ("command|info", Walks(&[], &["client|nosuch"])),
     ("command|list", Refuses),
+    ("compute", Refuses),
     ("config", Refuses),
     ("config|get", Walks(&[], &["nosuch"])),
     ("debug", Refuses),

@@ -15,6 +15,7 @@ mod server {
     fn the_operator_is_heard_only_if_that_was_allowed() {
         let mut bench = Bench::new(ServiceLimits::default());
         assert!(bench.send("UNDERSTUDY DISARM").contains("admin=1"));
+        assert!(bench.send("COMPUTE LIST").contains("admin=1"));
         assert_eq!(bench.host.operated, [""; 0]);
         let mut bench = Bench::new(ServiceLimits {
             admin: true,
@@ -23,6 +24,26 @@ mod server {
         for command in ["ARM", "disarm", "RETRY", "LOAD image"] {
             assert_eq!(bench.send(&format!("UNDERSTUDY {command}")), "+QUEUED\r\n");
         }
+        for command in ["LIST", "status cg", "START cg n=32 steps=50", "STOP cg"] {
+            assert_eq!(bench.send(&format!("COMPUTE {command}")), "+QUEUED\r\n");
+        }
+        let orders = bench.host.operated.split_off(4);
+        assert!(
+            orders[2].contains("order: Start, text: [99, 103, 32, 110"),
+            "{orders:?}"
+        );
+        assert_eq!(orders.len(), 4);
+        for command in ["", "STATUS", "STATUS a b", "LIST a", "START", "WAIT a"] {
+            assert!(
+                bench
+                    .send(&format!("COMPUTE {command}"))
+                    .starts_with("-ERR"),
+                "{command}"
+            );
+        }
+        let long = format!("COMPUTE START cg {}", "x".repeat(54));
+        assert!(bench.send(&long).contains("more than 56 bytes"));
+        assert!(bench.send("COMPUTE HELP").starts_with('*'));
         assert!(bench.send("UNDERSTUDY LOAD").starts_with("-ERR unknown"));
         assert!(bench.send("UNDERSTUDY HELP").starts_with('*'));
         let image = "Load { image: [105, 109, 97, 103, 101] }";

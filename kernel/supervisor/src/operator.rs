@@ -1,7 +1,7 @@
 //! What the operator asks for, through the primary's mailbox. Everything in it is a claim by the primary and is
 //! checked.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use sharedmem::Role;
@@ -23,7 +23,7 @@ impl<P: Platform> Supervisor<P> {
             return;
         };
         match self.obey(command, arguments) {
-            Ok(()) => mailbox.reply(number, Answer::Accepted, ""),
+            Ok(text) => mailbox.reply(number, Answer::Accepted, &text),
             Err(reason) => {
                 log::warn!("request {number} refused: {reason}");
                 mailbox.reply(number, Answer::Refused, &reason.to_string());
@@ -32,21 +32,23 @@ impl<P: Platform> Supervisor<P> {
         self.known_words.wrote("answered", number);
     }
 
+    /// Does what is asked for. Returns what was asked to be told.
     fn obey(
         &mut self,
         command: u64,
         arguments: [u64; ARGUMENTS],
-    ) -> Result<(), Refusal<P::Refusal>> {
+    ) -> Result<String, Refusal<P::Refusal>> {
         match Command::from_number(command) {
-            Some(Command::Arm) => self.rearm(arguments),
-            Some(Command::Load) => self.replace(arguments),
-            Some(Command::Disarm) => self.disarm(),
-            Some(Command::Retry) => {
-                self.step(self.now_ns(), Event::RetryRequested);
-                Ok(())
+            Some(Command::Arm) => self.rearm(arguments)?,
+            Some(Command::Load) => self.replace(arguments)?,
+            Some(Command::Disarm) => self.disarm()?,
+            Some(Command::Retry) => self.step(self.now_ns(), Event::RetryRequested),
+            Some(Command::Compute) => {
+                return self.slices.obey(&arguments).map_err(Refusal::Compute);
             }
-            None => Err(Refusal::UnknownRequest(command)),
+            None => return Err(Refusal::UnknownRequest(command)),
         }
+        Ok(String::new())
     }
 
     /// Loads a new backup and lets it get ready on a core that the primary lends.

@@ -1,5 +1,6 @@
 //! Why a request of the operator's is refused.
 
+use alloc::string::String;
 use core::fmt;
 
 use partition::Kind;
@@ -40,6 +41,8 @@ pub(crate) enum Refusal<R> {
     Kinds(&'static Kind, &'static Kind),
     /// The image cannot be used.
     Image(R),
+    /// An order to a compute slice cannot be carried out, for this reason.
+    Compute(String),
 }
 
 impl<R: fmt::Display> fmt::Display for Refusal<R> {
@@ -68,6 +71,7 @@ impl<R: fmt::Display> fmt::Display for Refusal<R> {
                 write!(f, "beside a {primary} primary no {backup} can get ready")
             }
             Self::Image(reason) => reason.fmt(f),
+            Self::Compute(reason) => f.write_str(reason),
         }
     }
 }

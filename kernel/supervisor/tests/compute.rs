@@ -8,6 +8,7 @@ use std::rc::Rc;
 use compute_slice::{SliceDeath, SliceEntry, SliceState};
 use partition::tenant::NATIVE;
 use sharedmem::Instance;
+use sharedmem::mailbox::{Answer, Command, ComputeOrder, compute_arguments};
 use supervisor::{ComputeTenant, Ending, Kept, Order, SliceView, Supervisor};
 
 use bench::{Bench, SLICE_CORES, World, protected, run};
@@ -62,6 +63,15 @@ impl ComputeTenant for Slice {
 
     fn starts_at_boot(&self) -> bool {
         true
+    }
+
+    fn set_arguments(&mut self, arguments: &str) -> Result<(), String> {
+        self.0
+            .world
+            .log
+            .borrow_mut()
+            .push(format!("to compute: {arguments}"));
+        Ok(())
     }
 
     fn epitaph(&self) -> Option<SliceDeath> {
@@ -189,4 +199,64 @@ fn what_an_earlier_boot_left_goes_on_and_what_ended_there_is_left_alone() {
         supervisor.round();
     }
     assert_eq!(ranks.entries.get(), None);
+}
+
+/// Gives the monitor an order as a primary does. Returns its answer.
+fn order(
+    world: &World,
+    supervisor: &mut Supervisor<Bench>,
+    order: ComputeOrder,
+    text: &str,
+) -> (Answer, String) {
+    let mailbox = &world.control.mailbox;
+    let arguments = compute_arguments(order, text.as_bytes()).unwrap();
+    let number = mailbox.ask(Command::Compute, arguments);
+    run(supervisor, |_| mailbox.answer(number).is_some());
+    let (answer, text) = mailbox.answer(number).unwrap();
+    (answer, text.as_str().into())
+}
+
+#[test]
+fn the_operator_asks_stops_and_starts() {
+    let (world, mut supervisor, ranks) = running(None);
+    let (answer, text) = order(&world, &mut supervisor, ComputeOrder::List, "");
+    assert_eq!(answer, Answer::Accepted);
+    assert!(text.starts_with("cg running, entry 1, step "), "{text}");
+    let refused = [
+        (
+            ComputeOrder::Status,
+            "md",
+            "there is no slice `md`: cg running",
+        ),
+        (ComputeOrder::Start, "cg", "stop it first: cg running"),
+    ];
+    for (what, text, reason) in refused {
+        let (answer, told) = order(&world, &mut supervisor, what, text);
+        assert_eq!(answer, Answer::Refused);
+        assert!(told.starts_with(reason), "{told}");
+    }
+    let (answer, _) = order(&world, &mut supervisor, ComputeOrder::Stop, "cg");
+    assert_eq!(answer, Answer::Accepted);
+    run(&mut supervisor, |_| !world.ranks.iter().any(Cell::get));
+    for _ in 0..1000 {
+        supervisor.round();
+    }
+    let (answer, text) = order(&world, &mut supervisor, ComputeOrder::Stop, "cg");
+    assert_eq!(answer, Answer::Refused);
+    assert!(text.starts_with("nothing of it runs: cg stopped"), "{text}");
+    let (answer, _) = order(
+        &world,
+        &mut supervisor,
+        ComputeOrder::Start,
+        "cg n=8 steps=3",
+    );
+    assert_eq!(answer, Answer::Accepted);
+    run(&mut supervisor, |_| world.ranks.iter().all(Cell::get));
+    assert_eq!(ranks.entries.get(), Some((SliceEntry::Fresh, 2)));
+    assert!(
+        world
+            .log
+            .take()
+            .contains(&"to compute: n=8 steps=3".to_string())
+    );
 }

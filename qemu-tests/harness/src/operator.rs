@@ -87,8 +87,20 @@ pub fn wait_until(
 /// # Errors
 /// It refuses, and says why; or does not answer.
 pub fn request(port: u16, words: &[&[u8]]) -> Result<(), Problem> {
+    request_of(port, "UNDERSTUDY", words).map(drop)
+}
+
+/// Gives the monitor an order about compute slices. Returns its answer: what the slices do.
+///
+/// # Errors
+/// As [`request`].
+pub fn compute(port: u16, words: &[&[u8]]) -> Result<String, Problem> {
+    request_of(port, "COMPUTE", words)
+}
+
+fn request_of(port: u16, command: &str, words: &[&[u8]]) -> Result<String, Problem> {
     let before = MachineStatus::of(port)?;
-    let mut command = redis::cmd("UNDERSTUDY");
+    let mut command = redis::cmd(command);
     for word in words {
         command.arg(*word);
     }
@@ -101,10 +113,14 @@ pub fn request(port: u16, words: &[&[u8]]) -> Result<(), Problem> {
             && !status.text("operator_answer").is_empty()
     };
     let status = wait_until(port, "no answer", is_answered)?;
-    let answer = status.text("operator_answer");
+    let (answer, reason) = (
+        status.text("operator_answer"),
+        status.text("operator_reason"),
+    );
     require(answer == Answer::Accepted.name(), || {
-        format!("{name}: {answer}: {}", status.text("operator_reason"))
-    })
+        format!("{name}: {answer}: {reason}")
+    })?;
+    Ok(reason.to_owned())
 }
 
 /// Loads `image` as the backup and waits until some backup is ready. Returns the version of the one that is.

@@ -33,6 +33,50 @@ enum What {
     Disarm,
     /// Try a refused takeover again.
     Retry,
+    /// Look at compute slices, start and stop them.
+    Compute {
+        #[command(subcommand)]
+        what: Compute,
+    },
+}
+
+#[derive(Subcommand)]
+enum Compute {
+    /// All slices, each with what it does.
+    List,
+    /// What a slice does.
+    Status {
+        /// Its name.
+        slice: String,
+    },
+    /// Begin anew: nothing of an earlier job is left.
+    Start {
+        /// Its name.
+        slice: String,
+        /// What is computed; without it the same as before.
+        arguments: Vec<String>,
+    },
+    /// Stop a slice.
+    Stop {
+        /// Its name.
+        slice: String,
+    },
+}
+
+impl Compute {
+    /// Returns the words of the order, as the service takes them.
+    fn words(&self) -> Vec<&[u8]> {
+        let (word, rest): (&str, Vec<&String>) = match self {
+            Self::List => ("LIST", Vec::new()),
+            Self::Status { slice } => ("STATUS", vec![slice]),
+            Self::Stop { slice } => ("STOP", vec![slice]),
+            Self::Start { slice, arguments } => {
+                ("START", [slice].into_iter().chain(arguments).collect())
+            }
+        };
+        let rest = rest.into_iter().map(|text| text.as_bytes());
+        [word.as_bytes()].into_iter().chain(rest).collect()
+    }
 }
 
 /// Carries out the operator's command, and prints the result.
@@ -63,6 +107,10 @@ pub fn operate(arguments: &CtlArguments) -> Result<bool> {
         What::Disarm => {
             operator::request(port, &[b"DISARM"])?;
             println!("disarmed: the machine is unprotected");
+        }
+        What::Compute { what } => {
+            let answer = operator::compute(port, &what.words())?;
+            answer.split("; ").for_each(|line| println!("{line}"));
         }
         What::Retry => {
             operator::request(port, &[b"RETRY"])?;

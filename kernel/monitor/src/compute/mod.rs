@@ -12,8 +12,8 @@ use alloc::vec::Vec;
 
 use arch::paging::Protection;
 use compute_slice::{
-    SLICE_CONTROL_BYTES, SLICE_REVISION, SliceControl, SliceDeath, SliceEntry, SliceParameters,
-    SliceState,
+    SLICE_CONTROL_BYTES, SLICE_REVISION, SliceArguments, SliceControl, SliceDeath, SliceEntry,
+    SliceParameters, SliceState,
 };
 use partition::cmdline::Reset;
 use partition::plan::ComputeSlice;
@@ -199,6 +199,14 @@ impl ComputeTenant for Slice {
 
     fn starts_at_boot(&self) -> bool {
         !self.planned.clause.image.is_empty()
+    }
+
+    fn set_arguments(&mut self, arguments: &str) -> Result<(), String> {
+        if !SliceArguments::fits(arguments) {
+            return Err("arguments are printable ASCII".into());
+        }
+        self.arguments = arguments.into();
+        Ok(())
     }
 
     fn epitaph(&self) -> Option<SliceDeath> {

@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod compute;
 mod databases;
 mod debug;
 mod expiry;

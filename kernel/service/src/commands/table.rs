@@ -4,8 +4,8 @@
 //! table.
 
 use super::{
-    Context, auth, client, databases, debug, expiry, failover, hashes, info, introspection, keys,
-    lists, scan, server, sets, strings, transactions, understudy,
+    Context, auth, client, compute, databases, debug, expiry, failover, hashes, info,
+    introspection, keys, lists, scan, server, sets, strings, transactions, understudy,
 };
 use crate::reply::Outcome;
 use resp::Arguments;
@@ -144,6 +144,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     row("auth", -2, FAST | NO_AUTH, NONE, "connection", auth::auth, "Give the password"),
     with(CLIENT, row("client", -2, 0, NONE, "connection", client::container, "Commands about client connections")),
     with(COMMAND, row("command", -1, 0, NONE, "server", introspection::command, "Get details of all commands")),
+    row("compute", -2, ADMIN, NONE, "server", compute::compute,
+        "Look at compute slices, start and stop them; needs admin=1 at boot"),
     with(CONFIG, row("config", -2, ADMIN, NONE, "server", client::container,
         "Commands about configuration parameters")),
     row("dbsize", 1, READONLY | FAST, NONE, "server", databases::dbsize, "Get the number of keys"),

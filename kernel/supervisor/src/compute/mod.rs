@@ -4,6 +4,7 @@
 //! primary strikes none of its: neither knows the other's cores.
 
 mod computation;
+mod orders;
 #[cfg(test)]
 mod tests;
 
@@ -56,6 +57,12 @@ pub trait ComputeTenant: SliceView {
 
     /// Returns whether it is to be started at the boot.
     fn starts_at_boot(&self) -> bool;
+
+    /// Changes what is computed, from the next start on.
+    ///
+    /// # Errors
+    /// Why that is no text for a computation.
+    fn set_arguments(&mut self, arguments: &str) -> Result<(), String>;
 
     /// Returns the epitaph that a rank left.
     fn epitaph(&self) -> Option<SliceDeath>;

@@ -17,6 +17,7 @@ use harness::archive::ArchiveWriter;
 use harness::debugger::{Debugger, Space};
 use harness::images::{BACKUP_PATH, PRIMARY_PATH};
 use harness::machine::QemuMachine;
+use harness::operator;
 use harness::problem::{Problem, require, require_equal};
 use rank::{EXIT_CODE, Fault, Job, RANK_BYTES};
 
@@ -62,6 +63,12 @@ pub(super) fn tests() -> Vec<Test> {
             "a computation dies at one step again and again: it is given up, and the machine stays protected",
             given_up,
         ),
+        test(
+            "compute-operated",
+            "the operator lists the slices, stops one and starts it anew, and its result is right",
+            operated,
+        )
+        .on(|machine| machine.append += " admin=1"),
         test(
             "compute-bad-image",
             "a slice whose image is missing, or is no compute image, is refused by name; the machine serves and is \
@@ -158,6 +165,30 @@ fn own_death(context: &TestContext<'_>, fault: Fault, why: &str) -> Verdict {
     ];
     require_equal("entries", entries(&machine), expected)?;
     require_equal("takeovers", machine.console().events::<Takeover>().len(), 0)?;
+    machine.closing_word()
+}
+
+/// Lets the operator look at a job, stop it, and start it anew.
+fn operated(context: &TestContext<'_>) -> Verdict {
+    let machine = boot(context, &LONG)?;
+    let port = machine.port()?;
+    let list = operator::compute(port, &[b"LIST"])?;
+    require(list.starts_with("count running, entry 1"), || list)?;
+    let stopped = operator::compute(port, &[b"STOP", b"count"])?;
+    require(stopped.starts_with("count stopping"), || stopped)?;
+    let rests = machine.wait_event::<ComputeRests>()?;
+    require_equal("why", rests.why.as_str(), "stopped")?;
+    let unknown = operator::compute(port, &[b"STATUS", b"none"]);
+    require(unknown.is_err(), || {
+        "a slice that is not there has a status".into()
+    })?;
+    operator::compute(port, &[b"START", b"count", b"anew"])?;
+    check_result(&machine, &LONG)?;
+    let expected = vec![(1, SliceEntry::Fresh), (2, SliceEntry::Fresh)];
+    require_equal("entries", entries(&machine), expected)?;
+    let status = operator::compute(port, &[b"STATUS", b"count"])?;
+    let told = "count finished, entry 2, step 299 committed, exit code 7";
+    require_equal("status", status.as_str(), told)?;
     machine.closing_word()
 }
 
