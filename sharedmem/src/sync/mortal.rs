@@ -132,6 +132,12 @@ macro_rules! mortal {
                 self.0.compare_exchange_weak(current, new, success, failure)
             }
 
+            /// Adds to it, and returns the old value.
+            pub fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                live_or_die();
+                self.0.fetch_add(value, order)
+            }
+
             /// Flips bits in it, and returns the old value.
             pub fn fetch_xor(&self, value: $value, order: Ordering) -> $value {
                 live_or_die();

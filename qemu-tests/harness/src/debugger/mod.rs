@@ -193,6 +193,20 @@ impl Debugger {
         Ok(())
     }
 
+    /// Lets `cpu` go on at another address.
+    ///
+    /// # Errors
+    /// QEMU does not answer.
+    pub fn jump(&mut self, cpu: usize, address: u64) -> Result<(), Problem> {
+        let rip = self.register_number("rip")?;
+        self.choose(cpu)?;
+        let value: String = address
+            .to_le_bytes()
+            .map(|byte| format!("{byte:02x}"))
+            .concat();
+        self.demand(&format!("P{rip:x}={value}"))
+    }
+
     /// Returns the number of CPUs.
     ///
     /// # Errors

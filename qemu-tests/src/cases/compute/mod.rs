@@ -1,6 +1,7 @@
 //! Slices for computations: what dies beside one does not stop it, and what dies in one goes on.
 
 mod rank;
+mod solver;
 
 use std::time::Duration;
 
@@ -92,6 +93,7 @@ pub(super) fn tests() -> Vec<Test> {
             own_death(context, fault, why)
         })
     }));
+    tests.extend(solver::tests());
     tests
 }
 
