@@ -35,22 +35,19 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod archive;
 pub mod cmdline;
 mod columns;
-pub mod content;
 pub mod cpu_list;
 pub mod duration;
-pub mod files;
 pub mod image;
 pub mod instance_memory;
-mod links;
 pub mod linux;
 pub mod plan;
 pub mod refusal;
 pub mod size;
 pub mod tenant;
 
+pub use bootfiles::{archive, content, files};
 pub use cmdline::Options;
 pub use files::BootFiles;
 #[cfg(any(test, feature = "testing"))]

@@ -1,6 +1,6 @@
 use super::*;
-use crate::archive::tests::archive;
 use alloc::vec;
+use bootfiles::testing::archive;
 use proptest::prelude::*;
 
 const BASE: u64 = WINDOW.start;

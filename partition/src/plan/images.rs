@@ -72,12 +72,12 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::tests::archive;
     use crate::cmdline::Options;
     use crate::linux::bzimage::tests::synthetic;
     use crate::plan::{Machine, plan};
     use crate::tenant::{Kinds, Needs};
     use alloc::format;
+    use bootfiles::testing::archive;
 
     const LINE: &str = "primary_kernel=/vmlinuz primary_initrd=/initrd failover_kernel=/vmlinuz";
 

@@ -106,7 +106,7 @@ impl<'a> BootFiles<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::tests::{archive, entry};
+    use crate::testing::{archive, entry};
     use alloc::string::ToString;
 
     #[test]
