@@ -6,5 +6,6 @@
 
 extern crate alloc;
 
+pub mod host;
 pub mod record;
 pub mod status;

@@ -42,6 +42,10 @@ fn main() -> Result<()> {
                 ask(&mut session, line)
                     .map_err(|error| Error::other(format!("{line}: {error}")))?,
             ),
+            Step::Unrecorded(line) => {
+                ask(&mut session, line)?;
+                None
+            }
             Step::Raw(text) => Some(converse(&server, &script::unescape(text))?),
         };
         recorded.push(step);

@@ -61,7 +61,6 @@ mod commands;
 mod comparison;
 mod connection;
 mod dispatch;
-mod host;
 mod limits;
 mod protocol_error;
 mod reply;
@@ -86,4 +85,4 @@ pub use service_records::record::{
 pub use service_records::status::{
     AsciiText, HostStatus, LongText, ShortText, StatusError, TakeoverTimes,
 };
-pub(crate) use service_records::{record, status};
+pub(crate) use service_records::{host, record, status};

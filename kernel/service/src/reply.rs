@@ -92,6 +92,7 @@ impl Failure {
 pub(crate) struct Output<'a> {
     host: &'a mut dyn Host,
     connection: ConnectionId,
+    protocol: Protocol,
     buffer: &'a mut Vec<u8>,
     steps: u32,
 }
@@ -101,11 +102,13 @@ impl<'a> Output<'a> {
     pub(crate) fn new(
         host: &'a mut dyn Host,
         connection: ConnectionId,
+        protocol: Protocol,
         buffer: &'a mut Vec<u8>,
     ) -> Self {
         Self {
             host,
             connection,
+            protocol,
             buffer,
             steps: 0,
         }
@@ -123,6 +126,19 @@ impl<'a> Output<'a> {
         if !self.buffer.is_empty() {
             self.host.reply(self.connection, self.buffer);
             self.buffer.clear();
+        }
+    }
+
+    /// Chooses the protocol of the replies from here on.
+    pub(crate) fn speak(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    /// Writes what the client's protocol has for it.
+    fn either(&mut self, resp2: &[u8], resp3: &[u8]) {
+        match self.protocol {
+            Protocol::Resp2 => self.raw(resp2),
+            Protocol::Resp3 => self.raw(resp3),
         }
     }
 
@@ -178,11 +194,45 @@ impl<'a> Output<'a> {
     }
 
     pub(crate) fn null(&mut self) {
-        self.raw(b"$-1\r\n");
+        self.either(b"$-1\r\n", b"_\r\n");
     }
 
     pub(crate) fn null_array(&mut self) {
-        self.raw(b"*-1\r\n");
+        self.either(b"*-1\r\n", b"_\r\n");
+    }
+
+    /// Writes the header of a map. Its keys and values follow by turns.
+    pub(crate) fn map(&mut self, length: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.array(2 * length),
+            Protocol::Resp3 => self.number(b'%', length as i64),
+        }
+    }
+
+    /// Writes the header of a set. The elements follow.
+    pub(crate) fn set(&mut self, length: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.array(length),
+            Protocol::Resp3 => self.number(b'~', length as i64),
+        }
+    }
+
+    /// Writes the header of a text for people. Its bytes follow, and a CR and a LF.
+    pub(crate) fn verbatim_header(&mut self, length: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.bulk_header(length),
+            Protocol::Resp3 => {
+                self.number(b'=', length as i64 + 4);
+                self.raw(b"txt:");
+            }
+        }
+    }
+
+    /// Writes a text for people.
+    pub(crate) fn verbatim(&mut self, text: &str) {
+        self.verbatim_header(text.len());
+        self.raw(text.as_bytes());
+        self.raw(b"\r\n");
     }
 
     /// Writes the header of an array. The elements follow.

@@ -189,7 +189,7 @@ impl Service {
         // Move the parser out, so that commands can use all connections while its arguments are borrowed.
         let mut parser = mem::take(&mut client.parser);
         let mut buffer = mem::take(&mut self.reply_buffer);
-        let mut out = Output::new(host, connection, &mut buffer);
+        let mut out = Output::new(host, connection, client.protocol, &mut buffer);
         let goes_on = self.requests(connection, bytes, stamp, &mut parser, &mut out);
         out.flush();
         self.reply_buffer = buffer;

@@ -28,6 +28,9 @@ fn replies_are_those_of_redis() {
                 };
                 last = Some((line, ordered, answer));
             }
+            Step::Unrecorded(line) => {
+                bench.raw(CLIENT, format!("{line}\r\n").as_bytes());
+            }
             Step::Raw(text) => {
                 raw_connection += 1;
                 bench.open(raw_connection);

@@ -227,7 +227,7 @@ mod server {
     }
 
     #[test]
-    fn hello_speaks_version_two_only() {
+    fn hello_speaks_versions_two_and_three() {
         let mut bench = Bench::new(ServiceLimits::default());
         let hello = bench.elements("HELLO 2 AUTH default x SETNAME it");
         assert_eq!(
@@ -238,10 +238,16 @@ mod server {
         );
         assert_eq!(bench.send("CLIENT GETNAME"), "$2\r\nit\r\n");
         assert_eq!(bench.elements("HELLO").len(), hello.len());
+        // As Redis 7.0 writes it, but for the number of the connection.
         assert_eq!(
             bench.send("HELLO 3"),
-            "-NOPROTO unsupported protocol version\r\n"
+            "%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$5\r\nproto\r\n:3\r\n\
+             $2\r\nid\r\n:1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n\
+             $7\r\nmodules\r\n*0\r\n"
         );
+        // Whoever chose a version keeps it.
+        assert!(bench.send("HELLO").starts_with("%7\r\n"));
+        assert!(bench.send("CLIENT INFO").starts_with('='));
     }
 
     /// Checks that each form of `COMMAND` replies one well-formed value: the counts in its headers are right.
@@ -272,7 +278,7 @@ mod server {
             ),
             "{info}"
         );
-        assert_eq!(bench.send("COMMAND INFO nosuch"), "*1\r\n*-1\r\n");
+        assert_eq!(bench.send("COMMAND INFO nosuch"), "*1\r\n$-1\r\n");
         assert_eq!(bench.elements("COMMAND LIST FILTERBY PATTERN s?t"), ["set"]);
     }
 

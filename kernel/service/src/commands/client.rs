@@ -50,20 +50,25 @@ pub(super) fn reset(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Out
         client.protocol = Protocol::Resp2;
     }
     forget_begun(context);
+    context.out.speak(Protocol::Resp2);
     context.out.status("RESET");
     Ok(())
 }
 
 pub(super) fn hello(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let mut words = arguments.from(1);
+    let mut protocol = None;
     if let Some(version) = words.next(context.out) {
         let version = parse_integer(version).ok_or(Failure::Fixed(
             "ERR Protocol version is not an integer or out of range",
         ))?;
-        if version != 2 {
-            return Err(Failure::Fixed("NOPROTO unsupported protocol version"));
-        }
+        protocol = Some(match version {
+            2 => Protocol::Resp2,
+            3 => Protocol::Resp3,
+            _ => return Err(Failure::Fixed("NOPROTO unsupported protocol version")),
+        });
     }
+    let mut name = None;
     while let Some(option) = words.next(context.out) {
         if is(option, "auth")
             && words.left() >= 2
@@ -71,9 +76,10 @@ pub(super) fn hello(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
         {
             authenticate(context, user, password)?;
         } else if is(option, "setname")
-            && let Some(name) = words.next(context.out)
+            && let Some(given) = words.next(context.out)
         {
-            set_name(context, name)?;
+            check_name(given)?;
+            name = Some(given);
         } else {
             return Err(Failure::composed(&[
                 b"ERR Syntax error in HELLO option '",
@@ -82,20 +88,22 @@ pub(super) fn hello(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
             ]));
         }
     }
-    if !context
-        .client()
-        .is_some_and(|client| client.is_authenticated)
-    {
-        return Err(HELLO_FIRST);
+    let client = context.client().filter(|client| client.is_authenticated);
+    let client = client.ok_or(HELLO_FIRST)?;
+    if let Some(name) = name {
+        client.name = name.clone();
     }
+    client.protocol = protocol.unwrap_or(client.protocol);
+    let protocol = client.protocol;
+    context.out.speak(protocol);
     let connection = context.connection as i64;
     let out = &mut context.out;
-    out.array(14);
+    out.map(7);
     for (field, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
         out.text(field);
         out.text(value);
     }
-    for (field, value) in [("proto", 2), ("id", connection)] {
+    for (field, value) in [("proto", protocol.version().into()), ("id", connection)] {
         out.text(field);
         out.integer(value);
     }
@@ -149,20 +157,20 @@ pub(super) fn getname(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> O
 }
 
 pub(super) fn setname(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    set_name(context, &arguments[2])?;
+    check_name(&arguments[2])?;
+    if let Some(client) = context.client() {
+        client.name = arguments[2].clone();
+    }
     context.out.ok();
     Ok(())
 }
 
-fn set_name(context: &mut Context<'_, '_>, name: &Bytes) -> Outcome {
+fn check_name(name: &[u8]) -> Outcome {
     if !name.iter().all(u8::is_ascii_graphic) {
         return Err(BAD_NAME);
     }
     if name.len() > NAME_MAX_BYTES {
         return Err(NAME_TOO_LONG);
-    }
-    if let Some(client) = context.client() {
-        client.name = name.clone();
     }
     Ok(())
 }
@@ -204,7 +212,7 @@ pub(super) fn info(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outc
         .connections
         .get(&context.connection)
         .map(|client| Line::new(context).of(context.connection, client));
-    context.out.text(&line.unwrap_or_default());
+    context.out.verbatim(&line.unwrap_or_default());
     Ok(())
 }
 
@@ -221,7 +229,7 @@ pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
                 ]));
             }
             if !is(name, "normal") {
-                context.out.text("");
+                context.out.verbatim("");
                 return Ok(());
             }
             true
@@ -235,7 +243,7 @@ pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     let mut length = 0;
     for is_counting in [true, false] {
         if !is_counting {
-            out.bulk_header(length);
+            out.verbatim_header(length);
         }
         let mut visit = |out: &mut Output<'_>, id, client| {
             let line = format.of(id, client);

@@ -38,23 +38,32 @@ pub(super) fn absolute_deadline(
 }
 
 pub(super) fn expire(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    set_time_to_live(context, arguments, Unit::Seconds)
+    set_deadline(context, arguments, Unit::Seconds, true)
 }
 
 pub(super) fn pexpire(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    set_time_to_live(context, arguments, Unit::Milliseconds)
+    set_deadline(context, arguments, Unit::Milliseconds, true)
 }
 
-fn set_time_to_live(
+pub(super) fn expireat(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    set_deadline(context, arguments, Unit::Seconds, false)
+}
+
+pub(super) fn pexpireat(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    set_deadline(context, arguments, Unit::Milliseconds, false)
+}
+
+fn set_deadline(
     context: &mut Context<'_, '_>,
     arguments: &mut Arguments<'_>,
     unit: Unit,
+    from_now: bool,
 ) -> Outcome {
     let condition = Condition::parse(context, arguments.from(3))?;
     let now_ms = now_ms(context);
     let when_ms = unit
         .milliseconds(integer(&arguments[2])?)
-        .and_then(|time_ms| time_ms.checked_add(now_ms))
+        .and_then(|time_ms| time_ms.checked_add(if from_now { now_ms } else { 0 }))
         .ok_or_else(|| invalid_time(context))?;
     let place = context.keyspace.locate(&arguments[1]);
     let Some(slot) = place.slot else {
@@ -141,14 +150,32 @@ pub(super) fn pttl(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     time_to_live(context, arguments, Unit::Milliseconds)
 }
 
+pub(super) fn expiretime(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    tell_deadline(context, arguments, Unit::Seconds, 0)
+}
+
+pub(super) fn pexpiretime(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    tell_deadline(context, arguments, Unit::Milliseconds, 0)
+}
+
 fn time_to_live(context: &mut Context<'_, '_>, arguments: &Arguments<'_>, unit: Unit) -> Outcome {
     let now_ms = context.keyspace.now_ms();
+    tell_deadline(context, arguments, unit, now_ms)
+}
+
+/// Writes how long after `from_ms` the key expires.
+fn tell_deadline(
+    context: &mut Context<'_, '_>,
+    arguments: &Arguments<'_>,
+    unit: Unit,
+    from_ms: u64,
+) -> Outcome {
     let reply = match context.keyspace.entry(&arguments[1]) {
         None => -2,
         Some(entry) => match entry.deadline_ms {
             None => -1,
             Some(deadline_ms) => {
-                let left_ms = deadline_ms.get().saturating_sub(now_ms);
+                let left_ms = deadline_ms.get().saturating_sub(from_ms);
                 match unit {
                     Unit::Seconds => (left_ms.saturating_add(500) / 1000) as i64,
                     Unit::Milliseconds => left_ms as i64,

@@ -1,12 +1,22 @@
 //! Commands on hashes.
 
 use super::Context;
-use crate::reply::Outcome;
+use crate::reply::{Failure, Outcome};
 use crate::store::{Bytes, Hash};
 use core::mem;
 use resp::{Arguments, Step};
 
 pub(super) fn hset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let created = set_fields(context, arguments)?;
+    context.out.count(created);
+    Ok(())
+}
+
+/// Sets the fields that are the arguments. Returns how many are new.
+pub(super) fn set_fields(
+    context: &mut Context<'_, '_>,
+    arguments: &mut Arguments<'_>,
+) -> Result<usize, Failure> {
     let key = mem::take(&mut arguments[1]);
     if !arguments.len().is_multiple_of(2) {
         return Err(context.wrong_arity());
@@ -19,8 +29,7 @@ pub(super) fn hset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
         }
         created
     })?;
-    context.out.count(created);
-    Ok(())
+    Ok(created)
 }
 
 pub(super) fn hget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
@@ -46,10 +55,10 @@ pub(super) fn hdel(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
 
 pub(super) fn hgetall(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let Some(hash) = context.keyspace.read::<Hash>(&arguments[1])? else {
-        context.out.array(0);
+        context.out.map(0);
         return Ok(());
     };
-    context.out.array(2 * hash.len());
+    context.out.map(hash.len());
     for (field, value) in hash.iter() {
         context.out.step();
         context.out.bulk(field);

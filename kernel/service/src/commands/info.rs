@@ -46,7 +46,7 @@ pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
             section(&mut lines, context, status);
         }
     }
-    context.out.text(&lines.0);
+    context.out.verbatim(&lines.0);
     Ok(())
 }
 

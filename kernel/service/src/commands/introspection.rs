@@ -28,7 +28,7 @@ pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
                 details(context.out, command);
                 details_of_all(context.out, command.subcommands);
             }
-            None => context.out.null_array(),
+            None => context.out.null(),
         }
     }
     Ok(())
@@ -38,7 +38,7 @@ pub(super) fn docs(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     let out = &mut *context.out;
     let mut names = arguments.from(2);
     if names.left() == 0 {
-        out.array(2 * COMMANDS.len());
+        out.map(COMMANDS.len());
         for command in COMMANDS {
             documentation(out, command);
             documentation_of_all(out, command.subcommands);
@@ -49,7 +49,7 @@ pub(super) fn docs(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     while let Some(name) = names.next(out) {
         known += usize::from(named(name).is_some());
     }
-    out.array(2 * known);
+    out.map(known);
     let mut names = arguments.from(2);
     while let Some(name) = names.next(out) {
         if let Some(command) = named(name) {
@@ -141,7 +141,7 @@ fn details(out: &mut Output<'_>, command: &Command) {
     out.array(10);
     out.text(command.name);
     out.integer(command.arity.into());
-    out.array(flags().count());
+    out.set(flags().count());
     for (_, name) in flags() {
         out.status(name);
     }
@@ -175,7 +175,7 @@ fn categories(out: &mut Output<'_>, command: &Command) {
     } else {
         "@slow"
     };
-    out.array(2 + usize::from(access.is_some()));
+    out.set(2 + usize::from(access.is_some()));
     for category in access.into_iter().chain([group, speed]) {
         out.status(category);
     }
@@ -186,7 +186,7 @@ fn documentation_of_all(out: &mut Output<'_>, subcommands: &[Command]) {
         return;
     }
     out.text("subcommands");
-    out.array(2 * subcommands.len());
+    out.map(subcommands.len());
     for subcommand in subcommands {
         documentation(out, subcommand);
     }
@@ -200,7 +200,7 @@ fn documentation(out: &mut Output<'_>, command: &Command) {
         ("group", command.group),
     ];
     out.text(command.name);
-    out.array(2 * (entries.len() + usize::from(!command.subcommands.is_empty())));
+    out.map(entries.len() + usize::from(!command.subcommands.is_empty()));
     for (name, value) in entries {
         out.text(name);
         out.text(value);

@@ -1,7 +1,7 @@
-//! `ROLE` and `CONFIG`.
+//! `ROLE`, `CONFIG`, `TIME`, and what belongs to servers that this one is not.
 
 use super::{Context, help, is, too_long};
-use crate::reply::Outcome;
+use crate::reply::{Failure, Outcome};
 use crate::store::DATABASES;
 use alloc::string::{String, ToString};
 use resp::{Arguments, BULK_MAX_BYTES, Case, Pattern};
@@ -49,7 +49,7 @@ pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut Argument
             *wanted = wanted.or(found);
         }
     }
-    out.array(2 * names.iter().flatten().count());
+    out.map(names.iter().flatten().count());
     for (name, (_, value)) in names.iter().zip(&parameters) {
         if let Some(name) = name {
             out.bulk(name);
@@ -57,6 +57,40 @@ pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut Argument
         }
     }
     Ok(())
+}
+
+pub(super) fn time(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
+    let now_ms = context.keyspace.now_ms();
+    context.out.array(2);
+    for number in [now_ms / 1000, now_ms % 1000 * 1000] {
+        context.out.text(itoa::Buffer::new().format(number));
+    }
+    Ok(())
+}
+
+/// Runs `FUNCTION FLUSH`. There are no functions, so it has nothing to do.
+pub(super) fn function_flush(
+    context: &mut Context<'_, '_>,
+    arguments: &mut Arguments<'_>,
+) -> Outcome {
+    match arguments.few() {
+        [_, _] => {}
+        [_, _, how] if is(how, "sync") || is(how, "async") => {}
+        _ => {
+            return Err(Failure::Fixed(
+                "ERR FUNCTION FLUSH only supports SYNC|ASYNC option",
+            ));
+        }
+    }
+    context.out.ok();
+    Ok(())
+}
+
+/// Runs `READONLY` and `READWRITE`, which are for clusters.
+pub(super) fn cluster_only(_: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
+    Err(Failure::Fixed(
+        "ERR This instance has cluster support disabled",
+    ))
 }
 
 pub(super) fn config_help(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {

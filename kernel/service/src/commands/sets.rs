@@ -49,10 +49,10 @@ pub(super) fn scard(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
 
 pub(super) fn smembers(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let Some(set) = context.keyspace.read::<Set>(&arguments[1])? else {
-        context.out.array(0);
+        context.out.set(0);
         return Ok(());
     };
-    context.out.array(set.len());
+    context.out.set(set.len());
     for member in set.iter() {
         context.out.step();
         context.out.bulk(member);
@@ -72,7 +72,7 @@ pub(super) fn spop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
             let number = count(number)?;
             let popped = context.keyspace.update(key, |set: &mut Set| {
                 let number = number.min(set.len());
-                context.out.array(number);
+                context.out.set(number);
                 for _ in 0..number {
                     context.out.step();
                     let member = set.take_random(context.random);
@@ -80,7 +80,7 @@ pub(super) fn spop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
                 }
             })?;
             if popped.is_none() {
-                context.out.array(0);
+                context.out.set(0);
             }
         }
         _ => return Err(Failure::SYNTAX),

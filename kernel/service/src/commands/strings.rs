@@ -202,7 +202,10 @@ fn add(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, amount: i64
 }
 
 /// Returns the string at a place, if there is a value.
-fn string_at<'a>(keyspace: &'a Keyspace, place: &Place) -> Result<Option<&'a Bytes>, Failure> {
+pub(super) fn string_at<'a>(
+    keyspace: &'a Keyspace,
+    place: &Place,
+) -> Result<Option<&'a Bytes>, Failure> {
     match place.slot.and_then(|slot| keyspace.table().entry(slot)) {
         None => Ok(None),
         Some((_, entry)) => Bytes::of(&entry.value).map(Some).ok_or(Failure::WRONG_TYPE),
@@ -210,7 +213,7 @@ fn string_at<'a>(keyspace: &'a Keyspace, place: &Place) -> Result<Option<&'a Byt
 }
 
 /// Moves the second argument to the key that is the first.
-fn put_string(
+pub(super) fn put_string(
     context: &mut Context<'_, '_>,
     place: &Place,
     arguments: &mut Arguments<'_>,

@@ -1,4 +1,4 @@
-//! What the tests share: a service with a client, and a reader of RESP2 replies.
+//! What the tests share: a service with a client, and a reader of replies.
 #![allow(dead_code)]
 
 use service::testing::RecordingHost;
@@ -109,8 +109,9 @@ pub fn scan_reply(bytes: &[u8]) -> Option<(usize, Vec<core::ops::Range<usize>>)>
         };
         missing -= 1;
         match bytes[start] {
-            b'*' => missing += number()?.max(0),
-            b'$' => {
+            b'*' | b'~' | b'>' => missing += number()?.max(0),
+            b'%' => missing += 2 * number()?,
+            b'$' | b'=' => {
                 let length = number()?;
                 if length >= 0 {
                     at += length as usize + 2;

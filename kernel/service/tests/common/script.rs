@@ -5,6 +5,7 @@
 //! | `# ...`, empty | comment |
 //! | `> command` | sent as an inline command on the session's connection |
 //! | `~ command` | the same, but the order of the reply's elements is free |
+//! | `! command` | as `> command`, but its reply differs each time and is not recorded |
 //! | `= bytes` | sent, escapes resolved, on a connection of its own; the reply is all that comes back |
 //! | `sleep n` | `n` milliseconds pass |
 //! | `< bytes` | the reply to the line before, with escapes |
@@ -16,6 +17,7 @@
 pub enum Step {
     Comment(String),
     Command { line: String, ordered: bool },
+    Unrecorded(String),
     Raw(String),
     Sleep(u64),
     Reply(Answer),
@@ -39,6 +41,7 @@ pub fn parse(text: &str) -> Vec<Step> {
             line: rest.into(),
             ordered: false,
         },
+        Some(("! ", rest)) => Step::Unrecorded(rest.into()),
         Some(("= ", rest)) => Step::Raw(rest.into()),
         Some(("< ", rest)) => Step::Reply(Answer {
             bytes: unescape(rest.strip_suffix(CLOSED).unwrap_or(rest)),
@@ -62,6 +65,7 @@ pub fn print(steps: &[Step]) -> String {
     let line = |step: &Step| match step {
         Step::Comment(text) => text.clone(),
         Step::Command { line, ordered } => format!("{} {line}", if *ordered { '>' } else { '~' }),
+        Step::Unrecorded(line) => format!("! {line}"),
         Step::Raw(text) => format!("= {text}"),
         Step::Sleep(time) => format!("sleep {time}"),
         Step::Reply(answer) => {
