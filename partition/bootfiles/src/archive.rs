@@ -214,7 +214,6 @@ fn hexadecimal(digits: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::testing::{archive, entry, linked_entry};
-    use alloc::format;
     use alloc::string::ToString;
     use alloc::vec;
     use proptest::prelude::*;
