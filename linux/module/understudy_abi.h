@@ -228,6 +228,23 @@
 #define US_DEVICE_FLAG_REARM_AUTO       4 /* failover_rearm=auto */
 #define US_DEVICE_FLAG_ADOPTED          8 /* it has adopted the PCI bus */
 
+/* SliceEntry */
+#define US_SLICE_ENTRY_FRESH            1 /* begin anew */
+#define US_SLICE_ENTRY_RESUME           2 /* continue behind the last committed step, or begin if there is none */
+
+/* SliceState */
+#define US_SLICE_STATE_EMPTY            0 /* nothing was loaded */
+#define US_SLICE_STATE_PREPARED         1 /* it is about to be entered */
+#define US_SLICE_STATE_RUNNING          2 /* the computation runs */
+#define US_SLICE_STATE_FINISHED         3 /* the computation is done */
+#define US_SLICE_STATE_FAILED           4 /* the computation ended itself, and its epitaph says why */
+#define US_SLICE_STATE_DIED             5 /* a rank died, and its epitaph says how */
+
+/* DeathCause */
+#define US_DEATH_CAUSE_EXCEPTION        1 /* a processor exception */
+#define US_DEATH_CAUSE_PANIC            2 /* it panicked */
+#define US_DEATH_CAUSE_REFUSED          3 /* it found an error, which the message names */
+
 #ifndef __ASSEMBLY__
 
 #include <linux/build_bug.h>

@@ -35,7 +35,7 @@ fn machine(regions: &[(u64, u64, u32)], needs: Needs) -> Machine {
     }
 }
 
-/// A server with 768 GiB: eight large pieces above 4 GiB, one per node, and less than 2 GiB below.
+/// Describes a server with 768 GiB: eight large pieces above 4 GiB, one per node, and less than 2 GiB below.
 fn server() -> Vec<(u64, u64, u32)> {
     let nodes = (0..8).map(|node| {
         let start = if node == 0 { 4 * GIB } else { node * 96 * GIB };
@@ -50,7 +50,7 @@ fn server() -> Vec<(u64, u64, u32)> {
     below.into_iter().chain(nodes).collect()
 }
 
-/// A machine with NVDIMMs, by both of their numbers.
+/// Describes a machine with NVDIMMs, by both of their numbers.
 fn nvdimms() -> Vec<(u64, u64, u32)> {
     vec![
         (0, 0x9_a800, 1),

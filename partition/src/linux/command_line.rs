@@ -224,7 +224,7 @@ mod tests {
         assert!(line.text.starts_with("panic=5 lpj=1 tsc-early-khz=7 "));
     }
 
-    /// The kernel hears all of them, and ours last.
+    /// Lets the kernel hear all of them, and ours last.
     #[test]
     fn where_words_contradict_each_other_both_are_there_and_ours_is_the_last() {
         let given = "pci=nommconf tsc=nowatchdog \"maxcpus=16\" reboot=\"efi\" no_ipi_broadcast=0";

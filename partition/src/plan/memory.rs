@@ -289,8 +289,8 @@ impl<'a> MemoryPlanner<'a> {
         } = self.machine.needs;
         if primary_bytes.max(backup_bytes) > 0 {
             let reason = format!(
-                "the images need {} for the primary and {} for the backup, each in one piece below 4G, beside a journal; \
-                 no machine with this memory map has them",
+                "the images need {} for the primary and {} for the backup, each in one piece below 4G, beside a \
+                 journal; no machine with this memory map has them",
                 SizeText(primary_bytes),
                 SizeText(backup_bytes)
             );

@@ -30,8 +30,8 @@ pub struct Kind {
     pub capabilities: Capabilities,
     /// What holds for it where the boot line says nothing.
     pub defaults: Defaults,
-    /// Returns the memory that an image, with an initrd of so many bytes, needs in one piece below 4 GiB; 0 if it is loaded
-    /// anywhere, or is damaged, which is refused when it is loaded.
+    /// Returns the memory that an image, with an initrd of so many bytes, needs in one piece below 4 GiB; 0 if it is
+    /// loaded anywhere, or is damaged, which is refused when it is loaded.
     pub bytes_below_4_gib: fn(&[u8], u64) -> u64,
     /// Checks an image of this kind by the code that prepares it at the boot. Returns a line for people.
     pub check: fn(&ImageCheck<'_>) -> Result<String, Refusal>,

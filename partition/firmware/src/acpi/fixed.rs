@@ -44,8 +44,8 @@ pub struct ResetRegister {
     pub value: u8,
 }
 
-/// Returns the PM timer. The extended field, where it is filled in, counts (5.2.9: it supersedes the old one); a machine
-/// with reduced hardware has no other. Whether the timer runs, its measurement tells.
+/// Returns the PM timer. The extended field, where it is filled in, counts (5.2.9: it supersedes the old one); a
+/// machine with reduced hardware has no other. Whether the timer runs, its measurement tells.
 pub(super) fn pm_timer(fadt: &Block) -> Result<Option<PmTimer>, InputError> {
     let flags = fadt.u32(FLAGS, "flags")?;
     let width_bits = if flags & TIMER_IS_32_BITS != 0 {

@@ -301,8 +301,8 @@ fn what_is_wrong_is_named() {
     assert_eq!(far, "FADT: PM_TMR_BLK: is 0x10608, should be an I/O port");
 }
 
-/// What Linux boots with a word of warning, boots here with one: wrong checksums everywhere but in the root pointer, an
-/// entry that leads nowhere, two overrides of one interrupt, a root pointer that says another length.
+/// Boots with a word of warning what Linux boots with one: wrong checksums everywhere but in the root pointer, an entry
+/// that leads nowhere, two overrides of one interrupt, a root pointer that says another length.
 #[test]
 fn what_linux_tolerates_is_a_note() {
     let mut memory = machine(&[qemu_madt(), fadt(), table(b"HPET", &[7; 20]), mcfg(&[])]);
