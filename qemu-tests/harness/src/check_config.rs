@@ -16,6 +16,8 @@ const ACPI_BYTES: u64 = 0x2_8000;
 const PAGE_BYTES: u64 = 4096;
 /// The monitor takes the first free page from here on for the other cores to start in.
 const START_PAGE: u64 = 0x8000;
+/// The page, and one in which a core notes an exception.
+const START_PAGES_BYTES: u64 = 2 * PAGE_BYTES;
 
 /// A boot to be checked.
 #[derive(Clone, Debug)]
@@ -100,7 +102,7 @@ impl BootCheck {
                 .occupied
                 .push((elf_image::physical_range(kernel)?, "monitor"));
             machine.occupied.push((
-                Range::new(START_PAGE, START_PAGE + PAGE_BYTES),
+                Range::new(START_PAGE, START_PAGE + START_PAGES_BYTES),
                 "start page",
             ));
         }

@@ -13,25 +13,37 @@ use harness::debugger::{Debugger, Space};
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
 
-/// QEMU's IOMMUs: what a test is called, and the device.
-const KINDS: [(&str, &str); 5] = [
-    ("intel", "intel-iommu,intremap=off"),
-    ("intel-intremap", "intel-iommu,intremap=on"),
-    ("intel-caching", "intel-iommu,caching-mode=on,intremap=off"),
-    ("intel-3-levels", "intel-iommu,aw-bits=39,intremap=off"),
-    ("amd", "amd-iommu"),
+/// What a test does.
+type Case = fn(&TestContext<'_>) -> Verdict;
+
+/// QEMU's IOMMUs: what a test is called, the device, and what is done. In the log of QEMU's AMD unit (10.0) no event has
+/// a code, so nothing can be named there.
+const KINDS: [(&str, &str, Case); 5] = [
+    ("intel", "intel-iommu,intremap=off", named),
+    ("intel-intremap", "intel-iommu,intremap=on", named),
+    (
+        "intel-caching",
+        "intel-iommu,caching-mode=on,intremap=off",
+        named,
+    ),
+    (
+        "intel-3-levels",
+        "intel-iommu,aw-bits=39,intremap=off",
+        named,
+    ),
+    ("amd", "amd-iommu", stopped),
 ];
 
 pub(super) fn tests() -> Vec<Test> {
-    let of_kind = |(name, device): (&str, &str)| {
+    let of_kind = |(name, device, case): (&str, &str, Case)| {
         let mut test = Test::new(
             format!("iommu-{name}"),
             format!(
                 "{device}: card and disk behind it survive a takeover; a device that writes to the other slice, to the \
-                 monitor, or after the takeover to the dead primary's slice, is stopped and named"
+                 monitor, or after the takeover to the dead primary's slice, is stopped, and named where the unit says it"
             ),
             "debug=1",
-            stray,
+            case,
         );
         test.machine.iommu = device.into();
         test.machine.devices = vec![format!(
@@ -79,10 +91,12 @@ enum Copy {
 struct Stray<'a> {
     machine: &'a QemuMachine,
     registers: u64,
+    /// Whether what is stopped is also named.
+    is_named: bool,
 }
 
 impl<'a> Stray<'a> {
-    fn find(machine: &'a QemuMachine) -> Result<Self, Problem> {
+    fn find(machine: &'a QemuMachine, is_named: bool) -> Result<Self, Problem> {
         let buses = machine.control()?.execute("query-pci", json!({}))?;
         let devices = buses[0]["devices"].as_array().cloned().unwrap_or_default();
         let found = devices.iter().find(|it| it["slot"] == STRAY_SLOT);
@@ -90,7 +104,11 @@ impl<'a> Stray<'a> {
         let registers = registers.filter(|it| *it != 0 && *it != u64::MAX);
         let registers =
             registers.ok_or_else(|| Problem::Failed("the device has no registers".into()))?;
-        Ok(Self { machine, registers })
+        Ok(Self {
+            machine,
+            registers,
+            is_named,
+        })
     }
 
     /// Lets it copy, and returns what it copied to, or from.
@@ -144,6 +162,9 @@ impl<'a> Stray<'a> {
             Debugger::attach(self.machine)?.read(Space::Physical, address, BYTES as usize)?;
         let after = self.copy(Copy::ToMemory, address)?;
         require(before == after, || format!("{what} was written to"))?;
+        if !self.is_named {
+            return Ok(());
+        }
         let named = self.wait_faults(faults)?;
         let last = &named[faults - 1];
         require_equal("the function", last.function.as_str(), STRAY)?;
@@ -167,10 +188,18 @@ fn planned(machine: &QemuMachine, who: &str) -> Result<u64, Problem> {
     start.ok_or_else(|| Problem::Failed(format!("the plan has no memory for {who}")))
 }
 
-fn stray(context: &TestContext<'_>) -> Verdict {
+fn named(context: &TestContext<'_>) -> Verdict {
+    stray(context, true)
+}
+
+fn stopped(context: &TestContext<'_>) -> Verdict {
+    stray(context, false)
+}
+
+fn stray(context: &TestContext<'_>, is_named: bool) -> Verdict {
     let machine = context.boot()?;
     require_equal("units", machine.console().events::<Iommu>().len(), 1)?;
-    let stray = Stray::find(&machine)?;
+    let stray = Stray::find(&machine, is_named)?;
     let mine = planned(&machine, "primary")? + (8 << 20);
     let others = machine.wait_event::<BackupMemory>()?.range.start + (8 << 20);
     let control = planned(&machine, "shared")?;
@@ -184,7 +213,7 @@ fn stray(context: &TestContext<'_>) -> Verdict {
     let handed_over = machine.wait_event::<DmaHandedOver>()?;
     require_equal("functions that are barred", handed_over.barred, 0)?;
     stray.copy(Copy::FromMemory, others)?;
-    require_equal("faults", stray.faults().len(), 1)?;
+    require_equal("faults", stray.faults().len(), usize::from(is_named))?;
     stray.must_be_stopped("the dead primary's slice", mine, 2)?;
     machine.closing_word()
 }

@@ -108,7 +108,7 @@ fn refused(context: &TestContext<'_>) -> Verdict {
     let mut damaged = newer(context)?;
     damaged.truncate(damaged.len() / 2);
     let mut bad = vec![
-        (damaged, vec!["end of the file".to_owned()]),
+        (damaged, vec!["damaged ELF file".to_owned()]),
         (b"#!/bin/sh\n".to_vec(), vec!["script".to_owned()]),
     ];
     let own = Revisions::OWN;

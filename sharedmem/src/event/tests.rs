@@ -265,7 +265,8 @@ fn a_list_has_commas() {
     }
     .to_string();
     assert_eq!(line, "event=fence-refused cores=2,5 ;");
-    assert!(FenceRefused::parse(&line).unwrap().cores.iter().eq([2, 5]));
+    let cores: Vec<u32> = FenceRefused::parse(&line).unwrap().cores.iter().collect();
+    assert_eq!(cores, [2, 5]);
     assert_eq!(
         FenceRefused {
             cores: CoreList::default()

@@ -15,6 +15,7 @@ use sharedmem::event::{
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::archive::ArchiveWriter;
+use harness::client;
 use harness::debugger::{Debugger, Space};
 use harness::images::{BACKUP_PATH, PRIMARY_PATH};
 use harness::machine::QemuMachine;
@@ -252,5 +253,7 @@ fn reset(context: &TestContext<'_>) -> Verdict {
     machine.wait_event_where(|it: &ComputeKept| it.committed == Some(LONG.steps - 1))?;
     check_result(&machine, &LONG)?;
     require_equal("entries", entries(&machine).len(), 2)?;
+    // What is typed before the primary reads its serial port is lost.
+    client::inject(machine.port()?, "PING")?;
     machine.closing_word()
 }
