@@ -40,7 +40,7 @@ pub(super) fn tests() -> Vec<Test> {
             format!("iommu-{name}"),
             format!(
                 "{device}: card and disk behind it survive a takeover; a device that writes to the other slice, to the \
-                 monitor, or after the takeover to the dead primary's slice, is stopped, and named where the unit says it"
+                 monitor, or after the takeover to the dead primary's slice, is stopped and, but for `amd`, named"
             ),
             "debug=1",
             case,
