@@ -18,12 +18,18 @@ pub const NEEDED: [Need; 1] = [(
 const RUNNER: &str = "target.'cfg(unix)'.runner = ['valgrind', '--quiet', '--error-exitcode=101', '--leak-check=no']";
 
 /// Tests that are left out. The first cannot pass under valgrind: it starts a missing program, and gets no error
-/// because valgrind turns vfork into fork. The second takes many minutes there, and runs safe code only.
-const LEFT_OUT: [&str; 4] = [
+/// because valgrind turns vfork into fork. The others take minutes there, and run safe code only.
+const LEFT_OUT: [&str; 10] = [
     "--skip",
     "a_hook_that_fails_is_told",
     "--skip",
     "whatever_dies_in_the_middle",
+    "--skip",
+    "a_flood_for_an_hour",
+    "--skip",
+    "no_flood_pushes_a_reason",
+    "--skip",
+    "every_event_reads_back",
 ];
 
 /// Runs the tests whose names contain `filter`. Returns false if one fails, or an error is found.
