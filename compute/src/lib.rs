@@ -54,7 +54,7 @@
 //!     let regions = (Region::<f64>::blocks("x", 8, 1),);
 //!     let mut job = rank.begin(regions, 5, |_, (x,)| Ok((x.fill(|_| 0.0),)))?;
 //!     let mut kept = None;
-//!     job.step(|_, (x,)| { kept = Some(x.next); todo!() })?;
+//!     job.step(|_, (x,)| { kept = Some(x.next); loop {} })?;
 //!     Ok(0)
 //! }
 //! ```
