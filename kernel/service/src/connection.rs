@@ -1,12 +1,12 @@
 //! What the service knows about a client.
 
 use crate::record::ConnectionId;
-use crate::reply::Protocol;
 use crate::store::{Bytes, Keyspace};
 use crate::transaction::{Transaction, WatchList};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::fmt;
+use key_commands::Protocol;
 use resp::{Parser, heap_bytes};
 
 /// All connections, in the order of their numbers, so that `CLIENT LIST` is the same on every kernel.

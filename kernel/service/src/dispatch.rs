@@ -2,8 +2,8 @@
 
 use crate::commands::{self, Command, Context};
 use crate::record::ConnectionId;
-use crate::reply::{Failure, Output};
 use crate::service::Service;
+use key_commands::{Failure, Output};
 use resp::{Parser, RequestLimits, Step};
 use values::Random;
 

@@ -63,7 +63,6 @@ mod connection;
 mod dispatch;
 mod limits;
 mod protocol_error;
-mod reply;
 mod service;
 mod statistics;
 #[cfg(feature = "testing")]

@@ -1,6 +1,6 @@
 //! The replies to bytes that are not the protocol.
 
-use crate::reply::Failure;
+use key_commands::Failure;
 use resp::ProtocolError;
 
 /// Returns the reply to bytes that are not the protocol, with Redis' text if it has one.

@@ -6,12 +6,12 @@ use crate::host::Host;
 use crate::limits::ServiceLimits;
 use crate::protocol_error::describe;
 use crate::record::{ConnectionId, Input, InputRecord, Stamp};
-use crate::reply::{Failure, Output};
 use crate::statistics::Statistics;
 use crate::status::HostStatus;
 use crate::store::Keyspace;
 use alloc::vec::Vec;
 use core::mem;
+use key_commands::{Failure, Output};
 use resp::{Found, Parser, Step};
 use values::Random;
 

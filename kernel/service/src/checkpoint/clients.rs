@@ -11,9 +11,9 @@ use super::Head;
 use crate::commands;
 use crate::connection::{Connection, Connections};
 use crate::record::ConnectionId;
-use crate::reply::Protocol;
 use crate::store::{Bytes, DATABASES, Keyspace};
 use crate::transaction::Transaction;
+use key_commands::Protocol;
 
 /// A connection. Its name follows, then the name of its last command, the incomplete line, and the arguments so far.
 #[derive(Debug, Serialize, Deserialize)]

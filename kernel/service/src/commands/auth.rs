@@ -1,11 +1,11 @@
 //! `AUTH`, and who may run what.
 
 use super::Context;
-use super::table::{Command, NO_AUTH};
+use super::table::Command;
 use crate::connection::{CONSOLE, Connection};
 use crate::limits::ServiceLimits;
 use crate::record::ConnectionId;
-use crate::reply::{Failure, Outcome};
+use key_commands::{Failure, NO_AUTH, Outcome};
 use resp::Arguments;
 
 const WRONG_PASSWORD: Failure =

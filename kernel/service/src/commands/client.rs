@@ -1,14 +1,14 @@
 //! Commands about the connection itself.
 
+use super::Context;
 use super::auth::{HELLO_FIRST, authenticate};
 use super::transactions::forget_begun;
-use super::{Context, help, is};
 use crate::connection::Connection;
 use crate::record::ConnectionId;
-use crate::reply::{Failure, Outcome, Output, Protocol};
 use crate::store::Bytes;
 use alloc::format;
 use alloc::string::String;
+use key_commands::{Failure, Outcome, Output, Protocol, database_number, help, integer, is};
 use resp::{Arguments, Step, parse_integer};
 
 /// The Redis version whose replies these are.
@@ -113,6 +113,16 @@ pub(super) fn hello(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
     }
     out.text("modules");
     out.array(0);
+    Ok(())
+}
+
+pub(super) fn select(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let database = database_number(integer(&arguments[1])?)?;
+    if let Some(client) = context.client() {
+        client.database = database;
+    }
+    context.keyspace.select(database);
+    context.out.ok();
     Ok(())
 }
 

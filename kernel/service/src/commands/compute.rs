@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use sharedmem::mailbox::{COMPUTE_TEXT_BYTES, ComputeOrder};
 
+use super::Context;
 use super::auth::is_operator;
-use super::{Context, help, is};
 use crate::host::OperatorCommand;
-use crate::reply::{Failure, Outcome};
+use key_commands::{Failure, Outcome, help, is};
 use resp::Arguments;
 
 const NOT_ALLOWED: Failure = Failure::Fixed(

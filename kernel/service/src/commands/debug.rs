@@ -1,9 +1,9 @@
 //! `DEBUG`: injects faults, and fills the server. It has to be allowed at boot.
 
-use super::{Context, count, help, integer, is};
+use super::Context;
 use crate::host::{BrokenPart, DeathKind, DebugCommand, HangTarget};
-use crate::reply::{Failure, Outcome};
 use crate::store::{Bytes, Deadline, ENTRY_BYTES, Value, heap_bytes};
+use key_commands::{Failure, Outcome, count, help, integer, is};
 use resp::{Arguments, BULK_MAX_BYTES, Step};
 
 const NOT_ALLOWED: Failure = Failure::Fixed(

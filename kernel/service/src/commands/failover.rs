@@ -1,8 +1,8 @@
 //! `FAILOVER`: the primary hands the machine over to its backup on purpose.
 
+use super::Context;
 use super::auth::is_operator;
-use super::{Context, is};
-use crate::reply::{Failure, Outcome};
+use key_commands::{Failure, Outcome, is};
 use resp::Arguments;
 use resp::parse_integer;
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,12 @@
 //! `INFO`.
 
 use super::client::REDIS_VERSION;
-use super::{Context, Failover, is};
-use crate::reply::Outcome;
+use super::{Context, Failover};
 use crate::status::{HostStatus, TakeoverTimes};
 use alloc::format;
 use alloc::string::String;
 use core::fmt::{Display, Write};
+use key_commands::{Outcome, is};
 use resp::Arguments;
 
 use sharedmem::Role;

@@ -1,12 +1,14 @@
 //! `COMMAND`: the table of commands, for clients that ask.
 
-use super::table::{COMMANDS, Command, FAST, FLAG_NAMES, READONLY, WRITE};
-use super::{Context, help, is, lookup, too_long};
-use crate::reply::{Failure, Outcome, Output};
+use super::Context;
+use super::table::{COMMANDS, Command};
+use key_commands::{
+    FAST, FLAG_NAMES, Failure, Outcome, Output, READONLY, WRITE, help, is, lookup, too_long,
+};
 use resp::{Arguments, Case, Pattern};
 
 pub(super) fn command(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
-    details_of_all(context.out, COMMANDS);
+    details_of_all(context.out, &COMMANDS);
     Ok(())
 }
 
@@ -18,7 +20,7 @@ pub(super) fn count(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Out
 pub(super) fn info(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let mut names = arguments.from(2);
     if names.left() == 0 {
-        details_of_all(context.out, COMMANDS);
+        details_of_all(context.out, &COMMANDS);
         return Ok(());
     }
     context.out.array(names.left());
@@ -39,7 +41,7 @@ pub(super) fn docs(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     let mut names = arguments.from(2);
     if names.left() == 0 {
         out.map(COMMANDS.len());
-        for command in COMMANDS {
+        for command in &COMMANDS {
             documentation(out, command);
             documentation_of_all(out, command.subcommands);
         }
@@ -110,7 +112,7 @@ pub(super) fn command_help(context: &mut Context<'_, '_>, _: &mut Arguments<'_>)
 /// Finds a command by its name, or a subcommand by `command|subcommand`.
 fn named(name: &[u8]) -> Option<&'static Command> {
     let mut parts = name.splitn(2, |&byte| byte == b'|');
-    let command = lookup(COMMANDS, parts.next()?)?;
+    let command = lookup(&COMMANDS, parts.next()?)?;
     match parts.next() {
         None => Some(command),
         Some(subcommand) => lookup(command.subcommands, subcommand),

@@ -3,21 +3,11 @@
 mod auth;
 mod client;
 mod compute;
-mod databases;
 mod debug;
-mod expiry;
 mod failover;
-mod hash_fields;
-mod hashes;
 mod info;
 mod introspection;
-mod keys;
-mod lists;
-mod scan;
 mod server;
-mod sets;
-mod string_values;
-mod strings;
 mod table;
 mod transactions;
 mod understudy;
@@ -25,15 +15,15 @@ mod understudy;
 use crate::connection::{Connection, Connections};
 use crate::limits::ServiceLimits;
 use crate::record::ConnectionId;
-use crate::reply::{Failure, Outcome, Output};
 use crate::statistics::Statistics;
 use crate::status::HostStatus;
-use crate::store::{ENTRY_BYTES, Keyspace, NEW_KEY_BYTES};
+use crate::store::Keyspace;
 pub(crate) use auth::PROTECTED;
 pub(crate) use failover::Failover;
-use resp::{Arguments, PATTERN_MAX_BYTES, PatternTooLong, Step, heap_bytes, parse_integer};
+use key_commands::{DENYOOM, Failure, Outcome, Output, growth_max_bytes, lookup, wrong_arity};
+use resp::Arguments;
 pub(crate) use table::Command;
-use table::{COMMANDS, DENYOOM, lookup_key};
+use table::{COMMANDS, Run};
 use values::Random;
 
 /// Expired keys that a command removes before it may add one.
@@ -57,32 +47,29 @@ pub(crate) struct Context<'a, 'h> {
     pub(crate) is_in_transaction: bool,
 }
 
-impl Context<'_, '_> {
+impl<'h> Context<'_, 'h> {
     fn client(&mut self) -> Option<&mut Connection> {
         self.connections.get_mut(&self.connection)
     }
 
     fn wrong_arity(&self) -> Failure {
-        Failure::composed(&[
-            b"ERR wrong number of arguments for '",
-            self.command.name.as_bytes(),
-            b"' command",
-        ])
+        wrong_arity(self.command.name)
     }
 
-    /// Checks that `growth_bytes` more can be stored. If not, removes expired keys until they can.
+    /// Returns what a command on keys can use.
+    fn on_keys(&mut self) -> key_commands::Context<'_, 'h> {
+        key_commands::Context {
+            name: self.command.name,
+            keyspace: self.keyspace,
+            random: self.random,
+            out: self.out,
+            max_memory_bytes: self.limits.max_memory_bytes,
+        }
+    }
+
+    /// Checks that `growth_bytes` more can be stored.
     fn room_for(&mut self, growth_bytes: u64) -> Outcome {
-        let max_bytes = self.limits.max_memory_bytes;
-        if max_bytes == 0 {
-            return Ok(());
-        }
-        while self.keyspace.used_bytes() + growth_bytes > max_bytes {
-            self.out.step();
-            if self.keyspace.remove_expired(1) == 0 {
-                return Err(Failure::OUT_OF_MEMORY);
-            }
-        }
-        Ok(())
+        self.on_keys().room_for(growth_bytes)
     }
 }
 
@@ -92,7 +79,7 @@ pub(crate) fn is_http(arguments: &mut Arguments<'_>) -> bool {
     arguments
         .few()
         .first()
-        .is_some_and(|name| is(name, "host:") || is(name, "post"))
+        .is_some_and(|name| key_commands::is(name, "host:") || key_commands::is(name, "post"))
 }
 
 /// Finds the command or subcommand that a request names.
@@ -106,7 +93,7 @@ pub(crate) fn find(
     let Some(command) = arguments
         .few()
         .first()
-        .and_then(|name| lookup(COMMANDS, name))
+        .and_then(|name| lookup(&COMMANDS, name))
     else {
         return Err(unknown_command(arguments, out));
     };
@@ -144,7 +131,10 @@ fn call(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome
     if let Some(client) = context.client() {
         client.last_command = command.name;
     }
-    (command.run)(context, arguments)
+    match command.run {
+        Run::OnKeys(run) => run(&mut context.on_keys(), arguments),
+        Run::OnService(run) => run(context, arguments),
+    }
 }
 
 /// Checks arity, password and memory. What may take memory first removes some of what has expired, so that no rate of
@@ -161,31 +151,6 @@ pub(crate) fn check(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
         context.room_for(growth_bytes)?;
     }
     Ok(())
-}
-
-/// Returns the most memory that a command with these arguments can add, in bytes: that of a new collection with a
-/// long key and a deadline, if each argument becomes the most expensive element it can be.
-fn growth_max_bytes(out: &mut Output<'_>, arguments: &mut Arguments<'_>) -> u64 {
-    let key_bytes = arguments
-        .few()
-        .get(1)
-        .map_or(0, |key| heap_bytes(key.len()));
-    let mut growth_bytes = NEW_KEY_BYTES + key_bytes;
-    let mut words = arguments.from(1);
-    while let Some(argument) = words.next(out) {
-        growth_bytes += ENTRY_BYTES + heap_bytes(argument.len());
-    }
-    growth_bytes
-}
-
-/// Finds a name, in upper or lower case, in a sorted table. No command's name is longer than a [`lookup_key`] can hold.
-fn lookup(commands: &'static [Command], name: &[u8]) -> Option<&'static Command> {
-    if name.len() > size_of::<u128>() {
-        return None;
-    }
-    let key = lookup_key(name);
-    let index = commands.binary_search_by_key(&key, |command| command.key);
-    commands.get(index.ok()?)
 }
 
 fn unknown_command(arguments: &mut Arguments<'_>, out: &mut Output<'_>) -> Failure {
@@ -221,43 +186,4 @@ fn unknown_subcommand(name: &[u8], subcommand: &[u8]) -> Failure {
         &name.to_ascii_uppercase(),
         b" HELP.",
     ])
-}
-
-/// Returns whether an argument is this word, in upper or lower case.
-fn is(argument: &[u8], word: &str) -> bool {
-    argument.eq_ignore_ascii_case(word.as_bytes())
-}
-
-fn integer(argument: &[u8]) -> Result<i64, Failure> {
-    parse_integer(argument).ok_or(Failure::NOT_AN_INTEGER)
-}
-
-/// Reads a count: an integer that is not negative.
-fn count(argument: &[u8]) -> Result<usize, Failure> {
-    parse_integer(argument)
-        .and_then(|count| usize::try_from(count).ok())
-        .ok_or(Failure::NOT_POSITIVE)
-}
-
-/// Returns the error of a pattern that is too long.
-fn too_long(PatternTooLong: PatternTooLong) -> Failure {
-    Failure::composed(&[
-        b"ERR pattern is too long, it may have ",
-        itoa::Buffer::new().format(PATTERN_MAX_BYTES).as_bytes(),
-        b" bytes",
-    ])
-}
-
-/// Writes the reply of a HELP subcommand.
-fn help(out: &mut Output<'_>, name: &str, lines: &[&str]) -> Outcome {
-    out.array(lines.len() + 3);
-    out.status(&alloc::format!(
-        "{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
-    ));
-    for line in lines {
-        out.status(line);
-    }
-    out.status("HELP");
-    out.status("    Prints this help.");
-    Ok(())
 }

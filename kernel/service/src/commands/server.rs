@@ -1,9 +1,9 @@
 //! `ROLE`, `CONFIG`, `TIME`, and what belongs to servers that this one is not.
 
-use super::{Context, help, is, too_long};
-use crate::reply::{Failure, Outcome};
+use super::Context;
 use crate::store::DATABASES;
 use alloc::string::{String, ToString};
+use key_commands::{Failure, Outcome, help, is, too_long};
 use resp::{Arguments, BULK_MAX_BYTES, Case, Pattern};
 
 /// Number of configuration parameters.

@@ -1,10 +1,9 @@
 //! `MULTI`, `EXEC`, `DISCARD`, `WATCH` and `UNWATCH`.
 
-use super::table::DENYOOM;
-use super::{Context, find, growth_max_bytes, run};
-use crate::reply::{Failure, Outcome};
+use super::{Context, find, run};
 use crate::store::Bytes;
 use alloc::boxed::Box;
+use key_commands::{DENYOOM, Failure, Outcome, growth_max_bytes};
 use resp::{Arguments, Step};
 
 pub(super) fn multi(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {

@@ -3,10 +3,10 @@
 //! The answer comes later, in `INFO replication`: a reply depends on records only, and the monitor's answer is in
 //! none yet.
 
+use super::Context;
 use super::auth::is_operator;
-use super::{Context, help, is};
 use crate::host::OperatorCommand;
-use crate::reply::{Failure, Outcome};
+use key_commands::{Failure, Outcome, help, is};
 use resp::Arguments;
 
 const NOT_ALLOWED: Failure = Failure::Fixed(

@@ -2,9 +2,9 @@
 
 use super::super::Form;
 use super::*;
-use crate::reply::Protocol;
 use checkpoint::{Sequence, Writer};
 use core::num::NonZeroU64;
+use key_commands::Protocol;
 
 /// Restores what `write` writes.
 fn restored(write: impl FnOnce(&mut Writer<'_>)) -> Result<Service, Malformed> {

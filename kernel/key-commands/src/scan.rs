@@ -1,14 +1,14 @@
 //! Commands that go through the keyspace.
 
-use super::{Context, integer, is, too_long};
 use crate::reply::{Failure, Outcome, Output};
-use crate::store::{Bytes, Keyspace, Slot};
+use crate::{Context, integer, is, too_long};
+use keyspace::{Bytes, Keyspace, Slot};
 use resp::{Arguments, Case, Pattern, Step, Words};
 
 /// Number of keys that `SCAN` looks at if the client gives no `COUNT`.
 const DEFAULT_COUNT: usize = 10;
 
-pub(super) fn keys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn keys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let (keyspace, out) = (&*context.keyspace, &mut *context.out);
     let wanted = Wanted::new(&arguments[1], out)?;
     // Go through the keys twice: the reply begins with their number, and remembering a million of them would take
@@ -84,7 +84,7 @@ impl ScanOptions<'_> {
     }
 }
 
-pub(super) fn scan(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn scan(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let cursor = Cursor::parse(&arguments[1]).ok_or(Failure::Fixed("ERR invalid cursor"))?;
     let (keyspace, out) = (&*context.keyspace, &mut *context.out);
     let options = scan_options(arguments.from(2), out)?;

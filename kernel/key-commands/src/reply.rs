@@ -1,11 +1,11 @@
 //! Replies in RESP2 and RESP3, and the errors a command can end in.
 
-use crate::host::Host;
-use crate::record::ConnectionId;
-use crate::store::WrongType;
 use alloc::vec::Vec;
+use keyspace::WrongType;
 use resp::Step;
 use serde::{Deserialize, Serialize};
+use service_records::host::Host;
+use service_records::record::ConnectionId;
 
 /// Replies are collected up to this size, in bytes, and then handed to the host. A longer string is not copied.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -14,7 +14,7 @@ const PROGRESS_STEPS: u32 = 256;
 
 /// The protocol of a client's replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Protocol {
+pub enum Protocol {
     /// What every client begins with.
     #[default]
     Resp2,
@@ -24,7 +24,7 @@ pub(crate) enum Protocol {
 
 impl Protocol {
     /// Returns its number.
-    pub(crate) fn version(self) -> u8 {
+    pub fn version(self) -> u8 {
         match self {
             Self::Resp2 => 2,
             Self::Resp3 => 3,
@@ -34,7 +34,7 @@ impl Protocol {
 
 /// Why a command failed: the text behind the `-`, code included.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// One of the fixed texts.
     Fixed(&'static str),
     /// A text that contains a part of the request.
@@ -42,7 +42,7 @@ pub(crate) enum Failure {
 }
 
 /// What a command returns: nothing, because the reply is written already, or why it failed.
-pub(crate) type Outcome = Result<(), Failure>;
+pub type Outcome = Result<(), Failure>;
 
 impl From<WrongType> for Failure {
     fn from(WrongType: WrongType) -> Self {
@@ -51,21 +51,26 @@ impl From<WrongType> for Failure {
 }
 
 impl Failure {
-    pub(crate) const WRONG_TYPE: Self =
+    /// The key has a value of another type.
+    pub const WRONG_TYPE: Self =
         Self::Fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
-    pub(crate) const SYNTAX: Self = Self::Fixed("ERR syntax error");
-    pub(crate) const NOT_AN_INTEGER: Self =
-        Self::Fixed("ERR value is not an integer or out of range");
-    pub(crate) const NOT_POSITIVE: Self =
-        Self::Fixed("ERR value is out of range, must be positive");
-    pub(crate) const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
-    pub(crate) const STRING_TOO_LONG: Self =
+    /// The arguments are not those of the command.
+    pub const SYNTAX: Self = Self::Fixed("ERR syntax error");
+    /// An argument is no integer.
+    pub const NOT_AN_INTEGER: Self = Self::Fixed("ERR value is not an integer or out of range");
+    /// An argument is negative.
+    pub const NOT_POSITIVE: Self = Self::Fixed("ERR value is out of range, must be positive");
+    /// The sum is no 64-bit integer.
+    pub const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
+    /// The string would be longer than a client may send one.
+    pub const STRING_TOO_LONG: Self =
         Self::Fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
-    pub(crate) const OUT_OF_MEMORY: Self =
+    /// There is no memory for what is to be stored.
+    pub const OUT_OF_MEMORY: Self =
         Self::Fixed("OOM command not allowed when used memory > 'maxmemory'.");
 
     /// Makes an error text of `parts`. It must stay one line, so CR and LF become blanks.
-    pub(crate) fn composed(parts: &[&[u8]]) -> Self {
+    pub fn composed(parts: &[&[u8]]) -> Self {
         let mut text = parts.concat();
         for byte in &mut text {
             if matches!(byte, b'\r' | b'\n') {
@@ -76,11 +81,12 @@ impl Failure {
     }
 
     /// Returns it as a reply.
-    pub(crate) fn line(&self) -> Vec<u8> {
+    pub fn line(&self) -> Vec<u8> {
         [b"-", self.text(), b"\r\n"].concat()
     }
 
-    pub(crate) fn text(&self) -> &[u8] {
+    /// Returns the text, without the `-`.
+    pub fn text(&self) -> &[u8] {
         match self {
             Self::Fixed(text) => text.as_bytes(),
             Self::Composed(text) => text,
@@ -89,7 +95,7 @@ impl Failure {
 }
 
 /// The replies and requests of the state machine, on their way to the host while one record is applied.
-pub(crate) struct Output<'a> {
+pub struct Output<'a> {
     host: &'a mut dyn Host,
     connection: ConnectionId,
     protocol: Protocol,
@@ -99,7 +105,7 @@ pub(crate) struct Output<'a> {
 
 impl<'a> Output<'a> {
     /// Makes an output to `connection`. `buffer` is empty, and is empty again after [`flush`](Self::flush).
-    pub(crate) fn new(
+    pub fn new(
         host: &'a mut dyn Host,
         connection: ConnectionId,
         protocol: Protocol,
@@ -116,13 +122,13 @@ impl<'a> Output<'a> {
 
     /// Returns the host, for requests other than replies. Replies so far are handed over first, because the host may
     /// not return.
-    pub(crate) fn host(&mut self) -> &mut dyn Host {
+    pub fn host(&mut self) -> &mut dyn Host {
         self.flush();
         self.host
     }
 
     /// Hands the collected replies to the host.
-    pub(crate) fn flush(&mut self) {
+    pub fn flush(&mut self) {
         if !self.buffer.is_empty() {
             self.host.reply(self.connection, self.buffer);
             self.buffer.clear();
@@ -130,7 +136,7 @@ impl<'a> Output<'a> {
     }
 
     /// Chooses the protocol of the replies from here on.
-    pub(crate) fn speak(&mut self, protocol: Protocol) {
+    pub fn speak(&mut self, protocol: Protocol) {
         self.protocol = protocol;
     }
 
@@ -142,67 +148,77 @@ impl<'a> Output<'a> {
         }
     }
 
-    pub(crate) fn ok(&mut self) {
+    /// Writes `OK`.
+    pub fn ok(&mut self) {
         self.raw(b"+OK\r\n");
     }
 
-    pub(crate) fn status(&mut self, text: &str) {
+    /// Writes a status.
+    pub fn status(&mut self, text: &str) {
         self.raw(b"+");
         self.raw(text.as_bytes());
         self.raw(b"\r\n");
     }
 
-    pub(crate) fn failure(&mut self, failure: &Failure) {
+    /// Writes an error.
+    pub fn failure(&mut self, failure: &Failure) {
         self.raw(b"-");
         self.raw(failure.text());
         self.raw(b"\r\n");
     }
 
-    pub(crate) fn integer(&mut self, value: i64) {
+    /// Writes an integer.
+    pub fn integer(&mut self, value: i64) {
         self.number(b':', value);
     }
 
     /// Writes a count as an integer reply.
-    pub(crate) fn count(&mut self, value: usize) {
+    pub fn count(&mut self, value: usize) {
         self.number(b':', value as i64);
     }
 
-    pub(crate) fn flag(&mut self, value: bool) {
+    /// Writes 1 or 0.
+    pub fn flag(&mut self, value: bool) {
         self.raw(if value { b":1\r\n" } else { b":0\r\n" });
     }
 
     /// Writes the header of a bulk string. Its bytes follow, and a CR and a LF.
-    pub(crate) fn bulk_header(&mut self, length: usize) {
+    pub fn bulk_header(&mut self, length: usize) {
         self.number(b'$', length as i64);
     }
 
-    pub(crate) fn bulk(&mut self, bytes: &[u8]) {
+    /// Writes a bulk string.
+    pub fn bulk(&mut self, bytes: &[u8]) {
         self.bulk_header(bytes.len());
         self.raw(bytes);
         self.raw(b"\r\n");
     }
 
-    pub(crate) fn text(&mut self, text: &str) {
+    /// Writes a text as a bulk string.
+    pub fn text(&mut self, text: &str) {
         self.bulk(text.as_bytes());
     }
 
-    pub(crate) fn bulk_or_null(&mut self, bytes: Option<&[u8]>) {
+    /// Writes a bulk string, or null if there is none.
+    pub fn bulk_or_null(&mut self, bytes: Option<&[u8]>) {
         match bytes {
             Some(bytes) => self.bulk(bytes),
             None => self.null(),
         }
     }
 
-    pub(crate) fn null(&mut self) {
+    /// Writes null where a string could be.
+    pub fn null(&mut self) {
         self.either(b"$-1\r\n", b"_\r\n");
     }
 
-    pub(crate) fn null_array(&mut self) {
+    /// Writes null where an array could be.
+    pub fn null_array(&mut self) {
         self.either(b"*-1\r\n", b"_\r\n");
     }
 
     /// Writes the header of a map. Its keys and values follow by turns.
-    pub(crate) fn map(&mut self, length: usize) {
+    pub fn map(&mut self, length: usize) {
         match self.protocol {
             Protocol::Resp2 => self.array(2 * length),
             Protocol::Resp3 => self.number(b'%', length as i64),
@@ -210,7 +226,7 @@ impl<'a> Output<'a> {
     }
 
     /// Writes the header of a set. The elements follow.
-    pub(crate) fn set(&mut self, length: usize) {
+    pub fn set(&mut self, length: usize) {
         match self.protocol {
             Protocol::Resp2 => self.array(length),
             Protocol::Resp3 => self.number(b'~', length as i64),
@@ -218,7 +234,7 @@ impl<'a> Output<'a> {
     }
 
     /// Writes the header of a text for people. Its bytes follow, and a CR and a LF.
-    pub(crate) fn verbatim_header(&mut self, length: usize) {
+    pub fn verbatim_header(&mut self, length: usize) {
         match self.protocol {
             Protocol::Resp2 => self.bulk_header(length),
             Protocol::Resp3 => {
@@ -229,14 +245,14 @@ impl<'a> Output<'a> {
     }
 
     /// Writes a text for people.
-    pub(crate) fn verbatim(&mut self, text: &str) {
+    pub fn verbatim(&mut self, text: &str) {
         self.verbatim_header(text.len());
         self.raw(text.as_bytes());
         self.raw(b"\r\n");
     }
 
     /// Writes the header of an array. The elements follow.
-    pub(crate) fn array(&mut self, length: usize) {
+    pub fn array(&mut self, length: usize) {
         self.number(b'*', length as i64);
     }
 
@@ -246,7 +262,8 @@ impl<'a> Output<'a> {
         self.raw(b"\r\n");
     }
 
-    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+    /// Writes bytes that are a part of a reply.
+    pub fn raw(&mut self, bytes: &[u8]) {
         if self.buffer.len() + bytes.len() <= CHUNK_BYTES {
             self.buffer.extend_from_slice(bytes);
             return;

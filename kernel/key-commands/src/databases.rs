@@ -1,35 +1,25 @@
 //! Commands on whole databases.
 
-use super::{Context, integer, is};
 use crate::reply::{Failure, Outcome};
-use crate::store::DATABASES;
+use crate::{Context, integer, is};
+use keyspace::DATABASES;
 use resp::{Arguments, Step, parse_integer};
 
 const OUT_OF_RANGE: Failure = Failure::Fixed("ERR DB index is out of range");
 
-pub(super) fn select(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    let database = number(integer(&arguments[1])?)?;
-    if let Some(client) = context.client() {
-        client.database = database;
-    }
-    context.keyspace.select(database);
-    context.out.ok();
-    Ok(())
-}
-
-pub(super) fn dbsize(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn dbsize(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     context.out.count(context.keyspace.table().len());
     Ok(())
 }
 
-pub(super) fn flushdb(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn flushdb(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     check_how(arguments)?;
     context.keyspace.clear(&mut || context.out.step());
     context.out.ok();
     Ok(())
 }
 
-pub(super) fn flushall(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn flushall(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     check_how(arguments)?;
     let selected = context.keyspace.selected();
     for database in 0..DATABASES {
@@ -50,7 +40,7 @@ fn check_how(arguments: &mut Arguments<'_>) -> Outcome {
     }
 }
 
-pub(super) fn swapdb(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn swapdb(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let read = |word: &[u8], failure| {
         let index = parse_integer(word).filter(|&index| i32::try_from(index).is_ok());
         index.ok_or(Failure::Fixed(failure))
@@ -62,7 +52,7 @@ pub(super) fn swapdb(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_
     Ok(())
 }
 
-pub(super) fn move_key(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn move_key(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let database = number(integer(&arguments[2])?)?;
     let source = context.keyspace.selected();
     if database == source {
@@ -80,7 +70,10 @@ pub(super) fn move_key(context: &mut Context<'_, '_>, arguments: &mut Arguments<
 }
 
 /// Checks the number of a database.
-pub(super) fn number(index: i64) -> Result<usize, Failure> {
+///
+/// # Errors
+/// There is none of that number.
+pub fn number(index: i64) -> Result<usize, Failure> {
     if i32::try_from(index).is_err() {
         return Err(Failure::Fixed(
             "ERR value is out of range, value must between -2147483648 and 2147483647",

@@ -1,12 +1,12 @@
 //! Commands on sets.
 
-use super::{Context, count};
 use crate::reply::{Failure, Outcome};
-use crate::store::Set;
+use crate::{Context, count};
 use core::mem;
+use keyspace::Set;
 use resp::{Arguments, Step};
 
-pub(super) fn sadd(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn sadd(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let key = mem::take(&mut arguments[1]);
     let mut members = arguments.from(2);
     let added = context.keyspace.upsert(key, |set: &mut Set| {
@@ -20,7 +20,7 @@ pub(super) fn sadd(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     Ok(())
 }
 
-pub(super) fn srem(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn srem(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let key = mem::take(&mut arguments[1]);
     let mut members = arguments.from(2);
     let removed = context.keyspace.update(&key, |set: &mut Set| {
@@ -34,20 +34,20 @@ pub(super) fn srem(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     Ok(())
 }
 
-pub(super) fn sismember(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn sismember(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let set = context.keyspace.read::<Set>(&arguments[1])?;
     let found = set.is_some_and(|set| set.contains(&arguments[2]));
     context.out.flag(found);
     Ok(())
 }
 
-pub(super) fn scard(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn scard(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let set = context.keyspace.read::<Set>(&arguments[1])?;
     context.out.count(set.map_or(0, Set::len));
     Ok(())
 }
 
-pub(super) fn smembers(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn smembers(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let Some(set) = context.keyspace.read::<Set>(&arguments[1])? else {
         context.out.set(0);
         return Ok(());
@@ -60,7 +60,7 @@ pub(super) fn smembers(context: &mut Context<'_, '_>, arguments: &mut Arguments<
     Ok(())
 }
 
-pub(super) fn spop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn spop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     match arguments.few() {
         [_, key] => {
             let member = context

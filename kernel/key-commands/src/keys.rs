@@ -1,10 +1,10 @@
 //! Commands on keys of any type.
 
-use super::Context;
+use crate::Context;
 use crate::reply::Outcome;
 use resp::Arguments;
 
-pub(super) fn del(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn del(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let mut deleted = 0;
     let mut keys = arguments.from(1);
     while let Some(key) = keys.next(context.out) {
@@ -14,7 +14,7 @@ pub(super) fn del(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) 
     Ok(())
 }
 
-pub(super) fn exists(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn exists(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let mut found = 0;
     let mut keys = arguments.from(1);
     while let Some(key) = keys.next(context.out) {
@@ -24,7 +24,7 @@ pub(super) fn exists(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_
     Ok(())
 }
 
-pub(super) fn type_of(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn type_of(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let entry = context.keyspace.entry(&arguments[1]);
     let name = entry.map_or("none", |entry| entry.value.type_name());
     context.out.status(name);

@@ -1,18 +1,18 @@
 //! Commands on strings that expire or go.
 
-use super::expiry::{Unit, absolute_deadline};
-use super::strings::{put_string, string_at};
-use super::{Context, is};
+use crate::expiry::{Unit, absolute_deadline};
 use crate::reply::{Failure, Outcome};
-use crate::store::{Bytes, Deadline, ENTRY_BYTES, Value, heap_bytes};
+use crate::strings::{put_string, string_at};
+use crate::{Context, is};
 use core::mem;
+use keyspace::{Bytes, Deadline, ENTRY_BYTES, Value, heap_bytes};
 use resp::Arguments;
 
-pub(super) fn setex(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn setex(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     set_expiring(context, arguments, Unit::Seconds)
 }
 
-pub(super) fn psetex(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn psetex(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     set_expiring(context, arguments, Unit::Milliseconds)
 }
 
@@ -29,14 +29,14 @@ fn set_expiring(
     Ok(())
 }
 
-pub(super) fn getdel(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn getdel(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let value = context.keyspace.read::<Bytes>(&arguments[1])?;
     context.out.bulk_or_null(value.map(Bytes::as_slice));
     context.keyspace.remove(&arguments[1]);
     Ok(())
 }
 
-pub(super) fn getex(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn getex(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let deadline = match arguments.few() {
         [_, _] => None,
         [_, _, option] if is(option, "persist") => Some(None),
@@ -70,7 +70,7 @@ pub(super) fn getex(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
     Ok(())
 }
 
-pub(super) fn msetnx(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn msetnx(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     if arguments.len().is_multiple_of(2) {
         return Err(context.wrong_arity());
     }

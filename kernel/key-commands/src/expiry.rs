@@ -1,13 +1,13 @@
 //! Commands on the time to live of keys.
 
-use super::{Context, integer, is};
 use crate::reply::{Failure, Outcome};
+use crate::{Context, integer, is};
 use core::num::NonZeroU64;
 use resp::{Arguments, Words};
 
 /// The unit and the origin of a time.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Seconds,
     Milliseconds,
 }
@@ -22,7 +22,7 @@ impl Unit {
 }
 
 /// Returns the deadline in the arguments of `SET`, in ms.
-pub(super) fn absolute_deadline(
+pub(crate) fn absolute_deadline(
     context: &Context<'_, '_>,
     time: &[u8],
     unit: Unit,
@@ -37,19 +37,19 @@ pub(super) fn absolute_deadline(
         .ok_or_else(|| invalid_time(context))
 }
 
-pub(super) fn expire(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn expire(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     set_deadline(context, arguments, Unit::Seconds, true)
 }
 
-pub(super) fn pexpire(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn pexpire(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     set_deadline(context, arguments, Unit::Milliseconds, true)
 }
 
-pub(super) fn expireat(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn expireat(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     set_deadline(context, arguments, Unit::Seconds, false)
 }
 
-pub(super) fn pexpireat(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn pexpireat(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     set_deadline(context, arguments, Unit::Milliseconds, false)
 }
 
@@ -142,19 +142,19 @@ impl Condition {
     }
 }
 
-pub(super) fn ttl(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn ttl(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     time_to_live(context, arguments, Unit::Seconds)
 }
 
-pub(super) fn pttl(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn pttl(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     time_to_live(context, arguments, Unit::Milliseconds)
 }
 
-pub(super) fn expiretime(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn expiretime(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     tell_deadline(context, arguments, Unit::Seconds, 0)
 }
 
-pub(super) fn pexpiretime(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn pexpiretime(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     tell_deadline(context, arguments, Unit::Milliseconds, 0)
 }
 
@@ -187,7 +187,7 @@ fn tell_deadline(
     Ok(())
 }
 
-pub(super) fn persist(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn persist(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let place = context.keyspace.locate(&arguments[1]);
     let entry = place
         .slot
@@ -212,7 +212,7 @@ fn positive(time_ms: i64) -> Option<NonZeroU64> {
 fn invalid_time(context: &Context<'_, '_>) -> Failure {
     Failure::composed(&[
         b"ERR invalid expire time in '",
-        context.command.name.as_bytes(),
+        context.name.as_bytes(),
         b"' command",
     ])
 }

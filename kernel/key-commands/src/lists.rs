@@ -1,16 +1,16 @@
 //! Commands on lists.
 
-use super::{Context, count, integer};
 use crate::reply::Outcome;
-use crate::store::{Bytes, End, List};
+use crate::{Context, count, integer};
 use core::mem;
+use keyspace::{Bytes, End, List};
 use resp::{Arguments, Step};
 
-pub(super) fn lpush(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn lpush(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     push(context, arguments, End::Front)
 }
 
-pub(super) fn rpush(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn rpush(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     push(context, arguments, End::Back)
 }
 
@@ -27,11 +27,11 @@ fn push(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, end: End) 
     Ok(())
 }
 
-pub(super) fn lpop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn lpop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     pop(context, arguments, End::Front)
 }
 
-pub(super) fn rpop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn rpop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     pop(context, arguments, End::Back)
 }
 
@@ -63,13 +63,13 @@ fn pop(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, end: End) -
     Ok(())
 }
 
-pub(super) fn llen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn llen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let list = context.keyspace.read::<List>(&arguments[1])?;
     context.out.count(list.map_or(0, List::len));
     Ok(())
 }
 
-pub(super) fn lrange(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn lrange(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let (first, last) = (integer(&arguments[2])?, integer(&arguments[3])?);
     let Some(list) = context.keyspace.read::<List>(&arguments[1])? else {
         context.out.array(0);

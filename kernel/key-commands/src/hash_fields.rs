@@ -1,18 +1,18 @@
 //! Commands on single fields of hashes, and on their numbers.
 
-use super::{Context, integer};
 use crate::reply::{Failure, Outcome};
-use crate::store::{Bytes, Hash};
+use crate::{Context, integer};
 use core::mem;
+use keyspace::{Bytes, Hash};
 use resp::{Arguments, Step, format_integer, parse_integer};
 
-pub(super) fn hmset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hmset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     super::hashes::set_fields(context, arguments)?;
     context.out.ok();
     Ok(())
 }
 
-pub(super) fn hmget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hmget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let hash = context.keyspace.read::<Hash>(&arguments[1])?;
     let mut fields = arguments.from(2);
     context.out.array(fields.left());
@@ -23,25 +23,25 @@ pub(super) fn hmget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
     Ok(())
 }
 
-pub(super) fn hexists(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hexists(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let hash = context.keyspace.read::<Hash>(&arguments[1])?;
     let is_there = hash.is_some_and(|hash| hash.get(&arguments[2]).is_some());
     context.out.flag(is_there);
     Ok(())
 }
 
-pub(super) fn hstrlen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hstrlen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let hash = context.keyspace.read::<Hash>(&arguments[1])?;
     let value = hash.and_then(|hash| hash.get(&arguments[2]));
     context.out.count(value.map_or(0, |value| value.len()));
     Ok(())
 }
 
-pub(super) fn hkeys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hkeys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     list(context, arguments, |(field, _)| field)
 }
 
-pub(super) fn hvals(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hvals(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     list(context, arguments, |(_, value)| value)
 }
 
@@ -59,7 +59,7 @@ fn list(
     Ok(())
 }
 
-pub(super) fn hsetnx(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hsetnx(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let hash = context.keyspace.read::<Hash>(&arguments[1])?;
     let is_new = hash.is_none_or(|hash| hash.get(&arguments[2]).is_none());
     if is_new {
@@ -81,7 +81,7 @@ fn set(
     Ok(())
 }
 
-pub(super) fn hincrby(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hincrby(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let amount = integer(&arguments[3])?;
     let hash = context.keyspace.read::<Hash>(&arguments[1])?;
     let old = match hash.and_then(|hash| hash.get(&arguments[2])) {

@@ -1,16 +1,16 @@
 //! Commands on strings.
 
-use super::expiry::{Unit, absolute_deadline};
-use super::{Context, integer, is};
+use crate::expiry::{Unit, absolute_deadline};
 use crate::reply::{Failure, Outcome};
-use crate::store::{Bytes, Deadline, Keyspace, Kind, Place, Value};
+use crate::{Context, integer, is};
 use core::mem;
+use keyspace::{Bytes, Deadline, Keyspace, Kind, Place, Value};
 use resp::{Arguments, BULK_MAX_BYTES, Words, format_integer, parse_integer};
 
 /// Most memory that `APPEND` reserves beyond what it needs, in bytes (Redis' `SDS_MAX_PREALLOC`).
 const SPARE_MAX_BYTES: usize = 1024 * 1024;
 
-pub(super) fn get(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn get(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let value = context.keyspace.read::<Bytes>(&arguments[1])?;
     context.out.bulk_or_null(value.map(Bytes::as_slice));
     Ok(())
@@ -30,7 +30,7 @@ struct SetOptions {
     deadline: Deadline,
 }
 
-pub(super) fn set(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn set(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let options = set_options(context, arguments.from(3))?;
     let place = context.keyspace.locate(&arguments[1]);
     if options.get {
@@ -95,7 +95,7 @@ fn set_options(context: &mut Context<'_, '_>, mut words: Words<'_>) -> Result<Se
     Ok(options)
 }
 
-pub(super) fn setnx(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn setnx(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let place = context.keyspace.locate(&arguments[1]);
     let is_new = place.slot.is_none();
     if is_new {
@@ -105,7 +105,7 @@ pub(super) fn setnx(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
     Ok(())
 }
 
-pub(super) fn getset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn getset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let place = context.keyspace.locate(&arguments[1]);
     let old = string_at(context.keyspace, &place)?;
     context.out.bulk_or_null(old.map(Bytes::as_slice));
@@ -113,7 +113,7 @@ pub(super) fn getset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_
     Ok(())
 }
 
-pub(super) fn mget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn mget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     context.out.array(arguments.len() - 1);
     let mut keys = arguments.from(1);
     while let Some(key) = keys.next(context.out) {
@@ -123,7 +123,7 @@ pub(super) fn mget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     Ok(())
 }
 
-pub(super) fn mset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn mset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     if arguments.len().is_multiple_of(2) {
         return Err(context.wrong_arity());
     }
@@ -139,7 +139,7 @@ pub(super) fn mset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     Ok(())
 }
 
-pub(super) fn append(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn append(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let tail = mem::take(&mut arguments[2]);
     let old = context.keyspace.read::<Bytes>(&arguments[1])?;
     if old.map_or(0, |old| old.len()) + tail.len() > BULK_MAX_BYTES {
@@ -161,26 +161,26 @@ pub(super) fn append(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_
     Ok(())
 }
 
-pub(super) fn strlen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn strlen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let value = context.keyspace.read::<Bytes>(&arguments[1])?;
     context.out.count(value.map_or(0, |value| value.len()));
     Ok(())
 }
 
-pub(super) fn incr(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn incr(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     add(context, arguments, 1)
 }
 
-pub(super) fn decr(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn decr(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     add(context, arguments, -1)
 }
 
-pub(super) fn incrby(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn incrby(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let amount = integer(&arguments[2])?;
     add(context, arguments, amount)
 }
 
-pub(super) fn decrby(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn decrby(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let amount = integer(&arguments[2])?
         .checked_neg()
         .ok_or(Failure::Fixed("ERR decrement would overflow"))?;
@@ -202,7 +202,7 @@ fn add(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, amount: i64
 }
 
 /// Returns the string at a place, if there is a value.
-pub(super) fn string_at<'a>(
+pub(crate) fn string_at<'a>(
     keyspace: &'a Keyspace,
     place: &Place,
 ) -> Result<Option<&'a Bytes>, Failure> {
@@ -213,7 +213,7 @@ pub(super) fn string_at<'a>(
 }
 
 /// Moves the second argument to the key that is the first.
-pub(super) fn put_string(
+pub(crate) fn put_string(
     context: &mut Context<'_, '_>,
     place: &Place,
     arguments: &mut Arguments<'_>,

@@ -1,19 +1,19 @@
 //! Commands on hashes.
 
-use super::Context;
+use crate::Context;
 use crate::reply::{Failure, Outcome};
-use crate::store::{Bytes, Hash};
 use core::mem;
+use keyspace::{Bytes, Hash};
 use resp::{Arguments, Step};
 
-pub(super) fn hset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let created = set_fields(context, arguments)?;
     context.out.count(created);
     Ok(())
 }
 
 /// Sets the fields that are the arguments. Returns how many are new.
-pub(super) fn set_fields(
+pub(crate) fn set_fields(
     context: &mut Context<'_, '_>,
     arguments: &mut Arguments<'_>,
 ) -> Result<usize, Failure> {
@@ -32,14 +32,14 @@ pub(super) fn set_fields(
     Ok(created)
 }
 
-pub(super) fn hget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hget(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let hash = context.keyspace.read::<Hash>(&arguments[1])?;
     let value = hash.and_then(|hash| hash.get(&arguments[2]));
     context.out.bulk_or_null(value.map(Bytes::as_slice));
     Ok(())
 }
 
-pub(super) fn hdel(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hdel(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let key = mem::take(&mut arguments[1]);
     let mut fields = arguments.from(2);
     let deleted = context.keyspace.update(&key, |hash: &mut Hash| {
@@ -53,7 +53,7 @@ pub(super) fn hdel(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     Ok(())
 }
 
-pub(super) fn hgetall(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hgetall(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let Some(hash) = context.keyspace.read::<Hash>(&arguments[1])? else {
         context.out.map(0);
         return Ok(());
@@ -67,7 +67,7 @@ pub(super) fn hgetall(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
     Ok(())
 }
 
-pub(super) fn hlen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+pub(crate) fn hlen(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let hash = context.keyspace.read::<Hash>(&arguments[1])?;
     context.out.count(hash.map_or(0, Hash::len));
     Ok(())
