@@ -4,7 +4,7 @@ use crate::control::Header;
 use crate::sync::Ordering::Relaxed;
 
 /// Resets in a row before the machine stands still: another one would not help.
-const IN_A_ROW_MAX: u64 = 3;
+pub const IN_A_ROW_MAX: u64 = 3;
 
 /// A boot that lasted so long begins a new row, in ns.
 const ROW_NS: u64 = 60_000_000_000;

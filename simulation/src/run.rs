@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
+use sharedmem::reset_row::IN_A_ROW_MAX;
 use sharedmem::sync::Ordering;
 
 use crate::kernels::monitor;
@@ -98,10 +99,13 @@ struct End {
 }
 
 /// Checks that the faults excuse a machine that is not whole in the end. Damage may cost clients their connections, but
-/// it must not cost the machine its protection.
+/// it must not cost the machine its protection. A machine that has reset itself as often as it may stands still: it is
+/// to blame if a boot of that row ended without a fault of its own.
 fn is_excused(world: &World, was_protected: bool) -> Law {
     let is_damaged = world.oracle.damage.is_done.get();
-    match world.scenario.may_stand_still() || (is_damaged && was_protected) {
+    let resets = world.oracle.resets.get();
+    let stands_still = resets >= IN_A_ROW_MAX && world.faults.struck() > resets;
+    match world.scenario.may_stand_still() || stands_still || (is_damaged && was_protected) {
         true => Ok(()),
         false => Err(format!(
             "the machine does not go on: the seat is {}; waiting: {}",

@@ -48,6 +48,8 @@ pub struct Faults {
     is_fact_impossible: Cell<bool>,
     /// The backup reads nothing more.
     is_backup_idle: Cell<bool>,
+    /// Number of faults that struck a primary.
+    struck: Cell<u64>,
 }
 
 impl Faults {
@@ -64,7 +66,13 @@ impl Faults {
             flips_record: Cell::new(None),
             is_fact_impossible: Cell::new(false),
             is_backup_idle: Cell::new(false),
+            struck: Cell::new(0),
         }
+    }
+
+    /// Returns how many faults struck a primary.
+    pub fn struck(&self) -> u64 {
+        self.struck.get()
     }
 
     /// Returns whether no fault is left.
@@ -211,6 +219,7 @@ impl Faults {
             return self.primary.set(Some(plan));
         }
         self.primary.set(None);
+        self.struck.set(self.struck.get() + 1);
         strike(world, core, plan.strike);
     }
 
