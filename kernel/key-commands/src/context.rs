@@ -28,6 +28,14 @@ impl Context<'_, '_> {
         wrong_arity(self.name)
     }
 
+    /// Returns how much more can be stored, in bytes.
+    pub fn room_bytes(&self) -> u64 {
+        match self.max_memory_bytes {
+            0 => u64::MAX,
+            max_bytes => max_bytes.saturating_sub(self.keyspace.used_bytes()),
+        }
+    }
+
     /// Checks that `growth_bytes` more can be stored. If not, removes expired keys until they can.
     ///
     /// # Errors

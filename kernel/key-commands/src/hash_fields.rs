@@ -1,13 +1,14 @@
 //! Commands on single fields of hashes, and on their numbers.
 
 use crate::reply::{Failure, Outcome};
-use crate::{Context, integer};
+use crate::sampling::Sample;
+use crate::{Context, decimal, integer, is};
 use core::mem;
 use keyspace::{Bytes, Hash};
 use resp::{Arguments, Step, format_integer, parse_integer};
 
 pub(crate) fn hmset(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    super::hashes::set_fields(context, arguments)?;
+    crate::hashes::set_fields(context, arguments)?;
     context.out.ok();
     Ok(())
 }
@@ -93,5 +94,60 @@ pub(crate) fn hincrby(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
     let sum = old.checked_add(amount).ok_or(Failure::OVERFLOW)?;
     set(context, arguments, |_| format_integer(sum))?;
     context.out.integer(sum);
+    Ok(())
+}
+
+pub(crate) fn hincrbyfloat(
+    context: &mut Context<'_, '_>,
+    arguments: &mut Arguments<'_>,
+) -> Outcome {
+    let amount = decimal::parse(&arguments[3]).ok_or(Failure::NOT_A_FLOAT)?;
+    if !amount.is_finite() {
+        return Err(Failure::Fixed("ERR value is NaN or Infinity"));
+    }
+    let hash = context.keyspace.read::<Hash>(&arguments[1])?;
+    let old = hash.and_then(|hash| hash.get(&arguments[2]));
+    let old = old.map_or(&b"0"[..], Bytes::as_slice);
+    if decimal::parse(old).is_none() {
+        return Err(Failure::Fixed("ERR hash value is not a float"));
+    }
+    let sum = decimal::add(old, &arguments[3]).ok_or(Failure::INFINITE)?;
+    let value = sum.clone();
+    set(context, arguments, |_| value)?;
+    context.out.bulk(&sum);
+    Ok(())
+}
+
+pub(crate) fn hrandfield(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let (number, has_values) = match arguments.few() {
+        [_, _] => (None, false),
+        [_, _, number] => (Some(integer(number)?), false),
+        [_, _, number, option] if is(option, "withvalues") => (Some(integer(number)?), true),
+        _ => return Err(Failure::SYNTAX),
+    };
+    let hash = context.keyspace.read::<Hash>(&arguments[1])?;
+    let out = &mut *context.out;
+    let Some(number) = number else {
+        let field = hash.and_then(|hash| hash.nth(context.random.below(hash.len())));
+        out.bulk_or_null(field.map(|(field, _)| field.as_slice()));
+        return Ok(());
+    };
+    let length = hash.map_or(0, Hash::len);
+    let sample = Sample::new(number, length)?;
+    let is_nested = has_values && out.is_resp3();
+    out.array(sample.len() << usize::from(has_values && !is_nested));
+    sample.positions(context.random, |position| {
+        out.step();
+        let Some((field, value)) = hash.and_then(|hash| hash.nth(position)) else {
+            return;
+        };
+        if is_nested {
+            out.array(2);
+        }
+        out.bulk(field);
+        if has_values {
+            out.bulk(value);
+        }
+    });
     Ok(())
 }

@@ -14,7 +14,11 @@ pub(crate) fn rpush(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
     push(context, arguments, End::Back)
 }
 
-fn push(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, end: End) -> Outcome {
+pub(crate) fn push(
+    context: &mut Context<'_, '_>,
+    arguments: &mut Arguments<'_>,
+    end: End,
+) -> Outcome {
     let key = mem::take(&mut arguments[1]);
     let mut elements = arguments.from(2);
     let length = context.keyspace.upsert(key, |list: &mut List| {
@@ -87,7 +91,7 @@ pub(crate) fn lrange(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_
 }
 
 /// Returns the range of a list of `length` elements from `first` to `last`, both included; -1 is the last element.
-fn range(first: i64, last: i64, length: usize) -> core::ops::Range<usize> {
+pub(crate) fn range(first: i64, last: i64, length: usize) -> core::ops::Range<usize> {
     let length = length as i64;
     let from_start = |index: i64| {
         if index < 0 {

@@ -60,6 +60,12 @@ impl Failure {
     pub const NOT_AN_INTEGER: Self = Self::Fixed("ERR value is not an integer or out of range");
     /// An argument is negative.
     pub const NOT_POSITIVE: Self = Self::Fixed("ERR value is out of range, must be positive");
+    /// An argument is no number.
+    pub const NOT_A_FLOAT: Self = Self::Fixed("ERR value is not a valid float");
+    /// The sum is no finite number.
+    pub const INFINITE: Self = Self::Fixed("ERR increment would produce NaN or Infinity");
+    /// The key is not there.
+    pub const NO_SUCH_KEY: Self = Self::Fixed("ERR no such key");
     /// The sum is no 64-bit integer.
     pub const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
     /// The string would be longer than a client may send one.
@@ -138,6 +144,11 @@ impl<'a> Output<'a> {
     /// Chooses the protocol of the replies from here on.
     pub fn speak(&mut self, protocol: Protocol) {
         self.protocol = protocol;
+    }
+
+    /// Returns whether the client speaks RESP3.
+    pub fn is_resp3(&self) -> bool {
+        self.protocol == Protocol::Resp3
     }
 
     /// Writes what the client's protocol has for it.
@@ -231,6 +242,29 @@ impl<'a> Output<'a> {
             Protocol::Resp2 => self.array(length),
             Protocol::Resp3 => self.number(b'~', length as i64),
         }
+    }
+
+    /// Writes the header of what comes without a request. The elements follow.
+    pub fn push(&mut self, length: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.array(length),
+            Protocol::Resp3 => self.number(b'>', length as i64),
+        }
+    }
+
+    /// Writes to another client.
+    pub fn write_to(
+        &mut self,
+        connection: ConnectionId,
+        protocol: Protocol,
+        write: impl FnOnce(&mut Self),
+    ) {
+        self.flush();
+        let own = (self.connection, self.protocol);
+        (self.connection, self.protocol) = (connection, protocol);
+        write(self);
+        self.flush();
+        (self.connection, self.protocol) = own;
     }
 
     /// Writes the header of a text for people. Its bytes follow, and a CR and a LF.

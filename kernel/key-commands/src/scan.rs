@@ -2,8 +2,9 @@
 
 use crate::reply::{Failure, Outcome, Output};
 use crate::{Context, integer, is, too_long};
-use keyspace::{Bytes, Keyspace, Slot};
+use keyspace::{Bytes, Hash, Keyspace, Set, Slot};
 use resp::{Arguments, Case, Pattern, Step, Words};
+use values::Table;
 
 /// Number of keys that `SCAN` looks at if the client gives no `COUNT`.
 const DEFAULT_COUNT: usize = 10;
@@ -104,6 +105,95 @@ pub(crate) fn scan(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     Ok(())
 }
 
+pub(crate) fn sscan(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let cursor = elements_cursor(arguments)?;
+    let (keyspace, out) = (&*context.keyspace, &mut *context.out);
+    let mut words = arguments.from(1);
+    let key = words.next(out).ok_or(Failure::SYNTAX)?;
+    words.next(out);
+    let options = scan_options(words, out)?;
+    let set = keyspace.peek::<Set>(key)?;
+    scan_elements(
+        cursor,
+        &options,
+        set.map(Set::table),
+        1,
+        out,
+        |member, (), out| out.bulk(member),
+    );
+    Ok(())
+}
+
+pub(crate) fn hscan(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let cursor = elements_cursor(arguments)?;
+    let (keyspace, out) = (&*context.keyspace, &mut *context.out);
+    let mut words = arguments.from(1);
+    let key = words.next(out).ok_or(Failure::SYNTAX)?;
+    words.next(out);
+    let options = scan_options(words, out)?;
+    let hash = keyspace.peek::<Hash>(key)?;
+    scan_elements(
+        cursor,
+        &options,
+        hash.map(Hash::table),
+        2,
+        out,
+        |field, value, out| {
+            out.bulk(field);
+            out.bulk(value);
+        },
+    );
+    Ok(())
+}
+
+fn elements_cursor(arguments: &Arguments<'_>) -> Result<Cursor, Failure> {
+    Cursor::parse(&arguments[2]).ok_or(Failure::Fixed("ERR invalid cursor"))
+}
+
+/// Takes the steps of one `HSCAN` or `SSCAN`. `write` writes the `strings` strings of an element.
+fn scan_elements<V>(
+    cursor: Cursor,
+    options: &ScanOptions<'_>,
+    table: Option<&Table<V>>,
+    strings: usize,
+    out: &mut Output<'_>,
+    write: impl Fn(&Bytes, &V, &mut Output<'_>),
+) {
+    out.array(2);
+    let Some(table) = table else {
+        out.text("0");
+        out.array(0);
+        return;
+    };
+    let begin = || Walk {
+        cursor,
+        shard_count: table.shard_count(),
+    };
+    let each = |walk: &mut Walk,
+                out: &mut Output<'_>,
+                visit: &mut dyn FnMut(&Bytes, &V, &mut Output<'_>)| {
+        for _ in 0..options.count {
+            let slot = walk.next(|shard| table.shard_len(shard));
+            let Some((name, value)) = slot.and_then(|slot| table.entry(slot)) else {
+                return;
+            };
+            out.step();
+            if options.wanted.has(name, out) {
+                visit(name, value, out);
+            }
+        }
+    };
+    // Twice, as `SCAN`.
+    let (mut walk, mut found) = (begin(), 0);
+    each(&mut walk, out, &mut |_, _, _| found += strings);
+    let next = walk.settle(|shard| table.shard_len(shard));
+    out.text(itoa::Buffer::new().format(next.0));
+    out.array(found);
+    each(&mut begin(), out, &mut |name, value, out| {
+        write(name, value, out)
+    });
+}
+
 fn scan_options<'a>(
     mut words: Words<'a>,
     out: &mut Output<'_>,
@@ -149,9 +239,24 @@ const WHOLE_SHARD: u64 = u32::MAX as u64;
 impl Cursor {
     const START: Self = Self(0);
 
-    /// Parses a cursor. Of what `strtoul` reads, only digits are accepted.
+    /// Parses a cursor as `strtoul` does: nothing is 0, and a negative number counts from the end of the range.
     fn parse(text: &[u8]) -> Option<Self> {
-        core::str::from_utf8(text).ok()?.parse().ok().map(Self)
+        let (is_negative, digits) = match text {
+            [] => return Some(Self::START),
+            [b'-', digits @ ..] => (true, digits),
+            [b'+', digits @ ..] | digits => (false, digits),
+        };
+        let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        let number: u64 = core::str::from_utf8(digits)
+            .ok()?
+            .parse()
+            .ok()
+            .filter(|_| is_number)?;
+        Some(Self(if is_negative {
+            number.wrapping_neg()
+        } else {
+            number
+        }))
     }
 }
 

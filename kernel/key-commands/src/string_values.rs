@@ -1,9 +1,9 @@
-//! Commands on strings that expire or go.
+//! Commands on strings that expire, and on numbers with decimals.
 
 use crate::expiry::{Unit, absolute_deadline};
 use crate::reply::{Failure, Outcome};
 use crate::strings::{put_string, string_at};
-use crate::{Context, is};
+use crate::{Context, decimal, is};
 use core::mem;
 use keyspace::{Bytes, Deadline, ENTRY_BYTES, Value, heap_bytes};
 use resp::Arguments;
@@ -88,5 +88,19 @@ pub(crate) fn msetnx(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_
         (context.keyspace).put(&place, mem::take(key), value, Deadline::Clear);
     }
     context.out.flag(true);
+    Ok(())
+}
+
+pub(crate) fn incrbyfloat(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let place = context.keyspace.locate(&arguments[1]);
+    let old = string_at(context.keyspace, &place)?;
+    let old = old.map_or(&b"0"[..], Bytes::as_slice);
+    if decimal::parse(old).is_none() || decimal::parse(&arguments[2]).is_none() {
+        return Err(Failure::NOT_A_FLOAT);
+    }
+    let sum = decimal::add(old, &arguments[2]).ok_or(Failure::INFINITE)?;
+    context.out.bulk(&sum);
+    let key = mem::take(&mut arguments[1]);
+    (context.keyspace).put(&place, key, Value::String(sum), Deadline::Keep);
     Ok(())
 }

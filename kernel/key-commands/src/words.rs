@@ -1,7 +1,7 @@
 //! Reading arguments.
 
 use crate::reply::{Failure, Outcome, Output};
-use resp::{PATTERN_MAX_BYTES, PatternTooLong, parse_integer};
+use resp::{Arguments, PATTERN_MAX_BYTES, PatternTooLong, parse_integer};
 
 /// Returns whether an argument is this word, in upper or lower case.
 pub fn is(argument: &[u8], word: &str) -> bool {
@@ -24,6 +24,24 @@ pub fn count(argument: &[u8]) -> Result<usize, Failure> {
     parse_integer(argument)
         .and_then(|count| usize::try_from(count).ok())
         .ok_or(Failure::NOT_POSITIVE)
+}
+
+/// Reads the number of keys that is the argument `at`. The keys follow it.
+///
+/// # Errors
+/// It is none, or there are not so many arguments.
+pub fn key_count(
+    arguments: &Arguments<'_>,
+    at: usize,
+    too_many: Failure,
+) -> Result<usize, Failure> {
+    let count = parse_integer(&arguments[at]).and_then(|count| usize::try_from(count).ok());
+    let count = count.filter(|&count| count > 0);
+    let count = count.ok_or(Failure::Fixed("ERR numkeys should be greater than 0"))?;
+    match count < arguments.len() - at {
+        true => Ok(count),
+        false => Err(too_many),
+    }
 }
 
 /// Returns the error of a pattern that is too long.

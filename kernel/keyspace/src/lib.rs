@@ -29,6 +29,7 @@ mod databases;
 mod deadlines;
 mod digest;
 mod scrub;
+mod strings;
 mod watches;
 
 pub use changes::{Changes, Move};
@@ -41,7 +42,7 @@ pub use values::{Bytes, End, Hash, Kind, List, Seed, Set, Slot, Value, heap_byte
 use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroU64;
-use fingerprint::{PIECE_BYTES, bind, pieces_sum};
+use fingerprint::bind;
 use values::sum::deadline_sum;
 use values::{COLLECTION_BYTES, Collection};
 pub use watches::Watched;
@@ -146,6 +147,11 @@ impl Keyspace {
         self.expired
     }
 
+    /// Counts expired keys anew.
+    pub fn reset_expired(&mut self) {
+        self.expired = 0;
+    }
+
     /// Returns the key of the hash function.
     pub fn seed(&self) -> Seed {
         self.seed
@@ -187,6 +193,16 @@ impl Keyspace {
         match self.entry(key) {
             None => Ok(None),
             Some(entry) => T::of(&entry.value).map(Some).ok_or(WrongType),
+        }
+    }
+
+    /// Returns the value of a key, if it is of the type `T`. A key that has expired is not removed.
+    pub fn peek<T: Kind>(&self, key: &[u8]) -> Result<Option<&T>, WrongType> {
+        match self.table().get(key) {
+            Some(entry) if !self.is_expired(entry) => {
+                T::of(&entry.value).map(Some).ok_or(WrongType)
+            }
+            _ => Ok(None),
         }
     }
 
@@ -234,26 +250,6 @@ impl Keyspace {
             self.remove_at(hash, slot);
         }
         Ok(result)
-    }
-
-    /// Appends to the string of a key. `extend` gets it, and the sum follows: it looks at the end of the string only.
-    /// A missing key is added first, with an empty string.
-    pub fn append<R>(
-        &mut self,
-        key: Bytes,
-        extend: impl FnOnce(&mut Bytes) -> R,
-    ) -> Result<R, WrongType> {
-        let place = self.locate(&key);
-        let slot = match place.slot {
-            Some(slot) => slot,
-            None => self.insert(place.hash, key, Value::String(Bytes::new())),
-        };
-        self.alter(place.hash, slot, |string: &mut Bytes| {
-            let first = string.len() / PIECE_BYTES;
-            let before = pieces_sum(string, first);
-            let result = extend(string);
-            (result, pieces_sum(string, first).wrapping_sub(before))
-        })
     }
 
     /// Changes a value. `change` returns by how much the value's sum has grown, too.

@@ -13,6 +13,7 @@ use crate::service::Service;
 #[cfg(feature = "testing")]
 use crate::store::{Bytes, Kind};
 use crate::store::{Keyspace, Scrub, ScrubPosition, Scrubbed};
+use crate::subscriptions::Topic;
 
 impl Service {
     /// Adds the counters, the sum of all entries, and the kernel's status to a fingerprint.
@@ -108,6 +109,8 @@ fn add_connection(chain: &mut Chain, client: &Connection, keyspace: &Keyspace, r
         requests.map_or(0, |requests| 1 + requests.len() as u64),
         u64::from(is_refused),
         client.watches.all().len() as u64,
+        client.subscriptions.channels() as u64,
+        client.subscriptions.patterns() as u64,
     ];
     let progress = parser.progress().numbers();
     numbers
@@ -121,6 +124,10 @@ fn add_connection(chain: &mut Chain, client: &Connection, keyspace: &Keyspace, r
         chain.number(watched.database as u64);
         chain.number(keyspace.has_changed(watched).into());
         chain.sample(&watched.key, round);
+    }
+    let subscriptions = &client.subscriptions;
+    for name in [Topic::Channel, Topic::Pattern].map(|topic| subscriptions.first(topic)) {
+        name.into_iter().for_each(|name| chain.sample(name, round));
     }
     if let Some(request) = requests.and_then(|requests| sampled(requests, round)) {
         let word = sampled(request, round / requests.map_or(1, <[_]>::len) as u64);

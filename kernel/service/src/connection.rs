@@ -2,6 +2,7 @@
 
 use crate::record::ConnectionId;
 use crate::store::{Bytes, Keyspace};
+use crate::subscriptions::Subscriptions;
 use crate::transaction::{Transaction, WatchList};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub(crate) struct Connection {
     /// What it has begun by `MULTI`.
     pub(crate) transaction: Option<Box<Transaction>>,
     pub(crate) watches: WatchList,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 /// The connection on which commands from the console come in. The console belongs to who owns the machine: it needs no
@@ -60,6 +62,7 @@ impl Connection {
             is_authenticated,
             transaction: None,
             watches: WatchList::default(),
+            subscriptions: Subscriptions::default(),
         }
     }
 
@@ -71,6 +74,7 @@ impl Connection {
             + heap_bytes(self.name.len()) as usize
             + transaction.map_or(0, |transaction| transaction.kept_bytes())
             + self.watches.kept_bytes()
+            + self.subscriptions.kept_bytes()
     }
 
     /// Forgets what it has begun, and what it watches.

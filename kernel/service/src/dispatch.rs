@@ -72,6 +72,7 @@ impl Service {
             failover: &mut self.failover,
             keyspace: &mut self.keyspace,
             connections: &mut self.connections,
+            subscribers: &mut self.subscribers,
             random,
             out,
             hang_up: false,

@@ -65,6 +65,7 @@ mod limits;
 mod protocol_error;
 mod service;
 mod statistics;
+mod subscriptions;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transaction;

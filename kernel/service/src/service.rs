@@ -9,6 +9,7 @@ use crate::record::{ConnectionId, Input, InputRecord, Stamp};
 use crate::statistics::Statistics;
 use crate::status::HostStatus;
 use crate::store::Keyspace;
+use crate::subscriptions::Subscribers;
 use alloc::vec::Vec;
 use core::mem;
 use key_commands::{Failure, Output};
@@ -23,6 +24,7 @@ pub struct Service {
     pub(crate) limits: ServiceLimits,
     pub(crate) keyspace: Keyspace,
     pub(crate) connections: Connections,
+    pub(crate) subscribers: Subscribers,
     pub(crate) statistics: Statistics,
     pub(crate) status: HostStatus,
     pub(crate) failover: Option<Failover>,
@@ -37,6 +39,7 @@ impl Service {
         Self {
             keyspace: Keyspace::new(limits.hash_seed),
             connections: Connections::new(),
+            subscribers: Subscribers::default(),
             statistics: Statistics::default(),
             status: HostStatus::default(),
             failover: None,
@@ -264,6 +267,7 @@ impl Service {
         if let Some(mut client) = self.connections.remove(&connection) {
             self.pending_bytes -= client.kept_bytes();
             client.forget_begun(&mut self.keyspace);
+            (self.subscribers).remove_all(connection, &mut client.subscriptions);
             client.parser.finish(&mut Steps { host, count: 0 });
         }
     }

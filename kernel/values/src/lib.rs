@@ -25,14 +25,18 @@
 
 extern crate alloc;
 
+mod hash;
 mod list;
 mod random;
+mod set;
 pub mod sum;
 mod table;
 mod value;
 
+pub use hash::Hash;
 pub use list::{End, List};
 pub use random::Random;
 pub use resp::{Bytes, heap_bytes};
+pub use set::Set;
 pub use table::{Seed, Slot, Table};
-pub use value::{COLLECTION_BYTES, Collection, Hash, Kind, Set, Value};
+pub use value::{COLLECTION_BYTES, Collection, Kind, Value};

@@ -105,6 +105,85 @@ impl List {
         Some(element)
     }
 
+    /// Replaces an element that is there.
+    pub fn set(&mut self, index: usize, element: Bytes) {
+        let Some(first) = self.chunks.front_mut() else {
+            return;
+        };
+        let slot = match index.checked_sub(first.len()) {
+            None => first.get_mut(index),
+            Some(behind) => {
+                let chunk = self.chunks.get_mut(1 + behind / CHUNK);
+                chunk.and_then(|chunk| chunk.get_mut(behind % CHUNK))
+            }
+        };
+        if let Some(slot) = slot {
+            self.sum = (self.sum).wrapping_add(element_sum(&element));
+            self.elements_bytes += heap_bytes(element.len());
+            let old = core::mem::replace(slot, element);
+            self.sum = self.sum.wrapping_sub(element_sum(&old));
+            self.elements_bytes -= heap_bytes(old.len());
+        }
+    }
+
+    /// Inserts an element before the one at `index`, or at the end. Moves one element of each chunk behind it, and
+    /// calls `step` for each.
+    pub fn insert(&mut self, index: usize, element: Bytes, step: &mut dyn FnMut()) {
+        let first = self.chunks.front().map_or(0, VecDeque::len);
+        let (chunk, at) = match index.checked_sub(first) {
+            _ if index >= self.len => return self.push(End::Back, element),
+            None => (0, index),
+            Some(behind) => (1 + behind / CHUNK, behind % CHUNK),
+        };
+        self.len += 1;
+        self.elements_bytes += ELEMENT_BYTES + heap_bytes(element.len());
+        self.sum = self.sum.wrapping_add(element_sum(&element));
+        self.chunks[chunk].insert(at, element);
+        for chunk in chunk..self.chunks.len() {
+            step();
+            if self.chunks[chunk].len() <= CHUNK {
+                return;
+            }
+            let Some(carried) = self.chunks[chunk].pop_back() else {
+                return;
+            };
+            match self.chunks.get_mut(chunk + 1) {
+                Some(next) => next.push_front(carried),
+                None => {
+                    let next = self.add_chunk(End::Back, VecDeque::with_capacity(CHUNK));
+                    next.push_back(carried);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Removes elements that equal `unwanted`, up to `removals_max`, beginning at one end. Calls `step` for each
+    /// element. Returns how many it has removed.
+    pub fn remove_all(
+        &mut self,
+        unwanted: &Bytes,
+        end: End,
+        removals_max: usize,
+        step: &mut dyn FnMut(),
+    ) -> usize {
+        let mut old = core::mem::take(self);
+        let mut removed = 0;
+        let other = match end {
+            End::Front => End::Back,
+            End::Back => End::Front,
+        };
+        while let Some(element) = old.pop(end) {
+            step();
+            if removed < removals_max && element == *unwanted {
+                removed += 1;
+            } else {
+                self.push(other, element);
+            }
+        }
+        removed
+    }
+
     /// Returns the elements in order.
     pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
         self.chunks.iter().flatten()
@@ -150,7 +229,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
         /// Compares a list with a plain deque. Runs of one operation are long enough to fill and to empty chunks.
         #[test]
-        fn behaves_as_a_deque(runs in prop::collection::vec((0..4_u8, 0..300_usize), 1..12)) {
+        fn behaves_as_a_deque(runs in prop::collection::vec((0..6_u8, 0..300_usize), 1..12)) {
             let (mut list, mut model) = (List::default(), VecDeque::new());
             let mut next = 0_u32;
             for (operation, times) in runs {
@@ -161,6 +240,20 @@ mod tests {
                         0 => { list.push(End::Front, element.clone()); model.push_front(element); }
                         1 => { list.push(End::Back, element.clone()); model.push_back(element); }
                         2 => prop_assert_eq!(list.pop(End::Front), model.pop_front()),
+                        3 if !model.is_empty() => {
+                            let index = next as usize * 7919 % model.len();
+                            list.insert(index, element.clone(), &mut || ());
+                            model.insert(index, element.clone());
+                            let index = next as usize * 104_729 % model.len();
+                            list.set(index, element.clone());
+                            model[index] = element;
+                        }
+                        4 => {
+                            let Some(unwanted) = model.back().cloned() else { continue };
+                            let removed = list.remove_all(&unwanted, End::Back, 1, &mut || ());
+                            prop_assert_eq!(removed, 1);
+                            model.pop_back();
+                        }
                         _ => prop_assert_eq!(list.pop(End::Back), model.pop_back()),
                     }
                 }

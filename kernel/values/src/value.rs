@@ -1,18 +1,13 @@
 //! The four types of value, and how much memory each counts.
 
-use crate::list::List;
-use crate::random::Random;
-use crate::sum::{element_sum, pair_of, pair_sum};
-use crate::table::{Seed, Table};
+use crate::hash::Hash;
+use crate::list::{End, List};
+use crate::set::Set;
+use crate::table::Seed;
 use alloc::boxed::Box;
 use fingerprint::string_sum;
 use resp::{Bytes, heap_bytes};
 
-/// Memory of a hash's field, in bytes, without what it and its value have on the heap. Here and for members it is
-/// more than the average, because it includes room for growing, and the shards of a table that has become large.
-const FIELD_BYTES: u64 = 160;
-/// Memory of a set's member, in bytes, without what it has on the heap.
-const MEMBER_BYTES: u64 = 112;
 /// Memory of an empty collection, in bytes.
 pub const COLLECTION_BYTES: u64 = 320;
 
@@ -126,6 +121,37 @@ impl Value {
         }
     }
 
+    /// Copies it element by element, so that the copy has the same order.
+    pub fn copied(&self, seed: Seed, step: &mut dyn FnMut()) -> Self {
+        match self {
+            Self::String(string) => Self::String(string.clone()),
+            Self::List(list) => {
+                let mut copy = List::default();
+                for element in list.iter() {
+                    step();
+                    copy.push(End::Back, element.clone());
+                }
+                copy.into_value()
+            }
+            Self::Hash(hash) => {
+                let mut copy = Hash::restored(seed, hash.is_spread());
+                for (field, value) in hash.iter() {
+                    step();
+                    copy.set(field.clone(), value.clone());
+                }
+                copy.into_value()
+            }
+            Self::Set(set) => {
+                let mut copy = Set::restored(seed, set.is_spread());
+                for member in set.iter() {
+                    step();
+                    copy.add(member.clone());
+                }
+                copy.into_value()
+            }
+        }
+    }
+
     /// Drops it element by element.
     pub fn discard(self, step: &mut dyn FnMut()) {
         match self {
@@ -230,160 +256,3 @@ macro_rules! collection_kind {
 collection_kind!(List, |_| List::default(), List::elements_bytes, List::sum);
 collection_kind!(Hash, Hash::new, |hash| hash.entries_bytes, |hash| hash.sum);
 collection_kind!(Set, Set::new, |set| set.entries_bytes, |set| set.sum);
-
-/// Fields with values, in insertion order.
-pub struct Hash {
-    table: Table<Bytes>,
-    entries_bytes: u64,
-    /// The sum of the fields with their values.
-    sum: u64,
-}
-
-impl Hash {
-    fn new(seed: Seed) -> Self {
-        Self::restored(seed, false)
-    }
-
-    /// Makes an empty hash for restored fields. `is_spread` says whether its table was spread out.
-    pub fn restored(seed: Seed, is_spread: bool) -> Self {
-        Self {
-            table: Table::growing(seed, is_spread),
-            entries_bytes: 0,
-            sum: 0,
-        }
-    }
-
-    /// Returns whether its table was spread out.
-    pub fn is_spread(&self) -> bool {
-        self.table.is_spread()
-    }
-
-    /// Returns the number of its fields.
-    pub fn len(&self) -> usize {
-        self.table.len()
-    }
-
-    /// Returns whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns the value of a field.
-    pub fn get(&self, field: &[u8]) -> Option<&Bytes> {
-        self.table.get(field)
-    }
-
-    /// Sets a field. Returns whether it is new.
-    pub fn set(&mut self, field: Bytes, value: Bytes) -> bool {
-        let field_bytes = FIELD_BYTES + heap_bytes(field.len());
-        let field_sum = string_sum(&field);
-        self.entries_bytes += heap_bytes(value.len());
-        self.sum = (self.sum).wrapping_add(pair_of(field_sum, string_sum(&value)));
-        match self.table.insert(field, value) {
-            Some(old) => {
-                self.entries_bytes -= heap_bytes(old.len());
-                self.sum = (self.sum).wrapping_sub(pair_of(field_sum, string_sum(&old)));
-                false
-            }
-            None => {
-                self.entries_bytes += field_bytes;
-                true
-            }
-        }
-    }
-
-    /// Removes a field. Returns whether it was there.
-    pub fn remove(&mut self, field: &[u8]) -> bool {
-        let Some((field, value)) = self.table.remove(field) else {
-            return false;
-        };
-        self.entries_bytes -= FIELD_BYTES + heap_bytes(field.len()) + heap_bytes(value.len());
-        self.sum = self.sum.wrapping_sub(pair_sum(&field, &value));
-        true
-    }
-
-    /// Returns its fields with their values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
-        self.table.iter()
-    }
-}
-
-/// Members, in insertion order.
-pub struct Set {
-    table: Table<()>,
-    entries_bytes: u64,
-    /// The sum of the members.
-    sum: u64,
-}
-
-impl Set {
-    fn new(seed: Seed) -> Self {
-        Self::restored(seed, false)
-    }
-
-    /// Makes an empty set for restored members. `is_spread` says whether its table was spread out.
-    pub fn restored(seed: Seed, is_spread: bool) -> Self {
-        Self {
-            table: Table::growing(seed, is_spread),
-            entries_bytes: 0,
-            sum: 0,
-        }
-    }
-
-    /// Returns whether its table was spread out.
-    pub fn is_spread(&self) -> bool {
-        self.table.is_spread()
-    }
-
-    /// Returns the number of its members.
-    pub fn len(&self) -> usize {
-        self.table.len()
-    }
-
-    /// Returns whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns whether it has a member.
-    pub fn contains(&self, member: &[u8]) -> bool {
-        self.table.get(member).is_some()
-    }
-
-    /// Adds a member. Returns whether it is new.
-    pub fn add(&mut self, member: Bytes) -> bool {
-        let member_bytes = MEMBER_BYTES + heap_bytes(member.len());
-        let member_sum = element_sum(&member);
-        let is_new = self.table.insert(member, ()).is_none();
-        if is_new {
-            self.entries_bytes += member_bytes;
-            self.sum = self.sum.wrapping_add(member_sum);
-        }
-        is_new
-    }
-
-    /// Removes a member. Returns whether it was there.
-    pub fn remove(&mut self, member: &[u8]) -> bool {
-        let removed = self.table.remove(member);
-        self.forget(removed).is_some()
-    }
-
-    /// Removes a member chosen by `random`. Each is equally likely.
-    pub fn take_random(&mut self, random: &mut Random) -> Option<Bytes> {
-        let slot = self.table.nth(random.below(self.table.len()))?;
-        let removed = self.table.remove_at(slot);
-        self.forget(removed)
-    }
-
-    /// Returns its members in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        self.table.iter().map(|(member, ())| member)
-    }
-
-    fn forget(&mut self, removed: Option<(Bytes, ())>) -> Option<Bytes> {
-        let (member, ()) = removed?;
-        self.entries_bytes -= MEMBER_BYTES + heap_bytes(member.len());
-        self.sum = self.sum.wrapping_sub(element_sum(&member));
-        Some(member)
-    }
-}

@@ -97,6 +97,16 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         },
     },
     HostMutant {
+        test: "service --test takeover",
+        mutant: Mutant {
+            name: "watch-forgotten",
+            what: "a checkpoint does not tell that a watched key has changed",
+            file: "kernel/service/src/checkpoint/clients.rs",
+            right: "                if is_changed {\n",
+            wrong: "                if is_changed && false {\n",
+        },
+    },
+    HostMutant {
         test: "service --test properties",
         mutant: Mutant {
             name: "password-forgotten",

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Head;
 use crate::commands;
-use crate::connection::{Connection, Connections};
+use crate::connection::Connection;
 use crate::record::ConnectionId;
 use crate::store::{Bytes, DATABASES, Keyspace};
+use crate::subscriptions::{Subscribers, Topic};
 use crate::transaction::Transaction;
 use key_commands::Protocol;
 
@@ -37,6 +38,8 @@ pub(super) enum Begun {
     Transaction { is_refused: bool },
     /// A request of its transaction. So many arguments follow.
     Request { arguments: u64 },
+    /// It subscribes to a channel or a pattern, which follows.
+    Subscription { is_pattern: bool },
     /// It watches a key, which follows.
     Watched { database: u8, is_changed: bool },
 }
@@ -91,7 +94,7 @@ impl Begun {
         match self {
             Self::Transaction { .. } => 0,
             Self::Request { arguments } => *arguments,
-            Self::Watched { .. } => 1,
+            Self::Subscription { .. } | Self::Watched { .. } => 1,
         }
     }
 
@@ -104,6 +107,7 @@ impl Begun {
         client: &mut Connection,
         mut strings: Vec<Bytes>,
         keyspace: &mut Keyspace,
+        (connection, subscribers): (ConnectionId, &mut Subscribers),
     ) -> Result<(), Malformed> {
         match (self, &mut client.transaction) {
             (Self::Transaction { is_refused }, transaction @ None) => {
@@ -127,6 +131,15 @@ impl Begun {
                 }
                 client.watches.add(watched);
                 keyspace.select(0);
+            }
+            (Self::Subscription { is_pattern }, _) => {
+                let topic = if is_pattern {
+                    Topic::Pattern
+                } else {
+                    Topic::Channel
+                };
+                let name = strings.pop().unwrap_or_default();
+                subscribers.add(connection, &mut client.subscriptions, topic, &name);
             }
             _ => return Err(Malformed("a client has begun what none can begin")),
         }
@@ -169,6 +182,11 @@ pub(super) fn write(
             request.iter().for_each(|argument| writer.string(argument));
         }
     }
+    for (topic, name) in client.subscriptions.iter() {
+        let is_pattern = *topic == Topic::Pattern;
+        writer.head(&Head::Begun(Begun::Subscription { is_pattern }));
+        writer.string(name);
+    }
     for watched in client.watches.all() {
         writer.head(&Head::Begun(Begun::Watched {
             database: watched.database as u8,
@@ -176,12 +194,4 @@ pub(super) fn write(
         }));
         writer.string(&watched.key);
     }
-}
-
-/// Returns the connection that was restored last.
-pub(super) fn last(
-    connections: &mut Connections,
-    id: Option<ConnectionId>,
-) -> Option<&mut Connection> {
-    connections.get_mut(&id?)
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use checkpoint::{Item, Items, Joiner, Malformed, decode};
 
-use super::clients::{self, Begun, Client};
+use super::clients::{Begun, Client};
 use super::value::{OpenValue, PartialValue, Piece, ValueHead};
 use super::{Head, Server};
 use crate::connection::{Connection, Connections};
@@ -245,10 +245,12 @@ impl ServiceRestorer {
                 }
             }
             Strings::Begun(begun) => {
-                let client = clients::last(&mut service.connections, self.last_connection);
-                let client = client.ok_or(Malformed("what was begun belongs to no client"))?;
+                let last = self.last_connection;
+                let last = last.and_then(|id| Some((id, service.connections.get_mut(&id)?)));
+                let (id, client) = last.ok_or(Malformed("what was begun belongs to no client"))?;
                 service.pending_bytes -= client.kept_bytes();
-                begun.add_to(client, strings, &mut service.keyspace)?;
+                let subscribers = &mut service.subscribers;
+                begun.add_to(client, strings, &mut service.keyspace, (id, subscribers))?;
                 service.pending_bytes += client.kept_bytes();
                 Ok(())
             }

@@ -22,7 +22,17 @@ const NAME_MAX_BYTES: usize = 256;
 const NAME_TOO_LONG: Failure = Failure::Fixed("ERR Client names cannot be longer than 256 bytes.");
 
 pub(super) fn ping(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let is_bound = context
+        .client()
+        .is_some_and(|client| client.protocol == Protocol::Resp2 && client.subscriptions.len() > 0);
     match arguments.few() {
+        [_] | [_, _] if is_bound => {
+            context.out.array(2);
+            context.out.text("pong");
+            context
+                .out
+                .bulk(arguments.few().get(1).map_or(&[][..], Bytes::as_slice));
+        }
         [_] => context.out.status("PONG"),
         [_, message] => context.out.bulk(message),
         _ => return Err(context.wrong_arity()),
@@ -50,6 +60,10 @@ pub(super) fn reset(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Out
         client.protocol = Protocol::Resp2;
     }
     forget_begun(context);
+    let connection = context.connection;
+    if let Some(client) = context.connections.get_mut(&connection) {
+        (context.subscribers).remove_all(connection, &mut client.subscriptions);
+    }
     context.out.speak(Protocol::Resp2);
     context.out.status("RESET");
     Ok(())
@@ -283,6 +297,20 @@ pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     Ok(())
 }
 
+/// Returns what kind of client it is, in Redis' letters.
+fn flags(client: &Connection) -> String {
+    let all = [
+        (client.subscriptions.len() > 0, 'P'),
+        (client.transaction.is_some(), 'x'),
+        (client.no_evict, 'e'),
+    ];
+    let flags: String = all
+        .into_iter()
+        .filter_map(|(is_set, flag)| is_set.then_some(flag))
+        .collect();
+    if flags.is_empty() { "N".into() } else { flags }
+}
+
 /// Makes the lines of `CLIENT LIST`.
 struct Line {
     now_ms: u64,
@@ -304,24 +332,21 @@ impl Line {
         let kept_bytes = client.kept_bytes();
         format!(
             "id={id} addr={peer} laddr=0.0.0.0:{port} fd={id} name={name} age={age_s} idle={idle_s} \
-             flags={flags} db={database} sub=0 psub=0 ssub=0 multi={multi} qbuf={kept_bytes} qbuf-free=0 \
+             flags={flags} db={database} sub={sub} psub={psub} ssub=0 multi={multi} qbuf={kept_bytes} qbuf-free=0 \
              argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem={kept_bytes} events=r \
              cmd={command} user=default redir=-1 resp={resp}\n",
             peer = client.peer,
             port = self.port,
             database = client.database,
+            sub = client.subscriptions.channels(),
+            psub = client.subscriptions.patterns(),
             multi = client
                 .transaction
                 .as_ref()
                 .map_or(-1, |it| it.requests().len() as i64),
             resp = client.protocol.version(),
             name = String::from_utf8_lossy(&client.name),
-            flags = match (client.no_evict, &client.transaction) {
-                (false, None) => "N",
-                (true, None) => "e",
-                (false, Some(_)) => "x",
-                (true, Some(_)) => "xe",
-            },
+            flags = flags(client),
             command = client.last_command,
         )
     }

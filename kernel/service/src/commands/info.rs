@@ -3,6 +3,7 @@
 use super::client::REDIS_VERSION;
 use super::{Context, Failover};
 use crate::status::{HostStatus, TakeoverTimes};
+use crate::subscriptions::Topic;
 use alloc::format;
 use alloc::string::String;
 use core::fmt::{Display, Write};
@@ -111,6 +112,9 @@ fn stats(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
     lines.field("total_commands_processed", statistics.commands_processed);
     lines.field("rejected_connections", statistics.connections_rejected);
     lines.field("expired_keys", context.keyspace.expired());
+    let topics = |topic| context.subscribers.all(topic).count();
+    lines.field("pubsub_channels", topics(Topic::Channel));
+    lines.field("pubsub_patterns", topics(Topic::Pattern));
 }
 
 /// Writes Redis' fields, without a replica: no client can connect to the backup. Then writes the fields about the

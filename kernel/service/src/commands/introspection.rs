@@ -3,7 +3,8 @@
 use super::Context;
 use super::table::{COMMANDS, Command};
 use key_commands::{
-    FAST, FLAG_NAMES, Failure, Outcome, Output, READONLY, WRITE, help, is, lookup, too_long,
+    FAST, FLAG_NAMES, Failure, Outcome, Output, READONLY, WRITE, help, is, key_count, lookup,
+    too_long,
 };
 use resp::{Arguments, Case, Pattern};
 
@@ -62,6 +63,54 @@ pub(super) fn docs(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
     Ok(())
 }
 
+const NO_SUCH_KEYS: Failure =
+    Failure::Fixed("ERR Invalid number of arguments specified for command");
+
+/// Commands whose keys begin behind their number, and where that is.
+const COUNTED_KEYS: &[(&str, usize)] = &[("lmpop", 1), ("sintercard", 1)];
+
+pub(super) fn getkeys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let out = &mut *context.out;
+    let command = lookup(&COMMANDS, &arguments[2]);
+    let command = command.ok_or(Failure::Fixed("ERR Invalid command specified"))?;
+    let length = arguments.len() - 2;
+    if !command.takes(length) {
+        return Err(Failure::Fixed(
+            "ERR Invalid number of arguments specified for command",
+        ));
+    }
+    let counted = COUNTED_KEYS.iter().find(|(name, _)| *name == command.name);
+    let (first, last, step) = match (counted, command.keys) {
+        (Some((_, at)), _) => {
+            let count = key_count(arguments, 2 + at, NO_SUCH_KEYS)?;
+            (at + 1, at + count, 1)
+        }
+        (None, (0, ..)) => return Err(Failure::Fixed("ERR The command has no key arguments")),
+        (None, (first, last, step)) => {
+            let last = match last {
+                0.. => last as usize,
+                _ => length - usize::from(last.unsigned_abs()),
+            };
+            (
+                usize::from(first.unsigned_abs()),
+                last,
+                usize::from(step.unsigned_abs()),
+            )
+        }
+    };
+    out.array((last + 1 - first).div_ceil(step));
+    let mut words = arguments.from(2 + first);
+    for at in first..=last {
+        let word = words.next(out);
+        if (at - first).is_multiple_of(step)
+            && let Some(key) = word
+        {
+            out.bulk(key);
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let out = &mut *context.out;
     let pattern = match &arguments.few()[2..] {
@@ -101,6 +150,8 @@ pub(super) fn command_help(context: &mut Context<'_, '_>, _: &mut Arguments<'_>)
             "    Return the total number of commands in this server.",
             "DOCS [<command-name> ...]",
             "    Return documentation details about commands, about all if none is given.",
+            "GETKEYS <full-command>",
+            "    Return the keys from a full Redis command.",
             "INFO [<command-name> ...]",
             "    Return details about commands, about all if none is given.",
             "LIST [FILTERBY PATTERN <pattern>]",
@@ -170,6 +221,9 @@ fn categories(out: &mut Output<'_>, command: &Command) {
         "set" => "@set",
         "generic" => "@keyspace",
         "connection" => "@connection",
+        "transactions" => "@transaction",
+        "pubsub" => "@pubsub",
+        "bitmap" => "@bitmap",
         _ => "@admin",
     };
     let speed = if command.flags & FAST != 0 {

@@ -7,6 +7,7 @@ mod debug;
 mod failover;
 mod info;
 mod introspection;
+mod pubsub;
 mod server;
 mod table;
 mod transactions;
@@ -18,6 +19,7 @@ use crate::record::ConnectionId;
 use crate::statistics::Statistics;
 use crate::status::HostStatus;
 use crate::store::Keyspace;
+use crate::subscriptions::Subscribers;
 pub(crate) use auth::PROTECTED;
 pub(crate) use failover::Failover;
 use key_commands::{DENYOOM, Failure, Outcome, Output, growth_max_bytes, lookup, wrong_arity};
@@ -39,6 +41,7 @@ pub(crate) struct Context<'a, 'h> {
     pub(crate) failover: &'a mut Option<Failover>,
     pub(crate) keyspace: &'a mut Keyspace,
     pub(crate) connections: &'a mut Connections,
+    pub(crate) subscribers: &'a mut Subscribers,
     pub(crate) random: &'a mut Random,
     pub(crate) out: &'a mut Output<'h>,
     /// Set by a command that ends the connection.
@@ -144,7 +147,9 @@ pub(crate) fn check(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
     if !command.takes(arguments.len()) {
         return Err(context.wrong_arity());
     }
-    auth::permit(context.connections.get(&context.connection), command)?;
+    let client = context.connections.get(&context.connection);
+    auth::permit(client, command)?;
+    pubsub::permit(client, command.name)?;
     if command.flags & DENYOOM != 0 {
         context.keyspace.remove_expired(WRITE_REMOVALS);
         let growth_bytes = growth_max_bytes(context.out, arguments);

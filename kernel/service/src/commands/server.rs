@@ -9,6 +9,19 @@ use resp::{Arguments, BULK_MAX_BYTES, Case, Pattern};
 /// Number of configuration parameters.
 const PARAMETERS: usize = 8;
 
+fn parameters(context: &Context<'_, '_>) -> [(&'static str, String); PARAMETERS] {
+    [
+        ("appendonly", "no".into()),
+        ("databases", DATABASES.to_string()),
+        ("maxclients", context.limits.max_clients.to_string()),
+        ("maxmemory", context.limits.max_memory_bytes.to_string()),
+        ("maxmemory-policy", "noeviction".into()),
+        ("port", context.status.port.to_string()),
+        ("proto-max-bulk-len", BULK_MAX_BYTES.to_string()),
+        ("save", String::new()),
+    ]
+}
+
 /// Runs `ROLE`. The primary is the master, in Redis' words, and has no replica that a client could connect to.
 pub(super) fn role(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
     let position = context.status.journal_position;
@@ -21,16 +34,7 @@ pub(super) fn role(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outc
 }
 
 pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    let parameters: [(&str, String); PARAMETERS] = [
-        ("appendonly", "no".into()),
-        ("databases", DATABASES.to_string()),
-        ("maxclients", context.limits.max_clients.to_string()),
-        ("maxmemory", context.limits.max_memory_bytes.to_string()),
-        ("maxmemory-policy", "noeviction".into()),
-        ("port", context.status.port.to_string()),
-        ("proto-max-bulk-len", BULK_MAX_BYTES.to_string()),
-        ("save", String::new()),
-    ];
+    let parameters = parameters(context);
     let out = &mut *context.out;
     // Redis replies a name as the client wrote it, and a pattern as the names that match.
     let mut names: [Option<&[u8]>; PARAMETERS] = [None; PARAMETERS];
@@ -56,6 +60,41 @@ pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut Argument
             out.text(value);
         }
     }
+    Ok(())
+}
+
+/// Runs `CONFIG SET`. Parameters are set at boot: one may be set to what it is.
+pub(super) fn config_set(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    if !arguments.len().is_multiple_of(2) {
+        return Err(Failure::SYNTAX);
+    }
+    let parameters = parameters(context);
+    let mut pairs = arguments.from(2);
+    while let Some((name, value)) = pairs.next_pair(context.out) {
+        let parameter = parameters.iter().find(|(known, _)| is(name, known));
+        let Some((known, current)) = parameter else {
+            return Err(Failure::composed(&[
+                b"ERR Unknown option or number of arguments for CONFIG SET - '",
+                &name[..name.len().min(128)],
+                b"'",
+            ]));
+        };
+        if !is(value, current) {
+            return Err(Failure::composed(&[
+                b"ERR CONFIG SET failed (possibly related to argument '",
+                known.as_bytes(),
+                b"') - can't set immutable config",
+            ]));
+        }
+    }
+    context.out.ok();
+    Ok(())
+}
+
+pub(super) fn config_resetstat(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
+    *context.statistics = Default::default();
+    context.keyspace.reset_expired();
+    context.out.ok();
     Ok(())
 }
 
@@ -100,6 +139,10 @@ pub(super) fn config_help(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) 
         &[
             "GET <pattern>",
             "    Return parameters matching the glob-like <pattern> and their values.",
+            "SET <directive> <value>",
+            "    Parameters are set at boot: one may be set to what it is.",
+            "RESETSTAT",
+            "    Reset statistics reported by the INFO command.",
         ],
     )
 }

@@ -4,8 +4,8 @@
 //! table.
 
 use super::{
-    Context, auth, client, compute, debug, failover, info, introspection, server, transactions,
-    understudy,
+    Context, auth, client, compute, debug, failover, info, introspection, pubsub, server,
+    transactions, understudy,
 };
 use key_commands::{
     ADMIN, ALL, COMMANDS as ON_KEYS, FAST, Keys, NO_AUTH, NO_QUEUE, NONE, Outcome, WRITE, with,
@@ -59,6 +59,18 @@ const fn on_keys(row: &key_commands::Command<key_commands::Handler>) -> Command 
         Run::OnKeys(row.run),
         row.summary,
     )
+}
+
+/// Makes rows of subcommands on keys.
+const fn all_on_keys<const N: usize>(
+    rows: &[key_commands::Command<key_commands::Handler>],
+) -> [Command; N] {
+    let (mut all, mut at) = ([on_keys(&rows[0]); N], 0);
+    while at < N {
+        all[at] = on_keys(&rows[at]);
+        at += 1;
+    }
+    all
 }
 
 /// Number of commands.
@@ -120,8 +132,17 @@ const OWN: &[Command] = &[
     row("hello", -1, FAST | NO_AUTH, NONE, "connection", client::hello,
         "Choose the protocol version; only 2 is spoken"),
     row("info", -1, 0, NONE, "server", info::info, "Get facts about the server"),
+    with(&MEMORY, row("memory", -2, 0, NONE, "server", client::container, "Commands about memory")),
     row("multi", 1, FAST | NO_QUEUE, NONE, "transactions", transactions::multi, "Begin a transaction"),
+    with(&OBJECT, row("object", -2, 0, NONE, "generic", client::container, "Commands about values")),
     row("ping", -1, FAST, NONE, "connection", client::ping, "See whether the server answers"),
+    row("psubscribe", -2, 0, NONE, "pubsub", pubsub::psubscribe,
+        "Get what is published in channels that match a pattern"),
+    row("publish", 3, FAST, NONE, "pubsub", pubsub::publish,
+        "Send a message to who has subscribed to a channel"),
+    with(PUBSUB, row("pubsub", -2, 0, NONE, "pubsub", client::container, "Commands about subscriptions")),
+    row("punsubscribe", -1, 0, NONE, "pubsub", pubsub::punsubscribe,
+        "End subscriptions to patterns"),
     row("quit", -1, FAST | NO_AUTH | NO_QUEUE, NONE, "connection", client::quit, "Close the connection"),
     row("readonly", 1, FAST, NONE, "connection", server::cluster_only,
         "For clusters; there is none"),
@@ -131,10 +152,14 @@ const OWN: &[Command] = &[
         "Put the connection into its first state"),
     row("role", 1, ADMIN | FAST, NONE, "server", server::role, "Get the role of the instance"),
     row("select", 2, FAST, NONE, "connection", client::select, "Choose the database"),
+    row("subscribe", -2, 0, NONE, "pubsub", pubsub::subscribe,
+        "Get what is published in channels"),
     row("time", 1, FAST, NONE, "server", server::time,
         "Get the time"),
     row("understudy", -2, ADMIN, NONE, "server", understudy::understudy,
         "Load, arm and disarm backups; needs admin=1 at boot"),
+    row("unsubscribe", -1, 0, NONE, "pubsub", pubsub::unsubscribe,
+        "End subscriptions to channels"),
     row("unwatch", 1, FAST, NONE, "transactions", transactions::unwatch, "Forget the watched keys"),
     row("watch", -2, FAST | NO_QUEUE, ALL, "transactions", transactions::watch,
         "Watch keys: a transaction fails if they change"),
@@ -156,6 +181,7 @@ const CLIENT: &[Command] = &[
 const COMMAND: &[Command] = &[
     row("command|count", 2, FAST, NONE, "server", introspection::count, "Get the number of commands"),
     row("command|docs", -2, 0, NONE, "server", introspection::docs, "Get the documentation of commands"),
+    row("command|getkeys", -4, 0, NONE, "server", introspection::getkeys, "Get the keys of a command"),
     row("command|help", 2, FAST, NONE, "server", introspection::command_help, "Show the subcommands"),
     row("command|info", -2, 0, NONE, "server", introspection::info, "Get details of commands"),
     row("command|list", -2, 0, NONE, "server", introspection::list, "Get the names of all commands"),
@@ -165,6 +191,8 @@ const COMMAND: &[Command] = &[
 const CONFIG: &[Command] = &[
     row("config|get", -3, ADMIN, NONE, "server", server::config_get, "Get configuration parameters"),
     row("config|help", 2, FAST, NONE, "server", server::config_help, "Show the subcommands"),
+    row("config|resetstat", 2, ADMIN, NONE, "server", server::config_resetstat, "Reset the statistics"),
+    row("config|set", -4, ADMIN, NONE, "server", server::config_set, "Set a parameter to what it is"),
 ];
 
 #[rustfmt::skip]
@@ -172,3 +200,14 @@ const FUNCTION: &[Command] = &[
     row("function|flush", -2, WRITE, NONE, "scripting", server::function_flush,
         "Delete all functions; there are none"),
 ];
+
+#[rustfmt::skip]
+const PUBSUB: &[Command] = &[
+    row("pubsub|channels", -2, 0, NONE, "pubsub", pubsub::channels, "Get the channels that have subscribers"),
+    row("pubsub|help", 2, FAST, NONE, "pubsub", pubsub::pubsub_help, "Show the subcommands"),
+    row("pubsub|numpat", 2, 0, NONE, "pubsub", pubsub::numpat, "Count the patterns that have subscribers"),
+    row("pubsub|numsub", -2, 0, NONE, "pubsub", pubsub::numsub, "Count the subscribers of channels"),
+];
+
+const MEMORY: [Command; key_commands::MEMORY.len()] = all_on_keys(key_commands::MEMORY);
+const OBJECT: [Command; key_commands::OBJECT.len()] = all_on_keys(key_commands::OBJECT);
