@@ -29,7 +29,7 @@ pub const COMPARISON_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "damage-laundered",
             what: "an append takes the rest of a damaged string for what was stored",
-            file: "kernel/keyspace/src/lib.rs",
+            file: "kernel/keyspace/src/strings.rs",
             right: "            let before = pieces_sum(string, first);\n",
             wrong: "            let before = pieces_sum(string, first + 1);\n",
         },
