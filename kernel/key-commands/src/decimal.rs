@@ -18,7 +18,33 @@ pub(crate) fn parse(text: &[u8]) -> Option<f64> {
     let text = core::str::from_utf8(text).ok()?;
     let is_number = text.len() <= TEXT_MAX_BYTES && !text.ends_with('_');
     let number: f64 = text.parse().ok().filter(|_| is_number)?;
-    (!number.is_nan()).then_some(number)
+    // What is too large or too small for a float is none: only a word or a zero is infinite or zero.
+    let digits = || text.bytes().take_while(|byte| !matches!(byte, b'e' | b'E'));
+    let has_digit = |wanted: fn(&u8) -> bool| digits().any(|byte| wanted(&byte));
+    let is_out_of_range = match number {
+        _ if number.is_infinite() => has_digit(u8::is_ascii_digit),
+        0.0 => has_digit(|byte| matches!(byte, b'1'..=b'9')),
+        _ => number.is_nan(),
+    };
+    (!is_out_of_range).then_some(number)
+}
+
+/// Writes a number as C's `%.17g` does, which tells every two numbers apart.
+pub(crate) fn format(number: f64) -> String {
+    const DIGITS: i32 = 17;
+    if number.is_infinite() {
+        return String::from(if number > 0.0 { "inf" } else { "-inf" });
+    }
+    let scientific = format!("{number:.16e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..DIGITS).contains(&exponent) {
+        let decimals = (DIGITS - 1 - exponent) as usize;
+        return String::from(without_zeros_of_zero(&format!("{number:.decimals$}")));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    let digits = without_zeros_of_zero(digits);
+    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 /// Adds two numbers. Returns `None` if the sum is not finite, or one of them is no number.
@@ -190,6 +216,38 @@ fn without_zeros_of_zero(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_as_c_does() {
+        for (number, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0, "1"),
+            (-2.5, "-2.5"),
+            (0.1, "0.10000000000000001"),
+            (3.3, "3.2999999999999998"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1.5e300, "1.5000000000000001e+300"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (99_999_999_999_999_984.0, "99999999999999984"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(format(number), text);
+        }
+        for text in ["1e400", "-1e400", "1e-400", "nan"] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+        for (text, number) in [
+            ("inf", f64::INFINITY),
+            ("-Infinity", f64::NEG_INFINITY),
+            ("0e-400", 0.0),
+        ] {
+            assert_eq!(parse(text.as_bytes()), Some(number), "{text}");
+        }
+    }
 
     #[test]
     fn sums_are_those_of_redis() {

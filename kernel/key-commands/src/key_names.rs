@@ -160,6 +160,10 @@ fn encoding_of(value: &Value) -> &'static str {
         Value::Hash(_) if has(2 * LISTPACK_ENTRIES_MAX) && value.strings(0).all(is_short) => {
             "listpack"
         }
+        Value::SortedSet(_) if has(2 * LISTPACK_ENTRIES_MAX) && value.strings(0).all(is_short) => {
+            "listpack"
+        }
+        Value::SortedSet(_) => "skiplist",
         Value::Set(_) if has(INTSET_ENTRIES_MAX) && value.strings(0).all(is_integer) => "intset",
         Value::Hash(_) | Value::Set(_) => "hashtable",
     }

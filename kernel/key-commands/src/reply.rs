@@ -1,5 +1,6 @@
 //! Replies in RESP2 and RESP3, and the errors a command can end in.
 
+use crate::decimal;
 use alloc::vec::Vec;
 use keyspace::WrongType;
 use resp::Step;
@@ -283,6 +284,27 @@ impl<'a> Output<'a> {
         self.verbatim_header(text.len());
         self.raw(text.as_bytes());
         self.raw(b"\r\n");
+    }
+
+    /// Writes a number with decimals.
+    pub fn double(&mut self, number: f64) {
+        let text = decimal::format(number);
+        match self.protocol {
+            Protocol::Resp2 => self.text(&text),
+            Protocol::Resp3 => {
+                self.raw(b",");
+                self.raw(text.as_bytes());
+                self.raw(b"\r\n");
+            }
+        }
+    }
+
+    /// Writes a number with decimals, or null if there is none.
+    pub fn double_or_null(&mut self, number: Option<f64>) {
+        match number {
+            Some(number) => self.double(number),
+            None => self.null(),
+        }
     }
 
     /// Writes the header of an array. The elements follow.

@@ -4,11 +4,13 @@ use crate::command::{ALL, Command, DENYOOM, FAST, NONE, ONE, PAIRS, READONLY, TW
 use crate::context::Handler;
 use crate::{
     databases, expiry, hash_fields, hashes, key_names, keys, list_elements, lists, ranges, scan,
-    set_algebra, set_members, sets, string_values, strings,
+    set_algebra, set_members, sets, sorted_algebra, sorted_ranges, sorted_sets, string_values,
+    strings,
 };
 
 /// Every command on keys, by groups. Each group is sorted by name.
-pub const COMMANDS: [&[Command<Handler>]; 6] = [STRINGS, HASHES, LISTS, SETS, KEYS, DATABASES];
+pub const COMMANDS: [&[Command<Handler>]; 7] =
+    [STRINGS, HASHES, LISTS, SETS, SORTED_SETS, KEYS, DATABASES];
 
 #[rustfmt::skip]
 const STRINGS: &[Command<Handler>] = &[
@@ -121,6 +123,60 @@ const SETS: &[Command<Handler>] = &[
     row("sunion", -2, READONLY, ALL, "set", set_algebra::sunion, "Unite sets"),
     row("sunionstore", -3, WRITE | DENYOOM, ALL, "set", set_algebra::sunionstore, "Store a union of sets"),
 ];
+
+#[rustfmt::skip]
+const SORTED_SETS: &[Command<Handler>] = &[
+    row("zadd", -4, WRITE | DENYOOM | FAST, ONE, ZSET, sorted_sets::zadd, "Add members to a sorted set"),
+    row("zcard", 2, READONLY | FAST, ONE, ZSET, sorted_sets::zcard, "Get the number of members of a sorted set"),
+    row("zcount", 4, READONLY | FAST, ONE, ZSET, sorted_ranges::zcount, "Count the members with scores in a range"),
+    row("zdiff", -3, READONLY, NONE, ZSET, sorted_algebra::zdiff, "Subtract sorted sets"),
+    row("zdiffstore", -4, WRITE | DENYOOM, ONE, ZSET, sorted_algebra::zdiffstore,
+        "Store a difference of sorted sets"),
+    row("zincrby", 4, WRITE | DENYOOM | FAST, ONE, ZSET, sorted_sets::zincrby, "Add a number to a member's score"),
+    row("zinter", -3, READONLY, NONE, ZSET, sorted_algebra::zinter, "Intersect sorted sets"),
+    row("zintercard", -3, READONLY, NONE, ZSET, sorted_algebra::zintercard,
+        "Count the members of an intersection of sorted sets"),
+    row("zinterstore", -4, WRITE | DENYOOM, ONE, ZSET, sorted_algebra::zinterstore,
+        "Store an intersection of sorted sets"),
+    row("zlexcount", 4, READONLY | FAST, ONE, ZSET, sorted_ranges::zlexcount,
+        "Count the members in a range of members"),
+    row("zmpop", -4, WRITE, NONE, ZSET, sorted_sets::zmpop,
+        "Remove and get members of the first sorted set that is not empty"),
+    row("zmscore", -3, READONLY | FAST, ONE, ZSET, sorted_sets::zmscore, "Get the scores of members"),
+    row("zpopmax", -2, WRITE | FAST, ONE, ZSET, sorted_sets::zpopmax,
+        "Remove and get the members with the highest scores"),
+    row("zpopmin", -2, WRITE | FAST, ONE, ZSET, sorted_sets::zpopmin,
+        "Remove and get the members with the lowest scores"),
+    row("zrandmember", -2, READONLY, ONE, ZSET, sorted_sets::zrandmember, "Get random members of a sorted set"),
+    row("zrange", -4, READONLY, ONE, ZSET, sorted_ranges::zrange, "Get members in a range"),
+    row("zrangebylex", -4, READONLY, ONE, ZSET, sorted_ranges::zrangebylex, "Get members in a range of members"),
+    row("zrangebyscore", -4, READONLY, ONE, ZSET, sorted_ranges::zrangebyscore,
+        "Get members with scores in a range"),
+    row("zrangestore", -5, WRITE | DENYOOM, TWO, ZSET, sorted_ranges::zrangestore, "Store members in a range"),
+    row("zrank", 3, READONLY | FAST, ONE, ZSET, sorted_sets::zrank, "Get the rank of a member"),
+    row("zrem", -3, WRITE | FAST, ONE, ZSET, sorted_sets::zrem, "Remove members from a sorted set"),
+    row("zremrangebylex", 4, WRITE, ONE, ZSET, sorted_ranges::zremrangebylex,
+        "Remove members in a range of members"),
+    row("zremrangebyrank", 4, WRITE, ONE, ZSET, sorted_ranges::zremrangebyrank,
+        "Remove members in a range of ranks"),
+    row("zremrangebyscore", 4, WRITE, ONE, ZSET, sorted_ranges::zremrangebyscore,
+        "Remove members with scores in a range"),
+    row("zrevrange", -4, READONLY, ONE, ZSET, sorted_ranges::zrevrange, "Get members in a range, in reverse order"),
+    row("zrevrangebylex", -4, READONLY, ONE, ZSET, sorted_ranges::zrevrangebylex,
+        "Get members in a range of members, in reverse order"),
+    row("zrevrangebyscore", -4, READONLY, ONE, ZSET, sorted_ranges::zrevrangebyscore,
+        "Get members with scores in a range, in reverse order"),
+    row("zrevrank", 3, READONLY | FAST, ONE, ZSET, sorted_sets::zrevrank,
+        "Get the rank of a member, in reverse order"),
+    row("zscan", -3, READONLY, ONE, ZSET, scan::zscan, "Go through the members of a sorted set step by step"),
+    row("zscore", 3, READONLY | FAST, ONE, ZSET, sorted_sets::zscore, "Get the score of a member"),
+    row("zunion", -3, READONLY, NONE, ZSET, sorted_algebra::zunion, "Unite sorted sets"),
+    row("zunionstore", -4, WRITE | DENYOOM, ONE, ZSET, sorted_algebra::zunionstore,
+        "Store a union of sorted sets"),
+];
+
+/// Redis' name of the group.
+const ZSET: &str = "sorted-set";
 
 #[rustfmt::skip]
 const KEYS: &[Command<Handler>] = &[

@@ -1,10 +1,10 @@
 //! Commands that go through the keyspace.
 
 use crate::reply::{Failure, Outcome, Output};
-use crate::{Context, integer, is, too_long};
-use keyspace::{Bytes, Hash, Keyspace, Set, Slot};
+use crate::{Context, decimal, integer, is, too_long};
+use keyspace::{Bytes, Hash, Keyspace, Set, Slot, SortedSet};
 use resp::{Arguments, Case, Pattern, Step, Words};
-use values::Table;
+use values::{Table, read_score};
 
 /// Number of keys that `SCAN` looks at if the client gives no `COUNT`.
 const DEFAULT_COUNT: usize = 10;
@@ -141,6 +141,28 @@ pub(crate) fn hscan(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
         |field, value, out| {
             out.bulk(field);
             out.bulk(value);
+        },
+    );
+    Ok(())
+}
+
+pub(crate) fn zscan(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let cursor = elements_cursor(arguments)?;
+    let (keyspace, out) = (&*context.keyspace, &mut *context.out);
+    let mut words = arguments.from(1);
+    let key = words.next(out).ok_or(Failure::SYNTAX)?;
+    words.next(out);
+    let options = scan_options(words, out)?;
+    let set = keyspace.peek::<SortedSet>(key)?;
+    scan_elements(
+        cursor,
+        &options,
+        set.map(SortedSet::table),
+        2,
+        out,
+        |member, score, out| {
+            out.bulk(member);
+            out.text(&decimal::format(read_score(score)));
         },
     );
     Ok(())

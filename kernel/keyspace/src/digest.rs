@@ -39,6 +39,15 @@ impl Digest {
                     self.string(value);
                 }
             }
+            Value::SortedSet(set) => {
+                self.number(5);
+                self.number(set.len() as u64);
+                for (member, score) in set.iter() {
+                    step();
+                    self.string(member);
+                    self.number(score.to_bits());
+                }
+            }
             Value::Set(set) => {
                 self.number(4);
                 self.number(set.len() as u64);

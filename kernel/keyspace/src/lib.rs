@@ -37,7 +37,7 @@ pub use databases::DATABASES;
 use databases::Database;
 pub use deadlines::Deadline;
 pub use scrub::{Scrub, ScrubPosition, Scrubbed};
-pub use values::{Bytes, End, Hash, Kind, List, Seed, Set, Slot, Value, heap_bytes};
+pub use values::{Bytes, End, Hash, Kind, List, Seed, Set, Slot, SortedSet, Value, heap_bytes};
 
 use alloc::vec::Vec;
 use core::mem;
@@ -198,12 +198,15 @@ impl Keyspace {
 
     /// Returns the value of a key, if it is of the type `T`. A key that has expired is not removed.
     pub fn peek<T: Kind>(&self, key: &[u8]) -> Result<Option<&T>, WrongType> {
-        match self.table().get(key) {
-            Some(entry) if !self.is_expired(entry) => {
-                T::of(&entry.value).map(Some).ok_or(WrongType)
-            }
-            _ => Ok(None),
-        }
+        let value = self.peek_value(key).map(T::of);
+        value.map_or(Ok(None), |value| value.map(Some).ok_or(WrongType))
+    }
+
+    /// Returns the value of a key. A key that has expired is not removed.
+    pub fn peek_value(&self, key: &[u8]) -> Option<&Value> {
+        let entry = self.table().get(key);
+        let entry = entry.filter(|entry| !self.is_expired(entry));
+        entry.map(|entry| &entry.value)
     }
 
     /// Changes the value of a key, if there is one. A collection that `change` leaves empty is removed.

@@ -79,8 +79,8 @@ impl Amid {
         let grown = match (value, self.field.take()) {
             (Value::String(_), _) => pieces,
             (Value::List(_) | Value::Set(_), _) => element_of(pieces),
-            (Value::Hash(_), Some(field)) => pair_of(field, pieces),
-            (Value::Hash(_), None) => {
+            (Value::Hash(_) | Value::SortedSet(_), Some(field)) => pair_of(field, pieces),
+            (Value::Hash(_) | Value::SortedSet(_), None) => {
                 self.field = Some(pieces);
                 0
             }

@@ -101,6 +101,46 @@ const MANY: &[(&str, Many)] = &[
     ("unlink", Walks(&[], &["nosuch"])),
     ("unsubscribe", Walks(&[], &["c"])),
     ("watch", Walks(&[], &["k"])),
+    ("zadd", Walks(&["z"], &["1", "m"])),
+    ("zdiff", Walks(&["200000"], &["z"])),
+    ("zdiffstore", Walks(&["d", "200000"], &["z"])),
+    ("zinter", Walks(&["200000"], &["z"])),
+    ("zintercard", Walks(&["200000"], &["z"])),
+    ("zinterstore", Walks(&["d", "200000"], &["z"])),
+    ("zmpop", Walks(&["199999"], &["min"])),
+    ("zmscore", Walks(&["z"], &["m"])),
+    ("zpopmax", Refuses),
+    ("zpopmin", Refuses),
+    ("zrandmember", Refuses),
+    (
+        "zrange",
+        Walks(
+            &["z", "1", "2", "byscore"],
+            &["limit", "1", "2", "withscores"],
+        ),
+    ),
+    (
+        "zrangebylex",
+        Walks(&["z", "-", "+", "limit"], &["1", "2", "limit"]),
+    ),
+    ("zrangebyscore", Walks(&["z", "1", "2"], &["withscores"])),
+    (
+        "zrangestore",
+        Walks(
+            &["d", "z", "-", "+", "bylex", "limit"],
+            &["1", "2", "limit"],
+        ),
+    ),
+    ("zrem", Walks(&["z"], &["nosuch"])),
+    ("zrevrange", Walks(&["z", "1", "2"], &["withscores"])),
+    (
+        "zrevrangebylex",
+        Walks(&["z", "+", "-", "limit"], &["1", "2", "limit"]),
+    ),
+    ("zrevrangebyscore", Walks(&["z", "2", "1"], &["withscores"])),
+    ("zscan", Walks(&["z", "0"], &["count", "1"])),
+    ("zunion", Walks(&["200000"], &["z"])),
+    ("zunionstore", Walks(&["d", "200000"], &["z"])),
 ];
 
 /// Sends a request to a new service with a few keys. Returns the number of signs of life, and the reply.
@@ -109,7 +149,13 @@ fn run(words: &[&[u8]]) -> (u64, Vec<u8>) {
         admin: true,
         ..ServiceLimits::default()
     });
-    for setup in ["SET k v", "HSET h f v", "SADD s m n", "RPUSH l a b"] {
+    for setup in [
+        "SET k v",
+        "HSET h f v",
+        "SADD s m n",
+        "RPUSH l a b",
+        "ZADD z 1 m 2 n",
+    ] {
         bench.send(setup);
     }
     let before = bench.host.progress;
@@ -198,6 +244,7 @@ fn every_command_gives_signs_of_life_while_it_goes_through_what_is_stored() {
         many("SADD s", &["m"]),
         many("RPUSH l", &["e"]),
         many("HSET h", &["f", "v"]),
+        request(&[b"ZUNIONSTORE", b"z", b"1", b"s"]),
         many("MSET", &["key:", "v"]),
     ];
     for command in [
@@ -212,6 +259,21 @@ fn every_command_gives_signs_of_life_while_it_goes_through_what_is_stored() {
         "GETSET l x",
         "HGETALL h",
         "DEL h",
+        "ZRANGE z 0 -1",
+        "ZREVRANGE z 0 -1 WITHSCORES",
+        "ZPOPMIN z 50000",
+        "ZREMRANGEBYSCORE z -inf inf",
+        "ZUNION 2 z s",
+        "ZINTERCARD 2 z s",
+        "ZDIFFSTORE d 2 z h2",
+        "ZRANGESTORE d z 0 -1",
+        "ZSCAN z 0 COUNT 1000000",
+        "ZRANDMEMBER z 50000",
+        "COPY z d",
+        "SUNIONSTORE d s s2",
+        "LREM l 0 nosuch",
+        "LINSERT l BEFORE e49999 x",
+        "DEL z",
         "KEYS *",
         "KEYS nosuch",
         "KEYS *[a-z]*5*",

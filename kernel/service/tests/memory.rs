@@ -118,6 +118,14 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
                 [all, request(&[b"WATCH", key.as_bytes()])].concat()
             }),
         ),
+        (
+            "subscriptions",
+            (0..400).fold(Vec::new(), |all, number| {
+                let name = format!("a channel or a pattern {number}");
+                let channel = request(&[b"SUBSCRIBE", name.as_bytes()]);
+                [all, channel, request(&[b"PSUBSCRIBE", name.as_bytes()])].concat()
+            }),
+        ),
         ("an unfinished line", vec![b'x'; 60_000]),
         (
             "an unfinished number",
@@ -173,6 +181,42 @@ fn clients_hold_no_more_than_is_counted() {
                 held() - before
             );
         }
+    }
+}
+
+#[test]
+fn sorted_sets_take_no_more_than_is_counted() {
+    // Many small ones, and a large one that grows and shrinks.
+    for (sets, members) in [(2_000, 1), (500, 7), (1, 50_000)] {
+        let mut bench = Bench::new(ServiceLimits::default());
+        bench.host.is_deaf = true;
+        let before = held();
+        for set in 0..sets {
+            let key = format!("a key that is long {set}");
+            for member in 0..members {
+                let member = format!("a member that is long {member}");
+                let score = (member.len() * 7919 % 1000).to_string();
+                bench.raw(
+                    CLIENT,
+                    &request(&[b"ZADD", key.as_bytes(), score.as_bytes(), member.as_bytes()]),
+                );
+            }
+        }
+        let check = |bench: &Bench| {
+            let (counted, real) = (bench.service.used_bytes() as i64, held() - before);
+            // The shards of the keyspace are there with the first key.
+            let shards = 4096 * 80;
+            assert!(
+                real <= counted + shards,
+                "{sets} with {members}: {real} real, {counted} counted"
+            );
+        };
+        check(&bench);
+        bench.send(&format!(
+            "ZREMRANGEBYRANK 'a key that is long 0' 0 {}",
+            members * 9 / 10
+        ));
+        check(&bench);
     }
 }
 

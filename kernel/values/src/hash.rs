@@ -7,7 +7,7 @@ use resp::{Bytes, heap_bytes};
 
 /// Memory of a hash's field, in bytes, without what it and its value have on the heap. It is more than
 /// the average, because it includes room for growing, and the shards of a table that has become large.
-const FIELD_BYTES: u64 = 160;
+pub(crate) const FIELD_BYTES: u64 = 160;
 
 /// Fields with values, in insertion order.
 pub struct Hash {
@@ -88,6 +88,26 @@ impl Hash {
     /// Returns its table, for a walk that goes on later.
     pub fn table(&self) -> &Table<Bytes> {
         &self.table
+    }
+
+    /// Returns each field and then its value, from the `first`-th string on.
+    pub(crate) fn strings(&self, first: usize) -> impl Iterator<Item = &Bytes> {
+        let pairs = self.table.iter_from(first / 2);
+        pairs
+            .flat_map(|(field, value)| [field, value])
+            .skip(first % 2)
+    }
+
+    /// Changes the value at a position behind the back of the sum. Returns what `change` does.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_a_value(
+        &mut self,
+        position: usize,
+        change: impl FnOnce(&mut Bytes) -> bool,
+    ) -> bool {
+        let slot = self.table.nth(position);
+        slot.and_then(|slot| self.table.value_mut(slot))
+            .is_some_and(change)
     }
 
     /// Returns its fields with their values in order.

@@ -1,5 +1,5 @@
-//! The values of keys: strings, lists, hashes and sets. Each counts its memory and keeps its sum, and both depend on
-//! the content alone, not on the allocator or on what was there before.
+//! The values of keys: strings, lists, hashes, sets and sorted sets. Each counts its memory and keeps its sum, and both
+//! depend on the content alone, not on the allocator or on what was there before.
 //!
 //! - [`Table`]: a map that keeps insertion order and never pauses to grow. Hashes, sets and the keyspace are made of
 //!   it.
@@ -28,7 +28,9 @@ extern crate alloc;
 mod hash;
 mod list;
 mod random;
+mod ranked;
 mod set;
+mod sorted_set;
 pub mod sum;
 mod table;
 mod value;
@@ -36,7 +38,9 @@ mod value;
 pub use hash::Hash;
 pub use list::{End, List};
 pub use random::Random;
+pub use ranked::{Entries, Scored};
 pub use resp::{Bytes, heap_bytes};
 pub use set::Set;
+pub use sorted_set::{SortedSet, read as read_score};
 pub use table::{Seed, Slot, Table};
 pub use value::{COLLECTION_BYTES, Collection, Kind, Value};

@@ -1,8 +1,9 @@
-//! The four types of value, and how much memory each counts.
+//! The five types of value, and how much memory each counts.
 
 use crate::hash::Hash;
 use crate::list::{End, List};
 use crate::set::Set;
+use crate::sorted_set::SortedSet;
 use crate::table::Seed;
 use alloc::boxed::Box;
 use fingerprint::string_sum;
@@ -24,6 +25,8 @@ pub enum Value {
     Hash(Box<Hash>),
     /// A set.
     Set(Box<Set>),
+    /// A sorted set.
+    SortedSet(Box<SortedSet>),
 }
 
 impl Value {
@@ -34,6 +37,7 @@ impl Value {
             Self::List(_) => "list",
             Self::Hash(_) => "hash",
             Self::Set(_) => "set",
+            Self::SortedSet(_) => "zset",
         }
     }
 
@@ -44,6 +48,7 @@ impl Value {
             Self::List(list) => Kind::payload_bytes(&**list),
             Self::Hash(hash) => hash.payload_bytes(),
             Self::Set(set) => set.payload_bytes(),
+            Self::SortedSet(set) => set.payload_bytes(),
         }
     }
 
@@ -54,6 +59,7 @@ impl Value {
             Self::List(list) => list.sum(),
             Self::Hash(hash) => hash.sum,
             Self::Set(set) => set.sum,
+            Self::SortedSet(set) => set.scores.sum,
         }
     }
 
@@ -65,6 +71,7 @@ impl Value {
                 Self::List(list) => list.len(),
                 Self::Hash(hash) => hash.len(),
                 Self::Set(set) => set.len(),
+                Self::SortedSet(set) => set.len(),
             }
     }
 
@@ -75,22 +82,18 @@ impl Value {
             Self::List(list) => list.len(),
             Self::Hash(hash) => 2 * hash.len(),
             Self::Set(set) => set.len(),
+            Self::SortedSet(set) => 2 * set.len(),
         }
     }
 
-    /// Returns its strings in order, from the `first`-th on; in a hash, each field and then its value.
+    /// Returns its strings in order, from the `first`-th on; in a hash, each field and then its value; in a sorted set,
+    /// each member and then its score, as 8 bytes.
     pub fn strings(&self, first: usize) -> Box<dyn Iterator<Item = &Bytes> + '_> {
         match self {
             Self::String(string) => Box::new(core::iter::once(string).skip(first)),
             Self::List(list) => Box::new((first..list.len()).filter_map(|index| list.get(index))),
-            Self::Hash(hash) => {
-                let pairs = hash.table.iter_from(first / 2);
-                Box::new(
-                    pairs
-                        .flat_map(|(field, value)| [field, value])
-                        .skip(first % 2),
-                )
-            }
+            Self::Hash(hash) => Box::new(hash.strings(first)),
+            Self::SortedSet(set) => Box::new(set.scores.strings(first)),
             Self::Set(set) => Box::new(set.table.iter_from(first).map(|(member, ())| member)),
         }
     }
@@ -103,11 +106,8 @@ impl Value {
         match self {
             Self::String(string) => change(string),
             Self::List(list) => list.get_mut(nth).is_some_and(change),
-            Self::Hash(hash) => {
-                let slot = hash.table.nth(nth / 2);
-                slot.and_then(|slot| hash.table.value_mut(slot))
-                    .is_some_and(change)
-            }
+            Self::Hash(hash) => hash.with_a_value(nth / 2, change),
+            Self::SortedSet(set) => set.scores.with_a_value(nth / 2, change),
             // Members are keys of their table: what changes one has to take it out.
             Self::Set(set) => {
                 let slot = set.table.nth(nth);
@@ -141,6 +141,14 @@ impl Value {
                 }
                 copy.into_value()
             }
+            Self::SortedSet(set) => {
+                let mut copy = SortedSet::restored(seed, set.is_spread());
+                for (member, score) in set.iter() {
+                    step();
+                    copy.set(member.clone(), score);
+                }
+                copy.into_value()
+            }
             Self::Set(set) => {
                 let mut copy = Set::restored(seed, set.is_spread());
                 for member in set.iter() {
@@ -159,6 +167,7 @@ impl Value {
             Self::List(list) => list.into_elements().for_each(|_| step()),
             Self::Hash(hash) => hash.table.into_entries().for_each(|_| step()),
             Self::Set(set) => set.table.into_entries().for_each(|_| step()),
+            Self::SortedSet(set) => set.discard(step),
         }
     }
 }
@@ -212,7 +221,7 @@ impl Kind for Bytes {
     }
 }
 
-/// Implements [`Kind`] for the three collections, which are boxed.
+/// Implements [`Kind`] for the collections, which are boxed.
 macro_rules! collection_kind {
     ($kind:ident, $empty:expr, $payload:expr, $sum:expr) => {
         impl Collection for $kind {
@@ -255,4 +264,7 @@ macro_rules! collection_kind {
 
 collection_kind!(List, |_| List::default(), List::elements_bytes, List::sum);
 collection_kind!(Hash, Hash::new, |hash| hash.entries_bytes, |hash| hash.sum);
+collection_kind!(SortedSet, SortedSet::new, SortedSet::entries_bytes, |set| {
+    set.scores.sum
+});
 collection_kind!(Set, Set::new, |set| set.entries_bytes, |set| set.sum);

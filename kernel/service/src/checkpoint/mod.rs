@@ -33,7 +33,8 @@ enum Head {
     /// Every key of the database was removed.
     Clear,
     /// The value of a key. A key that is not there is added, at the end of its shard. The key follows, then the
-    /// elements; in a hash they are each field and its value.
+    /// elements; in a hash they are each field and its value, in a sorted
+    /// set each member and its score.
     Value {
         form: Form,
         deadline_ms: Option<NonZeroU64>,
@@ -70,6 +71,10 @@ enum Form {
     List,
     /// A hash. Its table stays spread out when it shrinks.
     Hash {
+        is_spread: bool,
+    },
+    /// A sorted set: members, and their scores as 8 bytes. Its table stays spread out when it shrinks.
+    SortedSet {
         is_spread: bool,
     },
     /// A set. Its table stays spread out when it shrinks.

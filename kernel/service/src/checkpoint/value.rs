@@ -8,7 +8,9 @@ use checkpoint::Malformed;
 use resp::BULK_MAX_BYTES;
 
 use super::Form;
-use crate::store::{Bytes, COUNT_MAX, Deadline, End, Hash, Keyspace, Kind, List, Set, Value};
+use crate::store::{
+    Bytes, COUNT_MAX, Deadline, End, Hash, Keyspace, Kind, List, Set, SortedSet, Value,
+};
 
 /// What a checkpoint says of a value before its key and its elements come.
 pub(super) struct ValueHead {
@@ -33,7 +35,9 @@ impl ValueHead {
         // There are no empty collections: one that loses its last element is removed.
         let is_possible = match form {
             Form::String => elements == 1,
-            Form::Hash { .. } => elements > 0 && elements.is_multiple_of(2),
+            Form::Hash { .. } | Form::SortedSet { .. } => {
+                elements > 0 && elements.is_multiple_of(2)
+            }
             Form::List | Form::Set { .. } => elements > 0,
         };
         match is_possible {
@@ -53,6 +57,7 @@ impl ValueHead {
             Form::String => Value::String(Bytes::new()),
             Form::List => List::default().into_value(),
             Form::Hash { is_spread } => Hash::restored(seed, is_spread).into_value(),
+            Form::SortedSet { is_spread } => SortedSet::restored(seed, is_spread).into_value(),
             Form::Set { is_spread } => Set::restored(seed, is_spread).into_value(),
         };
         PartialValue {
@@ -72,7 +77,7 @@ pub(super) struct PartialValue {
     key: Bytes,
     deadline_ms: Option<NonZeroU64>,
     value: Value,
-    /// The field of a hash whose value comes next.
+    /// The field of a hash whose value comes next, or the member of a sorted set.
     field: Option<Bytes>,
     missing: u64,
 }
@@ -97,6 +102,14 @@ impl PartialValue {
                 Some(field) => {
                     if !hash.set(field, element) {
                         return Err(Malformed("a field comes twice"));
+                    }
+                }
+            },
+            Value::SortedSet(set) => match self.field.take() {
+                None => self.field = Some(element),
+                Some(member) => {
+                    if !set.restore(member, &element) {
+                        return Err(Malformed("a member comes twice, or its score is none"));
                     }
                 }
             },

@@ -247,6 +247,9 @@ fn described(entry: &Entry) -> (Form, Option<NonZeroU64>, u64) {
         Value::Hash(hash) => Form::Hash {
             is_spread: hash.is_spread(),
         },
+        Value::SortedSet(set) => Form::SortedSet {
+            is_spread: set.is_spread(),
+        },
         Value::Set(set) => Form::Set {
             is_spread: set.is_spread(),
         },

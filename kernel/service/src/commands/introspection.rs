@@ -67,7 +67,18 @@ const NO_SUCH_KEYS: Failure =
     Failure::Fixed("ERR Invalid number of arguments specified for command");
 
 /// Commands whose keys begin behind their number, and where that is.
-const COUNTED_KEYS: &[(&str, usize)] = &[("lmpop", 1), ("sintercard", 1)];
+const COUNTED_KEYS: &[(&str, usize)] = &[
+    ("lmpop", 1),
+    ("sintercard", 1),
+    ("zdiff", 1),
+    ("zdiffstore", 2),
+    ("zinter", 1),
+    ("zintercard", 1),
+    ("zinterstore", 2),
+    ("zmpop", 1),
+    ("zunion", 1),
+    ("zunionstore", 2),
+];
 
 pub(super) fn getkeys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let out = &mut *context.out;
@@ -98,7 +109,12 @@ pub(super) fn getkeys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
             )
         }
     };
-    out.array((last + 1 - first).div_ceil(step));
+    // What is stored has its key before the others.
+    let stores = counted.is_some_and(|(_, at)| *at == 2);
+    out.array((last + 1 - first).div_ceil(step) + usize::from(stores));
+    if stores {
+        out.bulk(&arguments[3]);
+    }
     let mut words = arguments.from(2 + first);
     for at in first..=last {
         let word = words.next(out);
@@ -219,6 +235,7 @@ fn categories(out: &mut Output<'_>, command: &Command) {
         "list" => "@list",
         "hash" => "@hash",
         "set" => "@set",
+        "sorted-set" => "@sortedset",
         "generic" => "@keyspace",
         "connection" => "@connection",
         "transactions" => "@transaction",
