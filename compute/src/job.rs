@@ -1,6 +1,6 @@
 //! A computation on one rank: its beginning, its steps, its commits.
 
-use compute_slice::SliceEntry;
+use compute_slice::{Mark, SliceEntry};
 use sharedmem::sync::Ordering::{Acquire, Relaxed, Release};
 
 use crate::collective::Collective;
@@ -129,6 +129,7 @@ impl<'r, 'm, S: Regions> Job<'r, 'm, S> {
     ) -> Result<(), Error> {
         let step = self.committed + 1;
         self.rank.progress().begin_step(step);
+        self.rank.host().mark(Mark::Begun);
         // SAFETY: what is lent ends with the call, by its type, so before the commit.
         let parts = unsafe { self.regions.parts(&self.place(step)) };
         let _ = body(self.rank, parts)?;
@@ -137,6 +138,7 @@ impl<'r, 'm, S: Regions> Job<'r, 'm, S> {
 
     /// Commits a step that this rank has written.
     fn commit(&mut self, step: u64) -> Result<(), Error> {
+        self.rank.host().mark(Mark::Written);
         let sum = self.regions.sum(&self.place(step));
         let number = self.rank.number();
         let checksums = Directory::of(self.rank.memory()).checksums;
@@ -145,6 +147,7 @@ impl<'r, 'm, S: Regions> Job<'r, 'm, S> {
         self.rank.meet(Collective::Commit(step), &[], |_| ())?;
         self.rank.check_outbox()?;
         self.rank.progress().commit(step);
+        self.rank.host().mark(Mark::Committed);
         self.committed = step;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 
-use compute_slice::{DeathCause, RankProgress, SliceDeath, SliceState};
+use compute_slice::{DeathCause, Mark, RankProgress, SliceDeath, SliceState};
 
 use crate::collective::{Collective, Slots, VALUES_MAX, waiting};
 use crate::directory::Directory;
@@ -21,6 +21,9 @@ pub trait Host: Sync {
 
     /// Returns the time since the machine's boot, in ns.
     fn now_ns(&self) -> u64;
+
+    /// Marks an instant for whoever counts instructions from outside.
+    fn mark(&self, _mark: Mark) {}
 }
 
 /// A rank of a computation.
@@ -57,6 +60,7 @@ pub fn run<'m>(
     host: &'m dyn Host,
     program: impl FnOnce(&mut Rank<'m>) -> Result<u8, Error>,
 ) -> Stopped {
+    host.mark(Mark::Entered);
     let mut rank = Rank::new(memory, number, host);
     let ended = program(&mut rank).and_then(|code| rank.end(code).map(|()| code));
     match ended {
@@ -100,6 +104,11 @@ impl<'m> Rank<'m> {
     /// Says that a long piece of work goes on. A rank that says nothing for too long counts as hung.
     pub fn beat(&self) {
         self.progress.beat();
+    }
+
+    /// Marks the beginning or the end of a piece of work, for whoever counts instructions from outside.
+    pub fn mark(&self) {
+        self.host.mark(Mark::Work);
     }
 
     /// Appends a line to the log of the computation. Only the first rank's lines are written: the others have none of
@@ -257,6 +266,10 @@ impl<'m> Rank<'m> {
 
     pub(crate) fn progress(&self) -> &'m RankProgress {
         self.progress
+    }
+
+    pub(crate) fn host(&self) -> &'m dyn Host {
+        self.host
     }
 
     pub(crate) fn meet(

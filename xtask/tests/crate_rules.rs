@@ -25,6 +25,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("fuzzer", "the entry points that libFuzzer calls"),
     ("crash-load", "a system call"),
     ("linux-guest", "ioctls"),
+    ("instruction_counter", "a plugin: calls QEMU"),
 ];
 
 #[test]
@@ -38,7 +39,9 @@ fn every_crate_keeps_the_rules_and_is_safe_unless_it_is_named() {
             "{}: the workspace's lints do not hold in it: add `[lints] workspace = true`",
             package.manifest_path
         );
-        let shipped = |target: &&cargo_metadata::Target| target.is_lib() || target.is_bin();
+        let shipped = |target: &&cargo_metadata::Target| {
+            target.is_lib() || target.is_bin() || target.is_cdylib()
+        };
         for target in package.targets.iter().filter(shipped) {
             let root = fs::read_to_string(&target.src_path).expect("a crate's root");
             let is_safe = root.contains("\n#![forbid(unsafe_code)]\n");

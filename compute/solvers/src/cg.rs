@@ -49,11 +49,11 @@ pub fn run(rank: &mut Rank<'_>, arguments: &Arguments) -> Result<u8, Error> {
     let grid = Grid { n: arguments.n };
     let (planes, plane, ranks) = (grid.n, grid.plane(), rank.ranks());
     let regions = (
-        Region::<f64>::blocks("x", planes, plane),
-        Region::<f64>::blocks("r", planes, plane),
-        Region::<f64>::blocks("p", planes, plane),
+        Region::<f64>::blocks("x", planes, plane).checksum(arguments.checksum),
+        Region::<f64>::blocks("r", planes, plane).checksum(arguments.checksum),
+        Region::<f64>::blocks("p", planes, plane).checksum(arguments.checksum),
         // The square of the residual's norm now, and of the first one.
-        Region::<[f64; 2]>::blocks("norm", ranks, 1),
+        Region::<[f64; 2]>::blocks("norm", ranks, 1).checksum(arguments.checksum),
     );
     let begun = rank.now_ns();
     let mut job = rank.begin(regions, arguments.steps, |rank, (x, r, p, norm)| {

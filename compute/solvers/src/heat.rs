@@ -25,14 +25,18 @@ pub fn next(grid: Grid, old: &[f64], index: usize) -> f64 {
 /// See [`Error`].
 pub fn run(rank: &mut Rank<'_>, arguments: &Arguments) -> Result<u8, Error> {
     let grid = Grid { n: arguments.n };
-    let regions = (Region::<f64>::blocks("temperature", grid.n, grid.plane()),);
+    let regions =
+        (Region::<f64>::blocks("temperature", grid.n, grid.plane()).checksum(arguments.checksum),);
     let mut job = rank.begin(regions, arguments.steps, |_, (it,)| {
         Ok((it.fill(|i| initial(grid, i)),))
     })?;
     while job.committed() < arguments.steps {
         job.step(|_, (it,)| Ok((it.next.fill(|i| next(grid, it.old, i)),)))?;
     }
-    job.rank()
-        .log(format_args!("heat n={} steps={}", grid.n, arguments.steps));
+    let ended_ns = job.rank().now_ns();
+    job.rank().log(format_args!(
+        "heat n={} steps={} ended_ns={ended_ns}",
+        grid.n, arguments.steps
+    ));
     Ok(0)
 }

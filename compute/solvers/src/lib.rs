@@ -4,8 +4,11 @@
 //! | solver | what it computes | arguments |
 //! |---|---|---|
 //! | [`cg`] | conjugate gradients on HPCG's 27-point stencil, without its preconditioner | `n`, `steps` |
+//! | [`hpcg`] | the same with HPCG's multigrid preconditioner | `n`, `steps` |
 //! | [`heat`] | the heat equation by a 7-point stencil | `n`, `steps` |
 //! | [`stream`] | STREAM's four kernels | `n`, `steps` |
+//! | [`fwq`] | a fixed quantum of work again and again, and how long each took | `n`, `steps` |
+//! | [`sweep`] | the least that a step can do with data of any size | `n` in MiB, `steps` |
 //! | [`lj`] | Lennard-Jones particles in a periodic box | `n`, `steps` |
 //!
 //! ```
@@ -22,10 +25,14 @@ extern crate alloc;
 
 mod arguments;
 pub mod cg;
+pub mod fwq;
 pub mod grid;
 pub mod heat;
+pub mod hpcg;
 pub mod lj;
+pub mod multigrid;
 pub mod stream;
+pub mod sweep;
 
 use compute::{Error, Rank};
 
@@ -35,11 +42,14 @@ pub use arguments::Arguments;
 pub type Solver = fn(&mut Rank<'_>, &Arguments) -> Result<u8, Error>;
 
 /// All solvers.
-pub const SOLVERS: [(&str, Solver); 4] = [
+pub const SOLVERS: [(&str, Solver); 7] = [
     ("cg", cg::run),
+    ("hpcg", hpcg::run),
     ("heat", heat::run),
     ("stream", stream::run),
     ("lj", lj::run),
+    ("fwq", fwq::run),
+    ("sweep", sweep::run),
 ];
 
 /// Runs the solver that the first word of `text` names, with the arguments behind it, as in `cg n=32 steps=50`.
@@ -51,7 +61,7 @@ pub fn run(rank: &mut Rank<'_>, text: &str) -> Result<u8, Error> {
     let known = SOLVERS.iter().find(|(known, _)| *known == name);
     let Some((_, solver)) = known else {
         return Err(Error::Program(
-            "no such solver: there are cg, heat, stream and lj",
+            "no such solver: there are cg, hpcg, heat, stream, lj, fwq and sweep",
         ));
     };
     solver(rank, &Arguments::parse(rest)?)

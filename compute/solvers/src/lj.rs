@@ -74,8 +74,8 @@ pub fn run(rank: &mut Rank<'_>, arguments: &Arguments) -> Result<u8, Error> {
     let cell = Cell { edge: arguments.n };
     let (planes, plane) = (cell.edge, cell.edge.saturating_mul(cell.edge));
     let regions = (
-        Region::<Vector>::blocks("positions", planes, plane),
-        Region::<Vector>::blocks("velocities", planes, plane),
+        Region::<Vector>::blocks("positions", planes, plane).checksum(arguments.checksum),
+        Region::<Vector>::blocks("velocities", planes, plane).checksum(arguments.checksum),
     );
     let mut job = rank.begin(regions, arguments.steps, |_, (positions, velocities)| {
         let positions = positions.fill(|i| cell.position(i));

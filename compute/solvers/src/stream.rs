@@ -28,8 +28,8 @@ pub fn run(rank: &mut Rank<'_>, arguments: &Arguments) -> Result<u8, Error> {
     let (n, ranks) = (arguments.n, rank.ranks());
     // What the elements are, and the best time of each kernel in ns.
     let regions = (
-        Region::<[f64; 3]>::blocks("values", ranks, 1),
-        Region::<[u64; 4]>::blocks("best_ns", ranks, 1),
+        Region::<[f64; 3]>::blocks("values", ranks, 1).checksum(arguments.checksum),
+        Region::<[u64; 4]>::blocks("best_ns", ranks, 1).checksum(arguments.checksum),
     );
     let mut job = rank.begin(regions, arguments.steps, |_, (values, best)| {
         Ok((

@@ -9,6 +9,7 @@ use compute_slice::SliceEntry;
 use sharedmem::sync::{Observer, observe};
 use solvers::grid::Grid;
 use solvers::lj::{self, Vector};
+use solvers::multigrid::{Box3, Multigrid};
 use solvers::{cg, heat, stream};
 
 fn solved(ranks: usize, arguments: &str) -> Block {
@@ -99,6 +100,54 @@ fn heat_is_that_of_a_serial_version_bit_by_bit() {
     }
 }
 
+/// Solves by preconditioned conjugate gradients as in a textbook, in place.
+fn serial_hpcg(grid: Grid, steps: usize) -> Vec<f64> {
+    let count = grid.n * grid.plane();
+    let mut multigrid = Multigrid::new(Box3::new([grid.n; 3]));
+    let mut x = vec![0.0; count];
+    let mut r: Vec<f64> = (0..count).map(|i| cg::right_hand_side(grid, i)).collect();
+    let mut z = vec![0.0; count];
+    multigrid.apply(&r, &mut z);
+    let mut p = z.clone();
+    let mut rz = cg::dot(&r, &z);
+    for _ in 0..steps {
+        let q: Vec<f64> = (0..count).map(|i| cg::apply(grid, &p, i)).collect();
+        let alpha = rz / cg::dot(&p, &q);
+        for i in 0..count {
+            x[i] += alpha * p[i];
+            r[i] -= alpha * q[i];
+        }
+        multigrid.apply(&r, &mut z);
+        let now = cg::dot(&r, &z);
+        for i in 0..count {
+            p[i] = z[i] + now / rz * p[i];
+        }
+        rz = now;
+    }
+    x
+}
+
+/// HPCG wants the preconditioner to make up for its cost: it takes fewer iterations than plain conjugate gradients.
+#[test]
+fn preconditioned_gradients_are_those_of_a_serial_version_and_need_fewer_steps() {
+    let grid = Grid { n: 16 };
+    let x = solved(1, "hpcg n=16 steps=12").result::<f64>("x");
+    assert!(
+        x == serial_hpcg(grid, 12),
+        "one rank makes the same operations"
+    );
+    for ranks in [2, 3, 4] {
+        let x = solved(ranks, "hpcg n=16 steps=24").result::<f64>("x");
+        assert!(x.iter().all(|x| (x - 1.0).abs() < 1e-6), "{ranks} ranks");
+    }
+    let plain = Block::new(1, 16 << 20).run(|rank| solvers::run(rank, "cg n=16 steps=12"));
+    assert_eq!(
+        plain,
+        Some(1),
+        "the residual of as many plain steps is too large"
+    );
+}
+
 #[test]
 fn particles_are_those_of_a_serial_version_bit_by_bit() {
     let cell = lj::Cell { edge: 4 };
@@ -158,7 +207,10 @@ impl Observer for Doom {
 fn a_solver_that_dies_again_and_again_ends_as_one_that_did_not() {
     for (arguments, region) in [
         ("cg n=8 steps=20", "x"),
+        ("hpcg n=8 steps=12", "x"),
         ("heat n=8 steps=20", "temperature"),
+        ("fwq n=10 steps=20", "value"),
+        ("sweep n=1 steps=3", "data"),
     ] {
         let undisturbed = solved(3, arguments).result::<f64>(region);
         let block = Block::new(3, 16 << 20);

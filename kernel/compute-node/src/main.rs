@@ -10,6 +10,7 @@
 //! | `slice` | the slice's memory: control block, data, and what this kernel keeps for itself at their end |
 //! | `core_state`, `floating_point` | a core: descriptor tables, traps; what its results depend on |
 //! | `death` | what is left of a rank that dies |
+//! | `trial` | how a rank dies in a test |
 //! | `note` | marks the file as a compute image |
 #![no_std]
 #![no_main]
@@ -21,14 +22,16 @@ mod death;
 mod floating_point;
 mod note;
 mod slice;
+mod trial;
 
+use core::arch::asm;
 use core::panic::PanicInfo;
 
 use arch::clock::Clock;
 use arch::cpu;
 use arch::heap::Heap;
 use compute::Host;
-use compute_slice::SliceControl;
+use compute_slice::{MARK_OPERAND, Mark, SliceControl};
 
 #[global_allocator]
 static HEAP: Heap = Heap::empty();
@@ -40,6 +43,30 @@ impl Host for Machine {
     fn now_ns(&self) -> u64 {
         self.0.now_ns()
     }
+
+    fn mark(&self, mark: Mark) {
+        match mark {
+            Mark::Begun => marked::<{ Mark::Begun as u32 }>(),
+            Mark::Written => marked::<{ Mark::Written as u32 }>(),
+            Mark::Committed => marked::<{ Mark::Committed as u32 }>(),
+            Mark::Work => marked::<{ Mark::Work as u32 }>(),
+            Mark::Dies => marked::<{ Mark::Dies as u32 }>(),
+            Mark::Entered => marked::<{ Mark::Entered as u32 }>(),
+        }
+    }
+}
+
+/// Makes a mark.
+#[inline(always)]
+fn marked<const MARK: u32>() {
+    // SAFETY: a NOP. The compiler takes it for one that may look at memory, and moves nothing across.
+    unsafe {
+        asm!(
+            "nop dword ptr [rax + rax + {}]",
+            const MARK_OPERAND | MARK,
+            options(nostack, preserves_flags)
+        )
+    };
 }
 
 /// Enters rank `rank` of the slice, on a stack that the monitor mapped for it.

@@ -36,6 +36,7 @@
 extern crate std;
 
 mod death;
+mod mark;
 mod parameters;
 mod progress;
 mod results;
@@ -47,9 +48,11 @@ use crossbeam_utils::CachePadded;
 
 use sharedmem::abi::MAX_CORES;
 use sharedmem::log_ring::LogRing;
+use sharedmem::sync::AtomicU64;
 use sharedmem::sync::Ordering::{Acquire, Release};
 
 pub use death::{REGISTERS, SliceDeath, SliceEpitaph};
+pub use mark::{MARK_OPERAND, MARKS, Mark};
 pub use parameters::{
     SLICE_MAGIC, SliceArguments, SliceError, SliceHandOff, SliceName, SliceParameters,
 };
@@ -70,6 +73,11 @@ pub const SLICE_NOTE_TYPE: u32 = 2;
 
 /// Mapped bytes of each rank's stack, at the end of its [`STACK_STRIDE`](sharedmem::abi::STACK_STRIDE).
 pub const SLICE_STACK_BYTES: u64 = 0x2_0000;
+
+/// A piece of a control block, as aligned as all of it.
+pub type ControlLine = CachePadded<[AtomicU64; 16]>;
+
+const _: () = assert!(align_of::<ControlLine>() >= align_of::<SliceControl>());
 
 /// The control block.
 #[repr(C)]
@@ -183,6 +191,16 @@ impl SliceControl {
     /// other.
     pub fn committed_step(&self, parameters: &SliceParameters) -> Option<u64> {
         committed_step(self.ranks(parameters).iter().map(|rank| rank.committed()))
+    }
+
+    /// Returns the control block in `lines`, as a copy of a slice's memory has it; `None` if they are too few.
+    #[cfg(not(loom))]
+    pub fn of_lines(lines: &[ControlLine]) -> Option<&Self> {
+        if size_of_val(lines) < size_of::<Self>() {
+            return None;
+        }
+        // SAFETY: the block consists of atomic words only, and so do the lines, which are as long and as aligned.
+        Some(unsafe { &*lines.as_ptr().cast::<Self>() })
     }
 
     /// Returns the control block at the beginning of a slice's memory.

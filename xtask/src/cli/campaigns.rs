@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use harness::accel::AccelChoice;
+use hpc_tests::bench::{self as hpc, Extent};
 use qemu_tests::campaigns::{bench, demo, instants, rearm};
 
 use super::prepare::{choose_accel, prepare};
@@ -55,6 +56,18 @@ pub enum BenchCommand {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
         n: u32,
     },
+    /// What a computation in a compute slice notices of what happens beside it, and what its own death costs.
+    Hpc {
+        /// End with one line of JSON.
+        #[arg(long)]
+        json: bool,
+        /// Measure less of everything: a few deaths, less data.
+        #[arg(long)]
+        quick: bool,
+        /// What chooses the instants of death.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 /// Demonstrates two takeovers. Returns false if something was lost or did not work.
@@ -98,12 +111,24 @@ pub fn die_at_instants(arguments: &InstantsArguments) -> Result<bool> {
 
 /// Measures in the deterministic model.
 pub fn measure(what: &BenchCommand) -> Result<bool> {
-    let BenchCommand::Takeover { json, n } = what;
     let (tools, images) = prepare()?;
-    let report = bench::takeover(&images, tools, *n)?;
-    println!("\n{}", report.text());
-    if *json {
-        println!("{}", report.json());
+    match *what {
+        BenchCommand::Takeover { json, n } => {
+            let report = bench::takeover(&images, tools, n)?;
+            println!("\n{}", report.text());
+            if json {
+                println!("{}", report.json());
+            }
+            Ok(true)
+        }
+        BenchCommand::Hpc { json, quick, seed } => {
+            let extent = if quick { Extent::QUICK } else { Extent::WHOLE };
+            let report = hpc::run(&images, tools, extent, seed)?;
+            println!("\n{}", report.text());
+            if json {
+                println!("{}", report.json());
+            }
+            Ok(report.is_passed())
+        }
     }
-    Ok(true)
 }

@@ -4,6 +4,8 @@
 //! page's boundary to the end. The ranks can write to their stacks, to the image's own data, to the control block and
 //! to the data, and to nothing else.
 
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 use core::ptr;
 
 use arch::paging::{AddressSpace, LARGE_PAGE_BYTES, MapError, PAGE_BYTES, Protection, TableFrames};
@@ -23,7 +25,6 @@ const TABLE_PAGES: u64 = 24;
 #[derive(Clone, Copy)]
 pub struct Layout {
     image: u64,
-    image_bytes: u64,
     stacks: u64,
     tables: PhysicalRange,
     /// Where the data begins.
@@ -53,7 +54,6 @@ impl Layout {
         }
         Ok(Self {
             image: start,
-            image_bytes,
             stacks,
             tables: PhysicalRange {
                 start: tables,
@@ -62,42 +62,71 @@ impl Layout {
             data,
         })
     }
+}
 
-    fn image_range(&self) -> PhysicalRange {
-        PhysicalRange {
-            start: self.image,
-            end: self.image + self.image_bytes,
-        }
+/// A piece of an image: a segment.
+pub struct Piece<'f> {
+    virt: u64,
+    bytes: Cow<'f, [u8]>,
+    /// Its length in memory, with the zeros behind the bytes.
+    mem_bytes: u64,
+    is_writable: bool,
+}
+
+impl Piece<'_> {
+    /// Returns the pieces of an image whose file is `file`.
+    pub fn of<'f>(image: &Image, file: &'f [u8]) -> Vec<Piece<'f>> {
+        let piece = |segment: &partition::image::Segment| Piece {
+            virt: segment.virt,
+            bytes: Cow::Borrowed(&file[segment.file_range.clone()]),
+            mem_bytes: segment.mem_size,
+            is_writable: segment.writable,
+        };
+        image.segments.iter().map(piece).collect()
+    }
+
+    /// Returns a copy of what ranks can change.
+    pub fn kept(pieces: &[Piece<'_>]) -> Vec<Piece<'static>> {
+        let writable = pieces.iter().filter(|it| it.is_writable);
+        let copy = |it: &Piece<'_>| Piece {
+            virt: it.virt,
+            bytes: Cow::Owned(it.bytes.to_vec()),
+            mem_bytes: it.mem_bytes,
+            is_writable: true,
+        };
+        writable.map(copy).collect()
     }
 }
 
-/// Copies an image, whose file is `bytes`, to its place. With `only_writable` no more than what ranks may have changed.
+/// Copies pieces of an image to their places.
 ///
 /// # Errors
 /// The monitor's page tables do not suffice.
 ///
 /// # Safety
-/// The slice is laid out so, and no rank runs.
-pub unsafe fn copy_image(
-    windows: Windows,
-    image: &Image,
-    bytes: &[u8],
-    layout: &Layout,
-    only_writable: bool,
-) -> Result<(), Refusal> {
+/// The slice is laid out so, for this image, and no rank runs.
+pub unsafe fn copy(windows: Windows, layout: &Layout, pieces: &[Piece<'_>]) -> Result<(), Refusal> {
+    let physical = |piece: &Piece<'_>| layout.image + (piece.virt - IMAGE_BASE);
+    let starts = pieces.iter().map(physical);
+    let ends = pieces.iter().map(|it| physical(it) + it.mem_bytes);
+    let (Some(start), Some(end)) = (starts.min(), ends.max()) else {
+        return Ok(());
+    };
+    let range = PhysicalRange {
+        start: start / PAGE_BYTES * PAGE_BYTES,
+        end: end.next_multiple_of(PAGE_BYTES),
+    };
     // SAFETY: the slice's memory is nobody else's, and no rank runs.
-    let window = unsafe { windows.open(layout.image_range(), Protection::ReadWrite) };
+    let window = unsafe { windows.open(range, Protection::ReadWrite) };
     let window = window.map_err(|error| Refusal::Window("the slice", error))?;
-    let changed = image.segments.iter();
-    for segment in changed.filter(|it| it.writable || !only_writable) {
-        let at = window.at(layout.image + (segment.virt - IMAGE_BASE));
-        let source = &bytes[segment.file_range.clone()];
+    for piece in pieces {
+        let at = window.at(physical(piece));
         // SAFETY: `Image::parse` has checked that the segment lies in the file and in the image's window, and the
         // layout has room for all of it.
         unsafe {
-            ptr::copy_nonoverlapping(source.as_ptr(), at, source.len());
-            let rest = segment.mem_size as usize - source.len();
-            at.add(source.len()).write_bytes(0, rest);
+            ptr::copy_nonoverlapping(piece.bytes.as_ptr(), at, piece.bytes.len());
+            let rest = piece.mem_bytes as usize - piece.bytes.len();
+            at.add(piece.bytes.len()).write_bytes(0, rest);
         }
     }
     Ok(())
@@ -109,7 +138,7 @@ pub unsafe fn copy_image(
 /// The page tables do not suffice.
 ///
 /// # Safety
-/// As for [`copy_image`]; `start_page` is the start page.
+/// As for [`copy`]; `start_page` is the start page.
 pub unsafe fn map(
     windows: Windows,
     image: &Image,

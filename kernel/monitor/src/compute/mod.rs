@@ -27,7 +27,7 @@ use crate::facts::BootFacts;
 use crate::images::{BootArchive, Refusal};
 use crate::ranges::physical;
 use crate::window::{Window, Windows};
-use load::Layout;
+use load::{Layout, Piece};
 
 /// What every compute image was built with.
 const REVISIONS: Revisions = Revisions {
@@ -48,8 +48,18 @@ struct Slice {
     arguments: String,
     /// What an earlier boot left in it.
     kept: Option<(SliceParameters, Kept)>,
-    /// Where things are, and the top page table, once the image was loaded.
-    loaded: Option<(Layout, u64)>,
+    /// The image, once it was loaded.
+    loaded: Option<Loaded>,
+}
+
+/// An image in a slice. Ranks can change neither its code nor its page tables, so what they can change is all that is
+/// copied again before the next entry, and that takes the same short time whatever the image and the slice.
+struct Loaded {
+    layout: Layout,
+    /// Physical address of the top page table.
+    root: u64,
+    entry: u64,
+    writable: Vec<Piece<'static>>,
 }
 
 /// Makes the slices of the plan. One that cannot be looked at is named and left out.
@@ -133,9 +143,19 @@ impl Slice {
     }
 
     /// Loads the image, or of one that was loaded what ranks may have changed.
-    fn load(&mut self, entry: SliceEntry) -> Result<(Image, Layout, u64), Refusal> {
+    fn load(&mut self, entry: SliceEntry) -> Result<&Loaded, Refusal> {
+        if let Some(loaded) = &self.loaded {
+            // SAFETY: the slice was laid out so for this image, and no rank runs.
+            unsafe { load::copy(self.windows, &loaded.layout, &loaded.writable)? };
+        } else {
+            self.loaded = Some(self.load_whole(entry)?);
+        }
+        Ok(self.loaded.as_ref().expect("it was loaded just now"))
+    }
+
+    fn load_whole(&self, entry: SliceEntry) -> Result<Loaded, Refusal> {
         let archive = BootArchive::open(self.facts, self.windows)?;
-        let (image, bytes) = Image::load_slice(&archive.files()?, &self.planned.clause.image)?;
+        let (image, file) = Image::load_slice(&archive.files()?, &self.planned.clause.image)?;
         image.check_revisions(REVISIONS)?;
         let ranks = self.cores.len() as u64;
         let layout = Layout::of(&image, ranks, self.range)?;
@@ -148,19 +168,18 @@ impl Slice {
                 layout.data - self.range.start,
             ));
         }
-        let is_loaded = self.loaded.is_some();
+        let (pieces, start_page) = (Piece::of(&image, file), self.facts.start_page);
         // SAFETY: the plan gives the slice to nobody else, and no rank runs.
-        unsafe { load::copy_image(self.windows, &image, bytes, &layout, is_loaded)? };
-        let root = match self.loaded {
-            Some((_, root)) => root,
-            None => {
-                let start_page = self.facts.start_page;
-                // SAFETY: as above.
-                unsafe { load::map(self.windows, &image, ranks, self.range, &layout, start_page)? }
-            }
+        let root = unsafe {
+            load::copy(self.windows, &layout, &pieces)?;
+            load::map(self.windows, &image, ranks, self.range, &layout, start_page)?
         };
-        self.loaded = Some((layout, root));
-        Ok((image, layout, root))
+        Ok(Loaded {
+            layout,
+            root,
+            entry: image.entry,
+            writable: Piece::kept(&pieces),
+        })
     }
 }
 
@@ -221,13 +240,14 @@ impl ComputeTenant for Slice {
         if self.cores.is_empty() {
             return Err("none of its cores answers".into());
         }
-        let (image, layout, root) = self.load(entry).map_err(|refusal| refusal.to_string())?;
+        let loaded = self.load(entry).map_err(|refusal| refusal.to_string())?;
+        let (data, root, image_entry) = (loaded.layout.data, loaded.root, loaded.entry);
         let parameters = SliceParameters {
             slice_bytes: self.range.len(),
             ranks: self.cores.len() as u64,
             generation,
             entry,
-            data_start: layout.data - self.range.start,
+            data_start: data - self.range.start,
             tsc_hz: self.facts.frequencies.tsc_hz,
             tsc_at_boot: self.facts.tsc_at_boot,
         };
@@ -237,7 +257,7 @@ impl ComputeTenant for Slice {
         let order = |(rank, core): (usize, &u32)| {
             let order = Order {
                 page_table: root,
-                entry: image.entry,
+                entry: image_entry,
                 stack_top: stack_top(rank),
                 arguments: [DIRECT_BASE + self.range.start, rank as u64, generation],
             };

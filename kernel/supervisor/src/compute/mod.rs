@@ -27,7 +27,7 @@ use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 
 /// How often slices are looked at while ranks run, in ns: a look reads a few words of each.
-const LOOK_NS: u64 = 200_000;
+const LOOK_NS: u64 = 100_000;
 
 /// How often slices are looked at while their cores are stopped, in ns.
 const FENCE_POLL_NS: u64 = 10_000;
@@ -80,6 +80,8 @@ pub trait ComputeTenant: SliceView {
 struct Slice {
     tenant: Box<dyn ComputeTenant>,
     computation: Computation,
+    /// The end of the entry before, which is logged when there is time for it: behind the next entry, or at rest.
+    ended: Option<(Ending, ComputeEnded)>,
 }
 
 /// All slices.
@@ -144,6 +146,7 @@ impl<P: Platform> Supervisor<P> {
         self.slices.slices.push(Slice {
             tenant,
             computation,
+            ended: None,
         });
     }
 
@@ -174,12 +177,15 @@ impl<P: Platform> Supervisor<P> {
         let Slice {
             tenant,
             computation,
+            ended,
         } = slice;
         let now_ns = self.now_ns();
         let mailboxes = self.dispatch.mailboxes();
         match computation.step(now_ns, &**tenant, |core| mailboxes.checked_in(core)) {
             Act::Wait => return computation.is_due(),
-            Act::End(ending) => report_end(&**tenant, computation.entries(), ending),
+            Act::End(ending) => {
+                *ended = Some((ending, end_of(&**tenant, computation.entries(), ending)));
+            }
             Act::Nmi(cores) => cores.iter().for_each(|core| self.dispatch.nmi(core)),
             Act::Init(cores) => cores.iter().for_each(|core| self.dispatch.init(core)),
             Act::Startup(cores, generation) => self.dispatch.startup(cores, generation, None),
@@ -189,6 +195,7 @@ impl<P: Platform> Supervisor<P> {
                     self.dispatch.start(orders);
                     let entered_ns = self.now_ns();
                     computation.entered(entered_ns);
+                    report_end(ended);
                     let entered = ComputeEntered {
                         slice: Word::of(tenant.name()),
                         generation,
@@ -201,6 +208,7 @@ impl<P: Platform> Supervisor<P> {
                 }
                 Err(reason) => {
                     computation.refused();
+                    report_end(ended);
                     let refused = ComputeRefused {
                         slice: Word::of(tenant.name()),
                         reason: Text::of(reason),
@@ -208,7 +216,10 @@ impl<P: Platform> Supervisor<P> {
                     log::error!("{refused}");
                 }
             },
-            Act::Rest(idle) => report_rest(&**tenant, idle),
+            Act::Rest(idle) => {
+                report_end(ended);
+                report_rest(&**tenant, idle);
+            }
         }
         computation.is_stopping()
     }
@@ -225,9 +236,10 @@ fn report_rest(tenant: &dyn ComputeTenant, idle: Idle) {
     }
 }
 
-fn report_end(tenant: &dyn ComputeTenant, generation: u64, ending: Ending) {
+/// Says how an entry ended.
+fn end_of(tenant: &dyn ComputeTenant, generation: u64, ending: Ending) -> ComputeEnded {
     let death = tenant.epitaph().filter(|it| it.generation == generation);
-    let ended = ComputeEnded {
+    ComputeEnded {
         slice: Word::of(tenant.name()),
         generation,
         why: Word::of(ending.name()),
@@ -238,9 +250,13 @@ fn report_end(tenant: &dyn ComputeTenant, generation: u64, ending: Ending) {
         vector: death.as_ref().map(|it| it.vector),
         message: death.as_ref().map(|it| Text::of(it.message())),
         exit_code: tenant.exit_code(),
-    };
-    match ending {
-        Ending::Finished | Ending::Stopped => log::info!("{ended}"),
-        _ => log::warn!("{ended}"),
+    }
+}
+
+fn report_end(ended: &mut Option<(Ending, ComputeEnded)>) {
+    match ended.take() {
+        Some((Ending::Finished | Ending::Stopped, ended)) => log::info!("{ended}"),
+        Some((_, ended)) => log::warn!("{ended}"),
+        None => {}
     }
 }

@@ -40,6 +40,25 @@ impl Symbols {
         Self::parse(&files::read(&images::built().join("instance"))?)
     }
 
+    /// Reads the symbols of the kernel of compute slices, as it was built last.
+    ///
+    /// # Errors
+    /// As [`of_monitor`](Self::of_monitor).
+    pub fn of_compute_node() -> Result<Self, Problem> {
+        Self::parse(&files::read(&images::built().join("compute-node"))?)
+    }
+
+    /// Returns the symbol of exactly this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn named(&self, name: &str) -> Result<Symbol, Problem> {
+        let found = self.list.iter().find(|symbol| symbol.name == name);
+        found
+            .cloned()
+            .ok_or_else(|| Problem::BrokenSetUp(format!("the image has no {name}")))
+    }
+
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         let broken = |error| Problem::of_host("ELF file", error);
         let elf = ElfBytes::<LittleEndian>::minimal_parse(bytes).map_err(broken)?;

@@ -98,6 +98,8 @@ pub struct MachineSpec {
     pub iommu: String,
     /// Further devices, as QEMU's `-device` takes them.
     pub devices: Vec<String>,
+    /// Further arguments of QEMU, as they are.
+    pub emulator: Vec<String>,
     /// Whether a reset boots it again; else QEMU ends, as a test that does not expect one had better notice.
     pub may_reset: bool,
     /// Whether the board lets the chipset's watchdog reset the machine.
@@ -120,6 +122,7 @@ impl MachineSpec {
             wire: None,
             iommu: String::new(),
             devices: Vec::new(),
+            emulator: Vec::new(),
             may_reset: false,
             has_watchdog: false,
         }
@@ -167,6 +170,7 @@ impl MachineSpec {
         let mut list = self.hardware(disk);
         list.extend(usual_arguments(kernel, archive, control_socket));
         list.extend(["-append".into(), self.boot_line()]);
+        list.extend(self.emulator.iter().cloned());
         if self.may_reset {
             list.retain(|word| word != NO_RESET);
         }
