@@ -67,7 +67,7 @@ pub fn run(rank: &mut Rank<'_>, arguments: &Arguments) -> Result<u8, Error> {
     };
     let took_us = (job.rank().now_ns() - begun_ns) / 1000;
     let count = grid.n.pow(3) as u64;
-    // The matrix times p, three scalar products, three updates of vectors, and the preconditioner of each rank's points.
+    // The matrix times p, three scalar products, three updates of vectors, and the preconditioner of each rank.
     let plain = 2 * entries(grid.n as u64) + (3 * 2 + 3 * 2) * count;
     let flop = plain + multigrid.flop() * ranks as u64;
     job.rank().log(format_args!(

@@ -127,7 +127,7 @@ fn serial_hpcg(grid: Grid, steps: usize) -> Vec<f64> {
     x
 }
 
-/// HPCG wants the preconditioner to make up for its cost: it takes fewer iterations than plain conjugate gradients.
+/// Needs fewer iterations than plain conjugate gradients, as HPCG wants of its preconditioner.
 #[test]
 fn preconditioned_gradients_are_those_of_a_serial_version_and_need_fewer_steps() {
     let grid = Grid { n: 16 };

@@ -5,8 +5,8 @@
 //!
 //! A compute slice has memory of its own for its code, so with one rank in it that is what its CPU executed; whatever
 //! handles an interrupt is part of it. QEMU's own clock cannot say that, because in the deterministic model it counts
-//! the instructions of all CPUs together. Nor can QEMU's counts by CPU: where all CPUs take turns in one thread, a piece
-//! of code that several have in common is translated once, and QEMU 10.0 takes all of them for the first.
+//! the instructions of all CPUs together. Nor can QEMU's counts by CPU: where all CPUs take turns in one thread, code
+//! that several have in common is translated once, and QEMU 10.0 takes all of them for the first.
 
 mod qemu;
 

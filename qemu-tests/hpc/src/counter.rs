@@ -18,7 +18,7 @@ const RECORD_WORDS: usize = 4;
 pub struct Marked {
     /// The mark.
     pub mark: Mark,
-    /// The 2 MiB of memory that its code lies in, by a number that means nothing else. Each slice has memory of its own.
+    /// The 2 MiB of memory that its code lies in, by some number. Each slice has memory of its own.
     pub memory: u64,
     /// How many instructions in that memory were executed before.
     pub own: u64,

@@ -1,7 +1,7 @@
 //! Marks: instants of a rank that an emulator can see, which counts the instructions between them.
 //!
-//! A mark is a NOP with an operand that no compiler writes. It costs a rank one instruction and changes nothing, so what
-//! is measured is what always runs.
+//! A mark is a NOP with an operand that no compiler writes. It costs a rank one instruction and changes nothing, so
+//! what is measured is what always runs.
 
 /// An instant of a rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -67,6 +67,9 @@ pub enum BenchCommand {
         /// What chooses the instants of death.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Measure only the parts whose names have this text in them, such as `commit`.
+        #[arg(long, default_value = "")]
+        only: String,
     },
 }
 
@@ -112,20 +115,25 @@ pub fn die_at_instants(arguments: &InstantsArguments) -> Result<bool> {
 /// Measures in the deterministic model.
 pub fn measure(what: &BenchCommand) -> Result<bool> {
     let (tools, images) = prepare()?;
-    match *what {
+    match what {
         BenchCommand::Takeover { json, n } => {
-            let report = bench::takeover(&images, tools, n)?;
+            let report = bench::takeover(&images, tools, *n)?;
             println!("\n{}", report.text());
-            if json {
+            if *json {
                 println!("{}", report.json());
             }
             Ok(true)
         }
-        BenchCommand::Hpc { json, quick, seed } => {
-            let extent = if quick { Extent::QUICK } else { Extent::WHOLE };
-            let report = hpc::run(&images, tools, extent, seed)?;
+        BenchCommand::Hpc {
+            json,
+            quick,
+            seed,
+            only,
+        } => {
+            let extent = if *quick { Extent::QUICK } else { Extent::WHOLE };
+            let report = hpc::run(&images, tools, extent, *seed, only)?;
             println!("\n{}", report.text());
-            if json {
+            if *json {
                 println!("{}", report.json());
             }
             Ok(report.is_passed())

@@ -12,14 +12,21 @@ use harness::machine::{Launch, QemuMachine};
 use harness::model;
 use harness::problem::{Problem, require};
 use partition::Range;
+use sharedmem::event::Refused;
 
 use super::{Bench, NS_PER_INSTRUCTION};
 
 /// Where the image lies in the archive.
 pub const NODE_PATH: &str = "/boot/compute-node";
 
-/// Where the slice begins.
-pub const SLICE_START: u64 = 0x1000_0000;
+/// Where slices begin that lie in low memory, of which this machine has 2 GiB.
+const LOW_START: u64 = 0x1000_0000;
+
+/// Where larger slices begin.
+const HIGH_START: u64 = 1 << 32;
+
+/// MiB of slices up to which they lie in low memory.
+const LOW_MIB_MAX: u64 = 1024;
 
 /// The slowest machine needs minutes on a slow host.
 const LIMIT: Duration = Duration::from_secs(1800);
@@ -39,9 +46,16 @@ pub struct Job<'j> {
     pub arguments: String,
 }
 
+fn mib_of(jobs: &[Job<'_>]) -> u64 {
+    jobs.iter().map(|job| job.mib).sum()
+}
+
 /// Returns where the slices of these jobs lie: one behind the other.
 pub fn ranges(jobs: &[Job<'_>]) -> Vec<Range> {
-    let mut start = SLICE_START;
+    let mut start = match mib_of(jobs) <= LOW_MIB_MAX {
+        true => LOW_START,
+        false => HIGH_START,
+    };
     let range = |job: &Job<'_>| {
         let range = Range::new(start, start + (job.mib << 20));
         start = range.end;
@@ -89,9 +103,12 @@ impl Bench<'_> {
             spec = spec.append(&clause(number, job, range));
         }
         spec = spec.append(line);
-        // What lies below the slices, the slices, and the kernels.
-        let mib: u64 = jobs.iter().map(|job| job.mib).sum();
-        spec.memory = format!("{}M", (SLICE_START >> 20) + mib + 256);
+        // What lies below the slices, the slices, and the kernels. Above 2 GiB of memory the rest lies above 4 GiB.
+        let below = match mib_of(jobs) <= LOW_MIB_MAX {
+            true => LOW_START >> 20,
+            false => 2048,
+        };
+        spec.memory = format!("{}M", below + mib_of(jobs) + 256);
         spec.emulator.extend(counter.arguments());
         spec.emulator.extend(emulator.iter().cloned());
         let launch = Launch {
@@ -122,6 +139,11 @@ impl CountedMachine {
             let marks = self.marks()?;
             if enough(&marks) {
                 return Ok(marks);
+            }
+            let is_refused = !self.machine.console().events::<Refused>().is_empty();
+            if is_refused || self.machine.time_left().is_zero() {
+                let tail = self.machine.console().tail(3).join("; ");
+                return Err(Problem::TimedOut(format!("{what}: {tail}")));
             }
             if let Some(end) = self.machine.console().ended() {
                 let tail = self.machine.console().tail(3).join("; ");

@@ -84,7 +84,7 @@ struct Bench<'a> {
     seed: u64,
 }
 
-/// Measures everything.
+/// Measures everything, or the parts whose names have `only` in them.
 ///
 /// # Errors
 /// A machine does not do what it should.
@@ -93,6 +93,7 @@ pub fn run(
     tools: HostTools,
     extent: Extent,
     seed: u64,
+    only: &str,
 ) -> Result<HpcReport, Problem> {
     let node = files::read(&paths::artifacts().join("compute-node"))?;
     let archive = paths::scratch("bench-hpc").join("boot.cpio");
@@ -118,6 +119,9 @@ pub fn run(
         ("a commit", cost::commit),
     ];
     for (what, measure) in parts {
+        if !what.contains(only) {
+            continue;
+        }
         println!("bench: {what}");
         figures.extend(measure(&bench).map_err(|problem| problem.while_doing(what))?);
     }

@@ -85,6 +85,20 @@ impl Figure {
     }
 }
 
+/// The keys of all figures.
+const KEYS: [&str; 10] = [
+    "compute_interrupts",
+    "fwq_max_over_min",
+    "takeover_step_ratio",
+    "steps_lost",
+    "own_death_instants",
+    "own_death_identical",
+    "own_death_ms",
+    "resume_1g_over_1m",
+    "commit_cost_percent",
+    "cg_gflops_ratio_to_linux",
+];
+
 /// All figures.
 #[derive(Clone, Debug)]
 pub struct HpcReport {
@@ -112,8 +126,18 @@ impl HpcReport {
 
     /// Formats the report for tools. What was not measured is null.
     pub fn json(&self) -> Value {
-        let verdict = if self.is_passed() { "passed" } else { "failed" };
+        let is_complete = KEYS
+            .iter()
+            .all(|key| self.figures.iter().any(|it| it.key == *key));
+        let verdict = match self.is_passed() {
+            true if is_complete => "passed",
+            true => "incomplete",
+            false => "failed",
+        };
         let mut object = json!({ "verdict": verdict, "accel": Accel::Model.to_string() });
+        for key in KEYS {
+            object[key] = Value::Null;
+        }
         for figure in &self.figures {
             object[figure.key] = json!(figure.value);
         }
@@ -128,24 +152,25 @@ mod tests {
     #[test]
     fn a_target_is_met_missed_or_not_measured() {
         let mut report = HpcReport {
-            figures: vec![
-                Figure::new("ratio", "a ratio", 1.0).at_most(1.0),
-                Figure::new("count", "a count", 200.0).at_least(200.0),
-                Figure::not_measured("other", "another", "nothing does it"),
-            ],
+            figures: KEYS
+                .map(|key| Figure::new(key, "a figure", 1.0).at_most(1.0))
+                .into(),
             extent: Extent::WHOLE,
         };
-        assert!(report.is_passed());
-        let expected = json!({
-            "verdict": "passed", "accel": "model", "ratio": 1.0, "count": 200.0, "other": null
-        });
-        assert_eq!(report.json(), expected);
-        assert!(
-            report.text().contains("nothing does it")
-                && report.text().contains("not hardware latency")
+        report.figures[9] = Figure::not_measured(KEYS[9], "another", "nothing does it");
+        let json = report.json();
+        assert_eq!(json["verdict"], "passed");
+        assert_eq!(
+            (&json[KEYS[0]], &json[KEYS[9]]),
+            (&json!(1.0), &Value::Null)
         );
-        report.figures[1] = Figure::new("count", "a count", 199.0).at_least(200.0);
+        let text = report.text();
+        assert!(text.contains("nothing does it") && text.contains("not hardware latency"));
+        report.figures[1] = Figure::new(KEYS[1], "a count", 199.0).at_least(200.0);
         assert!(!report.is_passed() && report.text().contains("at least 200: NOT MET"));
         assert_eq!(report.json()["verdict"], "failed");
+        report.figures.truncate(1);
+        assert_eq!(report.json()["verdict"], "incomplete");
+        assert_eq!(report.json()[KEYS[5]], Value::Null);
     }
 }
