@@ -15,14 +15,17 @@ pub const FAST: u16 = 16;
 pub const NO_AUTH: u16 = 32;
 /// The command is carried out at once, also after `MULTI`.
 pub const NO_QUEUE: u16 = 64;
+/// The command may have to wait.
+pub const BLOCKING: u16 = 128;
 /// The flags as `COMMAND` names them.
-pub const FLAG_NAMES: [(u16, &str); 6] = [
+pub const FLAG_NAMES: [(u16, &str); 7] = [
     (WRITE, "write"),
     (READONLY, "readonly"),
     (DENYOOM, "denyoom"),
     (ADMIN, "admin"),
     (FAST, "fast"),
     (NO_AUTH, "no_auth"),
+    (BLOCKING, "blocking"),
 ];
 
 /// Which arguments are keys: the first, the last (-1: up to the end), and how far they are apart.

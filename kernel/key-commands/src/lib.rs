@@ -69,14 +69,16 @@ mod sorted_ranges;
 pub mod sorted_sets;
 mod string_values;
 mod strings;
+mod waits;
 mod words;
 
 pub use command::{
-    ADMIN, ALL, Command, DENYOOM, FAST, FLAG_NAMES, Keys, NO_AUTH, NO_QUEUE, NONE, ONE, PAIRS,
-    READONLY, TWO, WRITE, lookup, lookup_key, row, with,
+    ADMIN, ALL, BLOCKING, Command, DENYOOM, FAST, FLAG_NAMES, Keys, NO_AUTH, NO_QUEUE, NONE, ONE,
+    PAIRS, READONLY, TWO, WRITE, lookup, lookup_key, row, with,
 };
 pub use context::{Context, Handler, growth_max_bytes, wrong_arity};
 pub use databases::number as database_number;
 pub use reply::{Failure, Outcome, Output, Protocol};
 pub use rows::{COMMANDS, MEMORY, OBJECT};
+pub use waits::{Wait, Wish};
 pub use words::{count, help, integer, is, key_count, too_long};

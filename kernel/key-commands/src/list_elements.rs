@@ -128,13 +128,18 @@ pub(crate) fn end_of(word: &[u8]) -> Result<End, Failure> {
 
 pub(crate) fn lmove(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let (from, to) = (end_of(&arguments[3])?, end_of(&arguments[4])?);
-    let element = move_element(context, arguments, from, to)?;
+    let element = move_element(context, (&arguments[1], &arguments[2]), from, to)?;
     context.out.bulk_or_null(element.as_deref());
     Ok(())
 }
 
 pub(crate) fn rpoplpush(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    let element = move_element(context, arguments, End::Back, End::Front)?;
+    let element = move_element(
+        context,
+        (&arguments[1], &arguments[2]),
+        End::Back,
+        End::Front,
+    )?;
     context.out.bulk_or_null(element.as_deref());
     Ok(())
 }
@@ -142,11 +147,10 @@ pub(crate) fn rpoplpush(context: &mut Context<'_, '_>, arguments: &mut Arguments
 /// Moves an element from one end of the first list to one end of the second. Returns it.
 pub(crate) fn move_element(
     context: &mut Context<'_, '_>,
-    arguments: &Arguments<'_>,
+    (source, destination): (&Bytes, &Bytes),
     from: End,
     to: End,
 ) -> Result<Option<Bytes>, Failure> {
-    let (source, destination) = (&arguments[1], &arguments[2]);
     if context.keyspace.read::<List>(source)?.is_none() {
         return Ok(None);
     }

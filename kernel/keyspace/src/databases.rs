@@ -119,6 +119,8 @@ impl Keyspace {
         self.touch_watched(one, Some(other));
         self.touch_watched(other, Some(one));
         self.databases.swap(one, other);
+        self.waits.swapped(one);
+        self.waits.swapped(other);
         if let Some(changes) = &mut self.changes {
             changes.swapped(one, other);
         }

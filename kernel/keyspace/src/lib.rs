@@ -30,6 +30,7 @@ mod deadlines;
 mod digest;
 mod scrub;
 mod strings;
+mod waits;
 mod watches;
 
 pub use changes::{Changes, Move};
@@ -45,6 +46,8 @@ use core::num::NonZeroU64;
 use fingerprint::bind;
 use values::sum::deadline_sum;
 use values::{COLLECTION_BYTES, Collection};
+use waits::Waits;
+pub use waits::{WAIT_BYTES, Waiter};
 pub use watches::Watched;
 use watches::Watches;
 
@@ -105,6 +108,7 @@ pub struct Keyspace {
     used_bytes: u64,
     expired: u64,
     watches: Watches,
+    waits: Waits,
     /// Large values that are removed already, until [`collect_garbage`](Self::collect_garbage) frees them.
     garbage: Vec<Value>,
     /// Changes to what is in the checkpoint, while one is written.
@@ -122,6 +126,7 @@ impl Keyspace {
             used_bytes: 0,
             expired: 0,
             watches: Watches::default(),
+            waits: Waits::default(),
             garbage: Vec::new(),
             changes: None,
         }
@@ -325,11 +330,12 @@ impl Keyspace {
         let database = &mut self.databases[self.selected];
         database.sum = database.sum.wrapping_add(bind(entry.sum, hash));
         let slot = database.table.insert_new(hash, key, entry);
-        if let Some((key, _)) = database.table.entry(slot) {
+        if let Some((key, entry)) = database.table.entry(slot) {
             if let Some(changes) = &mut self.changes {
                 changes.inserted(self.selected, slot.shard, key);
             }
             self.watches.changed(self.selected, key);
+            self.waits.stored(self.selected, key, &entry.value);
         }
         slot
     }
@@ -355,6 +361,9 @@ impl Keyspace {
             self.resum(hash, before, after);
             self.free_later(old);
             self.note_touched(slot);
+            if let Some((key, entry)) = self.databases[self.selected].table.entry(slot) {
+                self.waits.stored(self.selected, key, &entry.value);
+            }
         }
     }
 

@@ -35,6 +35,8 @@ impl Service {
             until_ms,
             self.connections.len() as u64,
             self.pending_bytes as u64,
+            self.blocked.count as u64,
+            self.blocked.began,
         ];
         numbers.into_iter().for_each(|number| chain.number(number));
         let mut status = Vec::new();
@@ -117,6 +119,14 @@ fn add_connection(chain: &mut Chain, client: &Connection, keyspace: &Keyspace, r
         .into_iter()
         .chain(progress)
         .for_each(|number| chain.number(number));
+    if let Some(blocked) = &client.blocked {
+        let numbers = [blocked.order, blocked.deadline_ms.unwrap_or(0)];
+        numbers.into_iter().for_each(|number| chain.number(number));
+        chain.sample(&blocked.held, round);
+        if let Some(word) = sampled(&blocked.request, round) {
+            chain.sample(word, round / blocked.request.len() as u64);
+        }
+    }
     chain.string(&client.name);
     chain.string(client.last_command.as_bytes());
     chain.sample(parser.line(), round);

@@ -1,5 +1,6 @@
 //! What the service knows about a client.
 
+use crate::blocked::Blocked;
 use crate::record::ConnectionId;
 use crate::store::{Bytes, Keyspace};
 use crate::subscriptions::Subscriptions;
@@ -30,6 +31,8 @@ pub(crate) struct Connection {
     /// What it has begun by `MULTI`.
     pub(crate) transaction: Option<Box<Transaction>>,
     pub(crate) watches: WatchList,
+    /// What it waits for.
+    pub(crate) blocked: Option<Box<Blocked>>,
     pub(crate) subscriptions: Subscriptions,
 }
 
@@ -62,6 +65,7 @@ impl Connection {
             is_authenticated,
             transaction: None,
             watches: WatchList::default(),
+            blocked: None,
             subscriptions: Subscriptions::default(),
         }
     }
@@ -74,6 +78,7 @@ impl Connection {
             + heap_bytes(self.name.len()) as usize
             + transaction.map_or(0, |transaction| transaction.kept_bytes())
             + self.watches.kept_bytes()
+            + self.blocked.as_ref().map_or(0, |it| it.kept_bytes())
             + self.subscriptions.kept_bytes()
     }
 

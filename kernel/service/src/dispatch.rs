@@ -52,7 +52,12 @@ impl Service {
         }
         let mut context = self.context(command, connection, random, out);
         commands::run(&mut context, &mut arguments);
-        !context.hang_up
+        let (goes_on, wait) = (!context.hang_up, context.wait.take());
+        if let Some(wait) = wait {
+            let request = parser.take_arguments();
+            self.block_for(connection, request, wait);
+        }
+        goes_on
     }
 
     /// Returns what a command of a client can use.
@@ -75,6 +80,7 @@ impl Service {
             subscribers: &mut self.subscribers,
             random,
             out,
+            wait: None,
             hang_up: false,
             is_in_transaction: false,
         }

@@ -56,6 +56,7 @@
 extern crate alloc;
 
 mod access;
+mod blocked;
 mod checkpoint;
 mod commands;
 mod comparison;

@@ -1,5 +1,6 @@
 //! The server: applies records, and hands their effects to the host.
 
+use crate::blocked::BlockedClients;
 use crate::commands::{Failover, PROTECTED};
 use crate::connection::{CANARY, CONSOLE, Connection, Connections};
 use crate::host::Host;
@@ -29,6 +30,7 @@ pub struct Service {
     pub(crate) status: HostStatus,
     pub(crate) failover: Option<Failover>,
     pub(crate) pending_bytes: usize,
+    pub(crate) blocked: BlockedClients,
     /// The buffer that replies are collected in, kept so that it is allocated once.
     reply_buffer: Vec<u8>,
 }
@@ -44,6 +46,7 @@ impl Service {
             status: HostStatus::default(),
             failover: None,
             pending_bytes: 0,
+            blocked: BlockedClients::default(),
             reply_buffer: Vec::new(),
             limits,
         }
@@ -69,6 +72,13 @@ impl Service {
                 let mut steps = Steps { host, count: 0 };
                 self.keyspace.remove_expired(TICK_REMOVALS_MAX);
                 self.keyspace.collect_garbage(&mut || steps.step());
+                self.end_overdue(host);
+            }
+        }
+        // What clients have sent while they waited.
+        while let Some((connection, held)) = self.take_freed() {
+            if !held.is_empty() {
+                self.receive(connection, &held, record.stamp, host);
             }
         }
     }
@@ -109,10 +119,14 @@ impl Service {
         self.connections.contains_key(&connection)
     }
 
-    /// Returns when the next key expires, in ms of the records' time. Before that an [`Input::Tick`] is not worth
-    /// journaling. A tick removes a bounded number of keys, so there may be another one to do at once.
+    /// Returns when the next key expires, or the time of a client that waits is over, in ms of the records' time.
+    /// Before that an [`Input::Tick`] is not worth journaling. A tick does a bounded number of them, so there may be
+    /// another one to do at once.
     pub fn next_expiry_ms(&self) -> Option<u64> {
-        self.keyspace.next_expiry_ms()
+        let deadline = self.blocked.deadlines.first();
+        let deadline_ms = deadline.map(|(deadline_ms, _)| *deadline_ms);
+        let times = [self.keyspace.next_expiry_ms(), deadline_ms];
+        times.into_iter().flatten().min()
     }
 
     /// Returns the number of keys. Expired ones count until they are removed.
@@ -188,6 +202,10 @@ impl Service {
             return;
         };
         client.last_input_ms = self.keyspace.now_ms();
+        if client.blocked.is_some() {
+            self.hold(connection, bytes);
+            return self.limit_pending(host);
+        }
         self.pending_bytes -= client.kept_bytes();
         // Move the parser out, so that commands can use all connections while its arguments are borrowed.
         let mut parser = mem::take(&mut client.parser);
@@ -204,6 +222,11 @@ impl Service {
             self.forget(connection, host);
             host.hang_up(connection);
         }
+        self.limit_pending(host);
+    }
+
+    /// Disconnects clients while all of them together keep too much.
+    fn limit_pending(&mut self, host: &mut impl Host) {
         while self.pending_bytes > self.limits.max_pending_bytes && self.disconnect_largest(host) {}
     }
 
@@ -248,9 +271,13 @@ impl Service {
                 Ok(Found::Request) => {
                     let goes_on = self.request(connection, parser, &mut random, out);
                     parser.finish(out);
+                    self.serve_ready(stamp, out);
                     self.keyspace.collect_garbage(&mut || out.step());
                     if !goes_on {
                         return false;
+                    }
+                    if self.hold_rest(connection, input) {
+                        break;
                     }
                 }
                 Err(error) => {
@@ -264,6 +291,7 @@ impl Service {
 
     /// Forgets a connection, and frees what it kept.
     fn forget(&mut self, connection: ConnectionId, host: &mut impl Host) {
+        self.unblock(connection);
         if let Some(mut client) = self.connections.remove(&connection) {
             self.pending_bytes -= client.kept_bytes();
             client.forget_begun(&mut self.keyspace);

@@ -34,7 +34,7 @@ fn with_a_password_nothing_is_done_before_it_is_given() {
             .collect();
         let mut reply = vec![];
         // The arity is checked first, as in Redis, so give more words until it fits.
-        for _ in 0..5 {
+        for _ in 0..7 {
             let slices: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
             reply = bench.raw(CLIENT, &request(&slices));
             if !reply.starts_with(b"-ERR wrong number of arguments") {

@@ -126,6 +126,26 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
                 [all, channel, request(&[b"PSUBSCRIBE", name.as_bytes()])].concat()
             }),
         ),
+        (
+            "what is sent by one who waits",
+            [
+                b"BLPOP 'a key that is waited for' 'and another one' 0\r\n".to_vec(),
+                vec![b'x'; 300_000],
+            ]
+            .concat(),
+        ),
+        ("many keys that are waited for", {
+            let keys: Vec<Vec<u8>> = (0..5_000)
+                .map(|number| format!("a key that is waited for {number}").into_bytes())
+                .collect();
+            let keys = keys.iter().map(Vec::as_slice);
+            let words: Vec<&[u8]> = [&b"BLPOP"[..]]
+                .into_iter()
+                .chain(keys)
+                .chain([&b"0"[..]])
+                .collect();
+            request(&words)
+        }),
         ("an unfinished line", vec![b'x'; 60_000]),
         (
             "an unfinished number",

@@ -95,6 +95,98 @@ fn the_selected_database_and_the_protocol_stay() {
 }
 
 #[test]
+fn who_waits_is_served_in_turn_and_goes_on_with_what_it_has_sent() {
+    let mut bench = bench();
+    bench.open(3);
+    assert_eq!(bench.send("BLPOP list other 0"), "");
+    assert_eq!(bench.send("PING one"), "");
+    assert_eq!(bench.raw(3, b"BLMOVE list moved LEFT RIGHT 0\r\nPI"), b"");
+    take_over(&mut bench);
+    assert_eq!(bench.raw(3, b"NG two\r\n"), b"");
+    let told = |bench: &mut Bench, line: &str| {
+        bench.host.replies.clear();
+        let bytes = format!("{line}\r\n").into_bytes();
+        let connection = OTHER;
+        bench.apply(service::Input::Bytes {
+            connection,
+            bytes: &bytes,
+        });
+        [OTHER, CLIENT, 3].map(|to| String::from_utf8(bench.host.sent_to(to)).unwrap())
+    };
+    // The reply of a push counts what the others have not taken yet.
+    let replies = told(&mut bench, "RPUSH list a b c");
+    assert_eq!(
+        replies,
+        [
+            ":3\r\n",
+            "*2\r\n$4\r\nlist\r\n$1\r\na\r\n$3\r\none\r\n",
+            "$1\r\nb\r\n$3\r\ntwo\r\n"
+        ]
+    );
+    assert_eq!(other(&mut bench, "LRANGE moved 0 -1"), "*1\r\n$1\r\nb\r\n");
+    assert_eq!(other(&mut bench, "LRANGE list 0 -1"), "*1\r\n$1\r\nc\r\n");
+    // Nobody takes what is there only within a transaction.
+    assert_eq!(bench.send("BZPOPMIN z 0"), "");
+    take_over(&mut bench);
+    for line in ["MULTI", "ZADD z 1 a", "DEL z", "EXEC"] {
+        assert_eq!(told(&mut bench, line)[1], "", "{line}");
+    }
+    assert_eq!(
+        told(&mut bench, "ZADD z 2 b")[1],
+        "*3\r\n$1\r\nz\r\n$1\r\nb\r\n$1\r\n2\r\n"
+    );
+    assert_eq!(other(&mut bench, "EXISTS z"), ":0\r\n");
+}
+
+#[test]
+fn a_wait_ends_at_its_time_and_with_its_connection() {
+    let mut bench = bench();
+    assert_eq!(bench.send("BLPOP list 0.5"), "");
+    take_over(&mut bench);
+    let now_ms = bench.stamp.time_ms;
+    assert_eq!(bench.service.next_expiry_ms(), Some(now_ms + 500));
+    bench.pass(499);
+    bench.tick();
+    assert_eq!(bench.host.sent_to(CLIENT), b"");
+    bench.pass(1);
+    bench.tick();
+    assert_eq!(bench.host.sent_to(CLIENT), b"*-1\r\n");
+    assert_eq!(bench.service.next_expiry_ms(), None);
+    assert_eq!(other(&mut bench, "RPUSH list a"), ":1\r\n");
+    assert_eq!(other(&mut bench, "LLEN list"), ":1\r\n");
+    assert_eq!(bench.send("BLPOP nothing 0"), "");
+    assert!(other(&mut bench, "INFO clients").contains("blocked_clients:1"));
+    bench.apply(service::Input::Close { connection: CLIENT });
+    assert!(other(&mut bench, "INFO clients").contains("blocked_clients:0"));
+    assert_eq!(other(&mut bench, "RPUSH nothing a"), ":1\r\n");
+    assert_eq!(other(&mut bench, "LLEN nothing"), ":1\r\n");
+    assert_eq!(bench.service.pending_bytes(), 0);
+}
+
+#[test]
+fn who_waits_for_another_type_waits_on() {
+    let mut bench = bench();
+    bench.open(3);
+    assert_eq!(bench.send("BLPOP key 0"), "");
+    assert_eq!(bench.raw(3, b"BZPOPMAX key 0\r\n"), b"");
+    other(&mut bench, "SET string x");
+    assert_eq!(other(&mut bench, "ZADD key 1 a"), ":1\r\n");
+    assert_eq!(other(&mut bench, "EXISTS key"), ":0\r\n");
+    other(&mut bench, "RPUSH list a");
+    assert_eq!(other(&mut bench, "RENAME list key"), "+OK\r\n");
+    assert_eq!(other(&mut bench, "EXISTS key"), ":0\r\n");
+    assert_eq!(bench.send("PING"), "+PONG\r\n");
+    // What cannot be moved stays.
+    assert_eq!(bench.send("BLMOVE source string LEFT LEFT 0"), "");
+    bench.apply(service::Input::Bytes {
+        connection: OTHER,
+        bytes: b"RPUSH source a\r\n",
+    });
+    assert!(bench.host.sent_to(CLIENT).starts_with(b"-WRONGTYPE"));
+    assert_eq!(other(&mut bench, "LLEN source"), ":1\r\n");
+}
+
+#[test]
 fn a_subscriber_gets_what_is_published_later() {
     let mut bench = bench();
     assert_eq!(

@@ -20,7 +20,7 @@ pub struct List {
 }
 
 /// The two ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Its first element.
     Front,

@@ -99,6 +99,16 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
     HostMutant {
         test: "service --test takeover",
         mutant: Mutant {
+            name: "turn-forgotten",
+            what: "who waits longest is not served first",
+            file: "kernel/keyspace/src/waits.rs",
+            right: "waiters.range(from..).next().copied()",
+            wrong: "waiters.range(from..).next_back().copied()",
+        },
+    },
+    HostMutant {
+        test: "service --test takeover",
+        mutant: Mutant {
             name: "watch-forgotten",
             what: "a checkpoint does not tell that a watched key has changed",
             file: "kernel/service/src/checkpoint/clients.rs",

@@ -8,6 +8,7 @@ use resp::{Parser, ParserProgress};
 use serde::{Deserialize, Serialize};
 
 use super::Head;
+use crate::blocked::{self, Blocked};
 use crate::commands;
 use crate::connection::Connection;
 use crate::record::ConnectionId;
@@ -38,6 +39,13 @@ pub(super) enum Begun {
     Transaction { is_refused: bool },
     /// A request of its transaction. So many arguments follow.
     Request { arguments: u64 },
+    /// It waits. So many arguments of its request follow, and then what it has sent meanwhile.
+    Blocked {
+        database: u8,
+        deadline_ms: Option<u64>,
+        order: u64,
+        arguments: u64,
+    },
     /// It subscribes to a channel or a pattern, which follows.
     Subscription { is_pattern: bool },
     /// It watches a key, which follows.
@@ -88,12 +96,32 @@ impl Client {
     }
 }
 
+/// Makes what a client waits for, of its request and of what it has sent meanwhile.
+///
+/// # Errors
+/// No request lets a client wait like that.
+pub(super) fn blocked(
+    (database, deadline_ms, order): (u8, Option<u64>, u64),
+    mut strings: Vec<Bytes>,
+    step: &mut dyn FnMut(),
+) -> Result<Blocked, Malformed> {
+    let held = strings.pop().unwrap_or_default();
+    let mut request = strings.into_boxed_slice();
+    let wait = blocked::restored(&mut request, step);
+    let wait = wait.filter(|_| usize::from(database) < DATABASES);
+    let wait = wait.ok_or(Malformed("a client waits as none can wait"))?;
+    let mut blocked = Blocked::new(request, wait, database.into(), deadline_ms, order);
+    blocked.held = held.into_vec();
+    Ok(blocked)
+}
+
 impl Begun {
     /// Returns the number of strings that follow.
     pub(super) fn strings(&self) -> u64 {
         match self {
             Self::Transaction { .. } => 0,
             Self::Request { arguments } => *arguments,
+            Self::Blocked { arguments, .. } => arguments.saturating_add(1),
             Self::Subscription { .. } | Self::Watched { .. } => 1,
         }
     }
@@ -186,6 +214,16 @@ pub(super) fn write(
         let is_pattern = *topic == Topic::Pattern;
         writer.head(&Head::Begun(Begun::Subscription { is_pattern }));
         writer.string(name);
+    }
+    if let Some(blocked) = &client.blocked {
+        writer.head(&Head::Begun(Begun::Blocked {
+            database: blocked.database as u8,
+            deadline_ms: blocked.deadline_ms,
+            order: blocked.order,
+            arguments: blocked.request.len() as u64,
+        }));
+        blocked.request.iter().for_each(|word| writer.string(word));
+        writer.string(&blocked.held);
     }
     for watched in client.watches.all() {
         writer.head(&Head::Begun(Begun::Watched {

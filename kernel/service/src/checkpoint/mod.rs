@@ -89,6 +89,8 @@ struct Server {
     now_ms: u64,
     expired: u64,
     statistics: Statistics,
+    /// Number of clients that have waited.
+    blocked_began: u64,
     failover: Option<Failover>,
     keys: u64,
     used_bytes: u64,

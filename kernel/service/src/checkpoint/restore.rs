@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use checkpoint::{Item, Items, Joiner, Malformed, decode};
 
-use super::clients::{Begun, Client};
+use super::clients::{self, Begun, Client};
 use super::value::{OpenValue, PartialValue, Piece, ValueHead};
 use super::{Head, Server};
 use crate::connection::{Connection, Connections};
@@ -139,9 +139,9 @@ impl ServiceRestorer {
                 Expected::Nothing
             }
             Head::Connection(client) => {
-                self.strings(client.strings(), Strings::Connection(client))?
+                self.strings(client.strings(), Strings::Connection(client), step)?
             }
-            Head::Begun(begun) => self.strings(begun.strings(), Strings::Begun(begun))?,
+            Head::Begun(begun) => self.strings(begun.strings(), Strings::Begun(begun), step)?,
             Head::Server(server) => Expected::Status(server),
         };
         Ok(())
@@ -201,7 +201,7 @@ impl ServiceRestorer {
                 strings.push(bytes(string));
                 match missing - 1 {
                     0 => {
-                        self.take_strings(*of, strings)?;
+                        self.take_strings(*of, strings, step)?;
                         Expected::Nothing
                     }
                     missing => Expected::Strings {
@@ -220,9 +220,14 @@ impl ServiceRestorer {
     }
 
     /// Returns what comes next: `missing` strings.
-    fn strings(&mut self, missing: u64, of: Strings) -> Result<Expected, Malformed> {
+    fn strings(
+        &mut self,
+        missing: u64,
+        of: Strings,
+        step: &mut dyn FnMut(),
+    ) -> Result<Expected, Malformed> {
         if missing == 0 {
-            self.take_strings(of, Vec::new())?;
+            self.take_strings(of, Vec::new(), step)?;
             return Ok(Expected::Nothing);
         }
         Ok(Expected::Strings {
@@ -232,7 +237,12 @@ impl ServiceRestorer {
         })
     }
 
-    fn take_strings(&mut self, of: Strings, strings: Vec<Bytes>) -> Result<(), Malformed> {
+    fn take_strings(
+        &mut self,
+        of: Strings,
+        strings: Vec<Bytes>,
+        step: &mut dyn FnMut(),
+    ) -> Result<(), Malformed> {
         let service = &mut self.service;
         match of {
             Strings::Connection(client) => {
@@ -249,6 +259,22 @@ impl ServiceRestorer {
                 let last = last.and_then(|id| Some((id, service.connections.get_mut(&id)?)));
                 let (id, client) = last.ok_or(Malformed("what was begun belongs to no client"))?;
                 service.pending_bytes -= client.kept_bytes();
+                if let Begun::Blocked {
+                    database,
+                    deadline_ms,
+                    order,
+                    ..
+                } = begun
+                {
+                    if client.blocked.is_some() {
+                        return Err(Malformed("a client waits twice"));
+                    }
+                    let when = (database, deadline_ms, order);
+                    let blocked = clients::blocked(when, strings, step)?;
+                    service.pending_bytes += client.kept_bytes() + blocked.kept_bytes();
+                    service.block(id, blocked);
+                    return Ok(());
+                }
                 let subscribers = &mut service.subscribers;
                 begun.add_to(client, strings, &mut service.keyspace, (id, subscribers))?;
                 service.pending_bytes += client.kept_bytes();
@@ -286,6 +312,7 @@ impl ServiceRestorer {
             .keyspace
             .restore_counts(server.now_ms, server.expired);
         service.statistics = server.statistics;
+        service.blocked.began = server.blocked_began;
         service.failover = server.failover;
         service.status =
             HostStatus::decode(status).map_err(|_| Malformed("a status of a wrong length"))?;

@@ -52,6 +52,7 @@ impl Service {
             now_ms: self.keyspace.now_ms(),
             expired: self.keyspace.expired(),
             statistics: self.statistics,
+            blocked_began: self.blocked.began,
             failover: self.failover,
             keys: self.keyspace.len() as u64,
             used_bytes: self.keyspace.used_bytes(),

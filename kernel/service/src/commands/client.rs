@@ -300,6 +300,7 @@ pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
 /// Returns what kind of client it is, in Redis' letters.
 fn flags(client: &Connection) -> String {
     let all = [
+        (client.blocked.is_some(), 'b'),
         (client.subscriptions.len() > 0, 'P'),
         (client.transaction.is_some(), 'x'),
         (client.no_evict, 'e'),

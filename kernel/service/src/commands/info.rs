@@ -2,6 +2,7 @@
 
 use super::client::REDIS_VERSION;
 use super::{Context, Failover};
+use crate::connection::Connection;
 use crate::status::{HostStatus, TakeoverTimes};
 use crate::subscriptions::Topic;
 use alloc::format;
@@ -85,7 +86,11 @@ fn server(lines: &mut Lines, context: &Context<'_, '_>, status: &HostStatus) {
 fn clients(lines: &mut Lines, context: &Context<'_, '_>, _: &HostStatus) {
     lines.field("connected_clients", context.connections.len());
     lines.field("maxclients", context.limits.max_clients);
-    lines.field("blocked_clients", 0);
+    let blocked = |client: &&Connection| client.blocked.is_some();
+    lines.field(
+        "blocked_clients",
+        context.connections.values().filter(blocked).count(),
+    );
 }
 
 /// Writes what the service counts, and as the resident set what the whole kernel has taken from its heap.

@@ -68,6 +68,8 @@ const NO_SUCH_KEYS: Failure =
 
 /// Commands whose keys begin behind their number, and where that is.
 const COUNTED_KEYS: &[(&str, usize)] = &[
+    ("blmpop", 2),
+    ("bzmpop", 2),
     ("lmpop", 1),
     ("sintercard", 1),
     ("zdiff", 1),
@@ -110,7 +112,7 @@ pub(super) fn getkeys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
         }
     };
     // What is stored has its key before the others.
-    let stores = counted.is_some_and(|(_, at)| *at == 2);
+    let stores = counted.is_some_and(|(name, _)| name.ends_with("store"));
     out.array((last + 1 - first).div_ceil(step) + usize::from(stores));
     if stores {
         out.bulk(&arguments[3]);

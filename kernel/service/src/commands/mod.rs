@@ -1,6 +1,7 @@
 //! Commands: how one is found, what is checked before it runs, and what it can use.
 
 mod auth;
+mod blocking;
 mod client;
 mod compute;
 mod debug;
@@ -22,7 +23,9 @@ use crate::store::Keyspace;
 use crate::subscriptions::Subscribers;
 pub(crate) use auth::PROTECTED;
 pub(crate) use failover::Failover;
-use key_commands::{DENYOOM, Failure, Outcome, Output, growth_max_bytes, lookup, wrong_arity};
+use key_commands::{
+    BLOCKING, DENYOOM, Failure, Outcome, Output, Wait, growth_max_bytes, lookup, wrong_arity,
+};
 use resp::Arguments;
 pub(crate) use table::Command;
 use table::{COMMANDS, Run};
@@ -44,6 +47,8 @@ pub(crate) struct Context<'a, 'h> {
     pub(crate) subscribers: &'a mut Subscribers,
     pub(crate) random: &'a mut Random,
     pub(crate) out: &'a mut Output<'h>,
+    /// Set by a command that has to wait.
+    pub(crate) wait: Option<Wait>,
     /// Set by a command that ends the connection.
     pub(crate) hang_up: bool,
     /// Whether `EXEC` runs the command.
@@ -107,6 +112,11 @@ pub(crate) fn find(
         }
         _ => Ok(command),
     }
+}
+
+/// Returns the command that may have to wait of a name.
+pub(crate) fn blocking_command(name: &[u8]) -> Option<&'static Command> {
+    lookup(&COMMANDS, name).filter(|command| command.flags & BLOCKING != 0)
 }
 
 /// Returns the name of a command or subcommand as it is in the tables; `None` if it is in none of them.

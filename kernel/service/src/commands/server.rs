@@ -4,10 +4,10 @@ use super::Context;
 use crate::store::DATABASES;
 use alloc::string::{String, ToString};
 use key_commands::{Failure, Outcome, help, is, too_long};
-use resp::{Arguments, BULK_MAX_BYTES, Case, Pattern};
+use resp::{Arguments, BULK_MAX_BYTES, Case, Pattern, parse_integer};
 
 /// Number of configuration parameters.
-const PARAMETERS: usize = 8;
+const PARAMETERS: usize = 20;
 
 fn parameters(context: &Context<'_, '_>) -> [(&'static str, String); PARAMETERS] {
     [
@@ -19,7 +19,26 @@ fn parameters(context: &Context<'_, '_>) -> [(&'static str, String); PARAMETERS]
         ("port", context.status.port.to_string()),
         ("proto-max-bulk-len", BULK_MAX_BYTES.to_string()),
         ("save", String::new()),
+        ("hash-max-listpack-entries", "128".into()),
+        ("hash-max-listpack-value", "64".into()),
+        ("hash-max-ziplist-entries", "128".into()),
+        ("hash-max-ziplist-value", "64".into()),
+        ("list-compress-depth", "0".into()),
+        ("list-max-listpack-size", "-2".into()),
+        ("list-max-ziplist-size", "-2".into()),
+        ("set-max-intset-entries", "512".into()),
+        ("zset-max-listpack-entries", "128".into()),
+        ("zset-max-listpack-value", "64".into()),
+        ("zset-max-ziplist-entries", "128".into()),
+        ("zset-max-ziplist-value", "64".into()),
     ]
+}
+
+/// Returns whether a parameter is about how Redis encodes values. Here it has no effect, so any number may be set.
+fn is_about_encoding(name: &str) -> bool {
+    ["hash-", "list-", "set-", "zset-"]
+        .iter()
+        .any(|kind| name.starts_with(kind))
 }
 
 /// Runs `ROLE`. The primary is the master, in Redis' words, and has no replica that a client could connect to.
@@ -63,7 +82,8 @@ pub(super) fn config_get(context: &mut Context<'_, '_>, arguments: &mut Argument
     Ok(())
 }
 
-/// Runs `CONFIG SET`. Parameters are set at boot: one may be set to what it is.
+/// Runs `CONFIG SET`. Parameters are set at boot: one may be set to what it is. Those about encodings are accepted,
+/// and change nothing.
 pub(super) fn config_set(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     if !arguments.len().is_multiple_of(2) {
         return Err(Failure::SYNTAX);
@@ -79,7 +99,9 @@ pub(super) fn config_set(context: &mut Context<'_, '_>, arguments: &mut Argument
                 b"'",
             ]));
         };
-        if !is(value, current) {
+        let is_number = parse_integer(value).is_some();
+        let may_be_set = is(value, current) || is_about_encoding(known) && is_number;
+        if !may_be_set {
             return Err(Failure::composed(&[
                 b"ERR CONFIG SET failed (possibly related to argument '",
                 known.as_bytes(),

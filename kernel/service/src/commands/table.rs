@@ -4,11 +4,12 @@
 //! table.
 
 use super::{
-    Context, auth, client, compute, debug, failover, info, introspection, pubsub, server,
+    Context, auth, blocking, client, compute, debug, failover, info, introspection, pubsub, server,
     transactions, understudy,
 };
 use key_commands::{
-    ADMIN, ALL, COMMANDS as ON_KEYS, FAST, Keys, NO_AUTH, NO_QUEUE, NONE, Outcome, WRITE, with,
+    ADMIN, ALL, BLOCKING, COMMANDS as ON_KEYS, DENYOOM, FAST, Keys, NO_AUTH, NO_QUEUE, NONE,
+    Outcome, TWO, WRITE, with,
 };
 use resp::Arguments;
 
@@ -116,6 +117,22 @@ const fn insert(all: &mut [Command; COUNT], length: usize, row: Command) {
 #[rustfmt::skip]
 const OWN: &[Command] = &[
     row("auth", -2, FAST | NO_AUTH, NONE, "connection", auth::auth, "Give the password"),
+    row("blmove", 6, WRITE | DENYOOM | BLOCKING, TWO, "list", blocking::wait,
+        "Move an element from one list to another, or wait for one"),
+    row("blmpop", -5, WRITE | BLOCKING, NONE, "list", blocking::wait,
+        "Remove and get elements of the first list that is not empty, or wait for one"),
+    row("blpop", -3, WRITE | BLOCKING, (1, -2, 1), "list", blocking::wait,
+        "Remove and get the first element of a list, or wait for one"),
+    row("brpop", -3, WRITE | BLOCKING, (1, -2, 1), "list", blocking::wait,
+        "Remove and get the last element of a list, or wait for one"),
+    row("brpoplpush", 4, WRITE | DENYOOM | BLOCKING, TWO, "list", blocking::wait,
+        "Move the last element of a list to the front of another, or wait for one"),
+    row("bzmpop", -5, WRITE | BLOCKING, NONE, "sorted-set", blocking::wait,
+        "Remove and get members of the first sorted set that is not empty, or wait for one"),
+    row("bzpopmax", -3, WRITE | FAST | BLOCKING, (1, -2, 1), "sorted-set", blocking::wait,
+        "Remove and get the member with the highest score, or wait for one"),
+    row("bzpopmin", -3, WRITE | FAST | BLOCKING, (1, -2, 1), "sorted-set", blocking::wait,
+        "Remove and get the member with the lowest score, or wait for one"),
     with(CLIENT, row("client", -2, 0, NONE, "connection", client::container, "Commands about client connections")),
     with(COMMAND, row("command", -1, 0, NONE, "server", introspection::command, "Get details of all commands")),
     row("compute", -2, ADMIN, NONE, "server", compute::compute,

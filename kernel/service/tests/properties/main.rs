@@ -12,7 +12,7 @@ use common::{Bench, CLIENT};
 use generate::{any_command, encoded, event, limits, record, stream};
 use proptest::prelude::*;
 use service::testing::RecordingHost;
-use service::{InputRecord, Service, ServiceLimits, Stamp};
+use service::{Input, InputRecord, Service, ServiceLimits, Stamp};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
@@ -75,11 +75,17 @@ proptest! {
     #[test]
     fn the_account_is_balanced(commands in prop::collection::vec(any_command(), 1..60)) {
         let mut bench = Bench::with_debug();
-        for command in commands {
-            bench.raw(CLIENT, &encoded(&command));
+        // Several clients, because some wait.
+        let clients = [2, 3, 4, 5];
+        clients.into_iter().for_each(|client| bench.open(client));
+        for (command, client) in commands.iter().zip(clients.into_iter().cycle()) {
+            bench.raw(client, &encoded(command));
             bench.pass(7);
         }
-        bench.send("RESET");
+        for connection in clients {
+            bench.apply(Input::Close { connection });
+        }
+        prop_assert_eq!(bench.service.pending_bytes(), 0);
         for database in 0..16 {
             bench.send(&format!("SELECT {database}"));
             let keys = bench.raw(CLIENT, b"KEYS *\r\n");

@@ -54,6 +54,7 @@ fn server(now_ms: u64, commands_processed: u64, connections: u64) -> Head {
     Head::Server(Server {
         now_ms,
         expired: 0,
+        blocked_began: 0,
         statistics: Statistics {
             commands_processed,
             ..Statistics::default()
