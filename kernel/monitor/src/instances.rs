@@ -68,7 +68,7 @@ pub fn run(mut facts: BootFacts, plan: Plan) -> ! {
         console.flush(region.control);
         while screen::draw(region.control) {}
     };
-    let qualification = Qualification::begin(facts, plan, windows, region.control, show);
+    let qualification = Qualification::begin(facts, plan, windows, &dma, region.control, show);
     let images = Images::new(Context::new(facts, plan, windows, region));
     let primary_cores: Vec<u32> = plan.primary.cpus.iter().map(|cpu| cpu.number).collect();
     let backup = load(&images, Role::Backup, &plan.successor_cores());

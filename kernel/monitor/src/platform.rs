@@ -108,7 +108,7 @@ impl Platform for BareMachine {
 
     fn idle(&mut self, control: &Control) -> bool {
         if let Some(qualification) = &mut self.qualification {
-            qualification.look(control);
+            qualification.look(control, self.hardware.dma.denied_ns());
         }
         screen::draw(control)
     }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::report::Report;
 
 /// The revision of the report's fields.
-pub const REVISION: u8 = 1;
+pub const REVISION: u8 = 2;
 
 /// The line before the block.
 pub const BEGIN: &str = "-----BEGIN UNDERSTUDY QUALIFICATION-----";
@@ -131,7 +131,12 @@ mod tests {
                 p99: 300,
                 max: 400,
             },
-            dma_denial_ns: Some(1200),
+            dma_denial_ns: Summary {
+                count: 1000,
+                p50: 900,
+                p99: 1100,
+                max: 1200,
+            },
             takeovers: 1000,
             ..Report::default()
         }

@@ -19,8 +19,15 @@ impl fmt::Display for Report {
         writeln!(f, "processor      {:.60}", self.processor)?;
         writeln!(
             f,
-            "               {} CPUs, {mode}, {} PCI functions, {} IOMMUs",
-            self.cpus, self.functions, self.iommus
+            "               {} CPUs, {mode}, {} PCI functions, {} IOMMUs, {}",
+            self.cpus,
+            self.functions,
+            self.iommus,
+            if self.is_iommu_used {
+                "in use"
+            } else {
+                "none in use"
+            }
         )?;
         writeln!(
             f,
@@ -40,10 +47,6 @@ impl fmt::Display for Report {
             pauses.above_100us,
             pauses.above_1ms
         )?;
-        match self.dma_denial_ns {
-            Some(ns) => writeln!(f, "DMA denied in  {ns} ns")?,
-            None => writeln!(f, "DMA denied in  not measured: no IOMMU in use")?,
-        }
         writeln!(
             f,
             "{:<26}{:>7}{:>10}{:>10}{:>10}",
@@ -60,6 +63,7 @@ impl fmt::Display for Report {
         };
         row(f, "INIT to check-in, us", &self.startup_us)?;
         row(f, "interrupt, ns", &self.interrupt_ns)?;
+        row(f, "denial of DMA, ns", &self.dma_denial_ns)?;
         row(f, "detected to fenced, us", &self.fence_us)?;
         row(f, "detected to serving, us", &self.serving_us)?;
         for (death, cause) in Death::ALL.into_iter().zip(&self.causes) {
@@ -109,6 +113,8 @@ mod tests {
             tsc_hz: u64::from(u32::MAX) * 4,
             functions: 4096,
             iommus: 32,
+            is_iommu_used: true,
+            dma_denial_ns: wide,
             startup_us: wide,
             interrupt_ns: wide,
             fence_us: wide,

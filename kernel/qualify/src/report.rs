@@ -41,8 +41,10 @@ pub struct Report {
     pub tsc_error_ns: u32,
     /// How the seat was paused.
     pub pauses: Pauses,
-    /// How long it took to deny all devices the memory, in ns; `None` if that was not measured.
-    pub dma_denial_ns: Option<u32>,
+    /// Whether IOMMUs are in use, so that each takeover begins with the denial of all DMA.
+    pub is_iommu_used: bool,
+    /// From the beginning of a takeover's denial until no device reached memory any more, in ns.
+    pub dma_denial_ns: Summary,
     /// Number of takeovers that were asked for.
     pub takeovers_wanted: u32,
     /// Number of takeovers after which somebody served.
@@ -104,6 +106,8 @@ pub enum Verdict {
     StateWrong,
     /// Takeovers are missing, or the machine was reset on the way.
     TakeoverFailed,
+    /// An IOMMU did not do what it was told.
+    DmaNotDenied,
     /// A core does not start.
     CoreAbsent,
 }
@@ -115,6 +119,7 @@ impl Verdict {
             Self::Pass => "PASS: every takeover took place, and nothing acknowledged was lost",
             Self::StateWrong => "FAIL: replies were wrong after a takeover",
             Self::TakeoverFailed => "FAIL: not every takeover took place, or the machine was reset",
+            Self::DmaNotDenied => "FAIL: an IOMMU did not deny devices the memory (iommu=off)",
             Self::CoreAbsent => "FAIL: a core does not start; leave it out (failover_cpus=)",
         }
     }
@@ -127,6 +132,8 @@ impl Report {
             Verdict::StateWrong
         } else if self.takeovers < self.takeovers_wanted || self.resets > 0 {
             Verdict::TakeoverFailed
+        } else if self.is_iommu_used && self.dma_denial_ns.count < self.takeovers {
+            Verdict::DmaNotDenied
         } else if !self.absent.is_empty() {
             Verdict::CoreAbsent
         } else {
@@ -149,10 +156,11 @@ mod tests {
         };
         assert_eq!(good.verdict(), Verdict::Pass);
         type Fault = fn(&mut Report);
-        let faults: [(Fault, Verdict); 4] = [
+        let faults: [(Fault, Verdict); 5] = [
             (|it| it.wrong = 1, Verdict::StateWrong),
             (|it| it.takeovers = 9, Verdict::TakeoverFailed),
             (|it| it.resets = 1, Verdict::TakeoverFailed),
+            (|it| it.is_iommu_used = true, Verdict::DmaNotDenied),
             (|it| it.absent = vec![3], Verdict::CoreAbsent),
         ];
         for (fault, verdict) in faults {

@@ -1,7 +1,10 @@
 //! Machines in Bochs, an emulator that shares nothing with QEMU: its processor, its APICs, its INIT and SIPI are its
 //! own, and it has VMX.
 
+use std::fs::OpenOptions;
+use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -35,6 +38,13 @@ const VGA_BIOS: &str = "/usr/share/bochs/VGABIOS-lgpl-latest";
 /// The machine: four cores with x2APIC and VMX, a disc, an IDE controller, no card that we drive. Time is counted in
 /// instructions, 20 ns each, so a run is the same whatever the host does.
 const CONFIGURATION: &str = include_str!("bochsrc");
+
+/// The file for what Bochs and its debugger print.
+const DEBUGGER_OUTPUT: &str = "bochs.out";
+
+/// What Bochs prints before the name of the terminal on which it draws, in quotation marks. The terminal that it was
+/// started on is its debugger's.
+const SCREEN_MARK: &str = "Bochs connected to screen ";
 
 /// Checks that `system` has Bochs.
 ///
@@ -70,10 +80,10 @@ impl BochsMachine {
         files::write(&directory.join("bochsrc"), configuration.as_bytes())?;
         // Debian's build stops in its debugger; `c` lets it go on.
         files::write(&directory.join("rc"), b"c\n")?;
-        // What Bochs draws goes nowhere. Descriptor 3 keeps our pipe open for as long as it runs.
+        // Descriptor 3 keeps our pipe open for as long as it runs.
         let command = format!(
             "cd '{}' && exec 3>&1 && TERM=xterm exec script -qfc 'bochs -q -f bochsrc -rc rc' /dev/null \
-             </dev/null >/dev/null 2>bochs.err",
+             </dev/null >{DEBUGGER_OUTPUT} 2>bochs.err",
             directory.display()
         );
         let (process, console) = Process::spawn("sh", &["-c".into(), command], launch)?;
@@ -82,6 +92,7 @@ impl BochsMachine {
         let serial = accept(&listener, &console, deadline)?;
         serial.set_nonblocking(false).map_err(of_host)?;
         let reader = console.follow(serial, Stream::Console, launch.is_echoed);
+        discard_screen(&directory.join(DEBUGGER_OUTPUT))?;
         Ok(Self {
             console,
             deadline,
@@ -131,5 +142,40 @@ fn accept(
                 ));
             }
         }
+    }
+}
+
+/// Reads what Bochs draws, until Bochs ends, and discards it: when its terminal is full, Bochs stops.
+fn discard_screen(output: &Path) -> Result<(), Problem> {
+    let text = files::read(output)?;
+    let text = String::from_utf8_lossy(&text);
+    let name = screen_in(&text)
+        .ok_or_else(|| Problem::BrokenSetUp("Bochs does not name its screen's terminal".into()))?;
+    // It must not become the terminal that this process is controlled by.
+    let options = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open(name);
+    let mut screen = options.map_err(|error| Problem::of_host(name, error))?;
+    // The end of Bochs is an error here, and ends the thread.
+    thread::spawn(move || io::copy(&mut screen, &mut io::sink()));
+    Ok(())
+}
+
+/// Finds the name of the screen's terminal in what Bochs printed.
+fn screen_in(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once(SCREEN_MARK)?;
+    rest.split('"').nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_screen_is_found_in_what_bochs_prints() {
+        let text = "00000000000i[      ] using log file\r\nBochs connected to screen \"/dev/pts/7\"\r\n<bochs:1> c\r\n";
+        assert_eq!(screen_in(text), Some("/dev/pts/7"));
+        assert_eq!(screen_in("Bochs connected to nothing"), None);
     }
 }

@@ -6,6 +6,7 @@ use sharedmem::cause::Cause;
 use sharedmem::event::{CoresLeft, Event, Protected, Takeover, TakeoverBegan};
 use sharedmem::timeline::Counter;
 
+use crate::campaigns::qualify::wait_for_report;
 use crate::suite::{Test, TestContext, Verdict};
 use harness::bochs::{self, BochsMachine};
 use harness::files;
@@ -17,6 +18,9 @@ use linux_kit::iso::{self, Iso};
 
 /// GRUB and the boot take a minute on an idle host.
 const LIMIT: Duration = Duration::from_secs(400);
+
+/// By so many, Bochs has drawn far more than a terminal holds that nobody reads.
+const QUALIFY_TAKEOVERS: u32 = 36;
 
 /// The first round of a fence that sends a native instance an NMI.
 const NMI_FROM_ROUND: u64 = 4;
@@ -62,22 +66,46 @@ pub(super) fn tests() -> Vec<Test> {
         test.limit = LIMIT;
         test
     };
-    DEATHS.map(test).into()
+    let mut tests: Vec<Test> = DEATHS.map(test).into();
+    let append = format!("failover_timeout=50ms failover_rearm=auto qualify={QUALIFY_TAKEOVERS}");
+    let mut qualified = Test::new(
+        "bochs-qualify",
+        "a machine that is not QEMU's dies by every cause, again and again, and reports",
+        &append,
+        qualify,
+    );
+    qualified.limit = LIMIT * 2;
+    tests.push(qualified);
+    tests
 }
 
-fn survive(context: &TestContext<'_>, death: &Death) -> Verdict {
+fn qualify(context: &TestContext<'_>) -> Verdict {
+    let machine = start(context, "bochs-qualify")?;
+    let report = wait_for_report(machine.console(), machine.time_left())?;
+    require_equal("takeovers", report.takeovers, QUALIFY_TAKEOVERS)?;
+    require_equal("wrong replies", report.wrong, 0)?;
+    require_equal("CPUs", report.cpus, 4)?;
+    ClosingWord::of(machine.console())
+}
+
+/// Starts a machine from a disc with the test's boot line.
+fn start(context: &TestContext<'_>, name: &str) -> Result<BochsMachine, Problem> {
     let has_all = bochs::check(&LocalSystem).and_then(|()| iso::check(&LocalSystem));
     has_all.map_err(|problem| Problem::Skipped(problem.text().into()))?;
-    let directory = paths::scratch(death.name);
+    let directory = paths::scratch(name);
     let disc = directory.join("understudy.iso");
     Iso::new(
         files::read(&context.images.kernel)?,
         context.spec.boot_line(),
     )
     .files_of(&files::read(&context.images.archive)?)?
-    .write(death.name, &disc)?;
+    .write(name, &disc)?;
     let launch = Launch::of(context.images, &context.log, context.time_left());
-    let machine = BochsMachine::start(&disc, &directory, &launch)?;
+    BochsMachine::start(&disc, &directory, &launch)
+}
+
+fn survive(context: &TestContext<'_>, death: &Death) -> Verdict {
+    let machine = start(context, death.name)?;
     wait::<Protected>(&machine, |_| true)?;
     let began = wait::<TakeoverBegan>(&machine, |_| true)?;
     require_equal("the cause", began.cause, death.cause)?;

@@ -17,7 +17,24 @@ pub(super) fn tests() -> Vec<Test> {
         qualified,
     );
     test.limit *= 2;
-    vec![test]
+    let mut denied = Test::new(
+        "qualify-iommu",
+        "on a machine with an IOMMU, each takeover's denial of all DMA is measured and reported",
+        &format!("failover_rearm=auto qualify={TAKEOVERS}"),
+        |context| {
+            let machine = context.start(&context.spec)?;
+            let report = wait_for_report(machine.console(), machine.time_left())?;
+            require_equal("an IOMMU in use", report.is_iommu_used, true)?;
+            require_equal("denials", report.dma_denial_ns.count, TAKEOVERS)?;
+            require(report.dma_denial_ns.p50 > 0, || "no time passed".into())?;
+            let found: Qualified = machine.wait_event()?;
+            require_equal("the verdict", found.passed, true)?;
+            machine.closing_event::<Qualified>()
+        },
+    );
+    denied.limit *= 2;
+    denied.machine.iommu = "intel-iommu,intremap=on".into();
+    vec![test, denied]
 }
 
 fn qualified(context: &TestContext<'_>) -> Verdict {
@@ -28,6 +45,7 @@ fn qualified(context: &TestContext<'_>) -> Verdict {
     require_equal("takeovers", report.takeovers, TAKEOVERS)?;
     require_equal("CPUs", report.cpus, context.spec.cpus)?;
     require_equal("wrong replies", report.wrong, 0)?;
+    require_equal("denials of DMA", report.dma_denial_ns.count, 0)?;
     let measured = [
         ("starts of cores", report.startup_us, 3 * 8),
         ("interrupts", report.interrupt_ns, 3 * 64),

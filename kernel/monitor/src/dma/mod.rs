@@ -33,8 +33,8 @@ pub struct Dma {
     /// Functions of this owner whose stopped accesses were named.
     named: BTreeSet<u32>,
     next_look_ns: u64,
-    /// How long the last denial took.
-    denied_ns: u64,
+    /// How long the last denial took, in ns; `None` if there was none, or a unit may still let devices through.
+    denied_ns: Option<u64>,
 }
 
 /// Returns a range in the type of the standard library.
@@ -75,7 +75,7 @@ impl Dma {
             is_taken: false,
             named: BTreeSet::new(),
             next_look_ns: 0,
-            denied_ns: 0,
+            denied_ns: None,
         };
         let Some(facts) = facts else { return dma };
         let units = facts.iommus.units.iter();
@@ -114,17 +114,30 @@ impl Dma {
     /// until devices are quiet.
     pub fn deny(&mut self, now_ns: impl Fn() -> u64) {
         let begin_ns = now_ns();
-        self.denied_ns = 0;
-        if self.owner == IommuOwner::Monitor
-            && let Some(iommus) = &mut self.iommus
-            && let Err(stuck) = iommus.deny()
-        {
-            self.is_taken = false;
-            report_stuck(&stuck);
+        self.denied_ns = None;
+        let is_ours = self.owner == IommuOwner::Monitor;
+        let Some(iommus) = self.iommus.as_mut().filter(|_| is_ours) else {
+            return;
+        };
+        let outcome = iommus.deny();
+        let took_ns = now_ns() - begin_ns;
+        match outcome {
+            Ok(()) => self.denied_ns = self.is_taken.then_some(took_ns),
+            Err(stuck) => {
+                self.is_taken = false;
+                report_stuck(&stuck);
+            }
         }
-        if self.owner == IommuOwner::Monitor {
-            self.denied_ns = now_ns() - begin_ns;
-        }
+    }
+
+    /// Returns whether each takeover begins with a denial.
+    pub fn denies(&self) -> bool {
+        self.owner == IommuOwner::Monitor && self.iommus.is_some()
+    }
+
+    /// Returns how long the last takeover's denial took, in ns; `None` if a device may have reached memory after it.
+    pub fn denied_ns(&self) -> Option<u64> {
+        self.denied_ns
     }
 
     /// Lets devices, which are quiet, reach the memory of the next owner, but not those that are `withheld`.
@@ -139,7 +152,7 @@ impl Dma {
         self.named.clear();
         self.grant(next, withheld);
         let event = DmaHandedOver {
-            denied_ns: self.denied_ns,
+            denied_ns: self.denied_ns.unwrap_or(0),
             granted_ns: now_ns() - begin_ns,
             barred: withheld.len() as u32,
         };

@@ -23,6 +23,7 @@ use supervisor::Dispatch;
 
 use self::partner::Partner;
 use crate::ap::OtherCores;
+use crate::dma::Dma;
 use crate::facts::BootFacts;
 use crate::window::Windows;
 
@@ -43,6 +44,7 @@ struct CauseSamples {
 pub struct Qualification {
     report: Report,
     clock: Clock,
+    denial: Samples,
     fence: Samples,
     serving: Samples,
     causes: [CauseSamples; Death::ALL.len()],
@@ -61,6 +63,7 @@ impl Qualification {
         facts: &BootFacts,
         plan: &Plan,
         windows: Windows,
+        dma: &Dma,
         control: &Control,
         mut show: impl FnMut(),
     ) -> Option<Box<Self>> {
@@ -75,6 +78,7 @@ impl Qualification {
         };
         tell("no disk and no network card is touched");
         let mut report = describe(facts, wanted);
+        report.is_iommu_used = dma.denies();
         let seat = plan.seat.number;
         let others = facts.acpi.cpus.iter().enumerate();
         let others = others.map(|(core, _)| core as u32).filter(|it| *it != seat);
@@ -93,6 +97,7 @@ impl Qualification {
         Some(Box::new(Self {
             report,
             clock,
+            denial: Samples::default(),
             fence: Samples::default(),
             serving: Samples::default(),
             causes: Default::default(),
@@ -104,7 +109,8 @@ impl Qualification {
     }
 
     /// Takes in the takeover that is waited for, if it is over; reports if it was the last one. Takes little time.
-    pub fn look(&mut self, control: &Control) {
+    /// `denied_ns` is how long the last takeover's denial of DMA took, if there was one.
+    pub fn look(&mut self, control: &Control, denied_ns: Option<u64>) {
         if self.is_over {
             return;
         }
@@ -114,6 +120,7 @@ impl Qualification {
             timeline.epoch() == self.next_epoch && timeline.edge_ns(Edge::Serving).is_some();
         if is_served && self.next_epoch <= self.wanted + 1 {
             self.take(control);
+            denied_ns.inspect(|ns| self.denial.add(*ns));
             self.seen_ns = now_ns;
         }
         let is_last_checked = control.debug.trial_epoch.load(Ordering::Acquire) > self.wanted;
@@ -151,6 +158,7 @@ impl Qualification {
         let report = &mut self.report;
         report.wrong = control.debug.trial_wrong.load(Ordering::Acquire);
         report.resets = control.header.resets.load(Ordering::Relaxed) as u32;
+        report.dma_denial_ns = self.denial.summary();
         report.fence_us = self.fence.summary();
         report.serving_us = self.serving.summary();
         for (cause, samples) in report.causes.iter_mut().zip(&self.causes) {
