@@ -9,6 +9,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod calibration;
 pub mod clock;
 pub mod console;
 pub mod cpu;

@@ -103,14 +103,15 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
     let acpi_tables = Originals::read(&info.rsdp, &BootMap)?;
     let mode = apic_mode(&options)?;
     let local_apic = take_seat(mode, acpi.local_apic_address)?;
-    let frequencies = acpi
-        .pm_timer
-        .and_then(|pm_timer| calibrate::measure(pm_timer.port, local_apic, timer::VECTOR))
-        .ok_or_else(|| {
-            BootRefusal::of_input(
-                "FADT: there is no running ACPI power-management timer, so no time-out can be kept",
-            )
-        })?;
+    // SAFETY: the boot tables map as much; no kernel runs yet.
+    let frequencies =
+        unsafe { calibrate::frequencies(&acpi, local_apic, timer::VECTOR, BOOT_MAP_END) };
+    let frequencies = frequencies.ok_or_else(|| {
+        BootRefusal::of_input(
+            "no time-out can be kept: neither the ACPI power-management timer nor the HPET runs, and the processor does \
+             not state its clock (CPUID 15h)",
+        )
+    })?;
     let clock = Clock::new(frequencies.tsc_hz, tsc_at_boot);
     early_log::start(clock);
     for note in &acpi.notes {

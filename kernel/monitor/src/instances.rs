@@ -6,19 +6,21 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use arch::calibration::Known;
 use arch::cpu;
 use arch::logger::LOGGER;
 use arch::pci::ResetPolicy;
 use partition::acpi::{Ecam, Register};
 use partition::cmdline::{Rearm, Reset, ResetFunctions};
 use partition::{Plan, Range};
-use sharedmem::event;
+use sharedmem::event::{self, Word};
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Control, Instance};
 use supervisor::{LoadRequest, Policy, Port, Role, Supervisor};
 use takeover::{Backup, Config, CoreSet, DetectorConfig, FenceConfig, Machine};
 
 use crate::ap::OtherCores;
+use crate::calibrate::Frequencies;
 use crate::console::{MonitorConsole, SerialPort};
 use crate::constant::ConstantMemory;
 use crate::devices;
@@ -240,6 +242,7 @@ fn report_plan(facts: &BootFacts, plan: &Plan) {
         };
         log::info!("{}", event::BackupMemory { range });
     }
+    report_clock(&facts.frequencies);
     let event = event::Plan {
         cpus: facts.acpi.cpus.len() as u32,
         primary_cores: primary.cpus.len() as u32,
@@ -248,6 +251,22 @@ fn report_plan(facts: &BootFacts, plan: &Plan) {
         apic_timer_hz: facts.frequencies.apic_timer_hz,
         x2apic: facts.is_x2apic,
         functions: facts.functions.len() as u32,
+    };
+    log::info!("{event}");
+}
+
+/// Reports how fast the time-stamp counter runs, where that comes from, and how wrong it may be.
+fn report_clock(frequencies: &Frequencies) {
+    let Known {
+        frequency,
+        source,
+        contradicted,
+    } = frequencies.tsc;
+    let event = event::Clock {
+        source: Word::of(source),
+        tsc_hz: frequency.hz,
+        error_ppm: frequency.error_ppm,
+        stated_hz: contradicted.map(|it| it.hz),
     };
     log::info!("{event}");
 }

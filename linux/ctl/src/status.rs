@@ -210,8 +210,8 @@ impl Status {
         if let Some(takeover) = &self.takeover {
             let _ = writeln!(
                 out,
-                "takeover into epoch {}: {}, {} fence rounds",
-                takeover.epoch, takeover.cause, takeover.fence_rounds
+                "takeover into epoch {}: {}, {} fence rounds, {} cores left virtualization",
+                takeover.epoch, takeover.cause, takeover.fence_rounds, takeover.cores_left
             );
             for line in takeover.lines() {
                 let _ = writeln!(out, "  {line}");

@@ -17,6 +17,8 @@ pub struct Takeover {
     pub cause: &'static str,
     /// Number of rounds of the fence.
     pub fence_rounds: u64,
+    /// Number of cores that told that they left virtualization for it.
+    pub cores_left: u64,
     /// Its edges in the order in which they came, with their times since the detection, in us. Edges before the
     /// detection have negative times.
     pub edges_us: Vec<(Edge, i64)>,
@@ -40,6 +42,7 @@ impl Takeover {
             epoch,
             cause: timeline.cause().map_or("unknown", Cause::name),
             fence_rounds: timeline.counter(Counter::FenceRounds),
+            cores_left: timeline.counter(Counter::CoresLeft),
             edges_us,
         })
     }
@@ -54,6 +57,7 @@ impl Takeover {
             "epoch": self.epoch,
             "cause": self.cause,
             "fence_rounds": self.fence_rounds,
+            "cores_left": self.cores_left,
             "edges": edges,
         })
     }
@@ -96,6 +100,7 @@ mod tests {
         assert_eq!(Takeover::last(&control), None);
         let timeline = control.timelines.of_epoch(2);
         timeline.begin(2, Cause::Silent, None);
+        timeline.count(Counter::CoresLeft, 3);
         timeline.stamp(Edge::LastKeepalive, 1_000_000);
         timeline.stamp(Edge::DevicesAdopted, 44_000_000);
         timeline.stamp(Edge::Detected, 21_000_000);
@@ -111,7 +116,10 @@ mod tests {
             ["last-keepalive", "detected", "resumed", "devices-adopted"]
         );
         let json = takeover.json();
-        assert_eq!(json["cause"], "silent");
+        assert_eq!(
+            (&json["cause"], &json["cores_left"]),
+            (&json!("silent"), &json!(3))
+        );
         assert_eq!(json["edges"]["last_keepalive_us"], -20_000);
         assert_eq!(json["edges"]["resumed_us"], 3500);
         assert_eq!(takeover.lines().nth(2).unwrap(), "     3.500 ms  resumed");

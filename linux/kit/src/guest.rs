@@ -24,6 +24,14 @@ pub fn build_crash_loader() -> Result<PathBuf, Problem> {
     static_program::build(PACKAGE, "crash-load", Optimisation::Speed)
 }
 
+/// Builds the program that keeps a CPU in a virtual machine.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_kvm_loop() -> Result<PathBuf, Problem> {
+    static_program::build(PACKAGE, "kvm-loop", Optimisation::Speed)
+}
+
 /// Builds the program that does a fixed amount of work.
 ///
 /// # Errors

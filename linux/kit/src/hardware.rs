@@ -9,6 +9,8 @@ use super::devices::{Card, Disk, Placed, card_arguments, disk_arguments};
 pub struct Hardware {
     /// QEMU's machine type.
     pub chipset: &'static str,
+    /// QEMU's name of the processor.
+    pub cpu: &'static str,
     /// CPUs.
     pub cpus: u32,
     /// Memory, as QEMU reads it.
@@ -31,6 +33,7 @@ impl Default for Hardware {
     fn default() -> Self {
         Self {
             chipset: "q35",
+            cpu: "max",
             cpus: 4,
             memory: "1G",
             has_x2apic: true,
@@ -72,7 +75,7 @@ impl Hardware {
             "-accel",
             "tcg",
             "-cpu",
-            "max",
+            self.cpu,
             "-smp",
             &cpus,
             "-m",

@@ -33,6 +33,9 @@ const OWN_HOOKS: [&str; 2] = ["10-disk", "20-network"];
 const HOOK_LIMIT_S: &[u8] = b"20\n";
 const RAM_DISK_HOOK: &str = include_str!("../../../linux/examples/takeover.d/30-ram-disk");
 
+/// Starts the virtual machine that never ends.
+const VIRTUAL_MACHINE_HOOK: &str = "#!/bin/sh\nkvm-loop > /dev/kmsg 2>&1 &\n";
+
 /// Size of the file system in the RAM disk: a small one is made fast.
 const RAM_DISK_BYTES: u64 = 12 << 20;
 
@@ -53,6 +56,8 @@ pub struct Pair {
     pub append: String,
     /// Further words for both kernels.
     pub words: String,
+    /// Whether both have KVM, and whoever is the primary runs a virtual machine that never ends.
+    pub has_kvm: bool,
 }
 
 impl Pair {
@@ -66,6 +71,7 @@ impl Pair {
             timeout: Duration::from_millis(250),
             append: String::new(),
             words: String::new(),
+            has_kvm: false,
         }
     }
 
@@ -113,10 +119,11 @@ impl Pair {
     pub fn archive(&self) -> Result<PathBuf, Problem> {
         linux_kit::check()?;
         let kernels = self.kernels()?;
-        let initrds = [
-            initrd(&kernels[0], &self.hardware)?,
-            initrd(&kernels[1], &self.hardware)?,
-        ];
+        let build = |kernel| match self.has_kvm {
+            true => initrd_with_kvm(kernel, &self.hardware),
+            false => initrd(kernel, &self.hardware),
+        };
+        let initrds = [build(&kernels[0])?, build(&kernels[1])?];
         boot_archive(&self.name, &kernels, &initrds)
     }
 
@@ -177,6 +184,22 @@ pub fn boot_archive(
 /// # Errors
 /// Something does not build.
 pub fn initrd(kernel: &LinuxKernel, hardware: &Hardware) -> Result<Vec<u8>, Problem> {
+    usual_initrd(kernel, hardware).map(Initrd::finish)
+}
+
+/// Builds the initrd of a tenant that loads KVM for AMD's processors, and as the primary runs a virtual machine.
+fn initrd_with_kvm(kernel: &LinuxKernel, hardware: &Hardware) -> Result<Vec<u8>, Problem> {
+    let initrd = usual_initrd(kernel, hardware)?
+        .modules(&ModuleTree::of(kernel)?.in_order(&["kvm_amd"])?)
+        .program("/bin/kvm-loop", &files::read(&guest::build_kvm_loop()?)?)
+        .program(
+            &format!("{HOOKS}/40-virtual-machine"),
+            VIRTUAL_MACHINE_HOOK.as_bytes(),
+        );
+    Ok(initrd.finish())
+}
+
+fn usual_initrd(kernel: &LinuxKernel, hardware: &Hardware) -> Result<Initrd, Problem> {
     let busybox = PackageStore::new(&LocalSystem, Cache::of_user()?).busybox()?;
     let source = module::source();
     let cards = hardware.cards.iter().map(|card| card.kind.modules());
@@ -198,7 +221,7 @@ pub fn initrd(kernel: &LinuxKernel, hardware: &Hardware) -> Result<Vec<u8>, Prob
     let initrd = initrd
         .program(&format!("{HOOKS}/30-ram-disk"), RAM_DISK_HOOK.as_bytes())
         .file("/lib/ram-disk.gz", &ram_disk()?);
-    Ok(initrd.finish())
+    Ok(initrd)
 }
 
 /// Makes an ext4 with a journal, and packs it. Busybox would make one without a journal, which would be damaged after

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sharedmem::cause::Cause;
-use sharedmem::event::{CoresLeft, Event, Protected, Takeover, TakeoverBegan};
+use sharedmem::event::{Clock, CoresLeft, Event, Protected, Takeover, TakeoverBegan};
 use sharedmem::timeline::Counter;
 
 use crate::campaigns::qualify::wait_for_report;
@@ -18,6 +18,9 @@ use linux_kit::iso::{self, Iso};
 
 /// GRUB and the boot take a minute on an idle host.
 const LIMIT: Duration = Duration::from_secs(400);
+
+/// What CPUID of Bochs' processor states of the clock.
+const STATED_HZ: u64 = 3_500_000_000;
 
 /// By so many, Bochs has drawn far more than a terminal holds that nobody reads.
 const QUALIFY_TAKEOVERS: u32 = 36;
@@ -106,6 +109,13 @@ fn start(context: &TestContext<'_>, name: &str) -> Result<BochsMachine, Problem>
 
 fn survive(context: &TestContext<'_>, death: &Death) -> Verdict {
     let machine = start(context, death.name)?;
+    // Its processor states the frequency of the one that it resembles, and not the one that it has.
+    let clock = wait::<Clock>(&machine, |_| true)?;
+    require_equal(
+        "what the processor states",
+        clock.stated_hz,
+        Some(STATED_HZ),
+    )?;
     wait::<Protected>(&machine, |_| true)?;
     let began = wait::<TakeoverBegan>(&machine, |_| true)?;
     require_equal("the cause", began.cause, death.cause)?;

@@ -9,6 +9,7 @@ use harness::linux::gap::GapProbe;
 use harness::linux::http;
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
+use linux_kit::hardware::Hardware;
 use linux_kit::packages::Series;
 use linux_tests::campaigns::devices;
 use linux_tests::campaigns::lives::{self, KernelEnd};
@@ -50,10 +51,45 @@ pub(super) fn tests() -> Vec<Test> {
         test
     };
     let mut tests: Vec<Test> = cases.map(test).into();
+    tests.extend(with_kvm());
     tests.push(all_devices());
     tests.push(rearming());
     tests.push(parked());
     tests
+}
+
+/// Makes the tests of a primary with KVM, whose CPUs must leave virtualization. QEMU's translator does not hold INIT
+/// back, so only what the CPUs told shows that they did.
+fn with_kvm() -> [Test; 2] {
+    // Of a panicking kernel, the other CPUs leave by themselves before the fence.
+    [(Death::Panic, 1), (Death::Hang, 3)].map(|(death, least)| {
+        let name = format!("linux-kvm-{death}");
+        let doc = format!(
+            "a Linux with KVM and a guest that never ends dies ({death}): {least} CPUs or more tell that they left \
+             virtualization, and the backup, which has KVM as well, takes over and runs the guest"
+        );
+        let usual = Pair::new(&name, Series::V6_12, Series::V6_12);
+        let pair = Pair {
+            timeout: TIMEOUT,
+            has_kvm: true,
+            hardware: Hardware { cpu: "EPYC,+svm,+x2apic", ..usual.hardware.clone() },
+            ..usual
+        };
+        let mut test = Test::new(name, doc, "", move |context| {
+            let machine = pair.start(context.images, &context.log, context.time_left())?;
+            let guest_runs = |line: &str| line.contains("kvm-loop: the guest runs").then_some(());
+            machine.console().wait_for("the virtual machine", context.time_left(), guest_runs)?;
+            let outcome = survive(&machine, &pair, death)?;
+            require(outcome.audit.is_clean(), || outcome.audit.to_string())?;
+            let left = outcome.status["takeover"]["cores_left"].as_u64();
+            require(left >= Some(least), || {
+                format!("CPUs that left virtualization: {left:?}")
+            })?;
+            machine.closing_event::<event::Ready>()
+        });
+        test.limit = LIMIT * 2;
+        test
+    })
 }
 
 /// Makes the test with real cards and disks.

@@ -5,6 +5,7 @@ mod backup;
 mod bochs;
 mod boot;
 mod clients;
+mod clocks;
 mod compute;
 mod connections;
 mod cores;
@@ -37,6 +38,7 @@ use crate::suite::Test;
 pub fn all() -> Vec<Test> {
     let subjects = [
         boot::tests(),
+        clocks::tests(),
         cores::tests(),
         deaths::tests(),
         devices::tests(),

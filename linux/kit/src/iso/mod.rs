@@ -64,6 +64,7 @@ pub struct Iso {
     boot_line: String,
     modules: Vec<(String, Vec<u8>)>,
     madt: Option<Vec<u8>>,
+    hidden: Vec<&'static str>,
 }
 
 /// Where the MADT that replaces the firmware's is on the disc.
@@ -77,6 +78,7 @@ impl Iso {
             boot_line: boot_line.into(),
             modules: Vec::new(),
             madt: None,
+            hidden: Vec::new(),
         }
     }
 
@@ -84,6 +86,13 @@ impl Iso {
     #[must_use]
     pub fn madt(mut self, table: Vec<u8>) -> Self {
         self.madt = Some(table);
+        self
+    }
+
+    /// Hides a table of the firmware, by its signature, as if the machine had none.
+    #[must_use]
+    pub fn without_table(mut self, signature: &'static str) -> Self {
+        self.hidden.push(signature);
         self
     }
 
@@ -140,9 +149,12 @@ impl Iso {
     pub fn menu(&self) -> Result<String, Problem> {
         let modules: Vec<&str> = self.modules.iter().map(|(path, _)| path.as_str()).collect();
         let menu = grub::config(IMAGE_PATH, &self.boot_line, &modules)?;
-        Ok(match self.madt {
-            Some(_) => format!("acpi --exclude=APIC {MADT_PATH}\n{menu}"),
-            None => menu,
+        let mut hidden = self.hidden.clone();
+        hidden.extend(self.madt.as_ref().map(|_| "APIC"));
+        let replacement = self.madt.as_ref().map_or("", |_| MADT_PATH);
+        Ok(match hidden.is_empty() {
+            true => menu,
+            false => format!("acpi --exclude={} {replacement}\n{menu}", hidden.join(",")),
         })
     }
 }

@@ -85,6 +85,10 @@ pub struct MachineSpec {
     pub accel: Accel,
     /// Chipset.
     pub chipset: Chipset,
+    /// What the board has not, or has besides, as QEMU's `-machine` takes it: such as `pit=off`.
+    pub board: Vec<&'static str>,
+    /// Whether it has a serial port; without one, nothing of it is heard.
+    pub has_serial: bool,
     /// QEMU's name of the CPU: `max` has x2APIC, `qemu64` has not.
     pub cpu: String,
     /// What the boot line says beyond the usual; the last of several wins.
@@ -116,6 +120,8 @@ impl MachineSpec {
             memory: "512M".into(),
             accel,
             chipset: Chipset::Q35,
+            board: Vec::new(),
+            has_serial: true,
             cpu: "max".into(),
             append: String::new(),
             port: HostPort::Any,
@@ -171,6 +177,10 @@ impl MachineSpec {
         list.extend(usual_arguments(kernel, archive, control_socket));
         list.extend(["-append".into(), self.boot_line()]);
         list.extend(self.emulator.iter().cloned());
+        if !self.has_serial {
+            // The last one counts where a port is named.
+            list.extend(["-serial".into(), "none".into()]);
+        }
         if self.may_reset {
             list.retain(|word| word != NO_RESET);
         }
@@ -180,14 +190,13 @@ impl MachineSpec {
     /// Returns the part of QEMU's arguments that describes the hardware.
     pub fn hardware(&self, disk: &Path) -> Vec<String> {
         let mut list = Arguments::default();
-        list.add(
-            "-machine",
-            if self.chipset == Chipset::Q35 {
-                "q35"
-            } else {
-                "pc"
-            },
-        );
+        let chipset = match self.chipset {
+            Chipset::Q35 => "q35",
+            Chipset::Pc => "pc",
+        };
+        let board = self.board.iter().copied();
+        let parts: Vec<&str> = [chipset].into_iter().chain(board).collect();
+        list.add("-machine", parts.join(","));
         self.accelerate(&mut list);
         list.add("-cpu", &self.cpu);
         list.add("-smp", format!("{}{}", self.cpus, self.topology));

@@ -35,6 +35,19 @@ events! {
         functions: u32,
     }
 
+    event Clock = "clock":
+    /// How fast the time-stamp counter runs, by which all times are kept.
+    {
+        /// Where that is known from: `cpuid-15h`, `cpuid-16h`, `pm-timer`, `hpet`.
+        source: Word,
+        /// Its frequency.
+        tsc_hz: u64,
+        /// The largest error, in millionths.
+        error_ppm: u64,
+        /// What the processor states, where a timer contradicts it.
+        stated_hz: Option<u64>,
+    }
+
     event CoresSilent = "cores-silent":
     /// Cores that the firmware lists did not answer INIT and SIPI. They are left out of everything, and of every fence.
     {
