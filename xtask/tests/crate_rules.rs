@@ -24,6 +24,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ),
     ("fuzzer", "the entry points that libFuzzer calls"),
     ("crash-load", "a system call"),
+    ("kvm-loop", "gives KVM the memory of its virtual machine"),
     ("linux-guest", "ioctls"),
     ("instruction_counter", "a plugin: calls QEMU"),
 ];

@@ -178,8 +178,8 @@ impl MachineSpec {
         list.extend(["-append".into(), self.boot_line()]);
         list.extend(self.emulator.iter().cloned());
         if !self.has_serial {
-            // The last one counts where a port is named.
-            list.extend(["-serial".into(), "none".into()]);
+            let port = list.iter_mut().filter(|word| *word == CONSOLE);
+            port.for_each(|word| *word = "none".into());
         }
         if self.may_reset {
             list.retain(|word| word != NO_RESET);
@@ -297,7 +297,7 @@ pub fn kept_arguments(control_socket: &str) -> Vec<String> {
     let mut list = Arguments::default();
     list.add("-display", "none");
     list.add("-monitor", "none");
-    list.add("-serial", "stdio");
+    list.add("-serial", CONSOLE);
     list.add(
         "-chardev",
         format!("socket,id=control,path={control_socket},abstract=on,server=on,wait=off"),
@@ -306,6 +306,9 @@ pub fn kept_arguments(control_socket: &str) -> Vec<String> {
     list.0.push(NO_RESET.into());
     list.0
 }
+
+/// What the machine's serial port is.
+const CONSOLE: &str = "stdio";
 
 /// QEMU ends when the guest resets the machine.
 const NO_RESET: &str = "-no-reboot";
