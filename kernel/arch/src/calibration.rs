@@ -25,9 +25,9 @@ const PPM: u64 = 1_000_000;
 
 /// A timer whose frequency is known. It counts up and wraps.
 pub trait Timer {
-    /// Its frequency, in Hz.
+    /// Returns its frequency, in Hz.
     fn hz(&self) -> u64;
-    /// The bits that count.
+    /// Returns the bits that count.
     fn mask(&self) -> u64;
     /// Reads it.
     fn read(&mut self) -> u64;

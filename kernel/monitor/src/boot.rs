@@ -108,8 +108,8 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
         unsafe { calibrate::frequencies(&acpi, local_apic, timer::VECTOR, BOOT_MAP_END) };
     let frequencies = frequencies.ok_or_else(|| {
         BootRefusal::of_input(
-            "no time-out can be kept: neither the ACPI power-management timer nor the HPET runs, and the processor does \
-             not state its clock (CPUID 15h)",
+            "no time-out can be kept: neither the ACPI power-management timer nor the HPET runs, and the processor \
+             does not state its clock (CPUID 15h)",
         )
     })?;
     let clock = Clock::new(frequencies.tsc_hz, tsc_at_boot);
