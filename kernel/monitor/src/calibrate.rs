@@ -121,8 +121,8 @@ impl Hpet {
         if registers.checked_add(HPET_BYTES)? > mapped_bytes {
             return None;
         }
-        // SAFETY: mapped, by the caller's promise; the ACPI tables say that the registers are there, and reads of these have no
-        // side effect.
+        // SAFETY: mapped, by the caller's promise; the ACPI tables say that the registers are there, and reads of
+        // these have no side effect.
         let read = |offset| unsafe { ptr::read_volatile((registers + offset) as *const u32) };
         let period_fs = read(HPET_PERIOD_FS);
         if !(1..=HPET_PERIOD_FS_MAX).contains(&period_fs) {
