@@ -1,6 +1,7 @@
 //! A few clients that never reconnect, on a machine with keys in it.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::client;
 use crate::machine::QemuMachine;
@@ -39,6 +40,8 @@ pub struct FleetReport {
     pub checked: u64,
     /// ... and those whose checksums do not agree.
     pub differ: u64,
+    /// The longest time for which one of them waited for a reply.
+    pub longest_silence: Duration,
     /// What went wrong, in words.
     pub troubles: Vec<String>,
 }
@@ -90,6 +93,7 @@ impl Fleet {
             let report = client.report()?;
             tally.clients += 1;
             tally.rounds += report.rounds;
+            tally.longest_silence = tally.longest_silence.max(report.longest_silence);
             if let Some(checksums) = report.checksums {
                 tally.checked += 1;
                 tally.differ += u64::from(!checksums.agree());

@@ -13,7 +13,6 @@ pub mod bochs;
 pub mod check_config;
 pub mod client;
 pub mod console;
-pub mod debugger;
 pub mod disk;
 pub mod elf_image;
 pub mod emulator;

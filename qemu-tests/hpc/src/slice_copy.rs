@@ -7,7 +7,7 @@ use partition::Range;
 use sharedmem::log_ring::LOG_BYTES;
 use sharedmem::sync::AtomicU64;
 
-use harness::debugger::{Debugger, Space};
+use debugger::{Debugger, Space};
 use harness::problem::Problem;
 
 /// A copy of a slice's control block.

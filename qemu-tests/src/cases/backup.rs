@@ -10,8 +10,8 @@ use sharedmem::event::{self, Event};
 use super::survival::WRITES;
 use crate::campaigns::rearm;
 use crate::suite::{Test, TestContext, Verdict, audit};
+use debugger::{Debugger, Region};
 use harness::client::{self, IMPATIENT, PATIENT};
-use harness::debugger::{Debugger, Region};
 use harness::problem::{Problem, require, require_equal};
 use harness::writer::KeyWriter;
 

@@ -9,7 +9,7 @@ use sharedmem::event::{BackupMemory, DmaFault, DmaHandedOver, Iommu, WordRestore
 
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
-use harness::debugger::{Debugger, Space};
+use debugger::{Debugger, Space};
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
 

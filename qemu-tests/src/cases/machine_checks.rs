@@ -7,8 +7,8 @@ use sharedmem::event::{MachineCheck, StrayNmi};
 
 use crate::campaigns::rearm;
 use crate::suite::{Test, TestContext, Verdict};
+use debugger::Debugger;
 use harness::client;
-use harness::debugger::Debugger;
 use harness::fleet::Fleet;
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require};

@@ -7,8 +7,8 @@ use sharedmem::event::{MonitorSilent, ResetSurvived, WatchdogStarted};
 
 use crate::campaigns::rearm;
 use crate::suite::{Test, TestContext, Verdict};
+use debugger::{Debugger, Space, Symbols};
 use harness::client;
-use harness::debugger::{Debugger, Space, Symbols};
 use harness::fleet::Fleet;
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require_equal};

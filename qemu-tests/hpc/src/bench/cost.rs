@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::counter::Marked;
 use compute_slice::{Mark, SliceState};
-use harness::debugger::Symbols;
+use debugger::Symbols;
 use harness::problem::{Problem, require_equal};
 use sharedmem::event::ComputeEnded;
 

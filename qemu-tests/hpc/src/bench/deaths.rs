@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::counter::Marked;
 use compute::testing::Block;
 use compute_slice::{Mark, SliceState};
-use harness::debugger::{Debugger, Symbols};
+use debugger::{Debugger, Symbols};
 use harness::operator;
 use harness::problem::{Problem, require, require_equal};
 use harness::random::Random;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::SliceCopy;
 use crate::counter::{Counter, Marked};
 use compute_slice::Mark;
-use harness::debugger::Debugger;
+use debugger::Debugger;
 use harness::machine::{Launch, QemuMachine};
 use harness::model;
 use harness::problem::{Problem, require};

@@ -14,9 +14,9 @@ use sharedmem::event::{
 
 use super::survival::die_and_check;
 use crate::suite::{Test, TestContext, Verdict};
+use debugger::{Debugger, Space};
 use harness::archive::ArchiveWriter;
 use harness::client;
-use harness::debugger::{Debugger, Space};
 use harness::images::{BACKUP_PATH, PRIMARY_PATH};
 use harness::machine::QemuMachine;
 use harness::operator;

@@ -7,8 +7,8 @@ use compute::testing::Block;
 use sharedmem::event::{ComputeEnded, ComputeEntered, Protected};
 
 use crate::suite::{Test, TestContext, Verdict};
+use debugger::{Debugger, Space};
 use harness::archive::ArchiveWriter;
-use harness::debugger::{Debugger, Space};
 use harness::files;
 use harness::images::{BACKUP_PATH, PRIMARY_PATH};
 use harness::paths;

@@ -3,7 +3,7 @@
 //! Source: "Virtual I/O Device (VIRTIO) Version 1.2", 4.1 (PCI) and 2.7 (split virtqueues).
 
 use super::{Debugger, Space};
-use crate::problem::Problem;
+use harness::problem::Problem;
 
 /// Vendor and device of a modern virtio network card.
 const NIC_ID: u32 = 0x1041_1af4;
@@ -19,6 +19,8 @@ const CAPABILITIES_MAX: u32 = 48;
 /// Offsets in the common registers.
 const DEVICE_STATUS: u64 = 0x14;
 const QUEUE_SELECT: u64 = 0x16;
+const QUEUE_DESCRIPTORS: u64 = 0x20;
+const QUEUE_DRIVER: u64 = 0x28;
 const QUEUE_DEVICE: u64 = 0x30;
 /// Offset of the index in the ring that the device writes.
 const USED_INDEX: u64 = 2;
@@ -30,6 +32,17 @@ pub struct VirtioNic {
     slot: u32,
     /// Physical address of its common registers.
     pub common: u64,
+}
+
+/// Where a queue's areas are, in physical memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueAreas {
+    /// The descriptors.
+    pub descriptors: u64,
+    /// The ring that the driver writes.
+    pub driver: u64,
+    /// The ring in which the card says what it has used.
+    pub device: u64,
 }
 
 impl VirtioNic {
@@ -68,22 +81,27 @@ impl VirtioNic {
         Ok(())
     }
 
-    /// Returns the physical address of the ring in which the card says what it has used of queue `queue`.
+    /// Returns the physical addresses of the areas of queue `queue`.
     ///
     /// # Errors
     /// QEMU does not answer.
-    pub fn device_area(&self, debugger: &mut Debugger, queue: u16) -> Result<u64, Problem> {
-        let selected = debugger.read(Space::Physical, self.common + QUEUE_SELECT, 2)?;
-        debugger.write(
-            Space::Physical,
-            self.common + QUEUE_SELECT,
-            &queue.to_le_bytes(),
-        )?;
-        // A register is read 32 bits at a time.
-        let low = debugger.read(Space::Physical, self.common + QUEUE_DEVICE, 4)?;
-        let high = debugger.read(Space::Physical, self.common + QUEUE_DEVICE + 4, 4)?;
-        debugger.write(Space::Physical, self.common + QUEUE_SELECT, &selected)?;
-        Ok(u64::from(number(&high)) << 32 | u64::from(number(&low)))
+    pub fn areas(&self, debugger: &mut Debugger, queue: u16) -> Result<QueueAreas, Problem> {
+        let select = self.common + QUEUE_SELECT;
+        let selected = debugger.read(Space::Physical, select, 2)?;
+        debugger.write(Space::Physical, select, &queue.to_le_bytes())?;
+        let mut area = |offset| {
+            // A register is read 32 bits at a time.
+            let low = debugger.read(Space::Physical, self.common + offset, 4)?;
+            let high = debugger.read(Space::Physical, self.common + offset + 4, 4)?;
+            Ok(u64::from(number(&high)) << 32 | u64::from(number(&low)))
+        };
+        let areas = QueueAreas {
+            descriptors: area(QUEUE_DESCRIPTORS)?,
+            driver: area(QUEUE_DRIVER)?,
+            device: area(QUEUE_DEVICE)?,
+        };
+        debugger.write(Space::Physical, select, &selected)?;
+        Ok(areas)
     }
 
     /// Adds `difference` to the used index of queue `queue`: 0 receives, 1 transmits.
@@ -96,7 +114,7 @@ impl VirtioNic {
         queue: u16,
         difference: u16,
     ) -> Result<(), Problem> {
-        let ring = self.device_area(debugger, queue)?;
+        let ring = self.areas(debugger, queue)?.device;
         let index = debugger.read(Space::Physical, ring + USED_INDEX, 2)?;
         let index = (number(&index) as u16).wrapping_add(difference);
         debugger.write(Space::Physical, ring + USED_INDEX, &index.to_le_bytes())

@@ -3,9 +3,12 @@
 //! [`Debugger::attach`] stops the machine; dropping the debugger lets it go on. The machine need not have been started
 //! for it. [`Region`] knows where the shared words are, [`Symbols`] where the code is, [`VirtioNic`] where the card is.
 
+#![forbid(unsafe_code)]
+
 mod nic;
 mod packet;
 mod region;
+mod registers;
 mod symbols;
 
 use std::io::Write;
@@ -18,13 +21,14 @@ use std::time::Duration;
 use partition::Range;
 use serde_json::json;
 
-pub use nic::VirtioNic;
+pub use nic::{QueueAreas, VirtioNic};
 pub use region::{Cursors, Region};
-pub use symbols::Symbols;
+pub use registers::DescriptorTable;
+pub use symbols::{Symbol, SymbolKind, Symbols};
 
-use crate::machine::QemuMachine;
-use crate::problem::Problem;
-use crate::qmp::Qmp;
+use harness::machine::QemuMachine;
+use harness::problem::Problem;
+use harness::qmp::Qmp;
 
 /// An answer takes no longer than this from a QEMU that is well.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -155,23 +159,35 @@ impl Debugger {
     /// # Errors
     /// Nothing is mapped there.
     pub fn page_entry(&mut self, cpu: usize, address: u64) -> Result<(u64, u64), Problem> {
+        let entries = self.page_entries(cpu, address)?;
+        let lowest = entries.last().copied();
+        lowest.ok_or_else(|| broken(format!("CPU {cpu} has no page table")))
+    }
+
+    /// Returns the physical addresses of the page-table entries that map `address` for `cpu`, from the top table's
+    /// to the lowest, and the entries.
+    ///
+    /// # Errors
+    /// Nothing is mapped there.
+    pub fn page_entries(&mut self, cpu: usize, address: u64) -> Result<Vec<(u64, u64)>, Problem> {
         /// Flags of an entry (Intel SDM vol. 3A, 4.5): it is there; it maps a large page.
         const PRESENT: u64 = 1;
         const LARGE: u64 = 1 << 7;
         const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
-        let mut table = self.page_table(cpu)?;
+        let (mut table, mut entries) = (self.page_table(cpu)?, Vec::new());
         for shift in [39, 30, 21, 12] {
             let at = table + (address >> shift & 0x1ff) * 8;
             let entry = self.word(Space::Physical, at)?;
             if entry & PRESENT == 0 {
                 return Err(broken(format!("CPU {cpu} maps nothing at {address:#x}")));
             }
-            if shift == 12 || (entry & LARGE != 0 && shift < 39) {
-                return Ok((at, entry));
+            entries.push((at, entry));
+            if entry & LARGE != 0 && shift < 39 {
+                break;
             }
             table = entry & ADDRESS;
         }
-        unreachable!("the last level returns")
+        Ok(entries)
     }
 
     /// Makes every CPU forget what it knows of page tables.
@@ -180,15 +196,9 @@ impl Debugger {
     /// QEMU does not answer.
     pub fn flush_tlb(&mut self) -> Result<(), Problem> {
         // A write to CR3 flushes (Intel SDM vol. 3A, 4.10.4.1).
-        let cr3 = self.register_number("cr3")?;
         for cpu in 0..self.cpus()? {
-            self.choose(cpu)?;
-            let value = self.ask(&format!("p{cr3:x}"))?;
-            let value = String::from_utf8_lossy(&value).into_owned();
-            let answer = self.ask(&format!("P{cr3:x}={value}"))?;
-            if answer != b"OK" {
-                return Err(broken(format!("CR3 of CPU {cpu} is not taken")));
-            }
+            let table = self.register(cpu, "cr3")?;
+            self.set_register(cpu, "cr3", table)?;
         }
         Ok(())
     }
@@ -198,13 +208,7 @@ impl Debugger {
     /// # Errors
     /// QEMU does not answer.
     pub fn jump(&mut self, cpu: usize, address: u64) -> Result<(), Problem> {
-        let rip = self.register_number("rip")?;
-        self.choose(cpu)?;
-        let value: String = address
-            .to_le_bytes()
-            .map(|byte| format!("{byte:02x}"))
-            .concat();
-        self.demand(&format!("P{rip:x}={value}"))
+        self.set_register(cpu, "rip", address)
     }
 
     /// Returns the number of CPUs.
@@ -242,27 +246,6 @@ impl Debugger {
         let arguments = json!({ "command-line": line });
         let answer = self.qmp.execute("human-monitor-command", arguments)?;
         Ok(answer.as_str().unwrap_or_default().to_owned())
-    }
-
-    /// Returns the number of a register, by the description that QEMU gives in pieces.
-    fn register_number(&mut self, name: &str) -> Result<usize, Problem> {
-        const PIECE_BYTES: usize = 1000;
-        let mut description = Vec::new();
-        loop {
-            let at = description.len();
-            let request = format!("qXfer:features:read:i386-64bit.xml:{at:x},{PIECE_BYTES:x}");
-            let answer = self.ask(&request)?;
-            match answer.split_first() {
-                Some((b'm', piece)) if !piece.is_empty() => description.extend(piece),
-                Some((b'l', piece)) => break description.extend(piece),
-                _ => return Err(broken("QEMU does not describe its registers")),
-            }
-        }
-        let text = String::from_utf8_lossy(&description);
-        let wanted = format!("name=\"{name}\"");
-        let mut registers = text.split("<reg ").skip(1);
-        let number = registers.position(|register| register.contains(&wanted));
-        number.ok_or_else(|| broken(format!("QEMU has no register {name}")))
     }
 
     fn select(&mut self, space: Space) -> Result<(), Problem> {

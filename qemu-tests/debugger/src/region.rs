@@ -8,7 +8,7 @@ use sharedmem::control::{CONTROL_MAGIC, Control, Header, JournalCursors};
 use sharedmem::log_ring::LogRing;
 
 use super::{Debugger, Space};
-use crate::problem::Problem;
+use harness::problem::Problem;
 
 /// The region begins at a multiple of this, above [`LOWEST`] and below [`HIGHEST`] (`docs/shared-memory.md`).
 const STEP: u64 = 2 << 20;
