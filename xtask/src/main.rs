@@ -59,6 +59,8 @@ enum Command {
     Instants(InstantsArguments),
     /// Damage memory, devices and CPUs of a machine at work, by the emulator's debugger port, and say what it comes to.
     Faults(cli::faults::FaultsArguments),
+    /// Damage machines at random, some thousand times, and tell apart what it comes to.
+    Campaign(cli::campaign::CampaignArguments),
     /// Attack machines as a client: afterwards each serves, is protected, and has given the memory back.
     Hostile(cli::hostile::HostileArguments),
     /// Look at a native machine that runs, load another kernel as its backup, switch to it, fall back. Needs admin=1 on
@@ -108,6 +110,7 @@ fn execute(command: Command) -> Result<bool> {
         Command::Rearm(arguments) => campaigns::arm_again(&arguments),
         Command::Instants(arguments) => campaigns::die_at_instants(&arguments),
         Command::Faults(arguments) => cli::faults::strike(&arguments),
+        Command::Campaign(arguments) => cli::campaign::inject(&arguments),
         Command::Hostile(arguments) => cli::hostile::attack(&arguments),
         Command::Ctl(arguments) => cli::ctl::operate(&arguments),
         Command::Dependencies => cli::proof::check_dependencies(),

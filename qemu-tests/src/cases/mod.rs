@@ -4,6 +4,7 @@ mod access;
 mod backup;
 mod bochs;
 mod boot;
+mod campaign;
 mod clients;
 mod clocks;
 mod compute;
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Test> {
         access::tests(),
         connections::tests(),
         hostile::tests(),
+        campaign::tests(),
         rearm::tests(),
         instants::tests(),
         compute::tests(),

@@ -8,7 +8,7 @@ use sharedmem::hand_off::HandOff;
 
 use super::Fault;
 use super::Outcome::{BackupLostAndRearmed, Harmless, ResetStateBack};
-use harness::debugger::{Debugger, Space, Symbols};
+use debugger::{Debugger, Space, Symbols};
 use harness::machine::QemuMachine;
 use harness::problem::Problem;
 

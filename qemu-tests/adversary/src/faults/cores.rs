@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Fault;
 use super::Outcome::{Alarm, BackupLostAndRearmed, Harmless, ResetStateBack, TakenOver};
+use debugger::Debugger;
 use harness::client;
-use harness::debugger::Debugger;
 use harness::machine::QemuMachine;
 use harness::problem::Problem;
 

@@ -7,7 +7,7 @@ use sharedmem::record::RecordKind;
 
 use super::Fault;
 use super::Outcome::{Alarm, BackupLostAndRearmed, ResetStateBack, TakenOver};
-use harness::debugger::{Debugger, Region, Space};
+use debugger::{Debugger, Region, Space};
 use harness::machine::QemuMachine;
 use harness::problem::Problem;
 

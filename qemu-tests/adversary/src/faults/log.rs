@@ -8,8 +8,8 @@ use sharedmem::event::Unprotected;
 
 use super::Fault;
 use super::Outcome::BackupLostAndRearmed;
+use debugger::{Debugger, Region};
 use harness::client;
-use harness::debugger::{Debugger, Region};
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require};
 

@@ -21,7 +21,7 @@ use harness::images::Images;
 use harness::machine::QemuMachine;
 use harness::problem::Problem;
 
-pub use outcome::{Observed, Outcome};
+pub use outcome::Outcome;
 pub use report::{FaultReport, Report};
 
 /// One fault.
@@ -32,14 +32,12 @@ pub struct Fault {
     pub doc: &'static str,
     /// The outcomes that are right.
     pub expected: &'static [Outcome],
-    /// QEMU's name of the machine's CPU.
-    cpu: &'static str,
     /// Does it, to a machine that serves and is protected.
     strike: fn(&QemuMachine) -> Result<(), Problem>,
 }
 
 impl Fault {
-    /// Describes a fault of the usual machine.
+    /// Describes a fault.
     const fn new(
         name: &'static str,
         doc: &'static str,
@@ -50,15 +48,8 @@ impl Fault {
             name,
             doc,
             expected,
-            cpu: "max",
             strike,
         }
-    }
-
-    /// Strikes a machine with another CPU.
-    const fn on_cpu(mut self, cpu: &'static str) -> Self {
-        self.cpu = cpu;
-        self
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Fault;
 use super::Outcome::{Alarm, Harmless, ResetStateBack, TakenOver};
-use harness::debugger::{Debugger, Space, Symbols};
+use debugger::{Debugger, Space, Symbols};
 use harness::machine::QemuMachine;
 use harness::problem::Problem;
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::observed::Observed;
+
 /// What a fault came to, the mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
@@ -43,27 +45,6 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// What was observed of one machine, from the fault to the check after the forced death.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
-    /// Takeovers that nobody forced.
-    pub takeovers: usize,
-    /// Resets that the machine survived.
-    pub resets: usize,
-    /// Backups that were lost, other than by becoming the primary.
-    pub losses: usize,
-    /// Reports of damage that led to nothing else.
-    pub alarms: usize,
-    /// Whether the machine was protected at the end.
-    pub is_protected: bool,
-    /// Whether somebody waited for a reply until the machine was given up.
-    pub is_hung: bool,
-    /// Acknowledged writes, replies and whole states that were lost, and writes that nobody sent.
-    pub lost: u64,
-    /// Whether the value that only the fault touches is not what was written.
-    pub is_probe_wrong: bool,
 }
 
 impl Observed {

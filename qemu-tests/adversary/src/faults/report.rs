@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{Fault, Observed, Outcome};
+use super::{Fault, Outcome};
+use crate::observed::Observed;
 use harness::problem::Problem;
 
 /// What one fault came to.
@@ -60,19 +61,7 @@ impl fmt::Display for FaultReport {
         let verdict = if self.is_right() { "ok" } else { "WRONG" };
         write!(f, "fault {} ... {verdict}: {}", self.name, self.outcome())?;
         match &self.observed {
-            Ok(it) => write!(
-                f,
-                " ({} takeovers, {} resets, {} backups lost, {} alarms, {} lost, protected: {}, hung: {}, probe \
-                 wrong: {})",
-                it.takeovers,
-                it.resets,
-                it.losses,
-                it.alarms,
-                it.lost,
-                it.is_protected,
-                it.is_hung,
-                it.is_probe_wrong
-            ),
+            Ok(observed) => write!(f, " ({observed})"),
             Err(problem) => write!(f, " ({})", problem.text()),
         }
     }

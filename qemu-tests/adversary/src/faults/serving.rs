@@ -8,7 +8,7 @@ use sharedmem::event::TakeoverBegan;
 
 use super::Fault;
 use super::Outcome::{Harmless, TakenOver};
-use harness::debugger::{Debugger, Space, Symbols, VirtioNic};
+use debugger::{Debugger, Space, Symbols, VirtioNic};
 use harness::machine::QemuMachine;
 use harness::problem::Problem;
 
@@ -70,7 +70,11 @@ pub(super) fn faults() -> Vec<Fault> {
             "heap-page-elsewhere",
             "the page-table entry of the heap around the receive queue leads to other memory",
             &[TakenOver],
-            |machine| misdirect(machine, |nic, debugger| nic.device_area(debugger, 0)),
+            |machine| {
+                misdirect(machine, |nic, debugger| {
+                    nic.areas(debugger, 0).map(|it| it.device)
+                })
+            },
         ),
         Fault::new(
             "receive-index-stays",
@@ -107,7 +111,7 @@ fn hold_receive_index(machine: &QemuMachine) -> Result<(), Problem> {
     for _ in 0..TIMES {
         let mut debugger = Debugger::attach(machine)?;
         let nic = VirtioNic::find(&mut debugger)?;
-        if nic.device_area(&mut debugger, 0)? == 0 {
+        if nic.areas(&mut debugger, 0)?.device == 0 {
             // A successor resets the card.
             break;
         }

@@ -1,165 +1,22 @@
-//! One fault on one machine: clients at work, the fault, a forced death, and everything checked.
+//! One fault on one machine.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sharedmem::cause::BackupLoss;
-use sharedmem::event::{
-    BackupLost, MonitorPanicked, MonitorSilent, Protected, ResetSurvived, StateFaulty, StateLost,
-    Takeover,
-};
-
-use super::{Fault, Observed};
-use harness::client::{self, IMPATIENT, PATIENT};
-use harness::fleet::Fleet;
+use super::Fault;
+use crate::observed::Observed;
+use crate::scene::Scene;
 use harness::images::Images;
-use harness::ledger::KeyLedger;
-use harness::machine::{Accel, Launch, MachineSpec, QemuMachine};
-use harness::paths;
 use harness::problem::Problem;
-use harness::steady::Workload;
-use harness::writer::KeyWriter;
 
-/// What the boot line says beyond the usual.
-const OPTIONS: &str = "failover_rearm=auto debug=1";
-/// The seat's CPU, and two of the primary.
-const CPUS: u32 = 3;
-/// Keys that are there from the beginning.
-const KEYS: u64 = 1_000;
-/// Clients that reconnect, and ones that do not.
-const WRITERS: usize = 2;
-const STEADY: [Workload; 3] = [Workload::Chat, Workload::Checksum, Workload::Pipeline];
-/// Writes of each writer that prove that somebody serves.
-const PROGRESS: u64 = 20;
-/// After this time without progress nobody serves any more.
-const HUNG_AFTER: Duration = Duration::from_secs(12);
-/// From the fault to the forced death, at least.
+/// From the fault to the forced death, at least, and from there to the check.
 const OBSERVED: Duration = Duration::from_secs(3);
-/// A machine that has a way to protect itself again has done so by then.
-const PROTECTED_AFTER: Duration = Duration::from_secs(12);
-/// Between two looks.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Time for one fault.
-const LIMIT: Duration = Duration::from_secs(180);
-
-/// The key that a fault may damage on purpose.
-pub const PROBE_KEY: &str = "probe";
-
-/// Returns the value under [`PROBE_KEY`]: nothing else in the machine looks like it.
-pub fn probe_value() -> String {
-    let words = (0..64u64).map(|number| number.wrapping_mul(0xd6e8_feb8_6659_fd93));
-    words.map(|word| format!("{word:016x}")).collect()
-}
 
 /// Boots a machine, strikes with `fault`, forces a death, and returns what was observed.
 ///
 /// # Errors
 /// The machine does not come up, or the fault cannot be made.
 pub fn run(fault: &Fault, images: &Images) -> Result<Observed, Problem> {
-    let mut spec = MachineSpec::new(format!("fault-{}", fault.name), Accel::Tcg).append(OPTIONS);
-    (spec.cpus, spec.may_reset) = (CPUS, true);
-    spec.cpu = fault.cpu.into();
-    let log = paths::fresh_log(&spec.name)?;
-    let machine = QemuMachine::start(&spec, &Launch::of(images, &log, LIMIT))?;
-    machine.wait_serving(1)?;
-    machine.wait_event::<Protected>()?;
-    let port = machine.port()?;
-    client::ask::<String>(port, &format!("SET {PROBE_KEY} {}", probe_value()))?;
-    let fleet = Fleet::of(&machine, KEYS, &STEADY)?;
-    let writers: Vec<KeyWriter> = (0..WRITERS)
-        .map(|number| KeyWriter::start(port, format!("writer-{number}"), IMPATIENT))
-        .collect();
-    KeyWriter::all_wait_more(&writers, PROGRESS, HUNG_AFTER)?;
-    (fault.strike)(&machine)?;
-    observe(&machine, fleet, writers)
-}
-
-/// Watches the machine after the fault, forces a death, and checks everything.
-fn observe(
-    machine: &QemuMachine,
-    fleet: Fleet,
-    writers: Vec<KeyWriter>,
-) -> Result<Observed, Problem> {
-    let mut observed = Observed::default();
-    thread::sleep(OBSERVED);
-    observed.is_hung = !serves(&writers);
-    observed.takeovers = machine.console().events::<Takeover>().len();
-    if !observed.is_hung {
-        wait_protected(machine, PROTECTED_AFTER)?;
-        // Those that come later were forced, or are counted as what the forced death led to.
-        observed.takeovers = machine.console().events::<Takeover>().len();
-        observed.resets = machine.console().events::<ResetSurvived>().len();
-        observed.is_probe_wrong = is_probe_wrong(machine)?;
-        client::inject(machine.port()?, "DEBUG PANIC")?;
-        thread::sleep(OBSERVED);
-        observed.is_hung = !serves(&writers);
-        observed.is_protected = wait_protected(machine, PROTECTED_AFTER)?;
-    }
-    let ledgers: Vec<KeyLedger> = writers
-        .into_iter()
-        .map(KeyWriter::finish)
-        .collect::<Result<_, _>>()?;
-    let console = machine.console();
-    observed.resets = observed.resets.max(console.events::<ResetSurvived>().len());
-    observed.alarms = console.events::<MonitorPanicked>().len();
-    observed.alarms += console.events::<MonitorSilent>().len();
-    observed.alarms += console.events::<StateFaulty>().len();
-    let losses = console.events::<BackupLost>().into_iter();
-    observed.losses = losses
-        .filter(|lost| lost.loss != BackupLoss::Promoted)
-        .count();
-    observed.lost = console.events::<StateLost>().len() as u64;
-    if observed.is_hung {
-        // Nobody can be asked what is left. The clients wait for nothing more.
-        machine.end();
-        return Ok(observed);
-    }
-    observed.lost += lost_by_clients(fleet)?;
-    for ledger in &ledgers {
-        observed.lost += lost_by_ledger(machine, ledger)?;
-    }
-    observed.is_probe_wrong |= is_probe_wrong(machine)?;
-    Ok(observed)
-}
-
-fn is_probe_wrong(machine: &QemuMachine) -> Result<bool, Problem> {
-    let probe: Option<String> = client::ask(machine.port()?, &format!("GET {PROBE_KEY}"))?;
-    Ok(probe != Some(probe_value()))
-}
-
-fn serves(writers: &[KeyWriter]) -> bool {
-    KeyWriter::all_wait_more(writers, PROGRESS, HUNG_AFTER).is_ok()
-}
-
-/// Waits until the machine says that it is protected. Returns false if it does not say so within `limit`.
-fn wait_protected(machine: &QemuMachine, limit: Duration) -> Result<bool, Problem> {
-    let (port, deadline) = (machine.port()?, Instant::now() + limit);
-    while Instant::now() < deadline {
-        let info = client::connect(port, IMPATIENT)
-            .and_then(|mut connection| client::run::<String>(&mut connection, "INFO replication"));
-        if info.is_ok_and(|info| info.contains("protected:1\r")) {
-            return Ok(true);
-        }
-        thread::sleep(POLL_INTERVAL);
-    }
-    Ok(false)
-}
-
-fn lost_by_clients(fleet: Fleet) -> Result<u64, Problem> {
-    let report = fleet.report()?;
-    report
-        .troubles
-        .iter()
-        .for_each(|trouble| println!("    {trouble}"));
-    Ok(report.lost + report.reset + report.differ)
-}
-
-fn lost_by_ledger(machine: &QemuMachine, ledger: &KeyLedger) -> Result<u64, Problem> {
-    let unreadable = |error| Problem::Failed(format!("taking stock: {error}"));
-    let mut store = client::connect(machine.port()?, PATIENT).map_err(unreadable)?;
-    let audit = ledger.audit(&mut store).map_err(unreadable)?;
-    if !audit.is_clean() {
-        println!("    {audit}");
-    }
-    Ok(audit.lost_writes + audit.invented_writes)
+    let scene = Scene::start(&format!("fault-{}", fault.name), images)?;
+    (fault.strike)(&scene.machine)?;
+    scene.observe(OBSERVED)
 }

@@ -7,15 +7,15 @@ use sharedmem::event::BackupMemory;
 
 use super::Fault;
 use super::Outcome::{Alarm, BackupLostAndRearmed, TakenOver};
-use super::trial::probe_value;
-use harness::debugger::{Debugger, Region, Space};
+use crate::scene::probe_value;
+use debugger::{Debugger, Region, Space};
 use harness::machine::QemuMachine;
 use harness::paths;
 use harness::problem::Problem;
 use sharedmem::abi::CONTROL_BYTES;
 
 /// The machine's memory: as much as the usual machine has.
-pub const MEMORY_BYTES: u64 = 512 << 20;
+const MEMORY_BYTES: u64 = 512 << 20;
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![

@@ -3,7 +3,7 @@
 use super::Fault;
 use super::Outcome;
 use super::Outcome::{BackupLostAndRearmed, Harmless, ResetStateBack, TakenOver};
-use harness::debugger::{Debugger, Region};
+use debugger::{Debugger, Region};
 use harness::machine::QemuMachine;
 use harness::problem::Problem;
 
