@@ -64,6 +64,7 @@ mod scan;
 mod set_algebra;
 mod set_members;
 mod sets;
+mod sort;
 mod sorted_algebra;
 mod sorted_ranges;
 pub mod sorted_sets;

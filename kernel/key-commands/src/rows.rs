@@ -4,8 +4,8 @@ use crate::command::{ALL, Command, DENYOOM, FAST, NONE, ONE, PAIRS, READONLY, TW
 use crate::context::Handler;
 use crate::{
     databases, expiry, hash_fields, hashes, key_names, keys, list_elements, lists, ranges, scan,
-    set_algebra, set_members, sets, sorted_algebra, sorted_ranges, sorted_sets, string_values,
-    strings,
+    set_algebra, set_members, sets, sort, sorted_algebra, sorted_ranges, sorted_sets,
+    string_values, strings,
 };
 
 /// Every command on keys, by groups. Each group is sorted by name.
@@ -202,6 +202,9 @@ const KEYS: &[Command<Handler>] = &[
     row("renamenx", 3, WRITE | DENYOOM | FAST, TWO, "generic", key_names::renamenx,
         "Give a key another name that is free"),
     row("scan", -2, READONLY, NONE, "generic", scan::scan, "Go through the keys step by step"),
+    row("sort", -2, WRITE | DENYOOM, ONE, "generic", sort::sort, "Sort the elements of a list, a set or a sorted set"),
+    row("sort_ro", -2, READONLY, ONE, "generic", sort::sort_ro,
+        "Sort the elements of a list, a set or a sorted set, without storing them"),
     row("touch", -2, READONLY | FAST, ALL, "generic", keys::exists, "Count how many of the keys exist"),
     row("ttl", 2, READONLY | FAST, ONE, "generic", expiry::ttl, "Get a key's time to live in seconds"),
     row("type", 2, READONLY | FAST, ONE, "generic", keys::type_of, "Get the type of a key's value"),

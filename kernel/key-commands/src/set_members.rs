@@ -23,7 +23,10 @@ pub(crate) fn smove(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>
     }
     let removed = (context.keyspace).update(&arguments[1], |set: &mut Set| set.remove(&member))?;
     let is_moved = removed == Some(true);
-    if is_moved {
+    // What is there already changes nothing, so nobody who watches the key is disturbed.
+    let destination = context.keyspace.peek::<Set>(&arguments[2])?;
+    let is_there = destination.is_some_and(|set| set.contains(&member));
+    if is_moved && !is_there {
         let key = mem::take(&mut arguments[2]);
         (context.keyspace).upsert(key, |set: &mut Set| set.add(member))?;
     }

@@ -10,12 +10,14 @@ use crate::store::{Bytes, Keyspace, WAIT_BYTES, heap_bytes};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use key_commands::{Context, Output, Protocol, Wait};
+use key_commands::{Context, Failure, Output, Protocol, Wait};
 use resp::{Arguments, Step};
 use values::Random;
 
 /// Blocked clients whose time is over that one tick serves. The next tick serves the others.
 const TICK_TIMEOUTS_MAX: usize = 256;
+
+const UNBLOCKED: Failure = Failure::Fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
 /// What a client waits for.
 #[derive(Debug)]
@@ -226,11 +228,24 @@ impl Service {
                 return;
             }
             out.step();
-            let client = self.connections.get(&connection);
-            let protocol = client.map(|client| client.protocol).unwrap_or_default();
-            out.write_to(connection, protocol, Output::null_array);
-            self.free(connection);
+            self.end_wait(connection, false, out);
         }
+    }
+
+    /// Replies to a client that waits that it has got nothing, or an error.
+    pub(crate) fn end_wait(
+        &mut self,
+        connection: ConnectionId,
+        is_error: bool,
+        out: &mut Output<'_>,
+    ) {
+        let client = self.connections.get(&connection);
+        let protocol = client.map(|client| client.protocol).unwrap_or_default();
+        out.write_to(connection, protocol, |out| match is_error {
+            false => out.null_array(),
+            true => out.failure(&UNBLOCKED),
+        });
+        self.free(connection);
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::commands::{self, Command, Context};
 use crate::record::ConnectionId;
 use crate::service::Service;
+use alloc::vec::Vec;
 use key_commands::{Failure, Output};
 use resp::{Parser, RequestLimits, Step};
 use values::Random;
@@ -53,6 +54,10 @@ impl Service {
         let mut context = self.context(command, connection, random, out);
         commands::run(&mut context, &mut arguments);
         let (goes_on, wait) = (!context.hang_up, context.wait.take());
+        let freed = core::mem::take(&mut context.freed);
+        for (freed, is_error) in freed {
+            self.end_wait(freed, is_error, out);
+        }
         if let Some(wait) = wait {
             let request = parser.take_arguments();
             self.block_for(connection, request, wait);
@@ -81,6 +86,7 @@ impl Service {
             random,
             out,
             wait: None,
+            freed: Vec::new(),
             hang_up: false,
             is_in_transaction: false,
         }

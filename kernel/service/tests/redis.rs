@@ -18,6 +18,11 @@ fn replies_about_sorted_sets_are_those_of_redis() {
     compare(include_str!("redis-7.0-sorted-sets.txt"), 200);
 }
 
+#[test]
+fn replies_about_sorting_are_those_of_redis() {
+    compare(include_str!("redis-7.0-sort.txt"), 50);
+}
+
 /// Compares the replies of a session, which has more than `compared_min`.
 fn compare(session: &str, compared_min: usize) {
     let steps = script::parse(session);

@@ -164,6 +164,35 @@ fn a_wait_ends_at_its_time_and_with_its_connection() {
 }
 
 #[test]
+fn a_wait_is_ended_by_another_client() {
+    let mut bench = bench();
+    let id = bench
+        .send("CLIENT ID")
+        .trim_start_matches(':')
+        .trim()
+        .to_string();
+    for (how, reply) in [
+        ("TIMEOUT", "*-1\r\n"),
+        (
+            "ERROR",
+            "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n",
+        ),
+    ] {
+        assert_eq!(bench.send("BLPOP list 0"), "");
+        bench.apply(service::Input::Bytes {
+            connection: OTHER,
+            bytes: format!("CLIENT UNBLOCK {id} {how}\r\n").as_bytes(),
+        });
+        assert_eq!(bench.host.sent_to(OTHER), b":1\r\n");
+        assert_eq!(
+            String::from_utf8(bench.host.sent_to(CLIENT)).unwrap(),
+            reply
+        );
+    }
+    assert_eq!(other(&mut bench, &format!("CLIENT UNBLOCK {id}")), ":0\r\n");
+}
+
+#[test]
 fn who_waits_for_another_type_waits_on() {
     let mut bench = bench();
     bench.open(3);

@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::store::COUNT_MAX;
-use key_commands::{Failure, Outcome, Wait, Wish};
-use resp::Arguments;
+use key_commands::{Failure, Outcome, Wait, Wish, is};
+use resp::{Arguments, parse_integer};
 
 /// Runs a command that may have to wait: takes what is there, or lets the client wait. In a transaction nobody waits.
 pub(super) fn wait(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
@@ -19,5 +19,28 @@ pub(super) fn wait(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
         Wish::Moved { .. } => context.out.null(),
         _ => context.out.null_array(),
     }
+    Ok(())
+}
+
+/// Runs `CLIENT UNBLOCK`: ends the wait of a client as if its time were over, or with an error.
+pub(super) fn unblock(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
+    let is_error = match &arguments.few()[3..] {
+        [] => false,
+        [how] if is(how, "timeout") => false,
+        [how] if is(how, "error") => true,
+        [_] => {
+            return Err(Failure::Fixed(
+                "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            ));
+        }
+        _ => return Err(Failure::SYNTAX),
+    };
+    let id = parse_integer(&arguments[2]).and_then(|id| u64::try_from(id).ok());
+    let client = id.and_then(|id| context.connections.get(&id));
+    let is_blocked = client.is_some_and(|client| client.blocked.is_some());
+    if let Some(id) = id.filter(|_| is_blocked) {
+        context.freed.push((id, is_error));
+    }
+    context.out.flag(is_blocked);
     Ok(())
 }

@@ -164,6 +164,8 @@ pub(super) fn client_help(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) 
             "    Accepted; nothing is kept.",
             "SETNAME <name>",
             "    Assign the name <name> to the current connection.",
+            "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+            "    Unblock the specified blocked client.",
         ],
     )
 }

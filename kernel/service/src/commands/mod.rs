@@ -21,6 +21,7 @@ use crate::statistics::Statistics;
 use crate::status::HostStatus;
 use crate::store::Keyspace;
 use crate::subscriptions::Subscribers;
+use alloc::vec::Vec;
 pub(crate) use auth::PROTECTED;
 pub(crate) use failover::Failover;
 use key_commands::{
@@ -49,6 +50,8 @@ pub(crate) struct Context<'a, 'h> {
     pub(crate) out: &'a mut Output<'h>,
     /// Set by a command that has to wait.
     pub(crate) wait: Option<Wait>,
+    /// Clients whose wait ends, and whether with an error.
+    pub(crate) freed: Vec<(ConnectionId, bool)>,
     /// Set by a command that ends the connection.
     pub(crate) hang_up: bool,
     /// Whether `EXEC` runs the command.

@@ -192,6 +192,7 @@ const CLIENT: &[Command] = &[
     row("client|no-evict", 3, ADMIN, NONE, "connection", client::no_evict, "Accepted; nothing is ever evicted"),
     row("client|setinfo", 4, FAST, NONE, "connection", client::setinfo, "Accepted; nothing is kept"),
     row("client|setname", 3, FAST, NONE, "connection", client::setname, "Give the connection a name"),
+    row("client|unblock", -3, ADMIN, NONE, "connection", blocking::unblock, "End the wait of a client"),
 ];
 
 #[rustfmt::skip]
