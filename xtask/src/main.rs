@@ -63,6 +63,8 @@ enum Command {
     Campaign(cli::campaign::CampaignArguments),
     /// Attack machines as a client: afterwards each serves, is protected, and has given the memory back.
     Hostile(cli::hostile::HostileArguments),
+    /// Run Redis' own test suite, of a checkout that you name, against a machine.
+    RedisSuite(cli::redis_suite::SuiteArguments),
     /// Look at a native machine that runs, load another kernel as its backup, switch to it, fall back. Needs admin=1 on
     /// its boot line.
     Ctl(cli::ctl::CtlArguments),
@@ -112,6 +114,7 @@ fn execute(command: Command) -> Result<bool> {
         Command::Faults(arguments) => cli::faults::strike(&arguments),
         Command::Campaign(arguments) => cli::campaign::inject(&arguments),
         Command::Hostile(arguments) => cli::hostile::attack(&arguments),
+        Command::RedisSuite(arguments) => cli::redis_suite::run(&arguments),
         Command::Ctl(arguments) => cli::ctl::operate(&arguments),
         Command::Dependencies => cli::proof::check_dependencies(),
         Command::Fuzz(arguments) => cli::fuzz::fuzz(&arguments),

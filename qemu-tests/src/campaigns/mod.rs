@@ -5,3 +5,4 @@ pub mod demo;
 pub mod instants;
 pub mod qualify;
 pub mod rearm;
+pub mod redis_suite;

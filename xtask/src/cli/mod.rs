@@ -11,6 +11,7 @@ pub mod linux;
 mod prepare;
 pub mod proof;
 mod qualify;
+pub mod redis_suite;
 pub mod run;
 pub mod setup;
 pub mod test;
