@@ -59,6 +59,11 @@ fn describe_machine(facts: &BootFacts, hand_off: &mut HandOff) {
         hand_off.io_apic_bases[index] = io_apic.global_interrupt_base;
         hand_off.io_apic_count = index as u32 + 1;
     }
+    if let Some(count @ 1..) = facts.acpi.io_apics.len().checked_sub(places) {
+        log::warn!(
+            "{count} I/O APICs beyond {places} are not handed over: their interrupts stay masked"
+        );
+    }
     let serial = facts.acpi.isa_interrupt(SERIAL_INTERRUPT);
     hand_off.serial_interrupt = serial.global_interrupt;
     hand_off.serial_interrupt_is_level = serial.level.into();
