@@ -160,6 +160,18 @@ mod tests {
     }
 
     #[test]
+    fn a_death_in_the_record_that_its_owner_notes_is_counted() {
+        let applying = Applying::default();
+        applying.own().begin(64);
+        let suspect = applying.settle();
+        let expected = Suspect {
+            position: 64,
+            deaths: 1,
+        };
+        assert_eq!(suspect, Some(expected));
+    }
+
+    #[test]
     fn a_death_in_no_record_suspects_none() {
         let applying = Applying::default();
         applying.begin(64);

@@ -310,4 +310,24 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
             wrong: "let Some(debtor) = Some(connection) else {",
         },
     },
+    HostMutant {
+        test: "journal --test journal",
+        mutant: Mutant {
+            name: "append-over-unread",
+            what: "room is taken that a reader still needs",
+            file: "journal/src/append.rs",
+            right: "(Some(free_bytes), Some(end)) if needed_bytes <= free_bytes => Ok(end),",
+            wrong: "(Some(free_bytes), Some(end)) if needed_bytes <= free_bytes + needed_bytes => Ok(end),",
+        },
+    },
+    HostMutant {
+        test: "sharedmem --lib applying",
+        mutant: Mutant {
+            name: "suspect-forgotten",
+            what: "nobody notes which record is being applied",
+            file: "sharedmem/src/applying.rs",
+            right: "        self.current.set(position & !DEATHS | IS_APPLYING);",
+            wrong: "        self.current.set(position & !DEATHS);",
+        },
+    },
 ];

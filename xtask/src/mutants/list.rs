@@ -101,13 +101,6 @@ pub const MUTANTS: &[Mutant] = &[
         // One pass"#,
     },
     Mutant {
-        name: "append-over-unread",
-        what: "room is taken that a reader still needs",
-        file: "journal/src/append.rs",
-        right: "(Some(free_bytes), Some(end)) if needed_bytes <= free_bytes => Ok(end),",
-        wrong: "(Some(free_bytes), Some(end)) if needed_bytes <= free_bytes + needed_bytes => Ok(end),",
-    },
-    Mutant {
         name: "tail-dropped",
         what: "a recovery reads no further than the primary had applied",
         file: "journal/src/recovery.rs",
@@ -244,13 +237,6 @@ pub const MUTANTS: &[Mutant] = &[
         file: "kernel/replica/src/replica.rs",
         right: "const RETRIES: u64 = 1;",
         wrong: "const RETRIES: u64 = 7;",
-    },
-    Mutant {
-        name: "suspect-forgotten",
-        what: "nobody notes which record is being applied",
-        file: "sharedmem/src/applying.rs",
-        right: "        self.current.set(position & !DEATHS | IS_APPLYING);",
-        wrong: "        self.current.set(position & !DEATHS);",
     },
     Mutant {
         name: "checkpoint-without-connections",
