@@ -190,6 +190,21 @@ impl Debugger {
         Ok(entries)
     }
 
+    /// Returns the physical address that `address` is mapped to for `cpu`.
+    ///
+    /// # Errors
+    /// Nothing is mapped there.
+    pub fn physical(&mut self, cpu: usize, address: u64) -> Result<u64, Problem> {
+        const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+        let entries = self.page_entries(cpu, address)?;
+        let (_, entry) = *entries
+            .last()
+            .ok_or_else(|| broken(format!("CPU {cpu} has no page table")))?;
+        // The lowest of four levels maps 4 KiB, each higher one 512 times as much.
+        let offset = (1 << (12 + 9 * (4 - entries.len()))) - 1;
+        Ok(entry & ADDRESS & !offset | address & offset)
+    }
+
     /// Makes every CPU forget what it knows of page tables.
     ///
     /// # Errors

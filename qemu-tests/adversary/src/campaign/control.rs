@@ -1,5 +1,7 @@
 //! Control registers, model-specific registers and the local APIC of a primary.
 
+use std::time::Duration;
+
 use debugger::Debugger;
 use harness::machine::QemuMachine;
 use harness::problem::Problem;
@@ -32,6 +34,10 @@ const APIC: [(u32, &str, u64); 7] = [
         0xc7,
     ),
 ];
+
+/// So often it is looked whether a CPU sleeps, and the time between two looks.
+const LOOKS: u32 = 100;
+const BETWEEN: Duration = Duration::from_micros(300);
 
 pub(super) fn classes() -> Vec<Class> {
     vec![
@@ -66,12 +72,20 @@ fn control(machine: &QemuMachine, random: &mut Random) -> Result<String, Problem
 fn apic(machine: &QemuMachine, random: &mut Random) -> Result<String, Problem> {
     let (msr, what, value) = APIC[random.below(APIC.len() as u64) as usize];
     let mut debugger = Debugger::attach(machine)?;
-    let first = draw_cpu(&mut debugger, random)?;
-    // A CPU that sleeps executes nothing; then it is the other one.
-    let cpu = match debugger.sleeps(first)? {
-        true => debugger.cpus()? - first,
-        false => first,
-    };
+    let cpu = draw_cpu(&mut debugger, random)?;
+    wait_awake(&mut debugger, cpu)?;
     debugger.write_msr(cpu, msr, value)?;
     Ok(format!("CPU {cpu}: {what} ({msr:#x} = {value:#x})"))
+}
+
+/// Lets the machine go on, a little at a time, until `cpu` executes something: a CPU that sleeps writes no register.
+fn wait_awake(debugger: &mut Debugger, cpu: usize) -> Result<(), Problem> {
+    let all: Vec<usize> = (0..debugger.cpus()?).collect();
+    for _ in 0..LOOKS {
+        if !debugger.sleeps(cpu)? {
+            return Ok(());
+        }
+        debugger.run_only(&all, BETWEEN)?;
+    }
+    Err(Problem::Skipped(format!("CPU {cpu} sleeps all the time")))
 }

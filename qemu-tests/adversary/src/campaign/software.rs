@@ -111,11 +111,13 @@ fn allocation_failure(machine: &QemuMachine, random: &mut Random) -> Result<Stri
     let time = Duration::from_millis(1 + random.below(50));
     let function = Symbols::of_instance()?.named("__rustc::__rust_alloc")?;
     let mut debugger = Debugger::attach(machine)?;
-    let text = debugger.read(Space::Cpu(PRIMARY), function.address, NULL.len())?;
-    debugger.write(Space::Cpu(PRIMARY), function.address, &NULL)?;
+    // A CPU that dies meanwhile maps it no more.
+    let place = debugger.physical(PRIMARY, function.address)?;
+    let text = debugger.read(Space::Physical, place, NULL.len())?;
+    debugger.write(Space::Physical, place, &NULL)?;
     let all: Vec<usize> = (0..debugger.cpus()?).collect();
     debugger.run_only(&all, time)?;
-    debugger.write(Space::Cpu(PRIMARY), function.address, &text)?;
+    debugger.write(Space::Physical, place, &text)?;
     Ok(format!("{} for {} ms", function.path(), time.as_millis()))
 }
 
