@@ -158,7 +158,8 @@ fn parse_table(text: &str, name: &str) -> Option<DescriptorTable> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "RAX=0\r\nTR =0010 ffffffff80123000 00000067 00008b00 DPL=0 TSS64-busy\r\nGDT=     ffffffff80124000 00000027\r\n\
+    const TEXT: &str = "RAX=0\r\nTR =0010 ffffffff80123000 00000067 00008b00 DPL=0 TSS64\r\n\
+                        GDT=     ffffffff80124000 00000027\r\n\
                         IDT=     ffffffff80125000 00000fff\r\n";
 
     #[test]
