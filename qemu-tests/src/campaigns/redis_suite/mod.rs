@@ -1,6 +1,6 @@
 //! Redis' own test suite against a machine, in the suite's external mode.
 //!
-//! The suite is a checkout of Redis 7.0 that the developer has; nothing is fetched. Of its tests, [`exceptions`] says
+//! The suite is a checkout of Redis 7.0 that the developer has; nothing is fetched. Of its tests, `exceptions` says
 //! which are left out and why; the suite's tags leave out what needs `DEBUG`, replicas or files.
 
 mod exceptions;
