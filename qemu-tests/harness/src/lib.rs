@@ -2,8 +2,7 @@
 //!
 //! [`setup`] checks the host, [`images`] builds what a machine boots, [`machine`] runs one and [`transcript`] reads its
 //! console. [`writer`], [`steady`] and [`fleet`] are its clients, [`ledger`] knows what a client was promised, and
-//! [`timeline_report`] is what the guest reports of a takeover. [`debugger`] stops a machine and damages it. [`linux`]
-//! has the same for Linux tenants.
+//! [`timeline_report`] is what the guest reports of a takeover. [`linux`] has the same for Linux tenants.
 
 #![forbid(unsafe_code)]
 

@@ -5,12 +5,12 @@
 //!
 //! | file | what is measured |
 //! |---|---|
-//! | [`undisturbed`] | interrupts on compute cores, and a fixed quantum of work |
-//! | [`takeover`] | the steps of a computation while a primary dies beside it |
-//! | [`deaths`] | the own death of a computation at seeded instants, by every cause |
-//! | [`cost`] | what a commit costs, and a death with little and with much data |
-//! | [`machine`] | the machine of all of these |
-//! | [`report`] | the figures and their targets |
+//! | `undisturbed` | interrupts on compute cores, and a fixed quantum of work |
+//! | `takeover` | the steps of a computation while a primary dies beside it |
+//! | `deaths` | the own death of a computation at seeded instants, by every cause |
+//! | `cost` | what a commit costs, and a death with little and with much data |
+//! | `machine` | the machine of all of these |
+//! | `report` | the figures and their targets |
 
 mod cost;
 mod deaths;
