@@ -88,6 +88,7 @@ fn with_kvm() -> [Test; 2] {
             machine.closing_event::<event::Ready>()
         });
         test.limit = LIMIT * 2;
+        test.is_long = death == Death::Panic;
         test
     })
 }

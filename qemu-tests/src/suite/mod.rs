@@ -31,6 +31,8 @@ pub struct Test {
     pub limit: Duration,
     /// Whether the emulated CPU must have x2APIC.
     pub needs_x2apic: bool,
+    /// Whether it runs only when the command line names it: it takes long, and a shorter one shows nearly the same.
+    pub is_long: bool,
     body: Body,
 }
 
@@ -54,6 +56,7 @@ impl Test {
             doc: doc.into(),
             limit: LIMIT_USUAL,
             needs_x2apic: false,
+            is_long: false,
             body: Box::new(body),
         }
     }

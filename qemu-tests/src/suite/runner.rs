@@ -15,9 +15,13 @@ use harness::setup::{HostTools, WITH_X2APIC};
 /// Lines of the console that are shown of a test that failed.
 const TAIL_LINES: usize = 30;
 
-/// Selects the tests whose name contains `filter`, or the one with exactly that name.
-pub fn select(tests: Vec<Test>, filter: Option<&str>) -> Vec<Test> {
-    let Some(filter) = filter else { return tests };
+/// Selects the tests whose name contains `filter`, or the one with exactly that name; without a filter all but the
+/// long ones.
+pub fn select(mut tests: Vec<Test>, filter: Option<&str>) -> Vec<Test> {
+    let Some(filter) = filter else {
+        tests.retain(|test| !test.is_long);
+        return tests;
+    };
     let is_exact = tests.iter().any(|test| test.name == filter);
     let is_wanted = |test: &Test| {
         if is_exact {
@@ -134,6 +138,18 @@ mod tests {
         assert_eq!(names(Some("panic")), ["panic"]);
         assert_eq!(names(Some("an")), ["panic", "panic-twice", "hang"]);
         assert!(names(Some("boot")).is_empty());
+    }
+
+    #[test]
+    fn a_long_test_is_run_only_when_it_is_named() {
+        let tests = || {
+            let mut long = test("long", || Problem::Failed(String::new()));
+            long.is_long = true;
+            vec![test("short", || Problem::Failed(String::new())), long]
+        };
+        let names = |filter| select(tests(), filter).into_iter().map(|test| test.name);
+        assert!(names(None).eq(["short"]));
+        assert!(names(Some("o")).eq(["short", "long"]));
     }
 
     #[test]

@@ -22,17 +22,24 @@ pub struct TestArguments {
 
 /// Runs the tests, or lists them. Returns false if one fails.
 pub fn test(arguments: &TestArguments) -> Result<bool> {
-    let tests = runner::select(cases::all(), arguments.filter.as_deref());
+    let filter = arguments.filter.as_deref();
     if arguments.list {
-        for test in tests {
-            println!("{:<28} {}", test.name, test.doc);
+        // An empty filter selects the long ones, too.
+        for test in runner::select(cases::all(), filter.or(Some(""))) {
+            let when = if test.is_long {
+                " (only when it is named)"
+            } else {
+                ""
+            };
+            println!("{:<28} {}{when}", test.name, test.doc);
         }
         return Ok(true);
     }
+    let tests = runner::select(cases::all(), filter);
     if tests.is_empty() {
         return Err(anyhow!(
             "no test has {} in its name; --list shows them all",
-            arguments.filter.as_deref().unwrap_or_default()
+            filter.unwrap_or_default()
         ));
     }
     let (tools, images) = prepare()?;
