@@ -40,6 +40,8 @@ pub struct JournaledService<H> {
     entropy: u64,
     /// When the status was committed last, in ns since the machine's boot.
     status_ns: Option<u64>,
+    /// What the last canary came to.
+    canary_verdict: Result<(), CanaryError>,
     /// When the next canary is due, in ns since the machine's boot.
     canary_due_ns: u64,
     checkpoints: Checkpoints,
@@ -61,6 +63,7 @@ impl<H: Host> JournaledService<H> {
     pub fn new(host: H, epoch: u64, replica: Replica<H>, inherited: Inherited) -> Self {
         let mut service = Self {
             backup: BackupMonitor::new(&host, epoch),
+            canary_verdict: Ok(()),
             canary_due_ns: host.now_ns().saturating_add(CANARY_INTERVAL_NS),
             examination: Examination::new(host.now_ns(), host.region().control.backup.losses()),
             epoch,
@@ -107,18 +110,20 @@ impl<H: Host> JournaledService<H> {
     /// called in each round of the main loop.
     ///
     /// # Errors
-    /// The service does not answer.
+    /// The service did not answer the last canary. It is said in each round: whoever has to wait for a backup dies as
+    /// soon as there is one, before that backup finds the states to differ and is lost as well.
     pub fn check_service(&mut self) -> Result<(), CanaryError> {
         self.check_words();
         let now_ns = self.host.now_ns();
         if now_ns < self.canary_due_ns {
-            return Ok(());
+            return self.canary_verdict;
         }
         self.canary_due_ns = now_ns.saturating_add(CANARY_INTERVAL_NS);
         let bytes = &canary::request(now_ns);
         let connection = CANARY;
         self.submit(Input::Bytes { connection, bytes });
-        self.replica.check_canary(now_ns)
+        self.canary_verdict = self.replica.check_canary(now_ns);
+        self.canary_verdict
     }
 
     /// Returns whether the machine is to be handed over now: a client asked for it, and a backup waits.
