@@ -41,18 +41,18 @@ const BETWEEN: Duration = Duration::from_micros(300);
 
 pub(super) fn classes() -> Vec<Class> {
     vec![
-        Class {
-            name: "control-registers",
-            doc: "a bit of CR0, CR3, CR4 or the base of a segment",
-            target: Target::Primary,
-            strike: control,
-        },
-        Class {
-            name: "apic",
-            doc: "a register of the local APIC: timer, priority, spurious vector, an interrupt nobody expects",
-            target: Target::Primary,
-            strike: apic,
-        },
+        Class::new(
+            Target::Primary,
+            "control-registers",
+            "a bit of CR0, CR3, CR4 or the base of a segment",
+            control,
+        ),
+        Class::new(
+            Target::Primary,
+            "apic",
+            "a register of the local APIC: timer, priority, spurious vector, an interrupt nobody expects",
+            apic,
+        ),
     ]
 }
 

@@ -18,35 +18,29 @@ const SLOW: Duration = Duration::from_millis(20);
 const TIMES: u32 = 20;
 
 pub(super) fn classes() -> Vec<Class> {
-    let class = |name, doc, target, strike| Class {
-        name,
-        doc,
-        target,
-        strike,
-    };
     vec![
-        class(
+        Class::new(
+            Target::Primary,
             "core-stopped",
             "a CPU of the primary stands still for 20 ms to 2.5 s, and goes on",
-            Target::Primary,
             stop_one,
         ),
-        class(
+        Class::new(
+            Target::Primary,
             "core-slowed",
             "a CPU of the primary stands still again and again, for 20 ms each time",
-            Target::Primary,
             slow_one,
         ),
-        class(
+        Class::new(
+            Target::Others,
             "seat-stopped",
             "the seat stands still for 20 ms to 2.5 s, and goes on",
-            Target::Others,
             stop_seat,
         ),
-        class(
+        Class::new(
+            Target::Machine,
             "all-paused",
             "all CPUs stand still for 20 ms to 2.5 s, and go on",
-            Target::Machine,
             pause_all,
         ),
     ]

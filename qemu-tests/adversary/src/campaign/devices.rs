@@ -17,12 +17,7 @@ const HEAD_BYTES: u64 = 4;
 const ENTRIES: u64 = 64;
 
 pub(super) fn classes() -> Vec<Class> {
-    let class = |name, doc, strike| Class {
-        name,
-        doc,
-        target: Target::Primary,
-        strike,
-    };
+    let class = |name, doc, strike| Class::new(Target::Primary, name, doc, strike);
     vec![
         class(
             "virtqueues",

@@ -20,12 +20,7 @@ const GATE_BYTES: u64 = 16;
 const VECTORS: u64 = 0x80;
 
 pub(super) fn classes() -> Vec<Class> {
-    let class = |name, doc, strike| Class {
-        name,
-        doc,
-        target: Target::Primary,
-        strike,
-    };
+    let class = |name, doc, strike| Class::new(Target::Primary, name, doc, strike);
     vec![
         class(
             "text",

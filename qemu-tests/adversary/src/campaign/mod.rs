@@ -64,6 +64,23 @@ pub struct Class {
     strike: fn(&QemuMachine, &mut Random) -> Result<String, Problem>,
 }
 
+impl Class {
+    /// Describes a class of faults in `target`.
+    const fn new(
+        target: Target,
+        name: &'static str,
+        doc: &'static str,
+        strike: fn(&QemuMachine, &mut Random) -> Result<String, Problem>,
+    ) -> Self {
+        Self {
+            name,
+            doc,
+            target,
+            strike,
+        }
+    }
+}
+
 /// Returns all classes.
 pub fn all() -> Vec<Class> {
     let subjects = [

@@ -23,42 +23,36 @@ const LOGS: std::ops::Range<u64> =
 const TAIL_BYTES: u64 = 4096;
 
 pub(super) fn classes() -> Vec<Class> {
-    let class = |name, doc, target, strike| Class {
-        name,
-        doc,
-        target,
-        strike,
-    };
     vec![
-        class(
+        Class::new(
+            Target::Shared,
             "control-block",
             "a bit of a word of the control block: keepalive, epoch, protection, cursors, epitaph, \
                timeline, mailbox",
-            Target::Shared,
             control_block,
         ),
-        class(
+        Class::new(
+            Target::Shared,
             "journal",
             "a bit of a record, if there is one of those that the backup has not read",
-            Target::Shared,
             journal,
         ),
-        class(
+        Class::new(
+            Target::Others,
             "backup",
             "a bit of the waiting backup's memory in use",
-            Target::Others,
             backup,
         ),
-        class(
+        Class::new(
+            Target::Others,
             "monitor",
             "a bit of the monitor's text or data",
-            Target::Others,
             monitor,
         ),
-        class(
+        Class::new(
+            Target::Shared,
             "wild-dma",
             "a frame is written to a place drawn from the memory of all",
-            Target::Shared,
             wild_dma,
         ),
     ]

@@ -16,19 +16,19 @@ const FLOW: [&str; 3] = ["rip", "rsp", "eflags"];
 
 pub(super) fn classes() -> Vec<Class> {
     vec![
-        Class {
-            name: "registers",
-            doc: "one or two bits of a general register",
-            target: Target::Primary,
-            strike: |machine, random| flip_one_of(machine, random, &GENERAL, 64),
-        },
-        Class {
-            name: "control-flow",
-            doc: "one or two bits of RIP, RSP or RFLAGS",
-            target: Target::Primary,
+        Class::new(
+            Target::Primary,
+            "registers",
+            "one or two bits of a general register",
+            |machine, random| flip_one_of(machine, random, &GENERAL, 64),
+        ),
+        Class::new(
+            Target::Primary,
+            "control-flow",
+            "one or two bits of RIP, RSP or RFLAGS",
             // RFLAGS has nothing above bit 21; higher bits of an address are faults at once.
-            strike: |machine, random| flip_one_of(machine, random, &FLOW, 22),
-        },
+            |machine, random| flip_one_of(machine, random, &FLOW, 22),
+        ),
     ]
 }
 

@@ -36,12 +36,7 @@ struct Found<'a> {
 }
 
 pub(super) fn classes() -> Vec<Class> {
-    let class = |name, doc, strike| Class {
-        name,
-        doc,
-        target: Target::Primary,
-        strike,
-    };
+    let class = |name, doc, strike| Class::new(Target::Primary, name, doc, strike);
     vec![
         class(
             "inverted-branch",

@@ -17,12 +17,17 @@ mod trial;
 mod values;
 mod words;
 
+use std::time::Duration;
+
 use harness::images::Images;
 use harness::machine::QemuMachine;
 use harness::problem::Problem;
 
 pub use outcome::Outcome;
 pub use report::{FaultReport, Report};
+
+/// How long a machine is watched after most faults.
+const WATCHED: Duration = Duration::from_secs(3);
 
 /// One fault.
 pub struct Fault {
@@ -32,6 +37,8 @@ pub struct Fault {
     pub doc: &'static str,
     /// The outcomes that are right.
     pub expected: &'static [Outcome],
+    /// From the fault to the forced death, at least, and from there to the check.
+    watched: Duration,
     /// Does it, to a machine that serves and is protected.
     strike: fn(&QemuMachine) -> Result<(), Problem>,
 }
@@ -48,8 +55,15 @@ impl Fault {
             name,
             doc,
             expected,
+            watched: WATCHED,
             strike,
         }
+    }
+
+    /// Gives the machine another time to find the fault, where the promise names one.
+    const fn watched_for(mut self, watched: Duration) -> Self {
+        self.watched = watched;
+        self
     }
 }
 

@@ -1,15 +1,10 @@
 //! One fault on one machine.
 
-use std::time::Duration;
-
 use super::Fault;
 use crate::observed::Observed;
 use crate::scene::Scene;
 use harness::images::Images;
 use harness::problem::Problem;
-
-/// From the fault to the forced death, at least, and from there to the check.
-const OBSERVED: Duration = Duration::from_secs(3);
 
 /// Boots a machine, strikes with `fault`, forces a death, and returns what was observed.
 ///
@@ -18,5 +13,5 @@ const OBSERVED: Duration = Duration::from_secs(3);
 pub fn run(fault: &Fault, images: &Images) -> Result<Observed, Problem> {
     let scene = Scene::start(&format!("fault-{}", fault.name), images)?;
     (fault.strike)(&scene.machine)?;
-    scene.observe(OBSERVED)
+    scene.observe(fault.watched)
 }

@@ -1,6 +1,7 @@
 //! Kind 6: a byte of a value, in the memory of one of the two kernels.
 
 use std::fs;
+use std::time::Duration;
 
 use partition::Range;
 use sharedmem::event::BackupMemory;
@@ -17,6 +18,10 @@ use sharedmem::abi::CONTROL_BYTES;
 /// The machine's memory: as much as the usual machine has.
 const MEMORY_BYTES: u64 = 512 << 20;
 
+/// A pass of the scrub over the keys of these machines takes some seconds under translation, and the writing clients
+/// make it longer.
+const PASS: Duration = Duration::from_secs(12);
+
 pub(super) fn faults() -> Vec<Fault> {
     vec![
         Fault::new(
@@ -24,13 +29,15 @@ pub(super) fn faults() -> Vec<Fault> {
             "a byte of a value changes in the primary's memory",
             &[BackupLostAndRearmed, TakenOver, Alarm],
             |machine| change_value(machine, false),
-        ),
+        )
+        .watched_for(PASS),
         Fault::new(
             "value-of-backup",
             "a byte of a value changes in the backup's memory",
             &[BackupLostAndRearmed, Alarm],
             |machine| change_value(machine, true),
-        ),
+        )
+        .watched_for(PASS),
     ]
 }
 
