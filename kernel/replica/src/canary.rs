@@ -6,7 +6,7 @@
 use core::fmt;
 
 /// Time between two canaries, in ns.
-pub(crate) const CANARY_INTERVAL_NS: u64 = 100_000_000;
+const CANARY_INTERVAL_NS: u64 = 100_000_000;
 
 /// Digits of a canary's number: those of the largest `u64`.
 const DIGITS: usize = 20;
@@ -33,6 +33,46 @@ impl fmt::Display for CanaryError {
             Self::NoReply => "the service does not answer: the canary got no reply",
             Self::WrongReply => "the service does not answer: the canary got a wrong reply",
         })
+    }
+}
+
+/// When canaries are due, and what the last one came to.
+pub(crate) struct CanaryWatch {
+    verdict: Result<(), CanaryError>,
+    /// When the next one is due, in ns since the machine's boot.
+    due_ns: u64,
+}
+
+impl CanaryWatch {
+    /// Begins at `now_ns`.
+    pub fn new(now_ns: u64) -> Self {
+        Self {
+            verdict: Ok(()),
+            due_ns: now_ns.saturating_add(CANARY_INTERVAL_NS),
+        }
+    }
+
+    /// Returns whether a canary is to be given now. If so, the next one is due an interval later.
+    pub fn begin(&mut self, now_ns: u64) -> bool {
+        let is_due = now_ns >= self.due_ns;
+        if is_due {
+            self.due_ns = now_ns.saturating_add(CANARY_INTERVAL_NS);
+        }
+        is_due
+    }
+
+    /// Notes what the canary came to that was given last.
+    pub fn end(&mut self, verdict: Result<(), CanaryError>) {
+        self.verdict = verdict;
+    }
+
+    /// Says what the last canary came to. It is said until the next one: whoever has to wait for a backup dies as soon
+    /// as there is one, before that backup finds the states to differ and is lost as well.
+    ///
+    /// # Errors
+    /// The service did not answer it.
+    pub fn verdict(&self) -> Result<(), CanaryError> {
+        self.verdict
     }
 }
 
@@ -98,6 +138,21 @@ fn joined<const BYTES: usize>(head: &[u8], number: u64) -> [u8; BYTES] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_nobody_answers_is_said_until_somebody_does() {
+        let mut watch = CanaryWatch::new(5);
+        assert!(!watch.begin(5 + CANARY_INTERVAL_NS - 1));
+        assert!(watch.begin(5 + CANARY_INTERVAL_NS));
+        watch.end(Err(CanaryError::NoReply));
+        for _ in 0..3 {
+            assert!(!watch.begin(6 + CANARY_INTERVAL_NS));
+            assert_eq!(watch.verdict(), Err(CanaryError::NoReply));
+        }
+        assert!(watch.begin(5 + 2 * CANARY_INTERVAL_NS));
+        watch.end(Ok(()));
+        assert_eq!(watch.verdict(), Ok(()));
+    }
 
     fn replied(pieces: &[&[u8]]) -> CanaryReply {
         let mut reply = CanaryReply::default();

@@ -170,4 +170,14 @@ pub const WATCHER_MUTANTS: &[HostMutant] = &[
             wrong: "",
         },
     },
+    HostMutant {
+        test: "replica --lib canary",
+        mutant: Mutant {
+            name: "unanswered-forgotten",
+            what: "that a canary got no reply is said in one round only",
+            file: "kernel/replica/src/canary.rs",
+            right: "        self.verdict = verdict;",
+            wrong: "        let _ = verdict;",
+        },
+    },
 ];

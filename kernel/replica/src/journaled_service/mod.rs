@@ -16,7 +16,7 @@ use sharedmem::RecordKind;
 use sharedmem::epitaph::EpitaphCause;
 
 use crate::backup_monitor::BackupMonitor;
-use crate::canary::{self, CANARY_INTERVAL_NS, CanaryError};
+use crate::canary::{self, CanaryError, CanaryWatch};
 use crate::host::{Host, ReplicationStatus};
 use crate::replica::Replica;
 use crate::shared_journal::SharedOwner;
@@ -40,10 +40,7 @@ pub struct JournaledService<H> {
     entropy: u64,
     /// When the status was committed last, in ns since the machine's boot.
     status_ns: Option<u64>,
-    /// What the last canary came to.
-    canary_verdict: Result<(), CanaryError>,
-    /// When the next canary is due, in ns since the machine's boot.
-    canary_due_ns: u64,
+    canary: CanaryWatch,
     checkpoints: Checkpoints,
     examination: Examination,
     doubts: Doubts,
@@ -63,8 +60,7 @@ impl<H: Host> JournaledService<H> {
     pub fn new(host: H, epoch: u64, replica: Replica<H>, inherited: Inherited) -> Self {
         let mut service = Self {
             backup: BackupMonitor::new(&host, epoch),
-            canary_verdict: Ok(()),
-            canary_due_ns: host.now_ns().saturating_add(CANARY_INTERVAL_NS),
+            canary: CanaryWatch::new(host.now_ns()),
             examination: Examination::new(host.now_ns(), host.region().control.backup.losses()),
             epoch,
             entropy: 0,
@@ -110,20 +106,17 @@ impl<H: Host> JournaledService<H> {
     /// called in each round of the main loop.
     ///
     /// # Errors
-    /// The service did not answer the last canary. It is said in each round: whoever has to wait for a backup dies as
-    /// soon as there is one, before that backup finds the states to differ and is lost as well.
+    /// The service did not answer the last canary.
     pub fn check_service(&mut self) -> Result<(), CanaryError> {
         self.check_words();
         let now_ns = self.host.now_ns();
-        if now_ns < self.canary_due_ns {
-            return self.canary_verdict;
+        if self.canary.begin(now_ns) {
+            let bytes = &canary::request(now_ns);
+            let connection = CANARY;
+            self.submit(Input::Bytes { connection, bytes });
+            self.canary.end(self.replica.check_canary(now_ns));
         }
-        self.canary_due_ns = now_ns.saturating_add(CANARY_INTERVAL_NS);
-        let bytes = &canary::request(now_ns);
-        let connection = CANARY;
-        self.submit(Input::Bytes { connection, bytes });
-        self.canary_verdict = self.replica.check_canary(now_ns);
-        self.canary_verdict
+        self.canary.verdict()
     }
 
     /// Returns whether the machine is to be handed over now: a client asked for it, and a backup waits.
