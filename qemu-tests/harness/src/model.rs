@@ -60,8 +60,8 @@ pub struct ModelRun {
 impl Scenario {
     /// Describes a death by `fault` on the usual machine, with `keys` keys, after its backup has had time to follow.
     pub fn new(name: impl Into<String>, keys: u64, fault: &str, qemu: Version) -> Self {
-        // A key costs either kernel a few microseconds; the backup begins when the primary has ended.
-        let fault_at = Duration::from_millis(200) + Duration::from_micros(keys * 20);
+        // A key costs either kernel some 12 us of the model's time; the backup begins when the primary has ended.
+        let fault_at = Duration::from_millis(200) + Duration::from_micros(keys * 40);
         Self {
             machine: machine(name, qemu),
             keys,
