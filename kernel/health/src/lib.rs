@@ -22,5 +22,5 @@ mod used_ring;
 pub use fault::{Fault, Queue};
 pub use registers::{check_command, check_virtio_status};
 pub use remedy::{CALM_NS, Remedy};
-pub use stall::Stall;
+pub use stall::{STALL_NS_MAX, Stall};
 pub use used_ring::UsedRing;

@@ -1,5 +1,8 @@
 //! Work that waits and does not go on.
 
+/// For how long work may wait without progress before what should do it counts as broken, in ns.
+pub const STALL_NS_MAX: u64 = 2_000_000_000;
+
 /// Most time that counts between two looks, in ns. A machine that was stopped meanwhile has not waited.
 const STEP_NS_MAX: u64 = 50_000_000;
 

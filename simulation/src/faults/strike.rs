@@ -92,6 +92,7 @@ pub fn strike(world: &World, core: &Core, strike: Strike) {
                 struck.flip.set(Some(bit));
             }
         }
+        Strike::GateStands => world.incarnations.get(incarnation).gate_stands.set(true),
         Strike::Poison => world.clients.poison(),
         Strike::Switchover => world.clients.switch_over(),
         Strike::BackupCrash | Strike::BackupHang | Strike::BackupIdles => {}

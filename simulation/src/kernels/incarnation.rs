@@ -79,6 +79,8 @@ pub struct Incarnation {
     pub standby: RefCell<Option<Replica<Kernel>>>,
     /// Which bit of a value is to change in its memory, as soon as it has that value.
     pub flip: Cell<Option<u64>>,
+    /// No frame leaves it.
+    pub gate_stands: Cell<bool>,
     sequence: Cell<u64>,
 }
 
@@ -94,6 +96,7 @@ impl Incarnation {
             is_gone: Cell::new(false),
             standby: RefCell::new(None),
             flip: Cell::new(None),
+            gate_stands: Cell::new(false),
             sequence: Cell::new(0),
         }
     }

@@ -138,6 +138,11 @@ fn serve(
         if let Err(error) = journal.check_service() {
             kernel.end(EpitaphCause::Service, &format!("{error}"));
         }
+        if let Err(fault) = transport.check(world.now_ns())
+            && journal.backup.is_protected()
+        {
+            kernel.end(EpitaphCause::Device, &format!("{fault}"));
+        }
         incarnation.flip_value(world, &mut journal.replica);
         let gives_up = world.scenario.gives_up_diverged;
         if let Some(fault) = journal.check_state(gives_up) {

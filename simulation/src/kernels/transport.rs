@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use health::{Fault, STALL_NS_MAX, Stall};
 use network::{ConnectionEvent, EventSink, Fact, Flow, Handshake, Peer};
 use replica::{Host, JournaledService};
 
@@ -35,6 +36,9 @@ pub struct Transport {
     incarnation: u32,
     progress: BTreeMap<u64, Progress>,
     gate: Vec<Frame>,
+    /// Frames that have left through the gate.
+    released: u64,
+    stall: Stall,
 }
 
 fn handshake() -> Handshake {
@@ -60,6 +64,8 @@ impl Transport {
             incarnation,
             progress: BTreeMap::new(),
             gate: Vec::new(),
+            released: 0,
+            stall: Stall::default(),
         }
     }
 
@@ -165,13 +171,29 @@ impl Transport {
         }
     }
 
+    /// Checks that frames leave, as the kernel's gate does.
+    ///
+    /// # Errors
+    /// They wait.
+    pub fn check(&mut self, now_ns: u64) -> Result<(), Fault> {
+        let waits = !self.gate.is_empty();
+        match self.stall.look(now_ns, waits, self.released) > STALL_NS_MAX {
+            true => Err(Fault::FramesWait),
+            false => Ok(()),
+        }
+    }
+
     /// Opens the gate, if this kernel still is the primary.
     pub fn release(&mut self, world: &World, journal: &JournaledService<Kernel>, kernel: &Kernel) {
         if !journal.is_primary() {
             self.gate.clear();
             kernel.superseded(kernel.region().control.epoch.current());
         }
+        if world.incarnations.get(self.incarnation).gate_stands.get() {
+            return;
+        }
         for frame in self.gate.drain(..) {
+            self.released += 1;
             let (oracle, wires) = (&world.oracle, &world.wires);
             let driver = wires.card.driver.get();
             oracle.check(oracle.primary.transmits(self.incarnation, driver));

@@ -148,6 +148,10 @@ impl Scenario {
             0 => usual.with_a_changed_value(rng),
             _ => usual,
         };
+        let usual = match rng.u8(0..12) {
+            0 => usual.with_a_service_that_stands(rng),
+            _ => usual,
+        };
         match rng.u8(0..16) {
             0 => usual.only_paused(rng.u64(MS..5_000 * MS)),
             _ => usual,
@@ -158,6 +162,14 @@ impl Scenario {
     fn with_a_changed_value(mut self, rng: &mut Rng) -> Self {
         let place = rng.usize(..=self.faults.len());
         self.faults.insert(place, Plan::of_value(rng));
+        self
+    }
+
+    /// Returns the scenario with a primary that serves nobody, beside its other faults. There is only one: a primary does
+    /// not die soon of what its predecessor died of.
+    fn with_a_service_that_stands(mut self, rng: &mut Rng) -> Self {
+        let place = rng.usize(..=self.faults.len());
+        self.faults.insert(place, Plan::of_service(rng));
         self
     }
 

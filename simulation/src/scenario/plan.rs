@@ -93,6 +93,8 @@ pub enum Strike {
         /// Which bit.
         bit: u64,
     },
+    /// No frame leaves the primary any more. It goes on, and serves nobody.
+    GateStands,
     /// A request stops every kernel that applies it.
     Poison,
     /// A client asks for a switchover.
@@ -217,6 +219,14 @@ impl Plan {
         let (of_backup, bit) = (rng.bool(), rng.u64(..));
         Self {
             strike: Strike::FlipValue { of_backup, bit },
+            moment: Moment::of(rng),
+        }
+    }
+
+    /// Draws a plan for a primary that serves nobody.
+    pub fn of_service(rng: &mut Rng) -> Self {
+        Self {
+            strike: Strike::GateStands,
             moment: Moment::of(rng),
         }
     }

@@ -330,4 +330,24 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
             wrong: "        self.current.set(position & !DEATHS);",
         },
     },
+    HostMutant {
+        test: "replica --test primary_and_backup",
+        mutant: Mutant {
+            name: "consumed-too-early",
+            what: "the backup gives room free that it has not read",
+            file: "kernel/replica/src/replica.rs",
+            right: "self.vigil.mark_consumed(&self.journal, reader.position());",
+            wrong: "self.vigil.mark_consumed(&self.journal, self.journal.cursors().reserved);",
+        },
+    },
+    HostMutant {
+        test: "replica --test primary_and_backup",
+        mutant: Mutant {
+            name: "own-words-believed",
+            what: "the primary does not compare the words that it alone writes with its copies",
+            file: "kernel/replica/src/journaled_service/memory.rs",
+            right: "        if self.journal.check().is_ok() {",
+            wrong: "        if self.epoch > 0 {",
+        },
+    },
 ];

@@ -204,13 +204,6 @@ pub const MUTANTS: &[Mutant] = &[
                     if let Err(doubt) = self.state.replay(&record, &self.host) {\n",
     },
     Mutant {
-        name: "consumed-too-early",
-        what: "the backup gives room free that it has not read",
-        file: "kernel/replica/src/replica.rs",
-        right: "self.vigil.mark_consumed(&self.journal, reader.position());",
-        wrong: "self.vigil.mark_consumed(&self.journal, self.journal.cursors().reserved);",
-    },
-    Mutant {
         name: "backup-begins-at-the-end",
         what: "a new backup reads from the journal's end, and believes that this is all",
         file: "kernel/replica/src/replica.rs",
@@ -309,13 +302,6 @@ pub const MUTANTS: &[Mutant] = &[
         wrong: "        if self.epoch > 0 {\n            self.journal.free_applied();\n        } else if",
     },
     Mutant {
-        name: "own-words-believed",
-        what: "the primary does not compare the words that it alone writes with its copies",
-        file: "kernel/replica/src/journaled_service/memory.rs",
-        right: "        if self.journal.check().is_ok() {",
-        wrong: "        if self.epoch > 0 {",
-    },
-    Mutant {
         name: "own-words-not-restored",
         what: "a primary whose words were overwritten dies without writing them back",
         file: "sharedmem/src/own_word.rs",
@@ -328,6 +314,13 @@ pub const MUTANTS: &[Mutant] = &[
         file: "kernel/replica/src/journaled_service/room_wait.rs",
         right: "        match self.over_ns {\n",
         wrong: "        match self.over_ns.take() {\n            Some(_) => Patience::Lasts,\n",
+    },
+    Mutant {
+        name: "frames-wait-for-ever",
+        what: "a primary from which no frame leaves counts as alive",
+        file: "kernel/health/src/stall.rs",
+        right: "self.waited_ns = self.waited_ns.saturating_add(step_ns);",
+        wrong: "self.waited_ns = step_ns;",
     },
     Mutant {
         name: "impossible-fact-committed",

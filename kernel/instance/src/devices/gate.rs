@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use health::{Fault, Stall};
+use health::{Fault, STALL_NS_MAX, Stall};
 use smoltcp::phy::{self, ChecksumCapabilities, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
@@ -24,9 +24,6 @@ const RECEIVE_BUFFERS_AT_FIRST: usize = 32;
 const SENDING_FRAMES: usize = 256;
 /// Frames that may wait at the gate; when it is full, the TCP stack keeps its data.
 const WAITING_FRAMES_MAX: usize = 512;
-
-/// For how long frames may wait without one leaving, or be at the card without one coming back, in ns.
-const STALL_NS_MAX: u64 = 2_000_000_000;
 
 /// The machine is no longer in this instance's epoch: nothing left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
