@@ -11,9 +11,9 @@ use values::Random;
 impl Service {
     /// Returns what a request of this client may take. Who has not given the password gets Redis' limits for that.
     pub(crate) fn request_limits(&self, connection: ConnectionId) -> RequestLimits {
-        let client = self.connections.get(&connection);
+        let client = self.state.connections.get(&connection);
         RequestLimits {
-            request_bytes: self.limits.max_request_bytes,
+            request_bytes: self.state.limits.max_request_bytes,
             is_authenticated: client.is_some_and(|client| client.is_authenticated),
         }
     }
@@ -39,8 +39,9 @@ impl Service {
                 return true;
             }
         };
-        let client = self.connections.get_mut(&connection);
-        self.keyspace
+        let client = self.state.connections.get_mut(&connection);
+        self.state
+            .keyspace
             .select(client.as_ref().map_or(0, |client| client.database));
         let is_queued = client.is_some_and(|client| client.transaction.is_some())
             && !command.is_run_in_a_transaction();
@@ -76,13 +77,13 @@ impl Service {
         Context {
             command,
             connection,
-            limits: &self.limits,
-            statistics: &mut self.statistics,
-            status: &self.status,
-            failover: &mut self.failover,
-            keyspace: &mut self.keyspace,
-            connections: &mut self.connections,
-            subscribers: &mut self.subscribers,
+            limits: &self.state.limits,
+            statistics: &mut self.state.statistics,
+            status: &self.state.status,
+            failover: &mut self.state.failover,
+            keyspace: &mut self.state.keyspace,
+            connections: &mut self.state.connections,
+            subscribers: &mut self.state.subscribers,
             random,
             out,
             wait: None,
@@ -103,8 +104,8 @@ impl Service {
         let random = &mut Random::new(0);
         let context = &mut self.context(command, connection, random, out);
         commands::check(context, &mut parser.arguments())?;
-        let max_bytes = self.limits.max_request_bytes;
-        let client = self.connections.get_mut(&connection);
+        let max_bytes = self.state.limits.max_request_bytes;
+        let client = self.state.connections.get_mut(&connection);
         if let Some(transaction) = client.and_then(|client| client.transaction.as_mut()) {
             transaction.push(parser.take_arguments());
             if transaction.kept_bytes() > max_bytes {
@@ -121,7 +122,7 @@ impl Service {
 
     /// Notes that nothing of the client's transaction may be carried out, because a request of it was refused.
     fn refuse_transaction(&mut self, connection: ConnectionId) {
-        let client = self.connections.get_mut(&connection);
+        let client = self.state.connections.get_mut(&connection);
         if let Some(transaction) = client.and_then(|client| client.transaction.as_mut()) {
             transaction.refuse();
         }

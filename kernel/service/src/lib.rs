@@ -55,21 +55,15 @@
 
 extern crate alloc;
 
-mod access;
 mod blocked;
 mod checkpoint;
 mod commands;
 mod comparison;
-mod connection;
 mod dispatch;
-mod limits;
 mod protocol_error;
 mod service;
-mod statistics;
-mod subscriptions;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod transaction;
 
 pub use crate::checkpoint::ServiceRestorer;
 pub use access::{Network, Password};
@@ -87,3 +81,4 @@ pub use service_records::status::{
     AsciiText, HostStatus, LongText, ShortText, StatusError, TakeoverTimes,
 };
 pub(crate) use service_records::{host, record, status};
+pub(crate) use service_state::{access, connection, limits, statistics, subscriptions};

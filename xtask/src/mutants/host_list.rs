@@ -61,7 +61,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "name-uncounted",
             what: "a client's name is not counted",
-            file: "kernel/service/src/connection.rs",
+            file: "kernel/service-state/src/connection.rs",
             right: "            + heap_bytes(self.name.len()) as usize\n",
             wrong: "\n",
         },
@@ -111,7 +111,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "watch-forgotten",
             what: "a checkpoint does not tell that a watched key has changed",
-            file: "kernel/service/src/checkpoint/clients.rs",
+            file: "kernel/service-state/src/checkpoint/clients.rs",
             right: "                if is_changed {\n",
             wrong: "                if is_changed && false {\n",
         },
@@ -121,17 +121,17 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "password-forgotten",
             what: "a checkpoint does not tell who has given the password",
-            file: "kernel/service/src/checkpoint/clients.rs",
+            file: "kernel/service-state/src/checkpoint/clients.rs",
             right: "..Connection::new(self.peer, 0, self.is_authenticated)",
             wrong: "..Connection::new(self.peer, 0, true)",
         },
     },
     HostMutant {
-        test: "service --lib access",
+        test: "service-state --lib access",
         mutant: Mutant {
             name: "password-prefix",
             what: "a beginning of the password is taken for the password",
-            file: "kernel/service/src/access.rs",
+            file: "kernel/service-state/src/access.rs",
             right: "usize::from(given.len() != self.0.len())",
             wrong: "usize::from(given.len() > self.0.len())",
         },
@@ -151,7 +151,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         mutant: Mutant {
             name: "value-in-one-go",
             what: "a large value is written into a checkpoint in one round",
-            file: "kernel/service/src/checkpoint/writer.rs",
+            file: "kernel/service-state/src/checkpoint/writer.rs",
             right: "const LARGE_BYTES: u64 = 16 << 10;",
             wrong: "const LARGE_BYTES: u64 = 16 << 40;",
         },

@@ -32,7 +32,7 @@ pub const WATCHER_MUTANTS: &[HostMutant] = &[
             name: "canary-counted",
             what: "clients see the canary in their statistics",
             file: "kernel/service/src/service.rs",
-            right: r#"        self.statistics = statistics;
+            right: r#"        self.state.statistics = statistics;
 "#,
             wrong: r#"        let _ = statistics;
 "#,

@@ -22,9 +22,9 @@ const NAME_MAX_BYTES: usize = 256;
 const NAME_TOO_LONG: Failure = Failure::Fixed("ERR Client names cannot be longer than 256 bytes.");
 
 pub(super) fn ping(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    let is_bound = context
-        .client()
-        .is_some_and(|client| client.protocol == Protocol::Resp2 && client.subscriptions.len() > 0);
+    let is_bound = context.client().is_some_and(|client| {
+        client.protocol == Protocol::Resp2 && client.subscriptions.count() > 0
+    });
     match arguments.few() {
         [_] | [_, _] if is_bound => {
             context.out.array(2);
@@ -303,7 +303,7 @@ pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>)
 fn flags(client: &Connection) -> String {
     let all = [
         (client.blocked.is_some(), 'b'),
-        (client.subscriptions.len() > 0, 'P'),
+        (client.subscriptions.count() > 0, 'P'),
         (client.transaction.is_some(), 'x'),
         (client.no_evict, 'e'),
     ];

@@ -5,7 +5,7 @@ use super::auth::is_operator;
 use key_commands::{Failure, Outcome, is};
 use resp::Arguments;
 use resp::parse_integer;
-use serde::{Deserialize, Serialize};
+use service_state::failover::Failover;
 
 /// Time-out of a `FAILOVER` that names none, in ms.
 const TIMEOUT_MS: u64 = 5_000;
@@ -13,27 +13,6 @@ const TIMEOUT_MS: u64 = 5_000;
 const NOT_ALLOWED: Failure = Failure::Fixed(
     "ERR FAILOVER command not allowed: it takes the backup. Boot with admin=1 to allow it to every client.",
 );
-
-/// A requested hand-over that has not happened yet.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Failover {
-    /// Epoch of the primary that was asked. A later one ignores the request.
-    epoch: u64,
-    /// When the request expires, in ms since 1970.
-    until_ms: u64,
-}
-
-impl Failover {
-    /// Returns epoch and time.
-    pub(crate) fn numbers(&self) -> (u64, u64) {
-        (self.epoch, self.until_ms)
-    }
-
-    /// Returns whether the primary of `epoch` is to hand over at `now_ms`.
-    pub(crate) fn is_due(&self, epoch: u64, now_ms: u64) -> bool {
-        self.epoch == epoch && now_ms < self.until_ms
-    }
-}
 
 pub(super) fn failover(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     if !is_operator(context.limits, context.connection) {

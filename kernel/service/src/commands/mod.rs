@@ -23,11 +23,11 @@ use crate::store::Keyspace;
 use crate::subscriptions::Subscribers;
 use alloc::vec::Vec;
 pub(crate) use auth::PROTECTED;
-pub(crate) use failover::Failover;
 use key_commands::{
     BLOCKING, DENYOOM, Failure, Outcome, Output, Wait, growth_max_bytes, lookup, wrong_arity,
 };
 use resp::Arguments;
+use service_state::failover::Failover;
 pub(crate) use table::Command;
 use table::{COMMANDS, Run};
 use values::Random;

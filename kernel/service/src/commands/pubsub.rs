@@ -40,7 +40,7 @@ fn begin(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, topic: To
         };
         let own = &mut client.subscriptions;
         (context.subscribers).add(context.connection, own, topic, name);
-        confirm(context.out, word, Some(name), own.len());
+        confirm(context.out, word, Some(name), own.count());
     }
     Ok(())
 }
@@ -60,17 +60,17 @@ fn end(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, topic: Topi
         while let Some(name) = own.first(topic).cloned() {
             context.out.step();
             subscribers.remove(connection, own, topic, &name);
-            confirm(context.out, word, Some(&name), own.len());
+            confirm(context.out, word, Some(&name), own.count());
             has_ended = true;
         }
         if !has_ended {
-            confirm(context.out, word, None, own.len());
+            confirm(context.out, word, None, own.count());
         }
     }
     let mut names = arguments.from(1);
     while let Some(name) = names.next(context.out) {
         subscribers.remove(connection, own, topic, name);
-        confirm(context.out, word, Some(name), own.len());
+        confirm(context.out, word, Some(name), own.count());
     }
     Ok(())
 }
@@ -208,8 +208,9 @@ pub(super) fn permit(client: Option<&Connection>, name: &str) -> Outcome {
         "quit",
         "reset",
     ];
-    let is_bound = client
-        .is_some_and(|client| client.protocol == Protocol::Resp2 && client.subscriptions.len() > 0);
+    let is_bound = client.is_some_and(|client| {
+        client.protocol == Protocol::Resp2 && client.subscriptions.count() > 0
+    });
     if is_bound
         && !PERMITTED
             .iter()

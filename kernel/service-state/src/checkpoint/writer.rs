@@ -7,7 +7,7 @@ use checkpoint::Writer;
 use values::Table;
 
 use super::{Form, Head, Server, clients};
-use crate::service::Service;
+use crate::state::State;
 use crate::store::{Bytes, Changes, Entry, Keyspace, Move, SHARDS, Value};
 
 /// A value that takes more memory than this, in bytes, is written in pieces, with the service going on between them.
@@ -17,7 +17,7 @@ const PIECE_BYTES: usize = 8 << 10;
 /// How often a value is begun again because it has changed. Then values are written without a pause.
 const RESTARTS_MAX: u32 = 3;
 
-impl Service {
+impl State {
     /// Begins a checkpoint. One that was begun before is abandoned.
     pub fn begin_checkpoint(&mut self) {
         *self.keyspace.changes_mut() = Some(Changes::default());

@@ -6,12 +6,18 @@ use checkpoint::{Sequence, Writer};
 use core::num::NonZeroU64;
 use key_commands::Protocol;
 
+/// No client of these tests has sent a command.
+const NO_COMMANDS: Vocabulary = Vocabulary {
+    name_of: |_| None,
+    wait_of: |_, _| None,
+};
+
 /// Restores what `write` writes.
-fn restored(write: impl FnOnce(&mut Writer<'_>)) -> Result<Service, Malformed> {
+fn restored(write: impl FnOnce(&mut Writer<'_>)) -> Result<State, Malformed> {
     let (mut records, mut sequence) = (Vec::new(), Sequence::default());
     let mut sink = |payload: &[u8]| records.push(payload.to_vec());
     write(&mut Writer::new(1, &mut sequence, &mut sink));
-    let mut restorer = ServiceRestorer::new(ServiceLimits::default());
+    let mut restorer = StateRestorer::new(ServiceLimits::default(), NO_COMMANDS);
     let mut sequence = Sequence::default();
     for record in &records {
         restorer.restore(Items::of(record, &mut sequence)?.1, &mut || ())?;
@@ -19,7 +25,7 @@ fn restored(write: impl FnOnce(&mut Writer<'_>)) -> Result<Service, Malformed> {
     restorer.finish()
 }
 
-fn value(form: Form, deadline_ms: u64, strings: &[&[u8]]) -> Result<Service, Malformed> {
+fn value(form: Form, deadline_ms: u64, strings: &[&[u8]]) -> Result<State, Malformed> {
     let head = Head::Value {
         form,
         deadline_ms: NonZeroU64::new(deadline_ms),

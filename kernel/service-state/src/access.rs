@@ -15,7 +15,7 @@ impl Password {
 
     /// Returns whether `given` is the password. The time depends on the length of `given` only, not on where the two
     /// differ.
-    pub(crate) fn is(&self, given: &[u8]) -> bool {
+    pub fn is(&self, given: &[u8]) -> bool {
         let mut difference = usize::from(given.len() != self.0.len());
         for (at, byte) in given.iter().enumerate() {
             // A password has a byte at least, so the remainder exists; the lengths are compared above.

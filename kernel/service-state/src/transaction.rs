@@ -11,16 +11,16 @@ const REQUEST_BYTES: usize = 2 * size_of::<Box<[Bytes]>>() + 32;
 
 /// A transaction that a client has begun.
 #[derive(Debug, Default)]
-pub(crate) struct Transaction {
+pub struct Transaction {
     requests: Vec<Box<[Bytes]>>,
     /// Whether one of its requests was refused, so that nothing of it will be carried out.
-    pub(crate) is_refused: bool,
+    pub is_refused: bool,
     kept_bytes: usize,
 }
 
 impl Transaction {
     /// Makes an empty one.
-    pub(crate) fn new(is_refused: bool) -> Self {
+    pub fn new(is_refused: bool) -> Self {
         Self {
             is_refused,
             ..Self::default()
@@ -28,7 +28,7 @@ impl Transaction {
     }
 
     /// Queues a request.
-    pub(crate) fn push(&mut self, request: Box<[Bytes]>) {
+    pub fn push(&mut self, request: Box<[Bytes]>) {
         let strings_bytes: u64 = request.iter().map(|word| heap_bytes(word.len())).sum();
         self.kept_bytes +=
             REQUEST_BYTES + request.len() * size_of::<Bytes>() + strings_bytes as usize;
@@ -36,54 +36,54 @@ impl Transaction {
     }
 
     /// Notes that nothing of it will be carried out. What is queued is not needed any more.
-    pub(crate) fn refuse(&mut self) {
+    pub fn refuse(&mut self) {
         *self = Self::new(true);
     }
 
     /// Returns the queued requests.
-    pub(crate) fn requests(&self) -> &[Box<[Bytes]>] {
+    pub fn requests(&self) -> &[Box<[Bytes]>] {
         &self.requests
     }
 
     /// Takes the queued requests.
-    pub(crate) fn into_requests(self) -> Vec<Box<[Bytes]>> {
+    pub fn into_requests(self) -> Vec<Box<[Bytes]>> {
         self.requests
     }
 
     /// Returns the memory that it takes, in bytes.
-    pub(crate) fn kept_bytes(&self) -> usize {
+    pub fn kept_bytes(&self) -> usize {
         size_of::<Self>() + 32 + self.kept_bytes
     }
 }
 
 /// The keys that a client watches.
 #[derive(Debug, Default)]
-pub(crate) struct WatchList {
+pub struct WatchList {
     all: Vec<Watched>,
     kept_bytes: usize,
 }
 
 impl WatchList {
     /// Adds a key.
-    pub(crate) fn add(&mut self, watched: Watched) {
+    pub fn add(&mut self, watched: Watched) {
         self.kept_bytes += watched.kept_bytes();
         self.all.push(watched);
     }
 
     /// Returns the keys.
-    pub(crate) fn all(&self) -> &[Watched] {
+    pub fn all(&self) -> &[Watched] {
         &self.all
     }
 
     /// Ends the watch of all keys.
-    pub(crate) fn clear(&mut self, keyspace: &mut Keyspace) {
+    pub fn clear(&mut self, keyspace: &mut Keyspace) {
         for watched in mem::take(self).all {
             keyspace.unwatch(watched);
         }
     }
 
     /// Returns the memory that it takes, in bytes.
-    pub(crate) fn kept_bytes(&self) -> usize {
+    pub fn kept_bytes(&self) -> usize {
         self.kept_bytes
     }
 }

@@ -1,4 +1,4 @@
-//! What the service knows about a client.
+//! Clients.
 
 use crate::blocked::Blocked;
 use crate::record::ConnectionId;
@@ -12,28 +12,38 @@ use key_commands::Protocol;
 use resp::{Parser, heap_bytes};
 
 /// All connections, in the order of their numbers, so that `CLIENT LIST` is the same on every kernel.
-pub(crate) type Connections = BTreeMap<ConnectionId, Connection>;
+pub type Connections = BTreeMap<ConnectionId, Connection>;
 
-pub(crate) struct Connection {
-    pub(crate) peer: Peer,
-    pub(crate) opened_ms: u64,
-    pub(crate) last_input_ms: u64,
+/// What the service knows about a client.
+pub struct Connection {
+    /// Its address and port.
+    pub peer: Peer,
+    /// When it connected, in ms since 1970.
+    pub opened_ms: u64,
+    /// When it sent something for the last time, in ms since 1970.
+    pub last_input_ms: u64,
     /// The database that it has selected.
-    pub(crate) database: usize,
+    pub database: usize,
     /// The protocol of its replies.
-    pub(crate) protocol: Protocol,
-    pub(crate) parser: Parser,
-    pub(crate) name: Bytes,
-    pub(crate) last_command: &'static str,
-    pub(crate) no_evict: bool,
+    pub protocol: Protocol,
+    /// Its incomplete request.
+    pub parser: Parser,
+    /// The name that it has given itself.
+    pub name: Bytes,
+    /// The name of its last command.
+    pub last_command: &'static str,
+    /// Whether it has said `CLIENT NO-EVICT on`.
+    pub no_evict: bool,
     /// Whether it has given the password, or needs none.
-    pub(crate) is_authenticated: bool,
+    pub is_authenticated: bool,
     /// What it has begun by `MULTI`.
-    pub(crate) transaction: Option<Box<Transaction>>,
-    pub(crate) watches: WatchList,
+    pub transaction: Option<Box<Transaction>>,
+    /// The keys that it watches.
+    pub watches: WatchList,
     /// What it waits for.
-    pub(crate) blocked: Option<Box<Blocked>>,
-    pub(crate) subscriptions: Subscriptions,
+    pub blocked: Option<Box<Blocked>>,
+    /// What it subscribes to.
+    pub subscriptions: Subscriptions,
 }
 
 /// The connection on which commands from the console come in. The console belongs to who owns the machine: it needs no
@@ -49,9 +59,10 @@ const STALLED_MS: u64 = 1_000;
 
 impl Connection {
     /// The last command in `CLIENT LIST` of a client that has sent none.
-    pub(crate) const NO_COMMAND: &'static str = "NULL";
+    pub const NO_COMMAND: &'static str = "NULL";
 
-    pub(crate) fn new(peer: [u8; 6], now_ms: u64, is_authenticated: bool) -> Self {
+    /// Makes a client that has just connected.
+    pub fn new(peer: [u8; 6], now_ms: u64, is_authenticated: bool) -> Self {
         Self {
             peer: Peer(peer),
             opened_ms: now_ms,
@@ -72,7 +83,7 @@ impl Connection {
 
     /// Returns the memory that the client makes the service keep, in bytes: not less than what it has on the heap,
     /// except for the connection itself, whose size is fixed.
-    pub(crate) fn kept_bytes(&self) -> usize {
+    pub fn kept_bytes(&self) -> usize {
         let transaction = self.transaction.as_ref();
         self.parser.kept_bytes()
             + heap_bytes(self.name.len()) as usize
@@ -83,13 +94,13 @@ impl Connection {
     }
 
     /// Forgets what it has begun, and what it watches.
-    pub(crate) fn forget_begun(&mut self, keyspace: &mut Keyspace) {
+    pub fn forget_begun(&mut self, keyspace: &mut Keyspace) {
         self.transaction = None;
         self.watches.clear(keyspace);
     }
 
     /// Returns whether the client keeps more than `share_bytes` and sends nothing.
-    pub(crate) fn is_stalled(&self, now_ms: u64, share_bytes: usize) -> bool {
+    pub fn is_stalled(&self, now_ms: u64, share_bytes: usize) -> bool {
         let silent_ms = now_ms.saturating_sub(self.last_input_ms);
         silent_ms >= STALLED_MS && self.kept_bytes() > share_bytes
     }
@@ -97,7 +108,7 @@ impl Connection {
 
 /// IPv4 address and port, in network order.
 #[derive(Clone, Copy)]
-pub(crate) struct Peer(pub(crate) [u8; 6]);
+pub struct Peer(pub [u8; 6]);
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

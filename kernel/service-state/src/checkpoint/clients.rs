@@ -7,9 +7,8 @@ use checkpoint::{Malformed, Writer};
 use resp::{Parser, ParserProgress};
 use serde::{Deserialize, Serialize};
 
-use super::Head;
-use crate::blocked::{self, Blocked};
-use crate::commands;
+use super::{Head, Vocabulary};
+use crate::blocked::Blocked;
 use crate::connection::Connection;
 use crate::record::ConnectionId;
 use crate::store::{Bytes, DATABASES, Keyspace};
@@ -68,6 +67,7 @@ impl Client {
     pub(super) fn connection(
         self,
         strings: Vec<Bytes>,
+        vocabulary: Vocabulary,
     ) -> Result<(ConnectionId, Connection), Malformed> {
         let mut strings = strings.into_iter();
         let (Some(name), Some(last_command), Some(line)) =
@@ -88,7 +88,7 @@ impl Client {
             protocol: self.protocol,
             parser,
             name,
-            last_command: commands::name_of(&last_command).unwrap_or(Connection::NO_COMMAND),
+            last_command: (vocabulary.name_of)(&last_command).unwrap_or(Connection::NO_COMMAND),
             no_evict: self.no_evict,
             ..Connection::new(self.peer, 0, self.is_authenticated)
         };
@@ -103,11 +103,12 @@ impl Client {
 pub(super) fn blocked(
     (database, deadline_ms, order): (u8, Option<u64>, u64),
     mut strings: Vec<Bytes>,
+    vocabulary: Vocabulary,
     step: &mut dyn FnMut(),
 ) -> Result<Blocked, Malformed> {
     let held = strings.pop().unwrap_or_default();
     let mut request = strings.into_boxed_slice();
-    let wait = blocked::restored(&mut request, step);
+    let wait = (vocabulary.wait_of)(&mut request, step);
     let wait = wait.filter(|_| usize::from(database) < DATABASES);
     let wait = wait.ok_or(Malformed("a client waits as none can wait"))?;
     let mut blocked = Blocked::new(request, wait, database.into(), deadline_ms, order);

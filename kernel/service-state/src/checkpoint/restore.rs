@@ -8,18 +8,19 @@ use checkpoint::{Item, Items, Joiner, Malformed, decode};
 
 use super::clients::{self, Begun, Client};
 use super::value::{OpenValue, PartialValue, Piece, ValueHead};
-use super::{Head, Server};
+use super::{Head, Server, Vocabulary};
 use crate::connection::{Connection, Connections};
 use crate::limits::ServiceLimits;
 use crate::record::ConnectionId;
-use crate::service::Service;
+use crate::state::State;
 use crate::statistics::Statistics;
 use crate::status::HostStatus;
 use crate::store::{Bytes, COUNT_MAX, DATABASES, Deadline, Value};
 
-/// Restores a service from a checkpoint.
-pub struct ServiceRestorer {
-    service: Service,
+/// Restores what the service knows from a checkpoint.
+pub struct StateRestorer {
+    vocabulary: Vocabulary,
+    state: State,
     joiner: Joiner,
     expected: Expected,
     /// A large value that was begun.
@@ -53,11 +54,12 @@ enum Strings {
     Begun(Begun),
 }
 
-impl ServiceRestorer {
-    /// Begins, with an empty service.
-    pub fn new(limits: ServiceLimits) -> Self {
+impl StateRestorer {
+    /// Begins, with that of an empty service.
+    pub fn new(limits: ServiceLimits, vocabulary: Vocabulary) -> Self {
         Self {
-            service: Service::new(limits),
+            vocabulary,
+            state: State::new(limits),
             joiner: Joiner::default(),
             expected: Expected::Nothing,
             open: None,
@@ -85,13 +87,13 @@ impl ServiceRestorer {
         Ok(())
     }
 
-    /// Returns the service.
+    /// Returns it.
     ///
     /// # Errors
     /// The end of the service's state is missing.
-    pub fn finish(self) -> Result<Service, Malformed> {
+    pub fn finish(self) -> Result<State, Malformed> {
         if self.is_whole {
-            Ok(self.service)
+            Ok(self.state)
         } else {
             Err(Malformed("the service's end is missing"))
         }
@@ -103,11 +105,11 @@ impl ServiceRestorer {
         }
         self.expected = match head {
             Head::Database(database) if usize::from(database) < DATABASES => {
-                self.service.keyspace.select(database.into());
+                self.state.keyspace.select(database.into());
                 Expected::Nothing
             }
             Head::Swap(one, other) if usize::from(one.max(other)) < DATABASES => {
-                self.service.keyspace.swap(one.into(), other.into());
+                self.state.keyspace.swap(one.into(), other.into());
                 Expected::Nothing
             }
             Head::Database(_) | Head::Swap(..) => {
@@ -116,7 +118,7 @@ impl ServiceRestorer {
             Head::Insert => Expected::InsertedKey,
             Head::Remove => Expected::RemovedKey,
             Head::Clear => {
-                self.service.keyspace.clear(step);
+                self.state.keyspace.clear(step);
                 Expected::Nothing
             }
             Head::Value {
@@ -148,7 +150,7 @@ impl ServiceRestorer {
     }
 
     fn string(&mut self, string: Cow<'_, [u8]>, step: &mut dyn FnMut()) -> Result<(), Malformed> {
-        let keyspace = &mut self.service.keyspace;
+        let keyspace = &mut self.state.keyspace;
         self.expected = match core::mem::replace(&mut self.expected, Expected::Nothing) {
             Expected::Nothing => return Err(Malformed("a string without a head")),
             Expected::InsertedKey => {
@@ -243,22 +245,22 @@ impl ServiceRestorer {
         strings: Vec<Bytes>,
         step: &mut dyn FnMut(),
     ) -> Result<(), Malformed> {
-        let service = &mut self.service;
+        let state = &mut self.state;
         match of {
             Strings::Connection(client) => {
-                let (id, connection) = client.connection(strings)?;
-                service.pending_bytes += connection.kept_bytes();
+                let (id, connection) = client.connection(strings, self.vocabulary)?;
+                state.pending_bytes += connection.kept_bytes();
                 self.last_connection = Some(id);
-                match service.connections.insert(id, connection) {
+                match state.connections.insert(id, connection) {
                     None => Ok(()),
                     Some(_) => Err(Malformed("a connection comes twice")),
                 }
             }
             Strings::Begun(begun) => {
                 let last = self.last_connection;
-                let last = last.and_then(|id| Some((id, service.connections.get_mut(&id)?)));
+                let last = last.and_then(|id| Some((id, state.connections.get_mut(&id)?)));
                 let (id, client) = last.ok_or(Malformed("what was begun belongs to no client"))?;
-                service.pending_bytes -= client.kept_bytes();
+                state.pending_bytes -= client.kept_bytes();
                 if let Begun::Blocked {
                     database,
                     deadline_ms,
@@ -270,14 +272,14 @@ impl ServiceRestorer {
                         return Err(Malformed("a client waits twice"));
                     }
                     let when = (database, deadline_ms, order);
-                    let blocked = clients::blocked(when, strings, step)?;
-                    service.pending_bytes += client.kept_bytes() + blocked.kept_bytes();
-                    service.block(id, blocked);
+                    let blocked = clients::blocked(when, strings, self.vocabulary, step)?;
+                    state.pending_bytes += client.kept_bytes() + blocked.kept_bytes();
+                    state.block(id, blocked);
                     return Ok(());
                 }
-                let subscribers = &mut service.subscribers;
-                begun.add_to(client, strings, &mut service.keyspace, (id, subscribers))?;
-                service.pending_bytes += client.kept_bytes();
+                let subscribers = &mut state.subscribers;
+                begun.add_to(client, strings, &mut state.keyspace, (id, subscribers))?;
+                state.pending_bytes += client.kept_bytes();
                 Ok(())
             }
         }
@@ -287,12 +289,12 @@ impl ServiceRestorer {
         if self.open.is_some() {
             return Err(Malformed("the end of a large value is missing"));
         }
-        let service = &mut self.service;
+        let state = &mut self.state;
         let found = [
-            service.keyspace.len() as u64,
-            service.keyspace.used_bytes(),
-            service.connections.len() as u64,
-            service.pending_bytes as u64,
+            state.keyspace.len() as u64,
+            state.keyspace.used_bytes(),
+            state.connections.len() as u64,
+            state.pending_bytes as u64,
         ];
         let expected = [
             server.keys,
@@ -303,18 +305,16 @@ impl ServiceRestorer {
         if found != expected {
             return Err(Malformed("the service's counts do not add up"));
         }
-        if !are_in_range(&server, &service.connections) {
+        if !are_in_range(&server, &state.connections) {
             return Err(Malformed(
                 "a time in the future, or a count that is too high",
             ));
         }
-        service
-            .keyspace
-            .restore_counts(server.now_ms, server.expired);
-        service.statistics = server.statistics;
-        service.blocked.began = server.blocked_began;
-        service.failover = server.failover;
-        service.status =
+        state.keyspace.restore_counts(server.now_ms, server.expired);
+        state.statistics = server.statistics;
+        state.blocked.began = server.blocked_began;
+        state.failover = server.failover;
+        state.status =
             HostStatus::decode(status).map_err(|_| Malformed("a status of a wrong length"))?;
         self.is_whole = true;
         Ok(())

@@ -10,14 +10,25 @@ mod restore;
 mod value;
 mod writer;
 
-pub use restore::ServiceRestorer;
+pub use restore::StateRestorer;
 
 use core::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::Failover;
+use crate::failover::Failover;
 use crate::statistics::Statistics;
+use crate::store::Bytes;
 use clients::{Begun, Client};
+use key_commands::Wait;
+
+/// What restoring has to know of the table of commands.
+#[derive(Clone, Copy)]
+pub struct Vocabulary {
+    /// Returns the name of a command or subcommand as it is in the table; `None` if it is not in it.
+    pub name_of: fn(&[u8]) -> Option<&'static str>,
+    /// Reads what a client with this request waits for; `None` if it cannot wait.
+    pub wait_of: fn(&mut [Bytes], &mut dyn FnMut()) -> Option<Wait>,
+}
 
 /// The heads in this part of a checkpoint, and the strings that follow each.
 #[derive(Debug, Serialize, Deserialize)]

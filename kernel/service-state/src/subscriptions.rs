@@ -6,7 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 /// A channel, or a pattern of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Topic {
+pub enum Topic {
     /// A channel, by its name.
     Channel,
     /// All channels whose names match.
@@ -15,7 +15,7 @@ pub(crate) enum Topic {
 
 /// The subscriptions of one client.
 #[derive(Debug, Default)]
-pub(crate) struct Subscriptions {
+pub struct Subscriptions {
     topics: BTreeSet<(Topic, Bytes)>,
     /// Number of channels among them.
     channels: usize,
@@ -27,27 +27,27 @@ const SUBSCRIPTION_BYTES: usize = 160;
 
 impl Subscriptions {
     /// Returns the number of channels and patterns.
-    pub(crate) fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.topics.len()
     }
 
     /// Returns the number of channels.
-    pub(crate) fn channels(&self) -> usize {
+    pub fn channels(&self) -> usize {
         self.channels
     }
 
     /// Returns the number of patterns.
-    pub(crate) fn patterns(&self) -> usize {
+    pub fn patterns(&self) -> usize {
         self.topics.len() - self.channels
     }
 
     /// Returns all of them, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &(Topic, Bytes)> {
+    pub fn iter(&self) -> impl Iterator<Item = &(Topic, Bytes)> {
         self.topics.iter()
     }
 
     /// Returns the first channel, or the first pattern.
-    pub(crate) fn first(&self, topic: Topic) -> Option<&Bytes> {
+    pub fn first(&self, topic: Topic) -> Option<&Bytes> {
         let from = (topic, Bytes::new());
         let first = self.topics.range(from..).next();
         first
@@ -56,7 +56,7 @@ impl Subscriptions {
     }
 
     /// Returns the memory that they take, in bytes.
-    pub(crate) fn kept_bytes(&self) -> usize {
+    pub fn kept_bytes(&self) -> usize {
         self.kept_bytes
     }
 
@@ -67,13 +67,13 @@ impl Subscriptions {
 
 /// The subscribers of all channels and patterns.
 #[derive(Debug, Default)]
-pub(crate) struct Subscribers {
+pub struct Subscribers {
     topics: BTreeMap<(Topic, Bytes), BTreeSet<ConnectionId>>,
 }
 
 impl Subscribers {
     /// Subscribes a client.
-    pub(crate) fn add(
+    pub fn add(
         &mut self,
         connection: ConnectionId,
         own: &mut Subscriptions,
@@ -92,7 +92,7 @@ impl Subscribers {
     }
 
     /// Ends a subscription of a client. Does nothing if there is none.
-    pub(crate) fn remove(
+    pub fn remove(
         &mut self,
         connection: ConnectionId,
         own: &mut Subscriptions,
@@ -113,22 +113,19 @@ impl Subscribers {
     }
 
     /// Ends all subscriptions of a client.
-    pub(crate) fn remove_all(&mut self, connection: ConnectionId, own: &mut Subscriptions) {
+    pub fn remove_all(&mut self, connection: ConnectionId, own: &mut Subscriptions) {
         while let Some((topic, name)) = own.topics.first().cloned() {
             self.remove(connection, own, topic, &name);
         }
     }
 
     /// Returns the subscribers of a channel or of a pattern.
-    pub(crate) fn of(&self, topic: Topic, name: &[u8]) -> Option<&BTreeSet<ConnectionId>> {
+    pub fn of(&self, topic: Topic, name: &[u8]) -> Option<&BTreeSet<ConnectionId>> {
         self.topics.get(&(topic, Bytes::from_slice(name)))
     }
 
     /// Returns the channels or the patterns that have subscribers, in order, with those.
-    pub(crate) fn all(
-        &self,
-        topic: Topic,
-    ) -> impl Iterator<Item = (&Bytes, &BTreeSet<ConnectionId>)> {
+    pub fn all(&self, topic: Topic) -> impl Iterator<Item = (&Bytes, &BTreeSet<ConnectionId>)> {
         let all = self.topics.range((topic, Bytes::new())..);
         let all = all.take_while(move |((kind, _), _)| *kind == topic);
         all.map(|((_, name), subscribers)| (name, subscribers))
