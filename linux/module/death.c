@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How this kernel ends if it can still report it: panic, reboot, switchover,
- * an expired watchdog. Each leaves an epitaph and the end of the kernel log
+ * How this kernel ends if it can still report it: panic, reboot, halt, power
+ * off, switchover, an expired watchdog. Each leaves an epitaph and the end of the kernel log
  * in the shared region, then interrupts the seat.
  *
  * This file and keepalive.c call each other: a dying kernel stops its
@@ -13,6 +13,7 @@
 #include <linux/kmsg_dump.h>
 #include <linux/notifier.h>
 #include <linux/panic_notifier.h>
+#include <linux/reboot.h>
 #include <linux/string.h>
 #include <linux/syscore_ops.h>
 
@@ -26,6 +27,9 @@
 
 /* How long the monitor may take to stop this kernel, in ns. */
 #define FENCE_NS	(10 * (u64)NSEC_PER_SEC)
+
+/* How long the monitor may take to power the machine off, in ns: it waits two seconds. */
+#define POWER_OFF_NS	(10 * (u64)NSEC_PER_SEC)
 
 static char log_tail[US_LOG_BYTES];
 
@@ -122,17 +126,56 @@ static struct notifier_block panic_block = {
 	.priority = INT_MAX,
 };
 
+static bool is_kexec;
+
+/* Only here a kernel hears that its restart is a kexec. */
+static int on_restart(struct notifier_block *block, unsigned long event, void *command)
+{
+	is_kexec = event == SYS_RESTART && command && !strcmp(command, "kexec reboot");
+	if (is_kexec)
+		pr_emerg("kexec: a kernel from there would not know its resources; that of the boot line starts instead\n");
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block restart_block = {
+	.notifier_call = on_restart,
+};
+
 /*
- * The last call before a reset of the machine. It also comes before a kexec,
- * because a kernel that is started by kexec would not know which resources
- * are its own. The monitor starts the same image again.
+ * The last call before the machine is reset, halted or powered off, and before
+ * a kexec. After a restart the monitor starts the same image again. Otherwise
+ * this kernel goes on to its end by itself, and nobody takes over.
  */
 static void on_shutdown(void)
 {
-	if (system_state != SYSTEM_RESTART)
-		return;
-	us_die(US_EPITAPH_CAUSE_REBOOT, "reboot");
-	us_await_fence();
+	switch (system_state) {
+	case SYSTEM_RESTART:
+		us_die(US_EPITAPH_CAUSE_REBOOT, is_kexec ? "kexec" : "reboot");
+		us_await_fence();
+		break;
+	case SYSTEM_HALT:
+		us_die(US_EPITAPH_CAUSE_HALT, "halt");
+		break;
+	case SYSTEM_POWER_OFF:
+		us_die(US_EPITAPH_CAUSE_POWER_OFF, "power off");
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * Comes after the firmware's way to power the machine off, which a promoted
+ * kernel does not know: without any way, Linux would halt. The monitor does it.
+ */
+static int on_power_off(struct sys_off_data *data)
+{
+	u64 begin_ns = us_now_ns();
+
+	while (us_now_ns() - begin_ns < POWER_OFF_NS)
+		cpu_relax();
+	pr_emerg("the monitor did not power the machine off\n");
+	return NOTIFY_DONE;
 }
 
 static struct syscore_ops shutdown_ops = {
@@ -141,6 +184,13 @@ static struct syscore_ops shutdown_ops = {
 
 void us_death_init(void)
 {
+	struct sys_off_handler *power_off;
+
 	atomic_notifier_chain_register(&panic_notifier_list, &panic_block);
 	register_syscore_ops(&shutdown_ops);
+	register_reboot_notifier(&restart_block);
+	power_off = register_sys_off_handler(SYS_OFF_MODE_POWER_OFF, SYS_OFF_PRIO_LOW,
+					     on_power_off, NULL);
+	if (IS_ERR(power_off))
+		pr_warn("this kernel may halt where it should power the machine off\n");
 }

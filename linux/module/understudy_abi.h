@@ -156,6 +156,8 @@
 #define US_EPITAPH_CAUSE_DEVICE         9 /* its network card could not serve any longer */
 #define US_EPITAPH_CAUSE_MEMORY_CHANGED 10 /* its memory was overwritten */
 #define US_EPITAPH_CAUSE_STATE          11 /* its state was not what it should be */
+#define US_EPITAPH_CAUSE_POWER_OFF      12 /* it was told to power the machine off */
+#define US_EPITAPH_CAUSE_HALT           13 /* it was told to halt */
 
 /* ParkState */
 #define US_PARK_STATE_RUNNING           0 /* it runs, or was never started */

@@ -26,6 +26,9 @@ numbered! {
         /// A word of shared memory that it alone writes, or what it concluded from its memory, was impossible.
         MemoryChanged = 10, "memory-changed", "its memory was overwritten";
         State = 11, "state", "its state was not what it should be";
+        /// The monitor powers the machine off if the kernel does not.
+        PowerOff = 12, "power-off", "it was told to power the machine off";
+        Halt = 13, "halt", "it was told to halt";
     }
 }
 

@@ -75,6 +75,8 @@ pub enum Ending {
     Reboot,
     /// The backup takes over.
     Switchover,
+    /// Nothing: the operator ends the machine's work.
+    Stop,
 }
 
 /// A part of a takeover that the executor carries out and reports on. The order here is the order of the takeover.

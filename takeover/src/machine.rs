@@ -124,7 +124,7 @@ impl Machine {
             | State::Holding { .. }
             | State::Promoting => self.judge(out),
             State::Fencing(_) => self.advance_fence(out),
-            State::Preparing(_) | State::Refused(_) | State::Dead => {}
+            State::Preparing(_) | State::Refused(_) | State::Dead | State::Stopped => {}
         }
     }
 
@@ -139,7 +139,7 @@ impl Machine {
             }
             State::Holding { until_ns } => Some(until_ns),
             State::Fencing(fence) => return Some(fence.deadline_ns()),
-            State::Preparing(_) | State::Refused(_) | State::Dead => None,
+            State::Preparing(_) | State::Refused(_) | State::Dead | State::Stopped => None,
         };
         // Otherwise an absence within a long wait, such as the one for a booting primary, would not be noticed.
         waits_until_ns.map(|until_ns| until_ns.min(self.latest_look_ns()))

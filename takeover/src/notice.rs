@@ -48,6 +48,8 @@ pub enum Notice {
     Refused(Refusal),
     /// The primary is dead and there is no backup: no instance serves. Sent once per death.
     Dead(Failure),
+    /// The primary was told to halt, or to power the machine off.
+    Stopped,
 }
 
 /// Why a takeover was refused.
@@ -96,6 +98,7 @@ impl fmt::Display for Notice {
                 let stage = Word::of(stage);
                 event::TakeoverRefused { stage }.fmt(f)
             }
+            Self::Stopped => event::Stopped {}.fmt(f),
             Self::Dead(Failure { cause, core }) => event::Dead { cause, core }.fmt(f),
         }
     }

@@ -32,6 +32,24 @@ pub unsafe fn machine(preferred: Option<(u16, u8)>) -> ! {
     triple_fault()
 }
 
+/// Powers the machine off by its PM1 control registers (ACPI 6.5, 4.8.3.2): these ports, with what is written there.
+/// Returns if that does not work.
+///
+/// # Safety
+/// As for [`machine`]; the ports are the registers that ACPI names.
+pub unsafe fn power_off(ports: impl Iterator<Item = (u16, u16)>) {
+    interrupts::without_interrupts(|| {
+        for (port, value) in ports {
+            // SAFETY: the caller allows the end of the machine. The lowest bit, that ACPI is on, stays as it is.
+            unsafe {
+                let mut register = Port::<u16>::new(port);
+                let acpi_is_on = register.read() & 1;
+                register.write(value | acpi_is_on);
+            }
+        }
+    });
+}
+
 /// Faults without an interrupt table, so that the processor shuts down, which resets a PC.
 pub fn triple_fault() -> ! {
     let nothing = DescriptorTablePointer {

@@ -117,6 +117,9 @@ pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefus
     for note in &acpi.notes {
         log::warn!("{note}; the machine boots nevertheless");
     }
+    if let Err(error) = &acpi.power_off {
+        log::warn!("{error}; only a first Linux can power the machine off");
+    }
     let start_page = place_start_page(&info)?;
     // SAFETY: the page is free, the boot tables map it and everything of the monitor's, and no other core runs yet.
     let silent = unsafe { call_the_roll(&acpi, start_page, local_apic, clock) };

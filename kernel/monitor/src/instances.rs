@@ -169,6 +169,7 @@ fn bare_machine(
         constant,
         start_page_due_ns: 0,
         reset_port,
+        power_off: facts.acpi.power_off.clone(),
         qualification,
     }
 }

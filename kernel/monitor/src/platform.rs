@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 
 use arch::machine_check::Verdict;
 use arch::{cpu, machine_check, reset};
+use partition::InputError;
+use partition::acpi::PowerOff;
 use sharedmem::event::{Hex, MachineCheck, MemoryAltered};
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Control, Instance};
@@ -50,6 +52,8 @@ pub struct BareMachine {
     pub start_page_due_ns: u64,
     /// The port that resets the machine, and what is written there; `None` if ACPI names none.
     pub reset_port: Option<(u16, u8)>,
+    /// How the machine is powered off.
+    pub power_off: Result<PowerOff, InputError>,
     /// The machine's qualification, if it is not in use.
     pub qualification: Option<Box<Qualification>>,
 }
@@ -145,6 +149,14 @@ impl Platform for BareMachine {
 
     fn heap_bytes(&self) -> usize {
         heap::used_bytes()
+    }
+
+    fn power_off(&mut self) {
+        match &self.power_off {
+            // SAFETY: the primary was told to power the machine off, and nothing else is wanted of it.
+            Ok(registers) => unsafe { reset::power_off(registers.ports.into_iter().flatten()) },
+            Err(error) => log::error!("{error}; switch the machine off by hand"),
+        }
     }
 
     fn reset(&mut self) -> ! {

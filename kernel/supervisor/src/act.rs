@@ -29,8 +29,11 @@ impl<P: Platform> Supervisor<P> {
         let was_lost = matches!(self.machine.backup(), Backup::Lost(_));
         let actions = self.machine.step(now_ns, event);
         // Before anything is done: the monitor may fail in doing it.
-        let is_served = matches!(self.machine.state(), State::Watching | State::Unprotected);
-        let must_reset = !is_served && self.resetting.is_allowed();
+        let is_well = matches!(
+            self.machine.state(),
+            State::Watching | State::Unprotected | State::Stopped
+        );
+        let must_reset = !is_well && self.resetting.is_allowed();
         if self.keepalive_answer.set_must_reset(must_reset) {
             self.platform.watch_main_loop();
         }

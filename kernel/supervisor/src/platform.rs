@@ -90,6 +90,9 @@ pub trait Platform: Sized {
     /// Returns how many bytes of the monitor's heap are in use, for the log.
     fn heap_bytes(&self) -> usize;
 
+    /// Powers the machine off: its primary was told to, and is at rest. Returns if that does not work.
+    fn power_off(&mut self);
+
     /// Resets the machine. Nobody serves, and what is to be kept is in memory.
     fn reset(&mut self) -> !;
 }

@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering::Acquire;
 
 use sharedmem::console::ConsoleOwner;
 use sharedmem::control::NOTHING_RETAINED;
+use sharedmem::epitaph::EpitaphCause;
 use sharedmem::event;
 use sharedmem::reset_row::TooManyResets;
 use takeover::State;
@@ -16,6 +17,10 @@ const GRACE_NS: u64 = 1_000_000_000;
 
 /// So much of the time between two looks counts at most, in ns: they are about a millisecond apart.
 const LOOK_NS_MAX: u64 = 100_000_000;
+
+/// How long a primary has for its last lines, and for powering the machine off, in ns. A first primary does that by
+/// itself, with the firmware's own methods; one that was a backup cannot.
+const STOP_NS: u64 = 2_000_000_000;
 
 /// Kernels that are loaded in vain before the machine is reset.
 const LOADS_MAX: u32 = 2;
@@ -63,6 +68,24 @@ impl Resetting {
     }
 }
 
+/// When the monitor does the rest of an ordered end.
+#[derive(Default)]
+pub(crate) struct Stopping {
+    /// Since when the primary has been told to stop, in ns.
+    since_ns: Option<u64>,
+    is_done: bool,
+}
+
+impl Stopping {
+    /// Returns, once, whether the primary has had its time.
+    fn is_due(&mut self, now_ns: u64) -> bool {
+        let since_ns = *self.since_ns.get_or_insert(now_ns);
+        let is_due = !self.is_done && now_ns.saturating_sub(since_ns) >= STOP_NS;
+        self.is_done |= is_due;
+        is_due
+    }
+}
+
 impl<P: Platform> Supervisor<P> {
     /// Returns whether a kernel that is loaded now could go on for the one that is dead. There is none if already the
     /// first image was refused: then nobody made a state, and no cores are known.
@@ -95,10 +118,29 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
+    /// Does the rest of an ordered end: takes the console when the primary has printed its last line, and powers the
+    /// machine off if the primary was told to and has not done it.
+    pub(crate) fn stop_if_told(&mut self) {
+        let now_ns = self.now_ns();
+        if self.machine.state() != State::Stopped || !self.stopping.is_due(now_ns) {
+            return;
+        }
+        self.console.give_to(self.control, ConsoleOwner::Monitor);
+        let epitaph = self.control.epitaphs[self.primary_instance].read();
+        let is_power_off = epitaph.is_some_and(|it| it.cause == Some(EpitaphCause::PowerOff));
+        if is_power_off {
+            log::info!("{}", event::PowerOff {});
+        }
+        self.console.flush(self.control);
+        if is_power_off {
+            self.platform.power_off();
+        }
+    }
+
     /// Returns how long to sleep at most, in ns: no keepalive wakes the seat when nobody serves.
     pub(crate) fn hopeless_poll_ns(&self) -> u64 {
         match self.machine.state() {
-            State::Dead | State::Refused(_) => PREPARE_POLL_NS,
+            State::Dead | State::Refused(_) | State::Stopped => PREPARE_POLL_NS,
             _ => u64::MAX,
         }
     }

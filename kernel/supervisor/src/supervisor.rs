@@ -21,7 +21,7 @@ use crate::keepalive_answer::KeepaliveAnswer;
 use crate::known_words::KnownWords;
 use crate::platform::Platform;
 use crate::rearm::Rearming;
-use crate::reset::Resetting;
+use crate::reset::{Resetting, Stopping};
 use crate::succession::Remaining;
 use crate::tenant::{Tenant, Wait};
 
@@ -81,6 +81,8 @@ pub struct Supervisor<P: Platform> {
     pub(crate) slices: Slices,
     /// When the machine is reset.
     pub(crate) resetting: Resetting,
+    /// When the rest of an ordered end is done.
+    pub(crate) stopping: Stopping,
     /// What the monitor alone writes in the shared region.
     pub(crate) known_words: KnownWords,
     /// What was told last.
@@ -119,6 +121,7 @@ impl<P: Platform> Supervisor<P> {
             rearming: Rearming::new(policy.rearms && !policy.kinds.any(|it| it.boots_on_lent_core)),
             slices: Slices::default(),
             resetting: Resetting::new(policy.resets),
+            stopping: Stopping::default(),
             known_words: KnownWords::of(control),
             obstacles: Obstacles::NONE,
             keepalive: Some(Box::new(Keepalive::first(0, 0))),
@@ -169,6 +172,7 @@ impl<P: Platform> Supervisor<P> {
         self.answer_operator();
         self.rearm_if_due();
         self.reset_if_hopeless();
+        self.stop_if_told();
         if self.let_backup_work() == Wait::Idle {
             self.sleep(seen);
         }
@@ -236,6 +240,10 @@ impl<P: Platform> Supervisor<P> {
                 Some(EpitaphCause::Switchover) => Event::Ended {
                     epoch,
                     ending: Ending::Switchover,
+                },
+                Some(EpitaphCause::PowerOff | EpitaphCause::Halt) => Event::Ended {
+                    epoch,
+                    ending: Ending::Stop,
                 },
                 Some(
                     EpitaphCause::Panic

@@ -89,6 +89,37 @@ fn a_backup_that_is_given_up_while_its_primary_is_fenced_keeps_no_machine_from_i
 }
 
 #[test]
+fn an_ordered_stop_is_followed_by_nobody_and_the_machine_goes_off_if_that_was_the_order() {
+    for (cause, expected) in [
+        (EpitaphCause::Halt, &[][..]),
+        (EpitaphCause::PowerOff, &["the machine is powered off"]),
+    ] {
+        for kind in [&NATIVE, &LINUX] {
+            let (world, mut supervisor) = booted(kind, true, true);
+            run(&mut supervisor, |supervisor| {
+                supervisor.machine().is_protected()
+            });
+            run(&mut supervisor, |_| {
+                world.runs[3].get() == Some(Instance::A)
+            });
+            world.log.take();
+            world.end(Instance::A, cause);
+            let told_ns = world.now_ns.get();
+            run(&mut supervisor, |_| {
+                world.now_ns.get() > told_ns + LONG_NS / 4
+            });
+            assert!(world.log.borrow().is_empty(), "it has its time");
+            run(&mut supervisor, |_| world.now_ns.get() > told_ns + LONG_NS);
+            assert_eq!(supervisor.machine().state(), State::Stopped);
+            assert_eq!(*world.log.borrow(), expected, "{kind}, {cause:?}");
+            assert_eq!(world.control.epoch.current(), 1);
+            let stopped_ns = world.now_ns.get();
+            run(&mut supervisor, |_| world.petted_ns.get() > stopped_ns);
+        }
+    }
+}
+
+#[test]
 #[should_panic(expected = "the machine is reset")]
 fn a_machine_whose_images_are_refused_at_boot_is_reset() {
     let (world, mut supervisor) = booted(&NATIVE, false, true);

@@ -107,6 +107,18 @@ impl Qmp {
         self.execute("cont", json!({})).map(drop)
     }
 
+    /// Presses keys of the keyboard, all at once.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn press(&mut self, keys: &[&str]) -> Result<(), Problem> {
+        let keys: Vec<Value> = keys
+            .iter()
+            .map(|key| json!({ "type": "qcode", "data": key }))
+            .collect();
+        self.execute("send-key", json!({ "keys": keys })).map(drop)
+    }
+
     /// Presses the reset button.
     ///
     /// # Errors

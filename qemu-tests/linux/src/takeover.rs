@@ -212,8 +212,11 @@ pub fn kill(port: u16, death: Death) -> Result<(), Problem> {
     end(port, death.name())
 }
 
-/// Ends the primary in a way that its service knows. An answer means that it did not work.
-pub(crate) fn end(port: u16, way: &str) -> Result<(), Problem> {
+/// Ends the primary in a way that its service knows.
+///
+/// # Errors
+/// There is an answer, so it did not work.
+pub fn end(port: u16, way: &str) -> Result<(), Problem> {
     match http::request(port, "POST", "/fault", way.as_bytes(), LAST_REQUEST_LIMIT) {
         Ok(reply) => Err(Problem::Failed(format!(
             "the primary lives on: {} {}",

@@ -19,6 +19,7 @@ mod instants;
 mod iso;
 mod journal;
 mod linux;
+mod linux_ends;
 mod machine_checks;
 mod mixed;
 mod model;
@@ -68,6 +69,7 @@ pub fn all() -> Vec<Test> {
         screen::tests(),
         model::tests(),
         linux::tests(),
+        linux_ends::tests(),
         mixed::tests(),
     ];
     subjects.into_iter().flatten().collect()

@@ -171,6 +171,11 @@ impl Platform for Board {
         0
     }
 
+    fn power_off(&mut self) {
+        // No simulated kernel is told to.
+        unreachable!("no kernel asks for it")
+    }
+
     fn reset(&mut self) -> ! {
         self.world.monitor.is_reset.set(true);
         self.world.scheduler.halt()

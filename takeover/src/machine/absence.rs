@@ -14,7 +14,7 @@ impl Machine {
             | State::Promoting
             | State::Holding { .. } => Some(self.latest_look_ns()),
             State::Fencing(fence) => Some(fence.deadline_ns().max(self.now_ns)),
-            State::Preparing(_) | State::Refused(_) | State::Dead => None,
+            State::Preparing(_) | State::Refused(_) | State::Dead | State::Stopped => None,
         }
     }
 
@@ -38,7 +38,7 @@ impl Machine {
             // The primary was judged before: only the wait itself is longer.
             State::Holding { until_ns } => *until_ns = until_ns.saturating_add(unseen_ns),
             State::Fencing(fence) => fence.excuse(now_ns),
-            State::Preparing(_) | State::Refused(_) | State::Dead => {}
+            State::Preparing(_) | State::Refused(_) | State::Dead | State::Stopped => {}
         }
         self.absences = self.absences.saturating_add(1);
         // Each is counted; the log names those that would have mattered, ever more rarely.

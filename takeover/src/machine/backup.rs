@@ -59,7 +59,11 @@ impl Machine {
         self.backup = Backup::Lost(loss);
         push(out, Action::Notify(Notice::Unprotected(loss)));
         match self.state {
-            State::Booting | State::Promoting | State::Unprotected | State::Dead => {}
+            State::Booting
+            | State::Promoting
+            | State::Unprotected
+            | State::Dead
+            | State::Stopped => {}
             State::Watching => self.state = State::Unprotected,
             // A restart under way needs no backup.
             _ if self.successor == Successor::Same => {}

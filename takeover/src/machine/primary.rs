@@ -117,6 +117,10 @@ impl Machine {
         match ending {
             Ending::Switchover if self.state == State::Dead => {}
             Ending::Switchover => self.condemn(Failure::of(Cause::Switchover), out),
+            Ending::Stop => {
+                self.state = State::Stopped;
+                push(out, Action::Notify(Notice::Stopped));
+            }
             Ending::Reboot => {
                 self.successor = Successor::Same;
                 self.begin_takeover(Failure::of(Cause::Reboot), out);

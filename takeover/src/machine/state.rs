@@ -30,6 +30,8 @@ pub enum State {
     Refused(Refusal),
     /// The primary is dead, and there is no backup.
     Dead,
+    /// The primary was told to halt, or to power the machine off. Nobody is watched, and nobody takes over.
+    Stopped,
 }
 
 /// The state of the backup on the seat.

@@ -125,3 +125,28 @@ fn the_end_of_another_epoch_is_no_end() {
     assert_eq!(rig.step(Event::Ended { epoch, ending }), []);
     assert_eq!(rig.state(), State::Watching);
 }
+
+#[test]
+fn an_ordered_stop_is_told_once_and_nobody_takes_over() {
+    for loses_backup in [false, true] {
+        let mut rig = Rig::protected();
+        if loses_backup {
+            rig.step(Event::BackupLost(BackupLoss::Crashed));
+        }
+        assert_eq!(
+            end(&mut rig, Ending::Stop),
+            [Action::Notify(Notice::Stopped)]
+        );
+        assert_eq!(
+            (rig.machine.deadline_ns(), rig.machine.is_protected()),
+            (None, false)
+        );
+        assert_eq!(rig.tick_after(10 * BOOT_TIMEOUT), []);
+        for ending in [Ending::Stop, Ending::Reboot, Ending::Switchover] {
+            assert_eq!(end(&mut rig, ending), []);
+        }
+        assert_eq!((rig.epitaph(), rig.beat()), (vec![], vec![]));
+        rig.step(Event::BackupLost(BackupLoss::Crashed));
+        assert_eq!(rig.state(), State::Stopped);
+    }
+}

@@ -62,6 +62,13 @@ impl Ledger {
     /// Checks the actions that the machine asks for.
     pub fn check(&mut self, before: State, machine: &Machine, actions: &[Action]) {
         assert!(actions.len() <= ACTIONS_MAX);
+        if before == State::Stopped {
+            assert_eq!(
+                machine.state(),
+                before,
+                "who was told to stop is not followed"
+            );
+        }
         for action in actions {
             match *action {
                 Action::Notify(Notice::TakeoverBegan { epoch, .. }) => self.begin(epoch),

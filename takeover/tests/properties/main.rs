@@ -78,7 +78,7 @@ fn any_move() -> impl Strategy<Value = Move> {
         5 => Just(Move::ToDeadline),
         6 => any_beat(lag()),
         1 => lag().prop_map(|epoch_lag| Move::Epitaph { epoch_lag }),
-        1 => (lag(), prop::sample::select(vec![Ending::Reboot, Ending::Switchover]))
+        1 => (lag(), prop::sample::select(vec![Ending::Reboot, Ending::Switchover, Ending::Stop]))
             .prop_map(|(epoch_lag, ending)| Move::Ended { epoch_lag, ending }),
         5 => (0..40_u32, lag()).prop_map(|(core, generation_lag)| Move::CheckIn { core, generation_lag }),
         3 => Just(Move::CheckInAll),
@@ -133,7 +133,7 @@ impl Driver {
         let is_lost = matches!(backup, Backup::Lost(_));
         let is_red = matches!(self.machine.verdict(), Verdict::Red(_));
         match self.machine.state() {
-            State::Booting | State::Promoting => {}
+            State::Booting | State::Promoting | State::Stopped => {}
             State::Watching => assert!(!is_lost),
             State::Unprotected => assert!(is_lost),
             State::Holding { .. } => assert!(is_red && backup == Backup::Loading),

@@ -5,6 +5,7 @@ mod comparison_list;
 mod core_list;
 mod device_list;
 mod dma_list;
+mod ending_list;
 mod host;
 mod host_list;
 mod list;
@@ -38,6 +39,7 @@ fn host_mutants() -> impl Iterator<Item = &'static HostMutant> {
         .chain(watcher_list::WATCHER_MUTANTS)
         .chain(device_list::DEVICE_MUTANTS)
         .chain(dma_list::DMA_MUTANTS)
+        .chain(ending_list::ENDING_MUTANTS)
 }
 
 /// The result of one bug.

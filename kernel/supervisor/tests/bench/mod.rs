@@ -250,6 +250,10 @@ impl Platform for Bench {
         0
     }
 
+    fn power_off(&mut self) {
+        self.0.note("the machine is powered off");
+    }
+
     fn reset(&mut self) -> ! {
         panic!("the machine is reset")
     }

@@ -91,7 +91,7 @@ pub(super) fn hpet(table: &Block) -> Result<Option<u64>, InputError> {
 
 /// Reads a generic address structure (5.2.3.2): space, width, offset, access size, address. None if it is empty or in
 /// another space.
-fn generic_address(
+pub(super) fn generic_address(
     table: &Block,
     offset: usize,
     field: &'static str,

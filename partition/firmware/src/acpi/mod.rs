@@ -8,6 +8,7 @@ mod fixed;
 pub mod iommu;
 mod madt;
 mod mcfg;
+mod power;
 mod root;
 #[cfg(test)]
 mod tests;
@@ -20,9 +21,10 @@ pub use cpus::CpuNote;
 pub use fixed::{PmTimer, Register, ResetRegister};
 pub use madt::{InterruptOverride, IoApic, IsaInterrupt};
 pub use mcfg::Ecam;
+pub use power::PowerOff;
 pub use root::Rsdp;
 
-use crate::physical::{InputError, PhysicalMemory};
+use crate::physical::{InputError, PhysicalMemory, Problem};
 
 /// The number of a local APIC: what an inter-processor interrupt is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +57,8 @@ pub struct AcpiInfo {
     pub pm_timer: Option<PmTimer>,
     /// The register that resets the machine, if there is one.
     pub reset: Option<ResetRegister>,
+    /// How the machine is powered off, or why that is not known. The machine boots nevertheless.
+    pub power_off: Result<PowerOff, InputError>,
     /// Physical address of the high precision event timer's registers, if there is one.
     pub hpet: Option<u64>,
     /// Where PCI configuration space lies in memory: none without an MCFG; an error if the MCFG cannot be used. The
@@ -107,6 +111,10 @@ impl AcpiInfo {
         let tables = root::tables(rsdp, memory)?;
         let mut notes = tables.notes;
         let madt = madt::parse(&tables.madt, bsp, &mut notes)?;
+        let power_off = match &tables.fadt {
+            Some(fadt) => power::parse(fadt, memory),
+            None => Err(InputError::new("FADT", "table", Problem::Missing)),
+        };
         let (pm_timer, reset) = match &tables.fadt {
             Some(fadt) => (fixed::pm_timer(fadt)?, fixed::reset_register(fadt)?),
             None => (None, None),
@@ -131,6 +139,7 @@ impl AcpiInfo {
             overrides: madt.overrides,
             pm_timer,
             reset,
+            power_off,
             hpet,
             ecam,
             iommus,

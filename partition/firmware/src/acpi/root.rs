@@ -201,7 +201,7 @@ fn read_root_table(
 
 /// Copies a table. A wrong checksum is noted, no more: firmware that changes a table after it was sealed is common, and
 /// Linux (ACPICA, `acpi_ut_verify_checksum`) uses the table as well.
-fn read_table(
+pub(super) fn read_table(
     address: u64,
     name: &'static str,
     memory: &dyn PhysicalMemory,

@@ -38,7 +38,7 @@ fn madt(entries: &[Vec<u8>]) -> Vec<u8> {
     table(b"APIC", &body)
 }
 
-fn fadt() -> Vec<u8> {
+pub fn fadt() -> Vec<u8> {
     let mut bytes = table(b"FACP", &[0; 244 - 36]);
     bytes[76..80].copy_from_slice(&0x608u32.to_le_bytes());
     bytes[91] = 4;

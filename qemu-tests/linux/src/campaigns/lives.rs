@@ -42,6 +42,10 @@ pub enum KernelEnd {
     Death(Death),
     /// It reboots, and is started again.
     Reboot,
+    /// It is to give way to another kernel by `kexec -e`; it is started again instead.
+    Kexec,
+    /// Somebody presses Ctrl-Alt-Del, and it reboots.
+    Keys,
     /// It hands over on purpose.
     Switch,
 }
@@ -51,7 +55,7 @@ impl KernelEnd {
     fn cause(self) -> &'static str {
         match self {
             Self::Death(death) => death.cause(),
-            Self::Reboot => "reboot",
+            Self::Reboot | Self::Kexec | Self::Keys => "reboot",
             Self::Switch => "switchover",
         }
     }
@@ -60,14 +64,17 @@ impl KernelEnd {
     fn successor(self, owner: usize) -> usize {
         match self {
             Self::Death(_) | Self::Switch => 1 - owner,
-            Self::Reboot => owner,
+            Self::Reboot | Self::Kexec | Self::Keys => owner,
         }
     }
 
-    fn come(self, port: u16) -> Result<(), Problem> {
+    fn come(self, machine: &QemuMachine) -> Result<(), Problem> {
+        let port = machine.port()?;
         match self {
             Self::Death(death) => takeover::end(port, death.name()),
             Self::Reboot => takeover::end(port, "reboot"),
+            Self::Kexec => takeover::end(port, "kexec"),
+            Self::Keys => machine.control()?.press(&["ctrl", "alt", "delete"]),
             Self::Switch => {
                 let reply = http::request(port, "POST", "/order", b"switch --yes", ORDER_LIMIT);
                 // The kernel may end before its answer has left.
@@ -86,10 +93,14 @@ impl FromStr for KernelEnd {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "reboot" => Ok(Self::Reboot),
+            "kexec" => Ok(Self::Kexec),
+            "ctrl-alt-del" => Ok(Self::Keys),
             "switch" => Ok(Self::Switch),
-            other => Death::from_str(other, false)
-                .map(Self::Death)
-                .map_err(|_| format!("{other}: panic, hang, spin, reboot or switch would work")),
+            other => Death::from_str(other, false).map(Self::Death).map_err(|_| {
+                format!(
+                    "{other}: panic, hang, spin, reboot, kexec, ctrl-alt-del or switch would work"
+                )
+            }),
         }
     }
 }
@@ -99,6 +110,8 @@ impl fmt::Display for KernelEnd {
         match self {
             Self::Death(death) => death.fmt(f),
             Self::Reboot => f.write_str("reboot"),
+            Self::Kexec => f.write_str("kexec"),
+            Self::Keys => f.write_str("ctrl-alt-del"),
             Self::Switch => f.write_str("switch"),
         }
     }
@@ -206,7 +219,7 @@ fn outlive(
     successor: &str,
     client: GapProbe,
 ) -> Result<Life, Problem> {
-    end.come(machine.port()?)?;
+    end.come(machine)?;
     let status = await_protection(machine, epoch)?;
     let cause = &status["takeover"]["cause"];
     require_equal("the cause", cause, &json!(end.cause()))?;
@@ -252,7 +265,15 @@ mod tests {
 
     #[test]
     fn ends_are_read_as_they_are_written() {
-        for text in ["panic", "hang", "spin", "reboot", "switch"] {
+        for text in [
+            "panic",
+            "hang",
+            "spin",
+            "reboot",
+            "kexec",
+            "ctrl-alt-del",
+            "switch",
+        ] {
             assert_eq!(text.parse::<KernelEnd>().unwrap().to_string(), text);
         }
         let problem = "sleep".parse::<KernelEnd>().unwrap_err();

@@ -303,6 +303,14 @@ events! {
         core: Option<u32>,
     }
 
+    event Stopped = "stopped":
+    /// The primary was told to halt or to power the machine off. Nobody takes over.
+    {}
+
+    event PowerOff = "power-off":
+    /// The monitor powers the machine off, as the primary was told to, and could not.
+    {}
+
     event FenceRefused = "fence-refused":
     /// A takeover was refused, because cores did not prove that they had stopped.
     {

@@ -6,6 +6,7 @@
 
 mod hooks;
 mod http;
+mod kexec;
 mod network;
 mod order;
 mod readiness;

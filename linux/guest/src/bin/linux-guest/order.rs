@@ -36,12 +36,12 @@ pub fn begin(line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends this kernel as `reboot -f` does.
+/// Ends this kernel as `reboot -f`, `halt -f` or `poweroff -f` does.
 ///
 /// # Errors
 /// The system's.
-pub fn reboot() -> io::Result<()> {
-    Command::new("reboot").arg("-f").status().map(drop)
+pub fn end(way: &str) -> io::Result<()> {
+    Command::new(way).arg("-f").status().map(drop)
 }
 
 fn log_lines(line: &str, output: &Output) -> Vec<String> {

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::hooks;
 use crate::http::{MAX_BODY_BYTES, Request, Response};
+use crate::kexec;
 use crate::order;
 use crate::stamp::FirstReply;
 
@@ -77,7 +78,10 @@ impl Service {
     /// Kills this kernel. Returns only if that did not work.
     fn die(&self, way: &[u8]) -> Result<Response, Response> {
         match way {
-            b"reboot" => order::reboot().map_err(failed)?,
+            b"reboot" => order::end("reboot").map_err(failed)?,
+            b"halt" => order::end("halt").map_err(failed)?,
+            b"poweroff" => order::end("poweroff").map_err(failed)?,
+            b"kexec" => kexec::execute().map_err(failed)?,
             way => fs::write(&self.fault, way).map_err(failed)?,
         }
         Err(Response::text(500, "still here"))
