@@ -133,7 +133,7 @@ static int on_restart(struct notifier_block *block, unsigned long event, void *c
 {
 	is_kexec = event == SYS_RESTART && command && !strcmp(command, "kexec reboot");
 	if (is_kexec)
-		pr_emerg("kexec: a kernel from there would not know its resources; that of the boot line starts instead\n");
+		pr_emerg("kexec: a kernel from there would not know its resources: the boot line's starts instead\n");
 	return NOTIFY_DONE;
 }
 

@@ -165,8 +165,8 @@ impl Scenario {
         self
     }
 
-    /// Returns the scenario with a primary that serves nobody, beside its other faults. There is only one: a primary does
-    /// not die soon of what its predecessor died of.
+    /// Returns the scenario with a primary that serves nobody, beside its other faults. There is only one: a primary
+    /// does not die soon of what its predecessor died of.
     fn with_a_service_that_stands(mut self, rng: &mut Rng) -> Self {
         let place = rng.usize(..=self.faults.len());
         self.faults.insert(place, Plan::of_service(rng));
