@@ -31,6 +31,12 @@ numbered! {
         Status = 2, "status", "say what it does";
         Start = 3, "start", "begin anew; nothing of an earlier job is left";
         Stop = 4, "stop", "stop its ranks";
+        /// Text: the slice's name, and from where in its log, in bytes. The answer's text: where the piece begins,
+        /// where the next one does, and the piece, which ends before a line end.
+        Log = 5, "log", "read a piece of its log";
+        /// Text: the slice's name, the result's, and from where in it, in bytes. The answer's text: the committed step,
+        /// the result's length, and a piece of it in hexadecimal digits.
+        Result = 6, "result", "read a piece of a result as of the last committed step";
     }
 }
 

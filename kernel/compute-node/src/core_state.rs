@@ -31,7 +31,7 @@ pub unsafe fn set_up(slice: &Slice, rank: usize) {
         // SAFETY: the first core, whose tables are loaded; and memory that is the heap's alone.
         unsafe {
             traps::install(death::by_trap);
-            HEAP.give(start, bytes);
+            HEAP.0.give(start, bytes);
         }
         IS_READY.store(true, Ordering::Release);
     } else {

@@ -25,7 +25,7 @@ pub fn learn(slice: &Slice) {
 
 /// Dies of a Rust panic.
 pub fn by_panic(info: &PanicInfo<'_>) -> ! {
-    die(DeathCause::Panic, |death| {
+    die(DeathCause::Panic, SliceState::Died, |death| {
         let _ = write!(death, "{}", info.message());
         if let Some(at) = info.location() {
             let _ = write!(death, " ({}:{})", at.file(), at.line());
@@ -39,7 +39,7 @@ pub fn by_trap(frame: &mut TrapFrame) {
     if frame.vector == VECTOR_NMI {
         cpu::stop();
     }
-    die(DeathCause::Exception, |death| {
+    die(DeathCause::Exception, SliceState::Died, |death| {
         death.vector = frame.vector;
         death.error_code = frame.error_code;
         death.rip = frame.rip;
@@ -54,7 +54,18 @@ pub fn by_trap(frame: &mut TrapFrame) {
     })
 }
 
-fn die(cause: DeathCause, describe: impl FnOnce(&mut SliceDeath)) -> ! {
+/// Ends the computation, because the heap has no room for what a rank wants.
+pub fn by_scratch(bytes: usize, used_bytes: usize, heap_bytes: usize) -> ! {
+    die(DeathCause::Refused, SliceState::Failed, |death| {
+        let _ = write!(
+            death,
+            "{bytes} bytes of scratch memory are needed, {used_bytes} of {heap_bytes} are in use: a larger mem= would \
+             work"
+        );
+    })
+}
+
+fn die(cause: DeathCause, state: SliceState, describe: impl FnOnce(&mut SliceDeath)) -> ! {
     let control = CONTROL.load(Ordering::Acquire);
     // SAFETY: null, or the control block of this slice, which consists of atomics and stays mapped.
     let Some(control) = (unsafe { control.as_ref() }) else {
@@ -70,6 +81,6 @@ fn die(cause: DeathCause, describe: impl FnOnce(&mut SliceDeath)) -> ! {
     }
     describe(&mut death);
     control.epitaph.write(&death);
-    control.status.end(SliceState::Died);
+    control.status.end(state);
     cpu::stop()
 }

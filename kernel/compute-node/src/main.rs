@@ -11,6 +11,7 @@
 //! | `core_state`, `floating_point` | a core: descriptor tables, traps; what its results depend on |
 //! | `death` | what is left of a rank that dies |
 //! | `trial` | how a rank dies in a test |
+//! | `scratch` | the heap: what a computation works in beside its regions |
 //! | `note` | marks the file as a compute image |
 #![no_std]
 #![no_main]
@@ -21,6 +22,7 @@ mod core_state;
 mod death;
 mod floating_point;
 mod note;
+mod scratch;
 mod slice;
 mod trial;
 
@@ -33,8 +35,10 @@ use arch::heap::Heap;
 use compute::Host;
 use compute_slice::{MARK_OPERAND, Mark, SliceControl};
 
+use scratch::Scratch;
+
 #[global_allocator]
-static HEAP: Heap = Heap::empty();
+static HEAP: Scratch = Scratch(Heap::empty());
 
 /// What a computation needs of the machine.
 struct Machine(Clock);

@@ -24,7 +24,14 @@ mod server {
         for command in ["ARM", "disarm", "RETRY", "LOAD image"] {
             assert_eq!(bench.send(&format!("UNDERSTUDY {command}")), "+QUEUED\r\n");
         }
-        for command in ["LIST", "status cg", "START cg n=32 steps=50", "STOP cg"] {
+        for command in [
+            "LIST",
+            "status cg",
+            "START cg n=32 steps=50",
+            "STOP cg",
+            "LOG cg 9",
+            "RESULT cg x",
+        ] {
             assert_eq!(bench.send(&format!("COMPUTE {command}")), "+QUEUED\r\n");
         }
         let orders = bench.host.operated.split_off(4);
@@ -32,7 +39,7 @@ mod server {
             orders[2].contains("order: Start, text: [99, 103, 32, 110"),
             "{orders:?}"
         );
-        assert_eq!(orders.len(), 4);
+        assert_eq!(orders.len(), 6);
         for command in ["", "STATUS", "STATUS a b", "LIST a", "START", "WAIT a"] {
             assert!(
                 bench

@@ -52,7 +52,7 @@ mod supervisor;
 mod tenant;
 
 pub use ap_mailbox::{ApMailboxes, Arrived, Order};
-pub use compute::{Act, Computation, ComputeTenant, Ending, Idle, Kept, SliceView};
+pub use compute::{Act, Computation, ComputeTenant, Ending, Idle, Kept, ResultPiece, SliceView};
 pub use console::{Console, Port};
 pub use cores::{Cores, Signal};
 pub use dispatch::Dispatch;

@@ -9,7 +9,7 @@ use compute_slice::{SliceDeath, SliceEntry, SliceState};
 use partition::tenant::NATIVE;
 use sharedmem::Instance;
 use sharedmem::mailbox::{Answer, Command, ComputeOrder, compute_arguments};
-use supervisor::{ComputeTenant, Ending, Kept, Order, SliceView, Supervisor};
+use supervisor::{ComputeTenant, Ending, Kept, Order, ResultPiece, SliceView, Supervisor};
 
 use bench::{Bench, SLICE_CORES, World, protected, run};
 
@@ -80,6 +80,27 @@ impl ComputeTenant for Slice {
 
     fn exit_code(&self) -> Option<u8> {
         None
+    }
+
+    fn log(&self, position: u64, piece: &mut [u8]) -> (u64, usize) {
+        let text = b"first\nsecond \x07\n";
+        let start = (position as usize).min(text.len());
+        let length = (text.len() - start).min(piece.len());
+        piece[..length].copy_from_slice(&text[start..start + length]);
+        (start as u64, length)
+    }
+
+    fn result(&self, name: &str, position: u64, piece: &mut [u8]) -> Result<ResultPiece, String> {
+        let (step, bytes) = (7, 66);
+        let copied = (bytes - position as usize).min(piece.len());
+        piece[..copied].fill(0xab);
+        let bytes = bytes as u64;
+        let read = ResultPiece {
+            step,
+            bytes,
+            copied,
+        };
+        (name == "x").then_some(read).ok_or("none".into())
     }
 
     fn prepare(&mut self, entry: SliceEntry, generation: u64) -> Result<Vec<(u32, Order)>, String> {
@@ -259,4 +280,28 @@ fn the_operator_asks_stops_and_starts() {
             .take()
             .contains(&"to compute: n=8 steps=3".to_string())
     );
+}
+
+#[test]
+fn the_operator_reads_log_and_results_in_pieces() {
+    let (world, mut supervisor, _) = running(None);
+    let accepted = |text: &str| (Answer::Accepted, text.to_owned());
+    for (wanted, text, expected) in [
+        (ComputeOrder::Log, "cg", "0 6 first"),
+        (ComputeOrder::Log, "cg 6", "6 15 second ?"),
+        (ComputeOrder::Log, "cg 15", "15 15 "),
+        (ComputeOrder::Result, "cg x 64", "7 66 abab"),
+    ] {
+        let answer = order(&world, &mut supervisor, wanted, text);
+        assert_eq!(answer, accepted(expected), "{text}");
+    }
+    for (wanted, text) in [
+        (ComputeOrder::Log, "cg one"),
+        (ComputeOrder::Result, "cg y"),
+        (ComputeOrder::Result, "cg x -1"),
+        (ComputeOrder::Result, "no x"),
+    ] {
+        let (answer, _) = order(&world, &mut supervisor, wanted, text);
+        assert_eq!(answer, Answer::Refused, "{text}");
+    }
 }

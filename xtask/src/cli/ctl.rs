@@ -1,10 +1,13 @@
 //! `cargo xtask ctl`: operates a native machine over the network.
 
 use std::path::PathBuf;
+use std::process;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use harness::files;
 use harness::operator::{self, MachineStatus};
+use hpc_tests::operator::{self as slices, JobEnd, LogReader};
 
 /// Which machine, and what to do.
 #[derive(Args)]
@@ -56,6 +59,30 @@ enum Compute {
         /// What is computed; without it the same as before.
         arguments: Vec<String>,
     },
+    /// Print the log of a slice.
+    Log {
+        /// Its name.
+        slice: String,
+    },
+    /// Write a region to a file, as of the last committed step.
+    Result {
+        /// The slice's name.
+        slice: String,
+        /// The region's name.
+        region: String,
+        /// The file; without it the length and the step are printed.
+        file: Option<PathBuf>,
+    },
+    /// Start a job. With `--wait` print its log until it ends, and end with its exit code.
+    Run {
+        /// The slice's name.
+        slice: String,
+        /// What is computed; without it the same as before.
+        arguments: Vec<String>,
+        /// Wait for its end.
+        #[arg(long)]
+        wait: bool,
+    },
     /// Stop a slice.
     Stop {
         /// Its name.
@@ -64,18 +91,61 @@ enum Compute {
 }
 
 impl Compute {
-    /// Returns the words of the order, as the service takes them.
-    fn words(&self) -> Vec<&[u8]> {
-        let (word, rest): (&str, Vec<&String>) = match self {
-            Self::List => ("LIST", Vec::new()),
-            Self::Status { slice } => ("STATUS", vec![slice]),
-            Self::Stop { slice } => ("STOP", vec![slice]),
-            Self::Start { slice, arguments } => {
-                ("START", [slice].into_iter().chain(arguments).collect())
+    /// Carries it out, and prints the result.
+    fn carry_out(&self, port: u16) -> Result<()> {
+        match self {
+            Self::Log { slice } => LogReader::new(port, slice).read(|line| println!("{line}"))?,
+            Self::Result {
+                slice,
+                region,
+                file,
+            } => {
+                let (step, bytes) = slices::result(port, slice, region)?;
+                if let Some(file) = file {
+                    files::write(file, &bytes)?;
+                }
+                println!("{region}: {} bytes of step {step}", bytes.len());
             }
-        };
-        let rest = rest.into_iter().map(|text| text.as_bytes());
-        [word.as_bytes()].into_iter().chain(rest).collect()
+            Self::Run {
+                slice,
+                arguments,
+                wait,
+            } => {
+                let mut log = slices::start(port, slice, arguments)?;
+                if *wait {
+                    let end = slices::wait(port, &mut log, |line| println!("{line}"))?;
+                    end_with(end)?;
+                }
+            }
+            Self::List => order(port, &[b"LIST"])?,
+            Self::Status { slice } => order(port, &[b"STATUS", slice.as_bytes()])?,
+            Self::Stop { slice } => order(port, &[b"STOP", slice.as_bytes()])?,
+            Self::Start { slice, arguments } => {
+                let rest = arguments.iter().map(|text| text.as_bytes());
+                let words: Vec<&[u8]> = [b"START".as_slice(), slice.as_bytes()]
+                    .into_iter()
+                    .chain(rest)
+                    .collect();
+                order(port, &words)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives an order, and prints what the slices do then.
+fn order(port: u16, words: &[&[u8]]) -> Result<()> {
+    let answer = operator::compute(port, words)?;
+    answer.split("; ").for_each(|line| println!("{line}"));
+    Ok(())
+}
+
+/// Ends this process with the exit code of a job, if that is not 0.
+fn end_with(end: JobEnd) -> Result<()> {
+    match end {
+        JobEnd::Finished(0) => Ok(()),
+        JobEnd::Finished(code) => process::exit(code.into()),
+        JobEnd::Other(state) => bail!("the job has no exit code: {state}"),
     }
 }
 
@@ -108,10 +178,7 @@ pub fn operate(arguments: &CtlArguments) -> Result<bool> {
             operator::request(port, &[b"DISARM"])?;
             println!("disarmed: the machine is unprotected");
         }
-        What::Compute { what } => {
-            let answer = operator::compute(port, &what.words())?;
-            answer.split("; ").for_each(|line| println!("{line}"));
-        }
+        What::Compute { what } => what.carry_out(port)?,
         What::Retry => {
             operator::request(port, &[b"RETRY"])?;
             println!("the monitor tries again, if a takeover was refused");

@@ -10,7 +10,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use arch::paging::Protection;
+use arch::paging::{PAGE_BYTES, Protection};
 use compute_slice::{
     SLICE_CONTROL_BYTES, SLICE_REVISION, SliceArguments, SliceControl, SliceDeath, SliceEntry,
     SliceParameters, SliceState,
@@ -21,7 +21,7 @@ use partition::{Image, Plan};
 use sharedmem::Revisions;
 use sharedmem::abi::{DIRECT_BASE, stack_top};
 use sharedmem::hand_off::PhysicalRange;
-use supervisor::{ComputeTenant, Ending, Kept, Order, SliceView};
+use supervisor::{ComputeTenant, Ending, Kept, Order, ResultPiece, SliceView};
 
 use crate::facts::BootFacts;
 use crate::images::{BootArchive, Refusal};
@@ -234,6 +234,52 @@ impl ComputeTenant for Slice {
 
     fn exit_code(&self) -> Option<u8> {
         self.control().status.exit_code()
+    }
+
+    fn log(&self, position: u64, piece: &mut [u8]) -> (u64, usize) {
+        self.control().log.copy_from(position, piece)
+    }
+
+    fn result(&self, name: &str, position: u64, piece: &mut [u8]) -> Result<ResultPiece, String> {
+        let parameters = self.parameters().ok_or("it was never entered")?;
+        let control = self.control();
+        let mut results = control.results.read(&parameters);
+        let result = results.find(|it| it.name.as_str() == name);
+        let result = result.ok_or_else(|| format!("it has no result `{name}`"))?;
+        let left = result.bytes.saturating_sub(position);
+        let copied = left.min(piece.len() as u64) as usize;
+        if copied == 0 {
+            return Err(format!("`{name}` ends at {}", result.bytes));
+        }
+        let mut failed = None;
+        let step = result.copy_committed(control, &parameters, |offset| {
+            // The result lies within the slice, so this does not overflow.
+            let start = self.range.start + offset + position;
+            let range = PhysicalRange {
+                start: start / PAGE_BYTES * PAGE_BYTES,
+                end: (start + copied as u64).next_multiple_of(PAGE_BYTES),
+            };
+            // SAFETY: the slice's memory, which ranks may write meanwhile: so it is read as plain bytes, each once, and
+            // counts only if the step was still committed afterwards.
+            match unsafe { self.windows.open(range, Protection::ReadOnly) } {
+                Ok(window) => {
+                    for (index, byte) in piece[..copied].iter_mut().enumerate() {
+                        // SAFETY: within the window.
+                        *byte = unsafe { window.at(start).add(index).read_volatile() };
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+        });
+        match (failed, step) {
+            (Some(error), _) => Err(format!("no page tables: {error:?}")),
+            (None, None) => Err("nothing is committed, or it was overwritten meanwhile".into()),
+            (None, Some(step)) => Ok(ResultPiece {
+                step,
+                bytes: result.bytes,
+                copied,
+            }),
+        }
     }
 
     fn prepare(&mut self, entry: SliceEntry, generation: u64) -> Result<Vec<(u32, Order)>, String> {

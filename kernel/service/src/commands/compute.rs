@@ -36,6 +36,8 @@ pub(super) fn compute(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
         0 if is(word, "list") => ComputeOrder::List,
         1 if is(word, "status") => ComputeOrder::Status,
         1 if is(word, "stop") => ComputeOrder::Stop,
+        1 | 2 if is(word, "log") => ComputeOrder::Log,
+        2 | 3 if is(word, "result") => ComputeOrder::Result,
         1.. if is(word, "start") => ComputeOrder::Start,
         _ => return Err(UNKNOWN),
     };
@@ -65,6 +67,10 @@ fn show_help(context: &mut Context<'_, '_>) -> Outcome {
             "    Begin anew, with other arguments if some are given.",
             "STOP <slice>",
             "    Stop a slice.",
+            "LOG <slice> [<byte>]",
+            "    Read a line of its log, or a piece of one: where it begins, where the next one does, the text.",
+            "RESULT <slice> <region> [<byte>]",
+            "    Read a piece of a region as of the last committed step: the step, the whole length, hexadecimal.",
             "The answer is in INFO replication: operator_requests, operator_answer and operator_reason.",
         ],
     )

@@ -70,11 +70,32 @@ pub trait ComputeTenant: SliceView {
     /// Returns the exit code, once the computation is done.
     fn exit_code(&self) -> Option<u8>;
 
+    /// Copies a piece of its log from `position` on, in bytes. Returns where the piece begins, later if older text was
+    /// overwritten, and its length.
+    fn log(&self, position: u64, piece: &mut [u8]) -> (u64, usize);
+
+    /// Copies a piece of a result as of the last committed step, from `position` on, in bytes.
+    ///
+    /// # Errors
+    /// There is no such result, nothing is committed, or it was overwritten meanwhile.
+    fn result(&self, name: &str, position: u64, piece: &mut [u8]) -> Result<ResultPiece, String>;
+
     /// Loads the image, while no rank runs. Returns the order for each core.
     ///
     /// # Errors
     /// Why the slice cannot be entered.
     fn prepare(&mut self, entry: SliceEntry, generation: u64) -> Result<Vec<(u32, Order)>, String>;
+}
+
+/// A piece of a result that was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResultPiece {
+    /// The step that it is of.
+    pub step: u64,
+    /// Length of the whole result, in bytes.
+    pub bytes: u64,
+    /// Bytes that were copied.
+    pub copied: usize,
 }
 
 struct Slice {

@@ -9,6 +9,22 @@ use sharedmem::mailbox::{ARGUMENTS, ComputeOrder, compute_text};
 
 use super::{Slice, Slices};
 
+/// Bytes of a log that an answer has room for.
+const LOG_PIECE_BYTES: usize = 128;
+
+/// Bytes of a result that an answer has room for.
+const RESULT_PIECE_BYTES: usize = 64;
+
+/// Reads a position in bytes; 0 if there is none.
+fn position(text: &str) -> Result<u64, String> {
+    match text {
+        "" => Ok(0),
+        _ => text
+            .parse()
+            .map_err(|_| format!("`{text}` is no number of bytes")),
+    }
+}
+
 impl Slices {
     /// Carries out an order, which the primary claims that the operator gave. Returns the state of the slice.
     ///
@@ -28,6 +44,8 @@ impl Slices {
         let slice = slice.ok_or_else(|| format!("there is no slice `{name}`: {list}"))?;
         match order {
             ComputeOrder::List | ComputeOrder::Status => {}
+            ComputeOrder::Log => return slice.log(what),
+            ComputeOrder::Result => return slice.result(what),
             ComputeOrder::Start => slice.start(what)?,
             ComputeOrder::Stop if slice.computation.stop() => {}
             ComputeOrder::Stop => return Err(format!("nothing of it runs: {}", slice.state())),
@@ -59,6 +77,37 @@ impl Slice {
             true => Ok(()),
             false => Err(format!("it cannot be started: {}", self.state())),
         }
+    }
+
+    /// Returns a piece of the log. It is the computation's text, so what is not printable is shown as a question mark.
+    fn log(&self, from: &str) -> Result<String, String> {
+        let from = position(from)?;
+        let mut piece = [0; LOG_PIECE_BYTES];
+        let (start, length) = self.tenant.log(from, &mut piece);
+        let piece = &piece[..length];
+        let end = piece.iter().position(|byte| *byte == b'\n');
+        let (text, taken) = match end {
+            Some(end) => (&piece[..end], end + 1),
+            None => (piece, length),
+        };
+        let shown = |byte: &u8| match byte {
+            b' '..=b'~' => char::from(*byte),
+            _ => '?',
+        };
+        let text: String = text.iter().map(shown).collect();
+        Ok(format!("{start} {} {text}", start + taken as u64))
+    }
+
+    /// Returns a piece of a result.
+    fn result(&self, what: &str) -> Result<String, String> {
+        let (region, from) = what.split_once(' ').unwrap_or((what, "0"));
+        let mut piece = [0; RESULT_PIECE_BYTES];
+        let read = self.tenant.result(region, position(from)?, &mut piece)?;
+        let mut text = format!("{} {} ", read.step, read.bytes);
+        for byte in &piece[..read.copied] {
+            text += &format!("{byte:02x}");
+        }
+        Ok(text)
     }
 
     /// Says what it does: its name, its state, the number of the entry, the last committed step.

@@ -1,6 +1,7 @@
 //! Slices for computations: what dies beside one does not stop it, and what dies in one goes on.
 
 mod rank;
+mod results;
 mod solver;
 
 use std::time::Duration;
@@ -95,6 +96,7 @@ pub(super) fn tests() -> Vec<Test> {
         })
     }));
     tests.extend(solver::tests());
+    tests.extend(results::tests());
     tests
 }
 
