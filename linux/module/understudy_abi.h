@@ -176,6 +176,8 @@
 #define US_COMPUTE_ORDER_STATUS         2 /* say what it does */
 #define US_COMPUTE_ORDER_START          3 /* begin anew; nothing of an earlier job is left */
 #define US_COMPUTE_ORDER_STOP           4 /* stop its ranks */
+#define US_COMPUTE_ORDER_LOG            5 /* read a piece of its log */
+#define US_COMPUTE_ORDER_RESULT         6 /* read a piece of a result as of the last committed step */
 
 /* ImageSource */
 #define US_IMAGE_SOURCE_PRIMARY         0 /* `primary_kernel` of the boot line */

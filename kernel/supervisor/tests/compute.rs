@@ -241,13 +241,15 @@ fn order(
 fn the_operator_asks_stops_and_starts() {
     let (world, mut supervisor, ranks) = running(None);
     let (answer, text) = order(&world, &mut supervisor, ComputeOrder::List, "");
+    assert_eq!((answer, text.as_str()), (Answer::Accepted, "cg"));
+    let (answer, text) = order(&world, &mut supervisor, ComputeOrder::Status, "cg");
     assert_eq!(answer, Answer::Accepted);
     assert!(text.starts_with("cg running, entry 1, step "), "{text}");
     let refused = [
         (
             ComputeOrder::Status,
             "md",
-            "there is no slice `md`: cg running",
+            "there is no slice `md`, there is cg",
         ),
         (ComputeOrder::Start, "cg", "stop it first: cg running"),
     ];
@@ -265,13 +267,14 @@ fn the_operator_asks_stops_and_starts() {
     let (answer, text) = order(&world, &mut supervisor, ComputeOrder::Stop, "cg");
     assert_eq!(answer, Answer::Refused);
     assert!(text.starts_with("nothing of it runs: cg stopped"), "{text}");
-    let (answer, _) = order(
+    let start = order(
         &world,
         &mut supervisor,
         ComputeOrder::Start,
         "cg n=8 steps=3",
     );
-    assert_eq!(answer, Answer::Accepted);
+    // Nothing is said of the steps of the job before.
+    assert_eq!(start, (Answer::Accepted, "cg starting".into()));
     run(&mut supervisor, |_| world.ranks.iter().all(Cell::get));
     assert_eq!(ranks.entries.get(), Some((SliceEntry::Fresh, 2)));
     assert!(

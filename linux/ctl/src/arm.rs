@@ -136,8 +136,8 @@ fn lend(
     let before = Before::of(control);
     cpus::set_online(root, cpu, false)?;
     progress(&format!("CPU {cpu} is lent to the backup while it boots"));
-    let outcome = mailbox::order(control, Command::Arm, arguments)
-        .map(|()| mailbox::await_backup(control, before, limit, progress));
+    let outcome = mailbox::order(module, Command::Arm, arguments)
+        .map(|_| mailbox::await_backup(control, before, limit, progress));
     if let Ok(Loading::GoesOn) = outcome {
         // The monitor is going to stop the lent core. This kernel would miss the core if it had taken it back by then.
         return Err(Problem::No(format!(

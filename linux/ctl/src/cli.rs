@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::compute::ComputeCommand;
 use crate::problem::EXIT_CODES;
 
 /// The arguments of `understudyctl`.
@@ -115,6 +116,12 @@ pub enum Command {
         /// Free the room of the printed records
         #[arg(long)]
         consume: bool,
+    },
+    /// Looks at compute slices, starts and stops them
+    Compute {
+        /// What to do
+        #[command(subcommand)]
+        command: ComputeCommand,
     },
     /// Announces the addresses of an interface to the neighbours
     Arp {

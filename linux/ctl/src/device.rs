@@ -5,12 +5,13 @@ use std::io::{ErrorKind, Write};
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::{ioctl_none, ioctl_read, ioctl_write_ptr};
 use sharedmem::device::{DeviceInfo, DeviceRequest, REQUEST_TYPE};
 use sharedmem::timeline::Edge;
 use sharedmem::{Control, Revisions, SharedRegion};
 
-use crate::module::Module;
+use crate::module::{Module, Turn};
 use crate::problem::{Problem, other_release};
 use crate::region::{SpareSlot, map_control, map_whole};
 
@@ -93,6 +94,14 @@ impl Module for Device {
 
     fn control(&self) -> &Control {
         self.control
+    }
+
+    fn turn(&self) -> Result<Turn, Problem> {
+        let what = format!("waiting for other programs that use {PATH}");
+        let file = self.file.try_clone().map_err(Problem::with(&what))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusive);
+        lock.map(Some)
+            .map_err(|(_, error)| Problem::with(what)(error))
     }
 
     fn stamp(&self, edge: Edge) -> Result<(), Problem> {

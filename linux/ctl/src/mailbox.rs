@@ -9,6 +9,7 @@ use sharedmem::mailbox::{ARGUMENTS, Answer, Command};
 use sharedmem::protection::ProtectionState;
 
 use crate::log;
+use crate::module::Module;
 use crate::problem::Problem;
 
 /// How long to wait for an answer. The monitor looks into its mailbox every few milliseconds.
@@ -31,20 +32,23 @@ pub enum Loading {
     GoesOn,
 }
 
-/// Sends a request to the monitor, and waits for its answer.
+/// Sends a request to the monitor, and waits for its answer. Returns the text of the answer. Programs take turns: the
+/// mailbox holds one request.
 ///
 /// # Errors
 /// Returns an error if the monitor refuses, or does not answer.
 pub fn order(
-    control: &Control,
+    module: &dyn Module,
     command: Command,
     arguments: [u64; ARGUMENTS],
-) -> Result<(), Problem> {
-    let number = control.mailbox.ask(command, arguments);
+) -> Result<String, Problem> {
+    let _turn = module.turn()?;
+    let mailbox = &module.control().mailbox;
+    let number = mailbox.ask(command, arguments);
     let until = Instant::now() + ANSWER_LIMIT;
     loop {
-        match control.mailbox.answer(number) {
-            Some((Answer::Accepted, _)) => return Ok(()),
+        match mailbox.answer(number) {
+            Some((Answer::Accepted, text)) => return Ok(log::printable(text.as_str().as_bytes())),
             Some((Answer::Refused, text)) => {
                 let text = log::printable(text.as_str().as_bytes());
                 return Err(Problem::No(format!("the monitor refuses: {text}")));

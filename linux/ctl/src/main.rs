@@ -8,6 +8,7 @@ mod arm;
 mod check;
 mod cli;
 mod clock;
+mod compute;
 mod cpus;
 mod describe;
 mod device;
@@ -124,6 +125,7 @@ fn run(command: Command) -> Result<(), Problem> {
             json,
             consume,
         } => journal(&Device::open()?, command, follow, json, consume),
+        Command::Compute { command } => compute::run(&Device::open()?, &command),
         Command::Arp { interface } => announce::interface(&interface).map(drop),
         Command::Stamp { edge } => timeline::stamp(&Device::open()?, &edge),
         Command::Completions { shell } => completions(shell),

@@ -1,10 +1,16 @@
 //! The module as a trait: which kernel this is, its memory, its requests. [`sharedmem::device`] defines the interface.
 
+use std::fs::File;
+
+use nix::fcntl::Flock;
 use sharedmem::Control;
 use sharedmem::device::DeviceInfo;
 use sharedmem::timeline::Edge;
 
 use crate::problem::Problem;
+
+/// The right to put a request into the mailbox; `None` in tests. It is a lock on the device's file.
+pub type Turn = Option<Flock<File>>;
 
 /// The module, or a fake in tests.
 pub trait Module {
@@ -16,6 +22,12 @@ pub trait Module {
 
     /// Returns the control block of the shared region. Its contents are claims.
     fn control(&self) -> &Control;
+
+    /// Waits until no other program has a request in the mailbox. Others wait until the value is dropped.
+    ///
+    /// # Errors
+    /// Returns an error if the system refuses.
+    fn turn(&self) -> Result<Turn, Problem>;
 
     /// Stamps an edge of the timeline of the takeover that made this kernel the primary.
     ///

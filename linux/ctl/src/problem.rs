@@ -28,6 +28,8 @@ pub enum Problem {
     NotHere(String),
     /// The system refused something: what, and the error.
     System(String, io::Error),
+    /// The job that was waited for ended with this exit code, which becomes that of this program.
+    Job(u8),
 }
 
 impl Problem {
@@ -44,6 +46,7 @@ impl Problem {
             Self::Usage(_) => 2,
             Self::NotHere(_) => 3,
             Self::System(..) => 4,
+            Self::Job(code) => *code,
         }
     }
 }
@@ -53,6 +56,8 @@ impl fmt::Display for Problem {
         match self {
             Self::No(text) | Self::Usage(text) | Self::NotHere(text) => f.write_str(text),
             Self::System(what, error) => write!(f, "{what}: {error}"),
+            // The job's log says the rest.
+            Self::Job(_) => Ok(()),
         }
     }
 }

@@ -86,7 +86,7 @@ pub fn ask(module: &dyn Module, command: Command) -> Result<(), Problem> {
             "only the primary can give orders to the monitor".into(),
         ));
     }
-    mailbox::order(module.control(), command, [0; ARGUMENTS])
+    mailbox::order(module, command, [0; ARGUMENTS]).map(drop)
 }
 
 #[cfg(test)]

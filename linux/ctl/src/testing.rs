@@ -7,7 +7,7 @@ use sharedmem::Role;
 use sharedmem::device::DeviceInfo;
 use sharedmem::timeline::Edge;
 
-use crate::module::Module;
+use crate::module::{Module, Turn};
 use crate::problem::Problem;
 
 /// A module whose kernel is what the test says.
@@ -66,6 +66,10 @@ impl Module for FakeModule {
 
     fn control(&self) -> &Control {
         &self.control
+    }
+
+    fn turn(&self) -> Result<Turn, Problem> {
+        Ok(None)
     }
 
     fn stamp(&self, edge: Edge) -> Result<(), Problem> {

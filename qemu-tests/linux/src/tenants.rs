@@ -58,6 +58,8 @@ pub struct Pair {
     pub words: String,
     /// Whether both have KVM, and whoever is the primary runs a virtual machine that never ends.
     pub has_kvm: bool,
+    /// Further files of the boot archive: their names and contents.
+    pub files: Vec<(String, Vec<u8>)>,
 }
 
 impl Pair {
@@ -72,6 +74,7 @@ impl Pair {
             append: String::new(),
             words: String::new(),
             has_kvm: false,
+            files: Vec::new(),
         }
     }
 
@@ -124,7 +127,7 @@ impl Pair {
             false => initrd(kernel, &self.hardware),
         };
         let initrds = [build(&kernels[0])?, build(&kernels[1])?];
-        boot_archive(&self.name, &kernels, &initrds)
+        boot_archive(&self.name, &kernels, &initrds, &self.files)
     }
 
     /// Returns the words that both kernels are given; the last are for the guest's hooks.
@@ -158,7 +161,7 @@ impl Pair {
 }
 
 /// Writes the boot archive of a machine: kernels and initrds of the first primary and its backup, under the names of
-/// [`Pair::boot_line`].
+/// [`Pair::boot_line`], and further files under theirs.
 ///
 /// # Errors
 /// A kernel cannot be read, or the archive cannot be written.
@@ -166,16 +169,20 @@ pub fn boot_archive(
     machine: &str,
     kernels: &[LinuxKernel; 2],
     initrds: &[Vec<u8>; 2],
+    files: &[(String, Vec<u8>)],
 ) -> Result<PathBuf, Problem> {
     let mut archive = ArchiveWriter::default();
     for ((kernel, initrd), letter) in kernels.iter().zip(initrds).zip(["a", "b"]) {
-        let image = files::read(&kernel.image)?;
+        let image = harness::files::read(&kernel.image)?;
         archive = archive
             .file(&format!("boot/vmlinuz-{letter}"), &image)
             .file(&format!("boot/initrd-{letter}"), initrd);
     }
+    for (name, content) in files {
+        archive = archive.file(name, content);
+    }
     let path = paths::scratch(machine).join("boot.cpio");
-    files::write(&path, &archive.finish())?;
+    harness::files::write(&path, &archive.finish())?;
     Ok(path)
 }
 

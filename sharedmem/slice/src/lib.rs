@@ -32,11 +32,13 @@
 
 #![no_std]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 mod death;
 mod mark;
+pub mod operator;
 mod parameters;
 mod progress;
 mod results;

@@ -5,9 +5,11 @@ use std::process;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use compute_slice::operator::{self as slices, JobEnd, LogReader, Orders, start_text};
 use harness::files;
 use harness::operator::{self, MachineStatus};
-use hpc_tests::operator::{self as slices, JobEnd, LogReader};
+use hpc_tests::operator::{NetworkOrders, pause};
+use sharedmem::mailbox::ComputeOrder;
 
 /// Which machine, and what to do.
 #[derive(Args)]
@@ -93,50 +95,53 @@ enum Compute {
 impl Compute {
     /// Carries it out, and prints the result.
     fn carry_out(&self, port: u16) -> Result<()> {
+        let mut orders = NetworkOrders(port);
         match self {
-            Self::Log { slice } => LogReader::new(port, slice).read(|line| println!("{line}"))?,
+            Self::Log { slice } => {
+                LogReader::new(slice).read(&mut orders, |line| println!("{line}"))?;
+            }
             Self::Result {
                 slice,
                 region,
                 file,
             } => {
-                let (step, bytes) = slices::result(port, slice, region)?;
+                let result = slices::result(&mut orders, slice, region)?;
                 if let Some(file) = file {
-                    files::write(file, &bytes)?;
+                    files::write(file, &result.bytes)?;
                 }
-                println!("{region}: {} bytes of step {step}", bytes.len());
+                println!(
+                    "{region}: {} bytes of step {}",
+                    result.bytes.len(),
+                    result.step
+                );
             }
             Self::Run {
                 slice,
                 arguments,
                 wait,
             } => {
-                let mut log = slices::start(port, slice, arguments)?;
+                let mut log = slices::start(&mut orders, slice, arguments)?;
                 if *wait {
-                    let end = slices::wait(port, &mut log, |line| println!("{line}"))?;
-                    end_with(end)?;
+                    end_with(log.wait(&mut orders, |line| println!("{line}"), pause)?)?;
                 }
             }
-            Self::List => order(port, &[b"LIST"])?,
-            Self::Status { slice } => order(port, &[b"STATUS", slice.as_bytes()])?,
-            Self::Stop { slice } => order(port, &[b"STOP", slice.as_bytes()])?,
+            Self::List => {
+                let states = slices::states(&mut orders)?;
+                states.iter().for_each(|state| println!("{state}"));
+            }
+            Self::Status { slice } => give(orders, ComputeOrder::Status, slice)?,
+            Self::Stop { slice } => give(orders, ComputeOrder::Stop, slice)?,
             Self::Start { slice, arguments } => {
-                let rest = arguments.iter().map(|text| text.as_bytes());
-                let words: Vec<&[u8]> = [b"START".as_slice(), slice.as_bytes()]
-                    .into_iter()
-                    .chain(rest)
-                    .collect();
-                order(port, &words)?;
+                give(orders, ComputeOrder::Start, &start_text(slice, arguments))?;
             }
         }
         Ok(())
     }
 }
 
-/// Gives an order, and prints what the slices do then.
-fn order(port: u16, words: &[&[u8]]) -> Result<()> {
-    let answer = operator::compute(port, words)?;
-    answer.split("; ").for_each(|line| println!("{line}"));
+/// Gives an order, and prints what the slice does then.
+fn give(mut orders: NetworkOrders, order: ComputeOrder, text: &str) -> Result<()> {
+    println!("{}", orders.give(order, text)?);
     Ok(())
 }
 

@@ -264,7 +264,7 @@ impl ComputeTenant for Slice {
             match unsafe { self.windows.open(range, Protection::ReadOnly) } {
                 Ok(window) => {
                     for (index, byte) in piece[..copied].iter_mut().enumerate() {
-                        // SAFETY: within the window.
+                        // SAFETY: within the window, which shows all pages of the piece; `u8` may have any value.
                         *byte = unsafe { window.at(start).add(index).read_volatile() };
                     }
                 }

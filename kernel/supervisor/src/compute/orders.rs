@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use compute_slice::SliceEntry;
+use compute_slice::operator::answer::{LogPiece, ResultText};
 use sharedmem::mailbox::{ARGUMENTS, ComputeOrder, compute_text};
 
 use super::{Slice, Slices};
@@ -36,12 +37,15 @@ impl Slices {
         let order = ComputeOrder::from_number(arguments[0])
             .ok_or_else(|| format!("there is no order number {}", arguments[0]))?;
         if order == ComputeOrder::List {
-            return Ok(self.list());
+            return Ok(self.names());
         }
         let (name, what) = text.split_once(' ').unwrap_or((text, ""));
-        let list = self.list();
+        let names = self.names();
         let slice = self.slices.iter_mut().find(|it| it.tenant.name() == name);
-        let slice = slice.ok_or_else(|| format!("there is no slice `{name}`: {list}"))?;
+        let slice = slice.ok_or_else(|| match names.as_str() {
+            "" => "the boot line has no compute=".into(),
+            names => format!("there is no slice `{name}`, there is {names}"),
+        })?;
         match order {
             ComputeOrder::List | ComputeOrder::Status => {}
             ComputeOrder::Log => return slice.log(what),
@@ -53,12 +57,10 @@ impl Slices {
         Ok(slice.state())
     }
 
-    fn list(&self) -> String {
-        let states: Vec<String> = self.slices.iter().map(Slice::state).collect();
-        match states.is_empty() {
-            true => "the boot line has no compute=".into(),
-            false => states.join("; "),
-        }
+    /// Returns all names. An answer has room for the longest ones.
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.slices.iter().map(|it| it.tenant.name()).collect();
+        names.join(" ")
     }
 }
 
@@ -95,7 +97,12 @@ impl Slice {
             _ => '?',
         };
         let text: String = text.iter().map(shown).collect();
-        Ok(format!("{start} {} {text}", start + taken as u64))
+        let piece = LogPiece {
+            start,
+            next: start + taken as u64,
+            text: &text,
+        };
+        Ok(piece.to_string())
     }
 
     /// Returns a piece of a result.
@@ -103,18 +110,21 @@ impl Slice {
         let (region, from) = what.split_once(' ').unwrap_or((what, "0"));
         let mut piece = [0; RESULT_PIECE_BYTES];
         let read = self.tenant.result(region, position(from)?, &mut piece)?;
-        let mut text = format!("{} {} ", read.step, read.bytes);
-        for byte in &piece[..read.copied] {
-            text += &format!("{byte:02x}");
-        }
-        Ok(text)
+        let text = ResultText {
+            step: read.step,
+            length: read.bytes,
+            bytes: piece[..read.copied].to_vec(),
+        };
+        Ok(text.to_string())
     }
 
-    /// Says what it does: its name, its state, the number of the entry, the last committed step.
+    /// Says what it does: its name, its state, the number of the entry, the last committed step. What an earlier job
+    /// left says nothing of one that is about to be entered.
     fn state(&self) -> String {
         let name = self.tenant.name();
         let state = match self.computation.idle() {
             Some(idle) => idle.name(),
+            None if self.computation.is_due() => return format!("{name} starting"),
             None if self.computation.is_stopping() => "stopping",
             None => "running",
         };

@@ -1,5 +1,6 @@
 //! Slices for computations: what dies beside one does not stop it, and what dies in one goes on.
 
+mod linux;
 mod rank;
 mod results;
 mod solver;
@@ -97,6 +98,7 @@ pub(super) fn tests() -> Vec<Test> {
     }));
     tests.extend(solver::tests());
     tests.extend(results::tests());
+    tests.extend(linux::tests());
     tests
 }
 
@@ -178,7 +180,9 @@ fn operated(context: &TestContext<'_>) -> Verdict {
     let machine = boot(context, &LONG)?;
     let port = machine.port()?;
     let list = operator::compute(port, &[b"LIST"])?;
-    require(list.starts_with("count running, entry 1"), || list)?;
+    require_equal("names", list.as_str(), "count")?;
+    let state = operator::compute(port, &[b"STATUS", b"count"])?;
+    require(state.starts_with("count running, entry 1"), || state)?;
     let stopped = operator::compute(port, &[b"STOP", b"count"])?;
     require(stopped.starts_with("count stopping"), || stopped)?;
     let rests = machine.wait_event::<ComputeRests>()?;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use compute::testing::Block;
-use hpc_tests::operator::{self, JobEnd, LogReader};
+use compute_slice::operator::{self, JobEnd, LogReader};
+use hpc_tests::operator::{NetworkOrders, pause};
 use sharedmem::event::{ComputeEnded, ComputeRests, Protected};
 
 use crate::suite::{Test, TestContext, Verdict};
@@ -42,11 +43,11 @@ fn results(context: &TestContext<'_>) -> Verdict {
     machine.wait_serving(1)?;
     machine.wait_event::<Protected>()?;
     machine.wait_event::<ComputeRests>()?;
-    let port = machine.port()?;
+    let mut orders = NetworkOrders(machine.port()?);
 
     let mut lines = Vec::new();
-    let mut log = LogReader::new(port, "cg");
-    log.read(|line| lines.push(line.to_owned()))?;
+    let mut log = LogReader::new("cg");
+    log.read(&mut orders, |line| lines.push(line.to_owned()))?;
     let is_told = lines
         .iter()
         .any(|line| line.starts_with("cg n=8 steps=30 residual="));
@@ -56,17 +57,19 @@ fn results(context: &TestContext<'_>) -> Verdict {
     require_equal("exit code on the host", exit, Some(0))?;
     let x = block.result::<f64>("x");
     let expected: Vec<u8> = x.iter().flat_map(|it| it.to_le_bytes()).collect();
-    let (step, found) = operator::result(port, "cg", "x")?;
-    require_equal("step", step, 30)?;
-    require(found == expected, || "the result is not the host's".into())?;
-    let missing = operator::result(port, "cg", "y");
+    let found = operator::result(&mut orders, "cg", "x")?;
+    require_equal("step", found.step, 30)?;
+    require(found.bytes == expected, || {
+        "the result is not the host's".into()
+    })?;
+    let missing = operator::result(&mut orders, "cg", "y");
     require(missing.is_err(), || {
         "a region that is not there was read".into()
     })?;
 
     let large = ["stream".into(), "n=4000000".into()];
-    let mut log = operator::start(port, "cg", &large)?;
-    let end = operator::wait(port, &mut log, |_| ())?;
+    let mut log = operator::start(&mut orders, "cg", &large)?;
+    let end = log.wait(&mut orders, |_| (), pause)?;
     let is_failed = matches!(&end, JobEnd::Other(state) if state.starts_with("cg failed, entry 2"));
     require(is_failed, || format!("it ended so: {end:?}"))?;
     let ended = machine.wait_event_where(|it: &ComputeEnded| it.generation == 2)?;
@@ -78,8 +81,8 @@ fn results(context: &TestContext<'_>) -> Verdict {
 
     // It is not solved after so few steps.
     let short = ["cg".into(), "n=16".into(), "steps=3".into()];
-    let mut log = operator::start(port, "cg", &short)?;
-    let end = operator::wait(port, &mut log, |_| ())?;
+    let mut log = operator::start(&mut orders, "cg", &short)?;
+    let end = log.wait(&mut orders, |_| (), pause)?;
     require_equal("end", end, JobEnd::Finished(1))?;
     machine.closing_word()
 }

@@ -4,12 +4,16 @@ use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use sharedmem::event::{OrderFailed, Ordered, Text};
 
+/// What the last order came to, once it has ended.
+static LAST: Mutex<Option<String>> = Mutex::new(None);
+
 /// Starts `understudyctl` with the words of `line`. It may run longer than any client waits, so its output and its exit
-/// code go to the kernel's log.
+/// code go to the kernel's log, and to [`last`].
 ///
 /// # Errors
 /// The system's.
@@ -21,9 +25,13 @@ pub fn begin(line: &[u8]) -> io::Result<()> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
+    set_last(None);
     thread::spawn(move || {
         let lines = match child.wait_with_output() {
-            Ok(output) => log_lines(&line, &output),
+            Ok(output) => {
+                set_last(Some(told(&output)));
+                log_lines(&line, &output)
+            }
             Err(error) => vec![log_line(OrderFailed {
                 error: Text::of(error),
             })],
@@ -36,6 +44,26 @@ pub fn begin(line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns what the last order came to; `None` until it has ended. The first line is its exit code, 255 if a signal
+/// ended it; then comes what it printed.
+pub fn last() -> Option<String> {
+    LAST.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn set_last(told: Option<String>) {
+    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = told;
+}
+
+fn told(output: &Output) -> String {
+    let code = output.status.code().unwrap_or(255);
+    format!("{code}\n{}", text_of(output))
+}
+
+fn text_of(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Ends this kernel as `reboot -f`, `halt -f` or `poweroff -f` does.
 ///
 /// # Errors
@@ -45,9 +73,7 @@ pub fn end(way: &str) -> io::Result<()> {
 }
 
 fn log_lines(line: &str, output: &Output) -> Vec<String> {
-    let text = [&output.stdout[..], &output.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    let mut lines: Vec<String> = text.lines().map(log_line).collect();
+    let mut lines: Vec<String> = text_of(output).lines().map(log_line).collect();
     lines.push(log_line(Ordered {
         exit: output.status.code().and_then(|code| code.try_into().ok()),
         order: line.into(),
@@ -81,5 +107,6 @@ mod tests {
                 "order: event=ordered exit=3 order=disarm ;"
             ]
         );
+        assert_eq!(told(&output), "3\na\nb\nc\n");
     }
 }

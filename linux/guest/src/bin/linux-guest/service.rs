@@ -9,6 +9,7 @@
 //! | `GET /dax?at=OFFSET&len=N` | reads from there |
 //! | `POST /fault` | kills this kernel in the way the body names |
 //! | `POST /order` | runs `understudyctl` with the words of the body, and tells the kernel's log how it went |
+//! | `GET /order` | the exit code of the last order, and what it printed; 404 until it has ended |
 //!
 //! On a machine with several disks, file `N` is on disk `N` modulo their number: in `/data`, `/data1` and so on.
 
@@ -67,9 +68,12 @@ impl Service {
             ("POST", "/order") => order::begin(request.body)
                 .map(|()| Response::ok("begun\n"))
                 .map_err(failed),
+            ("GET", "/order") => order::last()
+                .map(Response::ok)
+                .ok_or_else(|| Response::text(404, "no order has ended")),
             _ => Err(Response::text(
                 404,
-                "there is GET /, POST /append, GET /file, PUT /dax, GET /dax, POST /fault, POST /order",
+                "there is GET /, POST /append, GET /file, PUT /dax, GET /dax, POST /fault, POST /order, GET /order",
             )),
         };
         reply.unwrap_or_else(|refusal| refusal)

@@ -51,7 +51,7 @@ impl<'a> Machines<'a> {
             initrd(&kernels[0], &own(&kernels[0])?)?,
             initrd(&kernels[1], &own(&kernels[1])?)?,
         ];
-        let archive = tenants::boot_archive(&pair.name, &kernels, &initrds)?;
+        let archive = tenants::boot_archive(&pair.name, &kernels, &initrds, &[])?;
         let path = paths::scratch(&pair.name).join("initrd-alone.cpio");
         files::write(&path, &initrd(&kernels[0], &[])?)?;
         Ok(Self {
