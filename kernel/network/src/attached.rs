@@ -258,11 +258,11 @@ impl Attached {
         is_crowded: bool,
         sink: &mut impl EventSink,
     ) -> bool {
-        let socket = self.single.get();
-        let state = socket.state();
         let Some(flow) = sink.flows().get(connection) else {
             return false;
         };
+        self.reset_unheard(flow);
+        let state = self.single.get().state();
         if !flow.is_open {
             let peer = flow.peer;
             sink.commit_event(ConnectionEvent::Opened(connection, peer));
@@ -296,6 +296,15 @@ impl Attached {
             sink.commit_event(ConnectionEvent::Fact(Fact::Gone { connection }));
         }
         !is_gone
+    }
+
+    /// Resets a connection that the service has closed if its client goes on sending, as other servers do. The client
+    /// has all replies and the end behind them; only a reset tells it that nobody listens.
+    fn reset_unheard(&mut self, flow: &Flow) {
+        let socket = self.single.get_mut();
+        if flow.is_hung_up && socket.state() == State::FinWait2 && socket.can_recv() {
+            socket.abort();
+        }
     }
 
     /// Commits what came in. Returns whether anything did.

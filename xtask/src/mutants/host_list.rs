@@ -57,6 +57,16 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         },
     },
     HostMutant {
+        test: "network --test survival farewell",
+        mutant: Mutant {
+            name: "unheard-for-ever",
+            what: "a client that sends after the end is not told that nobody listens",
+            file: "kernel/network/src/attached.rs",
+            right: "flow.is_hung_up && socket.state() == State::FinWait2 && socket.can_recv()",
+            wrong: "flow.is_hung_up && socket.state() == State::FinWait2 && false",
+        },
+    },
+    HostMutant {
         test: "service --test protocol",
         mutant: Mutant {
             name: "name-uncounted",

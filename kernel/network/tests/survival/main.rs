@@ -7,6 +7,7 @@
 mod attack;
 mod client;
 mod dialogue;
+mod farewell;
 mod forge;
 mod opening;
 mod run;
