@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::store::COUNT_MAX;
-use key_commands::{Failure, Outcome, Wait, Wish, is};
-use resp::{Arguments, parse_integer};
+use key_commands::{Failure, Outcome, Wait, Wish, integer, is};
+use resp::Arguments;
 
 /// Runs a command that may have to wait: takes what is there, or lets the client wait. In a transaction nobody waits.
 pub(super) fn wait(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
@@ -33,9 +33,13 @@ pub(super) fn unblock(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
                 "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
             ));
         }
-        _ => return Err(Failure::SYNTAX),
+        _ => {
+            return Err(Failure::Fixed(
+                "ERR unknown subcommand or wrong number of arguments for 'unblock'. Try CLIENT HELP.",
+            ));
+        }
     };
-    let id = parse_integer(&arguments[2]).and_then(|id| u64::try_from(id).ok());
+    let id = u64::try_from(integer(&arguments[2])?).ok();
     let client = id.and_then(|id| context.connections.get(&id));
     let is_blocked = client.is_some_and(|client| client.blocked.is_some());
     if let Some(id) = id.filter(|_| is_blocked) {

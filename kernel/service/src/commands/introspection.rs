@@ -111,9 +111,14 @@ pub(super) fn getkeys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
             )
         }
     };
-    // What is stored has its key before the others.
+    // What is stored has its key before the others; SORT names it behind its options.
     let stores = counted.is_some_and(|(name, _)| name.ends_with("store"));
-    out.array((last + 1 - first).div_ceil(step) + usize::from(stores));
+    let stored_at = match command.name {
+        "sort" => stored_by_sort(arguments, out),
+        _ => None,
+    };
+    let others = usize::from(stores) + usize::from(stored_at.is_some());
+    out.array((last + 1 - first).div_ceil(step) + others);
     if stores {
         out.bulk(&arguments[3]);
     }
@@ -126,7 +131,30 @@ pub(super) fn getkeys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
             out.bulk(key);
         }
     }
+    if let Some(at) = stored_at {
+        out.bulk(&arguments[at]);
+    }
     Ok(())
+}
+
+/// Returns the place of the key in which `COMMAND GETKEYS SORT ...` would store, as Redis finds it: the last one counts.
+fn stored_by_sort(arguments: &mut Arguments<'_>, out: &mut Output<'_>) -> Option<usize> {
+    let (mut at, mut skipped, mut stored_at) = (4, 0, None);
+    let mut words = arguments.from(at);
+    while let Some(word) = words.next(out) {
+        let is_value = skipped > 0;
+        if is_value {
+            skipped -= 1;
+        } else if is(word, "limit") {
+            skipped = 2;
+        } else if is(word, "by") || is(word, "get") {
+            skipped = 1;
+        } else if is(word, "store") && words.left() > 0 {
+            stored_at = Some(at + 1);
+        }
+        at += 1;
+    }
+    stored_at
 }
 
 pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {

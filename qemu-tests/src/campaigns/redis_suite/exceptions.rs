@@ -26,6 +26,11 @@ pub const EXCEPTIONS: &[Exception] = &[
     left_out("/COPY basic usage for stream", STREAMS),
     left_out("Blocking commands ignores the timeout", STREAMS),
     left_out("/script timeout", SCRIPTS),
+    left_out("/works as expected from scripts", SCRIPTS),
+    left_out(
+        "MOVE basic usage",
+        "it counts the keys that COPY's tests with streams would have removed; with those left out, Redis fails, too",
+    ),
     left_out(
         "MULTI with SAVE",
         "nothing is saved to files: the state is in the journal",

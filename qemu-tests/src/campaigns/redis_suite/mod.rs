@@ -43,7 +43,9 @@ pub const UNITS: [&str; 16] = [
 /// Tags of tests that a server from outside the suite cannot pass: there is no `DEBUG` by default, no replica that a
 /// client could connect to, no file; `maxmemory` is set at boot. Slow and large tests take hours on an emulator.
 const TAGS: &str =
-    "-needs:debug -needs:repl -needs:save -needs:reset -needs:config-maxmemory -slow -large-memory";
+    "-needs:debug -needs:repl -needs:save -needs:reset -needs:config-maxmemory -large-memory";
+/// The files of which the slow tests are run, too: they have no others.
+const SLOW_UNITS: [&str; 1] = ["unit/type/list-2"];
 
 /// Time for one file of the suite.
 const LIMIT_EACH: Duration = Duration::from_secs(1200);
@@ -132,13 +134,17 @@ pub fn run(
 }
 
 fn run_unit(suite: &Path, unit: &str, port: u16) -> Result<Outcome, Problem> {
+    let tags = match SLOW_UNITS.contains(&unit) {
+        true => TAGS.to_string(),
+        false => format!("{TAGS} -slow"),
+    };
     let mut command = Command::new("tclsh");
     command
         .current_dir(suite)
         .args(["tests/test_helper.tcl", "--host", "127.0.0.1", "--port"])
         .arg(port.to_string())
         .args(["--single", unit, "--clients", "1", "--durable"])
-        .args(["--ignore-encoding", "--ignore-digest", "--tags", TAGS])
+        .args(["--ignore-encoding", "--ignore-digest", "--tags", &tags])
         .args(["--timeout", &LIMIT_EACH.as_secs().to_string()])
         .stdin(Stdio::null());
     for exception in EXCEPTIONS {
