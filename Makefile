@@ -3,7 +3,8 @@
 
 CARGO ?= cargo
 # The kernel images and the fuzzer are not default members of the workspace (see Cargo.toml).
-IMAGES = --package monitor --package instance --package compute-node --target x86_64-unknown-linux-gnu
+IMAGES = --package monitor --package instance --package compute-node --package compute-c \
+	--features compute-node/image,compute-c/image --target x86_64-unknown-linux-gnu
 
 .PHONY: demo test lint toolchain
 

@@ -65,6 +65,7 @@ extern crate alloc;
 #[cfg(feature = "testing")]
 extern crate std;
 
+mod byte_regions;
 mod collective;
 mod directory;
 mod error;
@@ -77,7 +78,8 @@ mod region;
 #[cfg(all(feature = "testing", not(loom)))]
 pub mod testing;
 
-pub use collective::Collective;
+pub use byte_regions::ByteRegions;
+pub use collective::{Collective, VALUES_MAX};
 #[cfg(loom)]
 pub use collective::{Slots, words_for};
 pub use error::Error;
@@ -85,4 +87,4 @@ pub use job::Job;
 pub use memory::Memory;
 pub use part::{Next, Part, Written};
 pub use rank::{Host, Rank, Stopped, run};
-pub use region::{Checksum, Element, Region, Regions};
+pub use region::{Checksum, Element, REGIONS_MAX, Region, Regions};

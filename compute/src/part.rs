@@ -62,6 +62,13 @@ impl<'s, T: Element> Next<'s, T> {
         Written { own: self.own }
     }
 
+    /// Writes `value` everywhere, and lets `change` change it in place.
+    pub fn edit(self, value: T, change: impl FnOnce(&mut [T])) -> Written<'s, T> {
+        self.own.fill(value);
+        change(self.own);
+        Written { own: self.own }
+    }
+
     /// Writes the elements of `values`.
     ///
     /// # Panics

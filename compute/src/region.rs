@@ -64,7 +64,7 @@ impl<T: Element> Region<T> {
         start(rank) * self.block..start(rank + 1) * self.block
     }
 
-    fn spec(&self) -> Spec {
+    pub(crate) fn spec(&self) -> Spec {
         Spec {
             name: self.name,
             len: self.len(),
@@ -119,7 +119,7 @@ impl Start {
             offsets: [[0; 2]; REGIONS_MAX],
             bytes: [0; REGIONS_MAX],
             names: [""; REGIONS_MAX],
-            count: S::COUNT,
+            count: regions.specs().iter().flatten().count(),
             fingerprint: ranks as u64,
         };
         let present = memory.bytes();
@@ -170,7 +170,11 @@ impl Place<'_, '_> {
     }
 
     #[allow(unsafe_code)]
-    unsafe fn next<'s, T: Element>(&self, region: &Region<T>, index: usize) -> Next<'s, T> {
+    pub(crate) unsafe fn next<'s, T: Element>(
+        &self,
+        region: &Region<T>,
+        index: usize,
+    ) -> Next<'s, T> {
         let own = region.part_of(self.rank, self.memory.ranks());
         // SAFETY: the part of one rank, in the buffer that nobody reads in this step.
         Next::new(own.start, unsafe {
@@ -179,7 +183,11 @@ impl Place<'_, '_> {
     }
 
     #[allow(unsafe_code)]
-    unsafe fn part<'s, T: Element>(&self, region: &Region<T>, index: usize) -> Part<'s, T> {
+    pub(crate) unsafe fn part<'s, T: Element>(
+        &self,
+        region: &Region<T>,
+        index: usize,
+    ) -> Part<'s, T> {
         let whole = 0..region.len().unwrap_or(0);
         // SAFETY: the buffer of the step before, which nobody writes before all ranks have committed this one.
         let old = unsafe { self.memory.read(self.offset(index, self.step - 1), whole) };
@@ -188,7 +196,7 @@ impl Place<'_, '_> {
     }
 
     #[allow(unsafe_code)]
-    fn sum<T: Element>(&self, region: &Region<T>, index: usize, seed: u64) -> u64 {
+    pub(crate) fn sum<T: Element>(&self, region: &Region<T>, index: usize, seed: u64) -> u64 {
         if region.checksum == Checksum::Off {
             return seed;
         }
@@ -199,10 +207,8 @@ impl Place<'_, '_> {
     }
 }
 
-/// The regions of a computation: a tuple of [`Region`]s.
+/// The regions of a computation: a tuple of [`Region`]s, or [`ByteRegions`](crate::ByteRegions).
 pub trait Regions {
-    /// How many there are.
-    const COUNT: usize;
     /// What a step is given: a [`Part`] for each.
     type Parts<'s>;
     /// What the beginning is given: a [`Next`] for each.
@@ -236,9 +242,8 @@ pub trait Regions {
 }
 
 macro_rules! regions {
-    ($count:literal: $($type:ident $index:tt),+) => {
+    ($($type:ident $index:tt),+) => {
         impl<$($type: Element),+> Regions for ($(Region<$type>,)+) {
-            const COUNT: usize = $count;
             type Parts<'s> = ($(Part<'s, $type>,)+);
             type Nexts<'s> = ($(Next<'s, $type>,)+);
             type Written<'s> = ($(Written<'s, $type>,)+);
@@ -270,9 +275,9 @@ macro_rules! regions {
     };
 }
 
-regions!(1: A 0);
-regions!(2: A 0, B 1);
-regions!(3: A 0, B 1, C 2);
-regions!(4: A 0, B 1, C 2, D 3);
-regions!(5: A 0, B 1, C 2, D 3, E 4);
-regions!(6: A 0, B 1, C 2, D 3, E 4, F 5);
+regions!(A 0);
+regions!(A 0, B 1);
+regions!(A 0, B 1, C 2);
+regions!(A 0, B 1, C 2, D 3);
+regions!(A 0, B 1, C 2, D 3, E 4);
+regions!(A 0, B 1, C 2, D 3, E 4, F 5);

@@ -12,7 +12,12 @@ const UNSAFE: &[(&str, &str)] = &[
     ("ipi", "registers of interrupt controllers"),
     ("sharedmem", "the mapping layer, and the CRC instruction"),
     ("compute", "turns memory into regions"),
-    ("compute-node", "the machine itself"),
+    (
+        "compute_c",
+        "what a program in C calls, and pointers of its",
+    ),
+    ("compute-node", "the way into the image"),
+    ("compute_node", "the machine itself"),
     ("compute_slice", "the mapping layer of a compute slice"),
     ("understudy", "the boot image: the machine itself"),
     ("instance", "the machine itself"),

@@ -28,8 +28,8 @@ pub struct Images {
     pub instance: Vec<u8>,
 }
 
-/// Builds the images in release, and writes `understudy`, `compute-node` and `boot.cpio`. `cargo_arguments` are passed
-/// on to cargo.
+/// Builds the images in release, and writes `understudy`, `compute-node`, `libcompute.a` and `boot.cpio`.
+/// `cargo_arguments` are passed on to cargo.
 ///
 /// # Errors
 /// Cargo fails, or a file cannot be written.
@@ -46,8 +46,10 @@ pub fn build(cargo_arguments: &[String]) -> Result<Images, Problem> {
             "instance",
             "-p",
             "compute-node",
+            "-p",
+            "compute-c",
             "--features",
-            "compute-node/image",
+            "compute-node/image,compute-c/image",
             "--target",
             TRIPLE,
         ])
@@ -63,6 +65,8 @@ pub fn build(cargo_arguments: &[String]) -> Result<Images, Problem> {
     let instance = elf_image::stripped(&read(&built.join("instance"))?)?;
     let compute_node = elf_image::stripped(&read(&built.join("compute-node"))?)?;
     write(&paths::artifacts().join("compute-node"), &compute_node)?;
+    let library = read(&built.join("libcompute_c.a"))?;
+    write(&paths::artifacts().join("libcompute.a"), &library)?;
     let kernel = paths::artifacts().join("understudy");
     write(&kernel, &read(&built.join("understudy"))?)?;
     let archive = paths::artifacts().join("boot.cpio");

@@ -10,6 +10,7 @@ mod host;
 mod host_list;
 mod list;
 mod mutant;
+mod slice_list;
 mod watcher_list;
 
 use std::collections::BTreeSet;
@@ -40,6 +41,7 @@ fn host_mutants() -> impl Iterator<Item = &'static HostMutant> {
         .chain(device_list::DEVICE_MUTANTS)
         .chain(dma_list::DMA_MUTANTS)
         .chain(ending_list::ENDING_MUTANTS)
+        .chain(slice_list::SLICE_MUTANTS)
 }
 
 /// The result of one bug.

@@ -1,5 +1,6 @@
 //! Slices for computations: what dies beside one does not stop it, and what dies in one goes on.
 
+mod c_program;
 mod linux;
 mod rank;
 mod results;
@@ -99,6 +100,7 @@ pub(super) fn tests() -> Vec<Test> {
     tests.extend(solver::tests());
     tests.extend(results::tests());
     tests.extend(linux::tests());
+    tests.extend(c_program::tests());
     tests
 }
 
