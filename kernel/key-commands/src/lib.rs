@@ -45,6 +45,7 @@
 
 extern crate alloc;
 
+mod bitfield;
 mod command;
 mod context;
 mod databases;

@@ -8,7 +8,8 @@ use core::ops::Range;
 use keyspace::{Bytes, Deadline, Kind};
 use resp::{Arguments, BULK_MAX_BYTES, STEP_BYTES, Step, parse_integer};
 
-const BAD_BIT_OFFSET: Failure = Failure::Fixed("ERR bit offset is not an integer or out of range");
+pub(crate) const BAD_BIT_OFFSET: Failure =
+    Failure::Fixed("ERR bit offset is not an integer or out of range");
 
 pub(crate) fn getrange(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
     let (first, last) = (integer(&arguments[2])?, integer(&arguments[3])?);
@@ -64,7 +65,7 @@ pub(crate) fn setrange(context: &mut Context<'_, '_>, arguments: &mut Arguments<
 }
 
 /// Returns the memory that a string of `length` bytes takes more when it has to have `end` bytes.
-fn growth_bytes(length: usize, end: usize) -> u64 {
+pub(crate) fn growth_bytes(length: usize, end: usize) -> u64 {
     match end > length {
         true => keyspace::NEW_KEY_BYTES + keyspace::heap_bytes(end),
         false => 0,

@@ -106,6 +106,8 @@ pub struct Output<'a> {
     host: &'a mut dyn Host,
     connection: ConnectionId,
     protocol: Protocol,
+    /// Whether replies are dropped.
+    is_mute: bool,
     buffer: &'a mut Vec<u8>,
     steps: u32,
 }
@@ -122,6 +124,7 @@ impl<'a> Output<'a> {
             host,
             connection,
             protocol,
+            is_mute: false,
             buffer,
             steps: 0,
         }
@@ -145,6 +148,18 @@ impl<'a> Output<'a> {
     /// Chooses the protocol of the replies from here on.
     pub fn speak(&mut self, protocol: Protocol) {
         self.protocol = protocol;
+    }
+
+    /// Drops replies from here on, or does not.
+    pub fn mute(&mut self, is_mute: bool) {
+        self.is_mute = is_mute;
+    }
+
+    /// Writes what a client gets without having asked: it gets that even if it wants no replies.
+    pub fn unasked(&mut self, write: impl FnOnce(&mut Self)) {
+        let is_mute = core::mem::replace(&mut self.is_mute, false);
+        write(self);
+        self.is_mute = is_mute;
     }
 
     /// Returns whether the client speaks RESP3.
@@ -253,7 +268,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Writes to another client.
+    /// Writes to another client, which wants it.
     pub fn write_to(
         &mut self,
         connection: ConnectionId,
@@ -261,11 +276,11 @@ impl<'a> Output<'a> {
         write: impl FnOnce(&mut Self),
     ) {
         self.flush();
-        let own = (self.connection, self.protocol);
-        (self.connection, self.protocol) = (connection, protocol);
+        let own = (self.connection, self.protocol, self.is_mute);
+        (self.connection, self.protocol, self.is_mute) = (connection, protocol, false);
         write(self);
         self.flush();
-        (self.connection, self.protocol) = own;
+        (self.connection, self.protocol, self.is_mute) = own;
     }
 
     /// Writes the header of a text for people. Its bytes follow, and a CR and a LF.
@@ -313,13 +328,16 @@ impl<'a> Output<'a> {
     }
 
     fn number(&mut self, kind: u8, value: i64) {
-        self.buffer.push(kind);
+        self.raw(&[kind]);
         self.raw(itoa::Buffer::new().format(value).as_bytes());
         self.raw(b"\r\n");
     }
 
     /// Writes bytes that are a part of a reply.
     pub fn raw(&mut self, bytes: &[u8]) {
+        if self.is_mute {
+            return;
+        }
         if self.buffer.len() + bytes.len() <= CHUNK_BYTES {
             self.buffer.extend_from_slice(bytes);
             return;

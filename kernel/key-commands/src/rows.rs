@@ -3,8 +3,8 @@
 use crate::command::{ALL, Command, DENYOOM, FAST, NONE, ONE, PAIRS, READONLY, TWO, WRITE, row};
 use crate::context::Handler;
 use crate::{
-    databases, expiry, hash_fields, hashes, key_names, keys, list_elements, lists, ranges, scan,
-    set_algebra, set_members, sets, sort, sorted_algebra, sorted_ranges, sorted_sets,
+    bitfield, databases, expiry, hash_fields, hashes, key_names, keys, list_elements, lists,
+    ranges, scan, set_algebra, set_members, sets, sort, sorted_algebra, sorted_ranges, sorted_sets,
     string_values, strings,
 };
 
@@ -17,6 +17,10 @@ const STRINGS: &[Command<Handler>] = &[
     row("append", 3, WRITE | DENYOOM | FAST, ONE, "string", strings::append, "Append a value to a key"),
     row("bitcount", -2, READONLY, ONE, "bitmap", ranges::bitcount, "Count the bits that are set in the value of a key"),
     row("bitop", -4, WRITE | DENYOOM, (2, -1, 1), "bitmap", ranges::bitop, "Combine the values of keys bit by bit"),
+    row("bitfield", -2, WRITE | DENYOOM, ONE, "bitmap", bitfield::bitfield,
+        "Read, set and increase integers at bits of the value of a key"),
+    row("bitfield_ro", -2, READONLY | FAST, ONE, "bitmap", bitfield::bitfield_ro,
+        "Read integers at bits of the value of a key"),
     row("bitpos", -3, READONLY, ONE, "bitmap", ranges::bitpos, "Find the first bit of a kind in the value of a key"),
     row("decr", 2, WRITE | DENYOOM | FAST, ONE, "string", strings::decr,
         "Subtract one from the integer value of a key"),

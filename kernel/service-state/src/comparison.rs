@@ -56,6 +56,7 @@ impl State {
         let mut connections = self.connections.range(first..);
         for (connection, client) in connections.by_ref().take(count) {
             chain.number(*connection);
+            chain.number(self.monitors.contains(connection).into());
             add_connection(chain, client, &self.keyspace, round);
         }
         connections.next().map_or(0, |(connection, _)| *connection)
@@ -95,7 +96,9 @@ impl State {
 fn add_connection(chain: &mut Chain, client: &Connection, keyspace: &Keyspace, round: u64) {
     let parser = &client.parser;
     let [a, b, c, d, high, low] = client.peer.0;
-    let flags = u64::from(client.no_evict) | u64::from(client.is_authenticated) << 1;
+    let flags = u64::from(client.no_evict)
+        | u64::from(client.is_authenticated) << 1
+        | (client.replies as u64) << 2;
     let arguments = parser.arguments_so_far();
     let requests = client.transaction.as_ref().map(|it| it.requests());
     let is_refused = client.transaction.as_ref().is_some_and(|it| it.is_refused);

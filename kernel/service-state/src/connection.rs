@@ -10,6 +10,7 @@ use alloc::collections::BTreeMap;
 use core::fmt;
 use key_commands::Protocol;
 use resp::{Parser, heap_bytes};
+use serde::{Deserialize, Serialize};
 
 /// All connections, in the order of their numbers, so that `CLIENT LIST` is the same on every kernel.
 pub type Connections = BTreeMap<ConnectionId, Connection>;
@@ -44,6 +45,8 @@ pub struct Connection {
     pub blocked: Option<Box<Blocked>>,
     /// What it subscribes to.
     pub subscriptions: Subscriptions,
+    /// Which replies it wants.
+    pub replies: Replies,
 }
 
 /// The connection on which commands from the console come in. The console belongs to who owns the machine: it needs no
@@ -78,6 +81,7 @@ impl Connection {
             watches: WatchList::default(),
             blocked: None,
             subscriptions: Subscriptions::default(),
+            replies: Replies::default(),
         }
     }
 
@@ -93,6 +97,11 @@ impl Connection {
             + self.subscriptions.kept_bytes()
     }
 
+    /// Returns the protocol of its replies.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// Forgets what it has begun, and what it watches.
     pub fn forget_begun(&mut self, keyspace: &mut Keyspace) {
         self.transaction = None;
@@ -103,6 +112,36 @@ impl Connection {
     pub fn is_stalled(&self, now_ms: u64, share_bytes: usize) -> bool {
         let silent_ms = now_ms.saturating_sub(self.last_input_ms);
         silent_ms >= STALLED_MS && self.kept_bytes() > share_bytes
+    }
+}
+
+/// Which replies a client wants, as `CLIENT REPLY` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Replies {
+    /// All.
+    #[default]
+    All,
+    /// None.
+    None,
+    /// All but that of the next request.
+    AllButNext,
+    /// All but that of the request that is carried out.
+    AllButThis,
+}
+
+impl Replies {
+    /// Returns whether the reply of the request that is carried out is dropped.
+    pub fn are_dropped(self) -> bool {
+        matches!(self, Self::None | Self::AllButThis)
+    }
+
+    /// Returns what is wanted after a request.
+    pub fn after_request(self) -> Self {
+        match self {
+            Self::AllButNext => Self::AllButThis,
+            Self::AllButThis => Self::All,
+            Self::All | Self::None => self,
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! The whole of it.
 
+use alloc::collections::BTreeSet;
+
 use crate::blocked::BlockedClients;
 use crate::connection::Connections;
 use crate::failover::Failover;
 use crate::limits::ServiceLimits;
+use crate::record::ConnectionId;
 use crate::statistics::Statistics;
 use crate::status::HostStatus;
 use crate::store::Keyspace;
@@ -29,6 +32,8 @@ pub struct State {
     pub pending_bytes: usize,
     /// Who waits.
     pub blocked: BlockedClients,
+    /// Who is shown every command.
+    pub monitors: BTreeSet<ConnectionId>,
 }
 
 impl State {
@@ -43,6 +48,7 @@ impl State {
             failover: None,
             pending_bytes: 0,
             blocked: BlockedClients::default(),
+            monitors: BTreeSet::new(),
             limits,
         }
     }

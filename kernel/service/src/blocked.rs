@@ -69,7 +69,9 @@ impl Service {
             }
             let (keyspace, wish) = (&mut self.state.keyspace, &blocked.wait.wish);
             let max_memory_bytes = self.state.limits.max_memory_bytes;
+            let is_mute = client.replies.are_dropped();
             out.write_to(connection, client.protocol, |out| {
+                out.mute(is_mute);
                 let taken = wish.take(
                     &mut Context {
                         name: "",
@@ -91,6 +93,7 @@ impl Service {
     /// Ends a client's wait, and notes what it has sent meanwhile.
     fn free(&mut self, connection: ConnectionId) {
         if let Some(held) = self.state.unblock(connection) {
+            self.end_replies(connection);
             self.state.blocked.freed.push_back((connection, held));
         }
     }
@@ -126,9 +129,13 @@ impl Service {
     ) {
         let client = self.state.connections.get(&connection);
         let protocol = client.map(|client| client.protocol).unwrap_or_default();
-        out.write_to(connection, protocol, |out| match is_error {
-            false => out.null_array(),
-            true => out.failure(&UNBLOCKED),
+        let is_mute = client.is_some_and(|client| client.replies.are_dropped());
+        out.write_to(connection, protocol, |out| {
+            out.mute(is_mute);
+            match is_error {
+                false => out.null_array(),
+                true => out.failure(&UNBLOCKED),
+            }
         });
         self.free(connection);
     }

@@ -55,15 +55,34 @@ impl Service {
         let mut context = self.context(command, connection, random, out);
         commands::run(&mut context, &mut arguments);
         let (goes_on, wait) = (!context.hang_up, context.wait.take());
+        let killed = core::mem::take(&mut context.killed);
         let freed = core::mem::take(&mut context.freed);
         for (freed, is_error) in freed {
             self.end_wait(freed, is_error, out);
+        }
+        for killed in killed {
+            self.forget(killed, out.host());
+            out.host().hang_up(killed);
         }
         if let Some(wait) = wait {
             let request = parser.take_arguments();
             self.block_for(connection, request, wait);
         }
         goes_on
+    }
+
+    /// Drops the replies of the next request of a client that does not want them.
+    pub(crate) fn begin_replies(&self, connection: ConnectionId, out: &mut Output<'_>) {
+        let client = self.state.connections.get(&connection);
+        out.mute(client.is_some_and(|client| client.replies.are_dropped()));
+    }
+
+    /// Notes that a request of a client was carried out. One that waits is not.
+    pub(crate) fn end_replies(&mut self, connection: ConnectionId) {
+        let client = self.state.connections.get_mut(&connection);
+        if let Some(client) = client.filter(|client| client.blocked.is_none()) {
+            client.replies = client.replies.after_request();
+        }
     }
 
     /// Returns what a command of a client can use.
@@ -84,10 +103,12 @@ impl Service {
             keyspace: &mut self.state.keyspace,
             connections: &mut self.state.connections,
             subscribers: &mut self.state.subscribers,
+            monitors: &mut self.state.monitors,
             random,
             out,
             wait: None,
             freed: Vec::new(),
+            killed: Vec::new(),
             hang_up: false,
             is_in_transaction: false,
         }

@@ -258,8 +258,10 @@ impl Service {
             match parser.next(&mut input, &limits, out) {
                 Ok(Found::NeedMore) => break,
                 Ok(Found::Request) => {
+                    self.begin_replies(connection, out);
                     let goes_on = self.request(connection, parser, &mut random, out);
                     parser.finish(out);
+                    self.end_replies(connection);
                     self.serve_ready(stamp, out);
                     self.state.keyspace.collect_garbage(&mut || out.step());
                     if !goes_on {
@@ -279,8 +281,9 @@ impl Service {
     }
 
     /// Forgets a connection, and frees what it kept.
-    fn forget(&mut self, connection: ConnectionId, host: &mut impl Host) {
+    pub(crate) fn forget(&mut self, connection: ConnectionId, host: &mut (impl Host + ?Sized)) {
         self.state.unblock(connection);
+        self.state.monitors.remove(&connection);
         if let Some(mut client) = self.state.connections.remove(&connection) {
             self.state.pending_bytes -= client.kept_bytes();
             client.forget_begun(&mut self.state.keyspace);
@@ -291,12 +294,12 @@ impl Service {
 }
 
 /// Counts elements and reports progress to the host, for work without a client to reply to.
-struct Steps<'a, H> {
+struct Steps<'a, H: ?Sized> {
     host: &'a mut H,
     count: u32,
 }
 
-impl<H: Host> Step for Steps<'_, H> {
+impl<H: Host + ?Sized> Step for Steps<'_, H> {
     fn step(&mut self) {
         self.count += 1;
         if self.count.is_multiple_of(256) {

@@ -23,6 +23,11 @@ fn replies_about_sorting_are_those_of_redis() {
     compare(include_str!("redis-7.0-sort.txt"), 50);
 }
 
+#[test]
+fn replies_about_clients_and_bits_are_those_of_redis() {
+    compare(include_str!("redis-7.0-clients.txt"), 100);
+}
+
 /// Compares the replies of a session, which has more than `compared_min`.
 fn compare(session: &str, compared_min: usize) {
     let steps = script::parse(session);

@@ -241,3 +241,120 @@ fn a_subscriber_gets_what_is_published_later() {
     assert_eq!(other(&mut bench, "PUBLISH news hello"), ":0\r\n");
     assert_eq!(other(&mut bench, "PUBSUB CHANNELS"), "*0\r\n");
 }
+
+/// Sends a line on the other connection. Returns what the client gets.
+fn shown(bench: &mut Bench, line: &str) -> String {
+    bench.host.replies.clear();
+    let bytes = format!("{line}\r\n").into_bytes();
+    bench.apply(service::Input::Bytes {
+        connection: OTHER,
+        bytes: &bytes,
+    });
+    let shown = String::from_utf8(bench.host.sent_to(CLIENT)).unwrap();
+    // The time is the first word, and the client the third.
+    let lines = shown.split_inclusive("\r\n");
+    lines
+        .map(|line| {
+            let (time, rest) = line.split_once(" [").unwrap();
+            assert!(time.starts_with('+') && time.ends_with("000"), "{time}");
+            let (database, rest) = rest.split_once(' ').unwrap();
+            let (_, words) = rest.split_once(']').unwrap();
+            format!("{database}{words}")
+        })
+        .collect()
+}
+
+/// Expects what Redis 7.0.15 shows of the same commands.
+#[test]
+fn who_monitors_is_shown_what_runs() {
+    let mut bench = bench();
+    assert_eq!(bench.send("MONITOR"), "+OK\r\n");
+    take_over(&mut bench);
+    let expected = [
+        ("PING", "0 \"PING\"\r\n"),
+        (
+            r#"set a "x \x01\xff\"\\\n\r\t\a\b""#,
+            "0 \"set\" \"a\" \"x \\x01\\xff\\\"\\\\\\n\\r\\t\\a\\b\"\r\n",
+        ),
+        ("GET", ""),
+        ("NOSUCH a", ""),
+        ("SELECT 2", "2 \"SELECT\" \"2\"\r\n"),
+        ("MULTI", "2 \"MULTI\"\r\n"),
+        ("INCR n", ""),
+        ("LPUSH n 1", ""),
+        (
+            "EXEC",
+            "2 \"INCR\" \"n\"\r\n2 \"LPUSH\" \"n\" \"1\"\r\n2 \"EXEC\"\r\n",
+        ),
+        ("AUTH x", "2 \"AUTH\" \"(redacted)\"\r\n"),
+        (
+            "AUTH default y",
+            "2 \"AUTH\" \"(redacted)\" \"(redacted)\"\r\n",
+        ),
+        (
+            "HELLO 3 AUTH default z SETNAME me",
+            "2 \"HELLO\" \"3\" \"AUTH\" \"(redacted)\" \"(redacted)\" \"SETNAME\" \"me\"\r\n",
+        ),
+        ("CONFIG GET save", ""),
+        ("CLIENT ID", "2 \"CLIENT\" \"ID\"\r\n"),
+        ("RESET", "0 \"RESET\"\r\n"),
+    ];
+    for (line, what) in expected {
+        assert_eq!(shown(&mut bench, line), what, "{line}");
+    }
+    assert!(bench.send("CLIENT INFO").contains(" flags=O "));
+    bench.send("RESET");
+    assert_eq!(shown(&mut bench, "PING"), "");
+    bench.send("MONITOR");
+    bench.apply(service::Input::Close { connection: CLIENT });
+    assert_eq!(shown(&mut bench, "PING"), "");
+}
+
+#[test]
+fn who_wants_no_replies_gets_none() {
+    let mut bench = bench();
+    assert_eq!(bench.send("CLIENT REPLY OFF"), "");
+    take_over(&mut bench);
+    assert_eq!(
+        bench.send("SUBSCRIBE c"),
+        "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"
+    );
+    assert_eq!(bench.send("PING"), "");
+    take_over(&mut bench);
+    bench.host.replies.clear();
+    bench.apply(service::Input::Bytes {
+        connection: OTHER,
+        bytes: b"PUBLISH c hello\r\n",
+    });
+    let told = String::from_utf8(bench.host.sent_to(CLIENT)).unwrap();
+    assert_eq!(told, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5\r\nhello\r\n");
+    bench.send("UNSUBSCRIBE");
+    assert_eq!(bench.send("CLIENT REPLY ON"), "+OK\r\n");
+    // One that waits is not over: it is its reply that is skipped.
+    bench.send("CLIENT REPLY SKIP");
+    take_over(&mut bench);
+    assert_eq!(bench.send("BLPOP l 0"), "");
+    take_over(&mut bench);
+    bench.host.replies.clear();
+    other(&mut bench, "RPUSH l a");
+    assert_eq!(bench.host.sent_to(CLIENT), b"");
+    assert_eq!(bench.send("PING"), "+PONG\r\n");
+}
+
+#[test]
+fn a_client_that_is_killed_is_gone() {
+    let mut bench = bench();
+    bench.open(3);
+    let lines = |bench: &mut Bench| bench.send("CLIENT LIST").matches("id=").count();
+    assert_eq!(lines(&mut bench), 3);
+    assert_eq!(bench.send(&format!("CLIENT KILL ID {OTHER}")), ":1\r\n");
+    assert_eq!(bench.host.hung_up, [OTHER]);
+    assert!(!bench.service.is_open(OTHER));
+    assert_eq!(lines(&mut bench), 2);
+    // One that waits and watches is forgotten whole, the own connection ends behind the reply.
+    bench.raw(3, b"WATCH k\r\nBLPOP l 0\r\n");
+    assert_eq!(bench.send("CLIENT KILL TYPE normal SKIPME no"), ":2\r\n");
+    assert_eq!(bench.host.hung_up, [OTHER, 3, CLIENT]);
+    assert_eq!(bench.service.connection_count(), 0);
+    assert_eq!(bench.service.pending_bytes(), 0);
+}

@@ -60,7 +60,7 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
         test: "network --test survival farewell",
         mutant: Mutant {
             name: "unheard-for-ever",
-            what: "a client that sends after the end is not told that nobody listens",
+            what: "who sends after the end is not told that nobody listens",
             file: "kernel/network/src/attached.rs",
             right: "flow.is_hung_up && socket.state() == State::FinWait2 && socket.can_recv()",
             wrong: "flow.is_hung_up && socket.state() == State::FinWait2 && false",
@@ -124,6 +124,26 @@ pub const HOST_MUTANTS: &[HostMutant] = &[
             file: "kernel/service-state/src/checkpoint/clients.rs",
             right: "                if is_changed {\n",
             wrong: "                if is_changed && false {\n",
+        },
+    },
+    HostMutant {
+        test: "service --test takeover",
+        mutant: Mutant {
+            name: "silence-forgotten",
+            what: "a checkpoint does not tell who wants no replies",
+            file: "kernel/service-state/src/checkpoint/clients.rs",
+            right: "if client.replies != Replies::All {",
+            wrong: "if client.replies != Replies::All && false {",
+        },
+    },
+    HostMutant {
+        test: "service --test takeover",
+        mutant: Mutant {
+            name: "password-shown",
+            what: "MONITOR shows passwords",
+            file: "kernel/service/src/commands/monitor.rs",
+            right: "secrets > 0 || name == \"auth\" && at > 0",
+            wrong: "false && secrets > 0 && name == \"auth\" && at > 0",
         },
     },
     HostMutant {

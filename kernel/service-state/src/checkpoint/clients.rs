@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Head, Vocabulary};
 use crate::blocked::Blocked;
-use crate::connection::Connection;
+use crate::connection::{Connection, Replies};
 use crate::record::ConnectionId;
 use crate::store::{Bytes, DATABASES, Keyspace};
 use crate::subscriptions::{Subscribers, Topic};
@@ -49,6 +49,10 @@ pub(super) enum Begun {
     Subscription { is_pattern: bool },
     /// It watches a key, which follows.
     Watched { database: u8, is_changed: bool },
+    /// It wants not all replies.
+    Replies(Replies),
+    /// It is shown every command.
+    Monitor,
 }
 
 /// Number of a connection's strings before its arguments: its name, the name of its last command, the incomplete line.
@@ -120,7 +124,7 @@ impl Begun {
     /// Returns the number of strings that follow.
     pub(super) fn strings(&self) -> u64 {
         match self {
-            Self::Transaction { .. } => 0,
+            Self::Transaction { .. } | Self::Replies(_) | Self::Monitor => 0,
             Self::Request { arguments } => *arguments,
             Self::Blocked { arguments, .. } => arguments.saturating_add(1),
             Self::Subscription { .. } | Self::Watched { .. } => 1,
@@ -170,6 +174,7 @@ impl Begun {
                 let name = strings.pop().unwrap_or_default();
                 subscribers.add(connection, &mut client.subscriptions, topic, &name);
             }
+            (Self::Replies(replies), _) => client.replies = replies,
             _ => return Err(Malformed("a client has begun what none can begin")),
         }
         Ok(())
@@ -225,6 +230,9 @@ pub(super) fn write(
         }));
         blocked.request.iter().for_each(|word| writer.string(word));
         writer.string(&blocked.held);
+    }
+    if client.replies != Replies::All {
+        writer.head(&Head::Begun(Begun::Replies(client.replies)));
     }
     for watched in client.watches.all() {
         writer.head(&Head::Begun(Begun::Watched {

@@ -260,6 +260,12 @@ impl StateRestorer {
                 let last = self.last_connection;
                 let last = last.and_then(|id| Some((id, state.connections.get_mut(&id)?)));
                 let (id, client) = last.ok_or(Malformed("what was begun belongs to no client"))?;
+                if matches!(begun, Begun::Monitor) {
+                    return match state.monitors.insert(id) {
+                        true => Ok(()),
+                        false => Err(Malformed("a client monitors twice")),
+                    };
+                }
                 state.pending_bytes -= client.kept_bytes();
                 if let Begun::Blocked {
                     database,

@@ -6,6 +6,7 @@ use core::num::NonZeroU64;
 use checkpoint::Writer;
 use values::Table;
 
+use super::clients::Begun;
 use super::{Form, Head, Server, clients};
 use crate::state::State;
 use crate::store::{Bytes, Changes, Entry, Keyspace, Move, SHARDS, Value};
@@ -47,6 +48,9 @@ impl State {
         *self.keyspace.changes_mut() = None;
         for (connection, client) in &self.connections {
             clients::write(*connection, client, &self.keyspace, writer);
+            if self.monitors.contains(connection) {
+                writer.head(&Head::Begun(Begun::Monitor));
+            }
         }
         writer.head(&Head::Server(Server {
             now_ms: self.keyspace.now_ms(),

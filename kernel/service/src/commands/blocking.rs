@@ -1,6 +1,6 @@
 //! Commands that may have to wait.
 
-use super::Context;
+use super::{Context, wrong_subcommand};
 use crate::store::COUNT_MAX;
 use key_commands::{Failure, Outcome, Wait, Wish, integer, is};
 use resp::Arguments;
@@ -34,9 +34,7 @@ pub(super) fn unblock(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
             ));
         }
         _ => {
-            return Err(Failure::Fixed(
-                "ERR unknown subcommand or wrong number of arguments for 'unblock'. Try CLIENT HELP.",
-            ));
+            return Err(wrong_subcommand(&arguments[1], "CLIENT"));
         }
     };
     let id = u64::try_from(integer(&arguments[2])?).ok();

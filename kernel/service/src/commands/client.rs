@@ -3,13 +3,10 @@
 use super::Context;
 use super::auth::{HELLO_FIRST, authenticate};
 use super::transactions::forget_begun;
-use crate::connection::Connection;
-use crate::record::ConnectionId;
+use crate::connection::Replies;
 use crate::store::Bytes;
-use alloc::format;
-use alloc::string::String;
-use key_commands::{Failure, Outcome, Output, Protocol, database_number, help, integer, is};
-use resp::{Arguments, Step, parse_integer};
+use key_commands::{Failure, Outcome, Protocol, database_number, help, integer, is};
+use resp::{Arguments, parse_integer};
 
 /// The Redis version whose replies these are.
 pub(super) const REDIS_VERSION: &str = "7.0.15";
@@ -58,13 +55,16 @@ pub(super) fn reset(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Out
         client.is_authenticated = is_authenticated;
         client.database = 0;
         client.protocol = Protocol::Resp2;
+        client.replies = Replies::All;
     }
     forget_begun(context);
     let connection = context.connection;
+    context.monitors.remove(&connection);
     if let Some(client) = context.connections.get_mut(&connection) {
         (context.subscribers).remove_all(connection, &mut client.subscriptions);
     }
     context.out.speak(Protocol::Resp2);
+    context.out.mute(false);
     context.out.status("RESET");
     Ok(())
 }
@@ -156,10 +156,16 @@ pub(super) fn client_help(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) 
             "    Return the ID of the current connection.",
             "INFO",
             "    Return information about the current client connection.",
+            "KILL <ip:port>",
+            "    Kill connection made from <ip:port>.",
+            "KILL <option> <value> [<option> <value> [...]]",
+            "    Kill connections. Options are: ADDR, LADDR, TYPE, USER, SKIPME and ID.",
             "LIST [TYPE <type> | ID <id> [<id> ...]]",
             "    Return information about client connections.",
             "NO-EVICT (ON|OFF)",
             "    Accepted; no connection is ever evicted.",
+            "REPLY (ON|OFF|SKIP)",
+            "    Control the replies sent to the current connection.",
             "SETINFO <option> <value>",
             "    Accepted; nothing is kept.",
             "SETNAME <name>",
@@ -231,126 +237,4 @@ pub(super) fn no_evict(context: &mut Context<'_, '_>, arguments: &mut Arguments<
     }
     context.out.ok();
     Ok(())
-}
-
-pub(super) fn info(context: &mut Context<'_, '_>, _: &mut Arguments<'_>) -> Outcome {
-    let line = context
-        .connections
-        .get(&context.connection)
-        .map(|client| Line::new(context).of(context.connection, client));
-    context.out.verbatim(&line.unwrap_or_default());
-    Ok(())
-}
-
-pub(super) fn list(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {
-    let is_all = match &arguments.few()[2..] {
-        [] => true,
-        [option, name] if is(option, "type") => {
-            let known = ["normal", "master", "replica", "slave", "pubsub"];
-            if !known.iter().any(|known| is(name, known)) {
-                return Err(Failure::composed(&[
-                    b"ERR Unknown client type '",
-                    name,
-                    b"'",
-                ]));
-            }
-            if !is(name, "normal") {
-                context.out.verbatim("");
-                return Ok(());
-            }
-            true
-        }
-        [option, _, ..] if is(option, "id") => false,
-        _ => return Err(Failure::SYNTAX),
-    };
-    let format = Line::new(context);
-    let (connections, out) = (&*context.connections, &mut *context.out);
-    // Make each line twice: the reply begins with its length, and a client may ask for the same line a million times.
-    let mut length = 0;
-    for is_counting in [true, false] {
-        if !is_counting {
-            out.verbatim_header(length);
-        }
-        let mut visit = |out: &mut Output<'_>, id, client| {
-            let line = format.of(id, client);
-            match is_counting {
-                true => length += line.len(),
-                false => out.raw(line.as_bytes()),
-            }
-        };
-        if is_all {
-            for (&id, client) in connections {
-                out.step();
-                visit(out, id, client);
-            }
-        } else {
-            let mut ids = arguments.from(3);
-            while let Some(id) = ids.next(out) {
-                let id = parse_integer(id).ok_or(Failure::Fixed("ERR Invalid client ID"))?;
-                if let Ok(id) = ConnectionId::try_from(id)
-                    && let Some(client) = connections.get(&id)
-                {
-                    visit(out, id, client);
-                }
-            }
-        }
-    }
-    out.raw(b"\r\n");
-    Ok(())
-}
-
-/// Returns what kind of client it is, in Redis' letters.
-fn flags(client: &Connection) -> String {
-    let all = [
-        (client.blocked.is_some(), 'b'),
-        (client.subscriptions.count() > 0, 'P'),
-        (client.transaction.is_some(), 'x'),
-        (client.no_evict, 'e'),
-    ];
-    let flags: String = all
-        .into_iter()
-        .filter_map(|(is_set, flag)| is_set.then_some(flag))
-        .collect();
-    if flags.is_empty() { "N".into() } else { flags }
-}
-
-/// Makes the lines of `CLIENT LIST`.
-struct Line {
-    now_ms: u64,
-    port: u16,
-}
-
-impl Line {
-    fn new(context: &Context<'_, '_>) -> Self {
-        Self {
-            now_ms: context.keyspace.now_ms(),
-            port: context.status.port,
-        }
-    }
-
-    /// Makes the line of a client, with the fields of Redis. Fields that mean nothing here are 0.
-    fn of(&self, id: ConnectionId, client: &Connection) -> String {
-        let age_s = (self.now_ms - client.opened_ms) / 1000;
-        let idle_s = (self.now_ms - client.last_input_ms) / 1000;
-        let kept_bytes = client.kept_bytes();
-        format!(
-            "id={id} addr={peer} laddr=0.0.0.0:{port} fd={id} name={name} age={age_s} idle={idle_s} \
-             flags={flags} db={database} sub={sub} psub={psub} ssub=0 multi={multi} qbuf={kept_bytes} qbuf-free=0 \
-             argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem={kept_bytes} events=r \
-             cmd={command} user=default redir=-1 resp={resp}\n",
-            peer = client.peer,
-            port = self.port,
-            database = client.database,
-            sub = client.subscriptions.channels(),
-            psub = client.subscriptions.patterns(),
-            multi = client
-                .transaction
-                .as_ref()
-                .map_or(-1, |it| it.requests().len() as i64),
-            resp = client.protocol.version(),
-            name = String::from_utf8_lossy(&client.name),
-            flags = flags(client),
-            command = client.last_command,
-        )
-    }
 }

@@ -137,7 +137,8 @@ pub(super) fn getkeys(context: &mut Context<'_, '_>, arguments: &mut Arguments<'
     Ok(())
 }
 
-/// Returns the place of the key in which `COMMAND GETKEYS SORT ...` would store, as Redis finds it: the last one counts.
+/// Returns the place of the key in which the `SORT` of `COMMAND GETKEYS` would store, as Redis finds it: the last one
+/// counts.
 fn stored_by_sort(arguments: &mut Arguments<'_>, out: &mut Output<'_>) -> Option<usize> {
     let (mut at, mut skipped, mut stored_at) = (4, 0, None);
     let mut words = arguments.from(at);

@@ -3,11 +3,16 @@
 mod auth;
 mod blocking;
 mod client;
+mod client_list;
+mod client_replies;
 mod compute;
 mod debug;
+mod diagnostics;
 mod failover;
 mod info;
 mod introspection;
+mod kill;
+mod monitor;
 mod pubsub;
 mod server;
 mod table;
@@ -21,11 +26,13 @@ use crate::statistics::Statistics;
 use crate::status::HostStatus;
 use crate::store::Keyspace;
 use crate::subscriptions::Subscribers;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 pub(crate) use auth::PROTECTED;
 use key_commands::{
     BLOCKING, DENYOOM, Failure, Outcome, Output, Wait, growth_max_bytes, lookup, wrong_arity,
 };
+use monitor::When;
 use resp::Arguments;
 use service_state::failover::Failover;
 pub(crate) use table::Command;
@@ -46,12 +53,15 @@ pub(crate) struct Context<'a, 'h> {
     pub(crate) keyspace: &'a mut Keyspace,
     pub(crate) connections: &'a mut Connections,
     pub(crate) subscribers: &'a mut Subscribers,
+    pub(crate) monitors: &'a mut BTreeSet<ConnectionId>,
     pub(crate) random: &'a mut Random,
     pub(crate) out: &'a mut Output<'h>,
     /// Set by a command that has to wait.
     pub(crate) wait: Option<Wait>,
     /// Clients whose wait ends, and whether with an error.
     pub(crate) freed: Vec<(ConnectionId, bool)>,
+    /// Other clients whose connections end.
+    pub(crate) killed: Vec<ConnectionId>,
     /// Set by a command that ends the connection.
     pub(crate) hang_up: bool,
     /// Whether `EXEC` runs the command.
@@ -147,10 +157,15 @@ fn call(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome
     if let Some(client) = context.client() {
         client.last_command = command.name;
     }
-    match command.run {
+    monitor::show(context, arguments, When::Before);
+    let outcome = match command.run {
         Run::OnKeys(run) => run(&mut context.on_keys(), arguments),
         Run::OnService(run) => run(context, arguments),
-    }
+    };
+    // EXEC has run others.
+    context.command = command;
+    monitor::show(context, arguments, When::After);
+    outcome
 }
 
 /// Checks arity, password and memory. What may take memory first removes some of what has expired, so that no rate of
@@ -193,6 +208,17 @@ fn unknown_command(arguments: &mut Arguments<'_>, out: &mut Output<'_>) -> Failu
         &name,
         b"', with args beginning with: ",
         &shown,
+    ])
+}
+
+/// Returns Redis' error for a subcommand with a wrong number of arguments, for what the arity does not say.
+fn wrong_subcommand(subcommand: &[u8], command: &str) -> Failure {
+    Failure::composed(&[
+        b"ERR unknown subcommand or wrong number of arguments for '",
+        &subcommand[..subcommand.len().min(128)],
+        b"'. Try ",
+        command.as_bytes(),
+        b" HELP.",
     ])
 }
 

@@ -77,10 +77,12 @@ fn end(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>, topic: Topi
 
 /// Writes that a subscription has begun or ended, and how many the client has now.
 fn confirm(out: &mut Output<'_>, word: &str, name: Option<&[u8]>, left: usize) {
-    out.push(3);
-    out.text(word);
-    out.bulk_or_null(name);
-    out.count(left);
+    out.unasked(|out| {
+        out.push(3);
+        out.text(word);
+        out.bulk_or_null(name);
+        out.count(left);
+    });
 }
 
 pub(super) fn publish(context: &mut Context<'_, '_>, arguments: &mut Arguments<'_>) -> Outcome {

@@ -7,18 +7,22 @@ use key_commands::{Failure, Outcome, help, is, too_long};
 use resp::{Arguments, BULK_MAX_BYTES, Case, Pattern, parse_integer};
 
 /// Number of configuration parameters.
-const PARAMETERS: usize = 20;
+const PARAMETERS: usize = 24;
 
 fn parameters(context: &Context<'_, '_>) -> [(&'static str, String); PARAMETERS] {
     [
         ("appendonly", "no".into()),
         ("databases", DATABASES.to_string()),
+        ("latency-monitor-threshold", "0".into()),
         ("maxclients", context.limits.max_clients.to_string()),
         ("maxmemory", context.limits.max_memory_bytes.to_string()),
         ("maxmemory-policy", "noeviction".into()),
+        ("notify-keyspace-events", String::new()),
         ("port", context.status.port.to_string()),
         ("proto-max-bulk-len", BULK_MAX_BYTES.to_string()),
         ("save", String::new()),
+        ("slowlog-log-slower-than", "-1".into()),
+        ("slowlog-max-len", "128".into()),
         ("hash-max-listpack-entries", "128".into()),
         ("hash-max-listpack-value", "64".into()),
         ("hash-max-ziplist-entries", "128".into()),

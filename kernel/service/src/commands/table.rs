@@ -4,8 +4,8 @@
 //! table.
 
 use super::{
-    Context, auth, blocking, client, compute, debug, failover, info, introspection, pubsub, server,
-    transactions, understudy,
+    Context, auth, blocking, client, client_list, client_replies, compute, debug, diagnostics,
+    failover, info, introspection, kill, monitor, pubsub, server, transactions, understudy,
 };
 use key_commands::{
     ADMIN, ALL, BLOCKING, COMMANDS as ON_KEYS, DENYOOM, FAST, Keys, NO_AUTH, NO_QUEUE, NONE,
@@ -149,7 +149,10 @@ const OWN: &[Command] = &[
     row("hello", -1, FAST | NO_AUTH, NONE, "connection", client::hello,
         "Choose the protocol version; only 2 is spoken"),
     row("info", -1, 0, NONE, "server", info::info, "Get facts about the server"),
+    with(LATENCY, row("latency", -2, 0, NONE, "server", client::container,
+        "Commands about latency; it is not measured")),
     with(&MEMORY, row("memory", -2, 0, NONE, "server", client::container, "Commands about memory")),
+    row("monitor", 1, ADMIN, NONE, "server", monitor::monitor, "See every command that is run"),
     row("multi", 1, FAST | NO_QUEUE, NONE, "transactions", transactions::multi, "Begin a transaction"),
     with(&OBJECT, row("object", -2, 0, NONE, "generic", client::container, "Commands about values")),
     row("ping", -1, FAST, NONE, "connection", client::ping, "See whether the server answers"),
@@ -169,6 +172,8 @@ const OWN: &[Command] = &[
         "Put the connection into its first state"),
     row("role", 1, ADMIN | FAST, NONE, "server", server::role, "Get the role of the instance"),
     row("select", 2, FAST, NONE, "connection", client::select, "Choose the database"),
+    with(SLOWLOG, row("slowlog", -2, 0, NONE, "server", client::container,
+        "Commands about slow commands; they are not noted")),
     row("subscribe", -2, 0, NONE, "pubsub", pubsub::subscribe,
         "Get what is published in channels"),
     row("time", 1, FAST, NONE, "server", server::time,
@@ -184,14 +189,21 @@ const OWN: &[Command] = &[
 
 #[rustfmt::skip]
 const CLIENT: &[Command] = &[
+    row("client|caching", 3, 0, NONE, "connection", client_replies::caching, "For tracking; there is none"),
     row("client|getname", 2, FAST, NONE, "connection", client::getname, "Get the connection's name"),
+    row("client|getredir", 2, 0, NONE, "connection", client_replies::getredir, "For tracking; there is none"),
     row("client|help", 2, FAST, NONE, "connection", client::client_help, "Show the subcommands"),
     row("client|id", 2, FAST, NONE, "connection", client::id, "Get the connection's number"),
-    row("client|info", 2, FAST, NONE, "connection", client::info, "Get facts about the connection"),
-    row("client|list", -2, ADMIN, NONE, "connection", client::list, "Get facts about all connections"),
+    row("client|info", 2, FAST, NONE, "connection", client_list::info, "Get facts about the connection"),
+    row("client|kill", -3, ADMIN, NONE, "connection", kill::kill, "End connections"),
+    row("client|list", -2, ADMIN, NONE, "connection", client_list::list, "Get facts about all connections"),
     row("client|no-evict", 3, ADMIN, NONE, "connection", client::no_evict, "Accepted; nothing is ever evicted"),
+    row("client|pause", -3, ADMIN, NONE, "connection", client_replies::pause, "Refused"),
+    row("client|reply", 3, 0, NONE, "connection", client_replies::reply, "Choose which replies the connection gets"),
     row("client|setinfo", 4, FAST, NONE, "connection", client::setinfo, "Accepted; nothing is kept"),
     row("client|setname", 3, FAST, NONE, "connection", client::setname, "Give the connection a name"),
+    row("client|tracking", -3, 0, NONE, "connection", client_replies::tracking, "Refused, unless it is switched off"),
+    row("client|trackinginfo", 2, 0, NONE, "connection", client_replies::trackinginfo, "For tracking; there is none"),
     row("client|unblock", -3, ADMIN, NONE, "connection", blocking::unblock, "End the wait of a client"),
 ];
 
@@ -217,6 +229,24 @@ const CONFIG: &[Command] = &[
 const FUNCTION: &[Command] = &[
     row("function|flush", -2, WRITE, NONE, "scripting", server::function_flush,
         "Delete all functions; there are none"),
+];
+
+#[rustfmt::skip]
+const LATENCY: &[Command] = &[
+    row("latency|doctor", 2, ADMIN, NONE, "server", diagnostics::latency_doctor, "Get a report about latency"),
+    row("latency|graph", 3, ADMIN, NONE, "server", diagnostics::latency_graph, "Get a graph of an event's latency"),
+    row("latency|help", 2, 0, NONE, "server", diagnostics::latency_help, "Show the subcommands"),
+    row("latency|history", 3, ADMIN, NONE, "server", diagnostics::no_samples, "Get the latencies of an event"),
+    row("latency|latest", 2, ADMIN, NONE, "server", diagnostics::no_samples, "Get the last latencies of all events"),
+    row("latency|reset", -2, ADMIN, NONE, "server", diagnostics::latency_reset, "Forget the latencies of events"),
+];
+
+#[rustfmt::skip]
+const SLOWLOG: &[Command] = &[
+    row("slowlog|get", -2, ADMIN, NONE, "server", diagnostics::slowlog_get, "Get the slow commands"),
+    row("slowlog|help", 2, 0, NONE, "server", diagnostics::slowlog_help, "Show the subcommands"),
+    row("slowlog|len", 2, ADMIN, NONE, "server", diagnostics::slowlog_len, "Count the slow commands"),
+    row("slowlog|reset", 2, ADMIN, NONE, "server", diagnostics::slowlog_reset, "Forget the slow commands"),
 ];
 
 #[rustfmt::skip]

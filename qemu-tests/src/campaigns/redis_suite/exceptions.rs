@@ -42,10 +42,6 @@ pub const EXCEPTIONS: &[Exception] = &[
     left_out("/ziplist of various encodings", DUMPS),
     left_out("/^Keyspace notifications", NOTIFICATIONS),
     left_out(
-        "PubSub messages with CLIENT REPLY OFF",
-        "CLIENT REPLY is refused by name",
-    ),
-    left_out(
         "/^PUBLISH/P?SUBSCRIBE after P?UNSUBSCRIBE without arguments",
         "the test does not wait for its own unsubscription, and passes by the order in which Redis reads sockets",
     ),
