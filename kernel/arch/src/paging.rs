@@ -1,10 +1,11 @@
 //! Page tables. The monitor builds an instance's address space when it loads the image; the instance adds to it when it
 //! adopts a device.
 
+use raw_cpuid::CpuId;
 use x86_64::structures::paging::mapper::{MapToError, MapperFlush, UnmapError};
 use x86_64::structures::paging::{
     FrameAllocator, Mapper, OffsetPageTable, Page, PageSize, PageTable, PageTableFlags, PhysFrame,
-    Size2MiB, Size4KiB, Translate,
+    Size1GiB, Size2MiB, Size4KiB, Translate,
 };
 use x86_64::{PhysAddr, VirtAddr};
 
@@ -12,6 +13,8 @@ use x86_64::{PhysAddr, VirtAddr};
 pub const PAGE_BYTES: u64 = 4096;
 /// A large page, in bytes.
 pub const LARGE_PAGE_BYTES: u64 = 2 << 20;
+/// A huge page, in bytes. Not every processor has them.
+pub const HUGE_PAGE_BYTES: u64 = 1 << 30;
 
 /// What may be done with mapped memory. No memory is both writable and executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,7 @@ pub struct AddressSpace {
     tables: OffsetPageTable<'static>,
     root: PhysAddr,
     frames: TableFrames,
+    has_huge_pages: bool,
 }
 
 impl AddressSpace {
@@ -124,7 +128,15 @@ impl AddressSpace {
             tables,
             root,
             frames,
+            has_huge_pages: false,
         }
+    }
+
+    /// Maps with huge pages from now on, too, as far as the processor has them. [`unmap`](Self::unmap) does not know
+    /// them.
+    pub fn use_huge_pages(&mut self) {
+        let features = CpuId::new().get_extended_processor_and_feature_identifiers();
+        self.has_huge_pages = features.is_some_and(|it| it.has_1gib_pages());
     }
 
     /// Returns the physical address of the top-level table.
@@ -160,11 +172,12 @@ impl AddressSpace {
         let mut done = 0;
         while done < bytes {
             let (v, p) = (virt + done, phys + done);
-            let is_large =
-                (v | p).is_multiple_of(LARGE_PAGE_BYTES) && bytes - done >= LARGE_PAGE_BYTES;
+            let fits = |page: u64| (v | p).is_multiple_of(page) && bytes - done >= page;
             // SAFETY: the caller allows the access.
             done += unsafe {
-                if is_large {
+                if self.has_huge_pages && fits(HUGE_PAGE_BYTES) {
+                    self.map_page::<Size1GiB>(v, p, protection)?
+                } else if fits(LARGE_PAGE_BYTES) {
                     self.map_page::<Size2MiB>(v, p, protection)?
                 } else {
                     self.map_page::<Size4KiB>(v, p, protection)?

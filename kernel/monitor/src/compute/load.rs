@@ -169,6 +169,7 @@ unsafe fn map_parts(
     // SAFETY: each mapping gives the ranks what is their own, or the start page, to come and go through.
     unsafe {
         let mut space = AddressSpace::new(DIRECT_BASE, frames).ok_or(MapError::NoTableMemory)?;
+        space.use_huge_pages();
         for segment in &image.segments {
             let protection = match (segment.writable, segment.executable) {
                 (true, _) => Protection::ReadWrite,

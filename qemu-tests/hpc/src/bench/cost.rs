@@ -73,7 +73,8 @@ pub(super) fn resume(bench: &Bench<'_>) -> Result<Vec<Figure>, Problem> {
         between: Mark::Begun,
     };
     let (small_ns, large_ns) = (small.measure(bench)?, large.measure(bench)?);
-    let shortest = |all: &[f64]| all.iter().copied().fold(f64::MAX, f64::min);
+    // Not the shortest: of more deaths, more come just before the monitor's look.
+    let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len() as f64;
     let longest = |all: &[f64]| all.iter().copied().fold(0.0, f64::max);
     let of_all = longest(&small_ns).max(longest(&large_ns)) / 1e6;
     Ok(vec![
@@ -90,15 +91,15 @@ pub(super) fn resume(bench: &Bench<'_>) -> Result<Vec<Figure>, Problem> {
         Figure::new(
             "resume_1g_over_1m",
             "own death to the next step, much data over little",
-            shortest(&large_ns) / shortest(&small_ns),
+            mean(&large_ns) / mean(&small_ns),
         )
         .at_most(1.1)
         .seen(format!(
-            "{:.3} ms with {} MiB, {:.3} ms with 1 MiB: the shortest of {} and of {}, because the monitor looks for \
-             deaths every 0.1 ms",
-            shortest(&large_ns) / 1e6,
+            "{:.3} ms with {} MiB, {:.3} ms with 1 MiB: the mean of {} and of {}, because the monitor looks for deaths \
+             every 0.1 ms",
+            mean(&large_ns) / 1e6,
             large.data_mib,
-            shortest(&small_ns) / 1e6,
+            mean(&small_ns) / 1e6,
             large_ns.len(),
             small_ns.len()
         )),

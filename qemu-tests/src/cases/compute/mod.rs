@@ -2,6 +2,7 @@
 
 mod c_program;
 mod linux;
+mod pages;
 mod rank;
 mod results;
 mod solver;
@@ -101,6 +102,7 @@ pub(super) fn tests() -> Vec<Test> {
     tests.extend(results::tests());
     tests.extend(linux::tests());
     tests.extend(c_program::tests());
+    tests.extend(pages::tests());
     tests
 }
 
