@@ -165,9 +165,10 @@ pub(crate) mod tests {
     use core::sync::atomic::AtomicU64;
     use std::boxed::Box;
 
-    /// Memory from address 0 on.
+    /// Memory from address 0 on. Behind it is another's, which can be seen as well.
     pub(crate) struct FakeMemory {
         pages: Vec<Box<Page>>,
+        foreign: Box<Page>,
         /// A page that cannot be seen.
         pub(crate) hidden: Option<u64>,
     }
@@ -177,6 +178,7 @@ pub(crate) mod tests {
             let page = || Box::new([const { AtomicU64::new(0) }; ENTRIES as usize]);
             Self {
                 pages: (0..pages).map(|_| page()).collect(),
+                foreign: page(),
                 hidden: None,
             }
         }
@@ -202,9 +204,8 @@ pub(crate) mod tests {
             if self.hidden == Some(address) {
                 return None;
             }
-            self.pages
-                .get((address / PAGE_BYTES) as usize)
-                .map(|page| &**page)
+            let owned = self.pages.get((address / PAGE_BYTES) as usize);
+            Some(owned.unwrap_or(&self.foreign))
         }
     }
 

@@ -27,8 +27,8 @@ pub const COMPARISON_MUTANTS: &[HostMutant] = &[
     HostMutant {
         test: "service --test properties comparison",
         mutant: Mutant {
-            name: "damage-laundered",
-            what: "an append takes the rest of a damaged string for what was stored",
+            name: "append-unsummed",
+            what: "an append leaves out the sum of the piece that it extends",
             file: "kernel/keyspace/src/strings.rs",
             right: "            let before = pieces_sum(string, first);\n",
             wrong: "            let before = pieces_sum(string, first + 1);\n",

@@ -121,7 +121,8 @@ fn a_step_is_short_whatever_the_size_of_a_value_and_damage_survives_an_append() 
         Service::new(ServiceLimits::default()),
         RecordingHost::default(),
     );
-    let long = "y".repeat(1 << 20);
+    // It ends amid a piece.
+    let long = "y".repeat((1 << 20) + 100);
     run(
         &mut service,
         &mut host,
@@ -138,6 +139,8 @@ fn a_step_is_short_whatever_the_size_of_a_value_and_damage_survives_an_append() 
         fingerprints.len()
     );
     assert!(!is_damaged);
+    run(&mut service, &mut host, b"APPEND k z\r\n");
+    assert!(!scrubbed(&service, WORK_BYTES).1);
     // In the last piece: an append computes that piece's sum anew.
     let bit = 8 * (long.len() as u64 - 1);
     assert!(service.flip_bit(bit));
