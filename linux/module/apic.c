@@ -49,7 +49,7 @@ u64 us_apic_mode(void)
 {
 	u64 base;
 
-	rdmsrl(MSR_IA32_APICBASE, base);
+	rdmsrq(MSR_IA32_APICBASE, base);
 	return base;
 }
 
@@ -68,6 +68,6 @@ void us_restore_apic_mode(u64 mode)
 	if (now == mode)
 		return;
 	if ((now & X2APIC_ENABLE) && !(mode & X2APIC_ENABLE))
-		wrmsrl(MSR_IA32_APICBASE, now & ~(u64)(X2APIC_ENABLE | XAPIC_ENABLE));
-	wrmsrl(MSR_IA32_APICBASE, mode);
+		wrmsrq(MSR_IA32_APICBASE, now & ~(u64)(X2APIC_ENABLE | XAPIC_ENABLE));
+	wrmsrq(MSR_IA32_APICBASE, mode);
 }

@@ -8,8 +8,8 @@
 #include <linux/printk.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
-#include <asm/msr.h>
 
+#include "compat.h"
 #include "understudy_abi.h"
 
 /* The monitor's hand-off. It never changes once the module is loaded. */

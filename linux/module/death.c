@@ -15,7 +15,6 @@
 #include <linux/panic_notifier.h>
 #include <linux/reboot.h>
 #include <linux/string.h>
-#include <linux/syscore_ops.h>
 
 #include "core.h"
 
@@ -178,16 +177,12 @@ static int on_power_off(struct sys_off_data *data)
 	return NOTIFY_DONE;
 }
 
-static struct syscore_ops shutdown_ops = {
-	.shutdown = on_shutdown,
-};
-
 void us_death_init(void)
 {
 	struct sys_off_handler *power_off;
 
 	atomic_notifier_chain_register(&panic_notifier_list, &panic_block);
-	register_syscore_ops(&shutdown_ops);
+	us_at_shutdown(on_shutdown);
 	register_reboot_notifier(&restart_block);
 	power_off = register_sys_off_handler(SYS_OFF_MODE_POWER_OFF, SYS_OFF_PRIO_LOW,
 					     on_power_off, NULL);

@@ -100,8 +100,7 @@ static struct line *make_line(void)
 	}
 	line->irq = irq;
 	raw_spin_lock_init(&line->lock);
-	hrtimer_init(&line->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
-	line->timer.function = poll;
+	hrtimer_setup(&line->timer, poll, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	irq_set_chip_data(irq, line);
 	/* Most calls find nothing to do, which is not to be taken for a fault. */
 	irq_set_chip_and_handler_name(irq, &chip, handle_untracked_irq, "poll");

@@ -5,7 +5,6 @@
  */
 #define pr_fmt(fmt) "understudy: " fmt
 
-#include <linux/crc32.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
@@ -85,10 +84,9 @@ static u64 words_of(u64 bytes)
 static u32 checksum_of(const struct record *record, u64 position, u64 bytes)
 {
 	u64 head[] = { position, bytes, record->epoch_word };
-	u32 crc = __crc32c_le(~0, (const u8 *)head, sizeof(head));
+	u32 crc = us_crc32c(~0, head, sizeof(head));
 
-	return ~__crc32c_le(crc, (const u8 *)record->payload,
-			    words_of(bytes) * sizeof(u64));
+	return ~us_crc32c(crc, record->payload, words_of(bytes) * sizeof(u64));
 }
 
 /* Reserves @bytes of the ring. Programs append through this module only. */

@@ -233,9 +233,8 @@ int us_keepalive_init(void)
 	if (error)
 		return error;
 	for_each_possible_cpu(id) {
-		hrtimer_init(per_cpu_ptr(&us_timer, id), CLOCK_MONOTONIC,
-			     HRTIMER_MODE_REL_PINNED_HARD);
-		per_cpu(us_timer, id).function = tick;
+		hrtimer_setup(per_cpu_ptr(&us_timer, id), tick, CLOCK_MONOTONIC,
+			      HRTIMER_MODE_REL_PINNED_HARD);
 	}
 	error = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "understudy:online",
 				  came_online, goes_offline);

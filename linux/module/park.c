@@ -87,6 +87,9 @@ static struct {
 	u64 apic_mode;
 	u64 xcr0;
 	u32 pkru;
+	unsigned long breakpoints[4];
+	unsigned long dr6;
+	unsigned long dr7;
 } saved;
 
 /* Real time at the machine's boot, in ns since 1970, as of the suspend. */
@@ -102,6 +105,27 @@ bool us_was_resumed(void)
 	return READ_ONCE(was_resumed);
 }
 
+static void save_breakpoints(void)
+{
+	get_debugreg(saved.breakpoints[0], 0);
+	get_debugreg(saved.breakpoints[1], 1);
+	get_debugreg(saved.breakpoints[2], 2);
+	get_debugreg(saved.breakpoints[3], 3);
+	get_debugreg(saved.dr6, 6);
+	get_debugreg(saved.dr7, 7);
+}
+
+/* The control register comes last: it arms the breakpoints. */
+static void restore_breakpoints(void)
+{
+	set_debugreg(saved.breakpoints[0], 0);
+	set_debugreg(saved.breakpoints[1], 1);
+	set_debugreg(saved.breakpoints[2], 2);
+	set_debugreg(saved.breakpoints[3], 3);
+	set_debugreg(saved.dr6, 6);
+	set_debugreg(saved.dr7, 7);
+}
+
 static void save_processor(void)
 {
 	size_t i;
@@ -109,7 +133,8 @@ static void save_processor(void)
 	x86_platform.save_sched_clock_state();
 	kernel_fpu_begin();
 	for (i = 0; i < ARRAY_SIZE(saved_msrs); i++)
-		saved.has_msr[i] = !rdmsrl_safe(saved_msrs[i], &saved.msrs[i]);
+		saved.has_msr[i] = !rdmsrq_safe(saved_msrs[i], &saved.msrs[i]);
+	save_breakpoints();
 	saved.apic_mode = us_apic_mode();
 	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
 		saved.xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
@@ -129,8 +154,8 @@ static void restore_processor(void)
 		wrpkru(saved.pkru);
 	for (i = 0; i < ARRAY_SIZE(saved_msrs); i++)
 		if (saved.has_msr[i])
-			wrmsrl_safe(saved_msrs[i], saved.msrs[i]);
-	hw_breakpoint_restore();
+			wrmsrq_safe(saved_msrs[i], saved.msrs[i]);
+	restore_breakpoints();
 	kernel_fpu_end();
 	x86_platform.restore_sched_clock_state();
 }
@@ -177,11 +202,11 @@ static int prepare_rehearsal(void)
 /* Sets registers as another kernel would have left them. */
 static void forget_processor(void)
 {
-	wrmsrl(MSR_LSTAR, 0);
-	wrmsrl(MSR_STAR, 0);
-	wrmsrl(MSR_SYSCALL_MASK, 0);
-	wrmsrl(MSR_KERNEL_GS_BASE, 0);
-	wrmsrl(MSR_TSC_AUX, 99);
+	wrmsrq(MSR_LSTAR, 0);
+	wrmsrq(MSR_STAR, 0);
+	wrmsrq(MSR_SYSCALL_MASK, 0);
+	wrmsrq(MSR_KERNEL_GS_BASE, 0);
+	wrmsrq(MSR_TSC_AUX, 99);
 	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, XFEATURE_MASK_FP);
 }

@@ -21,7 +21,6 @@
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <asm/asm.h>
-#include <asm/msr.h>
 #include <asm/nmi.h>
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
@@ -70,8 +69,12 @@ static bool leave_vmx(void)
 was_not_in_it:
 	is_left = false;
 out:
-	/* Whatever tidies up after a panic looks here. */
-	cr4_clear_bits(X86_CR4_VMXE);
+	/*
+	 * Whatever tidies up after a panic looks here. The kernel's copy of the
+	 * register stays: later kernels let KVM alone change it, and VMXE is
+	 * harmless on a CPU that is not in VMX operation.
+	 */
+	asm volatile("mov %0, %%cr4" : : "r" (native_read_cr4() & ~X86_CR4_VMXE) : "memory");
 	return is_left;
 }
 
@@ -80,13 +83,13 @@ static bool leave_svm(void)
 {
 	u64 efer;
 
-	if (rdmsrl_safe(MSR_EFER, &efer) || !(efer & EFER_SVME))
+	if (rdmsrq_safe(MSR_EFER, &efer) || !(efer & EFER_SVME))
 		return false;
 	asm volatile("1: stgi\n"
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b)
 		     : : : "memory");
-	wrmsrl_safe(MSR_EFER, efer & ~EFER_SVME);
+	wrmsrq_safe(MSR_EFER, efer & ~EFER_SVME);
 	return true;
 }
 

@@ -15,7 +15,7 @@ use linux_tests::campaigns::deb as deb_trial;
 use linux_tests::campaigns::demo::{self, LinuxDemo};
 use linux_tests::campaigns::devices;
 use linux_tests::campaigns::lives::{self, KernelEnd};
-use linux_tests::campaigns::{boot, iso, kdump, matrix};
+use linux_tests::campaigns::{boot, iso, kdump, matrix, modules};
 use linux_tests::takeover::Death;
 use linux_tests::tenants::Pair;
 use qemu_tests::campaigns::qualify::{TAKEOVERS, TrialMachine};
@@ -177,6 +177,13 @@ pub enum LinuxCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Build the module for the newest kernels of Debian's releases and backports, each in a fresh Debian; takes root
+    /// and some minutes.
+    Modules {
+        /// End with one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make the Debian packages.
     Deb {
         /// The directory to put them in.
@@ -268,6 +275,7 @@ pub fn run(command: LinuxCommand) -> Result<bool> {
             }
         },
         LinuxCommand::QualifyRead { file, json } => qualify::read(&file, json),
+        LinuxCommand::Modules { json } => build_modules(json),
         LinuxCommand::Deb { out, is_tried } => make_packages(out, is_tried),
     }
 }
@@ -314,6 +322,14 @@ fn try_devices(is_quick: bool, only: &[String], json: bool) -> Result<bool> {
         println!("\n{}", devices::table(&rows));
     }
     Ok(devices::is_passed(&rows))
+}
+
+fn build_modules(json: bool) -> Result<bool> {
+    let report = modules::run()?;
+    if json {
+        println!("{}", report.json());
+    }
+    Ok(report.is_passed())
 }
 
 fn measure_kdump(kernel: Series, runs: u32, only_panic: bool, json: bool) -> Result<bool> {

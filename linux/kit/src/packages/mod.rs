@@ -99,10 +99,7 @@ impl<'a, S: System> PackageStore<'a, S> {
         let what = format!("Linux {}", series.name());
         let attempt = || {
             let kernel = self.resolve(series).ok_or_else(|| {
-                Problem::Skipped(format!(
-                    "apt knows no linux-image-amd64 of {}",
-                    series.name()
-                ))
+                Problem::Skipped(format!("apt knows no linux-image of {}", series.name()))
             })?;
             let name = format!("linux-{}_{}", kernel.release, kernel.version);
             let entry = self.cache.entry(&name, |directory| {
@@ -206,10 +203,11 @@ impl<'a, S: System> PackageStore<'a, S> {
     }
 
     fn resolve(&self, series: Series) -> Option<Resolved> {
-        // The highest version comes first.
-        let images = self
-            .show("linux-image-amd64")
+        // A release that has several series names one by itself. The highest version comes first.
+        let own = format!("linux-image-{}-amd64", series.name());
+        let images = [own.as_str(), "linux-image-amd64"]
             .into_iter()
+            .flat_map(|package| self.show(package))
             .flat_map(|stanza| stanza.depends);
         let mut kernels = images.filter_map(|image| {
             Some(Resolved {

@@ -11,6 +11,8 @@ struct Fake {
     is_set_up: bool,
     has_lists: RefCell<bool>,
     has_backports: RefCell<bool>,
+    /// Whether the release has a second series of kernels beside its own.
+    has_security: RefCell<bool>,
     is_online: RefCell<bool>,
     commands: RefCell<Vec<String>>,
 }
@@ -28,6 +30,12 @@ Depends: linux-image-6.12.95+deb12-amd64 (= 6.12.95-1~bpo12+1)
 
 ";
 
+const NEWEST: &str = "\
+Version: 6.12.117-1~deb12u1
+Depends: linux-image-6.12.117+deb12-amd64 (= 6.12.117-1~deb12u1)
+
+";
+
 impl Fake {
     fn new() -> Self {
         Self {
@@ -35,6 +43,7 @@ impl Fake {
             is_set_up: false,
             has_lists: true.into(),
             has_backports: false.into(),
+            has_security: false.into(),
             is_online: true.into(),
             commands: RefCell::default(),
         }
@@ -63,6 +72,10 @@ impl System for Fake {
         match command {
             ["apt-cache", ..] if !*self.has_lists.borrow() => None,
             ["apt-cache", "show", "linux-image-amd64"] => Some(format!("{backports}{OLD}")),
+            ["apt-cache", "show", "linux-image-6.12-amd64"] if *self.has_security.borrow() => {
+                Some(NEWEST.into())
+            }
+            ["apt-cache", "show", own] if own.starts_with("linux-image-6.") => None,
             ["apt-cache", "show", "busybox-static"] => Some("Version: 1:1.35.0-4\n".into()),
             ["apt-cache", "show", kbuild] if kbuild.starts_with("linux-kbuild") => {
                 Some("Version: 1\nDepends: libc6 (>= 2.34), libelf1 (>= 0.144)\n".into())
@@ -266,6 +279,19 @@ fn a_host_that_lost_its_servers_uses_what_it_has() {
     assert_eq!(packages.kernel(Series::V6_12), Ok(kernel));
     assert_eq!(packages.busybox(), Ok(busybox));
     assert!(packages.kernel(Series::V6_1).is_err());
+}
+
+#[test]
+fn the_newest_point_release_of_a_series_is_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let fake = Fake {
+        has_backports: true.into(),
+        has_security: true.into(),
+        ..Fake::new()
+    };
+    let packages = PackageStore::new(&fake, Cache::at(directory.path()));
+    let kernel = packages.kernel(Series::V6_12).unwrap();
+    assert_eq!(kernel.release, "6.12.117+deb12-amd64");
 }
 
 #[test]

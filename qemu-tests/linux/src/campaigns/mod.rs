@@ -9,4 +9,5 @@ pub mod iso;
 pub mod kdump;
 pub mod lives;
 pub mod matrix;
+pub mod modules;
 mod statistics;
