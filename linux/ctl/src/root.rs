@@ -81,6 +81,21 @@ impl Root {
         self.text("proc/sys/kernel/osrelease").unwrap_or_default()
     }
 
+    /// Returns whether root runs this; `None` if that cannot be seen.
+    fn is_root(&self) -> Option<bool> {
+        let status = self.text("proc/self/status")?;
+        let user = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+        Some(user.split_whitespace().next()? == "0")
+    }
+
+    /// Returns what to do where something cannot be read: `otherwise`, and before it to become root, if that would help.
+    pub fn advice_to_read(&self, otherwise: &str) -> String {
+        match self.is_root() {
+            Some(true) => otherwise.into(),
+            _ => format!("run this as root; then, if it stays so, {otherwise}"),
+        }
+    }
+
     /// Writes a line to the kernel's log, which outlives this kernel. In an init, standard output may not reach
     /// anybody.
     pub fn log(&self, what: impl Display) {
@@ -110,6 +125,22 @@ pub mod tests {
         let path = root.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
+    }
+
+    #[test]
+    fn root_is_not_told_to_become_root() {
+        let (_directory, root) = root_of(&[]);
+        assert!(
+            root.advice_to_read("look elsewhere")
+                .starts_with("run this as root")
+        );
+        put(&root, "proc/self/status", b"Name:\tx\nUid:\t1000\t1000\n");
+        assert!(
+            root.advice_to_read("look elsewhere")
+                .starts_with("run this as root")
+        );
+        put(&root, "proc/self/status", b"Name:\tx\nUid:\t0\t0\n");
+        assert_eq!(root.advice_to_read("look elsewhere"), "look elsewhere");
     }
 
     #[test]

@@ -133,8 +133,8 @@ fn function(root: &Root, address: &str) -> Option<Finding> {
         ),
         Interrupts::Hidden => Finding::warning(
             SUBJECT,
-            format!("{name}: only root can see how it interrupts"),
-            "run this as root",
+            format!("{name}: how it interrupts cannot be seen"),
+            root.advice_to_read("run this outside of any container"),
         ),
         Interrupts::Messages | Interrupts::None if is_tried => {
             Finding::ok(SUBJECT, format!("{name}: comes back"))

@@ -9,6 +9,9 @@ const SUBJECT: &str = "firmware";
 
 const TABLES: &str = "sys/firmware/acpi/tables";
 
+/// What a BIOS leaves: the description of the machine.
+const BIOS_SIGNS: [&str; 2] = ["sys/firmware/dmi/tables", "sys/class/dmi/id"];
+
 const SECURE_BOOT: &str =
     "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
@@ -33,7 +36,14 @@ pub fn findings(root: &Root) -> Vec<Finding> {
 
 fn kind(root: &Root) -> Finding {
     if !root.has("sys/firmware/efi") {
-        return Finding::ok(SUBJECT, "legacy BIOS: boot by GRUB (multiboot2)");
+        return match BIOS_SIGNS.iter().any(|sign| root.has(sign)) {
+            true => Finding::ok(SUBJECT, "legacy BIOS: boot by GRUB (multiboot2)"),
+            false => Finding::no(
+                SUBJECT,
+                "neither a UEFI nor a BIOS is to be seen: this is a container, or a hypervisor has loaded this kernel",
+                "run this on the machine itself; the machine must boot by GRUB (multiboot2)",
+            ),
+        };
     }
     // Four bytes of attributes come before the value.
     let variable = root.bytes(SECURE_BOOT).unwrap_or_default();
@@ -53,6 +63,9 @@ fn kind(root: &Root) -> Finding {
 /// Says whose the IOMMU is, and what is lost by that.
 fn iommu(root: &Root) -> Finding {
     const SUBJECT: &str = "IOMMU";
+    if !root.has(TABLES) {
+        return unreadable(root, SUBJECT, "the ACPI tables");
+    }
     let has_table = ["DMAR", "IVRS"].map(|name| root.has(format!("{TABLES}/{name}")));
     match (hand_off::is_there(root), has_table.contains(&true)) {
         (false, true) => Finding::ok(
@@ -82,7 +95,7 @@ fn iommu(root: &Root) -> Finding {
 fn reset_register(root: &Root) -> Finding {
     const SUBJECT: &str = "reset";
     let Ok(fadt) = root.bytes(format!("{TABLES}/FACP")) else {
-        return unreadable(SUBJECT, "FADT");
+        return unreadable(root, SUBJECT, "the FADT");
     };
     let flags = fadt.get(FADT_FLAGS..).and_then(<[u8]>::first_chunk);
     match flags.map(|bytes| u32::from_le_bytes(*bytes)) {
@@ -104,7 +117,7 @@ fn reset_register(root: &Root) -> Finding {
 fn processor_order(root: &Root) -> Finding {
     const SUBJECT: &str = "MADT";
     let Ok(madt) = root.bytes(format!("{TABLES}/APIC")) else {
-        return unreadable(SUBJECT, "MADT");
+        return unreadable(root, SUBJECT, "the MADT");
     };
     let ids = enabled_processors(&madt);
     let cpuinfo = root.text("proc/cpuinfo").unwrap_or_default();
@@ -156,11 +169,11 @@ fn enabled_processors(madt: &[u8]) -> Vec<u32> {
     ids
 }
 
-fn unreadable(subject: &'static str, table: &str) -> Finding {
+fn unreadable(root: &Root, subject: &'static str, what: &str) -> Finding {
     Finding::warning(
         subject,
-        format!("the {table} cannot be read"),
-        "run this as root, on a kernel with ACPI",
+        format!("{what} cannot be read"),
+        root.advice_to_read("boot a kernel with ACPI, outside of any container"),
     )
 }
 
@@ -208,6 +221,8 @@ mod tests {
     #[test]
     fn secure_boot_is_in_the_way() {
         let (_directory, root) = root_of(&[]);
+        assert_eq!(kind(&root).level, Level::No);
+        put(&root, "sys/class/dmi/id/bios_vendor", b"SeaBIOS");
         assert!(kind(&root).text.starts_with("legacy BIOS"));
         put(&root, SECURE_BOOT, &[6, 0, 0, 0, 0]);
         assert_eq!(kind(&root).level, Level::Ok);
@@ -219,6 +234,8 @@ mod tests {
     fn a_reset_register_is_looked_for_and_an_iommu_is_told() {
         let (_directory, root) = root_of(&[]);
         assert_eq!(reset_register(&root).level, Level::Warning);
+        // No table at all can be seen: nobody knows whether there is one of an IOMMU.
+        assert!(iommu(&root).text.contains("cannot be read"));
         let mut fadt = vec![0; 244];
         put(&root, "sys/firmware/acpi/tables/FACP", &fadt);
         assert_eq!(reset_register(&root).level, Level::Warning);
@@ -227,7 +244,7 @@ mod tests {
         assert_eq!(reset_register(&root).level, Level::Ok);
         put(&root, "sys/firmware/acpi/tables/FACP", &fadt[..100]);
         assert_eq!(reset_register(&root).level, Level::No);
-        assert_eq!(iommu(&root).level, Level::Warning);
+        assert!(iommu(&root).text.starts_with("there is none"));
         put(&root, "sys/firmware/acpi/tables/IVRS", b"IVRS");
         assert_eq!(iommu(&root).level, Level::Ok);
         put(&root, "sys/firmware/acpi/tables/UNDS", b"UNDS");

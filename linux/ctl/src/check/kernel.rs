@@ -2,34 +2,18 @@
 
 use partition::linux::{BzImage, layout};
 
-use super::Finding;
+use super::{Finding, options};
 use crate::hand_off;
 use crate::root::Root;
 
-/// Options that a kernel needs, and what for.
-const NEEDED: [(&str, &str); 6] = [
-    ("SMP", "to be started on any core"),
-    ("MODULES", "for understudy.ko"),
-    ("SUSPEND", "to park"),
-    ("RELOCATABLE", "to be loaded into a slot"),
-    ("PCI_MSI", "to take devices over"),
-    (
-        "HOTPLUG_CPU",
-        "to lend a core, and to take those of a dead primary",
-    ),
-];
-
-/// Options that a kernel can do without, and what is lost then.
-const USEFUL: [(&str, &str); 1] = [(
-    "MEMORY_HOTPLUG",
-    "without it a new primary keeps the little memory it waited in",
-)];
+/// The series of kernels for which DKMS builds the module.
+const SERIES: [&str; 4] = ["6.1", "6.12", "7.2", "7.3"];
 
 /// Checks the kernel.
 pub fn findings(root: &Root) -> Vec<Finding> {
     let release = root.kernel_release();
     let mut findings = vec![image(root, &release)];
-    findings.extend(configuration(root, &release));
+    findings.extend(options::findings(root, &release));
     findings.push(module(root, &release));
     findings.extend(crash_kernel(root));
     findings.extend(watchdogs(root));
@@ -46,8 +30,10 @@ fn image(root: &Root, release: &str) -> Finding {
         return Finding::no(
             SUBJECT,
             format!("/{path} cannot be read"),
-            "run this as root; install the package with the kernel's image, or name another image with primary_kernel= \
-             and failover_kernel=",
+            root.advice_to_read(
+                "install the package with the kernel's image, or name another image with primary_kernel= and \
+                 failover_kernel=",
+            ),
         );
     };
     let image = match BzImage::parse(&bytes) {
@@ -76,45 +62,6 @@ fn image(root: &Root, release: &str) -> Finding {
             format!("Linux {release} can be booted, and needs {needed} MiB as a backup"),
         ),
     }
-}
-
-fn configuration(root: &Root, release: &str) -> Vec<Finding> {
-    const SUBJECT: &str = "options";
-    let path = format!("boot/config-{release}");
-    let Some(config) = root.text(&path) else {
-        return vec![Finding::warning(
-            SUBJECT,
-            format!("/{path} cannot be read, so the kernel's options are unknown"),
-            "kernels of distributions have what is needed; look for CONFIG_SUSPEND and CONFIG_HOTPLUG_CPU",
-        )];
-    };
-    let lacks = |name: &str| {
-        !config
-            .lines()
-            .any(|line| line == format!("CONFIG_{name}=y"))
-    };
-    let needed = NEEDED
-        .iter()
-        .filter(|(name, _)| lacks(name))
-        .map(|(name, what)| {
-            let text = format!("CONFIG_{name} is missing, which is needed {what}");
-            Finding::no(SUBJECT, text, "use a kernel that has it")
-        });
-    let useful = USEFUL
-        .iter()
-        .filter(|(name, _)| lacks(name))
-        .map(|(name, what)| {
-            let text = format!("CONFIG_{name} is missing: {what}");
-            Finding::warning(SUBJECT, text, "use a kernel that has it")
-        });
-    let mut findings: Vec<Finding> = needed.chain(useful).collect();
-    if findings.is_empty() {
-        findings.push(Finding::ok(
-            SUBJECT,
-            "the kernel has all options that are needed",
-        ));
-    }
-    findings
 }
 
 fn module(root: &Root, release: &str) -> Finding {
@@ -146,12 +93,21 @@ fn module(root: &Root, release: &str) -> Finding {
                 ))
             })
         });
-    match is_installed {
-        true => Finding::ok(SUBJECT, "understudy.ko is installed"),
-        false => Finding::warning(
+    let is_known = SERIES.iter().any(|series| {
+        let rest = release.strip_prefix(series);
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    });
+    match (is_installed, is_known) {
+        (true, _) => Finding::ok(SUBJECT, "understudy.ko is installed"),
+        (false, true) => Finding::warning(
             SUBJECT,
             format!("understudy.ko is not installed for {release}"),
             "install the package of the module, and the kernel's headers",
+        ),
+        (false, false) => Finding::no(
+            SUBJECT,
+            format!("understudy.ko is not installed, and DKMS does not build it for {release}"),
+            format!("boot a kernel of the series {}", SERIES.join(", ")),
         ),
     }
 }
@@ -194,9 +150,6 @@ mod tests {
     use crate::arm::tests::bz_image;
     use crate::root::tests::{put, root_of};
 
-    const CONFIG: &str = "CONFIG_SMP=y\nCONFIG_MODULES=y\nCONFIG_SUSPEND=y\nCONFIG_RELOCATABLE=y\nCONFIG_PCI_MSI=y\n\
-                          CONFIG_HOTPLUG_CPU=y\nCONFIG_MEMORY_HOTPLUG=y\n";
-
     #[test]
     fn an_image_is_checked_and_its_need_is_told() {
         let (_directory, root) = root_of(&[]);
@@ -212,35 +165,34 @@ mod tests {
     }
 
     #[test]
-    fn missing_options_are_named() {
-        let (_directory, root) = root_of(&[("boot/config-6.1", CONFIG)]);
-        assert_eq!(configuration(&root, "6.1")[0].level, Level::Ok);
-        let without = CONFIG.replace("CONFIG_SUSPEND=y", "# CONFIG_SUSPEND is not set");
-        put(&root, "boot/config-6.1", without.as_bytes());
-        let [finding] = <[Finding; 1]>::try_from(configuration(&root, "6.1")).unwrap();
-        assert_eq!(
-            (finding.level, finding.text.as_str()),
-            (
-                Level::No,
-                "CONFIG_SUSPEND is missing, which is needed to park"
-            )
+    fn the_module_must_be_there_and_be_let_in() {
+        let (_directory, root) = root_of(&[("sys/kernel/security/lockdown", "[none] integrity")]);
+        assert_eq!(module(&root, "6.1.0").level, Level::Warning);
+        assert_eq!(module(&root, "6.12.117+deb12-amd64").level, Level::Warning);
+        for other in ["5.10.0-30-amd64", "6.13.1", "6.2", "7.30.1", ""] {
+            let finding = module(&root, other);
+            assert_eq!(finding.level, Level::No, "{other}");
+            assert!(finding.advice.contains("6.1, 6.12, 7.2, 7.3"));
+        }
+        put(
+            &root,
+            "lib/modules/6.1.0/updates/dkms/understudy.ko.xz",
+            b"",
         );
-        let without = CONFIG.replace("CONFIG_MEMORY_HOTPLUG=y", "");
-        put(&root, "boot/config-6.1", without.as_bytes());
-        assert_eq!(configuration(&root, "6.1")[0].level, Level::Warning);
-        assert_eq!(configuration(&root, "6.2")[0].level, Level::Warning);
+        assert_eq!(module(&root, "6.1.0").level, Level::Ok);
+        put(&root, "sys/kernel/security/lockdown", b"none [integrity]");
+        assert_eq!(module(&root, "6.1.0").level, Level::No);
+        put(&root, "sys/module/understudy/refcnt", b"1");
+        assert_eq!(module(&root, "6.1.0").level, Level::Ok);
     }
 
     #[test]
-    fn the_module_must_be_there_and_be_let_in() {
-        let (_directory, root) = root_of(&[("sys/kernel/security/lockdown", "[none] integrity")]);
-        assert_eq!(module(&root, "6.1").level, Level::Warning);
-        put(&root, "lib/modules/6.1/updates/dkms/understudy.ko.xz", b"");
-        assert_eq!(module(&root, "6.1").level, Level::Ok);
-        put(&root, "sys/kernel/security/lockdown", b"none [integrity]");
-        assert_eq!(module(&root, "6.1").level, Level::No);
-        put(&root, "sys/module/understudy/refcnt", b"1");
-        assert_eq!(module(&root, "6.1").level, Level::Ok);
+    fn dkms_builds_it_for_the_same_series() {
+        let text = include_str!("../../../module/dkms.conf");
+        let kernels = text
+            .lines()
+            .find_map(|line| line.strip_prefix("BUILD_EXCLUSIVE_KERNEL="));
+        assert_eq!(kernels, Some(r#""^(6\.(1|12)|7\.[23])\.""#));
     }
 
     #[test]

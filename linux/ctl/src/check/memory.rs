@@ -20,7 +20,7 @@ const PIECE_BYTES: u64 = (128 + 32) * MIB;
 pub fn findings(root: &Root) -> Vec<Finding> {
     let meminfo = root.text("proc/meminfo").unwrap_or_default();
     let iomem = root.text("proc/iomem").unwrap_or_default();
-    vec![total(&meminfo), largest(&iomem)]
+    vec![total(&meminfo), largest(root, &iomem)]
 }
 
 fn total(meminfo: &str) -> Finding {
@@ -57,7 +57,7 @@ fn total(meminfo: &str) -> Finding {
     }
 }
 
-fn largest(iomem: &str) -> Finding {
+fn largest(root: &Root, iomem: &str) -> Finding {
     const SUBJECT: &str = "low memory";
     let ram = iomem.lines().filter_map(range);
     let Some(bytes) = ram
@@ -68,7 +68,7 @@ fn largest(iomem: &str) -> Finding {
         return Finding::warning(
             SUBJECT,
             "/proc/iomem does not show where the memory is",
-            "run this as root",
+            root.advice_to_read("run this outside of any container"),
         );
     };
     let text = format!("the largest piece below 4 GiB has {} MiB", bytes / MIB);
@@ -99,6 +99,7 @@ fn range(line: &str) -> Option<(u64, u64)> {
 mod tests {
     use super::super::Level;
     use super::*;
+    use crate::root::tests::root_of;
 
     #[test]
     fn memory_is_weighed() {
@@ -112,10 +113,11 @@ mod tests {
 
     #[test]
     fn only_memory_below_4_gib_in_one_piece_counts() {
-        let of = |iomem| largest(iomem).level;
+        let (_directory, root) = root_of(&[]);
+        let of = |iomem| largest(&root, iomem).level;
         let good = "00001000-0009ffff : System RAM\n00100000-7fffffff : System RAM\n  01000000-01ffffff : Kernel code";
         assert_eq!(of(good), Level::Ok);
-        assert!(largest(good).text.contains("2047 MiB"));
+        assert!(largest(&root, good).text.contains("2047 MiB"));
         assert_eq!(
             of("00100000-063fffff : System RAM\n100000000-1ffffffff : System RAM"),
             Level::No

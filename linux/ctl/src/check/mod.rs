@@ -5,6 +5,7 @@ mod devices;
 mod firmware;
 mod kernel;
 mod memory;
+mod options;
 mod processors;
 mod virtualization;
 
