@@ -21,7 +21,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use harness::images;
 
-use cli::campaigns::{self, BenchCommand, DemoArguments, InstantsArguments, RearmArguments};
+use cli::bench::{self, BenchCommand};
+use cli::campaigns::{self, DemoArguments, InstantsArguments, RearmArguments};
 use cli::check_config::{self, CheckArguments, UNANSWERED};
 use cli::linux::LinuxCommand;
 use cli::proof::ProofCommand;
@@ -76,7 +77,7 @@ enum Command {
     Linux(LinuxCommand),
     #[command(flatten)]
     Proof(ProofCommand),
-    /// Measure in the deterministic model.
+    /// Measure: in the deterministic model, and side by side with what people use instead.
     Bench {
         #[command(subcommand)]
         what: BenchCommand,
@@ -120,7 +121,7 @@ fn execute(command: Command) -> Result<bool> {
         Command::Fuzz(arguments) => cli::fuzz::fuzz(&arguments),
         Command::Linux(command) => cli::linux::run(command),
         Command::Proof(command) => cli::proof::run(&command),
-        Command::Bench { what } => campaigns::measure(&what),
+        Command::Bench { what } => bench::measure(&what),
     }
 }
 

@@ -78,6 +78,13 @@ pub fn takeover(images: &Images, tools: HostTools, runs: u32) -> Result<BenchRep
     let restored_us = bench.restoring()?;
     let figures = vec![
         Figure {
+            key: "cause_to_first_reply_us",
+            text: "panic -> first reply, 10,000 keys",
+            value: worst(&panics, |run| Ok(detect_us(run)? + to_first_reply_us(run)?))?,
+            unit: "us",
+            at_most: 1020.0,
+        },
+        Figure {
             key: "detected_to_first_reply_us",
             text: "detected -> first reply, 10,000 keys",
             value: worst(&panics, to_first_reply_us)?,

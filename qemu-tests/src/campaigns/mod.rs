@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod demo;
+pub mod false_takeovers;
 pub mod instants;
 pub mod qualify;
 pub mod rearm;

@@ -1,10 +1,9 @@
-//! The campaigns on native machines: demo, rearm, instants, bench.
+//! The campaigns on native machines: demo, rearm, instants.
 
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::Args;
 use harness::accel::AccelChoice;
-use hpc_tests::bench::{self as hpc, Extent};
-use qemu_tests::campaigns::{bench, demo, instants, rearm};
+use qemu_tests::campaigns::{demo, instants, rearm};
 
 use super::prepare::{choose_accel, prepare};
 
@@ -44,35 +43,6 @@ pub struct InstantsArguments {
     accel: AccelChoice,
 }
 
-/// What is measured.
-#[derive(Subcommand)]
-pub enum BenchCommand {
-    /// What a takeover costs.
-    Takeover {
-        /// End with one line of JSON.
-        #[arg(long)]
-        json: bool,
-        /// Takeovers of each kind, the fault at another moment in each.
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        n: u32,
-    },
-    /// What a computation in a compute slice notices of what happens beside it, and what its own death costs.
-    Hpc {
-        /// End with one line of JSON.
-        #[arg(long)]
-        json: bool,
-        /// Measure less of everything: a few deaths, less data.
-        #[arg(long)]
-        quick: bool,
-        /// What chooses the instants of death.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Measure only the parts whose names have this text in them, such as `commit`.
-        #[arg(long, default_value = "")]
-        only: String,
-    },
-}
-
 /// Demonstrates two takeovers. Returns false if something was lost or did not work.
 pub fn demonstrate(arguments: &DemoArguments) -> Result<bool> {
     let (tools, images) = prepare()?;
@@ -110,33 +80,4 @@ pub fn die_at_instants(arguments: &InstantsArguments) -> Result<bool> {
     let report = instants::campaign(&images, accel, arguments.kills, arguments.seed)?;
     println!("{report}");
     Ok(true)
-}
-
-/// Measures in the deterministic model.
-pub fn measure(what: &BenchCommand) -> Result<bool> {
-    let (tools, images) = prepare()?;
-    match what {
-        BenchCommand::Takeover { json, n } => {
-            let report = bench::takeover(&images, tools, *n)?;
-            println!("\n{}", report.text());
-            if *json {
-                println!("{}", report.json());
-            }
-            Ok(true)
-        }
-        BenchCommand::Hpc {
-            json,
-            quick,
-            seed,
-            only,
-        } => {
-            let extent = if *quick { Extent::QUICK } else { Extent::WHOLE };
-            let report = hpc::run(&images, tools, extent, *seed, only)?;
-            println!("\n{}", report.text());
-            if *json {
-                println!("{}", report.json());
-            }
-            Ok(report.is_passed())
-        }
-    }
 }

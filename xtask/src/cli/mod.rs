@@ -1,5 +1,6 @@
 //! The subcommands that have arguments of their own: what each is told, and what it prints.
 
+pub mod bench;
 pub mod campaign;
 pub mod campaigns;
 pub mod check_config;

@@ -1,11 +1,12 @@
 //! A client that writes without end, keeps a ledger, and reconnects when the server is gone for a moment.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use redis::{Connection, RedisResult};
+use redis::{Connection, RedisError, RedisResult};
 
 use crate::client::{self, Patience};
 use crate::ledger::KeyLedger;
@@ -20,30 +21,42 @@ const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// One of so many writes is an increment.
 const INCREMENT_EVERY: u64 = 8;
 
+/// Finds the port of whoever serves now; `None` if nobody is known to.
+pub type FindPort = Box<dyn FnMut() -> Option<u16> + Send>;
+
 /// A client at work.
 pub struct KeyWriter {
     is_stopped: Arc<AtomicBool>,
     acked: Arc<AtomicU64>,
+    broken: Arc<AtomicU64>,
     thread: JoinHandle<Result<KeyLedger, Problem>>,
 }
 
 impl KeyWriter {
-    /// Starts client `name`.
+    /// Starts client `name` of the server at `port`.
     pub fn start(port: u16, name: impl Into<String>, patience: Patience) -> Self {
+        Self::follow(Box::new(move || Some(port)), name, patience)
+    }
+
+    /// Starts client `name`, which looks for its server with `find` before each connection.
+    pub fn follow(find: FindPort, name: impl Into<String>, patience: Patience) -> Self {
         let is_stopped = Arc::new(AtomicBool::new(false));
         let acked = Arc::new(AtomicU64::new(0));
+        let broken = Arc::new(AtomicU64::new(0));
         let worker = Worker {
-            port,
+            find,
             patience,
             ledger: KeyLedger::new(name),
             next: 0,
             connection: None,
             is_stopped: is_stopped.clone(),
             acked: acked.clone(),
+            broken: broken.clone(),
         };
         Self {
             is_stopped,
             acked,
+            broken,
             thread: thread::spawn(|| worker.run()),
         }
     }
@@ -84,6 +97,11 @@ impl KeyWriter {
         Ok(())
     }
 
+    /// Returns how many connections broke, or were given up because no reply came.
+    pub fn broken_connections(&self) -> u64 {
+        self.broken.load(Ordering::Relaxed)
+    }
+
     fn acked(&self) -> u64 {
         self.acked.load(Ordering::Relaxed)
     }
@@ -101,13 +119,14 @@ impl KeyWriter {
 }
 
 struct Worker {
-    port: u16,
+    find: FindPort,
     patience: Patience,
     ledger: KeyLedger,
     next: u64,
     connection: Option<Connection>,
     is_stopped: Arc<AtomicBool>,
     acked: Arc<AtomicU64>,
+    broken: Arc<AtomicU64>,
 }
 
 impl Worker {
@@ -124,7 +143,8 @@ impl Worker {
                 }
                 // Nobody knows whether it happened: it is sent again.
                 Err(_) => {
-                    self.connection = None;
+                    let was_open = self.connection.take().is_some();
+                    self.broken.fetch_add(was_open.into(), Ordering::Relaxed);
                     thread::sleep(RETRY);
                 }
             }
@@ -135,7 +155,10 @@ impl Worker {
     fn write(&mut self) -> RedisResult<()> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(client::connect(self.port, self.patience)?),
+            none => {
+                let port = (self.find)().ok_or_else(nobody_serves)?;
+                none.insert(client::connect(port, self.patience)?)
+            }
         };
         let ledger = &mut self.ledger;
         if self.next % INCREMENT_EVERY == INCREMENT_EVERY - 1 {
@@ -156,6 +179,10 @@ impl Worker {
         self.next += 1;
         Ok(())
     }
+}
+
+fn nobody_serves() -> RedisError {
+    io::Error::from(io::ErrorKind::NotConnected).into()
 }
 
 #[cfg(test)]

@@ -122,9 +122,11 @@ fn read_command(reader: &mut impl BufRead) -> Option<Vec<String>> {
 const LONG: Duration = Duration::from_secs(20);
 
 fn audit(badness: Badness) -> crate::ledger::KeyAudit {
+    let kills = badness.dies_every.is_some();
     let (_, port) = Server::start(badness);
     let writer = KeyWriter::start(port, "w", IMPATIENT);
     writer.wait_more(200, LONG).unwrap();
+    assert_eq!(writer.broken_connections() > 0, kills);
     let ledger = writer.finish().unwrap();
     ledger
         .audit(&mut client::connect(port, PATIENT).unwrap())
