@@ -2,7 +2,7 @@
 
 mod error;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use alloc::format;
 use alloc::string::{String, ToString};

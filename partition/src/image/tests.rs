@@ -1,6 +1,7 @@
 use super::*;
 use alloc::vec;
 use bootfiles::testing::archive;
+use compute_slice::SLICE_REVISION;
 use proptest::prelude::*;
 
 const BASE: u64 = WINDOW.start;
@@ -79,6 +80,19 @@ const GOOD: [Load; 3] = [
 
 fn good() -> Vec<u8> {
     image_with(2, BASE + 0x10, b"\x01\0\0\0\x02\0\0\x001.2.3\0", &GOOD)
+}
+
+/// Makes a compute image with this much memory to be zeroed.
+pub fn compute_image(zeroed_bytes: u64) -> Vec<u8> {
+    let descriptor = [&SLICE_REVISION.to_le_bytes()[..], &[0; 4], b"1.2.3\0\0\0"].concat();
+    let loads = [
+        (RX, BASE, 0x1000, 0x1000),
+        (RW, BASE + 0x1000, 0x10, zeroed_bytes),
+    ];
+    let mut bytes = image_with(2, BASE + 0x10, &descriptor, &loads);
+    // The note's type.
+    bytes[0x808..0x80c].copy_from_slice(&SLICE_NOTE_TYPE.to_le_bytes());
+    bytes
 }
 
 fn problem(bytes: &[u8]) -> ImageProblem {

@@ -1,6 +1,6 @@
 //! What becomes of the images in a plan: the memory each is loaded into, and what a boot would say of them.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use sharedmem::{Instance, Revisions, Role};
@@ -33,8 +33,8 @@ impl Plan {
         })
     }
 
-    /// Checks both images, each by the code that prepares it at the boot, and that those of the slices are there.
-    /// Returns a line for people on each of both. A boot goes on with one sound image, but not as it was asked to.
+    /// Checks both images and those of the slices, each by the code that prepares it at the boot. Returns a line for
+    /// people on each. A boot goes on with one sound image, and without a slice, but not as it was asked to.
     /// `revisions` are those that the monitor speaks.
     ///
     /// # Errors
@@ -45,27 +45,24 @@ impl Plan {
         files: &BootFiles<'_>,
         revisions: Revisions,
     ) -> Result<Vec<String>, Refusal> {
-        let named = self.compute.iter().map(|it| &it.clause);
-        for clause in named.filter(|it| !it.image.is_empty()) {
-            files
-                .find(&clause.image)
-                .map_err(|missing| clause.refuse(missing.to_string(), "an image that is there"))?;
-        }
+        let slices = self.compute.iter().map(|slice| slice.check_image(files));
+        let slices: Vec<String> = slices
+            .filter_map(Result::transpose)
+            .collect::<Result<_, _>>()?;
         let kinds = self.kinds;
-        [(Role::Primary, kinds.primary), (Role::Backup, kinds.backup)]
-            .into_iter()
-            .map(|(role, kind)| {
-                (kind.check)(&ImageCheck {
-                    options: &self.options,
-                    role,
-                    memory: self.memory_of(role.first_instance(), role),
-                    memory_map,
-                    seat: self.seat.apic_id,
-                    files,
-                    revisions,
-                })
+        let instances = [(Role::Primary, kinds.primary), (Role::Backup, kinds.backup)];
+        let instances = instances.into_iter().map(|(role, kind)| {
+            (kind.check)(&ImageCheck {
+                options: &self.options,
+                role,
+                memory: self.memory_of(role.first_instance(), role),
+                memory_map,
+                seat: self.seat.apic_id,
+                files,
+                revisions,
             })
-            .collect()
+        });
+        instances.chain(slices.into_iter().map(Ok)).collect()
     }
 }
 
@@ -73,17 +70,23 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::cmdline::Options;
+    use crate::image::tests::compute_image;
     use crate::linux::bzimage::tests::synthetic;
     use crate::plan::{Machine, plan};
     use crate::tenant::{Kinds, Needs};
     use alloc::format;
+    use alloc::string::ToString;
     use bootfiles::testing::archive;
 
     const LINE: &str = "primary_kernel=/vmlinuz primary_initrd=/initrd failover_kernel=/vmlinuz";
 
     /// Returns what is said of a boot with a synthetic bzImage.
     fn checked(rest: &str) -> Result<Vec<String>, String> {
-        let bytes = archive(&[("vmlinuz", &synthetic()), ("initrd", &[0; 8192])]);
+        let bytes = archive(&[
+            ("vmlinuz", &synthetic()),
+            ("initrd", &[0; 8192]),
+            ("cg", &compute_image(10 << 20)),
+        ]);
         let files = BootFiles::new([("", bytes.as_slice())]).unwrap();
         let options = Options::parse(&format!("{LINE} {rest}")).unwrap();
         let machine = Machine {
@@ -109,6 +112,13 @@ mod tests {
     }
 
     #[test]
+    fn the_image_of_a_slice_is_described() {
+        let lines = checked("compute=cg:/cg,cpus=1,mem=18M compute=md:,cpus=2,mem=8M").unwrap();
+        let told = "/cg: compute image 1.2.3, 10244 KiB, for slice cg: 4096 KiB are left for data";
+        assert_eq!(lines[2..], [told]);
+    }
+
+    #[test]
     fn a_linux_that_would_not_boot_is_refused_by_the_option_that_says_so() {
         for (rest, beginning) in [
             (
@@ -129,7 +139,15 @@ mod tests {
             ),
             (
                 "compute=cg:/none,cpus=1,mem=16M",
-                "compute=cg:/none,cpus=1,mem=16M: there is no /none",
+                "compute=cg:/none,cpus=1,mem=16M: /none: there is no /none",
+            ),
+            (
+                "compute=cg:/initrd,cpus=1,mem=16M",
+                "compute=cg:/initrd,cpus=1,mem=16M: /initrd: ",
+            ),
+            (
+                "compute=cg:/cg,cpus=1,mem=14M",
+                "compute=cg:/cg,cpus=1,mem=14M: with its image it takes 16M; cg:/cg,cpus=1,mem=16M would work",
             ),
         ] {
             let text = checked(rest).unwrap_err();

@@ -6,9 +6,11 @@ mod images;
 mod low;
 mod memory;
 mod placement;
+mod slice_layout;
 mod table;
 
 pub use compute::{COMPUTE_BYTES_MIN, ComputeSlice};
+pub use slice_layout::{SLICE_REVISIONS, SliceLayout};
 
 use alloc::format;
 use alloc::vec::Vec;

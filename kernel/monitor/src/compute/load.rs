@@ -1,68 +1,20 @@
-//! Loading a compute image into its slice.
-//!
-//! What lies in a slice, from its first byte: control block, image, stacks, page tables; then the data, from a large
-//! page's boundary to the end. The ranks can write to their stacks, to the image's own data, to the control block and
-//! to the data, and to nothing else.
+//! Loading a compute image into its slice; [`SliceLayout`] says what lies where. The ranks can write to their stacks, to
+//! the image's own data, to the control block and to the data, and to nothing else.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::ptr;
 
-use arch::paging::{AddressSpace, LARGE_PAGE_BYTES, MapError, PAGE_BYTES, Protection, TableFrames};
+use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames};
 use compute_slice::{SLICE_CONTROL_BYTES, SLICE_STACK_BYTES};
 use partition::Image;
-use sharedmem::abi::{DIRECT_BASE, IMAGE_BASE, STACK_STRIDE, stack_top};
+use partition::plan::SliceLayout;
+use sharedmem::abi::{DIRECT_BASE, IMAGE_BASE, stack_top};
 use sharedmem::hand_off::PhysicalRange;
 
 use crate::images::Refusal;
+use crate::ranges::physical;
 use crate::window::Windows;
-
-/// Page tables for whatever the size of the slice: the top table, and two levels below it for image, stacks, direct map
-/// and start page.
-const TABLE_PAGES: u64 = 24;
-
-/// Where things are in a slice.
-#[derive(Clone, Copy)]
-pub struct Layout {
-    image: u64,
-    stacks: u64,
-    tables: PhysicalRange,
-    /// Where the data begins.
-    pub data: u64,
-}
-
-impl Layout {
-    /// Lays out a slice for `image` and this many ranks.
-    ///
-    /// # Errors
-    /// It is too small.
-    pub fn of(image: &Image, ranks: u64, slice: PhysicalRange) -> Result<Self, Refusal> {
-        let ends = image.segments.iter().map(|it| it.pages().end - IMAGE_BASE);
-        let image_bytes = ends.max().unwrap_or(0);
-        let start = slice.start + SLICE_CONTROL_BYTES;
-        let stacks = start + image_bytes;
-        let tables = stacks + ranks * SLICE_STACK_BYTES;
-        // One table for each 2 MiB of image and stacks, and for each GiB of the direct map.
-        let small = image_bytes / LARGE_PAGE_BYTES + (ranks * STACK_STRIDE) / LARGE_PAGE_BYTES;
-        let pages = TABLE_PAGES + small + slice.len() / (1 << 30);
-        let tables_end = tables + pages * PAGE_BYTES;
-        let data = tables_end.next_multiple_of(LARGE_PAGE_BYTES);
-        // At least a large page of data.
-        let needed = data + LARGE_PAGE_BYTES;
-        if needed > slice.end {
-            return Err(Refusal::TooSmall(needed - slice.start, slice.len()));
-        }
-        Ok(Self {
-            image: start,
-            stacks,
-            tables: PhysicalRange {
-                start: tables,
-                end: tables_end,
-            },
-            data,
-        })
-    }
-}
 
 /// A piece of an image: a segment.
 pub struct Piece<'f> {
@@ -105,10 +57,14 @@ impl Piece<'_> {
 ///
 /// # Safety
 /// The slice is laid out so, for this image, and no rank runs.
-pub unsafe fn copy(windows: Windows, layout: &Layout, pieces: &[Piece<'_>]) -> Result<(), Refusal> {
-    let physical = |piece: &Piece<'_>| layout.image + (piece.virt - IMAGE_BASE);
-    let starts = pieces.iter().map(physical);
-    let ends = pieces.iter().map(|it| physical(it) + it.mem_bytes);
+pub unsafe fn copy(
+    windows: Windows,
+    layout: &SliceLayout,
+    pieces: &[Piece<'_>],
+) -> Result<(), Refusal> {
+    let place = |piece: &Piece<'_>| layout.image + (piece.virt - IMAGE_BASE);
+    let starts = pieces.iter().map(place);
+    let ends = pieces.iter().map(|it| place(it) + it.mem_bytes);
     let (Some(start), Some(end)) = (starts.min(), ends.max()) else {
         return Ok(());
     };
@@ -120,7 +76,7 @@ pub unsafe fn copy(windows: Windows, layout: &Layout, pieces: &[Piece<'_>]) -> R
     let window = unsafe { windows.open(range, Protection::ReadWrite) };
     let window = window.map_err(|error| Refusal::Window("the slice", error))?;
     for piece in pieces {
-        let at = window.at(physical(piece));
+        let at = window.at(place(piece));
         // SAFETY: `Image::parse` has checked that the segment lies in the file and in the image's window, and the
         // layout has room for all of it.
         unsafe {
@@ -144,11 +100,11 @@ pub unsafe fn map(
     image: &Image,
     ranks: u64,
     slice: PhysicalRange,
-    layout: &Layout,
+    layout: &SliceLayout,
     start_page: u64,
 ) -> Result<u64, Refusal> {
     // SAFETY: as for the image.
-    let window = unsafe { windows.open(layout.tables, Protection::ReadWrite) };
+    let window = unsafe { windows.open(physical(layout.tables), Protection::ReadWrite) };
     let _window = window.map_err(|error| Refusal::Window("the slice", error))?;
     // SAFETY: the window shows the tables' place; the caller's promise.
     unsafe { map_parts(image, ranks, slice, layout, start_page) }.map_err(Refusal::Tables)
@@ -162,7 +118,7 @@ unsafe fn map_parts(
     image: &Image,
     ranks: u64,
     slice: PhysicalRange,
-    layout: &Layout,
+    layout: &SliceLayout,
     start_page: u64,
 ) -> Result<u64, MapError> {
     let frames = TableFrames::new(layout.tables.start, layout.tables.end);

@@ -12,13 +12,12 @@ use alloc::vec::Vec;
 
 use arch::paging::{PAGE_BYTES, Protection};
 use compute_slice::{
-    SLICE_CONTROL_BYTES, SLICE_REVISION, SliceArguments, SliceControl, SliceDeath, SliceEntry,
-    SliceParameters, SliceState,
+    SLICE_CONTROL_BYTES, SliceArguments, SliceControl, SliceDeath, SliceEntry, SliceParameters,
+    SliceState,
 };
 use partition::cmdline::Reset;
-use partition::plan::ComputeSlice;
+use partition::plan::{ComputeSlice, SLICE_REVISIONS, SliceLayout};
 use partition::{Image, Plan};
-use sharedmem::Revisions;
 use sharedmem::abi::{DIRECT_BASE, stack_top};
 use sharedmem::hand_off::PhysicalRange;
 use supervisor::{ComputeTenant, Ending, Kept, Order, ResultPiece, SliceView};
@@ -27,13 +26,7 @@ use crate::facts::BootFacts;
 use crate::images::{BootArchive, Refusal};
 use crate::ranges::physical;
 use crate::window::{Window, Windows};
-use load::{Layout, Piece};
-
-/// What every compute image was built with.
-const REVISIONS: Revisions = Revisions {
-    abi: SLICE_REVISION,
-    journal: 0,
-};
+use load::Piece;
 
 /// A slice.
 struct Slice {
@@ -55,7 +48,7 @@ struct Slice {
 /// An image in a slice. Ranks can change neither its code nor its page tables, so what they can change is all that is
 /// copied again before the next entry, and that takes the same short time whatever the image and the slice.
 struct Loaded {
-    layout: Layout,
+    layout: SliceLayout,
     /// Physical address of the top page table.
     root: u64,
     entry: u64,
@@ -156,9 +149,11 @@ impl Slice {
     fn load_whole(&self, entry: SliceEntry) -> Result<Loaded, Refusal> {
         let archive = BootArchive::open(self.facts, self.windows)?;
         let (image, file) = Image::load_slice(&archive.files()?, &self.planned.clause.image)?;
-        image.check_revisions(REVISIONS)?;
+        image.check_revisions(SLICE_REVISIONS)?;
         let ranks = self.cores.len() as u64;
-        let layout = Layout::of(&image, ranks, self.range)?;
+        let slice = self.planned.range;
+        let layout = SliceLayout::of(&image, ranks, slice)
+            .map_err(|needed| Refusal::TooSmall(needed, slice.len()))?;
         if entry == SliceEntry::Resume
             && let Some((parameters, _)) = &self.kept
             && parameters.data_start != layout.data - self.range.start
