@@ -66,6 +66,8 @@ enum Command {
     Hostile(cli::hostile::HostileArguments),
     /// Run Redis' own test suite, of a checkout that you name, against a machine.
     RedisSuite(cli::redis_suite::SuiteArguments),
+    /// Run clients that others wrote, and what is built on them, against a machine across takeovers.
+    Clients(cli::clients::ClientsArguments),
     /// Look at a native machine that runs, load another kernel as its backup, switch to it, fall back. Needs admin=1 on
     /// its boot line.
     Ctl(cli::ctl::CtlArguments),
@@ -116,6 +118,7 @@ fn execute(command: Command) -> Result<bool> {
         Command::Campaign(arguments) => cli::campaign::inject(&arguments),
         Command::Hostile(arguments) => cli::hostile::attack(&arguments),
         Command::RedisSuite(arguments) => cli::redis_suite::run(&arguments),
+        Command::Clients(arguments) => cli::clients::run(&arguments),
         Command::Ctl(arguments) => cli::ctl::operate(&arguments),
         Command::Dependencies => cli::proof::check_dependencies(),
         Command::Fuzz(arguments) => cli::fuzz::fuzz(&arguments),

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod campaign;
 pub mod campaigns;
 pub mod check_config;
+pub mod clients;
 pub mod ctl;
 pub mod faults;
 pub mod fuzz;
