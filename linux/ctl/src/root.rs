@@ -88,7 +88,7 @@ impl Root {
         Some(user.split_whitespace().next()? == "0")
     }
 
-    /// Returns what to do where something cannot be read: `otherwise`, and before it to become root, if that would help.
+    /// Returns what to do where something cannot be read: `otherwise`, and before it to become root if that helps.
     pub fn advice_to_read(&self, otherwise: &str) -> String {
         match self.is_root() {
             Some(true) => otherwise.into(),

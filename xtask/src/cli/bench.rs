@@ -23,7 +23,7 @@ const NEEDED: [setup::Need; 1] = [(
     "is the peers' server and sentinel",
 )];
 
-/// After which silence a server of the peers counts as dead: what Sentinel's documents call usual for tests, and little.
+/// After which silence a server of the peers counts as dead: what Sentinel's documents call usual for tests.
 const DOWN_AFTER: [Duration; 2] = [Duration::from_millis(5_000), Duration::from_millis(500)];
 
 /// What is measured.

@@ -1,5 +1,5 @@
-//! Loading a compute image into its slice; [`SliceLayout`] says what lies where. The ranks can write to their stacks, to
-//! the image's own data, to the control block and to the data, and to nothing else.
+//! Loading a compute image into its slice; [`SliceLayout`] says what lies where. The ranks can write to their stacks,
+//! to the image's own data, to the control block and to the data, and to nothing else.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
