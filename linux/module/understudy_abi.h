@@ -422,7 +422,7 @@ struct us_linux_hand_off {
 	struct us_physical_range pmem;
 	struct us_physical_range slot;
 	struct us_physical_range spare;
-	struct us_physical_range pool[8];
+	struct us_physical_range pool[65];
 	u32 pool_count;
 	u32 seat_apic_id;
 	u64 tsc_hz;
@@ -446,20 +446,20 @@ static_assert(offsetof(struct us_linux_hand_off, pmem) == 32);
 static_assert(offsetof(struct us_linux_hand_off, slot) == 48);
 static_assert(offsetof(struct us_linux_hand_off, spare) == 64);
 static_assert(offsetof(struct us_linux_hand_off, pool) == 80);
-static_assert(offsetof(struct us_linux_hand_off, pool_count) == 208);
-static_assert(offsetof(struct us_linux_hand_off, seat_apic_id) == 212);
-static_assert(offsetof(struct us_linux_hand_off, tsc_hz) == 216);
-static_assert(offsetof(struct us_linux_hand_off, tsc_at_boot) == 224);
-static_assert(offsetof(struct us_linux_hand_off, keepalive_ns) == 232);
-static_assert(offsetof(struct us_linux_hand_off, timeout_ns) == 240);
-static_assert(offsetof(struct us_linux_hand_off, core_count) == 248);
-static_assert(offsetof(struct us_linux_hand_off, function_count) == 252);
-static_assert(offsetof(struct us_linux_hand_off, root_count) == 256);
-static_assert(offsetof(struct us_linux_hand_off, reserved) == 260);
-static_assert(offsetof(struct us_linux_hand_off, core_apic_ids) == 264);
-static_assert(offsetof(struct us_linux_hand_off, core_numbers) == 2312);
-static_assert(offsetof(struct us_linux_hand_off, roots) == 4360);
-static_assert(sizeof(struct us_linux_hand_off) == 5896);
+static_assert(offsetof(struct us_linux_hand_off, pool_count) == 1120);
+static_assert(offsetof(struct us_linux_hand_off, seat_apic_id) == 1124);
+static_assert(offsetof(struct us_linux_hand_off, tsc_hz) == 1128);
+static_assert(offsetof(struct us_linux_hand_off, tsc_at_boot) == 1136);
+static_assert(offsetof(struct us_linux_hand_off, keepalive_ns) == 1144);
+static_assert(offsetof(struct us_linux_hand_off, timeout_ns) == 1152);
+static_assert(offsetof(struct us_linux_hand_off, core_count) == 1160);
+static_assert(offsetof(struct us_linux_hand_off, function_count) == 1164);
+static_assert(offsetof(struct us_linux_hand_off, root_count) == 1168);
+static_assert(offsetof(struct us_linux_hand_off, reserved) == 1172);
+static_assert(offsetof(struct us_linux_hand_off, core_apic_ids) == 1176);
+static_assert(offsetof(struct us_linux_hand_off, core_numbers) == 3224);
+static_assert(offsetof(struct us_linux_hand_off, roots) == 5272);
+static_assert(sizeof(struct us_linux_hand_off) == 6808);
 
 #endif /* __ASSEMBLY__ */
 

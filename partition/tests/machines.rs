@@ -5,6 +5,7 @@ use partition::tenant::{LINUX, Needs};
 use partition::{Kinds, Machine, MemoryMap, Options, Plan, Range, Refusal, plan};
 use proptest::prelude::*;
 use sharedmem::hand_off::RANGES_MAX;
+use sharedmem::linux::POOL_RANGES_MAX;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -37,7 +38,12 @@ fn machine(regions: &[(u64, u64, u32)], needs: Needs) -> Machine {
 
 /// Describes a server with 768 GiB: eight large pieces above 4 GiB, one per node, and less than 2 GiB below.
 fn server() -> Vec<(u64, u64, u32)> {
-    let nodes = (0..8).map(|node| {
+    nodes(8)
+}
+
+/// Describes a server with so many nodes of 96 GiB.
+fn nodes(count: u64) -> Vec<(u64, u64, u32)> {
+    let nodes = (0..count).map(|node| {
         let start = if node == 0 { 4 * GIB } else { node * 96 * GIB };
         (start, (node + 1) * 96 * GIB - 2 * MIB, 1)
     });
@@ -78,7 +84,10 @@ fn low_bytes(ranges: &[Range]) -> u64 {
 fn a_server_with_large_pieces_keeps_one_below_4_gib_for_the_primary() {
     for needs in [NEEDS, Needs::default()] {
         let plan = planned("", &machine(&server(), needs)).unwrap();
-        assert_eq!(plan.primary.ranges.len(), RANGES_MAX);
+        assert!(
+            plan.left_over.is_empty() && plan.primary.ranges.len() >= 9,
+            "{plan}"
+        );
         assert!(low_bytes(&plan.primary.ranges) >= GIB, "{plan}");
         // As much as the image needs, unless the operator says otherwise.
         let backup = plan.backup.ranges[0];
@@ -117,6 +126,63 @@ fn persistent_memory_is_told() {
     ] {
         assert!(text.contains(row), "{text}");
     }
+}
+
+#[test]
+fn of_a_server_with_many_nodes_no_memory_is_lost() {
+    for count in [8, 32, 48] {
+        let machine = machine(&nodes(count), NEEDS);
+        let plan = planned("", &machine).unwrap();
+        assert_eq!(
+            (&plan.left_over, &plan.unreachable),
+            (&vec![], &vec![]),
+            "{plan}"
+        );
+        let given = plan.primary.ranges.iter().chain(&plan.backup.ranges);
+        let given: u64 = given.chain([&plan.shared]).map(Range::len).sum();
+        // What is below 16 MiB and between large pages is lost: some MiB of each piece.
+        assert!(given + (64 + 4 * count) * MIB > machine.memory_map.usable().total_bytes());
+        assert!(plan.pool().len() <= POOL_RANGES_MAX);
+    }
+}
+
+#[test]
+fn pieces_beyond_the_limit_are_named_with_their_size_and_the_pool_has_room() {
+    let plan = planned("", &machine(&nodes(100), NEEDS)).unwrap();
+    assert_eq!(plan.primary.ranges.len(), RANGES_MAX);
+    assert!(plan.spare.is_some() && plan.pool().len() <= POOL_RANGES_MAX);
+    let named = plan
+        .to_string()
+        .matches("more than 64 pieces of memory")
+        .count();
+    assert_eq!(named, plan.left_over.len());
+    assert!(named > 30, "{plan}");
+}
+
+#[test]
+fn memory_that_no_kernel_here_reaches_is_named() {
+    let regions = [
+        (0, 0x9_f000, 1),
+        (MIB, 2 * GIB, 1),
+        // Beyond the first 512 GiB and the first 4 TiB, with a hole before each.
+        (600 * GIB, 700 * GIB, 1),
+        (5 << 40, 6 << 40, 1),
+        (63 << 40, 70 << 40, 1),
+    ];
+    let plan = planned("", &machine(&regions, NEEDS)).unwrap();
+    for range in [
+        (600 * GIB, 700 * GIB),
+        (5 << 40, 6 << 40),
+        (63 << 40, 64 << 40),
+    ] {
+        assert!(
+            plan.primary.ranges.contains(&Range::new(range.0, range.1)),
+            "{plan}"
+        );
+    }
+    assert_eq!(plan.unreachable, [Range::new(64 << 40, 70 << 40)]);
+    let row = "0x400000000000-0x460000000000  6291456M  above 64T: no kernel here reaches it";
+    assert!(plan.to_string().contains(row), "{plan}");
 }
 
 /// Hundreds of small holes, each a page that the firmware keeps.

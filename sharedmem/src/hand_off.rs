@@ -43,8 +43,8 @@ pub struct PciFunction {
     pub number: u32,
 }
 
-/// Maximum number of memory ranges of a slice.
-pub const RANGES_MAX: usize = 8;
+/// Maximum number of memory ranges of a slice. A server with a node in each of 32 sockets has two a node.
+pub const RANGES_MAX: usize = 64;
 
 /// Maximum number of PCI functions in the hand-off; it has only those that a native instance may have a driver for.
 pub const PCI_FUNCTIONS_MAX: usize = 64;
@@ -73,16 +73,12 @@ pub struct HandOff {
     pub core_apic_ids: [u32; MAX_CORES],
     /// APIC id of the seat.
     pub seat_apic_id: u32,
-    /// Number of I/O APICs.
-    pub io_apic_count: u32,
-    /// Physical addresses of the I/O APICs.
-    pub io_apic_addresses: [u64; 4],
-    /// First global interrupt of each I/O APIC.
-    pub io_apic_bases: [u32; 4],
-    /// Global interrupt of the first serial port (ISA 4), by the ACPI overrides.
-    pub serial_interrupt: u32,
+    /// Pin of the first serial port's interrupt (ISA 4, by the ACPI overrides) at its I/O APIC.
+    pub serial_pin: u32,
+    /// Physical address of that I/O APIC, the only one that an instance uses; 0 if there is none.
+    pub serial_io_apic: u64,
     /// 1 if that interrupt is level triggered, active low.
-    pub serial_interrupt_is_level: u32,
+    pub serial_is_level: u64,
     /// Frequency of the time-stamp counter, in Hz.
     pub tsc_hz: u64,
     /// The counter's value at the machine's boot: time 0.
@@ -126,7 +122,6 @@ impl HandOff {
             && (1..=MAX_CORES as u32).contains(&self.core_count)
             && self.command_line_len as usize <= COMMAND_LINE_MAX
             && self.pci_function_count as usize <= PCI_FUNCTIONS_MAX
-            && self.io_apic_count as usize <= self.io_apic_addresses.len()
     }
 
     /// Returns which instance this is. The answer has no meaning unless the hand-off is [valid](Self::is_valid).

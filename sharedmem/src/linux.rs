@@ -14,8 +14,8 @@ pub const RESET_VALUE: u8 = 1;
 /// Maximum number of PCI functions behind the hand-off.
 pub const LINUX_FUNCTIONS_MAX: usize = 4096;
 
-/// Maximum number of ranges of pool memory in the hand-off.
-pub const POOL_RANGES_MAX: usize = RANGES_MAX;
+/// Maximum number of ranges of pool memory in the hand-off: the primary's, one of which the spare slot cuts in two.
+pub const POOL_RANGES_MAX: usize = RANGES_MAX + 1;
 
 /// A PCI function as it was before any kernel ran, with the sizes of its base address registers.
 #[repr(C)]

@@ -86,6 +86,7 @@ fn can_be_laid_out(image: &BzImage<'_>, slot: Range, initrd_bytes: u64) {
             range: slot,
             kind: MapKind::Usable,
         }],
+        map_rest: layout.map_rest,
     };
     assert_eq!(
         page.page().expect("a map of one entry").len(),

@@ -1,6 +1,8 @@
 //! Page tables. The monitor builds an instance's address space when it loads the image; the instance adds to it when it
 //! adopts a device.
 
+use alloc::collections::BTreeSet;
+
 use raw_cpuid::CpuId;
 use x86_64::structures::paging::mapper::{MapToError, MapperFlush, UnmapError};
 use x86_64::structures::paging::{
@@ -15,6 +17,12 @@ pub const PAGE_BYTES: u64 = 4096;
 pub const LARGE_PAGE_BYTES: u64 = 2 << 20;
 /// A huge page, in bytes. Not every processor has them.
 pub const HUGE_PAGE_BYTES: u64 = 1 << 30;
+
+/// Returns the pages in which these addresses are, each once, rising: several devices may have their registers in one.
+pub fn pages_of(addresses: impl IntoIterator<Item = u64>) -> BTreeSet<u64> {
+    let pages = addresses.into_iter().map(|it| it & !(PAGE_BYTES - 1));
+    pages.collect()
+}
 
 /// What may be done with mapped memory. No memory is both writable and executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -286,5 +294,17 @@ fn map_error<S: PageSize>(error: &MapToError<S>, virt: u64) -> MapError {
         MapToError::ParentEntryHugePage | MapToError::PageAlreadyMapped(_) => {
             MapError::Occupied(virt)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_that_share_a_page_are_mapped_once() {
+        let registers = [0xfec0_0000, 0xfec0_0400, 0xfee0_0000, 0xfec0_0fc0, 0xfebf_ffff];
+        let pages = [0xfebf_f000, 0xfec0_0000, 0xfee0_0000];
+        assert!(pages_of(registers).into_iter().eq(pages));
     }
 }

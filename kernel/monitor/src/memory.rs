@@ -7,7 +7,7 @@
 use core::cell::UnsafeCell;
 use core::ops::Range;
 
-use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames};
+use arch::paging::{AddressSpace, MapError, PAGE_BYTES, Protection, TableFrames, pages_of};
 use sharedmem::abi::DIRECT_BASE;
 use sharedmem::hand_off::PhysicalRange;
 use sharedmem::{Instance, PerInstance};
@@ -125,8 +125,8 @@ impl MonitorSpace {
             space.map(scratch, scratch, PAGE_BYTES, Protection::ReadWrite)?;
             let alias = START_PAGE_ALIAS;
             space.map(alias, start_page, PAGE_BYTES, Protection::ReadWrite)?;
-            for registers in device_registers {
-                space.map(*registers, *registers, PAGE_BYTES, Protection::Device)?;
+            for page in pages_of(device_registers.iter().copied()) {
+                space.map(page, page, PAGE_BYTES, Protection::Device)?;
             }
             space.map(
                 shared.start,

@@ -123,10 +123,19 @@ impl MemoryMap {
 
     /// Returns the memory that is free to use, below [`USABLE_END`].
     pub fn usable(&self) -> RangeSet {
+        self.usable_within(Range::new(0, USABLE_END))
+    }
+
+    /// Returns the memory that would be free to use and is left alone, as it lies above [`USABLE_END`].
+    pub fn unreachable(&self) -> RangeSet {
+        self.usable_within(Range::new(USABLE_END, u64::MAX))
+    }
+
+    fn usable_within(&self, window: Range) -> RangeSet {
         self.0
             .iter()
             .filter(|region| region.kind == RegionKind::Usable)
-            .map(|region| region.range.intersection(Range::new(0, USABLE_END)))
+            .map(|region| region.range.intersection(window))
             .collect()
     }
 }
@@ -197,6 +206,8 @@ mod tests {
             map.usable().as_slice(),
             [Range::new(0, 20), Range::new(1 << 45, USABLE_END)]
         );
+        let above = Range::new(USABLE_END, (1 << 45) + (1 << 47));
+        assert_eq!(map.unreachable().as_slice(), [above]);
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl<'a> LinuxBoot<'a> {
             initrd: self.layout.initrd,
             rsdp,
             map: &self.map,
+            map_rest: self.layout.map_rest,
         }
     }
 

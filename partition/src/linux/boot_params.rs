@@ -1,10 +1,20 @@
-//! The boot parameters, Linux' "zero page" (Documentation/arch/x86/zero-page.rst).
+//! The boot parameters, Linux' "zero page" (Documentation/arch/x86/zero-page.rst), and what is linked to it.
+
+use alloc::vec::Vec;
 
 use super::{BzImage, E820, LinuxError};
 use crate::range::Range;
 
 /// Entries the zero page's own memory map has room for (E820_MAX_ENTRIES_ZEROPAGE).
-pub const E820_MAX: usize = 128;
+const E820_IN_PAGE_MAX: usize = 128;
+
+/// Entries that a kernel is given at most. More than 128 are in a list of their own (SETUP_E820_EXT), for which there is
+/// room between the page and the ACPI tables.
+pub const E820_MAX: usize = 2048;
+
+/// Size of the list.
+pub const MAP_REST_BYTES_MAX: usize =
+    SETUP_DATA_BYTES + (E820_MAX - E820_IN_PAGE_MAX) * E820_ENTRY_BYTES;
 
 /// Size of the boot parameters.
 pub const BOOT_PARAMS_BYTES: usize = 4096;
@@ -16,8 +26,13 @@ const LOADFLAGS: usize = 0x211;
 const RAMDISK_IMAGE: usize = 0x218;
 const RAMDISK_SIZE: usize = 0x21c;
 const CMD_LINE_PTR: usize = 0x228;
+const SETUP_DATA: usize = 0x250;
 const E820_TABLE: usize = 0x2d0;
 const E820_ENTRY_BYTES: usize = 20;
+
+/// `struct setup_data` (Documentation/arch/x86/boot.rst): address of the next, type, length.
+const SETUP_DATA_BYTES: usize = 16;
+const SETUP_E820_EXT: u32 = 1;
 
 /// A boot loader without a number of its own.
 const UNDEFINED_LOADER: u8 = 0xff;
@@ -38,6 +53,8 @@ pub struct BootParams<'a> {
     pub rsdp: u64,
     /// Its memory.
     pub map: &'a [E820],
+    /// Physical address of the list with what the page has no room for.
+    pub map_rest: u64,
 }
 
 impl BootParams<'_> {
@@ -63,15 +80,44 @@ impl BootParams<'_> {
         }
         put(CMD_LINE_PTR, &low(self.command_line));
         put(ACPI_RSDP_ADDR, &self.rsdp.to_le_bytes());
-        put(E820_ENTRIES, &[self.map.len() as u8]);
-        for (index, entry) in self.map.iter().enumerate() {
-            let place = E820_TABLE + index * E820_ENTRY_BYTES;
-            put(place, &entry.range.start.to_le_bytes());
-            put(place + 8, &entry.range.len().to_le_bytes());
-            put(place + 16, &(entry.kind as u32).to_le_bytes());
-        }
+        let (in_page, rest) = self.split_map();
+        put(E820_ENTRIES, &[in_page.len() as u8]);
+        put(E820_TABLE, &e820_bytes(in_page));
+        let rest_address = if rest.is_empty() { 0 } else { self.map_rest };
+        put(SETUP_DATA, &rest_address.to_le_bytes());
         Ok(page)
     }
+
+    /// Returns the list of the entries that the page has no room for; empty if there are none.
+    pub fn map_rest(&self) -> Vec<u8> {
+        let (_, rest) = self.split_map();
+        if rest.is_empty() {
+            return Vec::new();
+        }
+        let entries = e820_bytes(rest);
+        let (next, length) = (0_u64, entries.len() as u32);
+        let mut list = next.to_le_bytes().to_vec();
+        list.extend(SETUP_E820_EXT.to_le_bytes());
+        list.extend(length.to_le_bytes());
+        list.extend(entries);
+        list
+    }
+
+    fn split_map(&self) -> (&[E820], &[E820]) {
+        self.map.split_at(self.map.len().min(E820_IN_PAGE_MAX))
+    }
+}
+
+/// Returns entries as the kernel reads them (`struct boot_e820_entry`).
+fn e820_bytes(entries: &[E820]) -> Vec<u8> {
+    let bytes = |entry: &E820| {
+        let (start, length) = (
+            entry.range.start.to_le_bytes(),
+            entry.range.len().to_le_bytes(),
+        );
+        [&start[..], &length, &(entry.kind as u32).to_le_bytes()].concat()
+    };
+    entries.iter().flat_map(bytes).collect()
 }
 
 #[cfg(test)]
@@ -79,7 +125,6 @@ mod tests {
     use super::super::MapKind;
     use super::super::bzimage::tests::synthetic;
     use super::*;
-    use alloc::vec;
 
     #[test]
     fn everything_is_in_its_place() {
@@ -95,6 +140,7 @@ mod tests {
             initrd: Range::new(0xf00_0000, 0xf00_1234),
             rsdp: 0x801_0000,
             map: &map,
+            map_rest: 0x800_2000,
         };
         let page = params.page().unwrap();
         assert_eq!(page[0x202..0x206], *b"HdrS");
@@ -116,28 +162,44 @@ mod tests {
     }
 
     #[test]
-    fn a_map_too_long_is_refused() {
+    fn what_the_page_has_no_room_for_is_in_a_list() {
         let bytes = synthetic();
         let image = BzImage::parse(&bytes).unwrap();
-        let map = vec![
-            E820 {
-                range: Range::new(0, 1),
-                kind: MapKind::Usable
-            };
-            129
-        ];
-        let params = BootParams {
+        let entry = |number: u64| E820 {
+            range: Range::new(number << 12, (number << 12) + 100),
+            kind: if number.is_multiple_of(2) {
+                MapKind::Usable
+            } else {
+                MapKind::Reserved
+            },
+        };
+        let map: Vec<E820> = (0..E820_MAX as u64 + 1).map(entry).collect();
+        let params = |entries: usize| BootParams {
             image: &image,
             command_line: 0,
             initrd: Range::new(0, 0),
             rsdp: 0,
-            map: &map,
+            map: &map[..entries],
+            map_rest: 0x800_2000,
         };
-        assert_eq!(params.page(), Err(LinuxError::MapTooLong(129)));
-        let fitting = BootParams {
-            map: &map[..128],
-            ..params
-        };
-        assert!(fitting.page().is_ok());
+        for entries in [0, 1, 127, 128, 129, 300, E820_MAX] {
+            let (page, list) = (params(entries).page().unwrap(), params(entries).map_rest());
+            let mut seen = page[0x2d0..][..usize::from(page[0x1e8]) * 20].to_vec();
+            let link = u64::from_le_bytes(page[0x250..0x258].try_into().unwrap());
+            match entries {
+                ..=128 => assert_eq!((link, list.len()), (0, 0)),
+                _ => {
+                    let length = 20 * (entries as u32 - 128);
+                    let head = [&[0; 8][..], &[1, 0, 0, 0], &length.to_le_bytes()].concat();
+                    assert_eq!((link, &list[..16]), (0x800_2000, &head[..]));
+                    assert_eq!(list.len(), 16 + length as usize);
+                    assert!(list.len() <= MAP_REST_BYTES_MAX);
+                    seen.extend(&list[16..]);
+                }
+            }
+            assert_eq!(seen, e820_bytes(&map[..entries]));
+        }
+        let too_long = params(E820_MAX + 1).page();
+        assert_eq!(too_long, Err(LinuxError::MapTooLong(E820_MAX + 1)));
     }
 }

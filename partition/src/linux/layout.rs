@@ -1,5 +1,6 @@
 //! Where things go in a Linux' slot.
 
+use super::boot_params::MAP_REST_BYTES_MAX;
 use super::{BzImage, LinuxError};
 use crate::range::Range;
 
@@ -9,6 +10,10 @@ pub const BOOT_AREA_BYTES: u64 = 2 << 20;
 
 /// The command line, from the start of the boot area.
 const COMMAND_LINE_OFFSET: u64 = 0x1000;
+
+/// What the boot parameters have no room for of the memory map, from the start of the boot area.
+const MAP_REST_OFFSET: u64 = 0x2000;
+const _: () = assert!(MAP_REST_OFFSET + MAP_REST_BYTES_MAX as u64 <= TABLES_OFFSET);
 
 /// The ACPI tables, from the start of the boot area.
 const TABLES_OFFSET: u64 = 0x1_0000;
@@ -36,6 +41,8 @@ pub struct Layout {
     pub boot_params: u64,
     /// The command line.
     pub command_line: u64,
+    /// What the boot parameters have no room for of the memory map.
+    pub map_rest: u64,
     /// The ACPI tables, [`TABLES_BYTES`] at most.
     pub tables: u64,
     /// The protected-mode code.
@@ -84,6 +91,7 @@ impl Layout {
             boot_area,
             boot_params: start,
             command_line: start + COMMAND_LINE_OFFSET,
+            map_rest: start + MAP_REST_OFFSET,
             tables: start + TABLES_OFFSET,
             kernel,
             initrd,

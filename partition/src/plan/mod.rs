@@ -155,6 +155,8 @@ pub struct Plan {
     /// Memory that nobody gets, since the primary's slice would have more than
     /// [`RANGES_MAX`](sharedmem::hand_off::RANGES_MAX) ranges.
     pub left_over: Vec<Range>,
+    /// Memory above [`USABLE_END`](crate::memory::USABLE_END), which nobody gets.
+    pub unreachable: Vec<Range>,
     /// Persistent memory, with its E820 type. Nobody gets it.
     pub persistent: Vec<(Range, u32)>,
     /// Memory that was in use before, and for what.
@@ -224,6 +226,7 @@ pub fn plan(options: &Options, machine: &Machine) -> Result<Plan, Refusal> {
         silent: cores.silent,
         cpu_notes: machine.cpu_notes.clone(),
         left_over: memory.left_over,
+        unreachable: machine.memory_map.unreachable().as_slice().to_vec(),
         persistent: machine.memory_map.persistent().collect(),
         occupied: machine.occupied.clone(),
         iommus: machine.iommus.clone(),

@@ -15,6 +15,7 @@ use crate::cmdline::ComputeClause;
 use crate::columns::write_columns;
 use crate::cpu_list::CpuList;
 use crate::duration::DurationText;
+use crate::memory::USABLE_END;
 use crate::range::Range;
 use crate::size::SizeText;
 
@@ -94,6 +95,10 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     }
     for (range, number) in &plan.persistent {
         let why = format!("persistent memory (E820 type {number}): left alone");
+        rows.push(row("nobody", &[], Some(*range), &why));
+    }
+    for range in &plan.unreachable {
+        let why = format!("above {}: no kernel here reaches it", SizeText(USABLE_END));
         rows.push(row("nobody", &[], Some(*range), &why));
     }
     for range in &plan.left_over {

@@ -21,6 +21,7 @@ mod journal;
 mod linux;
 mod linux_ends;
 mod machine_checks;
+mod memory;
 mod mixed;
 mod model;
 mod monitor;
@@ -61,6 +62,7 @@ pub fn all() -> Vec<Test> {
         reset::tests(),
         monitor::tests(),
         machine_checks::tests(),
+        memory::tests(),
         upgrade::tests(),
         refusals::tests(),
         iso::tests(),

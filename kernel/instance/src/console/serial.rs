@@ -6,7 +6,7 @@ use arch::console::SerialConsole;
 use ipi::{IoApic, Redirection};
 
 use crate::context::Context;
-use crate::memory::{self, virt_of};
+use crate::memory;
 use crate::vectors;
 
 /// Longest line that can be typed.
@@ -14,6 +14,9 @@ const LINE_BYTES_MAX: usize = 512;
 
 /// Most bytes that are taken from the port in one round of the main loop.
 const BYTES_PER_ROUND: usize = 64;
+
+/// The registers of an I/O APIC, up to its EOI register. Another one may be in the same page.
+const IO_APIC_BYTES: u64 = 0x44;
 
 /// The serial port, and the line that is being typed.
 pub struct SerialTerminal {
@@ -76,37 +79,28 @@ impl SerialTerminal {
 /// Routes the serial port's interrupt to this instance's first core.
 fn route_interrupt(context: &Context) -> Result<(), &'static str> {
     let hand_off = context.hand_off;
-    if hand_off.serial_interrupt_is_level == 1 {
+    if hand_off.serial_is_level == 1 {
         // The handler does not read the port, so a level would interrupt for ever. Typed bytes are read at the timer's
         // ticks instead.
         return Err("it is level triggered");
     }
-    let global = hand_off.serial_interrupt;
-    let count = hand_off.io_apic_count as usize;
-    let controllers = hand_off.io_apic_addresses[..count]
-        .iter()
-        .zip(&hand_off.io_apic_bases[..count]);
-    for (address, base) in controllers {
-        // SAFETY: an I/O APIC of the machine this instance owns.
-        let registers = unsafe { memory::map_device(*address, 4096) }
-            .map_err(|_| "the I/O APIC cannot be mapped")?;
-        debug_assert_eq!(registers, virt_of(*address));
-        // SAFETY: its registers, used by this core alone.
-        let mut io_apic = unsafe { IoApic::new(registers as *mut u8) }
-            .map_err(|_| "the I/O APIC does not answer")?;
-        let Some(pin) = global
-            .checked_sub(*base)
-            .filter(|pin| *pin < io_apic.pin_count())
-        else {
-            continue;
-        };
-        let destination = u8::try_from(hand_off.cores()[0])
-            .map_err(|_| "the core's APIC id has more than 8 bits")?;
-        let redirection = Redirection::fixed(vectors::SERIAL, destination);
-        io_apic
-            .write(pin, redirection)
-            .map_err(|_| "the I/O APIC refuses the route")?;
-        return Ok(());
+    if hand_off.serial_io_apic == 0 {
+        return Err("no I/O APIC has its pin");
     }
-    Err("no I/O APIC has its pin")
+    // SAFETY: an I/O APIC of the machine this instance owns.
+    let registers = unsafe { memory::map_device(hand_off.serial_io_apic, IO_APIC_BYTES) }
+        .map_err(|_| "the I/O APIC cannot be mapped")?;
+    // SAFETY: its registers, used by this core alone.
+    let mut io_apic =
+        unsafe { IoApic::new(registers as *mut u8) }.map_err(|_| "the I/O APIC does not answer")?;
+    let pin = hand_off.serial_pin;
+    if pin >= io_apic.pin_count() {
+        return Err("the I/O APIC has no such pin");
+    }
+    let destination =
+        u8::try_from(hand_off.cores()[0]).map_err(|_| "the core's APIC id has more than 8 bits")?;
+    let redirection = Redirection::fixed(vectors::SERIAL, destination);
+    io_apic
+        .write(pin, redirection)
+        .map_err(|_| "the I/O APIC refuses the route")
 }

@@ -6,15 +6,17 @@ use alloc::vec::Vec;
 use arch::paging::Protection;
 use iommu::{Shape, Unit};
 use partition::acpi::iommu::{Iommus, Vendor};
-use partition::cmdline::{IommuOwner, Options};
+use partition::cmdline::{COMPUTE_SLICES_MAX, IommuOwner, Options};
 use partition::{MemoryMap, Range, RangeSet};
-use sharedmem::hand_off::RANGES_MAX;
 
 use super::hardware::UnitRegisters;
 
 const PAGE_BYTES: u64 = 4096;
 /// Reserved memory is the firmware's work areas and the memory of built-in graphics: some GiB at most.
 const RESERVED_BYTES_MAX: u64 = 64 << 30;
+/// What the plan places and devices do not reach, or only one owner's do: shared region, disk in memory, backup, the
+/// next backup's slot, two pieces below 1 MiB, computations.
+const PLACED_MAX: usize = 6 + COMPUTE_SLICES_MAX;
 /// Tables are in one piece, so that few of the monitor's own page tables are needed.
 const ALIGN_BYTES: u64 = 2 << 20;
 
@@ -118,7 +120,8 @@ pub unsafe fn probe(
     }
     let segments: BTreeSet<u16> = iommus.units.iter().map(|it| it.segment).collect();
     let (segments, units) = (segments.len() as u64, iommus.units.len() as u64);
-    let pieces = 2 * RANGES_MAX as u64 + 4;
+    // What is occupied, and what the plan will place, cut memory; at most these are the owners' pieces beyond its own.
+    let pieces = 2 * (free.as_slice().len() + PLACED_MAX) as u64;
     let bytes = iommu::bytes_max(shape, segments, units, 2, &all, pieces);
     let bytes = bytes.next_multiple_of(ALIGN_BYTES);
     let tables = free

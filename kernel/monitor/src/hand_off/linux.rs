@@ -47,7 +47,11 @@ pub fn make(
         for (place, range) in hand_off.pool.iter_mut().zip(&pool) {
             *place = physical(*range);
         }
-        hand_off.pool_count = pool.len().min(POOL_RANGES_MAX) as u32;
+        assert!(
+            pool.len() <= POOL_RANGES_MAX,
+            "the plan limits the primary's ranges"
+        );
+        hand_off.pool_count = pool.len() as u32;
     }
     hand_off.seat_apic_id = facts.seat_apic_id();
     hand_off.tsc_hz = facts.frequencies.tsc_hz;

@@ -52,21 +52,11 @@ pub fn make(facts: &BootFacts, plan: &Plan, request: &LoadRequest<'_>, entropy: 
 
 /// Fills in interrupt controllers, time and devices.
 fn describe_machine(facts: &BootFacts, hand_off: &mut HandOff) {
-    let io_apics = facts.acpi.io_apics.iter();
-    let places = hand_off.io_apic_addresses.len();
-    for (index, io_apic) in io_apics.take(places).enumerate() {
-        hand_off.io_apic_addresses[index] = io_apic.address;
-        hand_off.io_apic_bases[index] = io_apic.global_interrupt_base;
-        hand_off.io_apic_count = index as u32 + 1;
-    }
-    if let Some(count @ 1..) = facts.acpi.io_apics.len().checked_sub(places) {
-        log::warn!(
-            "{count} I/O APICs beyond {places} are not handed over: their interrupts stay masked"
-        );
-    }
     let serial = facts.acpi.isa_interrupt(SERIAL_INTERRUPT);
-    hand_off.serial_interrupt = serial.global_interrupt;
-    hand_off.serial_interrupt_is_level = serial.level.into();
+    if let Some((io_apic, pin)) = facts.acpi.pin_of(serial.global_interrupt) {
+        (hand_off.serial_io_apic, hand_off.serial_pin) = (io_apic.address, pin);
+    }
+    hand_off.serial_is_level = serial.level.into();
     hand_off.x2apic = facts.is_x2apic.into();
     hand_off.local_apic_address = facts.acpi.local_apic_address;
     hand_off.tsc_hz = facts.frequencies.tsc_hz;

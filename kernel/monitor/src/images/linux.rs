@@ -130,7 +130,8 @@ fn make_tables(
 /// Puts everything into its place in the slot, which `window` shows.
 fn put(linux: &LinuxBoot<'_>, tables: &Tables, window: &Window) -> Result<(), Refusal> {
     let layout = linux.layout;
-    let page = linux.params(tables.rsdp).page()?;
+    let params = linux.params(tables.rsdp);
+    let page = params.page()?;
     let mut line = linux.line.text.clone().into_bytes();
     line.push(0);
     // What is staged lies in the upper half of the slot: the initrd goes up first, and the kernel then down.
@@ -139,6 +140,7 @@ fn put(linux: &LinuxBoot<'_>, tables: &Tables, window: &Window) -> Result<(), Re
         (linux.image.kernel(), layout.kernel),
         (&tables.bytes, layout.tables),
         (&line, layout.command_line),
+        (&params.map_rest(), layout.map_rest),
         (&page, layout.boot_params),
     ] {
         // SAFETY: the layout is inside the piece the window shows; source and target may overlap.

@@ -147,3 +147,41 @@ impl Madt {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{machine, madt, read};
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn an_interrupt_arrives_at_the_io_apic_with_the_next_lower_base() {
+        let bases = [0_u32, 24, 96, 32, 200, 232];
+        let entries: Vec<Vec<u8>> = (0_u32..)
+            .zip(bases)
+            .map(|(number, base)| {
+                // Two in each page.
+                let address = 0xfec0_0000 + number * 0x800;
+                let head = [1, 12, number as u8, 0];
+                [&head[..], &address.to_le_bytes(), &base.to_le_bytes()].concat()
+            })
+            .collect();
+        let info = read(&machine(&[madt(&entries)])).unwrap();
+        assert_eq!(info.io_apics.len(), bases.len());
+        for (interrupt, expected) in [
+            (4, (0xfec0_0000, 4)),
+            (24, (0xfec0_0800, 0)),
+            (95, (0xfec0_1800, 63)),
+            (96, (0xfec0_1000, 0)),
+            (240, (0xfec0_2800, 8)),
+        ] {
+            let (io_apic, pin) = info.pin_of(interrupt).unwrap();
+            assert_eq!((io_apic.address, pin), expected, "interrupt {interrupt}");
+        }
+        let later = read(&machine(&[madt(&[vec![
+            1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 24, 0, 0, 0,
+        ]])]))
+        .unwrap();
+        assert_eq!(later.pin_of(4), None);
+    }
+}

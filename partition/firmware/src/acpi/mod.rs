@@ -161,4 +161,16 @@ impl AcpiInfo {
                 |entry| entry.to,
             )
     }
+
+    /// Returns the I/O APIC that a global interrupt arrives at, and its pin there: the one with the next lower base. How
+    /// many pins that has, only its registers say.
+    pub fn pin_of(&self, global_interrupt: u32) -> Option<(IoApic, u32)> {
+        let below = |it: &&IoApic| it.global_interrupt_base <= global_interrupt;
+        let io_apic = self
+            .io_apics
+            .iter()
+            .filter(below)
+            .max_by_key(|it| it.global_interrupt_base)?;
+        Some((*io_apic, global_interrupt - io_apic.global_interrupt_base))
+    }
 }

@@ -32,7 +32,7 @@ fn x2apic_cpu(id: u32, flags: u8) -> Vec<u8> {
     entry
 }
 
-fn madt(entries: &[Vec<u8>]) -> Vec<u8> {
+pub fn madt(entries: &[Vec<u8>]) -> Vec<u8> {
     let mut body = vec![0, 0, 0xe0, 0xfe, 1, 0, 0, 0];
     body.extend(entries.concat());
     table(b"APIC", &body)
