@@ -37,14 +37,10 @@ extern crate std;
 
 pub mod cmdline;
 mod columns;
-pub mod cpu_list;
-pub mod duration;
 pub mod image;
 pub mod instance_memory;
 pub mod linux;
 pub mod plan;
-pub mod refusal;
-pub mod size;
 pub mod tenant;
 
 pub use bootfiles::{archive, content, files};
@@ -59,5 +55,6 @@ pub use firmware::{acpi, boot_info, memory, physical, range};
 pub use image::Image;
 pub use instance_memory::InstanceMemory;
 pub use plan::{Machine, Plan, plan};
+pub use quantities::{cpu_list, duration, refusal, size};
 pub use refusal::Refusal;
 pub use tenant::{Kind, Kinds};

@@ -303,7 +303,13 @@ mod tests {
 
     #[test]
     fn devices_that_share_a_page_are_mapped_once() {
-        let registers = [0xfec0_0000, 0xfec0_0400, 0xfee0_0000, 0xfec0_0fc0, 0xfebf_ffff];
+        let registers = [
+            0xfec0_0000,
+            0xfec0_0400,
+            0xfee0_0000,
+            0xfec0_0fc0,
+            0xfebf_ffff,
+        ];
         let pages = [0xfebf_f000, 0xfec0_0000, 0xfee0_0000];
         assert!(pages_of(registers).into_iter().eq(pages));
     }

@@ -125,16 +125,6 @@ impl ComputeClause {
     }
 }
 
-impl ValueError {
-    /// Says in which part of a value the fault is.
-    fn of(self, key: &str) -> Self {
-        Self::new(
-            format!("{key}=: {}", self.reason),
-            format!("{key}={}", self.would_work),
-        )
-    }
-}
-
 impl fmt::Display for ComputeClause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

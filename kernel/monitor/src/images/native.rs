@@ -264,6 +264,8 @@ unsafe fn map_instance(
             instance.map(stack_top(stack) - bytes, phys, bytes, Protection::ReadWrite)?;
             phys += bytes;
         }
+        // Its tables take a few pages more, not one for each GiB, if it has terabytes.
+        instance.use_huge_pages();
         for range in ranges {
             instance.map(
                 DIRECT_BASE + range.start,

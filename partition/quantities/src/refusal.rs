@@ -1,5 +1,6 @@
 //! What the operator is told when a boot cannot go on: which option, its value, why not, and what would work.
 
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
@@ -76,6 +77,15 @@ impl ValueError {
             reason: reason.into(),
             would_work: would_work.into(),
         }
+    }
+
+    /// Says in which part of a value the fault is.
+    #[must_use]
+    pub fn of(self, key: &str) -> Self {
+        Self::new(
+            format!("{key}=: {}", self.reason),
+            format!("{key}={}", self.would_work),
+        )
     }
 
     /// Makes the refusal of `option`, whose value was `given`.
