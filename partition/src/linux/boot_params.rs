@@ -8,8 +8,8 @@ use crate::range::Range;
 /// Entries the zero page's own memory map has room for (E820_MAX_ENTRIES_ZEROPAGE).
 const E820_IN_PAGE_MAX: usize = 128;
 
-/// Entries that a kernel is given at most. More than 128 are in a list of their own (SETUP_E820_EXT), for which there is
-/// room between the page and the ACPI tables.
+/// Entries that a kernel is given at most. More than 128 are in a list of their own (SETUP_E820_EXT), for which there
+/// is room between the page and the ACPI tables.
 pub const E820_MAX: usize = 2048;
 
 /// Size of the list.

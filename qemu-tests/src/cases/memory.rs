@@ -16,7 +16,7 @@ const FIRST_CPU: usize = 0;
 pub(super) fn tests() -> Vec<Test> {
     let mut large = Test::new(
         "memory-5t",
-        "of a machine whose memory ends above 4 TiB the primary gets all; a native one boots there and survives a panic",
+        "a native primary gets all memory of a machine where it ends above 4 TiB, and survives a panic",
         "debug=1",
         much_memory,
     );

@@ -162,8 +162,8 @@ impl AcpiInfo {
             )
     }
 
-    /// Returns the I/O APIC that a global interrupt arrives at, and its pin there: the one with the next lower base. How
-    /// many pins that has, only its registers say.
+    /// Returns the I/O APIC that a global interrupt arrives at, which is the one with the next lower base, and the pin.
+    /// How many pins it has, only its registers say.
     pub fn pin_of(&self, global_interrupt: u32) -> Option<(IoApic, u32)> {
         let below = |it: &&IoApic| it.global_interrupt_base <= global_interrupt;
         let io_apic = self
