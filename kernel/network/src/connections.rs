@@ -52,8 +52,6 @@ pub(crate) struct Connections {
     pub(crate) attached: AttachedSockets,
     pub(crate) rebuilder: SocketRebuilder,
     unbuilt: Unbuilt,
-    /// For which connections frames came in since the last report, in that order.
-    pub(crate) arrived: Vec<ConnectionId>,
     report: RebuildReport,
     /// Why a socket could not be rebuilt, if one could not.
     pub(crate) complaint: Option<&'static str>,
@@ -70,7 +68,6 @@ impl Connections {
             attached: AttachedSockets::default(),
             rebuilder: SocketRebuilder::new(local),
             unbuilt: Unbuilt::default(),
-            arrived: Vec::new(),
             report: RebuildReport::default(),
             complaint: None,
         }
@@ -268,9 +265,6 @@ impl Connections {
     }
 
     fn sockets_of(&mut self, connection: ConnectionId) -> Route<'_> {
-        if self.arrived.last() != Some(&connection) {
-            self.arrived.push(connection);
-        }
         match self.attached.get_mut(connection) {
             Some(attached) => Route::Sockets(attached.single.set_mut()),
             None => Route::Sockets(&mut self.others),

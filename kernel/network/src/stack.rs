@@ -130,18 +130,13 @@ impl<D: Device> Network<D> {
         true
     }
 
-    /// Commits what happened on every connection since the last call, first on those for which something came in, in
-    /// that order: who sends a request after another client has sent one is served after that client.
+    /// Commits what happened on every connection since the last call.
     pub fn report(&mut self, now_ns: u64, sink: &mut impl EventSink) {
         let Connections {
             attached,
-            arrived,
             connections_max,
             ..
         } = &mut self.connections;
-        for connection in arrived.drain(..) {
-            attached.report_one(connection, now_ns, sink);
-        }
         let is_crowded = attached.len() * 4 > *connections_max * 3;
         attached.report(now_ns, is_crowded, sink);
     }

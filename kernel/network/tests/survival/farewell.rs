@@ -1,11 +1,10 @@
-//! Connections that the service closes while their clients go on sending; and whose turn it is.
+//! Connections that the service closes while their clients go on sending.
 
 use smoltcp::wire::TcpControl;
 
 use crate::dialogue::FAREWELL;
 use crate::forge::Forged;
 use crate::scene::{Client, Scene, Sent};
-use crate::server::Entry;
 
 /// Sends bytes of a client, acknowledging what it has got.
 fn say(scene: &mut Scene, client: &mut Client, bytes: &'static [u8]) -> Vec<Sent> {
@@ -64,31 +63,4 @@ fn who_is_silent_after_the_end_is_not_reset() {
     };
     let sent = scene.send([client.segment().frame(), end.frame()]);
     assert!(!has(&sent, TcpControl::Rst), "{sent:?}");
-}
-
-/// Reports come in the order in which the clients sent, not in that of their connections.
-#[test]
-fn who_sends_first_is_served_first() {
-    let mut scene = Scene::new();
-    let clients = [4000, 4001, 4002].map(|port| scene.connect(port));
-    let order = [2, 0, 1];
-    let frames = order.map(|at: usize| {
-        let segment = Forged {
-            bytes: b"x",
-            control: TcpControl::Psh,
-            ..clients[at].segment()
-        };
-        segment.frame()
-    });
-    let entries = scene.kernel.server.journal.len();
-    scene.send(frames);
-    let journal = scene.kernel.server.journal[entries..].iter();
-    let served: Vec<u64> = journal
-        .filter_map(|entry| match entry {
-            Entry::Bytes(connection, _) => Some(*connection),
-            _ => None,
-        })
-        .collect();
-    let first = served.iter().min().expect("all are served");
-    assert_eq!(served, order.map(|at| first + at as u64));
 }
