@@ -14,7 +14,7 @@ use linux_kit::cache::Cache;
 use linux_kit::hardware::Hardware;
 use linux_kit::initrd::{Initrd, USUAL_MODULES};
 use linux_kit::kmod::ModuleTree;
-use linux_kit::packages::{LinuxKernel, PackageStore, Series};
+use linux_kit::packages::{KernelSource, LinuxKernel, PackageStore};
 use linux_kit::{ctl, file_system, guest, module};
 
 /// Words for both kernels that make the boot short and quiet; none is needed. A backup boots on one CPU. With
@@ -45,9 +45,9 @@ pub struct Pair {
     /// Name of files and logs.
     pub name: String,
     /// The first primary's kernel.
-    pub primary: Series,
+    pub primary: KernelSource,
     /// The first backup's kernel.
-    pub backup: Series,
+    pub backup: KernelSource,
     /// The machine.
     pub hardware: Hardware,
     /// A primary that is silent for so long is dead.
@@ -60,21 +60,28 @@ pub struct Pair {
     pub has_kvm: bool,
     /// Further files of the boot archive: their names and contents.
     pub files: Vec<(String, Vec<u8>)>,
+    /// Further arguments for QEMU.
+    pub qemu_arguments: Vec<String>,
 }
 
 impl Pair {
     /// Describes a pair on the usual machine.
-    pub fn new(name: impl Into<String>, primary: Series, backup: Series) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        primary: impl Into<KernelSource>,
+        backup: impl Into<KernelSource>,
+    ) -> Self {
         Self {
             name: name.into(),
-            primary,
-            backup,
+            primary: primary.into(),
+            backup: backup.into(),
             hardware: Hardware::default(),
             timeout: Duration::from_millis(250),
             append: String::new(),
             words: String::new(),
             has_kvm: false,
             files: Vec::new(),
+            qemu_arguments: Vec::new(),
         }
     }
 
@@ -85,8 +92,8 @@ impl Pair {
     pub fn kernels(&self) -> Result<[LinuxKernel; 2], Problem> {
         let packages = PackageStore::new(&LocalSystem, Cache::of_user()?);
         Ok([
-            packages.kernel(self.primary)?,
-            packages.kernel(self.backup)?,
+            packages.kernel_of(&self.primary)?,
+            packages.kernel_of(&self.backup)?,
         ])
     }
 
@@ -112,6 +119,7 @@ impl Pair {
         };
         let mut arguments = self.hardware.arguments(&disks);
         arguments.extend(["-append".into(), self.boot_line()]);
+        arguments.extend(self.qemu_arguments.iter().cloned());
         QemuMachine::start_with(&arguments, &launch)
     }
 
@@ -253,6 +261,7 @@ fn ram_disk() -> Result<Vec<u8>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use linux_kit::packages::Series;
     use partition::Options;
 
     #[test]

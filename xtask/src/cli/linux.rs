@@ -9,7 +9,7 @@ use harness::emulator;
 use harness::machine::Firmware;
 use harness::paths;
 use linux_kit::deb;
-use linux_kit::packages::Series;
+use linux_kit::packages::{KernelSource, Series};
 use linux_tests::campaigns::cost::Cost;
 use linux_tests::campaigns::deb as deb_trial;
 use linux_tests::campaigns::demo::{self, LinuxDemo};
@@ -39,12 +39,18 @@ pub enum LinuxCommand {
     },
     /// Show one distribution's Linux taking over from another.
     LinuxDemo {
-        /// The first primary.
-        #[arg(long, value_enum, default_value = "6.12")]
-        primary: Series,
-        /// The first backup.
-        #[arg(long, value_enum, default_value = "6.1")]
-        backup: Series,
+        /// The first primary: 6.1, 6.12, or a directory of the packages (*.deb) of a kernel and its headers.
+        #[arg(long, default_value = "6.12")]
+        primary: KernelSource,
+        /// The first backup, likewise.
+        #[arg(long, default_value = "6.1")]
+        backup: KernelSource,
+        /// What the boot line says beyond the usual.
+        #[arg(long, default_value = "", allow_hyphen_values = true)]
+        append: String,
+        /// A further argument for QEMU; may be given often. A device: `--qemu-arg=-device --qemu-arg=usb-ehci`.
+        #[arg(long, allow_hyphen_values = true)]
+        qemu_arg: Vec<String>,
         /// How the primary dies; both ways if none is named.
         #[arg(long, value_enum)]
         cause: Option<Death>,
@@ -204,6 +210,8 @@ pub fn run(command: LinuxCommand) -> Result<bool> {
         LinuxCommand::LinuxDemo {
             primary,
             backup,
+            append,
+            qemu_arg,
             cause,
             runs,
             with_kdump,
@@ -211,6 +219,8 @@ pub fn run(command: LinuxCommand) -> Result<bool> {
             json,
         } => {
             let mut demo = LinuxDemo::new(primary, backup);
+            demo.pair.append = append;
+            demo.pair.qemu_arguments = qemu_arg;
             demo.pair.timeout = Duration::from_millis(timeout_ms);
             demo.deaths = cause.map_or(demo.deaths, |cause| vec![cause]);
             demo.runs = runs;
@@ -333,7 +343,7 @@ fn build_modules(json: bool) -> Result<bool> {
 }
 
 fn measure_kdump(kernel: Series, runs: u32, only_panic: bool, json: bool) -> Result<bool> {
-    let report = kdump::KdumpReport::measure(kernel, runs, !only_panic)?;
+    let report = kdump::KdumpReport::measure(&kernel.into(), runs, !only_panic)?;
     println!("\n{}", report.text());
     if json {
         println!("{}", report.json());

@@ -1,5 +1,7 @@
 //! Fetches packages of the distribution and unpacks them into a cache. They are never installed.
 
+mod source;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,8 @@ use crate::stanza::{self, Stanza};
 use harness::files;
 use harness::problem::Problem;
 use harness::setup::{self, System};
+
+pub use source::KernelSource;
 
 /// What fetches and unpacks the packages. A system that lacks these cannot install them.
 const NEEDED: [setup::Need; 2] = [

@@ -295,6 +295,30 @@ fn the_newest_point_release_of_a_series_is_taken() {
 }
 
 #[test]
+fn what_is_no_series_is_a_directory_of_packages() {
+    let of = |text: &str| text.parse::<KernelSource>().unwrap();
+    assert_eq!(of("6.12"), Series::V6_12.into());
+    assert_eq!(of("./own"), KernelSource::Packages("./own".into()));
+    let fake = Fake::new();
+    let (cache, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = PackageStore::new(&fake, Cache::at(cache.path()));
+    let problem = store.kernel_of(&of("/no/such")).unwrap_err();
+    assert!(
+        problem.text().contains("/no/such") && problem.text().contains("6.12"),
+        "{problem}"
+    );
+    let own = KernelSource::Packages(own.path().into());
+    let problem = store.kernel_of(&own).unwrap_err();
+    assert!(problem.text().contains("no *.deb"), "{problem}");
+    let KernelSource::Packages(place) = &own else {
+        unreachable!()
+    };
+    files::write(&place.join("linux-headers-9.9-own_1_amd64.deb"), b"").unwrap();
+    let problem = store.kernel_of(&own).unwrap_err();
+    assert!(problem.text().contains("linux-image-*.deb"), "{problem}");
+}
+
+#[test]
 fn series_are_told_apart() {
     assert!(Series::V6_1.has("6.1.0-56-amd64") && Series::V6_12.has("6.12.95+deb12-amd64"));
     assert!(!Series::V6_1.has("6.12.95+deb12-amd64") && !Series::V6_12.has("6.1.0-56-amd64"));

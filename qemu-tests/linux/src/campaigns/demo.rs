@@ -13,7 +13,7 @@ use harness::images::Images;
 use harness::linux::ledger::FileAudit;
 use harness::paths;
 use harness::problem::Problem;
-use linux_kit::packages::Series;
+use linux_kit::packages::KernelSource;
 
 /// Two kernels boot one after the other, 4 to 10 s each on a quiet host.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -44,7 +44,7 @@ pub struct Outcome {
 
 impl LinuxDemo {
     /// Plans a panic and a hard hang, once each.
-    pub fn new(primary: Series, backup: Series) -> Self {
+    pub fn new(primary: KernelSource, backup: KernelSource) -> Self {
         Self {
             pair: Pair::new("linux-demo", primary, backup),
             deaths: [Death::Panic, Death::Hang].into(),
@@ -93,7 +93,7 @@ impl LinuxDemo {
             return Ok(None);
         }
         println!("linux-demo: kdump on the same machine, {} times", self.runs);
-        let report = kdump::KdumpReport::measure(self.pair.primary, self.runs, false)?;
+        let report = kdump::KdumpReport::measure(&self.pair.primary, self.runs, false)?;
         println!("  {}", report.text());
         let tenths = |ms: f64| (ms * 10.0).round() / 10.0;
         Ok(report.median_gap_ms().map(tenths))

@@ -18,7 +18,7 @@ use linux_kit::cache::Cache;
 use linux_kit::hardware::Hardware;
 use linux_kit::initrd::{Initrd, USUAL_MODULES};
 use linux_kit::kmod::ModuleTree;
-use linux_kit::packages::{LinuxKernel, PackageStore, Series};
+use linux_kit::packages::{KernelSource, LinuxKernel, PackageStore};
 use linux_kit::{file_system, guest, module};
 
 /// The words of the demonstration's tenants, memory for the crash kernel, and a watchdog. The watchdog would end a hang
@@ -104,12 +104,12 @@ impl Peer {
     ///
     /// # Errors
     /// `Skipped` where the packages cannot be had; something does not build.
-    pub fn new(series: Series) -> Result<Self, Problem> {
+    pub fn new(source: &KernelSource) -> Result<Self, Problem> {
         setup::check(&LocalSystem)?;
         linux_kit::check()?;
         let packages = PackageStore::new(&LocalSystem, Cache::of_user()?);
-        let (kernel, busybox) = (packages.kernel(series)?, packages.busybox()?);
-        let name = format!("linux-kdump-{}", series.name());
+        let (kernel, busybox) = (packages.kernel_of(source)?, packages.busybox()?);
+        let name = format!("linux-kdump-{}", kernel.release);
         let scratch = paths::scratch(&name);
         let crash_initrd = crash_initrd(&kernel, &busybox, &scratch.join("crash.cpio"))?;
         let initrd = scratch.join("initrd.cpio");

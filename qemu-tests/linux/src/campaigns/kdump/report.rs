@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::peer::{HangRun, KdumpRun, Peer};
 use harness::problem::Problem;
-use linux_kit::packages::Series;
+use linux_kit::packages::KernelSource;
 
 /// What was measured of the peer.
 #[derive(Clone, Debug, Default)]
@@ -14,12 +14,12 @@ pub struct KdumpReport {
 }
 
 impl KdumpReport {
-    /// Lets a series' newest kernel panic `runs` times, and hang once if `with_hang`.
+    /// Lets a kernel panic `runs` times, and hang once if `with_hang`.
     ///
     /// # Errors
     /// `Skipped` where the packages cannot be had; anything that is not as it should be.
-    pub fn measure(series: Series, runs: u32, with_hang: bool) -> Result<Self, Problem> {
-        let peer = Peer::new(series)?;
+    pub fn measure(kernel: &KernelSource, runs: u32, with_hang: bool) -> Result<Self, Problem> {
+        let peer = Peer::new(kernel)?;
         let mut report = Self::default();
         for number in 1..=runs {
             let run = peer.panic()?;
