@@ -15,6 +15,7 @@ extern crate std;
 
 mod dead_primary;
 mod html;
+mod metrics;
 mod records;
 mod reply;
 mod request;

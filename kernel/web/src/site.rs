@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/` | the page for people |
 //! | `/status.json` | the same for programs |
+//! | `/metrics` | the same for Prometheus and what reads its format |
 //! | `/journal` | records of programs, a line of JSON each; with `?raw` as they are |
 
 use alloc::format;
@@ -11,12 +12,13 @@ use alloc::format;
 use journal::RecentRecords;
 
 use crate::html;
+use crate::metrics;
 use crate::records::Form;
 use crate::reply::{Code, Reply};
 use crate::request::{Parsed, Request, parse};
 use crate::status::PrimaryStatus;
 
-const PATHS: [&str; 3] = ["/", "/status.json", "/journal"];
+const PATHS: [&str; 4] = ["/", "/status.json", "/metrics", "/journal"];
 
 /// Answers what a client has sent so far. Returns `None` while the request is incomplete. `status` is called only if
 /// the reply needs it.
@@ -50,6 +52,10 @@ fn reply(
         ("GET" | "HEAD", "/status.json") => {
             let text = format!("{}\n", status().json(records));
             Reply::of(Code::Ok, "application/json", text.as_bytes())
+        }
+        ("GET" | "HEAD", "/metrics") => {
+            let text = metrics::exposition(&status(), records);
+            Reply::of(Code::Ok, metrics::MEDIA_TYPE, text.as_bytes())
         }
         ("GET" | "HEAD", _) if request.has("raw") => Reply::records(Form::Raw),
         ("GET" | "HEAD", _) => Reply::records(Form::Json),
@@ -89,6 +95,9 @@ mod tests {
         assert!(head.contains("Content-Type: application/json\r\n"));
         let json: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(json["records"]["kept"], 2);
+        let (head, body) = ask("GET", "/metrics");
+        assert!(head.contains("Content-Type: application/openmetrics-text; version=1.0.0"));
+        assert!(body.contains("\nunderstudy_records_kept 2\n") && body.ends_with("# EOF\n"));
         assert_eq!(
             ask("GET", "/journal").1,
             "{\"epoch\":1,\"position\":0,\"text\":\"one\"}\n{\"epoch\":1,\"position\":32,\"text\":\"two\"}\n"
@@ -98,7 +107,14 @@ mod tests {
 
     #[test]
     fn head_is_get_without_the_body() {
-        for target in ["/", "/status.json", "/journal", "/journal?raw", "/none"] {
+        for target in [
+            "/",
+            "/status.json",
+            "/metrics",
+            "/journal",
+            "/journal?raw",
+            "/none",
+        ] {
             let (head, _) = ask("GET", target);
             assert_eq!(ask("HEAD", target), (head, String::new()), "{target}");
         }
