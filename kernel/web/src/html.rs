@@ -48,7 +48,8 @@ fn write_page(out: &mut String, status: &PrimaryStatus, records: &RecentRecords)
     write_journal(out, &status.journal, records)?;
     write_machine(out, status)?;
     out.write_str(
-        "<p>The same for programs: <a href=\"/status.json\">/status.json</a>, <a href=\"/metrics\">/metrics</a></p>\n</body></html>\n",
+        "<p>The same for programs: <a href=\"/status.json\">/status.json</a>, <a href=\"/metrics\">/metrics</a></p>\n\
+         </body></html>\n",
     )
 }
 

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod fuzz;
 pub mod hostile;
 pub mod linux;
+mod linux_campaigns;
 mod prepare;
 pub mod proof;
 mod qualify;
