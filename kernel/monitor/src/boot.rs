@@ -94,7 +94,6 @@ impl PhysicalMemory for BootMap {
 ///
 /// # Errors
 /// The one thing that stops the boot.
-#[inline(never)] // The fault `monitor-boot-text` overwrites it.
 pub fn boot(magic: u32, information: u64) -> Result<(BootFacts, Plan), BootRefusal> {
     let tsc_at_boot = clock::ticks();
     let info = BootInfo::read(magic, information, &BootMap)?;

@@ -21,7 +21,7 @@ pub(super) fn faults() -> Vec<Fault> {
             "monitor-boot-text",
             "a bit flips in text of the monitor that does not run any more; then the primary dies",
             &[ResetStateBack],
-            |machine| monitor(machine, &["boot", "boot"]),
+            |machine| monitor(machine, &["boot", "place_start_page"]),
         ),
         Fault::new(
             "monitor-interrupt-table",
