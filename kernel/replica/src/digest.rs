@@ -184,11 +184,17 @@ impl Examiner {
         let round = step.round;
         let (mut counts, mut connections) = (Chain::default(), Chain::default());
         counts.number(*last_time_ms);
-        service.add_counts(&mut counts);
+        service.state().add_counts(&mut counts);
         flows.add_counts(&mut counts, round);
-        let client = service.add_connections(&mut connections, step.client, CONNECTIONS, round);
+        let client =
+            service
+                .state()
+                .add_connections(&mut connections, step.client, CONNECTIONS, round);
         let flow = flows.add_connections(&mut connections, step.flow, CONNECTIONS, round);
-        let scrubbed = service.scrub(&mut self.scrub, step.keyspace, step.work_bytes as usize);
+        let scrubbed =
+            service
+                .state()
+                .scrub(&mut self.scrub, step.keyspace, step.work_bytes as usize);
         Examined {
             fingerprints: Fingerprints {
                 counts: counts.finish(),

@@ -58,7 +58,6 @@ extern crate alloc;
 mod blocked;
 mod checkpoint;
 mod commands;
-mod comparison;
 mod dispatch;
 mod protocol_error;
 mod service;

@@ -30,6 +30,17 @@ impl Service {
         Self::of(State::new(limits))
     }
 
+    /// Returns what it knows, which primary and backup compare.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Returns what it knows, to damage it.
+    #[cfg(feature = "testing")]
+    pub fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
     /// Makes a server that knows this.
     pub(crate) fn of(state: State) -> Self {
         Self {

@@ -104,7 +104,12 @@ impl Incarnation {
     /// Changes a bit of a value in its memory, if that is planned.
     pub fn flip_value(&self, world: &World, replica: &mut Replica<Kernel>) {
         let Some(bit) = self.flip.get() else { return };
-        if replica.checkpointed_mut().service.flip_bit_of(KEY, bit) {
+        if replica
+            .checkpointed_mut()
+            .service
+            .state_mut()
+            .flip_bit_of(KEY, bit)
+        {
             self.flip.set(None);
             let is_primary = self.epoch.get() != 0;
             let values = &world.oracle.values;

@@ -119,10 +119,10 @@ fn serve(
     };
     let mut journal = JournaledService::new(kernel.clone(), epoch, replica, inherited);
     world.faults.primary_serves();
-    if journal.replica.service().string_of(KEY).is_none() {
+    if journal.replica.service().state().string_of(KEY).is_none() {
         store_value(&mut journal);
     }
-    let value = journal.replica.service().string_of(KEY);
+    let value = journal.replica.service().state().string_of(KEY);
     let law = oracle
         .values
         .begins(incarnation.number, world.now_ns(), value);

@@ -12,7 +12,7 @@ fn scrubbed(service: &Service, work_bytes: usize) -> (Vec<u64>, bool) {
     let (mut scrub, mut position) = (Scrub::default(), ScrubPosition::default());
     let (mut fingerprints, mut is_damaged) = (vec![], false);
     loop {
-        let step = service.scrub(&mut scrub, position, work_bytes);
+        let step = service.state().scrub(&mut scrub, position, work_bytes);
         fingerprints.push(step.fingerprint);
         is_damaged |= step.damaged_key.is_some();
         position = step.next;
@@ -24,7 +24,7 @@ fn scrubbed(service: &Service, work_bytes: usize) -> (Vec<u64>, bool) {
 
 fn counts(service: &Service) -> u64 {
     let mut chain = Chain::default();
-    service.add_counts(&mut chain);
+    service.state().add_counts(&mut chain);
     chain.finish()
 }
 
@@ -32,7 +32,9 @@ fn counts(service: &Service) -> u64 {
 fn connections(service: &Service, count: usize) -> u64 {
     let (mut chain, mut first) = (Chain::default(), 0);
     for round in 0.. {
-        first = service.add_connections(&mut chain, first, count, round);
+        first = service
+            .state()
+            .add_connections(&mut chain, first, count, round);
         if first == 0 {
             break;
         }
@@ -42,7 +44,7 @@ fn connections(service: &Service, count: usize) -> u64 {
 
 /// Checks that two services have the same fingerprints, and no damage.
 pub fn agree(one: &Service, other: &Service) {
-    assert!(one.is_sum_right());
+    assert!(one.state().is_sum_right());
     assert_eq!(counts(one), counts(other));
     for count in [1, 3, 100] {
         assert_eq!(connections(one, count), connections(other, count));
@@ -77,7 +79,7 @@ proptest! {
     ) {
         let mut service = filled(&events);
         prop_assert!(!scrubbed(&service, work_bytes).1);
-        if service.flip_bit(random) {
+        if service.state_mut().flip_bit(random) {
             prop_assert!(scrubbed(&service, work_bytes).1);
         }
     }
@@ -92,14 +94,14 @@ proptest! {
         let (mut scrub, mut position) = (Scrub::default(), ScrubPosition::default());
         let (mut host, mut time_ms) = (RecordingHost::default(), 1_000_000);
         for ((event, passed_ms, entropy), work_bytes) in &meanwhile {
-            let step = service.scrub(&mut scrub, position, *work_bytes);
+            let step = service.state().scrub(&mut scrub, position, *work_bytes);
             prop_assert_eq!(step.damaged_key, None);
             position = step.next;
             time_ms += passed_ms;
             let entropy = *entropy;
             service.apply(&record(event, Stamp { time_ms, entropy }), &mut host);
         }
-        prop_assert!(service.is_sum_right());
+        prop_assert!(service.state().is_sum_right());
     }
 }
 
@@ -143,7 +145,7 @@ fn a_step_is_short_whatever_the_size_of_a_value_and_damage_survives_an_append() 
     assert!(!scrubbed(&service, WORK_BYTES).1);
     // In the last piece: an append computes that piece's sum anew.
     let bit = 8 * (long.len() as u64 - 1);
-    assert!(service.flip_bit(bit));
+    assert!(service.state_mut().flip_bit(bit));
     run(&mut service, &mut host, b"APPEND k z\r\n");
     assert!(scrubbed(&service, WORK_BYTES).1);
 }
@@ -189,9 +191,11 @@ fn a_part_of_a_value_that_was_begun_elsewhere_is_no_damage() {
     );
     let (mut scrub, mut position) = (Scrub::default(), ScrubPosition::default());
     while position.byte == 0 {
-        position = service.scrub(&mut scrub, position, 1_000).next;
+        position = service.state().scrub(&mut scrub, position, 1_000).next;
         assert_ne!(position, ScrubPosition::default());
     }
-    let rest = service.scrub(&mut Scrub::default(), position, usize::MAX);
+    let rest = service
+        .state()
+        .scrub(&mut Scrub::default(), position, usize::MAX);
     assert_eq!(rest.damaged_key, None);
 }

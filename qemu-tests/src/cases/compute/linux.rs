@@ -8,11 +8,10 @@ use compute_slice::operator::JobEnd;
 use sharedmem::event;
 use sharedmem::event::ComputeEnded;
 
+use super::node;
 use crate::suite::{Test, TestContext, Verdict};
-use harness::files;
 use harness::linux::http;
 use harness::machine::QemuMachine;
-use harness::paths;
 use harness::problem::{Problem, require, require_equal};
 use linux_kit::packages::Series;
 use linux_tests::order;
@@ -45,7 +44,7 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 fn beside_linux(context: &TestContext<'_>) -> Verdict {
-    let node = files::read(&paths::artifacts().join("compute-node"))?;
+    let node = node()?;
     let pair = Pair {
         timeout: Duration::from_millis(500),
         append: SLICE.into(),

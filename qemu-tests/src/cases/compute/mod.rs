@@ -21,9 +21,11 @@ use crate::suite::{Test, TestContext, Verdict};
 use debugger::{Debugger, Space};
 use harness::archive::ArchiveWriter;
 use harness::client;
+use harness::files;
 use harness::images::{BACKUP_PATH, PRIMARY_PATH};
 use harness::machine::QemuMachine;
 use harness::operator;
+use harness::paths;
 use harness::problem::{Problem, require, require_equal};
 use rank::{EXIT_CODE, Fault, Job, RANK_BYTES};
 
@@ -45,6 +47,24 @@ const LONG: Job = Job {
     fault_step: 0,
     fault_entries: 0,
 };
+
+/// Returns the image of the kernel of a slice with the solvers in it.
+fn node() -> Result<Vec<u8>, Problem> {
+    files::read(&paths::artifacts().join("compute-node"))
+}
+
+/// Boots a machine with that image, and waits until it is protected.
+fn start_with_node(context: &TestContext<'_>) -> Result<QemuMachine, Problem> {
+    let instance = &context.images.instance;
+    let archive = ArchiveWriter::default()
+        .image(PRIMARY_PATH, instance)
+        .image(BACKUP_PATH, instance)
+        .image("/boot/compute-node", &node()?);
+    let machine = context.start_with(archive)?;
+    machine.wait_serving(1)?;
+    machine.wait_event::<Protected>()?;
+    Ok(machine)
+}
 
 pub(super) fn tests() -> Vec<Test> {
     let test = |name: &str, doc: &str, body: fn(&TestContext<'_>) -> Verdict| {

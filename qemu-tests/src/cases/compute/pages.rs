@@ -7,16 +7,14 @@ use compute_slice::operator::Orders;
 use compute_slice::operator::answer::ResultText;
 use hpc_tests::operator::NetworkOrders;
 use sharedmem::abi::DIRECT_BASE;
-use sharedmem::event::{ComputeEntered, Protected};
+use sharedmem::event::ComputeEntered;
 use sharedmem::mailbox::ComputeOrder;
 
+use super::start_with_node;
 use crate::suite::{Test, TestContext, Verdict};
 use debugger::Debugger;
-use harness::archive::ArchiveWriter;
-use harness::images::{BACKUP_PATH, PRIMARY_PATH};
 use harness::machine::QemuMachine;
 use harness::problem::{Problem, require, require_equal};
-use harness::{files, paths};
 
 /// A slice that begins 32 MiB below a whole GiB.
 const LINE: &str = "admin=1 \"compute=big:/boot/compute-node,cpus=3,mem=1056M@0x13e000000,stall=60s,\
@@ -49,15 +47,7 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 fn huge_pages(context: &TestContext<'_>) -> Verdict {
-    let instance = &context.images.instance;
-    let node = files::read(&paths::artifacts().join("compute-node"))?;
-    let archive = ArchiveWriter::default()
-        .image(PRIMARY_PATH, instance)
-        .image(BACKUP_PATH, instance)
-        .image("/boot/compute-node", &node);
-    let machine = context.start_with(archive)?;
-    machine.wait_serving(1)?;
-    machine.wait_event::<Protected>()?;
+    let machine = start_with_node(context)?;
     machine.wait_event::<ComputeEntered>()?;
     wait_for_steps(&machine)?;
     let mut debugger = Debugger::attach(&machine)?;

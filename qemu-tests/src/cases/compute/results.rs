@@ -5,13 +5,10 @@ use std::time::Duration;
 use compute::testing::Block;
 use compute_slice::operator::{self, JobEnd, LogReader};
 use hpc_tests::operator::{NetworkOrders, pause};
-use sharedmem::event::{ComputeEnded, ComputeRests, Protected};
+use sharedmem::event::{ComputeEnded, ComputeRests};
 
+use super::start_with_node;
 use crate::suite::{Test, TestContext, Verdict};
-use harness::archive::ArchiveWriter;
-use harness::files;
-use harness::images::{BACKUP_PATH, PRIMARY_PATH};
-use harness::paths;
 use harness::problem::{require, require_equal};
 
 /// What is solved first, by two ranks.
@@ -33,15 +30,7 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 fn results(context: &TestContext<'_>) -> Verdict {
-    let instance = &context.images.instance;
-    let node = files::read(&paths::artifacts().join("compute-node"))?;
-    let archive = ArchiveWriter::default()
-        .image(PRIMARY_PATH, instance)
-        .image(BACKUP_PATH, instance)
-        .image("/boot/compute-node", &node);
-    let machine = context.start_with(archive)?;
-    machine.wait_serving(1)?;
-    machine.wait_event::<Protected>()?;
+    let machine = start_with_node(context)?;
     machine.wait_event::<ComputeRests>()?;
     let mut orders = NetworkOrders(machine.port()?);
 

@@ -4,14 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use compute::testing::Block;
-use sharedmem::event::{ComputeEnded, ComputeEntered, Protected};
+use sharedmem::event::{ComputeEnded, ComputeEntered};
 
+use super::start_with_node;
 use crate::suite::{Test, TestContext, Verdict};
 use debugger::{Debugger, Space};
-use harness::archive::ArchiveWriter;
-use harness::files;
-use harness::images::{BACKUP_PATH, PRIMARY_PATH};
-use harness::paths;
 use harness::problem::{require, require_equal};
 
 /// What is solved, by two ranks: long enough for two deaths in the middle. The number of steps is even.
@@ -43,15 +40,7 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 fn solver(context: &TestContext<'_>) -> Verdict {
-    let instance = &context.images.instance;
-    let node = files::read(&paths::artifacts().join("compute-node"))?;
-    let archive = ArchiveWriter::default()
-        .image(PRIMARY_PATH, instance)
-        .image(BACKUP_PATH, instance)
-        .image("/boot/compute-node", &node);
-    let machine = context.start_with(archive)?;
-    machine.wait_serving(1)?;
-    machine.wait_event::<Protected>()?;
+    let machine = start_with_node(context)?;
     for (generation, cpu) in [(1, 2), (2, 3)] {
         machine.wait_event_where(|it: &ComputeEntered| it.generation == generation)?;
         thread::sleep(LIFE);
